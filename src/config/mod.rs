@@ -1,0 +1,270 @@
+//! The checked config: what the rest of the house is built from. Whatever reaches these types is valid; `raw` mirrors
+//! the file, and checking reports every mistake at once, each with its key path.
+//!
+//! **Invariants**
+//! 1. A sink's own table stays uninterpreted here: the sinks read it, so that config need not know them.
+//! 2. Secrets come from files or the environment only, never from the config's text, and never print.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::{RouteName, SinkName, Status};
+
+/// The checked config.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Graph-facing listener.
+    pub server: Server,
+    /// The operator's listener.
+    pub admin: Admin,
+    /// The embedded store.
+    pub store: Store,
+    /// The calling bot's callback channel; `None` where it is not configured (its path then answers 404).
+    pub calls: Option<Calls>,
+    /// The subscription channel; `None` where it is not configured.
+    pub subscriptions: Option<Subscriptions>,
+    /// What holds for every sink unless the sink says otherwise.
+    pub dispatch: Dispatch,
+    /// The sinks, by name.
+    pub sinks: Vec<Sink>,
+    /// The routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// Logging.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where Graph posts to.
+    pub listen: SocketAddr,
+    /// Worker threads; default: the machine's cores.
+    pub workers: usize,
+    /// The most bytes of a body.
+    pub max_body_bytes: usize,
+    /// The most items of one POST.
+    pub max_items: usize,
+    /// The longest that a body may take to arrive.
+    pub body_timeout: Duration,
+    /// The longest that a request may wait for the store before it is answered 503.
+    pub answer_timeout: Duration,
+    /// The most connections at a time, over all workers.
+    pub max_connections: usize,
+    /// The most bytes of bodies held in memory at a time, over all requests; beyond it 503.
+    pub max_inflight_bytes: usize,
+    /// The most handshakes that one source may ask for in a minute.
+    pub handshakes_per_minute: u32,
+    /// How long readiness says "no" before the listener closes.
+    pub shutdown_delay: Duration,
+    /// The whole time that a shutdown may take, `shutdown_delay` included.
+    pub shutdown_grace: Duration,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Loopback, unless a token is configured.
+    pub listen: SocketAddr,
+    /// The tokens that open it.
+    pub tokens: Vec<AdminToken>,
+}
+
+/// `[[admin.tokens]]`
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    /// Who it is for; appears in logs.
+    pub name: String,
+    /// SHA-256 of the token's text.
+    pub sha256: [u8; 32],
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+}
+
+/// What a token opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Reading.
+    Read,
+    /// Changing.
+    Write,
+    /// Recordings' tokens.
+    Recordings,
+    /// Everything else, quarantined bodies among it.
+    Admin,
+}
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The SQLite file; its folder is made where it is missing.
+    pub path: PathBuf,
+    /// 32 bytes in base64; `None`: generated once, 0600, beside the file, as `<path>.key`.
+    pub encryption_key: Option<SecretString>,
+    /// How long a repeat of the same bytes is recognised.
+    pub deduplicate: Duration,
+    /// How long a recording's token is kept once every delivery is settled.
+    pub token_retention: Duration,
+    /// How long settled events are kept.
+    pub retention: Duration,
+    /// Free disk space below which nothing is accepted.
+    pub disk_reserve_bytes: u64,
+    /// The most quarantine entries.
+    pub quarantine_max_entries: usize,
+    /// The most bytes of quarantined bodies.
+    pub quarantine_max_bytes: u64,
+}
+
+/// `[calls]`
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// Where Graph posts call notifications.
+    pub path: String,
+    /// The bot's application ids: the audiences that are accepted.
+    pub app_ids: Vec<String>,
+    /// The tenants that are accepted, in lower case; empty: all.
+    pub tenants: Vec<String>,
+    /// The issuers that are accepted.
+    pub issuers: Vec<String>,
+    /// Where the keys are published.
+    pub openid_configuration: Url,
+}
+
+/// `[subscriptions]`
+#[derive(Clone, Debug)]
+pub struct Subscriptions {
+    /// Where Graph posts change notifications.
+    pub path: String,
+    /// Where Graph posts lifecycle notifications.
+    pub lifecycle_path: String,
+    /// The applications whose subscriptions they are: the audiences that are accepted.
+    pub app_ids: Vec<String>,
+    /// The tenants that are accepted, in lower case; empty: all.
+    pub tenants: Vec<String>,
+    /// Where the keys are published.
+    pub openid_configuration: Url,
+    /// The issuers that are accepted, with `{tenantid}` for the token's own tenant.
+    pub issuers: Vec<String>,
+    /// The application that publishes notifications (`appid` / `azp`).
+    pub publisher: String,
+    /// The values of `clientState` that are accepted; several during a rotation.
+    pub client_states: Vec<SecretString>,
+    /// The keys that encrypted content is read with.
+    pub certificates: Vec<Certificate>,
+    /// The most RSA operations that may wait at a time; beyond it 503.
+    pub max_pending_decryptions: usize,
+}
+
+/// `[[subscriptions.certificates]]`
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The `encryptionCertificateId` of the subscription.
+    pub id: String,
+    /// The private key: PEM, PKCS#8 or PKCS#1.
+    pub private_key: SecretString,
+    /// Where configured, an item that names another thumbprint is not decrypted. Upper-case hex SHA-1.
+    pub thumbprint: Option<String>,
+}
+
+/// `[dispatch]`
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// What holds for every sink unless the sink says otherwise.
+    pub defaults: SinkDispatch,
+}
+
+/// How deliveries to one sink are made: the keys that every sink has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkDispatch {
+    /// Deliveries at a time.
+    pub concurrency: usize,
+    /// The longest that one attempt may take.
+    pub timeout: Duration,
+    /// Fresh deliveries held in memory; the others wait in the store.
+    pub queue: usize,
+    /// The delay before each attempt; when they are used up the delivery is a dead letter.
+    pub retry: Vec<Duration>,
+    /// The share by which a delay is varied, 0 to 1.
+    pub jitter: f64,
+    /// The longest `Retry-After` that is honoured.
+    pub max_retry_after: Duration,
+}
+
+/// `[sinks.NAME]`
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its name.
+    pub name: SinkName,
+    /// Its kind: which sink reads the table.
+    pub kind: String,
+    /// The keys that every sink has.
+    pub dispatch: SinkDispatch,
+    /// The other keys, uninterpreted.
+    pub table: toml::Table,
+}
+
+/// `[[routes]]`
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: RouteName,
+    /// What the client context must be.
+    pub client_context: Option<ClientContextMatch>,
+    /// The statuses; empty: any.
+    pub status: Vec<Status>,
+    /// The tenants, in lower case; empty: any.
+    pub tenant: Vec<String>,
+    /// The resource types, compared without regard to case; empty: any.
+    pub resource_type: Vec<String>,
+    /// Where to.
+    pub sinks: Vec<SinkName>,
+    /// Whether later routes are tried as well.
+    pub continues: bool,
+}
+
+/// What a client context must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClientContextMatch {
+    /// One of these, byte for byte.
+    Exact(Vec<String>),
+    /// Begins with it.
+    Prefix(String),
+    /// `*` and `?` over the whole text.
+    Glob(String),
+    /// A regular expression over the whole text; named groups become captures.
+    Regex(String),
+    /// The client context is JSON, and the value at the pointer (RFC 6901) is this one.
+    Json {
+        /// The pointer.
+        pointer: String,
+        /// The value.
+        equals: serde_json::Value,
+    },
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A `tracing` filter: "info", "reelhook=debug".
+    pub filter: String,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// For a person at a terminal.
+    Text,
+}
+
+/// Networks that an outgoing connection may reach although they are private.
+pub type AllowedNetworks = Vec<IpNet>;

@@ -1,0 +1,24 @@
+//! The values that the house speaks in. No I/O, no async, no clock: time comes in as an argument.
+//!
+//! **Invariants**
+//! 1. A value of these types is valid: what cannot be valid cannot be built.
+//! 2. A terminal [`Status`] never regresses ([`Order`] says what became of a notification that tried).
+//! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
+
+mod delivery;
+mod event;
+mod identifiers;
+mod notification;
+mod operation;
+mod proof;
+mod quarantined;
+mod reason;
+
+pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
+pub use event::{Event, Previous};
+pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
+pub use notification::{Channel, Content, Dialect, Notification, Raw};
+pub use operation::{Order, RecordOperation, ResultInfo, Status, describe_subcode};
+pub use proof::Verified;
+pub use quarantined::Quarantined;
+pub use reason::Reason;

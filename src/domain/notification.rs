@@ -1,0 +1,165 @@
+//! The notification: one item of a Graph POST, read and normalised.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::{ClientContext, RecordOperation};
+
+/// Where a notification came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Channel {
+    /// The calling bot's callback: the only channel that carries record operations.
+    Calls,
+    /// Change notifications of subscriptions.
+    Subscriptions,
+    /// Lifecycle notifications of subscriptions.
+    Lifecycle,
+}
+
+impl Channel {
+    /// The text used in metrics, logs and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calls => "calls",
+            Self::Subscriptions => "subscriptions",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+
+    /// Reads [`Channel::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Calls, Self::Subscriptions, Self::Lifecycle].into_iter().find(|channel| channel.as_str() == text)
+    }
+}
+
+/// Bytes as Graph sent them. They may hold a token, so they have no text of their own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raw(pub Bytes);
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+/// A spelling of Graph's that differs from its current documentation. Each one met is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `resource` (`/app/calls/..`) instead of `resourceUrl`.
+    ResourceForResourceUrl,
+    /// An id without dashes where the documentation has dashes.
+    UndashedId,
+    /// No `id` in the payload: taken from the path.
+    IdFromPath,
+    /// `recordResourceLocation` / `recordResourceAccessToken`.
+    RecordResourceNames,
+    /// `subCode` for `subcode`.
+    SubCode,
+    /// A code sent as text.
+    CodeAsText,
+    /// A key twice in one object; the last one counted.
+    RepeatedKey,
+    /// `@odata.type` without `#`, or in another case.
+    OdataTypeSpelling,
+    /// `status`, `changeType` or `lifecycleEvent` in another case.
+    EnumCase,
+    /// An enum member that this version does not know.
+    UnknownMember,
+    /// Empty strings for absent values.
+    EmptyForAbsent,
+    /// `organizationId` for `tenantId`.
+    OrganizationId,
+    /// No `@odata.type` in the payload.
+    OdataTypeAbsent,
+}
+
+impl Dialect {
+    /// Every dialect, for the metric's closed label set.
+    pub const ALL: [Self; 13] = [
+        Self::ResourceForResourceUrl,
+        Self::UndashedId,
+        Self::IdFromPath,
+        Self::RecordResourceNames,
+        Self::SubCode,
+        Self::CodeAsText,
+        Self::RepeatedKey,
+        Self::OdataTypeSpelling,
+        Self::EnumCase,
+        Self::UnknownMember,
+        Self::EmptyForAbsent,
+        Self::OrganizationId,
+        Self::OdataTypeAbsent,
+    ];
+
+    /// The metric's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ResourceForResourceUrl => "resource_for_resource_url",
+            Self::UndashedId => "undashed_id",
+            Self::IdFromPath => "id_from_path",
+            Self::RecordResourceNames => "record_resource_names",
+            Self::SubCode => "sub_code",
+            Self::CodeAsText => "code_as_text",
+            Self::RepeatedKey => "repeated_key",
+            Self::OdataTypeSpelling => "odata_type_spelling",
+            Self::EnumCase => "enum_case",
+            Self::UnknownMember => "unknown_member",
+            Self::EmptyForAbsent => "empty_for_absent",
+            Self::OrganizationId => "organization_id",
+            Self::OdataTypeAbsent => "odata_type_absent",
+        }
+    }
+}
+
+/// What a notification is about.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A record operation.
+    Operation(Box<RecordOperation>),
+    /// Any other resource, as JSON text, as Graph sent it (decrypted where it came encrypted).
+    Resource(String),
+    /// A lifecycle event of a subscription: the item as JSON text, without its `clientState`.
+    Lifecycle(String),
+}
+
+/// One item of a Graph POST, read and normalised. That it is proven is said by [`super::Verified`], not here.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    /// Where it came in.
+    pub channel: Channel,
+    /// The resource's type without `#microsoft.graph.`, first letter in lower case: `recordOperation`, `call`,
+    /// `chatMessage`; for lifecycle events `subscription`; `unknown` where Graph named none.
+    pub resource_type: String,
+    /// `created`, `updated` or `deleted`, in lower case; for lifecycle events the event (`missed`, ..); members
+    /// that this version does not know as Graph spelt them.
+    pub change_type: String,
+    /// The resource's path as Graph sent it; empty where it sent none.
+    pub resource: String,
+    /// The tenant, from the token (calls) or the item (subscriptions), in lower case.
+    pub tenant_id: Option<String>,
+    /// The subscription it belongs to.
+    pub subscription_id: Option<String>,
+    /// Graph's own id of the change notification, where it sent one.
+    pub graph_id: Option<String>,
+    /// The `clientContext` of whatever operation it is about.
+    pub client_context: Option<ClientContext>,
+    /// What it is about.
+    pub content: Content,
+    /// The spellings met while reading it.
+    pub dialects: Vec<Dialect>,
+    /// The item, byte for byte.
+    pub raw: Raw,
+}
+
+impl Notification {
+    /// The record operation it is about, if it is about one.
+    pub fn operation(&self) -> Option<&RecordOperation> {
+        match &self.content {
+            Content::Operation(operation) => Some(operation),
+            Content::Resource(_) | Content::Lifecycle(_) => None,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The record operation and its state machine.
+//!
+//! **Invariants**
+//! 1. `completed` and `failed` are terminal: nothing that arrives later changes the operation's status.
+//! 2. `changeType: deleted` says nothing about the status: Graph sends it with the normal end
+//!    (<https://learn.microsoft.com/graph/api/call-record>).
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::{ClientContext, GraphId};
+
+/// The `operationStatus` of an operation. Read in any case; members that Graph may add are kept as text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// `notStarted`, and what Graph sends as `null`.
+    NotStarted,
+    /// `running`.
+    Running,
+    /// `completed`: terminal.
+    Completed,
+    /// `failed`: terminal.
+    Failed,
+    /// A member that this version does not know, as Graph spelt it.
+    Unknown(String),
+}
+
+impl Status {
+    /// Reads Graph's text, in any case.
+    pub fn parse(text: &str) -> Self {
+        match text.to_ascii_lowercase().as_str() {
+            "" | "notstarted" => Self::NotStarted,
+            "running" => Self::Running,
+            "completed" => Self::Completed,
+            "failed" => Self::Failed,
+            _ => Self::Unknown(text.to_owned()),
+        }
+    }
+
+    /// Graph's documented spelling.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::NotStarted => "notStarted",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Unknown(text) => text,
+        }
+    }
+
+    /// Whether the operation has ended.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed | Self::Failed)
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NotStarted => 0,
+            Self::Unknown(_) | Self::Running => 1,
+            Self::Completed | Self::Failed => 2,
+        }
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::parse(&String::deserialize(deserializer)?))
+    }
+}
+
+/// How a notification stands to what was known of its operation before. Graph promises no order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// The first that was heard of the operation.
+    First,
+    /// It took the operation further.
+    Advanced,
+    /// It told again what was known, in other bytes.
+    Repeated,
+    /// It told of a state that the operation had already left; the operation stays where it is.
+    Late,
+    /// It told of another end than the one already known; the first end stands.
+    Conflicting,
+}
+
+impl Order {
+    /// Compares the status that is known (`None`: nothing yet) with the one that has come in.
+    pub fn of(known: Option<&Status>, incoming: &Status) -> Self {
+        let Some(known) = known else { return Self::First };
+        if known == incoming {
+            return Self::Repeated;
+        }
+        match (known.is_terminal(), incoming.is_terminal()) {
+            (true, true) => Self::Conflicting,
+            (true, false) => Self::Late,
+            (false, _) if incoming.rank() < known.rank() => Self::Late,
+            (false, _) => Self::Advanced,
+        }
+    }
+
+    /// Whether the operation takes over what this notification says.
+    pub fn moves(self) -> bool {
+        matches!(self, Self::First | Self::Advanced | Self::Repeated)
+    }
+
+    /// The text used in events, metrics and the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Advanced => "advanced",
+            Self::Repeated => "repeated",
+            Self::Late => "late",
+            Self::Conflicting => "conflicting",
+        }
+    }
+
+    /// Reads [`Order::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::First, Self::Advanced, Self::Repeated, Self::Late, Self::Conflicting]
+            .into_iter()
+            .find(|order| order.as_str() == text)
+    }
+}
+
+/// Graph's `resultInfo`. `subcode` is also read from `subCode`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResultInfo {
+    /// 2xx success, 4xx client error, 5xx server error.
+    pub code: i64,
+    /// The finer code, see [`describe_subcode`].
+    pub subcode: i64,
+    /// Graph's text for developers.
+    pub message: Option<String>,
+}
+
+/// Graph's `recordOperation`, normalised: empty strings are absent, old names are read as the new ones.
+#[derive(Clone, Debug)]
+pub struct RecordOperation {
+    /// The operation's id, from the payload or, where it has none, from the resource path.
+    pub id: GraphId,
+    /// The call that is recorded, from the resource path.
+    pub call_id: Option<GraphId>,
+    /// The bot's correlation key.
+    pub client_context: Option<ClientContext>,
+    /// Where the operation stands according to this notification.
+    pub status: Status,
+    /// Absent in some completed notifications; absent with `completed` is a success.
+    pub result_info: Option<ResultInfo>,
+    /// Why the recording ended, as Graph spelt it.
+    pub completion_reason: Option<String>,
+    /// Where the recording can be fetched from, for a short time.
+    pub recording_location: Option<String>,
+    /// The bearer token for that location. Encrypted at rest, wiped when settled.
+    pub recording_access_token: Option<SecretString>,
+    /// `@odata.etag`, as Graph spelt it.
+    pub etag: Option<String>,
+    /// Properties that this version does not know, as Graph sent them (the type is open).
+    pub additional: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a `resultInfo.subcode` means, in words; `None` where it is not known. 8508, 8515, 7000, 7015 and 7700
+/// occur in Graph's own documentation; the others are the codes of the same media platform
+/// (<https://learn.microsoft.com/azure/communication-services/resources/troubleshooting/voice-video-calling/troubleshooting-codes>).
+pub fn describe_subcode(subcode: i64) -> Option<&'static str> {
+    Some(match subcode {
+        0 => "success",
+        7000 | 7015 | 7700 => "the call ended or was transferred",
+        8500 => "the media mode is not valid",
+        8501 => "the call was not established",
+        8503 => "the audio was inactive",
+        8508 => "the operation was cancelled",
+        8509 => "the maximum silence was reached",
+        8510 => "nobody spoke before the initial silence ended",
+        8511 => "the prompt could not be played",
+        8512 => "the beep could not be played",
+        8513 => "no media was received in time",
+        8514 => "a stop tone was pressed",
+        8515 => "the maximum recording length was reached",
+        8528 => "the call was terminated",
+        8536 => "a file could not be downloaded",
+        8571 => "another recording was under way",
+        8588 => "the recording was completed although media stopped coming",
+        8589 => "the recording was throttled",
+        9998 | 9999 => "an unknown error in Microsoft's media platform",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_status_is_read_in_any_case_and_an_unknown_one_is_kept() {
+        assert_eq!(Status::parse("Completed"), Status::Completed);
+        assert_eq!(Status::parse("NOTSTARTED"), Status::NotStarted);
+        assert_eq!(Status::parse("unknownFutureValue").as_str(), "unknownFutureValue");
+    }
+
+    #[test]
+    fn completed_after_failed_is_a_conflict_and_does_not_move() {
+        let order = Order::of(Some(&Status::Failed), &Status::Completed);
+        assert_eq!(order, Order::Conflicting);
+        assert!(!order.moves());
+    }
+
+    #[test]
+    fn running_after_completed_is_late() {
+        assert_eq!(Order::of(Some(&Status::Completed), &Status::Running), Order::Late);
+    }
+
+    fn any_status() -> impl Strategy<Value = Status> {
+        prop_oneof![
+            Just(Status::NotStarted),
+            Just(Status::Running),
+            Just(Status::Completed),
+            Just(Status::Failed),
+            "[a-z]{1,8}".prop_map(|text| Status::parse(&text)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_terminal_status_never_regresses(story in prop::collection::vec(any_status(), 0..20)) {
+            let mut known: Option<Status> = None;
+            for incoming in story {
+                let ended = known.clone().filter(Status::is_terminal);
+                if Order::of(known.as_ref(), &incoming).moves() {
+                    known = Some(incoming);
+                }
+                if ended.is_some() {
+                    prop_assert_eq!(&known, &ended);
+                }
+            }
+        }
+    }
+}

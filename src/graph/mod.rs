@@ -1,0 +1,37 @@
+//! Microsoft Graph's side of the wire: tokens, keys, payloads, encryption, the handshake.
+//!
+//! The two channels are two values, [`Calls`] and [`Subscriptions`]; each reads a request's body into a [`Reading`]:
+//! what was proven and what was not, item by item.
+//!
+//! **Invariants**
+//! 1. Nothing becomes [`Verified`] but what proved its origin here.
+//! 2. One bad item never costs its neighbours.
+//! 3. No bytes from outside make this code panic.
+
+use crate::domain::{Quarantined, Reason, Verified};
+
+/// What was read from one POST.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The proven items.
+    pub verified: Vec<Verified>,
+    /// The others.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// Why a whole POST was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The bearer token proves nothing: 401 (calls only).
+    Unauthorized(Reason),
+    /// The body is no notification in any dialect: 400.
+    Malformed(Reason),
+    /// More items than the limit: 413.
+    TooLarge(Reason),
+    /// The calling platform's old Skype format: 204 makes it send Graph's format (calls only).
+    Legacy,
+    /// It cannot be decided now (the provider's keys were never reached): 503, later.
+    Undecided(Reason),
+    /// Too many decryptions wait: 503, later.
+    Overloaded,
+}

@@ -1,0 +1,377 @@
+//! The store: what makes a notification durable, and where the two halves of the house meet.
+//!
+//! **Invariants**, which the conformance suite holds every implementation to:
+//! 1. When `accept` returns, everything in its batch is durable (fsynced); when it fails, the caller answers 503.
+//! 2. An item whose bytes were accepted within the deduplication window is a [`Stored::Duplicate`]: no event, no delivery.
+//! 3. A delivery is held by at most one unexpired lease. An outcome that comes with an old token changes nothing.
+//! 4. For one sink, deliveries of one operation are leased in the order of their arrival; a later one waits until the
+//!    earlier one is delivered or dead.
+//! 5. A terminal status of an operation never changes ([`crate::domain::Order`]).
+//! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
+//! 7. A token is wiped, from the raw item too, when every delivery of its event is settled and its retention is over.
+//! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention.
+//! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use crate::domain::{
+    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RouteName, SinkName,
+    Status, Verified,
+};
+
+/// A proven notification with the deliveries that routing asked for.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The notification.
+    pub notification: Verified,
+    /// One for each sink; empty where nothing matched.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// What one request asks the store to make durable: all of it, in one commit.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// When the request arrived.
+    pub received_at: Timestamp,
+    /// The proven ones.
+    pub accepted: Vec<Accepted>,
+    /// The others.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// What became of one accepted notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is a new event.
+    New {
+        /// Its id.
+        event: EventId,
+        /// For operations: how it stood to what was known.
+        order: Option<Order>,
+        /// Whether its Graph id was seen before with other bytes.
+        id_conflict: bool,
+        /// Whether its client context is shared with another operation that has not ended.
+        ambiguous: bool,
+    },
+    /// The same bytes were accepted before.
+    Duplicate,
+}
+
+/// What became of a batch: one entry for each accepted notification, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// In the order of [`Batch::accepted`].
+    pub stored: Vec<Stored>,
+}
+
+/// The state of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Waiting for an attempt, or being attempted.
+    Open,
+    /// Waiting for an earlier delivery of the same operation to the same sink.
+    Blocked,
+    /// Delivered.
+    Delivered,
+    /// A dead letter.
+    Dead,
+}
+
+/// A failed attempt, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// A delivery, as it is shown.
+#[derive(Clone, Debug)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The event it delivers.
+    pub event: EventId,
+    /// Where to.
+    pub sink: SinkName,
+    /// By which route.
+    pub route: RouteName,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were made.
+    pub n_attempts: u32,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it is due (open), or when it was settled (delivered, dead).
+    pub at: Timestamp,
+    /// The last failure's reason; empty where none failed.
+    pub reason: String,
+    /// The attempts that failed, oldest first.
+    pub failures: Vec<FailedAttempt>,
+}
+
+/// An event, as it is shown.
+#[derive(Clone, Debug)]
+pub struct EventView {
+    /// Its id.
+    pub id: EventId,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Its CloudEvents type.
+    pub kind: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The client context, if it has one.
+    pub client_context: Option<String>,
+    /// The resource's path.
+    pub resource: String,
+    /// For operations: how it stood to what was known.
+    pub order: Option<Order>,
+    /// Its deliveries; empty means that no route matched.
+    pub deliveries: Vec<DeliveryView>,
+    /// CloudEvents data as JSON text.
+    pub data: String,
+}
+
+/// An operation, as it is shown.
+#[derive(Clone, Debug)]
+pub struct OperationView {
+    /// Its id.
+    pub id: String,
+    /// The call that is recorded.
+    pub call_id: Option<String>,
+    /// The bot's correlation key.
+    pub client_context: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+    /// When it last moved.
+    pub modified_at: Timestamp,
+    /// Its events, oldest first.
+    pub events: Vec<EventView>,
+}
+
+/// A quarantine entry, as it is shown. The body only where it was asked for.
+#[derive(Clone, Debug)]
+pub struct QuarantineView {
+    /// Its number.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Why it is here.
+    pub reason: Reason,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Its size.
+    pub n_bytes: u64,
+    /// The bytes, unsealed.
+    pub raw: Option<Raw>,
+}
+
+/// What waits for one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Open and blocked deliveries.
+    pub n_open: u64,
+    /// Dead letters.
+    pub n_dead: u64,
+    /// When the oldest open delivery was asked for.
+    pub oldest_at: Option<Timestamp>,
+}
+
+/// What an operator asks the running server to do again; the server finds the wish in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayWish {
+    /// The quarantine entry.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// The bytes.
+    pub raw: Raw,
+    /// Whether the operator vouches for its origin, so that proof that cannot be had again is not asked for.
+    pub vouched: bool,
+}
+
+/// Why the store could not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
+    #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
+    Full,
+    /// More waits for the writer than it may hold. Answer 503; retrying later is safe.
+    #[error("the store has more writes waiting than it takes; retrying later is safe")]
+    Busy,
+    /// The store is closing. Answer 503.
+    #[error("the store is closing")]
+    Closed,
+    /// Another process holds the store.
+    #[error("{path} is in use by another reelhook process; stop it first, or give this one a store of its own")]
+    Locked {
+        /// The lock file.
+        path: String,
+    },
+    /// The store is not what it should be: found, expected, what to do.
+    #[error("{0}")]
+    Unusable(String),
+    /// The database failed. Retrying may be safe; the writer ends the process where it is not.
+    #[error("the database failed: {0}")]
+    Database(String),
+}
+
+/// The durable heart of the house. Two implementations, one conformance suite.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Makes a batch durable and gives its deliveries to whoever listens ([`Store::fresh`]).
+    ///
+    /// # Errors
+    /// Any error means: answer 503 with `Retry-After`. The batch may be durable all the same (a commit whose outcome is
+    /// unknown); deduplication then absorbs the repeat.
+    async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError>;
+
+    /// Opens the memory queue of a sink: from now on, up to `capacity` new deliveries at a time arrive here already
+    /// leased for `ttl`; the others wait in the store for [`Store::lease`]. Call it once for each sink, before intake starts.
+    fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease>;
+
+    /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first.
+    ///
+    /// # Errors
+    /// Nothing was leased; try again later.
+    async fn lease(&self, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError>;
+
+    /// When the next delivery of a sink that is not leased falls due, `None` where nothing waits.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Resolves when deliveries of a sink may have become due in the store other than by time: one did not fit the memory
+    /// queue, was unblocked, released, or replayed in this process. May resolve without cause.
+    async fn woken(&self, sink: &SinkName);
+
+    /// Records outcomes.
+    ///
+    /// # Errors
+    /// None was recorded: the leases expire and the deliveries are attempted again.
+    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError>;
+
+    /// Hands leases back unused: due again at `due_at`, no attempt counted.
+    ///
+    /// # Errors
+    /// The leases expire by themselves.
+    async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether a commit goes through now, for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] below the disk reserve; others as they come.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    /// What waits for each sink that has deliveries.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError>;
+
+    /// An operation by its id (any spelling), with its events and deliveries. More than one where calls share an id.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError>;
+
+    /// Deliveries in a state, newest first, of one sink or of all.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryView>, StoreError>;
+
+    /// An event by its id.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError>;
+
+    /// Events that matched no route and have not been routed since, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError>;
+
+    /// Adds deliveries to an event that matched nothing before. Returns how many were added.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError>;
+
+    /// Makes dead letters due again, keeping their ids: one, or all of a sink, or all. Returns how many.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError>;
+
+    /// Quarantine entries, newest first; with bytes only for `with_raw`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineView>, StoreError>;
+
+    /// One quarantine entry with its bytes.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError>;
+
+    /// Writes down the wish to judge a quarantine entry again. Returns whether there is such an entry.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError>;
+
+    /// The wishes that wait, oldest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError>;
+
+    /// Ends a wish: removes the entry (it was accepted), or keeps it with a new reason (it was refused again).
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError>;
+
+    /// One round of housekeeping, bounded in time: wipes tokens, removes what retention lets go, frees the quarantine's tail.
+    /// Returns how many rows it touched; call again at once while that is not 0.
+    ///
+    /// # Errors
+    /// Try again later.
+    async fn sweep(&self) -> Result<u64, StoreError>;
+
+    /// Finishes what waits and closes. Everything asked for later fails with [`StoreError::Closed`].
+    async fn close(&self);
+}
+
+/// Which dead letters to replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// This one.
+    One(DeliveryId),
+    /// All of one sink.
+    OfSink(SinkName),
+    /// All.
+    All,
+}

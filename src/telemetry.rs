@@ -1,0 +1,313 @@
+//! What the house tells about itself: metrics with closed label sets, and the log.
+//!
+//! **Invariants**
+//! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are configured.
+//! 2. Nothing here holds a secret.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::domain::{Channel, Dialect, Order, Reason};
+
+/// The window over which Graph judges an endpoint
+/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>).
+const WINDOW: SignedDuration = SignedDuration::from_secs(600);
+
+/// Everything that is counted. Share it behind an `Arc`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    rejected: Family<RejectedLabels, Counter>,
+    accepted: Family<ChannelLabels, Counter>,
+    duplicates: Family<ChannelLabels, Counter>,
+    conflicts: Counter,
+    ambiguous: Counter,
+    unmatched: Counter,
+    orders: Family<OrderLabels, Counter>,
+    dialects: Family<DialectLabels, Counter>,
+    handshakes: Family<ResultLabels, Counter>,
+    key_refreshes: Family<IssuerResultLabels, Counter>,
+    attempts: Family<SinkResultLabels, Counter>,
+    attempt_seconds: Family<SinkLabels, Histogram>,
+    answers: Family<AnswerLabels, Counter>,
+    answer_seconds: Histogram,
+    slow_share: Gauge<f64, std::sync::atomic::AtomicU64>,
+    drop_share: Gauge<f64, std::sync::atomic::AtomicU64>,
+    sink_open: Family<SinkLabels, Gauge>,
+    sink_dead: Family<SinkLabels, Gauge>,
+    sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    sink_paused: Family<SinkLabels, Gauge>,
+    window: Mutex<VecDeque<Slice>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectedLabels {
+    path: &'static str,
+    reason: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OrderLabels {
+    order: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DialectLabels {
+    dialect: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerResultLabels {
+    channel: &'static str,
+    result: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkResultLabels {
+    sink: String,
+    result: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AnswerLabels {
+    path: &'static str,
+    status: u16,
+}
+
+/// One second's answers.
+#[derive(Debug)]
+struct Slice {
+    second: i64,
+    n_all: u64,
+    n_over_3s: u64,
+    n_over_10s: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Fresh metrics, all at zero.
+    pub fn new() -> Self {
+        let seconds = || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("reelhook"),
+            rejected: Family::default(),
+            accepted: Family::default(),
+            duplicates: Family::default(),
+            conflicts: Counter::default(),
+            ambiguous: Counter::default(),
+            unmatched: Counter::default(),
+            orders: Family::default(),
+            dialects: Family::default(),
+            handshakes: Family::default(),
+            key_refreshes: Family::default(),
+            attempts: Family::default(),
+            attempt_seconds: Family::new_with_constructor(|| Histogram::new([0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0])),
+            answers: Family::default(),
+            answer_seconds: seconds(),
+            slow_share: Gauge::default(),
+            drop_share: Gauge::default(),
+            sink_open: Family::default(),
+            sink_dead: Family::default(),
+            sink_oldest: Family::default(),
+            sink_paused: Family::default(),
+            window: Mutex::new(VecDeque::new()),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let r = &mut self.registry;
+        r.register("ingest_rejected", "Requests and items refused or quarantined", self.rejected.clone());
+        r.register("notifications_accepted", "Notifications made durable", self.accepted.clone());
+        r.register("dedup", "Notifications that were accepted before, byte for byte", self.duplicates.clone());
+        r.register("dedup_conflict", "Notifications with a known id and other bytes", self.conflicts.clone());
+        r.register(
+            "match_ambiguous",
+            "Client contexts shared by operations that have not ended",
+            self.ambiguous.clone(),
+        );
+        r.register("match_unmatched", "Notifications that no route matched", self.unmatched.clone());
+        r.register("operation_order", "How notifications stood to what was known", self.orders.clone());
+        r.register("dialect", "Spellings that differ from the documentation", self.dialects.clone());
+        r.register("handshake", "Subscription handshakes", self.handshakes.clone());
+        r.register("jwks_refresh", "Fetches of a provider's keys", self.key_refreshes.clone());
+        r.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
+        r.register("delivery_attempt_seconds", "How long attempts took", self.attempt_seconds.clone());
+        r.register("answers", "Answers to Graph", self.answers.clone());
+        r.register("answer_seconds", "How long answers to Graph took", self.answer_seconds.clone());
+        r.register(
+            "answers_over_3s_share",
+            "Share of answers over 3 s in the last 10 min; above 0.10 Graph delays notifications",
+            self.slow_share.clone(),
+        );
+        r.register(
+            "answers_over_10s_share",
+            "Share of answers over 10 s in the last 10 min; above 0.15 Graph drops notifications",
+            self.drop_share.clone(),
+        );
+        r.register("sink_open_deliveries", "Deliveries that wait", self.sink_open.clone());
+        r.register("sink_dead_letters", "Deliveries given up", self.sink_dead.clone());
+        r.register(
+            "sink_oldest_undelivered_seconds",
+            "Age of the oldest delivery that waits",
+            self.sink_oldest.clone(),
+        );
+        r.register("sink_paused", "1 while a sink asked to be left alone", self.sink_paused.clone());
+    }
+
+    /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).
+    pub fn rejected(&self, path: &'static str, reason: Reason) {
+        self.rejected.get_or_create(&RejectedLabels { path, reason: reason.as_str() }).inc();
+    }
+
+    /// A notification was made durable.
+    pub fn accepted(&self, channel: Channel) {
+        self.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A notification was recognised as a repeat.
+    pub fn duplicate(&self, channel: Channel) {
+        self.duplicates.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A known Graph id came with other bytes.
+    pub fn id_conflict(&self) {
+        self.conflicts.inc();
+    }
+
+    /// Two open operations share a client context.
+    pub fn ambiguous(&self) {
+        self.ambiguous.inc();
+    }
+
+    /// No route matched.
+    pub fn unmatched(&self) {
+        self.unmatched.inc();
+    }
+
+    /// How a notification stood to what was known of its operation.
+    pub fn order(&self, order: Order) {
+        self.orders.get_or_create(&OrderLabels { order: order.as_str() }).inc();
+    }
+
+    /// A spelling that differs from the documentation was met.
+    pub fn dialect(&self, dialect: Dialect) {
+        self.dialects.get_or_create(&DialectLabels { dialect: dialect.as_str() }).inc();
+    }
+
+    /// A handshake was answered (`ok`) or refused (`refused`).
+    pub fn handshake(&self, result: &'static str) {
+        self.handshakes.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// A provider's keys were fetched: `ok`, `failed`, `invalid` or `throttled`.
+    pub fn key_refresh(&self, channel: Channel, result: &'static str) {
+        self.key_refreshes.get_or_create(&IssuerResultLabels { channel: channel.as_str(), result }).inc();
+    }
+
+    /// An attempt ended: `delivered`, `retry`, `dead` or `timeout`.
+    pub fn attempt(&self, sink: &str, result: &'static str, took: Duration) {
+        self.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).inc();
+        self.attempt_seconds.get_or_create(&SinkLabels { sink: sink.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// A sink is paused, or no longer.
+    pub fn sink_paused(&self, sink: &str, paused: bool) {
+        self.sink_paused.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(paused));
+    }
+
+    /// What waits for a sink now.
+    pub fn sink_backlog(&self, sink: &str, n_open: u64, n_dead: u64, oldest_age: Duration) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        self.sink_open.get_or_create(&labels).set(i64::try_from(n_open).unwrap_or(i64::MAX));
+        self.sink_dead.get_or_create(&labels).set(i64::try_from(n_dead).unwrap_or(i64::MAX));
+        self.sink_oldest.get_or_create(&labels).set(oldest_age.as_secs_f64());
+    }
+
+    /// An answer to Graph left on `path`.
+    pub fn answered(&self, path: &'static str, status: u16, took: Duration, now: Timestamp) {
+        self.answers.get_or_create(&AnswerLabels { path, status }).inc();
+        self.answer_seconds.observe(took.as_secs_f64());
+        let mut window = self.window.lock();
+        let second = now.as_second();
+        if window.back().is_none_or(|slice| slice.second < second) {
+            window.push_back(Slice { second, n_all: 0, n_over_3s: 0, n_over_10s: 0 });
+            let oldest = second - WINDOW.as_secs();
+            while window.front().is_some_and(|slice| slice.second <= oldest) {
+                window.pop_front();
+            }
+        }
+        if let Some(slice) = window.back_mut() {
+            slice.n_all += 1;
+            slice.n_over_3s += u64::from(took > Duration::from_secs(3));
+            slice.n_over_10s += u64::from(took > Duration::from_secs(10));
+        }
+    }
+
+    /// The shares of answers in the last 10 min that took over 3 s and over 10 s.
+    pub fn slow_shares(&self, now: Timestamp) -> (f64, f64) {
+        let oldest = now.as_second() - WINDOW.as_secs();
+        let window = self.window.lock();
+        let sum = |of: fn(&Slice) -> u64| -> f64 {
+            window.iter().filter(|slice| slice.second > oldest).map(of).sum::<u64>() as f64
+        };
+        let n_all = sum(|slice| slice.n_all).max(1.0);
+        (sum(|slice| slice.n_over_3s) / n_all, sum(|slice| slice.n_over_10s) / n_all)
+    }
+
+    /// The Prometheus text (OpenMetrics 1.0), as of `now`.
+    pub fn render(&self, now: Timestamp) -> String {
+        let (slow, dropped) = self.slow_shares(now);
+        self.slow_share.set(slow);
+        self.drop_share.set(dropped);
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_slow_answers_forgets_what_is_older_than_ten_minutes() {
+        let metrics = Metrics::new();
+        let start = Timestamp::UNIX_EPOCH;
+        metrics.answered("calls", 202, Duration::from_secs(11), start);
+        metrics.answered("calls", 202, Duration::from_millis(5), start);
+        assert_eq!(metrics.slow_shares(start), (0.5, 0.5));
+        assert_eq!(metrics.slow_shares(start + SignedDuration::from_secs(601)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn a_rejection_is_one_increment() {
+        let metrics = Metrics::new();
+        metrics.rejected("calls", Reason::JwtExp);
+        let text = metrics.render(Timestamp::UNIX_EPOCH);
+        assert!(text.contains("reelhook_ingest_rejected_total{path=\"calls\",reason=\"jwt_exp\"} 1"), "{text}");
+    }
+}
