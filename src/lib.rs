@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod domain;
 pub mod graph;
 pub mod sinks;

@@ -13,6 +13,7 @@ mod operation;
 mod proof;
 mod quarantined;
 mod reason;
+mod routing_key;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
 pub use event::{Event, Previous};
@@ -22,3 +23,4 @@ pub use operation::{Order, RecordOperation, ResultInfo, Status, describe_subcode
 pub use proof::Verified;
 pub use quarantined::Quarantined;
 pub use reason::Reason;
+pub use routing_key::RoutingKey;

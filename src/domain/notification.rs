@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, RecordOperation};
+use super::{ClientContext, RecordOperation, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,6 +160,16 @@ impl Notification {
         match &self.content {
             Content::Operation(operation) => Some(operation),
             Content::Resource(_) | Content::Lifecycle(_) => None,
+        }
+    }
+
+    /// What routes are matched against.
+    pub fn routing_key(&self) -> RoutingKey<'_> {
+        RoutingKey {
+            client_context: self.client_context.as_ref().map(ClientContext::as_str),
+            status: self.operation().map(|operation| &operation.status),
+            tenant_id: self.tenant_id.as_deref(),
+            resource_type: &self.resource_type,
         }
     }
 }

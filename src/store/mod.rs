@@ -20,8 +20,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::domain::{
-    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RouteName, SinkName,
-    Status, Verified,
+    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RouteName, RoutingKey,
+    SinkName, Status, Verified,
 };
 
 /// A proven notification with the deliveries that routing asked for.
@@ -133,14 +133,32 @@ pub struct EventView {
     pub received_at: Timestamp,
     /// The client context, if it has one.
     pub client_context: Option<String>,
+    /// The resource's type.
+    pub resource_type: String,
     /// The resource's path.
     pub resource: String,
+    /// The tenant, if it is known.
+    pub tenant_id: Option<String>,
+    /// For operations: the status that the notification told.
+    pub status: Option<Status>,
     /// For operations: how it stood to what was known.
     pub order: Option<Order>,
     /// Its deliveries; empty means that no route matched.
     pub deliveries: Vec<DeliveryView>,
     /// CloudEvents data as JSON text.
     pub data: String,
+}
+
+impl EventView {
+    /// What routes are matched against.
+    pub fn routing_key(&self) -> RoutingKey<'_> {
+        RoutingKey {
+            client_context: self.client_context.as_deref(),
+            status: self.status.as_ref(),
+            tenant_id: self.tenant_id.as_deref(),
+            resource_type: &self.resource_type,
+        }
+    }
 }
 
 /// An operation, as it is shown.

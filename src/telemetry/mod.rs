@@ -4,6 +4,9 @@
 //! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are configured.
 //! 2. Nothing here holds a secret.
 
+pub mod log;
+mod rejections;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -17,6 +20,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::domain::{Channel, Dialect, Order, Reason};
+
+pub use rejections::Rejections;
 
 /// The window over which Graph judges an endpoint
 /// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>).

@@ -1,0 +1,16 @@
+//! What routing looks at: the few facts of a notification that a route's conditions can name.
+
+use super::Status;
+
+/// The facts of one notification that routes are matched against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoutingKey<'a> {
+    /// The `clientContext`, byte for byte.
+    pub client_context: Option<&'a str>,
+    /// The operation's status; `None` for other resources.
+    pub status: Option<&'a Status>,
+    /// The tenant, in lower case.
+    pub tenant_id: Option<&'a str>,
+    /// The resource's type, as in [`super::Notification::resource_type`].
+    pub resource_type: &'a str,
+}

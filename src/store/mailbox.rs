@@ -1,0 +1,91 @@
+//! The memory queues: fresh deliveries go to their dispatcher without being read from the disk again.
+//!
+//! **Invariants**
+//! 1. A place is reserved before the commit and filled after it: nobody holds a lease that is not durable.
+//! 2. A queue never grows: what finds no place waits in the store, and its dispatcher is woken.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{self, OwnedPermit};
+
+use crate::domain::{Lease, SinkName};
+
+/// The memory queues of all sinks.
+#[derive(Debug, Default)]
+pub struct Mailboxes {
+    by_sink: RwLock<HashMap<SinkName, Mailbox>>,
+}
+
+#[derive(Debug)]
+struct Mailbox {
+    sender: Option<mpsc::Sender<Lease>>,
+    ttl: Duration,
+    wake: Arc<Notify>,
+}
+
+/// A place in a queue, to be filled after the commit.
+pub struct Place {
+    permit: OwnedPermit<Lease>,
+    /// How long the lease lasts.
+    pub ttl: Duration,
+}
+
+impl Mailboxes {
+    /// Opens the queue of a sink.
+    pub fn open(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {
+        let (sender, receiver) = mpsc::channel(capacity.max(1));
+        let mut by_sink = self.by_sink.write();
+        let wake = by_sink.get(sink).map_or_else(Arc::default, |known| Arc::clone(&known.wake));
+        by_sink.insert(sink.clone(), Mailbox { sender: Some(sender), ttl, wake });
+        receiver
+    }
+
+    /// A place in the queue of a sink, if it has one.
+    pub fn reserve(&self, sink: &SinkName) -> Option<Place> {
+        let by_sink = self.by_sink.read();
+        let mailbox = by_sink.get(sink)?;
+        let permit = mailbox.sender.clone()?.try_reserve_owned().ok()?;
+        Some(Place { permit, ttl: mailbox.ttl })
+    }
+
+    /// Tells the dispatcher of a sink to look into the store.
+    pub fn wake(&self, sink: &SinkName) {
+        if let Some(mailbox) = self.by_sink.read().get(sink) {
+            mailbox.wake.notify_one();
+        }
+    }
+
+    /// Tells every dispatcher to look into the store.
+    pub fn wake_all(&self) {
+        for mailbox in self.by_sink.read().values() {
+            mailbox.wake.notify_one();
+        }
+    }
+
+    /// Resolves when the sink was told to look.
+    pub async fn woken(&self, sink: &SinkName) {
+        let wake = self.by_sink.read().get(sink).map(|mailbox| Arc::clone(&mailbox.wake));
+        match wake {
+            Some(wake) => wake.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Closes every queue.
+    pub fn close(&self) {
+        for mailbox in self.by_sink.write().values_mut() {
+            mailbox.sender = None;
+        }
+    }
+}
+
+impl Place {
+    /// Fills the place.
+    pub fn fill(self, lease: Lease) {
+        self.permit.send(lease);
+    }
+}

@@ -1,0 +1,180 @@
+//! Sealing: AES-256-GCM over whatever may hold a secret, before it reaches the disk.
+//!
+//! **Invariants**
+//! 1. A sealed value opens only under the label and the id it was sealed under: rows cannot be swapped.
+//! 2. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
+
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use super::StoreError;
+
+/// The key's length.
+const KEY_BYTES: usize = 32;
+
+/// Seals and opens.
+pub struct Seal {
+    key: RandomizedNonceKey,
+}
+
+impl Seal {
+    /// The configured key, or the one beside the store, made on the first start.
+    ///
+    /// # Errors
+    /// The key is not 32 bytes in base64, or its file cannot be read, made, or is open to others.
+    pub fn new(configured: Option<&SecretString>, store: &Path) -> Result<Self, StoreError> {
+        let key = match configured {
+            Some(text) => decode(text.expose_secret(), "store.encryption_key")?,
+            None => beside(store)?,
+        };
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &key)
+            .map_err(|_unspecified| StoreError::Unusable("the encryption key was refused by AES-256-GCM".into()))?;
+        Ok(Self { key })
+    }
+
+    /// Seals `plain` under a label and an id: nonce, ciphertext, tag.
+    ///
+    /// # Errors
+    /// The provider failed; nothing the caller can mend.
+    pub fn seal(&self, label: &str, id: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
+        let mut body = plain.to_vec();
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(Aad::from(aad(label, id)), &mut body)
+            .map_err(|_unspecified| StoreError::Database("sealing failed".into()))?;
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.append(&mut body);
+        Ok(sealed)
+    }
+
+    /// Opens what [`Seal::seal`] made under the same label and id.
+    ///
+    /// # Errors
+    /// It was made with another key or for another row, or was damaged.
+    pub fn open(&self, label: &str, id: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let damaged = || {
+            StoreError::Database(format!(
+                "a sealed {label} cannot be opened: it was damaged, or sealed with another key; is store.encryption_key \
+                 (or the .key file beside the store) the one it was written with?"
+            ))
+        };
+        let (nonce, body) = sealed.split_at_checked(NONCE_LEN).ok_or_else(damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_length| damaged())?;
+        let mut body = body.to_vec();
+        let opened = self.key.open_in_place(nonce, Aad::from(aad(label, id)), &mut body);
+        let n = opened.map_err(|_unspecified| damaged())?.len();
+        body.truncate(n);
+        Ok(body)
+    }
+}
+
+fn aad(label: &str, id: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), &[0], id].concat()
+}
+
+fn decode(text: &str, place: &str) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let key = Zeroizing::new(STANDARD.decode(text.trim()).unwrap_or_default());
+    if key.len() == KEY_BYTES {
+        return Ok(key);
+    }
+    Err(StoreError::Unusable(format!(
+        "{place}: expected 32 bytes in base64, found something else; `head -c 32 /dev/urandom | base64` makes one"
+    )))
+}
+
+/// `<store>.key`.
+fn key_path(store: &Path) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(".key");
+    PathBuf::from(path)
+}
+
+fn beside(store: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let path = key_path(store);
+    let unusable = |problem: String| StoreError::Unusable(format!("{}: {problem}", path.display()));
+    match std::fs::File::open(&path) {
+        Ok(mut file) => {
+            let mode = file.metadata().map_err(|error| unusable(error.to_string()))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(unusable(format!("found mode {:o}, expected 600: `chmod 600` it", mode & 0o777)));
+            }
+            let mut text = Zeroizing::new(String::new());
+            file.read_to_string(&mut text).map_err(|error| unusable(error.to_string()))?;
+            decode(&text, &path.display().to_string())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !store.exists() => {
+            make(&path).map_err(|error| unusable(format!("cannot make the key: {error}")))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unusable(
+            "the store exists but its key does not: put the key back, or move the store away to begin anew".into(),
+        )),
+        Err(error) => Err(unusable(error.to_string())),
+    }
+}
+
+fn make(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let mut key = Zeroizing::new(vec![0; KEY_BYTES]);
+    aws_lc_rs::rand::fill(&mut key).map_err(|_unspecified| std::io::Error::other("no randomness"))?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(Zeroizing::new(STANDARD.encode(&*key)).as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seal() -> Seal {
+        Seal::new(Some(&STANDARD.encode([7u8; 32]).into()), Path::new("unused")).unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_opens_under_its_own_label_and_id_only() {
+        let sealed = seal().seal("raw", b"1", b"secret").unwrap();
+        assert_eq!(seal().open("raw", b"1", &sealed).unwrap(), b"secret");
+        assert!(seal().open("raw", b"2", &sealed).is_err());
+        assert!(seal().open("token", b"1", &sealed).is_err());
+        assert!(!sealed.windows(6).any(|window| window == b"secret"));
+    }
+
+    #[test]
+    fn a_flipped_bit_is_noticed() {
+        let mut sealed = seal().seal("raw", b"1", b"secret").unwrap();
+        for at in 0..sealed.len() {
+            sealed[at] ^= 1;
+            assert!(seal().open("raw", b"1", &sealed).is_err());
+            sealed[at] ^= 1;
+        }
+        assert!(seal().open("raw", b"1", b"short").is_err());
+    }
+
+    #[test]
+    fn the_key_beside_the_store_is_made_once_and_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reelhook.db");
+        let sealed = Seal::new(None, &store).unwrap().seal("raw", b"1", b"x").unwrap();
+        assert_eq!(Seal::new(None, &store).unwrap().open("raw", b"1", &sealed).unwrap(), b"x");
+        let path = key_path(&store);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(Seal::new(None, &store), Err(StoreError::Unusable(text)) if text.contains("644")));
+    }
+
+    #[test]
+    fn a_store_whose_key_is_gone_is_not_given_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reelhook.db");
+        std::fs::write(&store, b"").unwrap();
+        assert!(matches!(Seal::new(None, &store), Err(StoreError::Unusable(_))));
+    }
+}

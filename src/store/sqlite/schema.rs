@@ -1,0 +1,54 @@
+//! The schema, and how a database of an older one is brought up to date.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use sha2::{Digest, Sha256};
+
+use crate::store::StoreError;
+
+/// Every migration, in order. A migration that was released never changes; its checksum is held to that.
+const MIGRATIONS: &[(&str, &str)] =
+    &[("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql"))];
+
+/// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
+const LEAST_SQLITE: i32 = 3_051_003;
+
+/// Brings a database up to date, each migration in one transaction.
+///
+/// # Errors
+/// It was made by a newer reelhook, a migration was changed after it ran, or SQLite is too old.
+pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    if rusqlite::version_number() < LEAST_SQLITE {
+        return Err(StoreError::Unusable(format!(
+            "found SQLite {}, expected 3.51.3 or later: older ones can corrupt the log",
+            rusqlite::version()
+        )));
+    }
+    let failed = |error: rusqlite::Error| StoreError::Unusable(format!("the database cannot be brought up to date: {error}"));
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction
+        .execute_batch("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID")
+        .map_err(failed)?;
+    let n_known: i64 =
+        transaction.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).map_err(failed)?;
+    if usize::try_from(n_known).unwrap_or(usize::MAX) > MIGRATIONS.len() {
+        return Err(StoreError::Unusable(
+            "the database was written by a newer reelhook: run that version, or restore a backup from before it".into(),
+        ));
+    }
+    for (name, sql) in MIGRATIONS {
+        let sha256 = Sha256::digest(sql.as_bytes()).to_vec();
+        let known: Option<Vec<u8>> = transaction
+            .query_row("SELECT sha256 FROM migrations WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        match known {
+            Some(known) if known == sha256 => {}
+            Some(_) => return Err(StoreError::Unusable(format!("migration {name} is not the one that this database ran"))),
+            None => {
+                transaction.execute_batch(sql).map_err(failed)?;
+                transaction.execute("INSERT INTO migrations VALUES (?1, ?2)", (name, sha256)).map_err(failed)?;
+            }
+        }
+    }
+    transaction.commit().map_err(failed)
+}
