@@ -1,5 +1,6 @@
 //! reelhook: a receiver for Microsoft Graph notifications that carry a `recordOperation`.
 
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever started it")]
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -4,7 +4,7 @@
 //! 1. What is sent is what was given: no header is added but `Host` and the body's length.
 //! 2. An answer is read up to [`MAX_ANSWER_BYTES`], and waited for no longer than [`ANSWER_TIMEOUT`].
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most bytes of an answer that are read.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Why there is no answer.
+/// Why there is no answer. Each text is whole: it says what the system said, too.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL cannot be posted to.
@@ -38,19 +38,19 @@ pub enum ClientError {
         why: String,
     },
     /// No connection; the receiver may not be up.
-    #[error("cannot connect to {to}: {source}")]
+    #[error("cannot connect to {to}: {cause}")]
     Connect {
         /// Host and port.
         to: String,
         /// What the system or TLS said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A path or header cannot be sent.
     #[error("the request cannot be made: {0}")]
-    Request(#[from] hyper::http::Error),
+    Request(hyper::http::Error),
     /// The connection broke before the answer was whole.
     #[error("no whole answer: {0}")]
-    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The request was not sent: the connection had been closed. It can be sent again.
     #[error("the receiver had closed the connection")]
     Closed,
@@ -163,7 +163,8 @@ impl Client {
     /// The request of a post, to be sent over a connection of this client.
     pub(super) fn request(&self, post: &Post) -> Result<Request<Full<Bytes>>, ClientError> {
         let uri = format!("{}{}", self.prefix, post.path);
-        let mut request = Request::builder().method(post.method.clone()).uri(uri).body(Full::new(post.body.clone()))?;
+        let request = Request::builder().method(post.method.clone()).uri(uri).body(Full::new(post.body.clone()));
+        let mut request = request.map_err(ClientError::Request)?;
         *request.headers_mut() = post.headers.clone();
         request.headers_mut().insert(HOST, self.authority.clone());
         Ok(request)
@@ -171,7 +172,7 @@ impl Client {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Connection, ClientError> {
-        let failed = |source| ClientError::Connect { to: format!("{}:{}", self.host, self.port), source };
+        let failed = |cause| ClientError::Connect { to: format!("{}:{}", self.host, self.port), cause };
         let connecting = async {
             let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
             stream.set_nodelay(true).map_err(failed)?;
@@ -212,7 +213,7 @@ impl Connection {
     pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let exchange = exchange(&mut self.sender, request);
         let driven = async {
-            match select(Box::pin(exchange), &mut self.driver).await {
+            match select(pin!(exchange), &mut self.driver).await {
                 Either::Left((answer, _driver)) => answer,
                 Either::Right(((), exchange)) => {
                     self.ended = true;

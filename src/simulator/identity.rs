@@ -20,7 +20,7 @@ use super::{SimulatorError, pem};
 use crate::clock::Clock;
 
 /// The application that publishes change notifications
-/// (<https://learn.microsoft.com/graph/change-notifications-with-resource-data#validating-the-authenticity-of-notifications>).
+/// (<https://learn.microsoft.com/graph/change-notifications-with-resource-data>).
 pub const PUBLISHER: &str = "0bf30f3b-4a52-48df-9a82-234910c4a086";
 
 /// How long a calling token lives, as in Microsoft's sample, in seconds.

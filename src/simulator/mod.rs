@@ -1,7 +1,7 @@
-//! Plays Microsoft Graph: keys, tokens, key provider, notifications in every dialect, encryption, load and grading.
+//! Plays Microsoft Graph: keys, tokens, a key provider, notifications in every dialect, encryption, load, grading.
 //!
-//! It is the other side of the wire. It uses nothing of the receiver's but the clock and outgoing TLS, so that a mistake
-//! is not made twice and then found correct.
+//! It is the other side of the wire. It uses nothing of the receiver's but the clock and outgoing TLS, so that a
+//! mistake is not made twice and then found correct.
 //!
 //! **Invariants**
 //! 1. With the same seed the same bodies are made; signatures and encrypted contents apart, which need fresh chance.
@@ -33,16 +33,16 @@ pub const DEMO_APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 /// The tenant that they come from.
 pub const DEMO_TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
 
-/// What keeps the simulator from playing.
+/// What keeps the simulator from playing. Each text is whole: it says what the system said, too.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
     /// A key file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     File {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file holds no key that can be used.
     #[error("{path}: expected an RSA private key in PEM (PKCS#8 or PKCS#1) of 2048 bits or more: {found}")]
@@ -56,11 +56,11 @@ pub enum SimulatorError {
     #[error("the cryptography library could not {0}")]
     Crypto(&'static str),
     /// An address could not be listened on.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {cause}")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
         /// What the system said.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 }

@@ -16,7 +16,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// The address cannot be listened on.
 pub fn serve(listen: SocketAddr) -> Result<(SocketAddr, Server), SimulatorError> {
-    let failed = |source| SimulatorError::Listen { address: listen, source };
+    let failed = |cause| SimulatorError::Listen { address: listen, cause };
     let listener = TcpListener::bind(listen).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     let app = || {

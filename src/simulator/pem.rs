@@ -46,25 +46,25 @@ pub(super) fn read_or_make(path: &Path) -> Result<RsaKeyPair, SimulatorError> {
     if !path.exists() {
         make(path)?;
     }
-    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|source| failed(path, source))?;
+    let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| failed(path, cause))?;
     decode(&text).map_err(|found| SimulatorError::NotAKey { path: path.to_owned(), found })
 }
 
 fn make(path: &Path) -> Result<(), SimulatorError> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
+    std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
     let pem = encode(&generate()?)?;
     // Temporary files are made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|source| failed(folder, source))?;
-    file.write_all(pem.as_bytes()).map_err(|source| failed(path, source))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|cause| failed(folder, cause))?;
+    file.write_all(pem.as_bytes()).map_err(|cause| failed(path, cause))?;
     match file.persist_noclobber(path) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(path, error.error)),
         _ => Ok(()),
     }
 }
 
-fn failed(path: &Path, source: std::io::Error) -> SimulatorError {
-    SimulatorError::File { path: path.to_owned(), source }
+fn failed(path: &Path, cause: std::io::Error) -> SimulatorError {
+    SimulatorError::File { path: path.to_owned(), cause }
 }
 
 fn decode(text: &str) -> Result<RsaKeyPair, String> {

@@ -63,7 +63,7 @@ impl Provider {
     /// # Errors
     /// The address cannot be listened on.
     pub fn start(listen: SocketAddr, identity: Identity) -> Result<(Self, Server), SimulatorError> {
-        let failed = |source| SimulatorError::Listen { address: listen, source };
+        let failed = |cause| SimulatorError::Listen { address: listen, cause };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let state = Data::new(State {

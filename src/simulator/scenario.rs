@@ -105,8 +105,10 @@ struct Planned {
 
 /// The handshake's token as Graph sends it, and as it must come back.
 pub const HANDSHAKE: (&str, &str) = (
-    "Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
-    "Validation: Testing client application reachability for subscription Request-Id: 522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
+    "Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+\
+     522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
+    "Validation: Testing client application reachability for subscription Request-Id: \
+     522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
 );
 
 /// Plays parts in their order; tells of each POST when it was answered. Returns whether every answer was as expected.

@@ -8,8 +8,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::stage::Stage;
 use super::{ChannelName, LoadArgs};
+use crate::simulator::client::Post;
 use crate::simulator::load::{Bodies, Load, Plan};
 use crate::simulator::payload::Seed;
+use crate::simulator::{Graph, SimulatorError};
 
 const CONNECTIONS: u16 = 64;
 const DURATION: Duration = Duration::from_secs(10);
@@ -32,9 +34,9 @@ pub(super) async fn run(
     let (head, bodies) = match channel {
         _ if args.encrypted => (graph.notifications_with(""), Bodies::encrypted(graph, &mut seed)?),
         Some(ChannelName::Subscriptions) => (graph.notifications_with(""), Bodies::changes(graph, &mut seed)),
-        Some(ChannelName::Calls) | None => (graph.calls(&[])?, Bodies::recordings(&mut seed)),
+        Some(ChannelName::Calls) | None => (calls_head(graph, plan)?, Bodies::recordings(&mut seed)),
     };
-    let load = Load::new(graph.client.clone(), head, bodies, plan);
+    let load = Load::new(graph.client.clone(), &head, bodies, plan)?;
     let bar = bar(plan);
     let report = {
         let running = load.run();
@@ -54,6 +56,13 @@ pub(super) async fn run(
         println!("{report}\nseed       {}", stage.seed);
     }
     Ok(report.n_errors() == 0)
+}
+
+/// The head of every POST: its token outlives the run.
+fn calls_head(graph: &Graph, plan: Plan) -> Result<Post, SimulatorError> {
+    let seconds = plan.duration.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or_default());
+    let token = graph.identity.calls_token(&graph.app_id, &graph.tenant).shifted("exp", seconds).sign()?;
+    Ok(graph.calls_with(&format!("Bearer {token}"), ""))
 }
 
 /// A bar on a terminal; elsewhere nothing is drawn.

@@ -19,12 +19,12 @@ use crate::simulator::{ClientError, noop};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook simulate                                       one friendly day, each POST with its answer
-  reelhook simulate --scenario dialects,reordering        parts of it
-  reelhook simulate --certificate-key key.pem             with encrypted notifications
-  reelhook simulate --rate 500 --duration 30s             load: 500 a second, whatever the receiver does
-  reelhook simulate --connections 64 --duration 30s       load: as fast as it answers
-  reelhook simulate --hold --scenario none                serve the keys until Ctrl-C
+  reelhook simulate                                  one friendly day, each POST with its answer
+  reelhook simulate --scenario dialects,reordering   parts of it
+  reelhook simulate --certificate-key key.pem        with encrypted notifications
+  reelhook simulate --rate 500 --duration 30s        load: 500 a second, however slow the answers
+  reelhook simulate --connections 64 --duration 30s  load: as fast as it answers
+  reelhook simulate --hold --scenario none           serve the keys until Ctrl-C
 
 Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
 pub struct Args {
@@ -45,11 +45,11 @@ pub struct Args {
     /// Print one line of JSON on standard output
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    load: LoadArgs,
     /// Serve a receiver that does nothing (reads the body, answers 202) until Ctrl-C
     #[arg(long, value_name = "ADDRESS", exclusive = true)]
     serve_noop: Option<SocketAddr>,
+    #[command(flatten)]
+    load: LoadArgs,
 }
 
 /// Any of these makes it load.
@@ -239,7 +239,8 @@ fn hint_for(step: &Step) -> Option<&'static str> {
     match &step.outcome {
         Ok(answer) => match answer.status {
             401 | 403 => Some(
-                "genuine tokens were refused: does the receiver's config have the lines above, and was it restarted?",
+                "genuine tokens were refused: does the receiver's config have the lines above? \
+                 Each run has a new key; with --identity-dir FOLDER runs share theirs",
             ),
             404 => Some("the receiver does not know a path: see --calls-path, --notifications-path, --lifecycle-path"),
             503 => Some("the receiver cannot decide or store now: can it reach the key provider above?"),
@@ -297,7 +298,7 @@ mod tests {
         for (arguments, told) in [
             (&["--rate", "0"][..], "above 0"),
             (&["--rate", "inf"], "above 0"),
-            (&["--duration", "-3s"], "--duration"),
+            (&["--duration=-3s"], "not negative"),
             (&["--duration", "soon"], "such as 30s"),
             (&["--connections", "0"], "--connections"),
             (&["--encrypted", "--count", "1"], "--certificate-key"),

@@ -2,9 +2,9 @@
 
 use hyper::Method;
 
-use super::calls::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested, must, one, should};
+use super::hostile::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested};
 use super::judge::{Judge, echo};
-use super::{Check, Made, Unmade};
+use super::{Check, Made, Unmade, one};
 use crate::simulator::payload::{self, Change, Dialect, Seed, change};
 use crate::simulator::scenario::HANDSHAKE;
 use crate::simulator::{Answer, Certificate, Graph};
@@ -19,124 +19,134 @@ const CONFUSING: (&str, &str) = ("a%2Bb%20c+d%26e%3D%C3%A9", "a+b c d&e=\u{e9}")
 const MARKUP: (&str, &str) = ("%3Cscript%3Ealert(1)%3C/script%3E", "<script>alert(1)</script>");
 
 pub(super) const CHECKS: &[Check] = &[
-    must(
+    Check::must(
         "handshake-echoes-the-decoded-token",
         DELIVERY,
         |g, _| one(g.handshake(&g.paths.notifications, HANDSHAKE.0)),
         Judge::Echo(HANDSHAKE.1),
     ),
-    must(
+    Check::must(
         "handshake-at-the-lifecycle-url",
         "both URLs are validated",
         |g, _| one(g.handshake(&g.paths.lifecycle, HANDSHAKE.0)),
         Judge::Echo(HANDSHAKE.1),
     ),
-    must(
+    Check::must(
         "handshake-decodes-like-a-form",
         "the token is form-encoded: + is a space, %2B is a plus",
         |g, _| one(g.handshake(&g.paths.notifications, CONFUSING.0)),
         Judge::Echo(CONFUSING.1),
     ),
-    must(
+    Check::must(
         "handshake-among-other-parameters",
         "query parameters of the notification URL are kept",
         among_others,
         Judge::Echo(HANDSHAKE.1),
     ),
-    should("handshake-before-the-body", "the token alone makes a handshake", with_body, Judge::Echo(HANDSHAKE.1)),
-    must(
+    Check::should(
+        "handshake-before-the-body",
+        "the token alone makes a handshake",
+        with_body,
+        Judge::Echo(HANDSHAKE.1),
+    ),
+    Check::must(
         "handshake-without-script",
         XSS,
         |g, _| one(g.handshake(&g.paths.notifications, MARKUP.0)),
         Judge::By("refused, or echoed as text/plain", no_script),
     ),
-    must(
+    Check::must(
         "handshake-sets-no-headers",
         "a token with line ends must not become a header",
         crlf,
         Judge::By("no header from the token", no_injected_header),
     ),
-    should(
+    Check::should(
         "handshake-is-hardened",
         XSS,
         |g, _| one(g.handshake(&g.paths.notifications, HANDSHAKE.0)),
         Judge::By("X-Content-Type-Options: nosniff", nosniff),
     ),
-    must("handshake-by-post-alone", "an echo by GET can be linked to", by_get, Judge::By("no echo", no_echo)),
-    should(
+    Check::must("handshake-by-post-alone", "an echo by GET can be linked to", by_get, Judge::By("no echo", no_echo)),
+    Check::should(
         "handshake-refuses-an-empty-token",
         "Graph never sends one",
         |g, _| one(g.handshake(&g.paths.notifications, "")),
         Judge::Status(&[400]),
     ),
-    should(
+    Check::should(
         "handshake-bounds-the-token",
         "an endless echo serves only others",
         |g, _| one(g.handshake(&g.paths.notifications, &"a".repeat(20_000))),
         Judge::StatusOrClosed(&[400, 413, 414, 431]),
     ),
-    must(
+    Check::must(
         "notifications-accepts-changes",
         RETRY,
         |g, s| one(g.notifications(&[g.change(s).basic()], false)?),
         Judge::Accepted,
     ),
-    must("notifications-accepts-no-items", RETRY, |g, _| one(g.notifications(&[], false)?), Judge::Accepted),
-    must("notifications-tells-strangers-nothing", ALWAYS, strangers, Judge::AllTheSame),
-    must(
+    Check::must("notifications-accepts-no-items", RETRY, |g, _| one(g.notifications(&[], false)?), Judge::Accepted),
+    Check::must("notifications-tells-strangers-nothing", ALWAYS, strangers, Judge::AllTheSame),
+    Check::must(
         "notifications-accepts-mixed-posts",
         "one POST may mix subscriptions, applications and tenants",
         mixed,
         Judge::Accepted,
     ),
-    should(
+    Check::should(
         "notifications-judges-items-alone",
         "one bad item must not cost its neighbours",
         |g, s| one(g.notifications(&[g.change(s).basic(), "7".into(), g.change(s).basic()], false)?),
         Judge::Accepted,
     ),
-    must("notifications-accepts-every-dialect", "samples and captured traffic differ", dialects, Judge::Accepted),
-    must("notifications-accepts-repeats", "notifications are delivered at least once", repeats, Judge::Accepted),
-    must(
+    Check::must(
+        "notifications-accepts-every-dialect",
+        "samples and captured traffic differ",
+        dialects,
+        Judge::Accepted,
+    ),
+    Check::must("notifications-accepts-repeats", "notifications are delivered at least once", repeats, Judge::Accepted),
+    Check::must(
         "lifecycle-accepts-every-event",
         "change-notifications-lifecycle-events; new events will be introduced",
         lifecycle,
         Judge::Accepted,
     ),
-    must(
+    Check::must(
         "lifecycle-accepts-old-spelling",
         "captured lifecycle notifications have organizationId",
         organization,
         Judge::Accepted,
     ),
-    must("lifecycle-at-the-notification-url", "both URLs may be the same", at_notifications, Judge::Accepted),
-    must("encrypted-accepts-genuine-items", ALWAYS, encrypted, Judge::Accepted),
-    must("encrypted-tells-strangers-nothing", ALWAYS, encrypted_strangers, Judge::AllTheSame),
-    must(
+    Check::must("lifecycle-at-the-notification-url", "both URLs may be the same", at_notifications, Judge::Accepted),
+    Check::must("encrypted-accepts-genuine-items", ALWAYS, encrypted, Judge::Accepted),
+    Check::must("encrypted-tells-strangers-nothing", ALWAYS, encrypted_strangers, Judge::AllTheSame),
+    Check::must(
         "notifications-survives-odd-text",
         "a legitimate notification must not be retried for 4 h",
         odd_text,
         Judge::NoServerError,
     ),
-    must(
+    Check::must(
         "notifications-survives-deep-nesting",
         "a parser without a bound overflows its stack",
         |g, _| one(g.notifications_with(deeply_nested())),
         Judge::NoServerError,
     ),
-    must(
+    Check::must(
         "notifications-survives-what-is-no-json",
         "anyone can post",
         |g, _| one(g.notifications_with("{\"value\": [")),
         Judge::NoServerError,
     ),
-    should(
+    Check::should(
         "notifications-bounds-bodies",
         "unbounded bodies exhaust memory",
         |g, _| one(g.notifications_with(vec![b' '; OVERSIZE_BYTES])),
         Judge::StatusOrClosed(&[400, 413]),
     ),
-    should(
+    Check::should(
         "notifications-refuses-compression",
         "Graph does not compress; a small body can unpack to a huge one",
         |g, _| one(g.notifications_with(GZIPPED).header("content-encoding", "gzip")),

@@ -13,10 +13,14 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use http_body_util::Full;
+use hyper::Request;
+use hyper::http::request::Parts;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 pub use self::bodies::Bodies;
 pub use self::histogram::Histogram;
@@ -67,19 +71,23 @@ impl Plan {
 /// A run that can be watched, and ended early.
 pub struct Load {
     client: Client,
-    head: Post,
+    head: Parts,
     bodies: Bodies,
     plan: Plan,
     next: AtomicU64,
     n_done: AtomicU64,
-    stopped: AtomicBool,
+    stopped: CancellationToken,
 }
 
 impl Load {
     /// A run of these bodies, under the head of this POST.
-    pub fn new(client: Client, head: Post, bodies: Bodies, plan: Plan) -> Arc<Self> {
+    ///
+    /// # Errors
+    /// The POST's path cannot be sent.
+    pub fn new(client: Client, head: &Post, bodies: Bodies, plan: Plan) -> Result<Arc<Self>, ClientError> {
+        let (head, _body) = client.request(head)?.into_parts();
         let (next, n_done) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { client, head, bodies, plan, next, n_done, stopped: AtomicBool::new(false) })
+        Ok(Arc::new(Self { client, head, bodies, plan, next, n_done, stopped: CancellationToken::new() }))
     }
 
     /// What was planned.
@@ -94,7 +102,7 @@ impl Load {
 
     /// Starts nothing new from now on.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.stopped.cancel();
     }
 
     /// Runs to the end.
@@ -117,12 +125,16 @@ impl Load {
     async fn one_connection(self: Arc<Self>, began: Instant) -> Tally {
         let mut tally = Tally::default();
         let mut connection = None;
-        while !self.stopped.load(Ordering::Relaxed) {
+        while !self.stopped.is_cancelled() {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(due) = self.plan.due(number, began.elapsed()) else { break };
             let due = began + due;
-            if self.plan.rate.is_some() {
-                tokio::time::sleep_until(due.into()).await;
+            // Timers round up: one that is due already is not waited for.
+            if due > Instant::now() {
+                tokio::select! {
+                    () = tokio::time::sleep_until(due.into()) => {}
+                    () = self.stopped.cancelled() => break,
+                }
             }
             match self.send(&mut connection, number).await {
                 Ok(answer) => tally.answered(answer.status, due.elapsed()),
@@ -141,18 +153,18 @@ impl Load {
     }
 
     async fn send(&self, open: &mut Option<Connection>, number: u64) -> Result<Answer, ClientError> {
-        let mut post = self.head.clone();
-        post.body = self.bodies.get(number);
+        let body = self.bodies.get(number);
+        let request = || Request::from_parts(self.head.clone(), Full::new(body.clone()));
         let reused = open.as_mut().filter(|connection| connection.is_open());
         if let Some(connection) = reused {
-            match connection.send(self.client.request(&post)?).await {
-                // A connection that the receiver closed meanwhile is not the receiver's failure: once more on a new one.
+            match connection.send(request()).await {
+                // A connection that was closed while it was idle is nobody's failure: once more on a new one.
                 Err(ClientError::Closed) => {}
                 outcome => return outcome,
             }
         }
         let connection = open.insert(self.client.connect().await?);
-        connection.send(self.client.request(&post)?).await
+        connection.send(request()).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Encrypted resource data, made as Graph makes it
-//! (<https://learn.microsoft.com/graph/change-notifications-with-resource-data#decrypting-resource-data-from-change-notifications>):
-//! AES-256-CBC under a key of its own with the key's first half as IV, HMAC-SHA256 over the ciphertext, the key wrapped with
-//! RSA-OAEP (SHA-1) for the subscription's certificate.
+//! (<https://learn.microsoft.com/graph/change-notifications-with-resource-data>): AES-256-CBC under a key of its own,
+//! whose first half is the IV too, HMAC-SHA256 over the ciphertext, the key wrapped with RSA-OAEP (SHA-1) for the
+//! subscription's certificate.
 
 use std::fmt;
 use std::path::Path;
