@@ -70,13 +70,13 @@ impl Graph {
         if authorization.is_empty() { post } else { post.header("authorization", authorization) }
     }
 
-    /// A POST of items on the subscriptions channel, with validation tokens of both versions where `with_tokens`.
+    /// A POST of items on the subscriptions channel, with a validation token (v2) where `with_token`.
     ///
     /// # Errors
     /// A token could not be signed.
-    pub fn notifications(&self, items: &[String], with_tokens: bool) -> Result<Post, SimulatorError> {
+    pub fn notifications(&self, items: &[String], with_token: bool) -> Result<Post, SimulatorError> {
         let mut tokens = Vec::new();
-        if with_tokens {
+        if with_token {
             tokens.push(self.identity.validation_token_v2(&self.app_id, &self.tenant).sign()?);
         }
         Ok(self.notifications_with(payload::changes(items, &tokens)))
