@@ -5,6 +5,7 @@ pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod graph;
+pub mod routing;
 pub mod sinks;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,151 @@
+//! `[[routes]]`: the conditions, and that what they name is there.
+
+use std::collections::BTreeSet;
+
+use crate::config::pattern;
+use crate::config::section::Section;
+use crate::config::value::{json, name, switch, text};
+use crate::config::{ClientContextMatch, Route};
+use crate::domain::{RouteName, SinkName, Status};
+
+const CONDITIONS: &str = "one of exact, prefix, glob, regex, or json with equals";
+
+/// Reads `[[routes]]`, in the order of the file.
+pub fn routes(root: &mut Section<'_>) -> Vec<Route> {
+    let mut names = BTreeSet::new();
+    let mut routes = Vec::new();
+    for mut section in root.sections("routes") {
+        let route = route(&mut section);
+        if let Some(route) = route {
+            if !names.insert(route.name.clone()) {
+                let text = format!("found {:?} again, expected another name", route.name.as_str());
+                section.report.mistake(&section.path_of("name"), text);
+            }
+            routes.push(route);
+        }
+    }
+    routes
+}
+
+fn route(section: &mut Section<'_>) -> Option<Route> {
+    let name = section.need("name", "a name for the route", name(64));
+    let client_context = section.section("client_context").map(|mut it| client_context(&mut it));
+    let key = section.path_of("sinks");
+    let sinks = section.list("sinks", text).unwrap_or_default();
+    if sinks.is_empty() && !section.report.has_mistake(&key) {
+        section.report.mistake(&key, "found none, expected the names of one or more sinks, as [\"archive\"]");
+    }
+    let status = section.one_or_more("status", self::name(64));
+    let route = Route {
+        name: RouteName::new(&name?),
+        client_context: client_context.flatten(),
+        status: status.iter().map(|text| Status::parse(text)).collect(),
+        tenant: lower(section.one_or_more("tenant", self::name(256))),
+        resource_type: section.one_or_more("resource_type", self::name(256)),
+        sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
+        continues: section.or("continue", false, switch),
+    };
+    for status in route.status.iter().filter(|status| matches!(status, Status::Unknown(_))) {
+        let text = format!(
+            "{:?} is not a status that Graph documents (notStarted, running, completed, failed)",
+            status.as_str()
+        );
+        section.report.warning(&section.path_of("status"), text);
+    }
+    Some(route)
+}
+
+fn lower(texts: Vec<String>) -> Vec<String> {
+    texts.iter().map(|text| text.to_lowercase()).collect()
+}
+
+fn client_context(section: &mut Section<'_>) -> Option<ClientContextMatch> {
+    let path = section.path().to_owned();
+    let exact = section.one_or_more("exact", text);
+    let prefix = section.read("prefix", text);
+    let glob = section.read("glob", text);
+    let regex = section.read("regex", |node| {
+        let pattern = text(node)?;
+        pattern::regex(&pattern)
+            .map_err(|error| format!("found {pattern:?}, expected a regular expression: {error}"))?;
+        Ok(pattern)
+    });
+    let json = json_condition(section);
+    if let Some(glob) = glob.as_ref().filter(|glob| pattern::looks_bracketed(glob)) {
+        let text = format!("{glob:?}: in a glob * and ? alone are special, brackets and braces stand for themselves");
+        section.report.warning(&section.path_of("glob"), text);
+    }
+    let given = ["exact", "prefix", "glob", "regex", "json"];
+    let n_given = given.iter().filter(|key| section.report.has(&section.path_of(key))).count();
+    if n_given != 1 && !section.report.has_mistake(&path) {
+        let found = if n_given == 0 { "none" } else { "several" };
+        section.report.mistake(&path, format!("found {found}, expected {CONDITIONS}"));
+    }
+    let exact = (!exact.is_empty()).then_some(ClientContextMatch::Exact(exact));
+    let prefix = prefix.map(ClientContextMatch::Prefix);
+    let glob = glob.map(ClientContextMatch::Glob);
+    let regex = regex.map(ClientContextMatch::Regex);
+    exact.or(prefix).or(glob).or(regex).or(json)
+}
+
+fn json_condition(section: &mut Section<'_>) -> Option<ClientContextMatch> {
+    let pointer = section.read("json", |node| {
+        let pointer = text(node)?;
+        let wrong =
+            format!("found {pointer:?}, expected a JSON pointer (RFC 6901) as \"/team/name\", or \"\" for the whole");
+        if pattern::is_pointer(&pointer) { Ok(pointer) } else { Err(wrong) }
+    });
+    let equals = section.read("equals", json);
+    let (has_json, has_equals) =
+        (section.report.has(&section.path_of("json")), section.report.has(&section.path_of("equals")));
+    match (has_json, has_equals) {
+        (true, false) => section
+            .report
+            .mistake(&section.path_of("equals"), "found nothing, expected the value that stands at the pointer"),
+        (false, true) => section
+            .report
+            .mistake(&section.path_of("json"), "found nothing, expected the pointer to the value, as \"/team\""),
+        _ => {}
+    }
+    Some(ClientContextMatch::Json { pointer: pointer?, equals: equals? })
+}
+
+/// What the routes and the sinks say of each other.
+pub fn check(routes: &[Route], sinks: &[SinkName], root: &Section<'_>) {
+    let report = root.report;
+    for (index, route) in routes.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for (at, sink) in route.sinks.iter().enumerate() {
+            let key = format!("routes[{index}].sinks[{at}]");
+            // By the section: a sink whose own keys are wrong is there all the same.
+            if !report.has(&format!("sinks.{sink}")) {
+                let known: Vec<&str> = sinks.iter().map(SinkName::as_str).collect();
+                let known = if known.is_empty() { "no sink is configured".into() } else { known.join(", ") };
+                report.mistake(&key, format!("found {:?}, expected one of the sinks: {known}", sink.as_str()));
+            } else if !seen.insert(sink) {
+                report.warning(&key, format!("names {:?} again: it gets one delivery", sink.as_str()));
+            }
+        }
+    }
+    if let Some(all) = routes.iter().position(|route| matches_all(route) && !route.continues) {
+        for (index, route) in routes.iter().enumerate().skip(all + 1) {
+            let all = routes.get(all).map_or("", |route| route.name.as_str());
+            let text =
+                format!("route {:?} is never reached: {all:?} before it matches everything", route.name.as_str());
+            report.warning(&format!("routes[{index}]"), text);
+        }
+    }
+    if routes.is_empty() && !report.has("routes") {
+        report.warning("", "there are no [[routes]]: everything is stored, nothing is delivered");
+    }
+    for sink in sinks.iter().filter(|sink| !routes.iter().any(|route| route.sinks.contains(sink))) {
+        report.warning(&format!("sinks.{sink}"), "no route names this sink");
+    }
+}
+
+fn matches_all(route: &Route) -> bool {
+    route.client_context.is_none()
+        && route.status.is_empty()
+        && route.tenant.is_empty()
+        && route.resource_type.is_empty()
+}
