@@ -7,10 +7,10 @@ use std::path::Path;
 use super::Config;
 use super::environment::overlay;
 use super::mistakes::{Mistakes, Place, Remark};
-use super::section::{Report, Section};
+use super::report::Report;
+use super::section::Section;
 use super::sections::{channels, listeners, routes, sinks, storage};
 use super::tree::{self, Node};
-use crate::domain::SinkName;
 
 /// A checked config, and what its operator should know of it.
 #[derive(Debug)]
@@ -81,9 +81,81 @@ fn config(report: &Report, root: Node) -> Config {
     channels::check_paths(calls.as_ref(), subscriptions.as_ref(), &root);
     let dispatch = sinks::dispatch(&mut root);
     let sinks = sinks::sinks(&mut root, &dispatch);
-    let routes = routes::routes(&mut root);
-    let names: Vec<SinkName> = sinks.iter().map(|sink| sink.name.clone()).collect();
-    routes::check(&routes, &names, &root);
+    let routes = routes::routes(&mut root, &sinks);
+    routes::warn(&routes, &sinks, &root);
     let log = listeners::log(&mut root);
     Config { server, admin, store, calls, subscriptions, dispatch, sinks, routes, log }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REFERENCE: &str = include_str!("../../config/reelhook.toml");
+    const SECRETS: [(&str, &str); 3] = [
+        ("REELHOOK_STORE_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        ("REELHOOK_CLIENT_STATE", "state"),
+        ("REELHOOK_CERTIFICATE_KEY", "pem"),
+    ];
+    /// What config/reelhook.toml sets that has no default.
+    const WITHOUT_DEFAULT: &str = r#"
+        [calls]
+        app_ids = ["00000000-0000-0000-0000-000000000000"]
+        [sinks.archive]
+        kind = "file"
+        path = "data/events.jsonl"
+        concurrency = 1
+        [[routes]]
+        name = "all"
+        sinks = ["archive"]
+    "#;
+
+    fn secrets() -> impl Iterator<Item = (String, String)> {
+        SECRETS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+    }
+
+    /// The reference with every key set that it shows.
+    fn reference_in_full() -> String {
+        let shown = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#'])).map(str::to_owned);
+        REFERENCE.lines().map(|line| shown(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_reference_holds_every_default() {
+        let reference = parse(REFERENCE, std::iter::empty()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let defaults = parse(WITHOUT_DEFAULT, std::iter::empty()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(format!("{:#?}", reference.config), format!("{:#?}", defaults.config));
+    }
+
+    #[test]
+    fn the_defaults_that_the_reference_shows_are_the_defaults() {
+        let full = parse(&reference_in_full(), secrets()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let least = format!(
+            "{WITHOUT_DEFAULT}\n[subscriptions]\napp_ids = ['00000000-0000-0000-0000-000000000000']\n\
+             client_states = [{{ env = 'REELHOOK_CLIENT_STATE' }}]\n[[subscriptions.certificates]]\nid = 'cert-1'\n\
+             thumbprint = '0123456789abcdef0123456789abcdef01234567'\n\
+             private_key = {{ env = 'REELHOOK_CERTIFICATE_KEY' }}"
+        );
+        let least = parse(&least, secrets()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        assert_eq!(format!("{:#?}", full.config.subscriptions), format!("{:#?}", least.config.subscriptions));
+        assert_eq!(full.config.server.workers, 2);
+        assert!(full.config.store.encryption_key.is_some());
+    }
+
+    #[test]
+    fn the_reference_names_every_key() {
+        let report = Report::new("config", secrets().collect());
+        let root = tree::parse(&reference_in_full()).unwrap();
+        let _config = config(&report, root);
+        let asked = report.asked();
+        let (mistakes, _) = report.into_remarks();
+        assert_eq!(mistakes, []);
+        assert!(asked.len() > 80, "{asked:?}");
+        for path in asked.iter().filter(|path| !path.ends_with(']') && *path != "sinks") {
+            let key = path.rsplit('.').next().unwrap_or(path);
+            let words = [format!("\n{key} = "), format!("\n#{key} = "), format!("{{ {key} = "), format!(", {key} = ")];
+            let sections = [format!("[{path}]\n"), format!("[[{path}]]\n")];
+            assert!(words.iter().chain(&sections).any(|word| REFERENCE.contains(word)), "{path}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod environment;
 mod load;
 mod mistakes;
 pub mod pattern;
+mod report;
 mod secret;
 mod section;
 mod sections;

@@ -5,105 +5,14 @@
 //! 2. A value that was wrong is replaced by a harmless one while reading goes on; a config with a mistake is never
 //!    handed out.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 
-use super::mistakes::{Place, Remark};
+use super::report::Report;
 use super::secret::SecretSource;
 use super::tree::{Node, Value};
 use super::value::Read;
-
-/// What has been found while reading.
-pub struct Report {
-    file: Arc<str>,
-    variables: BTreeMap<String, String>,
-    found: RefCell<Found>,
-}
-
-#[derive(Default)]
-struct Found {
-    mistakes: Vec<Remark>,
-    warnings: Vec<Remark>,
-    places: BTreeMap<String, Place>,
-    asked: BTreeSet<String>,
-}
-
-impl Report {
-    /// About the config that is shown as `file`; secrets in the environment are looked up in `variables`.
-    pub fn new(file: &str, variables: BTreeMap<String, String>) -> Self {
-        Self { file: file.into(), variables, found: RefCell::default() }
-    }
-
-    /// The environment.
-    pub fn variables(&self) -> &BTreeMap<String, String> {
-        &self.variables
-    }
-
-    /// Notes a mistake in the value of `key`, or where it should be.
-    pub fn mistake(&self, key: &str, text: impl Into<String>) {
-        self.mistake_at(self.place(key), key, text);
-    }
-
-    /// Notes a mistake at a place.
-    pub fn mistake_at(&self, place: Place, key: &str, text: impl Into<String>) {
-        let remark = self.remark(place, key, text.into());
-        self.found.borrow_mut().mistakes.push(remark);
-    }
-
-    /// Notes a warning about the value of `key`.
-    pub fn warning(&self, key: &str, text: impl Into<String>) {
-        let remark = self.remark(self.place(key), key, text.into());
-        self.found.borrow_mut().warnings.push(remark);
-    }
-
-    fn remark(&self, place: Place, key: &str, text: String) -> Remark {
-        Remark { file: Arc::clone(&self.file), place, key: key.to_owned(), text }
-    }
-
-    /// Where `key` stands; where it is missing, where what should hold it stands.
-    fn place(&self, key: &str) -> Place {
-        let found = self.found.borrow();
-        let mut path = key;
-        loop {
-            if let Some(place) = found.places.get(path) {
-                return place.clone();
-            }
-            match path.rfind(['.', '[']) {
-                Some(end) => path = path.get(..end).unwrap_or_default(),
-                None => return Place::File,
-            }
-        }
-    }
-
-    /// Whether `key` was there, right or wrong.
-    pub fn has(&self, key: &str) -> bool {
-        self.found.borrow().places.contains_key(key)
-    }
-
-    /// Whether something was wrong with `key` or below it.
-    pub fn has_mistake(&self, key: &str) -> bool {
-        let is_within =
-            |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        self.found.borrow().mistakes.iter().any(|mistake| is_within(&mistake.key))
-    }
-
-    /// Every key that was asked for, present or not.
-    #[cfg(test)]
-    pub fn asked(&self) -> BTreeSet<String> {
-        self.found.borrow().asked.clone()
-    }
-
-    /// The mistakes and the warnings, each in the order of the file.
-    pub fn into_remarks(self) -> (Vec<Remark>, Vec<Remark>) {
-        let Found { mut mistakes, mut warnings, .. } = self.found.into_inner();
-        mistakes.sort_by(|a, b| a.place.cmp(&b.place));
-        warnings.sort_by(|a, b| a.place.cmp(&b.place));
-        (mistakes, warnings)
-    }
-}
 
 /// A table that is being read.
 pub struct Section<'r> {
@@ -135,11 +44,7 @@ impl<'r> Section<'r> {
         self.known.push(key);
         let path = self.path_of(key);
         let node = self.table.remove(key);
-        let mut found = self.report.found.borrow_mut();
-        if let Some(node) = &node {
-            found.places.insert(path.clone(), node.place.clone());
-        }
-        found.asked.insert(path);
+        self.report.note(path, node.as_ref().map(|node| &node.place));
         node
     }
 
@@ -249,7 +154,7 @@ impl<'r> Section<'r> {
 
     fn within(&self, path: String, node: Node) -> Option<Self> {
         let node = node.into_structured();
-        self.report.found.borrow_mut().places.insert(path.clone(), node.place.clone());
+        self.report.note(path.clone(), Some(&node.place));
         match node.value {
             Value::Table(table) => Some(Self { report: self.report, path, table, known: Vec::new() }),
             _ => {
@@ -290,12 +195,11 @@ impl<'r> Section<'r> {
     }
 
     fn open(&self, path: &str, node: Node) -> Option<SecretString> {
-        let place = node.place.clone();
-        self.report.found.borrow_mut().places.insert(path.to_owned(), place);
+        self.report.note(path.to_owned(), Some(&node.place));
         let read = node.into_structured().into_plain().try_into::<SecretSource>();
         let read = read.map_err(|error| error.message().trim_end().to_owned());
         let secret = read.and_then(|source| {
-            source.read_with(|name| self.report.variables.get(name).cloned()).map_err(|error| error.to_string())
+            source.read_with(|name| self.report.variables().get(name).cloned()).map_err(|error| error.to_string())
         });
         secret.map_err(|text| self.report.mistake(path, text)).ok()
     }

@@ -36,7 +36,8 @@ pub enum Value {
 /// Every error of syntax, with its line.
 pub fn parse(text: &str) -> Result<Node, Vec<(Place, String)>> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut lines = Lines { text, errors: Vec::new() };
+    let starts = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1).collect();
+    let mut lines = Lines { starts, errors: Vec::new() };
     for error in errors {
         let place = error.span().map_or(Place::File, |span| lines.at(span.start));
         lines.errors.push((place, error.message().replace('\n', ", ")));
@@ -48,15 +49,15 @@ pub fn parse(text: &str) -> Result<Node, Vec<(Place, String)>> {
     if lines.errors.is_empty() { Ok(Node { place: Place::File, value: table }) } else { Err(lines.errors) }
 }
 
-struct Lines<'a> {
-    text: &'a str,
+struct Lines {
+    /// Where each line after the first begins.
+    starts: Vec<usize>,
     errors: Vec<(Place, String)>,
 }
 
-impl Lines<'_> {
+impl Lines {
     fn at(&self, offset: usize) -> Place {
-        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
-        Place::Line(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        Place::Line(1 + self.starts.partition_point(|start| *start <= offset))
     }
 
     fn table(&mut self, table: DeTable<'_>) -> Value {

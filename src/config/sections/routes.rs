@@ -1,58 +1,76 @@
-//! `[[routes]]`: the conditions, and that what they name is there.
+//! `[[routes]]`: their conditions, and that the sinks they name are there.
 
 use std::collections::BTreeSet;
 
 use crate::config::pattern;
 use crate::config::section::Section;
 use crate::config::value::{json, name, switch, text};
-use crate::config::{ClientContextMatch, Route};
+use crate::config::{ClientContextMatch, Route, Sink};
 use crate::domain::{RouteName, SinkName, Status};
 
 const CONDITIONS: &str = "one of exact, prefix, glob, regex, or json with equals";
 
-/// Reads `[[routes]]`, in the order of the file.
-pub fn routes(root: &mut Section<'_>) -> Vec<Route> {
+/// Reads `[[routes]]`, in the order of the file; the sinks have been read.
+pub fn routes(root: &mut Section<'_>, sinks: &[Sink]) -> Vec<Route> {
     let mut names = BTreeSet::new();
     let mut routes = Vec::new();
     for mut section in root.sections("routes") {
         let route = route(&mut section);
-        if let Some(route) = route {
-            if !names.insert(route.name.clone()) {
-                let text = format!("found {:?} again, expected another name", route.name.as_str());
-                section.report.mistake(&section.path_of("name"), text);
-            }
-            routes.push(route);
+        check_sinks(&route, sinks, &section);
+        if !names.insert(route.name.clone()) && !section.report.has_mistake(&section.path_of("name")) {
+            let text = format!("found {:?} again, expected another name", route.name.as_str());
+            section.report.mistake(&section.path_of("name"), text);
         }
+        routes.push(route);
     }
     routes
 }
 
-fn route(section: &mut Section<'_>) -> Option<Route> {
-    let name = section.need("name", "a name for the route", name(64));
-    let client_context = section.section("client_context").map(|mut it| client_context(&mut it));
+fn route(section: &mut Section<'_>) -> Route {
+    let name = section.need("name", "a name for the route", name(64)).unwrap_or_default();
+    let client_context = section.section("client_context").and_then(|mut it| client_context(&mut it));
     let key = section.path_of("sinks");
     let sinks = section.list("sinks", text).unwrap_or_default();
     if sinks.is_empty() && !section.report.has_mistake(&key) {
         section.report.mistake(&key, "found none, expected the names of one or more sinks, as [\"archive\"]");
     }
-    let status = section.one_or_more("status", self::name(64));
-    let route = Route {
-        name: RouteName::new(&name?),
-        client_context: client_context.flatten(),
-        status: status.iter().map(|text| Status::parse(text)).collect(),
+    Route {
+        name: RouteName::new(&name),
+        client_context,
+        status: status(section),
         tenant: lower(section.one_or_more("tenant", self::name(256))),
         resource_type: section.one_or_more("resource_type", self::name(256)),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
         continues: section.or("continue", false, switch),
-    };
-    for status in route.status.iter().filter(|status| matches!(status, Status::Unknown(_))) {
+    }
+}
+
+fn check_sinks(route: &Route, sinks: &[Sink], section: &Section<'_>) {
+    let mut seen = BTreeSet::new();
+    for (index, sink) in route.sinks.iter().enumerate() {
+        let key = section.path_of(&format!("sinks[{index}]"));
+        // By the section: a sink whose own keys are wrong is there all the same.
+        if !section.report.has(&format!("sinks.{sink}")) {
+            let known: Vec<&str> = sinks.iter().map(|sink| sink.name.as_str()).collect();
+            let known = if known.is_empty() { "no sink is configured".into() } else { known.join(", ") };
+            section.report.mistake(&key, format!("found {:?}, expected one of the sinks: {known}", sink.as_str()));
+        } else if !seen.insert(sink) {
+            section.report.warning(&key, format!("names {:?} again: it gets one delivery", sink.as_str()));
+        }
+    }
+}
+
+fn status(section: &mut Section<'_>) -> Vec<Status> {
+    let texts = section.one_or_more("status", name(64));
+    let statuses: Vec<Status> = texts.iter().map(|text| Status::parse(text)).collect();
+    for status in statuses.iter().filter(|status| matches!(status, Status::Unknown(_))) {
         let text = format!(
             "{:?} is not a status that Graph documents (notStarted, running, completed, failed)",
             status.as_str()
         );
         section.report.warning(&section.path_of("status"), text);
     }
-    Some(route)
+    statuses
 }
 
 fn lower(texts: Vec<String>) -> Vec<String> {
@@ -110,36 +128,22 @@ fn json_condition(section: &mut Section<'_>) -> Option<ClientContextMatch> {
     Some(ClientContextMatch::Json { pointer: pointer?, equals: equals? })
 }
 
-/// What the routes and the sinks say of each other.
-pub fn check(routes: &[Route], sinks: &[SinkName], root: &Section<'_>) {
+/// What is right for each route, but may not be meant when they are looked at together.
+pub fn warn(routes: &[Route], sinks: &[Sink], root: &Section<'_>) {
     let report = root.report;
-    for (index, route) in routes.iter().enumerate() {
-        let mut seen = BTreeSet::new();
-        for (at, sink) in route.sinks.iter().enumerate() {
-            let key = format!("routes[{index}].sinks[{at}]");
-            // By the section: a sink whose own keys are wrong is there all the same.
-            if !report.has(&format!("sinks.{sink}")) {
-                let known: Vec<&str> = sinks.iter().map(SinkName::as_str).collect();
-                let known = if known.is_empty() { "no sink is configured".into() } else { known.join(", ") };
-                report.mistake(&key, format!("found {:?}, expected one of the sinks: {known}", sink.as_str()));
-            } else if !seen.insert(sink) {
-                report.warning(&key, format!("names {:?} again: it gets one delivery", sink.as_str()));
-            }
-        }
-    }
-    if let Some(all) = routes.iter().position(|route| matches_all(route) && !route.continues) {
+    let all = routes.iter().position(|route| matches_all(route) && !route.continues);
+    if let Some((all, name)) = all.and_then(|at| Some((at, &routes.get(at)?.name))) {
         for (index, route) in routes.iter().enumerate().skip(all + 1) {
-            let all = routes.get(all).map_or("", |route| route.name.as_str());
-            let text =
-                format!("route {:?} is never reached: {all:?} before it matches everything", route.name.as_str());
+            let (late, name) = (route.name.as_str(), name.as_str());
+            let text = format!("route {late:?} is never reached: {name:?} before it matches everything");
             report.warning(&format!("routes[{index}]"), text);
         }
     }
-    if routes.is_empty() && !report.has("routes") {
-        report.warning("", "there are no [[routes]]: everything is stored, nothing is delivered");
+    if routes.is_empty() {
+        report.warning("routes", "there are no routes: everything is stored, nothing is delivered");
     }
-    for sink in sinks.iter().filter(|sink| !routes.iter().any(|route| route.sinks.contains(sink))) {
-        report.warning(&format!("sinks.{sink}"), "no route names this sink");
+    for sink in sinks.iter().filter(|sink| !routes.iter().any(|route| route.sinks.contains(&sink.name))) {
+        report.warning(&format!("sinks.{}", sink.name), "no route names this sink");
     }
 }
 
