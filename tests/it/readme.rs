@@ -1,4 +1,5 @@
-//! The README is held to the code: what its tables list is what there is, and what it tells to copy works.
+//! The README and docs/operations.md are held to the code: what their tables list is what there is, and what they tell to
+//! copy works.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -182,4 +183,42 @@ fn what_the_image_copies_is_there() {
     for path in copied {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).exists(), "{path}");
     }
+}
+
+/// The words in `backticks`, without what follows a `{` or a space.
+fn code_words(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    let words = prose.flat_map(|prose| prose.split('`').skip(1).step_by(2));
+    words.filter_map(|code| code.split(['{', ' ']).next()).collect()
+}
+
+#[test]
+fn every_metric_that_is_named_is_counted() {
+    let telemetry = read("src/telemetry/mod.rs");
+    let mut n_named = 0;
+    for file in ["README.md", "docs/operations.md"] {
+        let text = read(file);
+        for name in code_words(&text).into_iter().filter_map(|word| word.strip_prefix("reelhook_")) {
+            let family = name.strip_suffix("_total").unwrap_or(name);
+            assert!(telemetry.contains(&format!("\"{family}\"")), "{file}: reelhook_{name}");
+            n_named += 1;
+        }
+    }
+    assert!(n_named >= 8, "{n_named}");
+}
+
+#[test]
+fn every_key_that_the_operators_page_names_is_in_the_reference() {
+    let (text, reference) = (read("docs/operations.md"), read("config/reelhook.toml"));
+    let mut n_named = 0;
+    for word in code_words(&text) {
+        let Some((section, key)) = word.split_once('.') else { continue };
+        let header = [format!("[{section}]\n"), format!("#[{section}]\n")];
+        let Some(start) = header.iter().find_map(|header| reference.find(header.as_str())) else { continue };
+        let body = &reference[start..];
+        let body = &body[..body.find("\n# ----").unwrap_or(body.len())];
+        assert!(body.contains(&format!("\n{key} = ")) || body.contains(&format!("\n#{key} = ")), "{word}");
+        n_named += 1;
+    }
+    assert!(n_named >= 10, "{n_named}");
 }
