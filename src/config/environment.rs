@@ -17,6 +17,12 @@ use super::tree::{Node, Value};
 /// What the variables that override a value begin with.
 pub const PREFIX: &str = "REELHOOK__";
 
+/// The environment of this process. What is no UTF-8 in it is replaced, where `std::env::vars` would panic.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
 /// Puts every variable under the prefix into the tree; returns what is wrong with those that cannot be put there.
 pub fn overlay(root: &mut Node, variables: &BTreeMap<String, String>) -> Vec<(Place, String)> {
     let mut wrong = Vec::new();

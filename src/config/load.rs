@@ -21,8 +21,8 @@ pub struct Loaded {
     pub warnings: Vec<Remark>,
 }
 
-/// Loads the config at `path`. `variables` is the environment: it overrides values (see [`super::PREFIX`]) and holds
-/// the secrets that the config names by `{ env = ".." }`.
+/// Loads the config at `path`. `variables` is the environment (see [`super::variables`]): it overrides values (see
+/// [`super::PREFIX`]) and holds the secrets that the config names by `{ env = ".." }`.
 ///
 /// # Errors
 /// Everything that is wrong.

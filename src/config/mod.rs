@@ -29,7 +29,7 @@ use url::Url;
 
 use crate::domain::{RouteName, SinkName, Status};
 
-pub use environment::PREFIX;
+pub use environment::{PREFIX, variables};
 pub use load::{Loaded, load, parse};
 pub use mistakes::{Mistakes, Place, Remark};
 pub use secret::{SecretError, SecretSource};

@@ -138,17 +138,19 @@ pub fn address(node: &Node) -> Read<SocketAddr> {
 
 /// The URL of an OpenID configuration.
 pub fn provider(node: &Node) -> Read<Url> {
-    let url = as_text(node).and_then(|text| Url::parse(text).ok()).filter(|url| {
-        url.username().is_empty() && url.password().is_none() && url.host().is_some() && url.fragment().is_none()
-    });
+    let url = as_text(node).and_then(|text| Url::parse(text).ok()).filter(|url| url.host().is_some());
     match url {
+        // Not shown: it may hold a password.
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("found a URL with a user, expected one without".into())
+        }
         Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(url),
         Some(_) => wrong(
             node,
-            "an https:// URL: whoever can change the keys on their way can forge notifications \
-                                (http:// is taken for a loopback host only)",
+            "an https:// URL: whoever can change the keys on their way can forge notifications (http:// is taken for a \
+             loopback host only)",
         ),
-        None => wrong(node, "an https:// URL without user and fragment"),
+        None => wrong(node, "an https:// URL"),
     }
 }
 
@@ -265,6 +267,7 @@ mod tests {
         for good in ["https://example.com/a", "http://127.0.0.1:9000/a", "http://localhost/a", "http://[::1]:1/"] {
             assert!(provider(&leaf(&format!("'{good}'"))).is_ok(), "{good}");
         }
+        assert!(!provider(&leaf("'https://a:canary@c/'")).unwrap_err().contains("canary"));
         for bad in ["http://example.com/", "http://127.0.0.1.example.com/", "ftp://localhost/", "https://a:b@c/", "x"] {
             assert!(provider(&leaf(&format!("'{bad}'"))).is_err(), "{bad}");
         }

@@ -14,6 +14,8 @@ const GRAPH_WAITS: Duration = Duration::from_secs(3);
 const SCOPES: &[(&str, Scope)] =
     &[("read", Scope::Read), ("write", Scope::Write), ("recordings", Scope::Recordings), ("admin", Scope::Admin)];
 
+const SHA256: &str = "the token's SHA-256 as 64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
+
 /// Reads `[server]`.
 pub fn server(root: &mut Section<'_>) -> Server {
     let mut section = root.section_or_empty("server");
@@ -93,8 +95,10 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 
 fn token(section: &mut Section<'_>, others: &[AdminToken]) -> Option<AdminToken> {
     let name = section.need("name", "whom the token is for", name(64));
-    let sha256 =
-        section.need("sha256", "the token's SHA-256 in hexadecimal: printf %s \"$TOKEN\" | sha256sum", hex::<32>);
+    let sha256 = section.need("sha256", SHA256, |node| {
+        // What was found is not shown: it may be the token itself.
+        hex::<32>(node).map_err(|_| format!("found something else, expected {SHA256}"))
+    });
     let key = section.path_of("scopes");
     let scopes = section.list("scopes", choice(SCOPES));
     if scopes.as_ref().is_none_or(Vec::is_empty) && !section.report.has_mistake(&key) {
