@@ -8,6 +8,7 @@ pub mod dispatch;
 pub mod domain;
 pub mod graph;
 pub mod simulator;
+pub mod routing;
 pub mod sinks;
 pub mod store;
 pub mod telemetry;
