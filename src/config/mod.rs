@@ -5,6 +5,8 @@
 //! 1. A sink's own table stays uninterpreted here: the sinks read it, so that config need not know them.
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
+mod secret;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +16,8 @@ use secrecy::SecretString;
 use url::Url;
 
 use crate::domain::{RouteName, SinkName, Status};
+
+pub use secret::{SecretError, SecretSource};
 
 /// The checked config.
 #[derive(Clone, Debug)]

@@ -1,0 +1,289 @@
+//! Secrets: named in the config by where they are, read from there, never written in the config itself.
+//!
+//! A file's secret is readable by its owner alone. One case more is let through: a file that belongs to root may be
+//! readable by its group, since that is how Kubernetes (`fsGroup`) and systemd hand a secret to a process that is not
+//! root. A file that anyone may read is always refused.
+//!
+//! **Invariants**
+//! 1. No value of these types and no error of this file holds or prints a secret.
+//! 2. What is read is text, not empty, and bounded.
+
+use std::fmt;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use secrecy::SecretString;
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use zeroize::Zeroizing;
+
+/// The most bytes of a secret: more than any key, less than a mistake.
+const MAX_SECRET_BYTES: u64 = 64 * 1024;
+const EXPECTED: &str = "{ file = \"..\" } or { env = \"..\" }";
+
+/// Where a secret is: `{ file = ".." }` or `{ env = ".." }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In a file; a relative path starts at the working directory.
+    File(PathBuf),
+    /// In an environment variable.
+    Env(String),
+}
+
+/// Why a secret could not be read: what was found, what was expected, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file could not be read.
+    #[error("file {}: found {error}, expected a file that this process can read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is open to others.
+    #[error(
+        "file {path}: found mode {mode:04o}, expected a file that only its owner can read; run: chmod 600 {path}",
+        path = path.display()
+    )]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The variable is not set, or not text.
+    #[error("env {name}: found no such variable, expected the secret in it")]
+    NotSet {
+        /// The variable.
+        name: String,
+    },
+    /// What was read cannot be a secret.
+    #[error("{source_of_it}: found {found}, expected the secret as text")]
+    NotASecret {
+        /// The source, as it is shown.
+        source_of_it: String,
+        /// What was found.
+        found: &'static str,
+    },
+}
+
+impl SecretSource {
+    /// Reads the secret; the environment is the process's own. One newline at the end is taken off.
+    ///
+    /// # Errors
+    /// The secret is missing, empty, no text, too long, or in a file that others can read.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        self.read_with(|name| std::env::var(name).ok())
+    }
+
+    /// Reads the secret; `variable` is the environment.
+    ///
+    /// # Errors
+    /// As [`SecretSource::read`].
+    pub fn read_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
+        let text = match self {
+            Self::File(path) => self.text(read_file(path)?)?,
+            Self::Env(name) => {
+                Zeroizing::new(variable(name).ok_or_else(|| SecretError::NotSet { name: name.clone() })?)
+            }
+        };
+        let trimmed = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+        if trimmed.is_empty() {
+            return Err(self.not_a_secret("nothing"));
+        }
+        Ok(SecretString::from(trimmed))
+    }
+
+    fn text(&self, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, SecretError> {
+        if bytes.len() as u64 > MAX_SECRET_BYTES {
+            return Err(self.not_a_secret("more than 64 KiB"));
+        }
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Err(_) => Err(self.not_a_secret("bytes that are not UTF-8")),
+        }
+    }
+
+    fn not_a_secret(&self, found: &'static str) -> SecretError {
+        SecretError::NotASecret { source_of_it: self.to_string(), found }
+    }
+}
+
+impl fmt::Display for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Env(name) => write!(f, "env {name}"),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let unreadable = |error| SecretError::Unreadable { path: path.to_owned(), error };
+    // Not blocking: a pipe in the place of the file must not hang the start.
+    let nonblock = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblock).open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(unreadable(io::Error::other("something that is not a file")));
+    }
+    if is_open_to_others(&metadata) {
+        return Err(SecretError::Open { path: path.to_owned(), mode: metadata.permissions().mode() & 0o7777 });
+    }
+    read_bounded(&file).map_err(unreadable)
+}
+
+fn is_open_to_others(metadata: &Metadata) -> bool {
+    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+    metadata.permissions().mode() & forbidden != 0
+}
+
+fn read_bounded(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Room for all of it at once: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES as usize + 1));
+    file.take(MAX_SECRET_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl<'de> Deserialize<'de> for SecretSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SourceVisitor)
+    }
+}
+
+struct SourceVisitor;
+
+impl<'de> Visitor<'de> for SourceVisitor {
+    type Value = SecretSource;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXPECTED)
+    }
+
+    fn visit_str<E: de::Error>(self, _text: &str) -> Result<SecretSource, E> {
+        Err(not_a_source("text"))
+    }
+
+    fn visit_i64<E: de::Error>(self, _number: i64) -> Result<SecretSource, E> {
+        Err(not_a_source("a number"))
+    }
+
+    fn visit_f64<E: de::Error>(self, _number: f64) -> Result<SecretSource, E> {
+        Err(not_a_source("a number"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
+        let (mut file, mut env) = (None, None);
+        while let Some(key) = map.next_key::<String>()? {
+            match key.as_str() {
+                "file" => file = Some(map.next_value::<PathBuf>()?),
+                "env" => env = Some(map.next_value::<String>()?),
+                _ => return Err(de::Error::unknown_field(&key, &["file", "env"])),
+            }
+        }
+        match (file, env) {
+            (Some(file), None) if !file.as_os_str().is_empty() => Ok(SecretSource::File(file)),
+            (None, Some(env)) if !env.is_empty() => Ok(SecretSource::Env(env)),
+            (Some(_), Some(_)) => Err(de::Error::custom(format!("found both file and env, expected {EXPECTED}"))),
+            _ => Err(de::Error::custom(format!("found neither file nor env, expected {EXPECTED}"))),
+        }
+    }
+}
+
+/// Says what was found without showing it: it may be the secret itself.
+fn not_a_source<E: de::Error>(found: &str) -> E {
+    E::custom(format!("found {found}, expected {EXPECTED}; a secret is never written in the config itself"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+    use std::fs;
+
+    fn file(folder: &tempfile::TempDir, content: &[u8], mode: u32) -> SecretSource {
+        let path = folder.path().join(format!("secret-{mode:o}-{}", content.len()));
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        SecretSource::File(path)
+    }
+
+    fn parse(text: &str) -> Result<SecretSource, String> {
+        #[derive(serde::Deserialize)]
+        struct Table {
+            secret: SecretSource,
+        }
+        toml::from_str::<Table>(text).map(|table| table.secret).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn one_newline_at_the_end_is_taken_off() {
+        let folder = tempfile::tempdir().unwrap();
+        for (content, secret) in [("abc\n", "abc"), ("abcde\r\n", "abcde"), ("ab\n\n", "ab\n"), ("ab", "ab")] {
+            assert_eq!(file(&folder, content.as_bytes(), 0o600).read().unwrap().expose_secret(), secret);
+        }
+    }
+
+    #[test]
+    fn threat_62_a_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o644, 0o604, 0o666, 0o601, 0o660, 0o620, 0o610] {
+            let error = file(&folder, b"canary", mode).read().unwrap_err().to_string();
+            assert!(error.contains("chmod 600") && error.contains(&format!("{mode:04o}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_group_may_read_only_what_belongs_to_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = file(&folder, b"canary", 0o440);
+        let SecretSource::File(path) = &source else { unreachable!() };
+        let belongs_to_root = fs::metadata(path).unwrap().uid() == 0;
+        assert_eq!(source.read().is_ok(), belongs_to_root);
+        if belongs_to_root && std::os::unix::fs::chown(path, Some(12345), None).is_ok() {
+            assert!(source.read().unwrap_err().to_string().contains("chmod 600"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_an_error_without_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        for content in [&b""[..], b"\n", b"\xff\xfecanary", &[b'c'; 64 * 1024 + 1]] {
+            let error = file(&folder, content, 0o600).read().unwrap_err().to_string();
+            assert!(error.contains("expected") && !error.contains("canary"), "{error}");
+        }
+        let missing = SecretSource::File(folder.path().join("missing"));
+        assert!(missing.read().unwrap_err().to_string().contains("missing"));
+        assert!(SecretSource::File(folder.path().to_owned()).read().is_err());
+        let unset = SecretSource::Env("REELHOOK_NO_SUCH_VARIABLE".into());
+        assert!(unset.read().unwrap_err().to_string().contains("REELHOOK_NO_SUCH_VARIABLE"));
+    }
+
+    #[test]
+    fn a_variable_is_read_through_the_environment_that_is_given() {
+        let source = SecretSource::Env("TOKEN".into());
+        let secret = source.read_with(|name| (name == "TOKEN").then(|| "abc\n".into())).unwrap();
+        assert_eq!(secret.expose_secret(), "abc");
+    }
+
+    #[test]
+    fn a_source_is_a_file_or_a_variable_and_nothing_else() {
+        assert_eq!(parse("secret = { file = \"a\" }"), Ok(SecretSource::File("a".into())));
+        assert_eq!(parse("secret = { env = \"A\" }"), Ok(SecretSource::Env("A".into())));
+        for wrong in ["{ file = \"a\", env = \"A\" }", "{}", "{ path = \"a\" }", "{ env = \"\" }", "3", "[]"] {
+            assert!(parse(&format!("secret = {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_config_itself_is_refused() {
+        for (secret, canary) in [("\"canary\"", "canary"), ("135797531", "135797531"), ("1.5797531", "1.5797531")] {
+            let table: toml::Table = toml::from_str(&format!("secret = {secret}")).unwrap();
+            let error = table["secret"].clone().try_into::<SecretSource>().unwrap_err().to_string();
+            assert!(error.contains("never written in the config") && !error.contains(canary), "{error}");
+        }
+    }
+}
