@@ -1,7 +1,8 @@
 //! Setting a file aside: `events.jsonl` becomes `events-20261124T053503.123456Z.jsonl`, and a new one is begun.
 //!
 //! **Invariants**
-//! 1. Names are made of the configured path and the time: nothing that came from outside is in them. They sort by time.
+//! 1. Names are made of the configured path and the time: nothing that came from outside is in them. They sort in the
+//!    order in which the files were written, even where the clock stands still or is turned back.
 //! 2. No file is ever written over, and only files with such names are removed.
 
 use std::fs;
@@ -9,12 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-/// The form of the time in a name; `0` stands for any digit.
-const TIME: &[u8] = b"00000000T000000.000000Z";
+/// The form of the time in a name.
+const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
 /// When a file is set aside, and how many of those are kept.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +36,16 @@ impl Rotation {
         n_bytes > 0 && (too_large || too_old)
     }
 
-    /// Gives the file the name of the instant `at`, or of the next that is free.
+    /// Gives the file the name of the instant `at`, or of the next after all that there are.
     pub(super) fn set_aside(&self, path: &Path, at: Timestamp) -> io::Result<()> {
-        let mut at = at;
+        let next = |at: Timestamp| at.saturating_add(SignedDuration::from_micros(1)).map_err(io::Error::other);
+        let mut at = match files_set_aside(path).pop() {
+            Some((newest, _)) => at.max(next(newest)?),
+            None => at,
+        };
         loop {
             match rename_to_free(path, &name_at(path, at)) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    at = at.saturating_add(SignedDuration::from_micros(1)).map_err(io::Error::other)?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => at = next(at)?,
                 renamed => return renamed,
             }
         }
@@ -49,10 +54,9 @@ impl Rotation {
     /// Removes the oldest that are more than are kept. What cannot be removed is no reason to stop delivering.
     pub(super) fn remove_oldest(&self, path: &Path) {
         let Some(keep) = self.keep else { return };
-        let mut set_aside = set_aside(path);
-        set_aside.sort();
-        set_aside.truncate(set_aside.len().saturating_sub(keep));
-        for oldest in set_aside {
+        let mut old = files_set_aside(path);
+        old.truncate(old.len().saturating_sub(keep));
+        for (_, oldest) in old {
             if let Err(error) = fs::remove_file(&oldest) {
                 tracing::warn!(file = %oldest.display(), %error, "could not remove an old file");
             }
@@ -78,26 +82,24 @@ fn around(path: &Path) -> (String, String) {
 
 fn name_at(path: &Path, at: Timestamp) -> PathBuf {
     let (before, after) = around(path);
-    path.with_file_name(format!("{before}{}{after}", at.strftime("%Y%m%dT%H%M%S%.6fZ")))
+    path.with_file_name(format!("{before}{}{after}", at.strftime(TIME)))
 }
 
-/// The files that were set aside.
-fn set_aside(path: &Path) -> Vec<PathBuf> {
+/// The files that were set aside, oldest first.
+fn files_set_aside(path: &Path) -> Vec<(Timestamp, PathBuf)> {
     let (before, after) = around(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let names = entries.filter(|entry| {
+    let files = entries.filter_map(|entry| {
         let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let time = name.strip_prefix(&before).and_then(|rest| rest.strip_suffix(&after));
-        time.is_some_and(|time| is_time(time.as_bytes()))
+        let time = name.to_str()?.strip_prefix(&before)?.strip_suffix(&after)?;
+        let at = TimeZone::UTC.to_timestamp(DateTime::strptime(TIME, time).ok()?).ok()?;
+        // The very name that is given to that instant: no other way of writing it is ours.
+        (name_at(path, at).file_name() == Some(&name)).then(|| (at, entry.path()))
     });
-    names.map(|entry| entry.path()).collect()
-}
-
-fn is_time(text: &[u8]) -> bool {
-    let fits = |(form, byte): (&u8, &u8)| if *form == b'0' { byte.is_ascii_digit() } else { form == byte };
-    text.len() == TIME.len() && TIME.iter().zip(text).all(fits)
+    let mut files: Vec<_> = files.collect();
+    files.sort();
+    files
 }
 
 #[cfg(test)]
@@ -107,14 +109,26 @@ mod tests {
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
 
     #[test]
-    fn names_sort_by_time_and_are_recognised() {
+    fn names_sort_by_time() {
         let path = Path::new("folder/events.jsonl");
         let later = AT + SignedDuration::from_secs(86_400 * 365 * 60);
         assert_eq!(name_at(path, AT), Path::new("folder/events-19700101T000000.000000Z.jsonl"));
         assert!(name_at(path, later) > name_at(path, AT + SignedDuration::from_micros(1)));
-        for wrong in ["19700101T000000.000000", "19700101T000000,000000Z", "1970-01-01T00:00:00Z000", ""] {
-            assert!(!is_time(wrong.as_bytes()), "{wrong}");
+    }
+
+    #[test]
+    fn only_names_of_its_own_form_are_recognised() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let wrong =
+            ["19700101T000000.000000", "19700101T000000Z", "1970-01-01T00:00:00Z", "", "19701301T000000.000000Z"];
+        for time in wrong {
+            fs::write(folder.path().join(format!("events-{time}.jsonl")), "").unwrap();
         }
+        fs::write(folder.path().join("other-19700101T000000.000000Z.jsonl"), "").unwrap();
+        assert_eq!(files_set_aside(&path), []);
+        fs::write(name_at(&path, AT), "").unwrap();
+        assert_eq!(files_set_aside(&path), [(AT, name_at(&path, AT))]);
     }
 
     #[test]
@@ -139,12 +153,11 @@ mod tests {
         }
         let stranger = folder.path().join("events-notes.jsonl");
         fs::write(&stranger, "x").unwrap();
-        let mut found = set_aside(&path);
-        found.sort();
-        let contents: Vec<String> = found.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+        let found = files_set_aside(&path);
+        let contents: Vec<String> = found.iter().map(|(_, path)| fs::read_to_string(path).unwrap()).collect();
         assert_eq!(contents, ["a", "b", "c"]);
         rotation.remove_oldest(&path);
-        assert_eq!(set_aside(&path).len(), 2);
-        assert!(stranger.exists() && !found[0].exists());
+        assert_eq!(files_set_aside(&path).len(), 2);
+        assert!(stranger.exists() && !found[0].1.exists());
     }
 }
