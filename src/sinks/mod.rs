@@ -1,11 +1,33 @@
 //! Sinks: where events go. A sink says *whether* a delivery arrived, never *when* to try again: no sink holds a retry
 //! loop, a sleep or a backoff.
+//!
+//! **Invariants**
+//! 1. `Ok` means that the far side has the event; for files, that it is on the disk.
+//! 2. A delivery that did not arrive damages no other, and its reason holds no secret and at most
+//!    [`MAX_REASON_CHARS`] characters.
+//! 3. A recording's token is sent only where the sink's table says `include_access_token = true`.
+//! 4. Every mistake in a sink's table is reported at once, by its key path.
 
+mod background;
+pub mod cloud_event;
+pub mod file;
+pub mod http;
+mod reason;
+pub mod stdout;
+mod table;
+mod units;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 
+use crate::config;
 use crate::domain::Delivery;
+
+pub use reason::MAX_REASON_CHARS;
+pub use table::{Mistakes, SinkConfigError};
 
 /// A configured destination.
 #[async_trait]
@@ -30,6 +52,11 @@ pub trait Sink: Send + Sync {
         1
     }
 
+    /// How many calls at a time do it any good; the configured `concurrency` is cut to it.
+    fn most_at_a_time(&self) -> usize {
+        usize::MAX
+    }
+
     /// A cheap look at the far side, for `check --probe` and the console. Sends nothing.
     ///
     /// # Errors
@@ -45,9 +72,10 @@ pub enum DeliveryError {
     Retry {
         /// What went wrong, for the operator. Holds no secret.
         reason: String,
-        /// The far side's own word on when: the dispatcher pauses the whole sink and caps it.
+        /// The far side's own word on when: the dispatcher honours it, capped.
         after: Option<Duration>,
-        /// Whether the far side asked to be left alone (429, 503): the dispatcher pauses the whole sink.
+        /// Whether every other delivery would fail just so (429, 503, nobody listens, disk full): the dispatcher pauses
+        /// the whole sink.
         pause: bool,
     },
     /// No attempt will succeed: a dead letter at once.
@@ -56,4 +84,66 @@ pub enum DeliveryError {
         /// What went wrong, for the operator. Holds no secret.
         reason: String,
     },
+}
+
+/// A sink that is built from its table in the config.
+pub trait FromConfig: Sink + Sized + 'static {
+    /// What `kind` says in the config.
+    const KIND: &'static str;
+    /// What it does, in one line: README's table of sinks has it word for word.
+    const SUMMARY: &'static str;
+    /// The table's keys; derived with `deny_unknown_fields`.
+    type Config: DeserializeOwned;
+
+    /// Builds the sink. Nothing is connected to, nothing is created; secrets are read.
+    ///
+    /// # Errors
+    /// Every mistake in the table.
+    fn from_config(config: Self::Config) -> Result<Self, Mistakes>;
+}
+
+/// A kind of sink that this build has.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// What `kind` says in the config.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    keys: fn() -> &'static [&'static str],
+    build: fn(&toml::Table) -> Result<Arc<dyn Sink>, Mistakes>,
+}
+
+/// Every kind of sink, by name.
+pub const KINDS: &[Kind] = &[kind::<file::FileSink>(), kind::<http::HttpSink>(), kind::<stdout::StdoutSink>()];
+
+impl Kind {
+    /// The keys of its table, those that every sink has aside.
+    pub fn keys(&self) -> &'static [&'static str] {
+        (self.keys)()
+    }
+}
+
+const fn kind<S: FromConfig>() -> Kind {
+    Kind { name: S::KIND, summary: S::SUMMARY, keys: table::keys_of::<S::Config>, build: build_kind::<S> }
+}
+
+fn build_kind<S: FromConfig>(table: &toml::Table) -> Result<Arc<dyn Sink>, Mistakes> {
+    Ok(Arc::new(S::from_config(table::read::<S::Config>(table)?)?))
+}
+
+/// Builds a sink as configured.
+///
+/// # Errors
+/// Every mistake in its table, each with its key path.
+pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, SinkConfigError> {
+    let built = match KINDS.iter().find(|kind| kind.name == sink.kind) {
+        Some(kind) => (kind.build)(&sink.table),
+        None => Err(unknown_kind(&sink.kind)),
+    };
+    built.map_err(|mistakes| SinkConfigError::new(sink.name.clone(), mistakes))
+}
+
+fn unknown_kind(kind: &str) -> Mistakes {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    Mistakes::one("kind", format!("found {kind:?}, expected one of {}", names.join(", ")))
 }

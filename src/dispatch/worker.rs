@@ -1,0 +1,201 @@
+//! An attempt, from lease to settlement.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{LEASE_MARGIN, decide};
+use crate::clock::Clock;
+use crate::config::SinkDispatch;
+use crate::domain::{Attempt, Delivery, Lease, Outcome, Settlement, SinkName};
+use crate::sinks::{DeliveryError, Sink};
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// What an attempt needs; shared by those under way.
+pub(super) struct Worker {
+    pub(super) name: SinkName,
+    pub(super) sink: Arc<dyn Sink>,
+    pub(super) settings: SinkDispatch,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    metrics: Arc<Metrics>,
+    paused: Mutex<Option<Pause>>,
+    /// When the next delivery in the store falls due, as far as is known.
+    due: Mutex<Option<Timestamp>>,
+}
+
+/// A pause ends by whichever clock says so first: one that was turned back does not prolong it.
+#[derive(Clone, Copy)]
+struct Pause {
+    until: Timestamp,
+    ends_at: Instant,
+}
+
+/// When an attempt was made.
+struct Span {
+    started_at: Timestamp,
+    ended_at: Timestamp,
+    took: Duration,
+    timed_out: bool,
+}
+
+impl Worker {
+    pub(super) fn new(
+        (name, sink): (SinkName, Arc<dyn Sink>),
+        settings: SinkDispatch,
+        store: Arc<dyn Store>,
+        (metrics, clock): (Arc<Metrics>, Clock),
+    ) -> Self {
+        Self { name, sink, settings, store, clock, metrics, paused: Mutex::new(None), due: Mutex::new(None) }
+    }
+
+    /// How long a lease is asked for.
+    pub(super) fn lease_time(&self) -> Duration {
+        self.settings.timeout.saturating_add(LEASE_MARGIN)
+    }
+
+    /// Takes the store's word on when the next delivery falls due.
+    pub(super) fn know_due(&self, due: Option<Timestamp>) {
+        *self.due.lock() = due;
+    }
+
+    /// How long until a delivery in the store falls due, as far as is known.
+    pub(super) fn until_due(&self) -> Option<Duration> {
+        self.due.lock().map(|due| until(due, self.clock.now()))
+    }
+
+    /// What is left of the sink's pause.
+    pub(super) fn pause_left(&self) -> Option<Duration> {
+        let mut paused = self.paused.lock();
+        let pause = (*paused)?;
+        let left = until(pause.until, self.clock.now()).min(pause.ends_at.saturating_duration_since(Instant::now()));
+        if left.is_zero() {
+            *paused = None;
+            self.metrics.sink_paused(self.name.as_str(), false);
+            return None;
+        }
+        Some(left)
+    }
+
+    /// Attempts a batch under the sink's timeout and settles it.
+    pub(super) async fn attempt(self: Arc<Self>, batch: Vec<Lease>) {
+        let started_at = self.clock.now();
+        let needed_until = later(started_at, self.settings.timeout);
+        let (batch, stale): (Vec<_>, Vec<_>) = batch.into_iter().partition(|lease| lease.expires_at > needed_until);
+        self.release(stale).await;
+        if batch.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let (results, timed_out) = self.deliver(&batch).await;
+        let span = Span { started_at, ended_at: self.clock.now(), took: began.elapsed(), timed_out };
+        let mut results = results.into_iter();
+        let outcomes = batch.into_iter().map(|lease| {
+            let result = results.next().unwrap_or_else(|| failure("the sink gave no result"));
+            self.outcome(lease, result, &span)
+        });
+        let outcomes = outcomes.collect();
+        self.settle(outcomes).await;
+    }
+
+    /// One result for each lease, and whether the time was up.
+    async fn deliver(&self, batch: &[Lease]) -> (Vec<Result<(), DeliveryError>>, bool) {
+        let deliveries: Vec<&Delivery> = batch.iter().map(|lease| &lease.delivery).collect();
+        let attempt = AssertUnwindSafe(async { self.sink.deliver_batch(&deliveries).await }).catch_unwind();
+        match tokio::time::timeout(self.settings.timeout, attempt).await {
+            Ok(Ok(results)) => (results, false),
+            Ok(Err(_panic)) => (vec![failure("the sink panicked"); batch.len()], false),
+            Err(_elapsed) => {
+                (vec![failure(&format!("no answer within {:?}", self.settings.timeout)); batch.len()], true)
+            }
+        }
+    }
+
+    fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, span: &Span) -> Outcome {
+        let number = lease.delivery.attempt;
+        let decision = decide(&self.settings, number, result, (span.ended_at, fastrand::f64()));
+        if let Some(pause) = decision.pause {
+            self.pause(span.ended_at, pause);
+        }
+        let result = match &decision.settlement {
+            Settlement::Delivered => "delivered",
+            Settlement::RetryAt { .. } if span.timed_out => "timeout",
+            Settlement::RetryAt { .. } => "retry",
+            Settlement::Dead { .. } => "dead",
+        };
+        self.metrics.attempt(self.name.as_str(), result, span.took);
+        self.log(&lease.delivery, &decision.settlement);
+        let attempt = Attempt { number, started_at: span.started_at, took: span.took };
+        Outcome { lease, attempt, settlement: decision.settlement }
+    }
+
+    /// Of attempts that end together the longest pause counts.
+    fn pause(&self, from: Timestamp, length: Duration) {
+        let mut paused = self.paused.lock();
+        let until = later(from, length);
+        if paused.is_none_or(|known| known.until < until) {
+            let now = Instant::now();
+            *paused = Some(Pause { until, ends_at: now.checked_add(length).unwrap_or(now) });
+        }
+        self.metrics.sink_paused(self.name.as_str(), true);
+    }
+
+    fn log(&self, delivery: &Delivery, settlement: &Settlement) {
+        let (sink, id, attempt) = (&self.name, delivery.id, delivery.attempt);
+        match settlement {
+            Settlement::Delivered => tracing::debug!(%sink, delivery = %id, attempt, "delivered"),
+            Settlement::RetryAt { at, reason } => {
+                tracing::warn!(%sink, delivery = %id, attempt, retry_at = %at, reason = %reason, "attempt failed");
+            }
+            Settlement::Dead { reason } => {
+                tracing::error!(%sink, delivery = %id, attempt, reason = %reason, "dead letter");
+            }
+        }
+    }
+
+    async fn settle(&self, outcomes: Vec<Outcome>) {
+        let n = outcomes.len();
+        let next = outcomes.iter().filter_map(|outcome| match outcome.settlement {
+            Settlement::RetryAt { at, .. } => Some(at),
+            Settlement::Delivered | Settlement::Dead { .. } => None,
+        });
+        let next = next.min();
+        if let Err(error) = self.store.settle(outcomes).await {
+            tracing::error!(sink = %self.name, n, %error, "could not record outcomes; the deliveries are attempted again");
+            return;
+        }
+        // Only now: before the commit the store would not know of it.
+        if let Some(next) = next {
+            let mut due = self.due.lock();
+            *due = Some(due.map_or(next, |known| known.min(next)));
+        }
+    }
+
+    /// Hands leases back; no attempt is counted.
+    pub(super) async fn release(&self, leases: Vec<Lease>) {
+        if leases.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.release(leases, self.clock.now()).await {
+            tracing::warn!(sink = %self.name, %error, "could not hand leases back; they expire by themselves");
+        }
+    }
+}
+
+fn failure(reason: &str) -> Result<(), DeliveryError> {
+    Err(DeliveryError::Retry { reason: reason.to_owned(), after: None, pause: false })
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}

@@ -1,0 +1,115 @@
+//! CloudEvents 1.0, structured JSON (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>):
+//! what every sink sends. `docs/sinks.md` shows it to users.
+//!
+//! The data is spliced in as the text that it is kept as, not read and written again.
+//!
+//! **Invariants**
+//! 1. An event is one line: no raw newline is in it, however Graph laid out its JSON.
+//! 2. The data of a resource is what Graph sent. An operation's is reelhook's own, and tells under `reelhook` what
+//!    reelhook adds: route, captures, order, previous state. The member comes last, so that it wins over one of Graph's.
+
+use std::io::Write;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use crate::domain::{Delivery, Event, Order};
+
+/// The media type of one event.
+pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
+
+/// Writes the event of a delivery.
+pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
+    let event = &*delivery.event;
+    out.reserve(event.data.len() + 512);
+    // Writing into memory cannot fail.
+    drop(write!(out, r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"#, event.id, event.source()));
+    text(&event.kind, out);
+    drop(write!(out, r#","time":"{}","datacontenttype":"application/json""#, event.time));
+    if let Some(subject) = event.subject.as_deref().filter(|subject| !subject.is_empty()) {
+        member("subject", subject, out);
+    }
+    member("route", delivery.route.as_str(), out);
+    if let Some(client_context) = &event.client_context {
+        member("clientcontext", client_context.as_str(), out);
+    }
+    if !delivery.captures.is_empty() {
+        // Attributes are flat: JSON inside a text is the only shape that one may have.
+        member("captures", &serde_json::to_string(&delivery.captures).unwrap_or_default(), out);
+    }
+    out.extend_from_slice(br#","data":"#);
+    data(delivery, include_access_token, out);
+    out.push(b'}');
+}
+
+/// Writes several events, a line each.
+pub fn write_lines(deliveries: &[&Delivery], include_access_token: bool) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for delivery in deliveries {
+        write(delivery, include_access_token, &mut lines);
+        lines.push(b'\n');
+    }
+    lines
+}
+
+fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
+    let event = &*delivery.event;
+    let opened = event.order.zip(event.data.trim_end().strip_suffix('}'));
+    let Some((order, opened)) = opened else { return on_one_line(&event.data, out) };
+    on_one_line(opened, out);
+    if !opened.trim_end().ends_with('{') {
+        out.push(b',');
+    }
+    out.extend_from_slice(br#""reelhook":"#);
+    json(&Added::of(delivery, order), out);
+    if let Some(token) = event.recording_access_token.as_ref().filter(|_| include_access_token) {
+        member("recordingAccessToken", token.expose_secret(), out);
+    }
+    out.push(b'}');
+}
+
+/// What reelhook adds to an operation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Added<'a> {
+    route: &'a str,
+    captures: &'a std::collections::BTreeMap<String, String>,
+    order: &'static str,
+    previous_state: Option<&'a crate::domain::Previous>,
+}
+
+impl<'a> Added<'a> {
+    fn of(delivery: &'a Delivery, order: Order) -> Self {
+        let event: &Event = &delivery.event;
+        Self {
+            route: delivery.route.as_str(),
+            captures: &delivery.captures,
+            order: order.as_str(),
+            previous_state: event.previous.as_ref(),
+        }
+    }
+}
+
+/// JSON has newlines only between its tokens, where a space says the same.
+fn on_one_line(json: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json.as_bytes());
+    for byte in &mut out[start..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+}
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    drop(write!(out, r#","{name}":"#));
+    text(value, out);
+}
+
+fn text(text: &str, out: &mut Vec<u8>) {
+    json(text, out);
+}
+
+fn json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    drop(serde_json::to_writer(out, value));
+}

@@ -1,0 +1,196 @@
+//! The file that events are appended to.
+//!
+//! **Invariants**
+//! 1. When `append` returns, its lines are synced to the disk, in a file that has a name in its folder.
+//! 2. A batch is written by one call. One that failed is taken back; what cannot be taken back, or was left by a crash,
+//!    stays alone on its line.
+//! 3. Only a plain file of its own is written to: never a symbolic link, a device, or another name of a file elsewhere.
+//! 4. After a failed sync the file is opened anew; the sync is never tried again (the kernel may have dropped the pages).
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::fs::{Access, OFlags};
+
+use super::rotation::Rotation;
+use crate::clock::Clock;
+
+/// The file at a path, opened when it is needed.
+pub(super) struct Log {
+    path: PathBuf,
+    rotation: Rotation,
+    clock: Clock,
+    open: Option<Open>,
+}
+
+struct Open {
+    file: File,
+    /// Device and inode: which file it is, whatever its name is now.
+    id: (u64, u64),
+    began_at: Timestamp,
+    /// Whether it ends in the middle of a line.
+    torn: bool,
+}
+
+impl Log {
+    pub(super) fn new(path: PathBuf, rotation: Rotation, clock: Clock) -> Self {
+        Self { path, rotation, clock, open: None }
+    }
+
+    /// Appends whole lines.
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        // Taken out: whatever fails, the next call opens the file anew and looks at how it ends.
+        let open = match self.open.take().filter(|open| open.is_at(&self.path)) {
+            Some(open) => open,
+            None => Open::at(&self.path, self.clock.now())?,
+        };
+        let mut open = self.set_aside_if_due(open, lines.len())?;
+        open.append(lines)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    fn set_aside_if_due(&self, open: Open, n_more: usize) -> io::Result<Open> {
+        let n_bytes = open.file.metadata()?.len();
+        let now = self.clock.now();
+        if !self.rotation.is_due((n_bytes, n_more as u64), (open.began_at, now)) {
+            return Ok(open);
+        }
+        drop(open);
+        self.rotation.set_aside(&self.path, now)?;
+        sync_folder(folder_of(&self.path))?;
+        self.rotation.remove_oldest(&self.path);
+        Open::at(&self.path, now)
+    }
+
+    /// Whether an append would find what it needs. Creates nothing.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        match existing(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let folder = folder_of(&self.path).ancestors().find(|folder| at_least_here(folder).exists());
+                let folder = at_least_here(folder.unwrap_or(Path::new("")));
+                Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+            }
+            found => checked(&found?).map(drop),
+        }
+    }
+}
+
+impl Open {
+    fn at(path: &Path, now: Timestamp) -> io::Result<Self> {
+        let file = match existing(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => create(path)?,
+            found => found?,
+        };
+        let metadata = checked(&file)?;
+        let mut last = [b'\n'];
+        if metadata.len() > 0 {
+            file.read_exact_at(&mut last, metadata.len() - 1)?;
+        }
+        let began_at = if metadata.len() == 0 { now } else { began_at(&metadata).unwrap_or(now) };
+        Ok(Self { file, id: (metadata.dev(), metadata.ino()), began_at, torn: last != *b"\n" })
+    }
+
+    /// Whether `path` still names this file: it may have been deleted, or set aside by another program.
+    fn is_at(&self, path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.id)
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        let start = self.file.metadata()?.len();
+        let mended;
+        let lines = if self.torn {
+            mended = [b"\n", lines].concat();
+            &mended
+        } else {
+            lines
+        };
+        if let Err((error, n_written)) = write_all(&self.file, lines) {
+            // Only while they are the last: another program's lines are not ours to cut.
+            if self.file.metadata().is_ok_and(|metadata| metadata.len() == start + n_written as u64) {
+                drop(self.file.set_len(start)); // where this fails, the torn line stays alone
+            }
+            return Err(error);
+        }
+        self.torn = false;
+        self.file.sync_data()?;
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("it was deleted while it was written to"));
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of `bytes`, by one call where the system takes them at once; tells how many were written before an error.
+fn write_all(mut file: &File, bytes: &[u8]) -> Result<(), (io::Error, usize)> {
+    let mut n_written = 0;
+    while n_written < bytes.len() {
+        match file.write(&bytes[n_written..]) {
+            Ok(0) => return Err((ErrorKind::WriteZero.into(), n_written)),
+            Ok(n) => n_written += n,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err((error, n_written)),
+        }
+    }
+    Ok(())
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    // Not blocking: opening a pipe would wait for a reader.
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    options.read(true).append(true).mode(0o600).custom_flags(flags.bits().cast_signed());
+    options
+}
+
+fn existing(path: &Path) -> io::Result<File> {
+    options().open(path).map_err(|error| match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => io::Error::other("it is a symbolic link; expected a plain file"),
+        Ok(metadata) if !metadata.is_file() => io::Error::other("it is not a plain file"),
+        _ => error,
+    })
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let folder = folder_of(path);
+    make_folder(folder)?;
+    let file = options().create_new(true).open(path)?;
+    sync_folder(folder)?;
+    Ok(file)
+}
+
+fn checked(file: &File) -> io::Result<Metadata> {
+    let metadata = file.metadata()?;
+    match (metadata.is_file(), metadata.nlink()) {
+        (false, _) => Err(io::Error::other("it is not a plain file")),
+        (true, 2..) => Err(io::Error::other("it has another name (a hard link); expected a file of its own")),
+        (true, _) => Ok(metadata),
+    }
+}
+
+fn began_at(metadata: &Metadata) -> Option<Timestamp> {
+    let at = metadata.created().or_else(|_| metadata.modified()).ok()?;
+    Timestamp::try_from(at).ok()
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !at_least_here(folder).exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(at_least_here(folder))?;
+    missing.into_iter().try_for_each(|made| sync_folder(folder_of(made)))
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(at_least_here(folder))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// The empty path is the working directory.
+fn at_least_here(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+}

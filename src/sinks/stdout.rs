@@ -1,0 +1,103 @@
+//! The `stdout` sink: one event a line, for pipes and for a look.
+//!
+//! **Invariant**: a line that was cut off by a failure stays alone on its line.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::{DeliveryError, FromConfig, Mistakes, Sink, background, cloud_event, reason};
+use crate::domain::Delivery;
+
+/// More than a pipe holds; a reader that keeps up is not waited for.
+const BATCH_SIZE: usize = 256;
+
+/// `kind = "stdout"`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Whether the recording's token is written too.
+    include_access_token: bool,
+}
+
+/// Writes events to a stream.
+pub struct StdoutSink {
+    stream: Arc<Mutex<Stream>>,
+    include_access_token: bool,
+}
+
+struct Stream {
+    file: File,
+    /// Whether the last write failed, perhaps in the middle of a line.
+    torn: bool,
+}
+
+impl StdoutSink {
+    /// A sink that writes to `file`: the standard output, a pipe.
+    pub fn to(file: File, config: &Config) -> Self {
+        let stream = Arc::new(Mutex::new(Stream { file, torn: false }));
+        Self { stream, include_access_token: config.include_access_token }
+    }
+}
+
+impl FromConfig for StdoutSink {
+    const KIND: &'static str = "stdout";
+    const SUMMARY: &'static str = "one CloudEvent a line on the standard output";
+    type Config = Config;
+
+    fn from_config(config: Config) -> Result<Self, Mistakes> {
+        // A copy of the descriptor: the library's own stream buffers, and takes a closed one for a success.
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        let stdout = stdout.map_err(|error| Mistakes::one("kind", format!("found no standard output: {error}")))?;
+        Ok(Self::to(File::from(stdout), &config))
+    }
+}
+
+#[async_trait]
+impl Sink for StdoutSink {
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        self.write(cloud_event::write_lines(&[delivery], self.include_access_token)).await
+    }
+
+    async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
+        let result = self.write(cloud_event::write_lines(deliveries, self.include_access_token)).await;
+        vec![result; deliveries.len()]
+    }
+
+    fn batch_size(&self) -> usize {
+        BATCH_SIZE
+    }
+
+    fn most_at_a_time(&self) -> usize {
+        2 // one is written while the other is settled
+    }
+
+    async fn probe(&self) -> Result<(), DeliveryError> {
+        Ok(()) // it was open when the sink was built, and only writing shows more
+    }
+}
+
+impl StdoutSink {
+    async fn write(&self, lines: Vec<u8>) -> Result<(), DeliveryError> {
+        let written = background::alone(&self.stream, move |stream| stream.write(&lines)).await;
+        written.map_err(|error| reason::retry_all(&format!("could not write to the standard output: {error}")))
+    }
+}
+
+impl Stream {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.torn {
+            self.file.write_all(b"\n")?;
+        }
+        self.torn = true;
+        self.file.write_all(lines)?;
+        self.file.flush()?;
+        self.torn = false;
+        Ok(())
+    }
+}

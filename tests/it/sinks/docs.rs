@@ -1,0 +1,1 @@
+//! `docs/sinks.md` held to the code.

@@ -1,0 +1,106 @@
+//! Sample deliveries, and sinks built from the text of a config.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reelhook::config;
+use reelhook::domain::{
+    ClientContext, Delivery, DeliveryId, Event, EventId, Order, Previous, RouteName, SinkName, Status,
+};
+use reelhook::sinks::{self, DeliveryError, Sink, SinkConfigError};
+use uuid::Uuid;
+
+pub const TOKEN: &str = "canary-recording-token";
+
+/// A completed operation's delivery; `n` tells it from others.
+pub fn delivery(n: u128) -> Delivery {
+    let data = format!(
+        r##"{{"@odata.type":"#microsoft.graph.recordOperation","id":"op-{n}","callId":"call-{n}","clientContext":"support-{n}","status":"completed","completionReason":"stopToneDetected","resultInfo":{{"code":200,"subcode":0,"message":null}},"recordingLocation":"https://file.location/{n}"}}"##
+    );
+    let event = Event {
+        id: EventId(Uuid::from_u128(n)),
+        kind: "recordOperation.completed".into(),
+        subject: Some(format!("/app/calls/call-{n}/operations/op-{n}")),
+        time: "2026-11-24T05:35:03.25Z".parse().unwrap(),
+        client_context: ClientContext::new(format!("support-{n}")),
+        order: Some(Order::Advanced),
+        previous: Some(Previous { status: Status::Running }),
+        data,
+        recording_access_token: Some(TOKEN.into()),
+    };
+    Delivery {
+        id: DeliveryId(Uuid::from_u128(1000 + n)),
+        sink: SinkName::new("crm"),
+        route: RouteName::new("support"),
+        captures: BTreeMap::from([("ticket".to_owned(), n.to_string())]),
+        event: Arc::new(event),
+        attempt: 1,
+    }
+}
+
+/// The delivery of a resource that is no operation, as Graph laid it out.
+pub fn resource(data: &str) -> Delivery {
+    let mut delivery = delivery(1);
+    let event = Event {
+        kind: "call.updated".into(),
+        client_context: None,
+        order: None,
+        previous: None,
+        data: data.into(),
+        recording_access_token: None,
+        ..(*delivery.event).clone()
+    };
+    delivery.event = Arc::new(event);
+    delivery.captures.clear();
+    delivery
+}
+
+/// The same delivery with another client context.
+pub fn with_client_context(n: u128, client_context: &str) -> Delivery {
+    let mut delivery = delivery(n);
+    let mut event = (*delivery.event).clone();
+    event.client_context = ClientContext::new(client_context);
+    event.data = serde_json::json!({ "clientContext": client_context }).to_string();
+    delivery.event = Arc::new(event);
+    delivery
+}
+
+/// Builds `[sinks.crm]` from the keys in `table`.
+pub fn build(kind: &str, table: &str) -> Result<Arc<dyn Sink>, SinkConfigError> {
+    sinks::build(&config::Sink {
+        name: SinkName::new("crm"),
+        kind: kind.into(),
+        dispatch: dispatch(),
+        table: toml::from_str(table).unwrap(),
+    })
+}
+
+/// The mistakes of a table.
+pub fn mistakes(kind: &str, table: &str) -> String {
+    build(kind, table).err().unwrap_or_else(|| panic!("no mistake in {table}")).to_string()
+}
+
+pub fn dispatch() -> config::SinkDispatch {
+    config::SinkDispatch {
+        concurrency: 8,
+        timeout: Duration::from_secs(30),
+        queue: 16,
+        retry: [0, 5, 300].map(Duration::from_secs).to_vec(),
+        jitter: 0.0,
+        max_retry_after: Duration::from_secs(3600),
+    }
+}
+
+/// The reason of a failure that is tried again, the pause that it asks for, and the time that the far side named.
+pub fn retried(result: Result<(), DeliveryError>) -> (String, bool, Option<Duration>) {
+    match result {
+        Err(DeliveryError::Retry { reason, after, pause }) => (reason, pause, after),
+        other => panic!("expected a retry, found {other:?}"),
+    }
+}
+
+pub fn instant(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
