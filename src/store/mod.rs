@@ -12,6 +12,11 @@
 //! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
 
+mod disk;
+mod mailbox;
+mod seal;
+pub mod sqlite;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -317,6 +322,12 @@ pub trait Store: Send + Sync {
         sink: Option<&SinkName>,
         limit: usize,
     ) -> Result<Vec<DeliveryView>, StoreError>;
+
+    /// A delivery by its id, in whatever state.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
 
     /// An event by its id.
     ///
