@@ -1,13 +1,28 @@
 //! The command line: one file for each subcommand.
 //!
-//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config.
+//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 74 the store's disk
+//! failed (start again: the log recovers what was acknowledged).
 
+mod check;
 mod conformance;
+mod deadletters;
+mod demo;
+mod explain;
+mod healthcheck;
+mod quarantine;
+mod serve;
 mod simulate;
+mod text;
+mod unmatched;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::store::sqlite::SqliteStore;
 
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
@@ -16,6 +31,9 @@ const EXIT_CONFIG: u8 = 2;
 /// clientContext, delivered to sinks.
 #[derive(Debug, Parser)]
 #[command(name = "reelhook", version, about, max_term_width = 100)]
+#[command(
+    after_help = "Start here:\n  reelhook demo                                 see it work, without any set-up\n  reelhook check --config config/reelhook.toml  find every mistake in a config\n  reelhook serve --config config/reelhook.toml  receive"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -23,10 +41,34 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Receive notifications and deliver them
+    Serve(ConfigArg),
+    /// Find every mistake in a config; with --probe, try the sinks and the key providers
+    Check(check::Args),
+    /// See it work: a server and a simulated Microsoft Graph in one process, in a temporary folder
+    Demo(demo::Args),
     /// Play Microsoft Graph against any receiver
     Simulate(Box<simulate::Args>),
     /// Grade any receiver, with reasons
     Conformance(Box<conformance::Args>),
+    /// Deliveries that were given up: list, show, replay
+    Deadletters(deadletters::Args),
+    /// What arrived but proved nothing: list, show, replay
+    Quarantine(quarantine::Args),
+    /// What no route matched: list, show, replay
+    Unmatched(unmatched::Args),
+    /// Tell the story of one operation: what came, what it matched, what became of each delivery
+    Explain(explain::Args),
+    /// Ask a running server whether it is alive (for containers without a shell)
+    Healthcheck(healthcheck::Args),
+}
+
+/// Where the config is.
+#[derive(Debug, clap::Args)]
+struct ConfigArg {
+    /// The config file
+    #[arg(long, value_name = "FILE", env = "REELHOOK_CONFIG", default_value = "config/reelhook.toml")]
+    config: PathBuf,
 }
 
 /// Runs the command that the process was started with.
@@ -54,7 +96,36 @@ pub fn run() -> ExitCode {
 
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Serve(args) => serve::run(&args.config).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
         Command::Simulate(args) => simulate::run(*args).await,
         Command::Conformance(args) => conformance::run(*args).await,
+        Command::Deadletters(args) => deadletters::run(args).await,
+        Command::Quarantine(args) => quarantine::run(args).await,
+        Command::Unmatched(args) => unmatched::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
     }
+}
+
+/// Loads a config; prints every mistake and warning. `Err` is the exit code.
+fn load(path: &Path) -> Result<Config, ExitCode> {
+    match config::load(path, config::variables()) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                eprintln!("warning: {warning}");
+            }
+            Ok(loaded.config)
+        }
+        Err(mistakes) => {
+            eprintln!("{mistakes}");
+            Err(ExitCode::from(EXIT_CONFIG))
+        }
+    }
+}
+
+/// Opens the store of a config beside a running server, or without one.
+fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
+    Ok(SqliteStore::open_for_operator(&config.store, Clock::system())?)
 }

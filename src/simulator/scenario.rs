@@ -81,6 +81,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// A POST of somebody else's making that was answered.
+    pub fn new((part, what): (Part, &str), path: String, outcome: Result<Answer, ClientError>) -> Self {
+        Self { part, what: what.into(), path, outcome, echo: None }
+    }
+
     /// What is wrong with the answer, `None` where nothing is.
     pub fn fault(&self) -> Option<String> {
         match &self.outcome {

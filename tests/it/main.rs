@@ -3,7 +3,11 @@
 
 mod config;
 mod corpus;
+mod end_to_end;
 mod floors;
-mod simulator;
+mod process;
 mod readme;
+mod recording_sink;
+mod simulator;
 mod sinks;
+mod test_app;

@@ -1,0 +1,115 @@
+//! The real binary as a process of its own: started, fed, stopped, killed, and given a disk that fails.
+
+mod faults;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long a process may take for anything before the test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary under test.
+pub fn reelhook() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_reelhook"))
+}
+
+/// Runs a command to its end.
+pub fn run(arguments: &[&str]) -> Output {
+    reelhook().args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// A running `reelhook serve`; killed when dropped.
+pub struct Server {
+    child: Child,
+    /// Where Graph posts to.
+    pub public: SocketAddr,
+    /// Where operators look.
+    pub admin: SocketAddr,
+    /// Every line of its log so far and to come.
+    pub log: mpsc::Receiver<String>,
+}
+
+impl Server {
+    /// Starts on a config and waits until it says that it serves.
+    pub fn start(config: &Path) -> Self {
+        Self::start_with(reelhook().args(["serve", "--config"]).arg(config))
+    }
+
+    /// As [`Server::start`], from a command that was made ready.
+    pub fn start_with(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    // Nobody listens any more; the pipe is still read, so that the server never blocks on it.
+                }
+            }
+        });
+        let mut seen = Vec::new();
+        loop {
+            let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
+            if let Some((public, admin)) = addresses(&line) {
+                return Self { child, public, admin, log };
+            }
+            seen.push(line);
+        }
+    }
+
+    /// Where a path of the Graph-facing listener is.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.public)
+    }
+
+    /// Where a path of the admin listener is.
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Sends SIGKILL and waits for the end.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it ends by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The two addresses in the line that says that it serves.
+fn addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    if line["message"] != "serving" {
+        return None;
+    }
+    Some((line["public"].as_str()?.parse().ok()?, line["admin"].as_str()?.parse().ok()?))
+}
+
+/// Compiles the C source beside this file to a library that can be preloaded.
+pub fn failing_sync(folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/failing_sync.c");
+    let library = folder.join("failing_sync.so");
+    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).arg("-ldl").status();
+    assert!(compiled.unwrap().success());
+    library
+}
