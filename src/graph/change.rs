@@ -17,7 +17,6 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::certificates::{CertificateError, Certificates};
-use super::comms::{AUTHORITY_KEYS, change_type};
 use super::content::{self, About};
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::encrypted::Encrypted;
@@ -96,16 +95,7 @@ impl Subscriptions {
             other => other,
         })?;
         let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(&body, item)).collect();
-        let mut judged: Vec<Result<Opened<'_>, Reason>> = envelope
-            .items
-            .iter()
-            .zip(&items)
-            .map(
-                |(item, raw)| {
-                    if envelope.is_ambiguous { Err(Reason::JsonDuplicate) } else { self.open(item.get(), raw) }
-                },
-            )
-            .collect();
+        let mut judged = self.open_all(&envelope, &items);
         if judged.iter().flatten().any(|opened| opened.encrypted.is_some()) {
             let coverage = Coverage::of(envelope.validation_tokens, &self.tokens).await;
             for item in &mut judged {
@@ -141,10 +131,17 @@ impl Subscriptions {
         read.pop().unwrap_or(Err(Reason::Shape)).map(Verified::declare)
     }
 
+    fn open_all<'a>(&self, envelope: &Envelope<'a>, items: &[Raw]) -> Vec<Result<Opened<'a>, Reason>> {
+        if envelope.is_ambiguous {
+            return items.iter().map(|_| Err(Reason::JsonDuplicate)).collect();
+        }
+        envelope.items.iter().zip(items).map(|(item, raw)| self.open(item.get(), raw)).collect()
+    }
+
     /// Checks what an item proves by itself.
     fn open<'a>(&self, text: &'a str, raw: &Raw) -> Result<Opened<'a>, Reason> {
         let item = Object::read(text)?;
-        let is_ambiguous = item.repeats(AUTHORITY_KEYS)
+        let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
             || item.repeats(&ENCRYPTED_KEYS)
             || ENCRYPTED_KEYS.iter().all(|key| item.has(key))
             || item.repeats(&["lifecycleEvent"]);
@@ -222,7 +219,7 @@ impl Opened<'_> {
                 (event, About { resource_type: lifecycle::TYPE.to_owned(), client_context: None, content })
             }
             None => {
-                let change_type = change_type(&self.item, dialects)?;
+                let change_type = envelope::change_type(&self.item, dialects)?;
                 (change_type, about(&self.item, decrypted, &resource, dialects)?)
             }
         };
