@@ -123,6 +123,12 @@ impl Keys {
             .ok_or_else(|| if self.current.load().is_empty() { Reason::KeysUnavailable } else { Reason::JwtKidUnknown })
     }
 
+    /// Waits until a fetch has ended.
+    #[cfg(test)]
+    pub(super) async fn next_fetch(&self) {
+        self.fetched.subscribe().changed().await.unwrap();
+    }
+
     fn holding(&self, kid: &str) -> Option<Arc<KeySet>> {
         let set = self.current.load();
         set.get(kid).is_some().then(|| Arc::clone(&set))

@@ -272,3 +272,58 @@ pub(super) fn unverified_tenant(token: &str) -> Option<String> {
     let tenant = payload::text(claims.present("tid")?).ok()?;
     Some(tenant.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn claims(tid: &str) -> Claims {
+        Claims {
+            iss: format!("https://sts.windows.net/{tid}/"),
+            aud: "app".into(),
+            tid: tid.into(),
+            exp: 0,
+            nbf: 0,
+            iat: None,
+            publisher: None,
+        }
+    }
+
+    #[test]
+    fn where_tenants_are_configured_no_other_is_let_in() {
+        let demands = Demands {
+            audiences: vec!["app".into()],
+            issuers: vec!["https://sts.windows.net/{tenantid}/".into()],
+            tenants: vec!["tenant-a".into()],
+            publisher: None,
+        };
+        assert_eq!(demands.check(&claims("tenant-a")), Ok(()));
+        assert_eq!(demands.check(&claims("TENANT-A")), Ok(()));
+        assert_eq!(demands.check(&claims("tenant-b")), Err(Reason::JwtTenant));
+    }
+
+    #[test]
+    fn a_key_signs_for_the_issuer_that_it_names() {
+        let claims = claims("t");
+        let v2 = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        assert!(is_for(None, None, &claims));
+        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, &claims));
+        assert!(is_for(Some(v2), Some(v2), &claims));
+        assert!(!is_for(Some(v2), None, &claims));
+        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), &claims));
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_makes_it_panic(
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            parts in prop::collection::vec("[ -~]{0,60}", 0..6),
+        ) {
+            let _ = Unverified::read(&noise);
+            let token = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
+            let _ = Unverified::read(token.as_bytes()).map(|unverified| Claims::read(&unverified).map(|_| ()));
+            let _ = unverified_tenant(&token);
+        }
+    }
+}
