@@ -2,7 +2,8 @@
 //! (<https://learn.microsoft.com/graph/api/resources/changenotificationcollection>), judged item by item.
 //!
 //! **Invariants**
-//! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as well.
+//! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as
+//!    well.
 //! 2. Nothing is decrypted that has not proven itself, and of one POST nothing where not all can be.
 //! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing.
 
@@ -116,8 +117,8 @@ impl Subscriptions {
         Ok(reading)
     }
 
-    /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one, the
-    /// operator must vouch for its origin. `clientState` must fit all the same.
+    /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one,
+    /// the operator must vouch for its origin. `clientState` must fit all the same.
     ///
     /// # Errors
     /// Why it stays refused.
@@ -252,7 +253,8 @@ fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, 
     Ok(tenant.map(|tenant| tenant.to_ascii_lowercase()))
 }
 
-/// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands outside.
+/// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands
+/// outside.
 fn about(
     item: &Object<'_>,
     decrypted: Option<&[u8]>,

@@ -256,7 +256,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_clean_can_be_read_and_holds_no_token(json in r#"\{("(a|recordingAccessToken|\\ud800)":("x"|1e9|null|\{\}|\[\]),){0,4}"z":0\}"#) {
+        fn what_is_clean_can_be_read_and_holds_no_token(
+            json in r#"\{("(a|recordingAccessToken|\\ud800)":("x"|1e9|null|\{\}|\[\]),){0,4}"z":0\}"#,
+        ) {
             if let Ok(text) = clean(&json) {
                 let value: Value = serde_json::from_str(&text).unwrap();
                 prop_assert!(value.get("recordingAccessToken").is_none());

@@ -21,8 +21,8 @@ pub(super) const AUTHORITY_KEYS: &[&str] =
 /// The change type of an item that names none.
 const UNKNOWN_CHANGE: &str = "unknown";
 
-/// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>: `Conversation`,
-/// `ConversationResult`; and the invitations that preceded them).
+/// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>:
+/// `Conversation`, `ConversationResult`; and the invitations that preceded them).
 const LEGACY_KEYS: &[&str] = &[
     "callState",
     "presentedModalityTypes",
@@ -31,6 +31,10 @@ const LEGACY_KEYS: &[&str] = &[
     "conversationInvitation",
     "callNotification",
     "callbackUri",
+    "conversation",
+    "participants",
+    "threadId",
+    "links",
 ];
 /// Keys of a Graph item: one that stands alone, without its envelope, is not the old format.
 const ITEM_KEYS: &[&str] = &["changeType", "resourceUrl", "resource", "resourceData"];
@@ -232,7 +236,7 @@ mod tests {
         assert_eq!(refused(r#"{"id":"1","appId":"2","callState":"incoming","participants":[]}"#), Refusal::Legacy);
         assert_eq!(refused(r#"{"conversationInvitation":{}}"#), Refusal::Legacy);
         assert!(Envelope::read(br#"{"callbackUri":"x","value":[]}"#, LIMITS).is_ok());
-        for body in [r#"{"participants":[]}"#, r#"{"callbackUri":"x","changeType":"updated"}"#] {
+        for body in [r#"{"state":"established"}"#, r#"{"callbackUri":"x","changeType":"updated"}"#] {
             assert_eq!(refused(body), Refusal::Malformed(Reason::Shape), "{body}");
         }
     }

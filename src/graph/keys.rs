@@ -1,7 +1,8 @@
-//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not known.
+//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not
+//! known.
 //!
-//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a client that
-//! hangs up cannot abandon one half-way.
+//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a
+//! client that hangs up cannot abandon one half-way.
 //!
 //! **Invariants**
 //! 1. Tokens that name unknown keys cause at most one fetch in [`ASK_EVERY`], and cost no memory.
@@ -26,7 +27,8 @@ use crate::telemetry::Metrics;
 
 pub use super::provider::KeysError;
 
-/// How often keys are fetched. A key that the provider withdrew works no longer than this.
+/// How often keys are fetched. A key that the provider withdrew works no longer than this, while the provider can be
+/// reached.
 const REFRESH_EVERY: Duration = Duration::from_secs(3600);
 /// How soon after a failed fetch, while there are keys.
 const RETRY_EVERY: Duration = Duration::from_secs(300);

@@ -2,8 +2,8 @@
 //!
 //! **Invariants**
 //! 1. Nothing in a token decides where keys are fetched from.
-//! 2. Documents come over https (http between loopback addresses only), without redirects, without proxies, bounded in size
-//!    and time. The key document may lie on another host than the configuration that names it: Microsoft's does.
+//! 2. Documents come over https (http between loopback addresses only), without redirects, without proxies, bounded in
+//!    size and time. The key document may lie on another host than the configuration that names it: Microsoft's does.
 
 use std::time::Duration;
 

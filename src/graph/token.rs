@@ -1,12 +1,13 @@
 //! Microsoft's JWTs (RFC 7519, RFC 8725): what one must be to prove where a notification comes from.
 //!
-//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each refusal.
+//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each
+//! refusal.
 //!
 //! **Invariants**
-//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token says
-//!    (`jku`, `x5u`, `jwk`, `x5c` are not read).
-//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched anew. Only
-//!    proven tokens are remembered, and no token's text is.
+//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token
+//!    says (`jku`, `x5u`, `jwk`, `x5c` are not read).
+//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched
+//!    anew. Only proven tokens are remembered, and no token's text is.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -136,7 +137,8 @@ impl Demands {
     }
 }
 
-/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2) issuer.
+/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2)
+/// issuer.
 fn is_for(key: Option<&str>, provider: Option<&str>, claims: &Claims) -> bool {
     let Some(key) = key.map(|issuer| of_tenant(issuer, &claims.tid)) else { return true };
     key == claims.iss || provider.is_some_and(|issuer| of_tenant(issuer, &claims.tid) == key)

@@ -1,5 +1,5 @@
-//! Every notification of the corpus that `GRAPH_CORPUS` points to, judged as Microsoft's documentation says. A file that this
-//! table does not know fails the test: whoever adds one says what is expected of it.
+//! Every notification of the corpus that `GRAPH_CORPUS` points to, judged as Microsoft's documentation says. A file
+//! that this table does not know fails the test: whoever adds one says what is expected of it.
 
 #[allow(dead_code, reason = "shared with the receiver's own tests, which use all of it")]
 #[path = "../../src/graph/testing/identity.rs"]
