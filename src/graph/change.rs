@@ -2,7 +2,8 @@
 //! (<https://learn.microsoft.com/graph/api/resources/changenotificationcollection>), judged item by item.
 //!
 //! **Invariants**
-//! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as well.
+//! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as
+//!    well.
 //! 2. Nothing is decrypted that has not proven itself, and of one POST nothing where not all can be.
 //! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing.
 
@@ -17,7 +18,6 @@ use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::certificates::{CertificateError, Certificates};
-use super::comms::{AUTHORITY_KEYS, change_type};
 use super::content::{self, About};
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::encrypted::Encrypted;
@@ -96,16 +96,7 @@ impl Subscriptions {
             other => other,
         })?;
         let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(&body, item)).collect();
-        let mut judged: Vec<Result<Opened<'_>, Reason>> = envelope
-            .items
-            .iter()
-            .zip(&items)
-            .map(
-                |(item, raw)| {
-                    if envelope.is_ambiguous { Err(Reason::JsonDuplicate) } else { self.open(item.get(), raw) }
-                },
-            )
-            .collect();
+        let mut judged = self.open_all(&envelope, &items);
         if judged.iter().flatten().any(|opened| opened.encrypted.is_some()) {
             let coverage = Coverage::of(envelope.validation_tokens, &self.tokens).await;
             for item in &mut judged {
@@ -126,8 +117,8 @@ impl Subscriptions {
         Ok(reading)
     }
 
-    /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one, the
-    /// operator must vouch for its origin. `clientState` must fit all the same.
+    /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one,
+    /// the operator must vouch for its origin. `clientState` must fit all the same.
     ///
     /// # Errors
     /// Why it stays refused.
@@ -141,10 +132,17 @@ impl Subscriptions {
         read.pop().unwrap_or(Err(Reason::Shape)).map(Verified::declare)
     }
 
+    fn open_all<'a>(&self, envelope: &Envelope<'a>, items: &[Raw]) -> Vec<Result<Opened<'a>, Reason>> {
+        if envelope.is_ambiguous {
+            return items.iter().map(|_| Err(Reason::JsonDuplicate)).collect();
+        }
+        envelope.items.iter().zip(items).map(|(item, raw)| self.open(item.get(), raw)).collect()
+    }
+
     /// Checks what an item proves by itself.
     fn open<'a>(&self, text: &'a str, raw: &Raw) -> Result<Opened<'a>, Reason> {
         let item = Object::read(text)?;
-        let is_ambiguous = item.repeats(AUTHORITY_KEYS)
+        let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
             || item.repeats(&ENCRYPTED_KEYS)
             || ENCRYPTED_KEYS.iter().all(|key| item.has(key))
             || item.repeats(&["lifecycleEvent"]);
@@ -222,7 +220,7 @@ impl Opened<'_> {
                 (event, About { resource_type: lifecycle::TYPE.to_owned(), client_context: None, content })
             }
             None => {
-                let change_type = change_type(&self.item, dialects)?;
+                let change_type = envelope::change_type(&self.item, dialects)?;
                 (change_type, about(&self.item, decrypted, &resource, dialects)?)
             }
         };
@@ -255,7 +253,8 @@ fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, 
     Ok(tenant.map(|tenant| tenant.to_ascii_lowercase()))
 }
 
-/// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands outside.
+/// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands
+/// outside.
 fn about(
     item: &Object<'_>,
     decrypted: Option<&[u8]>,

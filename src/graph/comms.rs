@@ -19,12 +19,6 @@ use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Quarantined, Raw, Reason, Verified};
 use crate::telemetry::Metrics;
 
-/// Keys of an item that decide about trust: repeated, they leave open what is meant.
-pub(super) const AUTHORITY_KEYS: &[&str] =
-    &["clientState", "tenantId", "organizationId", "subscriptionId", "validationTokens", "encryptedContent"];
-/// The change type of an item that names none.
-pub(super) const UNKNOWN_CHANGE: &str = "unknown";
-
 /// Reads the calling channel.
 pub struct Calls {
     tokens: Tokens,
@@ -94,7 +88,7 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a [u8], Reason> {
 
 fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Notification, Reason> {
     let item = Object::read(item)?;
-    if item.repeats(AUTHORITY_KEYS) {
+    if item.repeats(envelope::AUTHORITY_KEYS) {
         return Err(Reason::JsonDuplicate);
     }
     let mut dialects = Dialects::default();
@@ -104,7 +98,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
     if resource.is_empty() && data.is_none() {
         return Err(Reason::Shape);
     }
-    let change_type = change_type(&item, &mut dialects)?;
+    let change_type = envelope::change_type(&item, &mut dialects)?;
     let about = content::read(data, &resource, &mut dialects)?;
     Ok(Notification {
         channel: Channel::Calls,
@@ -129,15 +123,4 @@ fn resource(item: &Object<'_>, dialects: &mut Dialects) -> Result<String, Reason
     let before = item.text("resource", dialects)?;
     dialects.note_if(before.is_some(), Dialect::ResourceForResourceUrl);
     Ok(before.unwrap_or_default().into_owned())
-}
-
-/// The `changeType` of an item.
-pub(super) fn change_type(item: &Object<'_>, dialects: &mut Dialects) -> Result<String, Reason> {
-    match item.text("changeType", dialects)? {
-        Some(text) => Ok(dialects.change_type(&text)),
-        None => {
-            dialects.note(Dialect::UnknownMember);
-            Ok(UNKNOWN_CHANGE.to_owned())
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! What an item is about: a record operation, or any other resource as Graph sent it.
 //!
 //! **Invariants**
-//! 1. Text that leaves here is JSON that every reader takes: no lone surrogates, no numbers out of range.
+//! 1. Text that leaves here is JSON on one line that every reader takes: no lone surrogates, no numbers out of range.
 //! 2. No recording's token leaves here but in a record operation's own field, at whatever depth it was nested.
 
 use std::cell::Cell;
@@ -71,7 +71,7 @@ pub(super) fn is_token(key: &str) -> bool {
     key.eq_ignore_ascii_case("recordingAccessToken") || key.eq_ignore_ascii_case("recordResourceAccessToken")
 }
 
-/// JSON text that every reader takes, without tokens; as Graph sent it where nothing had to change.
+/// JSON text that every reader takes, on one line, without tokens; as Graph sent it where nothing had to change.
 ///
 /// # Errors
 /// [`Reason::JsonInvalid`] where a number is out of range.
@@ -81,11 +81,30 @@ pub(super) fn clean(text: &str) -> Result<String, Reason> {
     let mut json = serde_json::Deserializer::from_str(&text);
     Inspect(&holds_token).deserialize(&mut json).map_err(|_unreadable| Reason::JsonInvalid)?;
     if !holds_token.get() {
-        return Ok(text.into_owned());
+        return Ok(on_one_line(text.into_owned()));
     }
     let mut value = serde_json::from_str(&text).map_err(|_unreadable| Reason::JsonInvalid)?;
     remove_tokens(&mut value);
     Ok(value.to_string())
+}
+
+/// JSON without the white space between its parts, where that holds line breaks: sinks write one event a line.
+fn on_one_line(json: String) -> String {
+    if !json.contains(['\n', '\r']) {
+        return json;
+    }
+    let (mut in_text, mut escaped) = (false, false);
+    let keep = |c: &char| {
+        let is_space = !in_text && matches!(c, ' ' | '\t' | '\n' | '\r');
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_text => escaped = true,
+            '"' => in_text = !in_text,
+            _ => {}
+        }
+        !is_space
+    };
+    json.chars().filter(keep).collect()
 }
 
 /// A value without tokens; one that cannot be read as a value is kept as text.
@@ -188,6 +207,12 @@ mod tests {
     }
 
     #[test]
+    fn line_breaks_between_the_parts_do_not_survive() {
+        let json = "{\r\n  \"a b\" : [ 1,\t2 ],\n \"c\": \"\\\" { \\\\\", \"d\": true }";
+        assert_eq!(resource_text(json), r#"{"a b":[1,2],"c":"\" { \\","d":true}"#);
+    }
+
+    #[test]
     fn a_collection_has_its_elements_type() {
         let json = r##"[{"@odata.type":"#microsoft.graph.participant","id":null},{}]"##;
         let (about, dialects) = about(json, "").unwrap();
@@ -231,7 +256,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_clean_can_be_read_and_holds_no_token(json in r#"\{("(a|recordingAccessToken|\\ud800)":("x"|1e9|null|\{\}|\[\]),){0,4}"z":0\}"#) {
+        fn what_is_clean_can_be_read_and_holds_no_token(
+            json in r#"\{("(a|recordingAccessToken|\\ud800)":("x"|1e9|null|\{\}|\[\]),){0,4}"z":0\}"#,
+        ) {
             if let Ok(text) = clean(&json) {
                 let value: Value = serde_json::from_str(&text).unwrap();
                 prop_assert!(value.get("recordingAccessToken").is_none());

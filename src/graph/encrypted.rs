@@ -1,13 +1,13 @@
-//! `encryptedContent` (<https://learn.microsoft.com/graph/change-notifications-with-resource-data>): RSA-OAEP (SHA-1) unwraps a
-//! key, HMAC-SHA256 over the ciphertext is checked with it, AES-256-CBC (PKCS#7) decrypts.
+//! `encryptedContent` (<https://learn.microsoft.com/graph/change-notifications-with-resource-data>): RSA-OAEP (SHA-1)
+//! unwraps a key, HMAC-SHA256 over the ciphertext is checked with it, AES-256-CBC (PKCS#7) decrypts.
 //!
-//! The signature proves nothing about the sender: whoever has our certificate can make one. That is for the tokens to prove,
-//! before this code runs.
+//! The signature proves nothing about the sender: whoever has our certificate can make one. That is for the tokens to
+//! prove, before this code runs.
 //!
 //! **Invariants**
 //! 1. Nothing is decrypted whose signature does not fit.
-//! 2. Whatever is wrong with a key, a signature, a padding or an encoding, it is [`Reason::EncInvalid`], by one path: an unusable
-//!    key goes on as a random one.
+//! 2. Whatever is wrong with a key, a signature, a padding or an encoding, it is [`Reason::EncInvalid`], by one path:
+//!    an unusable key goes on as a random one.
 
 use std::sync::Arc;
 
@@ -169,7 +169,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn no_content_makes_it_panic(data in ".{0,80}", key in "[A-Za-z0-9+/]{0,400}", signature in "[A-Za-z0-9+/=]{0,60}") {
+        fn no_content_makes_it_panic(
+            data in ".{0,80}", key in "[A-Za-z0-9+/]{0,400}", signature in "[A-Za-z0-9+/=]{0,60}",
+        ) {
             let _ = open(&json!({
                 "data": data, "dataKey": key, "dataSignature": signature, "encryptionCertificateId": "cert-1",
             }));

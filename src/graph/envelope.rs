@@ -1,4 +1,4 @@
-//! What both channels wrap their items in: `{"value": [..], "validationTokens": [..]}`.
+//! What both channels wrap their items in, `{"value": [..], "validationTokens": [..]}`, and what their items share.
 //!
 //! **Invariants**
 //! 1. Every item is a slice of the body: nothing is copied, byte for byte is by construction.
@@ -10,12 +10,19 @@ use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::dialects::Dialects;
 use super::payload::{self, Key, Object};
 use super::{Limits, Refusal};
-use crate::domain::{Raw, Reason};
+use crate::domain::{Dialect, Raw, Reason};
 
-/// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>: `Conversation`,
-/// `ConversationResult`; and the invitations that preceded them). None of them occurs at the top of Graph's format.
+/// Keys of an item that decide about trust: repeated, they leave open what is meant.
+pub(super) const AUTHORITY_KEYS: &[&str] =
+    &["clientState", "tenantId", "organizationId", "subscriptionId", "validationTokens", "encryptedContent"];
+/// The change type of an item that names none.
+const UNKNOWN_CHANGE: &str = "unknown";
+
+/// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>:
+/// `Conversation`, `ConversationResult`; and the invitations that preceded them).
 const LEGACY_KEYS: &[&str] = &[
     "callState",
     "presentedModalityTypes",
@@ -24,7 +31,13 @@ const LEGACY_KEYS: &[&str] = &[
     "conversationInvitation",
     "callNotification",
     "callbackUri",
+    "conversation",
+    "participants",
+    "threadId",
+    "links",
 ];
+/// Keys of a Graph item: one that stands alone, without its envelope, is not the old format.
+const ITEM_KEYS: &[&str] = &["changeType", "resourceUrl", "resource", "resourceData"];
 
 /// The outer object of a POST.
 #[derive(Debug, Default)]
@@ -38,7 +51,8 @@ pub(super) struct Envelope<'a> {
     n_values: usize,
     n_validation_tokens: usize,
     n_items: usize,
-    is_legacy: bool,
+    has_legacy_key: bool,
+    has_item_key: bool,
 }
 
 impl<'a> Envelope<'a> {
@@ -54,7 +68,8 @@ impl<'a> Envelope<'a> {
             .and_then(|envelope| json.end().map(|()| envelope))
             .map_err(|error| Refusal::Malformed(reason_of(&error, text)))?;
         if envelope.n_values == 0 {
-            return Err(if envelope.is_legacy { Refusal::Legacy } else { Refusal::Malformed(Reason::Shape) });
+            let is_legacy = envelope.has_legacy_key && !envelope.has_item_key;
+            return Err(if is_legacy { Refusal::Legacy } else { Refusal::Malformed(Reason::Shape) });
         }
         if envelope.n_items > limits.max_items {
             return Err(Refusal::TooLarge(Reason::BatchTooLarge));
@@ -80,7 +95,8 @@ pub(super) fn raw(body: &Bytes, item: &RawValue) -> Raw {
 /// [`Reason::Shape`] where a body holds more than one, and what else is wrong with it.
 pub(super) fn sole_item(raw: Raw, limits: Limits) -> Result<Raw, Reason> {
     let text = payload::text_of(&raw.0, payload::MAX_DEPTH)?;
-    if !Object::read(text)?.has("value") {
+    let object = Object::read(text)?;
+    if !object.has("value") || ITEM_KEYS.iter().any(|key| object.has(key)) {
         return Ok(raw);
     }
     let envelope = Envelope::read(&raw.0, limits).map_err(|_refused| Reason::Shape)?;
@@ -88,6 +104,20 @@ pub(super) fn sole_item(raw: Raw, limits: Limits) -> Result<Raw, Reason> {
         _ if envelope.is_ambiguous => Err(Reason::JsonDuplicate),
         [item] => Ok(self::raw(&raw.0, item)),
         _ => Err(Reason::Shape),
+    }
+}
+
+/// The `changeType` of an item.
+///
+/// # Errors
+/// As [`Object::text`].
+pub(super) fn change_type(item: &Object<'_>, dialects: &mut Dialects) -> Result<String, Reason> {
+    match item.text("changeType", dialects)? {
+        Some(text) => Ok(dialects.change_type(&text)),
+        None => {
+            dialects.note(Dialect::UnknownMember);
+            Ok(UNKNOWN_CHANGE.to_owned())
+        }
     }
 }
 
@@ -122,7 +152,8 @@ impl<'de> Visitor<'de> for Outer {
                     envelope.validation_tokens = Some(map.next_value()?);
                 }
                 other => {
-                    envelope.is_legacy |= LEGACY_KEYS.contains(&other);
+                    envelope.has_legacy_key |= LEGACY_KEYS.contains(&other);
+                    envelope.has_item_key |= ITEM_KEYS.contains(&other);
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -205,7 +236,9 @@ mod tests {
         assert_eq!(refused(r#"{"id":"1","appId":"2","callState":"incoming","participants":[]}"#), Refusal::Legacy);
         assert_eq!(refused(r#"{"conversationInvitation":{}}"#), Refusal::Legacy);
         assert!(Envelope::read(br#"{"callbackUri":"x","value":[]}"#, LIMITS).is_ok());
-        assert_eq!(refused(r#"{"participants":[]}"#), Refusal::Malformed(Reason::Shape));
+        for body in [r#"{"state":"established"}"#, r#"{"callbackUri":"x","changeType":"updated"}"#] {
+            assert_eq!(refused(body), Refusal::Malformed(Reason::Shape), "{body}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The signing keys that a provider publishes (RFC 7517), as far as they may verify an RS256 token.
 //!
 //! **Invariants**
-//! 1. A key that is not plainly for RS256 signatures is not in the set: encryption keys, other types and algorithms, RSA
-//!    below 2048 bits.
+//! 1. A key that is not plainly for RS256 signatures is not in the set: encryption keys, other types and algorithms,
+//!    RSA below 2048 bits.
 //! 2. A `kid` means one key: where two keys share one, neither is used.
 
 use std::collections::HashMap;
@@ -199,7 +199,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_document_makes_it_panic(document in prop::collection::vec(any::<u8>(), 0..300), n in ".{0,50}", e in ".{0,10}") {
+        fn no_document_makes_it_panic(
+            document in prop::collection::vec(any::<u8>(), 0..300), n in ".{0,50}", e in ".{0,10}",
+        ) {
             let _ = KeySet::read(&document, None);
             let key = json!({ "keys": [{ "kty": "RSA", "kid": "k", "n": n, "e": e }] });
             let _ = KeySet::read(key.to_string().as_bytes(), None);

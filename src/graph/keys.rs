@@ -1,14 +1,12 @@
-//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not known.
+//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not
+//! known.
 //!
-//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a client that
-//! hangs up cannot abandon one half-way.
+//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a
+//! client that hangs up cannot abandon one half-way.
 //!
 //! **Invariants**
 //! 1. Tokens that name unknown keys cause at most one fetch in [`ASK_EVERY`], and cost no memory.
 //! 2. A set that was fetched is replaced by another fetched set only, never by an empty or a broken one.
-//! 3. Nothing in a token decides where keys are fetched from. Documents come over https (http between loopback addresses
-//!    only), without redirects, without proxies, bounded in size and time. The key document may lie on another host than the
-//!    configuration that names it: Microsoft's does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,18 +15,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use url::{Host, Url};
+use url::Url;
 
 use super::jwks::KeySet;
+use super::provider::Provider;
 use crate::clock::Clock;
 use crate::domain::{Channel, Reason};
 use crate::telemetry::Metrics;
-use crate::tls;
 
-/// How often keys are fetched. A key that the provider withdrew works no longer than this.
+pub use super::provider::KeysError;
+
+/// How often keys are fetched. A key that the provider withdrew works no longer than this, while the provider can be
+/// reached.
 const REFRESH_EVERY: Duration = Duration::from_secs(3600);
 /// How soon after a failed fetch, while there are keys.
 const RETRY_EVERY: Duration = Duration::from_secs(300);
@@ -39,43 +39,11 @@ const MAX_FIRST_RETRY: Duration = Duration::from_secs(15);
 pub const ASK_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// The longest that a request waits for a fetch.
 const MAX_WAIT: Duration = Duration::from_secs(2);
-/// The longest that one fetch may take, both documents together.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// The most bytes of one document.
-const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
-
-/// Why keys could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// The address is not one that keys may come from. Mend the config, or the provider's.
-    #[error("{0}: keys are fetched over https (http only from and to loopback addresses)")]
-    Address(String),
-    /// No HTTP client could be built; nothing the caller can mend.
-    #[error("no HTTP client could be built: {0}")]
-    Client(String),
-    /// The provider could not be reached, or did not answer 200 in time. Retrying is safe.
-    #[error("{url}: {why}; retrying is safe")]
-    Unreachable {
-        /// What was fetched.
-        url: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The provider answered with something else than keys.
-    #[error("{url}: {why}")]
-    Invalid {
-        /// What was fetched.
-        url: String,
-        /// What was found.
-        why: String,
-    },
-}
 
 /// A provider's signing keys.
 pub struct Keys {
     channel: Channel,
-    url: Url,
-    client: reqwest::Client,
+    provider: Provider,
     metrics: Arc<Metrics>,
     clock: Clock,
     current: ArcSwap<KeySet>,
@@ -88,31 +56,15 @@ pub struct Keys {
     fetched: watch::Sender<()>,
 }
 
-#[derive(Deserialize)]
-struct Configuration {
-    jwks_uri: String,
-    issuer: Option<String>,
-}
-
 impl Keys {
     /// Prepares to fetch the keys that the OpenID configuration at `url` names; fetches nothing yet.
     ///
     /// # Errors
     /// [`KeysError::Address`] or [`KeysError::Client`].
     pub fn new(channel: Channel, url: Url, metrics: Arc<Metrics>, clock: Clock) -> Result<Arc<Self>, KeysError> {
-        check_address(&url, true)?;
-        let tls = tls::client_config().map_err(|error| KeysError::Client(error.to_string()))?;
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(FETCH_TIMEOUT)
-            .build()
-            .map_err(|error| KeysError::Client(error.to_string()))?;
         Ok(Arc::new(Self {
             channel,
-            url,
-            client,
+            provider: Provider::new(url)?,
             metrics,
             clock,
             current: ArcSwap::default(),
@@ -151,7 +103,7 @@ impl Keys {
     /// # Errors
     /// Why they could not be had.
     pub async fn probe(&self) -> Result<usize, KeysError> {
-        self.fetch().await.map(|set| set.len())
+        self.provider.fetch().await.map(|set| set.len())
     }
 
     /// The generation of the keys that are known now: what was verified under another one must be verified again.
@@ -171,6 +123,12 @@ impl Keys {
         let _ = tokio::time::timeout(MAX_WAIT, self.ask_for(kid)).await;
         self.holding(kid)
             .ok_or_else(|| if self.current.load().is_empty() { Reason::KeysUnavailable } else { Reason::JwtKidUnknown })
+    }
+
+    /// Waits until a fetch has ended.
+    #[cfg(test)]
+    pub(super) async fn next_fetch(&self) {
+        self.fetched.subscribe().changed().await.unwrap();
     }
 
     fn holding(&self, kid: &str) -> Option<Arc<KeySet>> {
@@ -213,7 +171,7 @@ impl Keys {
 
     /// Fetches and takes over; whether it went well.
     async fn refresh(&self) -> bool {
-        let result = match self.fetch().await {
+        let result = match self.provider.fetch().await {
             Ok(mut set) => {
                 set.generation = self.generation() + 1;
                 self.current.store(Arc::new(set));
@@ -228,37 +186,6 @@ impl Keys {
         self.metrics.key_refresh(self.channel, result);
         result == "ok"
     }
-
-    async fn fetch(&self) -> Result<KeySet, KeysError> {
-        let fetch = async {
-            let configuration = self.document(&self.url).await?;
-            let configuration: Configuration = serde_json::from_slice(&configuration)
-                .map_err(|_other| invalid(&self.url, "it is no OpenID configuration with a `jwks_uri`"))?;
-            let address = Url::parse(&configuration.jwks_uri)
-                .map_err(|_other| invalid(&self.url, "its `jwks_uri` is no address"))?;
-            check_address(&address, is_loopback(&self.url))?;
-            let document = self.document(&address).await?;
-            KeySet::read(&document, configuration.issuer).map_err(|why| invalid(&address, why))
-        };
-        let late = |_elapsed| unreachable(&self.url, format!("no keys within {FETCH_TIMEOUT:?}"));
-        tokio::time::timeout(FETCH_TIMEOUT, fetch).await.map_err(late)?
-    }
-
-    async fn document(&self, url: &Url) -> Result<Vec<u8>, KeysError> {
-        let failed = |error: reqwest::Error| unreachable(url, chain(&error.without_url()));
-        let mut answer = self.client.get(url.clone()).send().await.map_err(failed)?;
-        if answer.status().as_u16() != 200 {
-            return Err(unreachable(url, format!("answered {}, expected 200", answer.status())));
-        }
-        let mut document = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if document.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-                return Err(invalid(url, "it is larger than 1 MiB"));
-            }
-            document.extend_from_slice(&chunk);
-        }
-        Ok(document)
-    }
 }
 
 /// When to fetch next, unasked.
@@ -270,34 +197,16 @@ fn next_delay(has_keys: bool, n_failed: u32) -> Duration {
     }
 }
 
-fn check_address(url: &Url, may_be_loopback: bool) -> Result<(), KeysError> {
-    let is_allowed = match url.scheme() {
-        "https" => url.host().is_some(),
-        "http" => may_be_loopback && is_loopback(url),
-        _ => false,
-    };
-    if is_allowed { Ok(()) } else { Err(KeysError::Address(url.to_string())) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+    #[test]
+    fn keys_are_fetched_hourly_and_sooner_after_a_failure() {
+        assert_eq!(next_delay(true, 0), Duration::from_secs(3600));
+        assert_eq!(next_delay(true, 7), Duration::from_secs(300));
+        let first: Vec<u64> = (1..8).map(|n| next_delay(false, n).as_secs()).collect();
+        assert_eq!(first, [1, 2, 4, 8, 15, 15, 15]);
+        assert_eq!(next_delay(false, u32::MAX), MAX_FIRST_RETRY);
     }
-}
-
-fn invalid(url: &Url, why: &str) -> KeysError {
-    KeysError::Invalid { url: url.to_string(), why: why.to_owned() }
-}
-
-fn unreachable(url: &Url, why: String) -> KeysError {
-    KeysError::Unreachable { url: url.to_string(), why }
-}
-
-/// An error with its causes: reqwest's own text leaves them out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -23,6 +23,7 @@ mod lifecycle;
 mod path;
 mod payload;
 mod pool;
+mod provider;
 mod record;
 mod token;
 mod validation;

@@ -1,8 +1,8 @@
 //! JSON objects as Graph sends them: read leniently, one level at a time, values untouched until they are needed.
 //!
 //! `serde_json::Value` would keep the last of two equal keys silently, and a derived struct would refuse them; here the
-//! caller sees them and decides. A value that nobody asks for may hold anything that JSON's grammar allows, lone surrogates
-//! among it.
+//! caller sees them and decides. A value that nobody asks for may hold anything that JSON's grammar allows, lone
+//! surrogates among it.
 //!
 //! **Invariants**
 //! 1. Text that is nested deeper than [`MAX_DEPTH`] is refused before anything descends into it.

@@ -23,8 +23,8 @@ impl Pool {
         Self { places: Arc::new(Semaphore::new(n_places)), n_places, cores: Arc::new(Semaphore::new(n_cores)) }
     }
 
-    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them: it can be served,
-    /// alone.
+    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them: it can be
+    /// served, alone.
     pub(super) fn reserve(&self, n: usize) -> Option<Places> {
         let n = u32::try_from(n.min(self.n_places)).unwrap_or(u32::MAX);
         let places = Arc::clone(&self.places).try_acquire_many_owned(n).ok()?;

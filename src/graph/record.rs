@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn no_token_is_kept_among_the_unknown_properties() {
         let (operation, _) = read_from(
-            r#"{"id":"o","RecordingAccessToken":"secret","nested":[{"recordingAccessToken":"secret","kept":1}],"n":1e999}"#,
+            r#"{"id":"o","RecordingAccessToken":"secret","list":[{"recordingAccessToken":"secret","kept":1}],"n":1e999}"#,
         )
         .unwrap();
         let additional = Value::Object(operation.additional).to_string();

@@ -1,12 +1,13 @@
 //! Microsoft's JWTs (RFC 7519, RFC 8725): what one must be to prove where a notification comes from.
 //!
-//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each refusal.
+//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each
+//! refusal.
 //!
 //! **Invariants**
-//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token says
-//!    (`jku`, `x5u`, `jwk`, `x5c` are not read).
-//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched anew. Only
-//!    proven tokens are remembered, and no token's text is.
+//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token
+//!    says (`jku`, `x5u`, `jwk`, `x5c` are not read).
+//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched
+//!    anew. Only proven tokens are remembered, and no token's text is.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -136,7 +137,8 @@ impl Demands {
     }
 }
 
-/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2) issuer.
+/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2)
+/// issuer.
 fn is_for(key: Option<&str>, provider: Option<&str>, claims: &Claims) -> bool {
     let Some(key) = key.map(|issuer| of_tenant(issuer, &claims.tid)) else { return true };
     key == claims.iss || provider.is_some_and(|issuer| of_tenant(issuer, &claims.tid) == key)
@@ -271,4 +273,59 @@ pub(super) fn unverified_tenant(token: &str) -> Option<String> {
     let claims = read_object(&payload).ok()?;
     let tenant = payload::text(claims.present("tid")?).ok()?;
     Some(tenant.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn claims(tid: &str) -> Claims {
+        Claims {
+            iss: format!("https://sts.windows.net/{tid}/"),
+            aud: "app".into(),
+            tid: tid.into(),
+            exp: 0,
+            nbf: 0,
+            iat: None,
+            publisher: None,
+        }
+    }
+
+    #[test]
+    fn where_tenants_are_configured_no_other_is_let_in() {
+        let demands = Demands {
+            audiences: vec!["app".into()],
+            issuers: vec!["https://sts.windows.net/{tenantid}/".into()],
+            tenants: vec!["tenant-a".into()],
+            publisher: None,
+        };
+        assert_eq!(demands.check(&claims("tenant-a")), Ok(()));
+        assert_eq!(demands.check(&claims("TENANT-A")), Ok(()));
+        assert_eq!(demands.check(&claims("tenant-b")), Err(Reason::JwtTenant));
+    }
+
+    #[test]
+    fn a_key_signs_for_the_issuer_that_it_names() {
+        let claims = claims("t");
+        let v2 = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        assert!(is_for(None, None, &claims));
+        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, &claims));
+        assert!(is_for(Some(v2), Some(v2), &claims));
+        assert!(!is_for(Some(v2), None, &claims));
+        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), &claims));
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_makes_it_panic(
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            parts in prop::collection::vec("[ -~]{0,60}", 0..6),
+        ) {
+            let _ = Unverified::read(&noise);
+            let token = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
+            let _ = Unverified::read(token.as_bytes()).map(|unverified| Claims::read(&unverified).map(|_| ()));
+            let _ = unverified_tenant(&token);
+        }
+    }
 }

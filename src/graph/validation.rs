@@ -3,8 +3,8 @@
 //!
 //! **Invariants**
 //! 1. An item is covered by a proven token of its own tenant, and by no other.
-//! 2. A token that fails takes its (claimed) tenant's items with it. One whose tenant cannot be read costs only items that no
-//!    proven token covers.
+//! 2. A token that fails takes its (claimed) tenant's items with it. One whose tenant cannot be read costs only items
+//!    that no proven token covers.
 
 use std::collections::HashSet;
 use std::sync::Arc;

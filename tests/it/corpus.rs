@@ -1,5 +1,5 @@
-//! Every notification of the corpus that `GRAPH_CORPUS` points to, judged as Microsoft's documentation says. A file that this
-//! table does not know fails the test: whoever adds one says what is expected of it.
+//! Every notification of the corpus that `GRAPH_CORPUS` points to, judged as Microsoft's documentation says. A file
+//! that this table does not know fails the test: whoever adds one says what is expected of it.
 
 #[allow(dead_code, reason = "shared with the receiver's own tests, which use all of it")]
 #[path = "../../src/graph/testing/identity.rs"]
@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use jiff::Timestamp;
+use proptest::prelude::*;
 use reelhook::clock::Clock;
 use reelhook::config;
-use reelhook::domain::{Channel, Content, Notification, Reason};
+use reelhook::domain::{Channel, Content, Notification, Raw, Reason};
 use reelhook::graph::keys::Keys;
 use reelhook::graph::{Calls, Limits, Reading, Refusal, Subscriptions};
 use reelhook::telemetry::Metrics;
@@ -230,12 +232,13 @@ fn check_content(expected: &Expected, notification: &Notification) {
     }
 }
 
+fn corpus() -> Option<PathBuf> {
+    std::env::var_os("GRAPH_CORPUS").map(PathBuf::from)
+}
+
 #[actix_web::test]
 async fn every_notification_of_the_corpus_is_judged_as_documented() {
-    let Some(corpus) = std::env::var_os("GRAPH_CORPUS").map(PathBuf::from) else {
-        eprintln!("GRAPH_CORPUS is not set: nothing to judge");
-        return;
-    };
+    let Some(corpus) = corpus() else { return };
     let receiver = Receiver::start();
     let mut n_judged = 0;
     for path in files(&corpus).into_iter().filter(|path| !path.ends_with("SOURCES.md")) {
@@ -253,4 +256,28 @@ async fn every_notification_of_the_corpus_is_judged_as_documented() {
         n_judged += 1;
     }
     assert!(n_judged >= 30, "only {n_judged} notifications under {}", corpus.display());
+}
+
+#[actix_web::test]
+async fn no_mutation_of_the_corpus_makes_it_panic() {
+    let Some(corpus) = corpus() else { return };
+    let receiver = Receiver::start();
+    let bodies: Vec<Bytes> = files(&corpus)
+        .iter()
+        .filter(|path| path.extension().is_some_and(|it| it == "json"))
+        .map(|path| body(path))
+        .collect();
+    let change = (any::<prop::sample::Index>(), any::<u8>());
+    let changes = prop::collection::vec(change, 1..6);
+    proptest!(|(which in any::<prop::sample::Index>(), changes in changes)| {
+        let mut mutated = bodies[which.index(bodies.len())].to_vec();
+        for (at, byte) in changes {
+            let at = at.index(mutated.len());
+            mutated[at] = byte;
+        }
+        let mutated = Bytes::from(mutated);
+        let _ = receiver.calls.judge_again(Raw(mutated.clone()), true);
+        let read = receiver.subscriptions.read(mutated, Channel::Subscriptions);
+        prop_assert!(read.now_or_never().is_some(), "nothing here waits");
+    });
 }

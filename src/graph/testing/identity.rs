@@ -1,5 +1,5 @@
-//! Microsoft's side, for tests: a signing key with its tokens, and a provider that publishes it. Knows nothing of ours, so
-//! that `tests/it` can take it in as well.
+//! Microsoft's side, for tests: a signing key with its tokens, and a provider that publishes it. Knows nothing of ours,
+//! so that `tests/it` can take it in as well.
 
 use std::net::TcpListener;
 use std::sync::Arc;
