@@ -70,7 +70,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                let closer = thread.serve(waiting);
+                let closer = thread.serve(waiting, lock.is_some());
                 drop(lock);
                 if let Some(closer) = closer {
                     let _ = closer.send(());
@@ -166,7 +166,7 @@ impl From<rusqlite::Error> for Broken {
 
 impl Thread {
     /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
-    fn serve(mut self, mut queue: Queue) -> Option<oneshot::Sender<()>> {
+    fn serve(mut self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let n_log_pages = Arc::clone(&self.n_log_pages);
         let note = move |_: &mut Wal, n_pages| {
             n_log_pages.store(n_pages, Ordering::Relaxed);
@@ -199,7 +199,10 @@ impl Thread {
             self.commit(group);
             self.checkpoint_if_long();
         }
-        self.checkpoint(CheckpointMode::TRUNCATE);
+        // Beside a server the log is the server's to cut.
+        if is_owner {
+            self.checkpoint(CheckpointMode::TRUNCATE);
+        }
         closer
     }
 
@@ -301,6 +304,9 @@ impl Thread {
         if self.n_log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             self.n_log_pages.store(0, Ordering::Relaxed);
             self.checkpoint(CheckpointMode::PASSIVE);
+            if let Err(error) = self.shared.note_reusable(&self.connection) {
+                tracing::warn!(%error, "the store's free pages could not be counted");
+            }
         }
     }
 

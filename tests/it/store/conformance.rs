@@ -402,10 +402,9 @@ async fn dead(test: &TestStore, told: Vec<Accepted>, sink: &str) -> Vec<Delivery
     test.accept(told).await;
     let mut ids = Vec::new();
     while ids.len() < n {
-        for lease in test.lease(sink).await {
-            ids.push(lease.delivery.id);
-            test.bury(lease).await;
-        }
+        let leases = test.lease(sink).await;
+        ids.extend(leases.iter().map(|lease| lease.delivery.id));
+        test.settle_all(leases, &Settlement::Dead { reason: "410 Gone".into() }).await;
     }
     ids
 }

@@ -91,9 +91,16 @@ impl TestStore {
     }
 
     async fn settle(&self, lease: Lease, settlement: Settlement) {
-        let attempt =
-            Attempt { number: lease.delivery.attempt, started_at: self.clock.now(), took: Duration::from_millis(7) };
-        self.store.settle(vec![Outcome { lease, attempt, settlement }]).await.unwrap();
+        self.settle_all(vec![lease], &settlement).await;
+    }
+
+    async fn settle_all(&self, leases: Vec<Lease>, settlement: &Settlement) {
+        let outcome = |lease: Lease| {
+            let (number, started_at) = (lease.delivery.attempt, self.clock.now());
+            let attempt = Attempt { number, started_at, took: Duration::from_millis(7) };
+            Outcome { lease, attempt, settlement: settlement.clone() }
+        };
+        self.store.settle(leases.into_iter().map(outcome).collect()).await.unwrap();
     }
 
     async fn deliver(&self, lease: Lease) {
