@@ -221,8 +221,12 @@ impl Thread {
             }
             Err(error) => {
                 self.roll_back();
-                for job in group {
-                    job.finish(Err(store_error(&error)));
+                let error = || store_error(&error);
+                // On a full disk outcomes still fit where a request's batch does not.
+                if group.len() > 1 && matches!(error(), StoreError::Full) {
+                    group.into_iter().for_each(|job| self.commit(vec![job]));
+                } else {
+                    group.into_iter().for_each(|job| job.finish(Err(error())));
                 }
             }
         }
@@ -400,20 +404,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_fails_the_group_and_passes() {
+    async fn on_a_full_disk_only_what_does_not_fit_fails_and_room_mends_it() {
         let (writer, _folder) = writer();
-        let limit = |n_pages: i64| {
+        let limit = |room: i64| {
             writer.ask(move |tx| {
-                Ok(tx.connection().pragma_update_and_check(None, "max_page_count", n_pages, |_| Ok(()))?)
+                let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+                let n_pages = tx.connection().pragma_query_value(None, "page_count", number)? + room;
+                Ok(tx.connection().pragma_update_and_check(None, "max_page_count", n_pages, number)?)
             })
         };
-        limit(1).await.unwrap();
-        let much = |from: i64| writer.ask(move |tx| (from..from + 50).try_for_each(|at| add(tx, at)));
-        assert!(matches!(much(0).await, Err(StoreError::Full)));
-        assert_eq!(count(&writer).await, 0);
+        limit(3).await.unwrap();
+        let much = || writer.ask(|tx| (0..50).try_for_each(|at| add(tx, at)));
+        let release = hold(&writer);
+        let let_go = async { drop(release) };
+        let (full, little, ()) = tokio::join!(much(), writer.ask(|tx| add(tx, 99)), let_go);
+        assert!(matches!(full, Err(StoreError::Full)));
+        little.unwrap();
+        assert_eq!(count(&writer).await, 1);
         limit(1 << 20).await.unwrap();
-        much(0).await.unwrap();
-        assert_eq!(count(&writer).await, 50);
+        much().await.unwrap();
+        assert_eq!(count(&writer).await, 51);
     }
 
     #[tokio::test]
