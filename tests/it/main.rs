@@ -11,3 +11,4 @@ mod recording_sink;
 mod simulator;
 mod sinks;
 mod test_app;
+mod store;

@@ -51,7 +51,8 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
     let failed = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
     // A full disk can also show as a shared-memory file that cannot grow: that one loses nothing.
     if failed && extended_code(error) != Some(ffi::SQLITE_IOERR_SHMSIZE) {
-        tracing::error!(%error, "the store's disk failed: ending, so that nothing is acknowledged that may be lost");
+        let code = extended_code(error);
+        tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged that may be lost");
         std::process::exit(EXIT_DISK_FAILED);
     }
 }

@@ -1,12 +1,12 @@
 //! The embedded store: one SQLite file, one writer thread, a few readers.
 //!
-//! A request's batch is hashed and sealed by the request itself ([`prepare`]), then waits for the writer, which puts
-//! whatever waits into one transaction ([`writer`]). Reads have connections of their own ([`readers`]).
+//! A request's batch is hashed and sealed by the request itself (`prepare`), then waits for the writer, which puts
+//! whatever waits into one transaction (`writer`). Reads have connections of their own (`readers`).
 //!
 //! **Invariants**
 //! 1. One process owns the store: a lock file keeps a second server out. Operators' commands may write beside it.
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
-//! 3. After a failed write or sync the process ends ([`failure`]).
+//! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
 mod contents;
@@ -104,6 +104,7 @@ impl SqliteStore {
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
         });
+        shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
         Ok(Self { shared, writer, readers: Readers::new(settings.path.clone()) })
     }

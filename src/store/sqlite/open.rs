@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
 use super::failure::store_error;
 use super::schema;
@@ -171,14 +171,18 @@ fn beside(store: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// A store that cannot be opened because of what SQLite found.
+/// A store that cannot be opened because of what SQLite said.
 pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
-    unusable(
-        store,
-        &format!(
-            "found something that SQLite cannot use ({error}), expected a store of reelhook's: move it away to begin anew, or restore a backup"
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
+            store,
+            &format!(
+                "found no readable database ({error}), expected a store of reelhook's: restore a backup, or move it \
+                 away to begin anew"
+            ),
         ),
-    )
+        _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
+    }
 }
 
 /// A store that cannot be opened, and why.

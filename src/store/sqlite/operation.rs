@@ -58,28 +58,12 @@ pub fn take(
     received_at: i64,
 ) -> Result<Taken, Failure> {
     let client_context = notification.client_context.as_ref().map(ClientContext::as_str);
-    let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
-    let (status, is_terminal) = (operation.status.as_str(), operation.status.is_terminal());
-    let known = choose(known, call_id);
+    let known = choose(known, operation.call_id.as_ref().map_or("", GraphId::as_str));
     let order = Order::of(known.map(|known| &known.status), &operation.status);
     let seq = match known {
-        None => {
-            let sql = "INSERT INTO operations (id, call_id, client_context, status, is_terminal, created_at, modified_at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
-            tx.execute(sql, params![operation.id.as_str(), call_id, client_context, status, is_terminal, received_at])?;
-            let seq = tx.connection().last_insert_rowid();
-            tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, seq])?;
-            seq
-        }
+        None => insert(tx, (operation, client_context), lookup, received_at)?,
         Some(known) => {
-            if order.moves() {
-                let sql = "UPDATE operations SET status = ?2, is_terminal = ?3, modified_at = ?4, \
-                           client_context = coalesce(?5, client_context) WHERE seq = ?1";
-                tx.execute(sql, params![known.seq, status, is_terminal, received_at, client_context])?;
-            }
-            if known.call_id != call_id && !call_id.is_empty() {
-                tx.execute("UPDATE operations SET call_id = ?2 WHERE seq = ?1", params![known.seq, call_id])?;
-            }
+            update(tx, known, (operation, client_context), (order, received_at))?;
             known.seq
         }
     };
@@ -89,6 +73,42 @@ pub fn take(
         None => false,
     };
     Ok(Taken { seq, order, previous: known.map(|known| known.status.clone()), ambiguous })
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    (operation, client_context): (&RecordOperation, Option<&str>),
+    lookup: i64,
+    received_at: i64,
+) -> Result<i64, Failure> {
+    let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
+    let (status, is_terminal) = (operation.status.as_str(), operation.status.is_terminal());
+    let sql = "INSERT INTO operations (id, call_id, client_context, status, is_terminal, created_at, modified_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
+    tx.execute(sql, params![operation.id.as_str(), call_id, client_context, status, is_terminal, received_at])?;
+    let seq = tx.connection().last_insert_rowid();
+    tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, seq])?;
+    Ok(seq)
+}
+
+fn update(
+    tx: &Tx<'_>,
+    known: &Known,
+    (operation, client_context): (&RecordOperation, Option<&str>),
+    (order, received_at): (Order, i64),
+) -> Result<(), Failure> {
+    if order.moves() {
+        let (status, is_terminal) = (operation.status.as_str(), operation.status.is_terminal());
+        let sql = "UPDATE operations SET status = ?2, is_terminal = ?3, modified_at = ?4, \
+                   client_context = coalesce(?5, client_context) WHERE seq = ?1";
+        tx.execute(sql, params![known.seq, status, is_terminal, received_at, client_context])?;
+    }
+    if let Some(call_id) = &operation.call_id
+        && known.call_id != call_id.as_str()
+    {
+        tx.execute("UPDATE operations SET call_id = ?2 WHERE seq = ?1", params![known.seq, call_id.as_str()])?;
+    }
+    Ok(())
 }
 
 /// Which of the operations of one id a notification is about; an empty call is one that is not known.

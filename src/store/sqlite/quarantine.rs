@@ -13,6 +13,9 @@ use crate::store::{QuarantineView, ReplayWish, StoreError};
 /// How many entries one round of trimming removes at most.
 const TRIM_ROUND: i64 = 1000;
 
+/// Entries whose bytes cannot be opened, each with the reason that it had.
+pub type Lost = Vec<(i64, Reason)>;
+
 /// Adds entries, then removes the oldest until the bounds hold.
 pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failure> {
     if entries.is_empty() {
@@ -100,11 +103,7 @@ pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<Qua
 }
 
 /// The wishes that wait, oldest first. Those whose bytes cannot be opened are told apart: nobody can judge them.
-pub fn wishes(
-    connection: &Connection,
-    seal: &Seal,
-    limit: usize,
-) -> Result<(Vec<ReplayWish>, Vec<(i64, Reason)>), StoreError> {
+pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
     let sql = "SELECT id, received_at, channel, reason, n_bytes, wish, sealed FROM quarantine \
                WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -58,6 +58,7 @@ pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
         }
         n_touched += 1;
     }
+    tx.shared.note_reusable(tx.connection())?;
     Ok(n_touched)
 }
 

@@ -109,6 +109,19 @@ impl<'a> Tx<'a> {
     }
 }
 
+impl Shared {
+    /// Looks how much of the database's file is free: two numbers of its header.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub fn note_reusable(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let n_bytes = number("freelist_count")?.saturating_mul(number("page_size")?);
+        self.disk.note_reusable(n_bytes.cast_unsigned());
+        Ok(())
+    }
+}
+
 /// A duration in microseconds, as far as they go.
 pub fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)

@@ -94,8 +94,15 @@ pub fn deliveries_in(
     limit: usize,
 ) -> rusqlite::Result<Vec<DeliveryView>> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    // The state is part of the text, so that the partial indexes apply.
-    let filter = format!("WHERE state = {} AND (?1 IS NULL OR sink = ?1) ORDER BY seq DESC LIMIT ?2", number(state));
+    // The state is part of the text, so that the partial indexes apply; most deliveries are delivered.
+    let index = match state {
+        DeliveryState::Open => "INDEXED BY deliveries_due",
+        DeliveryState::Blocked => "INDEXED BY deliveries_blocked",
+        DeliveryState::Delivered => "NOT INDEXED",
+        DeliveryState::Dead => "INDEXED BY deliveries_dead",
+    };
+    let state = number(state);
+    let filter = format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) ORDER BY seq DESC LIMIT ?2");
     deliveries(connection, &filter, params![sink.map(SinkName::as_str), limit])
 }
 

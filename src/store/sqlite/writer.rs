@@ -70,7 +70,7 @@ impl Writer {
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
-                let closer = thread.serve(waiting);
+                let closer = thread.serve(waiting, lock.is_some());
                 drop(lock);
                 if let Some(closer) = closer {
                     let _ = closer.send(());
@@ -166,7 +166,7 @@ impl From<rusqlite::Error> for Broken {
 
 impl Thread {
     /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
-    fn serve(mut self, mut queue: Queue) -> Option<oneshot::Sender<()>> {
+    fn serve(mut self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let n_log_pages = Arc::clone(&self.n_log_pages);
         let note = move |_: &mut Wal, n_pages| {
             n_log_pages.store(n_pages, Ordering::Relaxed);
@@ -199,7 +199,10 @@ impl Thread {
             self.commit(group);
             self.checkpoint_if_long();
         }
-        self.checkpoint(CheckpointMode::TRUNCATE);
+        // Beside a server the log is the server's to cut.
+        if is_owner {
+            self.checkpoint(CheckpointMode::TRUNCATE);
+        }
         closer
     }
 
@@ -218,8 +221,12 @@ impl Thread {
             }
             Err(error) => {
                 self.roll_back();
-                for job in group {
-                    job.finish(Err(store_error(&error)));
+                let error = || store_error(&error);
+                // On a full disk outcomes still fit where a request's batch does not.
+                if group.len() > 1 && matches!(error(), StoreError::Full) {
+                    group.into_iter().for_each(|job| self.commit(vec![job]));
+                } else {
+                    group.into_iter().for_each(|job| job.finish(Err(error())));
                 }
             }
         }
@@ -229,13 +236,9 @@ impl Thread {
     fn together(&self, group: &mut [Box<dyn Job>]) -> Result<(), Broken> {
         let tx = self.begin()?;
         for job in group {
-            match job.run(&tx) {
+            match self.run(job, &tx)? {
                 Ok(()) => {}
-                Err(Failure::Sqlite(error)) if is_shared(&error) => return Err(error.into()),
-                Err(failure) => {
-                    if let Failure::Sqlite(error) = &failure {
-                        end_if_disk_failed(error);
-                    }
+                Err(_failed) => {
                     self.roll_back();
                     return Err(Broken::ByAJob);
                 }
@@ -251,21 +254,28 @@ impl Thread {
         let mut failures = Vec::with_capacity(group.len());
         for job in group {
             self.step("SAVEPOINT job")?;
-            let failure = match job.run(&tx) {
-                Ok(()) => None,
-                Err(Failure::Sqlite(error)) if is_shared(&error) || self.connection.is_autocommit() => {
-                    return Err(error);
-                }
-                Err(failure) => {
-                    self.step("ROLLBACK TO job")?;
-                    Some(failure.into())
-                }
-            };
+            let failure = self.run(job, &tx)?.err();
+            if failure.is_some() {
+                self.step("ROLLBACK TO job")?;
+            }
             self.step("RELEASE job")?;
-            failures.push(failure);
+            failures.push(failure.map(StoreError::from));
         }
         self.end(tx)?;
         Ok(failures)
+    }
+
+    /// Runs a job. The outer error is one that no job of this transaction can escape.
+    fn run(&self, job: &mut Box<dyn Job>, tx: &Tx<'_>) -> Result<Result<(), Failure>, rusqlite::Error> {
+        match job.run(tx) {
+            Err(Failure::Sqlite(error)) => {
+                end_if_disk_failed(&error);
+                // Some failures make SQLite roll everything back by itself.
+                let is_over = self.connection.is_autocommit();
+                if is_over || is_shared(&error) { Err(error) } else { Ok(Err(error.into())) }
+            }
+            done => Ok(done),
+        }
     }
 
     fn begin(&self) -> Result<Tx<'_>, rusqlite::Error> {
@@ -298,6 +308,9 @@ impl Thread {
         if self.n_log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             self.n_log_pages.store(0, Ordering::Relaxed);
             self.checkpoint(CheckpointMode::PASSIVE);
+            if let Err(error) = self.shared.note_reusable(&self.connection) {
+                tracing::warn!(%error, "the store's free pages could not be counted");
+            }
         }
     }
 
@@ -307,5 +320,143 @@ impl Thread {
             end_if_disk_failed(&error);
             tracing::warn!(%error, "the store's log could not be copied into the database; trying again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::config;
+    use crate::store::disk::Disk;
+    use crate::store::mailbox::Mailboxes;
+    use crate::store::seal::Seal;
+    use crate::store::sqlite::{ids::Numbers, open};
+
+    /// A writer on a store of its own; the folder lives as long as it.
+    fn writer() -> (Writer, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = config::Store {
+            path: folder.path().join("reelhook.db"),
+            encryption_key: None,
+            deduplicate: Duration::ZERO,
+            token_retention: Duration::ZERO,
+            retention: Duration::ZERO,
+            disk_reserve_bytes: 0,
+            quarantine_max_entries: 0,
+            quarantine_max_bytes: 0,
+        };
+        let seal = Seal::new(None, &settings.path).unwrap();
+        let connection = open::writer(&settings.path, &seal).unwrap();
+        let shared = Shared {
+            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
+            seal,
+            mailboxes: Mailboxes::default(),
+            disk: Disk::new(folder.path(), 0),
+            numbers: Numbers::after(0, 0),
+            settings,
+        };
+        (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)
+    }
+
+    fn add(tx: &Tx<'_>, at: i64) -> Result<(), Failure> {
+        tx.execute("INSERT INTO upkeep VALUES (?1, zeroblob(2000))", [at]).map(drop)
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let count = |tx: &Tx<'_>| tx.first("SELECT count(*) FROM upkeep", [], |row| row.get(0));
+        writer.ask(count).await.unwrap().unwrap()
+    }
+
+    /// Keeps the writer busy until the returned sender is used or dropped.
+    fn hold(writer: &Writer) -> std::sync::mpsc::Sender<()> {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (reply, _) = oneshot::channel();
+        let work = move |_: &Tx<'_>| {
+            let _ = held.recv();
+            Ok(())
+        };
+        writer.offer(Box::new(Ask { work, answer: None, reply }), 0).unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_leaves_nothing_and_costs_its_neighbours_nothing() {
+        let (writer, _folder) = writer();
+        let release = hold(&writer);
+        let good = |at| writer.ask(move |tx| add(tx, at));
+        let refused = writer.ask(|tx| {
+            add(tx, 2)?;
+            Err::<(), _>(StoreError::Unusable("poison".into()).into())
+        });
+        let broken = writer.ask(|tx| {
+            add(tx, 3)?;
+            tx.execute("INSERT INTO upkeep VALUES (NULL, NULL)", []).map(drop)
+        });
+        let let_go = async { drop(release) };
+        let (first, refused, broken, last, ()) = tokio::join!(good(1), refused, broken, good(4), let_go);
+        assert!(first.is_ok() && last.is_ok());
+        assert!(matches!(refused, Err(StoreError::Unusable(text)) if text == "poison"));
+        assert!(matches!(broken, Err(StoreError::Database(text)) if text.contains("NOT NULL")));
+        assert_eq!(count(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_only_what_does_not_fit_fails_and_room_mends_it() {
+        let (writer, _folder) = writer();
+        let limit = |room: i64| {
+            writer.ask(move |tx| {
+                let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+                let n_pages = tx.connection().pragma_query_value(None, "page_count", number)? + room;
+                Ok(tx.connection().pragma_update_and_check(None, "max_page_count", n_pages, number)?)
+            })
+        };
+        limit(3).await.unwrap();
+        let much = || writer.ask(|tx| (0..50).try_for_each(|at| add(tx, at)));
+        let release = hold(&writer);
+        let let_go = async { drop(release) };
+        let (full, little, ()) = tokio::join!(much(), writer.ask(|tx| add(tx, 99)), let_go);
+        assert!(matches!(full, Err(StoreError::Full)));
+        little.unwrap();
+        assert_eq!(count(&writer).await, 1);
+        limit(1 << 20).await.unwrap();
+        much().await.unwrap();
+        assert_eq!(count(&writer).await, 51);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_intake_and_lets_outcomes_wait() {
+        let (writer, _folder) = writer();
+        let release = hold(&writer);
+        let offer = |n_bytes| {
+            let (reply, _) = oneshot::channel();
+            writer.offer(Box::new(Ask { work: |_: &Tx<'_>| Ok(()), answer: None, reply }), n_bytes)
+        };
+        offer(MAX_WAITING_BYTES + 1).unwrap();
+        assert!(matches!(offer(1), Err(StoreError::Busy)), "too many bytes");
+        let n_taken = (0..2 * MAX_WAITING).take_while(|_| offer(0).is_ok()).count();
+        assert!(n_taken < 2 * MAX_WAITING, "too many jobs");
+        let outcome = writer.ask(|tx| add(tx, 1));
+        let let_go = async { drop(release) };
+        let (outcome, ()) = tokio::join!(outcome, let_go);
+        outcome.unwrap();
+        offer(1).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_finished_before_the_writer_closes() {
+        let (writer, folder) = writer();
+        let release = hold(&writer);
+        let let_go = async { drop(release) };
+        let (first, (), (), late) =
+            tokio::join!(writer.ask(|tx| add(tx, 1)), writer.close(), let_go, writer.ask(|tx| add(tx, 2)));
+        first.unwrap();
+        assert!(late.is_ok() || matches!(late, Err(StoreError::Closed)));
+        assert!(matches!(writer.ask(|tx| add(tx, 3)).await, Err(StoreError::Closed)));
+        let connection = Connection::open(folder.path().join("reelhook.db")).unwrap();
+        let n: i64 = connection.query_row("SELECT count(*) FROM upkeep", [], |row| row.get(0)).unwrap();
+        assert_eq!(n, 1 + i64::from(late.is_ok()));
     }
 }
