@@ -4,6 +4,7 @@
 mod config;
 mod corpus;
 mod end_to_end;
+mod dispatch;
 mod floors;
 mod process;
 mod readme;

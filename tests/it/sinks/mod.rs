@@ -7,6 +7,6 @@ mod events;
 mod file;
 mod guard;
 mod http;
-mod samples;
+pub mod samples;
 mod stdout;
 mod tables;
