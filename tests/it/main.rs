@@ -3,8 +3,8 @@
 
 mod config;
 mod corpus;
-mod end_to_end;
 mod dispatch;
+mod end_to_end;
 mod floors;
 mod process;
 mod readme;
