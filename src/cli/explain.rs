@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{Order, describe_subcode};
+use crate::domain::{Order, Status, describe_subcode};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -97,7 +97,8 @@ fn meaning(event: &EventView) -> Vec<String> {
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
         Some(_) => lines.push("it says where the recording lies".into()),
-        None => lines.push("it names no recording".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it names no recording".into()),
+        None => {}
     }
     lines
 }
