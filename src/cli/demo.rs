@@ -63,9 +63,9 @@ impl Sink for Printer {
             .map_or_else(String::new, |context| format!("  clientContext {}", text::safe(context.as_str(), 48)));
         self.n_delivered.fetch_add(1, Ordering::Relaxed);
         say!(
-            "{}  -> {:<19} {}{context}  (route {})",
+            "{}  -> {:<22} {}{context}  (route {})",
             now(),
-            delivery.sink,
+            delivery.sink.as_str(),
             text::safe(&event.kind, 60),
             delivery.route
         );
