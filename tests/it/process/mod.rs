@@ -58,28 +58,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a config and waits until it says that it serves.
-    pub fn start(config: &Path) -> Self {
-        Self::start_with(reelhook().args(["serve", "--config"]).arg(config))
-    }
-
-    /// As [`Server::start`], from a command that was made ready.
+    /// Starts, by a command that was made ready, and waits until it says that it serves.
     pub fn start_with(command: &mut Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = mpsc::channel();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    // Nobody listens any more; the pipe is still read, so that the server never blocks on it.
-                }
+                // Where nobody listens any more the pipe is still read, so that the server never blocks on it.
+                let _ = sender.send(line);
             }
         });
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, public: nowhere, admin: nowhere, log };
         let mut seen = Vec::new();
         loop {
-            let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
-            if let Some((public, admin)) = addresses(&line) {
-                return Self { child, public, admin, log };
+            let line = server.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
+            if let Some(addresses) = addresses(&line) {
+                (server.public, server.admin) = addresses;
+                return server;
             }
             seen.push(line);
         }
