@@ -11,5 +11,5 @@ mod readme;
 mod recording_sink;
 mod simulator;
 mod sinks;
-mod test_app;
 mod store;
+mod test_app;
