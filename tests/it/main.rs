@@ -3,12 +3,15 @@
 
 mod config;
 mod corpus;
+mod dialects;
 mod end_to_end;
 mod floors;
+mod on_disk;
 mod process;
 mod readme;
 mod recording_sink;
 mod simulator;
 mod sinks;
-mod test_app;
 mod store;
+mod test_app;
+mod threats;
