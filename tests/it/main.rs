@@ -8,6 +8,7 @@ mod end_to_end;
 mod floors;
 mod on_disk;
 mod process;
+mod quarantine;
 mod readme;
 mod recording_sink;
 mod simulator;
