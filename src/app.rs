@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dispatch::Dispatcher;
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
@@ -177,14 +177,14 @@ fn intake(
     })
 }
 
-/// Builds every sink that a config names.
+/// Builds sinks as configured.
 ///
 /// # Errors
 /// Every mistake, each with its key path.
-pub fn build_sinks(config: &Config) -> Result<BuiltSinks, Vec<sinks::SinkConfigError>> {
+pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<sinks::SinkConfigError>> {
     let mut built = Vec::new();
     let mut mistakes = Vec::new();
-    for sink in &config.sinks {
+    for sink in configured {
         match sinks::build(sink) {
             Ok(it) => built.push((sink.name.clone(), it)),
             Err(mistake) => mistakes.push(mistake),

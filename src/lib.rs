@@ -24,7 +24,6 @@ pub mod sinks;
 
 pub mod api;
 pub mod app;
-#[allow(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks to whoever started it")]
 pub mod cli;
 
 pub mod clock;

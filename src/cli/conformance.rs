@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::EXIT_CONFIG;
+use super::print::{remark, say};
 use super::simulate::stage::{self, StageArgs};
 use crate::simulator::conformance::{self, Channel, Grade, Level, Outcome, Verdict};
 use crate::simulator::{ClientError, Graph};
@@ -12,7 +13,7 @@ use crate::simulator::{ClientError, Graph};
 #[command(after_help = "\
 Examples:
   reelhook conformance --url https://hooks.example.com
-  reelhook conformance --url http://127.0.0.1:3000 --only subscriptions --notifications-path /api/listen
+  reelhook conformance --only subscriptions --notifications-path /api/listen
   reelhook conformance --certificate-key key.pem --json
 
 Grades: A everything, B every must, C nine of ten musts, D half of them, F less.
@@ -42,7 +43,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let stage = match stage::open(args.stage) {
         Ok(stage) => stage,
         Err(error) => {
-            eprintln!("reelhook: {error:#}");
+            remark!("reelhook: {error:#}");
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
@@ -50,7 +51,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         stage.tell_receiver_config();
     }
     if let Err(error) = is_there(&stage.graph).await {
-        eprintln!("reelhook: {error}; nothing was judged");
+        remark!("reelhook: {error}; nothing was judged");
         return Ok(ExitCode::FAILURE);
     }
     let channel = match args.only {
@@ -65,7 +66,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     })
     .await?;
     if args.json {
-        println!("{}", grade.json());
+        say!("{}", grade.json());
     } else {
         print_grade(&grade);
     }
@@ -85,20 +86,20 @@ fn print_verdict(verdict: &Verdict, explain: bool) {
     let Verdict { name, level, expected, why, outcome, .. } = verdict;
     let level = level.as_str();
     match outcome {
-        Outcome::Pass => println!("PASS  {level:<6}  {name}"),
-        Outcome::Skip(reason) => println!("SKIP  {level:<6}  {name:<39}  {reason}"),
-        Outcome::Fail(found) => println!("FAIL  {level:<6}  {name:<39}  {found}"),
+        Outcome::Pass => say!("PASS  {level:<6}  {name}"),
+        Outcome::Skip(reason) => say!("SKIP  {level:<6}  {name:<39}  {reason}"),
+        Outcome::Fail(found) => say!("FAIL  {level:<6}  {name:<39}  {found}"),
     }
     if explain || matches!(outcome, Outcome::Fail(_)) {
-        println!("              expected {expected}");
-        println!("              because  {why}");
+        say!("              expected {expected}");
+        say!("              because  {why}");
     }
 }
 
 fn print_grade(grade: &Grade) {
     let ((musts, of_musts), (shoulds, of_shoulds)) = (grade.passed(Level::Must), grade.passed(Level::Should));
     let n_skipped = grade.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Skip(_))).count();
-    println!(
+    say!(
         "\ngrade {}: {musts} of {of_musts} musts, {shoulds} of {of_shoulds} shoulds, {n_skipped} skipped",
         grade.letter()
     );
@@ -106,6 +107,6 @@ fn print_grade(grade: &Grade) {
         && first.name == "calls-accepts-a-genuine-token"
         && matches!(first.outcome, Outcome::Fail(_))
     {
-        println!("hint: a genuine token was refused, so refusals prove little: does the receiver trust this identity?");
+        say!("hint: a genuine token was refused, so refusals prove little: does the receiver trust this identity?");
     }
 }

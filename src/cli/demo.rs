@@ -10,6 +10,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
+use super::print::say;
 use super::text;
 use crate::app::{App, BuiltSinks};
 use crate::clock::Clock;
@@ -32,9 +33,12 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  reelhook demo                  stays up until Ctrl-C\n  reelhook demo --duration 10s   ends by itself"
-)]
+#[command(after_help = "\
+Examples:
+  reelhook demo                  stays up until Ctrl-C
+  reelhook demo --duration 10s   ends by itself
+
+Exit codes: 0 every answer was as expected and everything was delivered, 1 not so")]
 pub struct Args {
     /// End after this long ("10s", "2m"); default: stay up until Ctrl-C
     #[arg(long, value_name = "TIME")]
@@ -58,10 +62,10 @@ impl Sink for Printer {
             .as_ref()
             .map_or_else(String::new, |context| format!("  clientContext {}", text::safe(context.as_str(), 48)));
         self.n_delivered.fetch_add(1, Ordering::Relaxed);
-        println!(
-            "{}  -> {:<19} {}{context}  (route {})",
+        say!(
+            "{}  -> {:<22} {}{context}  (route {})",
             now(),
-            delivery.sink,
+            delivery.sink.as_str(),
             text::safe(&event.kind, 60),
             delivery.route
         );
@@ -106,7 +110,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     app.stop().await;
     provider.stop().await;
     provider_task.await??;
-    println!(
+    say!(
         "\n{} POSTs answered, {} of them not as expected; {} deliveries made, {n_open} still open.",
         tally.n_posts,
         tally.n_faults,
@@ -129,10 +133,10 @@ impl Tally {
             Err(error) => error.to_string(),
         };
         self.n_posts += 1;
-        println!("{}  POST {:<20} {answer:<16} {}", now(), step.path, step.what);
+        say!("{}  POST {:<20} {answer:<16} {}", now(), step.path, step.what);
         if let Some(fault) = step.fault() {
             self.n_faults += 1;
-            println!("{}  NOT AS EXPECTED: {fault}", now());
+            say!("{}  NOT AS EXPECTED: {fault}", now());
         }
     }
 }
@@ -141,7 +145,7 @@ impl Tally {
 async fn play(graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
     scenario::play(graph, (&Part::ALL, channels), seed, |step| tally.tell(step)).await?;
-    println!("{}  that was everything Graph can say; from now on a recording every two seconds", now());
+    say!("{}  that was everything Graph can say; from now on a recording every two seconds", now());
     let mut seed = Seed::new(seed.wrapping_add(1));
     for number in 1_u64.. {
         let context = format!("{}-{number}", if number % 3 == 0 { "sales" } else { "support" });
@@ -178,11 +182,11 @@ async fn waiting(app: &App) -> u64 {
 }
 
 fn greet(app: &App, folder: &Path) {
-    println!("reelhook demo: a server and a simulated Microsoft Graph in one process");
-    println!("  Graph posts to    http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
-    println!("  operators look at http://{}/metrics, /readyz", app.admin);
-    println!("  the store is      {} (removed at the end)", folder.join("reelhook.db").display());
-    println!("  every bearer token, validation token and encrypted content is real and is checked; Ctrl-C ends it\n");
+    say!("reelhook demo: a server and a simulated Microsoft Graph in one process");
+    say!("  Graph posts to    http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
+    say!("  operators look at http://{}/metrics, /readyz", app.admin);
+    say!("  the store is      {} (removed at the end)", folder.join("reelhook.db").display());
+    say!("  every bearer token, validation token and encrypted content is real and is checked; Ctrl-C ends it\n");
 }
 
 fn now() -> String {

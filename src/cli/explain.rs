@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{ConfigArg, text};
+use super::print::{remark, say};
+use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{Order, describe_subcode};
+use crate::domain::{Order, Status, describe_subcode};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -21,13 +22,13 @@ pub struct Args {
 
 /// Tells it; a running server need not be stopped for it. Exit code 1 where the operation is not known.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = match super::load(&args.config.config) {
+    let config = match load::config(&args.config.config) {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let operations = super::open_store(&config)?.operations(&args.id).await?;
+    let operations = load::store(&config)?.operations(&args.id).await?;
     if operations.is_empty() {
-        eprintln!(
+        remark!(
             "nothing is known of operation {}: Graph never spoke of it here, or its retention is over. \
              `reelhook quarantine list` shows what was refused.",
             text::safe(&args.id, 64)
@@ -36,7 +37,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     for operation in &operations {
         for line in tell(operation) {
-            println!("{line}");
+            say!("{line}");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -54,7 +55,12 @@ fn tell(operation: &OperationView) -> Vec<String> {
     ];
     for event in &operation.events {
         lines.push(String::new());
-        lines.push(format!("{}  {} (event {})", text::instant(event.received_at), event.kind, event.id));
+        lines.push(format!(
+            "{}  {} (event {})",
+            text::instant(event.received_at),
+            text::safe(&event.kind, 64),
+            event.id
+        ));
         lines.extend(meaning(event).into_iter().map(|line| format!("  {line}")));
         if event.deliveries.is_empty() {
             lines.push("  no route matched: it is kept; mend the routes and run `reelhook unmatched replay`".into());
@@ -91,7 +97,8 @@ fn meaning(event: &EventView) -> Vec<String> {
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
         Some(_) => lines.push("it says where the recording lies".into()),
-        None => lines.push("it names no recording".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it names no recording".into()),
+        None => {}
     }
     lines
 }

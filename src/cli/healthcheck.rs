@@ -4,13 +4,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::ConfigArg;
+use super::print::remark;
+use super::{ConfigArg, load};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example, in a Dockerfile:\n  HEALTHCHECK CMD [\"/reelhook\", \"healthcheck\"]")]
+#[command(after_help = "\
+Examples:
+  reelhook healthcheck --config my.toml            is it alive?
+  reelhook healthcheck --config my.toml --ready    does it take notifications?
+  HEALTHCHECK CMD [\"/reelhook\", \"healthcheck\"]   in a Dockerfile
+
+Exit codes: 0 it answered 200, 1 it did not, 2 the config has mistakes")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -21,7 +28,7 @@ pub struct Args {
 
 /// Exit code 0: the server answered 200. 1: it did not.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = match super::load(&args.config.config) {
+    let config = match load::config(&args.config.config) {
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
@@ -35,7 +42,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match client.get(format!("http://{address}/{path}")).send().await {
         Ok(answer) if answer.status().is_success() => Ok(ExitCode::SUCCESS),
         Ok(answer) => {
-            eprintln!(
+            remark!(
                 "{address}/{path} answered {}: {}",
                 answer.status(),
                 answer.text().await.unwrap_or_default().trim()
@@ -43,7 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
         Err(error) => {
-            eprintln!("{address}/{path} did not answer: {:#}", anyhow::Error::from(error));
+            remark!("{address}/{path} did not answer: {:#}", anyhow::Error::from(error));
             Ok(ExitCode::FAILURE)
         }
     }

@@ -1,4 +1,5 @@
-//! The command line: one file for each subcommand.
+//! The command line: one file for each subcommand. Standard output has what was asked for, a thing a line; standard error
+//! has what is said about it.
 //!
 //! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 74 the store's disk
 //! failed (start again: the log recovers what was acknowledged).
@@ -9,20 +10,20 @@ mod deadletters;
 mod demo;
 mod explain;
 mod healthcheck;
+mod load;
+mod print;
 mod quarantine;
 mod serve;
 mod simulate;
 mod text;
 mod unmatched;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::clock::Clock;
-use crate::config::{self, Config};
-use crate::store::sqlite::SqliteStore;
+use self::print::remark;
 
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
@@ -31,9 +32,16 @@ const EXIT_CONFIG: u8 = 2;
 /// clientContext, delivered to sinks.
 #[derive(Debug, Parser)]
 #[command(name = "reelhook", version, about, max_term_width = 100)]
-#[command(
-    after_help = "Start here:\n  reelhook demo                                 see it work, without any set-up\n  reelhook check --config config/reelhook.toml  find every mistake in a config\n  reelhook serve --config config/reelhook.toml  receive"
-)]
+#[command(after_help = "\
+Start here:
+  reelhook demo                     see it work, without any set-up
+  reelhook check --config my.toml   find every mistake in a config
+  reelhook serve --config my.toml   receive
+
+Each command's --help has examples.
+
+Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or config,
+74 the store's disk failed")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +50,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Receive notifications and deliver them
+    #[command(after_help = "\
+Examples:
+  reelhook serve --config my.toml
+  REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
+
+Logs on standard error, JSON lines unless the config says log.format = \"text\".
+SIGTERM or Ctrl-C stops it in order; a second one ends it at once.
+
+Exit codes: 0 stopped, 1 it could not start, 2 the config has mistakes,
+74 the store's disk failed: start again, nothing acknowledged is lost")]
     Serve(ConfigArg),
     /// Find every mistake in a config; with --probe, try the sinks and the key providers
     Check(check::Args),
@@ -67,7 +85,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
     /// The config file
-    #[arg(long, value_name = "FILE", env = "REELHOOK_CONFIG", default_value = "config/reelhook.toml")]
+    #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG", default_value = "config/reelhook.toml")]
     config: PathBuf,
 }
 
@@ -80,17 +98,30 @@ pub fn run() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("reelhook: cannot start its runtime: {error}");
+            remark!("reelhook: cannot start its runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
     let system = actix_web::rt::System::with_tokio_rt(move || runtime);
-    match system.block_on(dispatch(cli.command)) {
+    match system.block_on(until_cut_off(dispatch(cli.command))) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("reelhook: {error:#}");
+            remark!("reelhook: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs a command, but not after nobody reads what it says any more: that ends it well.
+async fn until_cut_off(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let outcome = tokio::select! {
+        biased;
+        outcome = command => outcome,
+        () = print::cut_off() => Ok(ExitCode::SUCCESS),
+    };
+    match print::failure() {
+        None => outcome,
+        Some(error) => Err(anyhow::anyhow!("cannot write to standard output: {error}")),
     }
 }
 
@@ -107,25 +138,4 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
     }
-}
-
-/// Loads a config; prints every mistake and warning. `Err` is the exit code.
-fn load(path: &Path) -> Result<Config, ExitCode> {
-    match config::load(path, config::variables()) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                eprintln!("warning: {warning}");
-            }
-            Ok(loaded.config)
-        }
-        Err(mistakes) => {
-            eprintln!("{mistakes}");
-            Err(ExitCode::from(EXIT_CONFIG))
-        }
-    }
-}
-
-/// Opens the store of a config beside a running server, or without one.
-fn open_store(config: &Config) -> anyhow::Result<SqliteStore> {
-    Ok(SqliteStore::open_for_operator(&config.store, Clock::system())?)
 }

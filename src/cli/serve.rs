@@ -5,29 +5,20 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::EXIT_CONFIG;
-use crate::app::{App, build_sinks};
+use super::load;
+use crate::app::App;
 use crate::clock::Clock;
 use crate::config::LogFormat;
 use crate::telemetry;
 
 /// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
 pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let config = match super::load(path) {
-        Ok(config) => config,
+    let (config, sinks) = match load::with_sinks(path) {
+        Ok(checked) => checked,
         Err(code) => return Ok(code),
     };
     telemetry::log::start(&config.log.filter, config.log.format == LogFormat::Json).map_err(anyhow::Error::msg)?;
     keep_memory_private();
-    let sinks = match build_sinks(&config) {
-        Ok(sinks) => sinks,
-        Err(mistakes) => {
-            for mistake in mistakes {
-                eprintln!("{}: {mistake}", path.display());
-            }
-            return Ok(ExitCode::from(EXIT_CONFIG));
-        }
-    };
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::start(config, sinks, Clock::system()).await?;
     let mut told_to_stop = async || {

@@ -10,7 +10,7 @@ use crate::store::{DeliveryState, DeliveryView, EventView};
 pub fn safe(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for character in text.chars().take(limit) {
-        if character.is_control() || is_direction(character) {
+        if character.is_control() || is_layout(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
@@ -22,9 +22,24 @@ pub fn safe(text: &str, limit: usize) -> String {
     shown
 }
 
-/// Characters that turn the direction of what follows.
-fn is_direction(character: char) -> bool {
-    matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Characters that turn the direction of what follows, or begin a new line.
+fn is_layout(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `1 dead letter`, `2 dead letters`, `no dead letters`.
+pub fn counted(n: usize, what: &str) -> String {
+    let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
+    match n {
+        0 => format!("no {many}"),
+        1 => format!("1 {what}"),
+        _ => format!("{n} {many}"),
+    }
+}
+
+/// What is said below a list that shows at most `limit`.
+pub fn listed(n: usize, limit: usize, what: &str) -> String {
+    format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
 }
 
 /// An instant, to the second.
@@ -61,9 +76,9 @@ pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
             format!("  delivered at {} (attempt {})", instant(delivery.at), delivery.n_attempts)
         }
         DeliveryState::Dead => format!(
-            "  given up at {} after {} attempts; `reelhook deadletters replay {}` tries again",
+            "  given up at {} after {}; `reelhook deadletters replay {}` tries again",
             instant(delivery.at),
-            delivery.n_attempts,
+            counted(delivery.n_attempts as usize, "attempt"),
             delivery.id
         ),
         DeliveryState::Blocked => "  waits for an earlier delivery of the same operation to this sink".into(),
@@ -82,7 +97,7 @@ pub fn event(event: &EventView) -> String {
         "{}  {}  {}  {}  {}",
         event.id,
         instant(event.received_at),
-        event.kind,
+        safe(&event.kind, 64),
         safe(event.client_context.as_deref().unwrap_or("-"), 64),
         safe(&event.resource, 100)
     )
@@ -96,6 +111,14 @@ mod tests {
     fn what_could_move_a_terminal_is_shown_as_text() {
         assert_eq!(safe("a\u{1b}[31mb\r\n", 99), "a\\u{1b}[31mb\\u{d}\\u{a}");
         assert_eq!(safe("abc\u{202e}def", 4), "abc\\u{202e}…");
+        assert_eq!(safe("\u{61c}\u{2028}\u{2029}é", 99), "\\u{61c}\\u{2028}\\u{2029}é");
+    }
+
+    #[test]
+    fn one_is_told_from_many() {
+        assert_eq!(counted(0, "dead letter"), "no dead letters");
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(listed(2, 2, "entry"), "2 entries (there may be more: --limit)");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Config;
 use super::environment::overlay;
 use super::mistakes::{Mistakes, Place, Remark};
+use super::places::Places;
 use super::report::Report;
 use super::section::Section;
 use super::sections::{channels, listeners, routes, sinks, storage};
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub config: Config,
     /// What is right but may not be meant.
     pub warnings: Vec<Remark>,
+    /// Where each key stands.
+    pub places: Places,
 }
 
 /// Loads the config at `path`. `variables` is the environment (see [`super::variables`]): it overrides values (see
@@ -43,8 +46,8 @@ pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> R
 }
 
 fn only(file: &str, text: String) -> Mistakes {
-    let remark = Remark { file: file.into(), place: Place::File, key: String::new(), text };
-    Mistakes { list: vec![remark], sinks: Vec::new() }
+    let places = Places::new(file);
+    Mistakes { list: vec![places.remark_at(Place::File, "", text)], sinks: Vec::new(), places }
 }
 
 fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<Loaded, Mistakes> {
@@ -63,10 +66,10 @@ fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<L
             None
         }
     };
-    let (list, warnings) = report.into_remarks();
+    let (list, warnings, places) = report.into_found();
     match read {
-        Some(config) if list.is_empty() => Ok(Loaded { config, warnings }),
-        read => Err(Mistakes { list, sinks: read.map(|config| config.sinks).unwrap_or_default() }),
+        Some(config) if list.is_empty() => Ok(Loaded { config, warnings, places }),
+        read => Err(Mistakes { list, sinks: read.map(|config| config.sinks).unwrap_or_default(), places }),
     }
 }
 
@@ -148,7 +151,7 @@ mod tests {
         let root = tree::parse(&reference_in_full()).unwrap();
         let _config = config(&report, root);
         let asked = report.asked();
-        let (mistakes, _) = report.into_remarks();
+        let (mistakes, ..) = report.into_found();
         assert_eq!(mistakes, []);
         assert!(asked.len() > 80, "{asked:?}");
         for path in asked.iter().filter(|path| !path.ends_with(']') && *path != "sinks") {

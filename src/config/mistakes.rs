@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Sink;
+use super::places::Places;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,8 @@ pub struct Mistakes {
     pub list: Vec<Remark>,
     /// The sinks that could be read all the same, so that their own tables can be checked in the same go.
     pub sinks: Vec<Sink>,
+    /// Where each key stands.
+    pub places: Places,
 }
 
 impl fmt::Display for Remark {

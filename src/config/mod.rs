@@ -12,6 +12,7 @@ mod environment;
 mod load;
 mod mistakes;
 pub mod pattern;
+mod places;
 mod report;
 mod secret;
 mod section;
@@ -32,6 +33,7 @@ use crate::domain::{RouteName, SinkName, Status};
 pub use environment::{PREFIX, variables};
 pub use load::{Loaded, load, parse};
 pub use mistakes::{Mistakes, Place, Remark};
+pub use places::Places;
 pub use secret::{SecretError, SecretSource};
 
 /// The checked config.

@@ -207,7 +207,24 @@ impl<'r> Section<'r> {
     /// Everything that was not asked for, uninterpreted.
     pub fn rest(mut self) -> toml::Table {
         let rest = std::mem::take(&mut self.table);
-        rest.into_iter().map(|(key, node)| (key, node.into_plain())).collect()
+        let plain = rest.into_iter().map(|(key, node)| {
+            self.note_places(&self.path_of(&key), &node);
+            (key, node.into_plain())
+        });
+        plain.collect()
+    }
+
+    fn note_places(&self, path: &str, node: &Node) {
+        self.report.note_place(path.to_owned(), node.place.clone());
+        match &node.value {
+            Value::Table(table) => {
+                table.iter().for_each(|(key, node)| self.note_places(&format!("{path}.{key}"), node))
+            }
+            Value::List(items) => {
+                items.iter().enumerate().for_each(|(index, node)| self.note_places(&format!("{path}[{index}]"), node))
+            }
+            Value::Leaf(_) | Value::Variable(_) => {}
+        }
     }
 }
 

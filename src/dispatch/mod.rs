@@ -169,8 +169,10 @@ impl Dispatcher {
         let limit = worker.sink.batch_size().max(LEASE_LIMIT);
         self.look = false;
         match worker.store.lease(&worker.name, limit, worker.lease_time()).await {
-            Ok(leases) if leases.is_empty() => self.rest(),
             Ok(leases) => {
+                if leases.is_empty() && worker.until_due().is_some_and(|until| until.is_zero()) {
+                    self.rests_until = Instant::now() + REST;
+                }
                 self.look = leases.len() >= limit;
                 self.leased.extend(leases);
             }

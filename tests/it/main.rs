@@ -4,6 +4,7 @@
 mod config;
 mod corpus;
 mod dialects;
+mod dispatch;
 mod end_to_end;
 mod floors;
 mod on_disk;

@@ -185,6 +185,38 @@ fn what_the_image_copies_is_there() {
     }
 }
 
+#[test]
+fn the_image_shows_cargo_every_file_that_the_manifest_names() {
+    let (manifest, image) = (read("Cargo.toml"), read("Dockerfile"));
+    let benches: Vec<&str> =
+        manifest.split("[[bench]]\nname = \"").skip(1).filter_map(|it| it.split('"').next()).collect();
+    assert!(!benches.is_empty());
+    for name in benches {
+        assert!(image.contains(&format!("benches/{name}.rs")), "{name}");
+    }
+}
+
+#[test]
+fn the_sections_of_the_config_that_it_lists_are_those_that_there_are() {
+    let reference = read("config/reelhook.toml");
+    let there_are: BTreeSet<String> = reference
+        .lines()
+        .map(|line| line.trim_start_matches('#'))
+        .filter(|line| line.starts_with('[') && line.ends_with(']') && !line.contains(' '))
+        .map(|line| line.trim_matches(['[', ']']).split('.').next().unwrap().to_owned())
+        .collect();
+    let words = first_words("Config");
+    let listed = words.iter().map(|word| word.trim_matches(['[', ']']).split('.').next().unwrap().to_owned());
+    assert_eq!(listed.collect::<BTreeSet<_>>(), there_are);
+    for row in section("Config").lines().filter(|line| line.starts_with("| `[")) {
+        let keys = row.split(" | ").nth(1).unwrap();
+        for key in keys.split('`').skip(1).step_by(2) {
+            let known = reference.contains(&format!("{key} = ")) || reference.contains(&format!(".{key}]]"));
+            assert!(known, "{key}");
+        }
+    }
+}
+
 /// The words in `backticks`, without what follows a `{` or a space.
 fn code_words(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::stage::Stage;
 use super::{ChannelName, LoadArgs};
+use crate::cli::print::say;
 use crate::simulator::client::Post;
 use crate::simulator::load::{Bodies, Load, Plan};
 use crate::simulator::payload::Seed;
@@ -51,9 +52,9 @@ pub(super) async fn run(
     };
     bar.finish_and_clear();
     if as_json {
-        println!("{}", report.json());
+        say!("{}", report.json());
     } else {
-        println!("{report}\nseed       {}", stage.seed);
+        say!("{report}\nseed       {}", stage.seed);
     }
     Ok(report.n_errors() == 0)
 }

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::stage::{Stage, StageArgs};
 use super::EXIT_CONFIG;
+use super::print::{remark, say};
 use crate::simulator::scenario::{self, Channels, Part, Step};
 use crate::simulator::{ClientError, noop};
 
@@ -153,24 +154,24 @@ impl Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(address) = args.serve_noop {
         let (address, server) = noop::serve(address)?;
-        eprintln!("answering 202 to everything on http://{address}");
+        remark!("answering 202 to everything on http://{address}");
         server.await?;
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(mistake) = args.mistake() {
-        eprintln!("reelhook: {mistake}");
+        remark!("reelhook: {mistake}");
         return Ok(ExitCode::from(EXIT_CONFIG));
     }
     let (parts, channels) = (args.parts(), args.channels());
     let stage = match stage::open(args.stage) {
         Ok(stage) => stage,
         Err(error) => {
-            eprintln!("reelhook: {error:#}");
+            remark!("reelhook: {error:#}");
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
     if args.print_token {
-        println!("token {}", stage.graph.calls_token()?);
+        say!("token {}", stage.graph.calls_token()?);
     }
     if !args.json {
         stage.tell_receiver_config();
@@ -187,7 +188,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn hold(stage: &Stage) -> anyhow::Result<()> {
-    eprintln!("serving keys on http://{} until Ctrl-C", stage.provider.address());
+    remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
@@ -205,18 +206,18 @@ async fn friendly_day(stage: &Stage, play: (&[Part], Channels), as_json: bool) -
             hint = hint.or_else(|| hint_for(step));
         }
         if !as_json {
-            println!("{}", line(step));
+            say!("{}", line(step));
         }
     })
     .await?;
     let n_good = n_posts - faults.len();
     if as_json {
-        println!("{}", json!({"posts": n_posts, "as_expected": n_good, "seed": stage.seed, "faults": faults}));
+        say!("{}", json!({"posts": n_posts, "as_expected": n_good, "seed": stage.seed, "faults": faults}));
     } else if n_posts > 0 {
-        println!("\n{n_good} of {n_posts} POSTs were answered as expected (seed {})", stage.seed);
+        say!("\n{n_good} of {n_posts} POSTs were answered as expected (seed {})", stage.seed);
     }
     if let Some(hint) = hint {
-        eprintln!("hint: {hint}");
+        remark!("hint: {hint}");
     }
     Ok(all_well)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinSet;
 
+use crate::cli::print::remark;
 use crate::clock::Clock;
 use crate::simulator::{
     Certificate, Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Paths, Provider, SimulatorError,
@@ -123,15 +124,15 @@ impl Stage {
 
     /// Tells, on standard error, what the receiver must be configured with.
     pub(in crate::cli) fn tell_receiver_config(&self) {
-        eprintln!("The receiver must trust this identity instead of Microsoft's. In reelhook's config:\n");
+        remark!("The receiver must trust this identity instead of Microsoft's. In reelhook's config:\n");
         for line in self.receiver_config().lines() {
-            eprintln!("{}", if line.is_empty() { String::new() } else { format!("    {line}") });
+            remark!("{}", if line.is_empty() { String::new() } else { format!("    {line}") });
         }
-        eprintln!();
+        remark!("");
         if self.graph.client_state.is_none() {
             let name = &self.client_state_env;
-            eprintln!("note: {name} is not set here, so subscription items carry no clientState and prove nothing;");
-            eprintln!("      set it to the same text here and for the receiver\n");
+            remark!("note: {name} is not set here, so subscription items carry no clientState and prove nothing;");
+            remark!("      set it to the same text here and for the receiver\n");
         }
     }
 }

@@ -126,6 +126,10 @@ fn connect(store: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(store, flags).map_err(|error| broken(store, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| broken(store, &error))?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // Without it a statement whose plan could depend on a bound value is planned anew for each value: a third of the
+    // writer's time. The plans that are wanted depend on none.
+    let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+    connection.set_db_config(config, true).map_err(|error| broken(store, &error))?;
     Ok(connection)
 }
 

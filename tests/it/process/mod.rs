@@ -1,6 +1,10 @@
 //! The real binary as a process of its own: started, fed, stopped, killed, and given a disk that fails.
 
+mod commands;
 mod faults;
+mod operators;
+mod site;
+mod stops;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,12 +18,32 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary under test.
 pub fn reelhook() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_reelhook"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reelhook"));
+    command.env_remove("REELHOOK_CONFIG").env_remove("REELHOOK_CLIENT_STATE").stdin(Stdio::null());
+    command
 }
 
 /// Runs a command to its end.
 pub fn run(arguments: &[&str]) -> Output {
-    reelhook().args(arguments).stdin(Stdio::null()).output().unwrap()
+    reelhook().args(arguments).output().unwrap()
+}
+
+/// What another process does cannot be awaited: looks again and again.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// As [`wait_until`], for a look that takes requests, and beside other work of the test.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = std::time::Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A running `reelhook serve`; killed when dropped.
@@ -34,28 +58,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a config and waits until it says that it serves.
-    pub fn start(config: &Path) -> Self {
-        Self::start_with(reelhook().args(["serve", "--config"]).arg(config))
-    }
-
-    /// As [`Server::start`], from a command that was made ready.
+    /// Starts, by a command that was made ready, and waits until it says that it serves.
     pub fn start_with(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = mpsc::channel();
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    // Nobody listens any more; the pipe is still read, so that the server never blocks on it.
-                }
+                // Where nobody listens any more the pipe is still read, so that the server never blocks on it.
+                let _ = sender.send(line);
             }
         });
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, public: nowhere, admin: nowhere, log };
         let mut seen = Vec::new();
         loop {
-            let line = log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
-            if let Some((public, admin)) = addresses(&line) {
-                return Self { child, public, admin, log };
+            let line = server.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
+            if let Some(addresses) = addresses(&line) {
+                (server.public, server.admin) = addresses;
+                return server;
             }
             seen.push(line);
         }
@@ -73,8 +94,17 @@ impl Server {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        self.signal(rustix::process::Signal::INT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -85,7 +115,17 @@ impl Server {
 
     /// Waits until it ends by itself.
     pub fn ended(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let mut status = None;
+        wait_until("the server ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Waits until its log has a line that says this.
+    pub fn said(&self, words: &str) {
+        while !self.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {words:?}")).contains(words) {}
     }
 }
 

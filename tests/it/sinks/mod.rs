@@ -1,12 +1,12 @@
 //! The sinks: a contract that every kind keeps, then what each kind promises besides.
 
-mod answering;
+pub mod answering;
 mod contract;
 mod docs;
 mod events;
 mod file;
 mod guard;
 mod http;
-mod samples;
+pub mod samples;
 mod stdout;
 mod tables;

@@ -1,0 +1,408 @@
+//! Dispatch, over a store in memory and a sink that records.
+
+mod memory;
+mod recording;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reelhook::clock::Clock;
+use reelhook::config::SinkDispatch;
+use reelhook::dispatch::Dispatcher;
+use reelhook::domain::{DeliveryId, SinkName};
+use reelhook::sinks::DeliveryError;
+use reelhook::telemetry::Metrics;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::sinks::samples::{delivery, dispatch, instant};
+use memory::{Memory, State};
+use recording::{Recording, pause, retry};
+
+struct House {
+    clock: Clock,
+    store: Arc<Memory>,
+    settings: SinkDispatch,
+    metrics: Arc<Metrics>,
+}
+
+impl House {
+    fn new() -> Self {
+        Self::at(Clock::manual(instant("2026-11-24T05:35:03Z")))
+    }
+
+    fn at(clock: Clock) -> Self {
+        let retry = vec![Duration::ZERO; 3];
+        let settings = SinkDispatch { concurrency: 4, retry, ..dispatch() };
+        Self { store: Arc::new(Memory::new(&clock)), clock, settings, metrics: Arc::new(Metrics::new()) }
+    }
+
+    /// Opens the queue, then dispatches to `sink` until `story` ends.
+    async fn run(&self, sink: &Arc<Recording>, story: impl AsyncFnOnce(&CancellationToken)) {
+        let cancel = CancellationToken::new();
+        let dispatcher = self.dispatcher(sink);
+        let story = async {
+            story(&cancel).await;
+            cancel.cancel();
+        };
+        tokio::join!(dispatcher.run(cancel.clone()), story);
+    }
+
+    fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
+        let store = Arc::clone(&self.store);
+        let telling = (Arc::clone(&self.metrics), self.clock.clone());
+        Dispatcher::new((SinkName::new("crm"), Arc::clone(sink) as _), self.settings.clone(), store, telling)
+    }
+
+    fn add(&self, ids: std::ops::Range<u128>) {
+        ids.for_each(|n| self.store.add(delivery(n)));
+    }
+}
+
+fn id(n: u128) -> DeliveryId {
+    DeliveryId(Uuid::from_u128(1000 + n))
+}
+
+fn is_settled(state: &State) -> bool {
+    matches!(state, State::Delivered | State::Dead { .. })
+}
+
+fn sink(behave: impl Fn(DeliveryId, u32) -> Result<(), DeliveryError> + Send + Sync + 'static) -> Recording {
+    Recording::new(move |seen| std::future::ready(behave(seen.id, seen.attempt)))
+}
+
+#[tokio::test]
+async fn fresh_deliveries_and_those_that_found_no_place_are_delivered_once() {
+    let mut house = House::new();
+    house.settings.queue = 3;
+    let sink = Arc::new(sink(|_, _| Ok(())));
+    house.add(0..100); // before the queue is open: they wait in the store
+    house
+        .run(&sink, async |_| {
+            house.add(100..200);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(sink.seen().len(), 200);
+}
+
+#[tokio::test]
+async fn what_waits_in_the_store_is_not_starved_by_fresh_deliveries() {
+    let mut house = House::new();
+    house.settings.concurrency = 1;
+    house.settings.queue = 4;
+    house.add(0..1);
+    // Every attempt brings another fresh delivery; the one in the store and its second attempt come in between.
+    let store = Arc::clone(&house.store);
+    let sink = Arc::new(sink(move |it, attempt| {
+        let n = it.0.as_u128();
+        if it == id(0) && attempt == 1 {
+            return retry();
+        }
+        if it != id(0) && n < 1000 + 3000 {
+            store.add(delivery(n + 1 - 1000));
+        }
+        Ok(())
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    let seen = sink.seen();
+    let places: Vec<usize> = (0..seen.len()).filter(|n| seen[*n].id == id(0)).collect();
+    assert_eq!(places.len(), 2);
+    assert!(places[0] < 4 && places[1] < 20, "{places:?} of {}", seen.len());
+    assert!(seen.len() > 2000);
+}
+
+#[tokio::test]
+async fn the_schedule_is_followed_and_ends_in_a_dead_letter() {
+    let mut house = House::new();
+    house.settings.retry = [0, 5, 300].map(Duration::from_secs).to_vec();
+    let sink = Arc::new(sink(|_, _| retry()));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            for (n, seconds) in [(1, 5), (2, 300)] {
+                house.store.until_all(|state| matches!(state, State::Open { .. })).await;
+                assert_eq!(house.store.n_attempts(id(1)), n);
+                assert_eq!(
+                    house.store.state(id(1)),
+                    State::Open { due: house.clock.now() + SignedDuration::from_secs(seconds) }
+                );
+                house.clock.advance(SignedDuration::from_secs(seconds));
+                // The dispatcher looks every two seconds without cause; this is the cause.
+                house.store.until_all(|state| !matches!(state, State::Open { due } if *due <= house.clock.now())).await;
+            }
+            house.store.until_all(is_settled).await;
+        })
+        .await;
+    assert!(matches!(house.store.state(id(1)), State::Dead { reason } if reason.contains("given up after 3 attempts")));
+    assert_eq!(sink.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_rejection_is_a_dead_letter_at_once() {
+    let house = House::new();
+    let sink = Arc::new(sink(|_, _| Err(DeliveryError::Reject { reason: "gone".into() })));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            house.store.until_all(is_settled).await;
+        })
+        .await;
+    assert_eq!(house.store.state(id(1)), State::Dead { reason: "gone".into() });
+}
+
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_given_up_and_made_again() {
+    let mut house = House::new();
+    house.settings.timeout = Duration::from_millis(20);
+    let sink = Arc::new(Recording::new(|seen| async move {
+        if seen.attempt == 1 { std::future::pending().await } else { Ok(()) }
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            house.store.until_all(is_settled).await;
+        })
+        .await;
+    assert_eq!(house.store.reasons(id(1)), ["no answer within 20ms"]);
+    let told = house.metrics.render(house.clock.now());
+    assert!(told.contains("result=\"timeout\"") && told.contains("result=\"delivered\""), "{told}");
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_costs_an_attempt_and_nobody_else() {
+    let house = House::new();
+    let sink = Arc::new(sink(|it, attempt| {
+        assert!(it != id(3) || attempt > 1, "poison");
+        Ok(())
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(0..6);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(house.store.reasons(id(3)), ["the sink panicked"]);
+    assert_eq!(sink.seen().len(), 7);
+}
+
+#[tokio::test]
+async fn a_batch_is_settled_at_once_and_only_what_failed_is_tried_again() {
+    let mut house = House::new();
+    house.settings.concurrency = 1;
+    let mut recording = sink(|it, attempt| if it == id(2) && attempt == 1 { retry() } else { Ok(()) });
+    recording.batch_size = 8;
+    let sink = Arc::new(recording);
+    house.add(0..8);
+    house.run(&sink, async |_| house.store.until_all(|state| *state == State::Delivered).await).await;
+    assert_eq!(*sink.batches.lock(), [8, 1]);
+    assert_eq!(house.store.n_settled.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn no_more_calls_are_made_than_are_configured_or_do_the_sink_good() {
+    for (concurrency, good, most) in [(3, usize::MAX, 3), (8, 2, 2), (0, usize::MAX, 1)] {
+        let mut house = House::new();
+        house.settings.concurrency = concurrency;
+        let mut recording = Recording::new(|_| async {
+            tokio::task::yield_now().await;
+            Ok(())
+        });
+        recording.most_at_a_time = good;
+        let sink = Arc::new(recording);
+        house.add(0..50);
+        house.run(&sink, async |_| house.store.until_all(|state| *state == State::Delivered).await).await;
+        assert_eq!(sink.most_calls(), most);
+    }
+}
+
+#[tokio::test]
+async fn a_pause_holds_the_whole_sink_and_the_longest_counts() {
+    let house = House::at(Clock::system());
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let sink = Arc::new(Recording::new(move |seen| {
+        let gate = Arc::clone(&opened);
+        async move {
+            match (seen.id == id(0), seen.id == id(1), seen.attempt) {
+                (true, _, 1) => pause(Duration::from_millis(1500)),
+                // Ends later and asks for less.
+                (_, true, 1) => {
+                    drop(gate.acquire().await);
+                    pause(Duration::from_millis(1000))
+                }
+                _ => Ok(()),
+            }
+        }
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(0..2);
+            house.store.until(|| house.store.n_attempts(id(0)) == 1).await;
+            house.add(2..3);
+            gate.add_permits(1);
+            house.store.until(|| house.store.n_attempts(id(1)) == 1).await;
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    let seen = sink.seen();
+    let first = seen.iter().find(|it| it.id == id(0)).unwrap().at;
+    let others = seen.iter().filter(|it| it.attempt > 1 || it.id == id(2));
+    assert!(others.clone().count() == 3 && others.clone().all(|it| it.at - first >= Duration::from_millis(1400)));
+}
+
+#[tokio::test]
+async fn a_stop_hands_back_what_was_not_attempted_and_finishes_what_was() {
+    let mut house = House::new();
+    house.settings.concurrency = 1;
+    let gate = Arc::new(Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    let sink = Arc::new(Recording::new(move |_| {
+        let gate = Arc::clone(&closed);
+        async move {
+            drop(gate.acquire().await);
+            Ok(())
+        }
+    }));
+    house.add(0..3);
+    house
+        .run(&sink, async |cancel| {
+            house.add(3..6);
+            while sink.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+            // Handed back while the attempt is still under way.
+            let first = sink.seen()[0].id;
+            let is_open = |it| matches!(house.store.state(it), State::Open { .. });
+            house.store.until(|| (0..6).map(id).filter(|it| *it != first).all(is_open)).await;
+            gate.add_permits(1);
+        })
+        .await;
+    let seen = sink.seen();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(house.store.state(seen[0].id), State::Delivered);
+    for n in (0..6).filter(|n| id(*n) != seen[0].id) {
+        assert_eq!(house.store.state(id(n)), State::Open { due: house.clock.now() });
+        assert_eq!(house.store.n_attempts(id(n)), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_could_run_out_during_the_attempt_is_handed_back() {
+    let mut house = House::new();
+    house.settings.concurrency = 1;
+    let gate = Arc::new(Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    let sink = Arc::new(Recording::new(move |seen| {
+        let gate = Arc::clone(&closed);
+        async move {
+            if seen.id == id(0) {
+                drop(gate.acquire().await);
+            }
+            Ok(())
+        }
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(0..1);
+            while sink.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            house.add(1..4); // these wait in memory meanwhile
+            house.clock.advance(SignedDuration::from_secs(61));
+            gate.add_permits(1);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert!((0..4).all(|n| house.store.n_attempts(id(n)) == 1));
+    assert_eq!(sink.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_recorded_is_not_lost() {
+    let house = House::new();
+    let store = Arc::clone(&house.store);
+    let sink = Arc::new(sink(move |_, _| {
+        // The store fails while the first attempt is under way.
+        let first = store.n_settled.load(Ordering::SeqCst) == 0;
+        store.down.store(first, Ordering::SeqCst);
+        Ok(())
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            while house.store.n_settled.load(Ordering::SeqCst) == 0 {
+                tokio::task::yield_now().await;
+            }
+            house.store.down.store(false, Ordering::SeqCst);
+            house.clock.advance(SignedDuration::from_secs(91)); // the lease runs out
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(sink.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_store_that_fails_or_contradicts_itself_is_not_asked_in_a_loop() {
+    for lies in [false, true] {
+        let house = House::new();
+        house.add(1..2);
+        house.store.down.store(!lies, Ordering::SeqCst);
+        house.store.lies.store(lies, Ordering::SeqCst);
+        let sink = Arc::new(sink(|_, _| Ok(())));
+        let cancel = CancellationToken::new();
+        let run = house.dispatcher(&sink).run(cancel);
+        drop(tokio::time::timeout(Duration::from_millis(1600), run).await);
+        let n_asked = house.store.n_asked.load(Ordering::SeqCst);
+        assert!((1..=10).contains(&n_asked), "{n_asked}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_fails_each_is_delivered_in_the_end_and_none_twice_at_a_time() {
+    let mut house = House::new();
+    house.settings.retry = vec![Duration::ZERO; 1000];
+    house.settings.queue = 7;
+    let mut recording = Recording::new(|seen| async move {
+        tokio::task::yield_now().await;
+        match (seen.id.0.as_u128().wrapping_mul(2_654_435_761) >> u64::from(seen.attempt)) % 5 {
+            0 => retry(),
+            1 if seen.attempt < 3 => panic!("a sink may"),
+            _ => Ok(()),
+        }
+    });
+    recording.batch_size = 3;
+    let sink = Arc::new(recording);
+    house.add(0..200);
+    house
+        .run(&sink, async |_| {
+            house.add(200..400);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert!((0..400).all(|n| house.store.state(id(n)) == State::Delivered));
+}
+
+/// Deliveries keep their ids, whatever becomes of them.
+#[tokio::test]
+async fn every_attempt_carries_the_same_delivery() {
+    let house = House::new();
+    let sink = Arc::new(sink(|_, attempt| if attempt < 3 { retry() } else { Ok(()) }));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            house.store.until_all(is_settled).await;
+        })
+        .await;
+    let ids: Vec<DeliveryId> = sink.seen().iter().map(|seen| seen.id).collect();
+    assert_eq!(ids, [id(1); 3]);
+}
