@@ -13,16 +13,11 @@ use tokio::sync::watch;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps deliveries; answers them with the scripted results first, and well after that.
+#[derive(Default)]
 pub struct RecordingSink {
     attempts: watch::Sender<Vec<Delivery>>,
     delivered: watch::Sender<Vec<Delivery>>,
     script: Mutex<VecDeque<DeliveryError>>,
-}
-
-impl Default for RecordingSink {
-    fn default() -> Self {
-        Self { attempts: watch::Sender::default(), delivered: watch::Sender::default(), script: Mutex::default() }
-    }
 }
 
 impl RecordingSink {

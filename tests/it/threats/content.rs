@@ -52,7 +52,7 @@ fn threat_20_an_empty_configured_state_does_not_start() {
              [sinks.out]\nkind = \"stdout\"\n[[routes]]\nname = \"all\"\nsinks = [\"out\"]\n"
         );
         let empty = [("EMPTY".to_owned(), String::new())];
-        let mistakes = config::parse(&text, empty.into_iter()).err().expect("it is refused").to_string();
+        let mistakes = config::parse(&text, empty.into_iter()).expect_err("it is refused").to_string();
         assert!(mistakes.contains("subscriptions.client_states"), "{mistakes}");
     }
 }
