@@ -118,7 +118,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_retry_after_panics(text in any::<String>()) {
-            prop_assert!(retry_after(&text, NOW).is_none_or(|after| after >= Duration::ZERO));
+            let _ = retry_after(&text, NOW);
         }
     }
 }
