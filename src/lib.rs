@@ -1,11 +1,35 @@
 //! reelhook: a receiver for Microsoft Graph notifications that carry a `recordOperation`.
+//!
+//! **The story of one notification.** Microsoft Graph posts it; [`http`] bounds the request; [`intake`] has it verified
+//! and parsed by [`graph`], routed by [`routing`], and made durable by the [`store`]; only then is the answer 202.
+//! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles what came of it.
+//! [`app`] puts the rooms together and owns every task; [`api`] is the operator's listener, [`cli`] the command line.
+//! The [`simulator`] plays Microsoft Graph, for the demo, the tests and whoever builds a receiver.
+//!
+//! **Words.** *notification*: one item of a Graph POST. *operation*: the recordOperation that it is about. *client
+//! context*: the operation's `clientContext`. *route*: a configured rule from a client context to sinks. *sink*: a
+//! configured destination. *event*: a notification as it is handed on. *delivery*: one event for one sink. *lease*: the
+//! right to attempt a delivery now. *settle*: to record an attempt's outcome. *dead letter*: a delivery given up.
+//! *quarantine*: what arrived but proved nothing. *accept*: to make durable. `docs/architecture.md` has the drawing.
+
+pub mod http;
+pub mod intake;
+
+pub mod graph;
+pub mod routing;
+pub mod store;
+
+pub mod dispatch;
+pub mod sinks;
+
+pub mod api;
+pub mod app;
+pub mod cli;
 
 pub mod clock;
 pub mod config;
-pub mod dispatch;
 pub mod domain;
-pub mod graph;
-pub mod sinks;
-pub mod store;
 pub mod telemetry;
 pub mod tls;
+
+pub mod simulator;

@@ -1,11 +1,24 @@
-//! The checked config: what the rest of the house is built from. Whatever reaches these types is valid; `raw` mirrors
-//! the file, and checking reports every mistake at once, each with its key path.
+//! The checked config: what the rest of the house is built from. Whatever reaches these types is valid.
+//!
+//! The file becomes a tree whose values know their lines (`tree`), the environment is laid over it (`environment`), and
+//! each section reads the keys it knows (`section`, `sections`). There is no mirror of the file in serde's types: serde
+//! stops at the first mistake, and an operator wants them all. config/reelhook.toml is the reference.
 //!
 //! **Invariants**
 //! 1. A sink's own table stays uninterpreted here: the sinks read it, so that config need not know them.
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
+mod environment;
+mod load;
+mod mistakes;
+pub mod pattern;
+mod places;
+mod report;
 mod secret;
+mod section;
+mod sections;
+mod tree;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +30,10 @@ use url::Url;
 
 use crate::domain::{RouteName, SinkName, Status};
 
+pub use environment::{PREFIX, variables};
+pub use load::{Loaded, load, parse};
+pub use mistakes::{Mistakes, Place, Remark};
+pub use places::Places;
 pub use secret::{SecretError, SecretSource};
 
 /// The checked config.

@@ -3,13 +3,29 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{ClientContext, Content, EventId, Notification, Order, RecordOperation, Status};
 
 /// The CloudEvents `source` of every event: whose word it is.
 const SOURCE: &str = "https://graph.microsoft.com";
+
+/// The keys of an operation's `data` that are reelhook's reading: a property that Graph may add under one of these names
+/// does not stand beside it.
+const OWN_KEYS: [&str; 11] = [
+    "@odata.type",
+    "@odata.etag",
+    "id",
+    "callId",
+    "tenantId",
+    "changeType",
+    "clientContext",
+    "status",
+    "completionReason",
+    "resultInfo",
+    "recordingLocation",
+];
 
 /// What was known of the operation before this notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,31 +78,41 @@ impl Event {
     /// as Graph sent it. Never holds the recording's token.
     pub fn data_of(notification: &Notification) -> String {
         match &notification.content {
-            Content::Operation(operation) => Value::Object(operation_data(notification, operation)).to_string(),
+            // Writing to a text cannot fail, and every key is a text.
+            Content::Operation(operation) => {
+                serde_json::to_string(&OperationData { notification, operation }).unwrap_or_default()
+            }
             Content::Resource(text) | Content::Lifecycle(text) => text.clone(),
         }
     }
 }
 
-fn operation_data(notification: &Notification, operation: &RecordOperation) -> Map<String, Value> {
-    let mut data = operation.additional.clone();
-    let known = json!({
-        "@odata.type": "#microsoft.graph.recordOperation",
-        "id": operation.id,
-        "callId": operation.call_id,
-        "tenantId": notification.tenant_id,
-        "changeType": notification.change_type,
-        "clientContext": operation.client_context,
-        "status": operation.status,
-        "completionReason": operation.completion_reason,
-        "resultInfo": operation.result_info,
-        "recordingLocation": operation.recording_location,
-    });
-    if let Value::Object(known) = known {
-        data.extend(known);
+/// An operation's `data`, written straight to text: it is made for every notification.
+struct OperationData<'a> {
+    notification: &'a Notification,
+    operation: &'a RecordOperation,
+}
+
+impl Serialize for OperationData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { notification, operation } = self;
+        let mut data = serializer.serialize_map(None)?;
+        data.serialize_entry("@odata.type", "#microsoft.graph.recordOperation")?;
+        if let Some(etag) = &operation.etag {
+            data.serialize_entry("@odata.etag", etag)?;
+        }
+        data.serialize_entry("id", &operation.id)?;
+        data.serialize_entry("callId", &operation.call_id)?;
+        data.serialize_entry("tenantId", &notification.tenant_id)?;
+        data.serialize_entry("changeType", &notification.change_type)?;
+        data.serialize_entry("clientContext", &operation.client_context)?;
+        data.serialize_entry("status", &operation.status)?;
+        data.serialize_entry("completionReason", &operation.completion_reason)?;
+        data.serialize_entry("resultInfo", &operation.result_info)?;
+        data.serialize_entry("recordingLocation", &operation.recording_location)?;
+        for (key, value) in operation.additional.iter().filter(|(key, _)| !OWN_KEYS.contains(&key.as_str())) {
+            data.serialize_entry(key, value)?;
+        }
+        data.end()
     }
-    if let Some(etag) = &operation.etag {
-        data.insert("@odata.etag".into(), etag.clone().into());
-    }
-    data
 }

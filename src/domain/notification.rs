@@ -74,11 +74,13 @@ pub enum Dialect {
     OrganizationId,
     /// No `@odata.type` in the payload.
     OdataTypeAbsent,
+    /// `EncryptedContent` for `encryptedContent`.
+    EncryptedContentCase,
 }
 
 impl Dialect {
     /// Every dialect, for the metric's closed label set.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ResourceForResourceUrl,
         Self::UndashedId,
         Self::IdFromPath,
@@ -92,6 +94,7 @@ impl Dialect {
         Self::EmptyForAbsent,
         Self::OrganizationId,
         Self::OdataTypeAbsent,
+        Self::EncryptedContentCase,
     ];
 
     /// The metric's label.
@@ -110,6 +113,7 @@ impl Dialect {
             Self::EmptyForAbsent => "empty_for_absent",
             Self::OrganizationId => "organization_id",
             Self::OdataTypeAbsent => "odata_type_absent",
+            Self::EncryptedContentCase => "encrypted_content_case",
         }
     }
 }

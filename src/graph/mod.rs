@@ -8,7 +8,43 @@
 //! 2. One bad item never costs its neighbours.
 //! 3. No bytes from outside make this code panic.
 
+pub mod handshake;
+pub mod jwks;
+pub mod keys;
+
+mod certificates;
+mod change;
+mod comms;
+mod content;
+mod dialects;
+mod encrypted;
+mod envelope;
+mod lifecycle;
+mod path;
+mod payload;
+mod pool;
+mod provider;
+mod record;
+mod token;
+mod validation;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use crate::domain::{Quarantined, Reason, Verified};
+
+pub use certificates::CertificateError;
+pub use change::Subscriptions;
+pub use comms::Calls;
+
+/// What one POST may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The most items.
+    pub max_items: usize,
+}
 
 /// What was read from one POST.
 #[derive(Debug, Default)]

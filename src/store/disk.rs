@@ -1,24 +1,37 @@
 //! How much room the store's disk has left, looked at no more than twice a second.
+//!
+//! Room inside the database's file counts: SQLite fills the pages that retention freed before the file grows, and the file
+//! never shrinks. Without that a store that was once full would refuse everything for good.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What must be free outside the file all the same: the log grows there.
+const LOG_BYTES: u64 = 64 << 20;
 
 /// The disk that holds the store.
 #[derive(Debug)]
 pub struct Disk {
     folder: PathBuf,
     reserve_bytes: u64,
+    reusable_bytes: AtomicU64,
     seen: Mutex<Option<(Instant, bool)>>,
 }
 
 impl Disk {
     /// The disk of `folder`, with a reserve.
     pub fn new(folder: &Path, reserve_bytes: u64) -> Self {
-        Self { folder: folder.to_owned(), reserve_bytes, seen: Mutex::new(None) }
+        let reusable_bytes = AtomicU64::new(0);
+        Self { folder: folder.to_owned(), reserve_bytes, reusable_bytes, seen: Mutex::new(None) }
+    }
+
+    /// Notes how much of the database's file is free.
+    pub fn note_reusable(&self, n_bytes: u64) {
+        self.reusable_bytes.store(n_bytes, Ordering::Relaxed);
     }
 
     /// Whether less than the reserve is free. Where that cannot be told, it is not said: SQLite itself notices a full disk.
@@ -30,7 +43,10 @@ impl Disk {
             return is_low;
         }
         let is_low = match rustix::fs::statvfs(&self.folder) {
-            Ok(stat) => stat.f_bavail.saturating_mul(stat.f_frsize) < self.reserve_bytes,
+            Ok(stat) => {
+                let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
+                is_below(self.reserve_bytes, free_bytes, self.reusable_bytes.load(Ordering::Relaxed))
+            }
             Err(_unknown) => false,
         };
         *seen = Some((Instant::now(), is_low));
@@ -38,13 +54,27 @@ impl Disk {
     }
 }
 
+fn is_below(reserve_bytes: u64, free_bytes: u64, reusable_bytes: u64) -> bool {
+    free_bytes.saturating_add(reusable_bytes) < reserve_bytes || free_bytes < reserve_bytes.min(LOG_BYTES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GIB: u64 = 1 << 30;
 
     #[test]
     fn a_reserve_beyond_the_disk_is_low_and_none_is_not() {
         assert!(Disk::new(Path::new("/"), u64::MAX).is_low());
         assert!(!Disk::new(Path::new("/"), 0).is_low());
+    }
+
+    #[test]
+    fn room_inside_the_file_counts_but_does_not_replace_the_logs() {
+        assert!(is_below(GIB, GIB / 2, 0));
+        assert!(!is_below(GIB, GIB / 2, GIB / 2));
+        assert!(is_below(GIB, LOG_BYTES - 1, 10 * GIB));
+        assert!(!is_below(1, 1, 0));
     }
 }

@@ -59,13 +59,6 @@ impl Mailboxes {
         }
     }
 
-    /// Tells every dispatcher to look into the store.
-    pub fn wake_all(&self) {
-        for mailbox in self.by_sink.read().values() {
-            mailbox.wake.notify_one();
-        }
-    }
-
     /// Resolves when the sink was told to look.
     pub async fn woken(&self, sink: &SinkName) {
         let wake = self.by_sink.read().get(sink).map(|mailbox| Arc::clone(&mailbox.wake));

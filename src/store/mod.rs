@@ -8,9 +8,15 @@
 //!    earlier one is delivered or dead.
 //! 5. A terminal status of an operation never changes ([`crate::domain::Order`]).
 //! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
-//! 7. A token is wiped, from the raw item too, when every delivery of its event is settled and its retention is over.
-//! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention.
+//! 7. A token is wiped, and the raw item with it, when every delivery of its event is settled and its retention is over.
+//! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention; what
+//!    matched nothing stays for the retention from its arrival, a dead letter from the day it was given up.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
+
+mod disk;
+mod mailbox;
+mod seal;
+pub mod sqlite;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -108,11 +114,11 @@ pub struct DeliveryView {
     pub route: RouteName,
     /// Where it stands.
     pub state: DeliveryState,
-    /// How many attempts were made.
+    /// How many attempts were made, those before a replay included.
     pub n_attempts: u32,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// When it is due (open), or when it was settled (delivered, dead).
+    /// When it is due (open; while leased, when the lease ends), or when it was settled (delivered, dead).
     pub at: Timestamp,
     /// The last failure's reason; empty where none failed.
     pub reason: String,
@@ -145,7 +151,7 @@ pub struct EventView {
     pub order: Option<Order>,
     /// Its deliveries; empty means that no route matched.
     pub deliveries: Vec<DeliveryView>,
-    /// CloudEvents data as JSON text.
+    /// CloudEvents data as JSON text; empty where what is stored cannot be opened.
     pub data: String,
 }
 
@@ -318,6 +324,12 @@ pub trait Store: Send + Sync {
         limit: usize,
     ) -> Result<Vec<DeliveryView>, StoreError>;
 
+    /// A delivery by its id, in whatever state.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
+
     /// An event by its id.
     ///
     /// # Errors
@@ -336,7 +348,9 @@ pub trait Store: Send + Sync {
     /// Nothing was changed.
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError>;
 
-    /// Makes dead letters due again, keeping their ids: one, or all of a sink, or all. Returns how many.
+    /// Makes dead letters due again, keeping their ids: one, or all of a sink, or all. Returns how many. Their attempts
+    /// are numbered from 1 again, so that the retry schedule begins anew; where several are of one operation, they
+    /// keep their order.
     ///
     /// # Errors
     /// Nothing was changed.

@@ -39,19 +39,23 @@ impl Seal {
         Ok(Self { key })
     }
 
-    /// Seals `plain` under a label and an id: nonce, ciphertext, tag.
+    /// Seals `parts`, one after the other, under a label and an id: nonce, ciphertext, tag.
     ///
     /// # Errors
     /// The provider failed; nothing the caller can mend.
-    pub fn seal(&self, label: &str, id: &[u8], plain: &[u8]) -> Result<Vec<u8>, StoreError> {
-        let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + AES_256_GCM.tag_len());
-        let mut body = plain.to_vec();
-        let nonce = self
+    pub fn seal(&self, label: &str, id: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>, StoreError> {
+        let n_bytes: usize = parts.iter().map(|part| part.len()).sum();
+        let mut sealed = Vec::with_capacity(NONCE_LEN + n_bytes + AES_256_GCM.tag_len());
+        sealed.resize(NONCE_LEN, 0);
+        for part in parts {
+            sealed.extend_from_slice(part);
+        }
+        let (nonce, tag) = self
             .key
-            .seal_in_place_append_tag(Aad::from(aad(label, id)), &mut body)
+            .seal_in_place_separate_tag(Aad::from(aad(label, id)), &mut sealed[NONCE_LEN..])
             .map_err(|_unspecified| StoreError::Database("sealing failed".into()))?;
-        sealed.extend_from_slice(nonce.as_ref());
-        sealed.append(&mut body);
+        sealed[..NONCE_LEN].copy_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(tag.as_ref());
         Ok(sealed)
     }
 
@@ -140,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_was_sealed_opens_under_its_own_label_and_id_only() {
-        let sealed = seal().seal("raw", b"1", b"secret").unwrap();
+        let sealed = seal().seal("raw", b"1", &[b"sec", b"ret"]).unwrap();
         assert_eq!(seal().open("raw", b"1", &sealed).unwrap(), b"secret");
         assert!(seal().open("raw", b"2", &sealed).is_err());
         assert!(seal().open("token", b"1", &sealed).is_err());
@@ -149,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_flipped_bit_is_noticed() {
-        let mut sealed = seal().seal("raw", b"1", b"secret").unwrap();
+        let mut sealed = seal().seal("raw", b"1", &[b"sec", b"ret"]).unwrap();
         for at in 0..sealed.len() {
             sealed[at] ^= 1;
             assert!(seal().open("raw", b"1", &sealed).is_err());
@@ -162,7 +166,7 @@ mod tests {
     fn the_key_beside_the_store_is_made_once_and_private() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("reelhook.db");
-        let sealed = Seal::new(None, &store).unwrap().seal("raw", b"1", b"x").unwrap();
+        let sealed = Seal::new(None, &store).unwrap().seal("raw", b"1", &[b"x"]).unwrap();
         assert_eq!(Seal::new(None, &store).unwrap().open("raw", b"1", &sealed).unwrap(), b"x");
         let path = key_path(&store);
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);

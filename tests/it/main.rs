@@ -1,6 +1,15 @@
 //! The tests that need more than one file: one binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by panicking")]
 
+mod config;
+mod corpus;
 mod dispatch;
+mod end_to_end;
 mod floors;
+mod process;
+mod readme;
+mod recording_sink;
+mod simulator;
 mod sinks;
+mod store;
+mod test_app;

@@ -1,16 +1,53 @@
 //! The schema, and how a database of an older one is brought up to date.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
+use super::open::{broken, unusable};
 use crate::store::StoreError;
 
 /// Every migration, in order. A migration that was released never changes; its checksum is held to that.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql"))];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
 const LEAST_SQLITE: i32 = 3_051_003;
+
+/// SQLite's `application_id` of our databases: "reel".
+const APPLICATION_ID: i32 = 0x7265_656c;
+
+/// Refuses a database that is not reelhook's. An empty one is: it becomes one.
+///
+/// # Errors
+/// It is another application's, or no database at all.
+pub fn check_is_ours(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| broken(path, &error));
+    let application_id = number("PRAGMA application_id")?;
+    let is_empty = number("SELECT count(*) FROM sqlite_master")? == 0;
+    if application_id == i64::from(APPLICATION_ID) || (is_empty && application_id == 0) {
+        return Ok(());
+    }
+    Err(unusable(
+        path,
+        "found the SQLite database of another application, expected a store of reelhook's: give store.path another file",
+    ))
+}
+
+/// Refuses a database that is not of this version.
+///
+/// # Errors
+/// It is older or newer.
+pub fn check_is_current(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let n_known: Option<i64> = connection.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).ok();
+    if n_known.and_then(|n| usize::try_from(n).ok()) == Some(MIGRATIONS.len()) {
+        return Ok(());
+    }
+    Err(unusable(
+        path,
+        "the store is not of this version: start the server of this version once, or run the server's own binary",
+    ))
+}
 
 /// Brings a database up to date, each migration in one transaction.
 ///
@@ -23,10 +60,14 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             rusqlite::version()
         )));
     }
-    let failed = |error: rusqlite::Error| StoreError::Unusable(format!("the database cannot be brought up to date: {error}"));
+    let failed =
+        |error: rusqlite::Error| StoreError::Unusable(format!("the database cannot be brought up to date: {error}"));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction
-        .execute_batch("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID")
+        .execute_batch(
+            "CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID",
+        )
         .map_err(failed)?;
     let n_known: i64 =
         transaction.query_row("SELECT count(*) FROM migrations", [], |row| row.get(0)).map_err(failed)?;
@@ -43,7 +84,9 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             .map_err(failed)?;
         match known {
             Some(known) if known == sha256 => {}
-            Some(_) => return Err(StoreError::Unusable(format!("migration {name} is not the one that this database ran"))),
+            Some(_) => {
+                return Err(StoreError::Unusable(format!("migration {name} is not the one that this database ran")));
+            }
             None => {
                 transaction.execute_batch(sql).map_err(failed)?;
                 transaction.execute("INSERT INTO migrations VALUES (?1, ?2)", (name, sha256)).map_err(failed)?;

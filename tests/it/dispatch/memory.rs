@@ -216,6 +216,9 @@ impl Store for Memory {
     ) -> Result<Vec<DeliveryView>, StoreError> {
         Err(StoreError::Closed)
     }
+    async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        Err(StoreError::Closed)
+    }
     async fn event(&self, _: EventId) -> Result<Option<EventView>, StoreError> {
         Err(StoreError::Closed)
     }

@@ -1,6 +1,6 @@
 //! The sinks: a contract that every kind keeps, then what each kind promises besides.
 
-mod answering;
+pub mod answering;
 mod contract;
 mod docs;
 mod events;

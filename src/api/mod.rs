@@ -1,0 +1,103 @@
+//! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
+
+mod access;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+
+use self::access::{Access, Denied};
+use crate::clock::Clock;
+use crate::config::{AdminToken, Scope};
+use crate::store::{Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// How long a commit may take before the server calls itself not ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the admin listener shows.
+pub struct Admin {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+    /// Set when the server is about to stop.
+    pub stopping: Arc<AtomicBool>,
+}
+
+/// Serves operators on `listener` until the returned server is stopped.
+///
+/// # Errors
+/// The listener could not be used.
+pub fn serve(listener: TcpListener, tokens: Vec<AdminToken>, admin: Admin) -> std::io::Result<Server> {
+    let (admin, access) = (Data::new(admin), Data::new(Access::new(tokens)));
+    let app = move || {
+        App::new()
+            .app_data(admin.clone())
+            .app_data(access.clone())
+            .route("/livez", web::get().to(livez))
+            .route("/readyz", web::get().to(readyz))
+            .route("/metrics", web::get().to(metrics))
+            .default_service(web::route().to(not_found))
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(256)
+        .client_request_timeout(Duration::from_secs(5))
+        .shutdown_timeout(1)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Alive: the event loop answers. Never looks at the store, a sink or a provider: their trouble is no reason to be killed.
+async fn livez() -> HttpResponse {
+    HttpResponse::Ok().body("ok\n")
+}
+
+/// Ready: a commit goes through now, and no stop is under way. Sinks that are down do not matter.
+async fn readyz(admin: Data<Admin>) -> HttpResponse {
+    if admin.stopping.load(Ordering::SeqCst) {
+        return not_ready("stopping");
+    }
+    match tokio::time::timeout(READY_TIMEOUT, admin.store.ready()).await {
+        Ok(Ok(())) => HttpResponse::Ok().body("ready\n"),
+        Ok(Err(StoreError::Full)) => not_ready("the store's disk is below its reserve"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            not_ready("the store does not commit")
+        }
+        Err(_elapsed) => not_ready("the store does not commit in time"),
+    }
+}
+
+fn not_ready(reason: &'static str) -> HttpResponse {
+    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
+}
+
+async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
+    if let Err(denied) = access.check(&request, Scope::Read) {
+        return refused(denied);
+    }
+    HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))
+}
+
+fn refused(denied: Denied) -> HttpResponse {
+    match denied {
+        Denied::Token => HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).finish(),
+        Denied::Host | Denied::Scope => HttpResponse::Forbidden().finish(),
+    }
+}
+
+async fn not_found() -> HttpResponse {
+    HttpResponse::NotFound().body("not found\n")
+}

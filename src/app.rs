@@ -1,0 +1,291 @@
+//! The composition root: the only room that knows everyone, and the owner of every task.
+//!
+//! **Invariants**
+//! 1. A stop goes in this order: not ready, stop accepting, finish what is in flight, finish or hand back leases, close
+//!    the store. All within the grace.
+//! 2. A key provider that is down does not stop the start.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::dispatch::Dispatcher;
+use crate::domain::{Channel, SinkName};
+use crate::graph::keys::Keys;
+use crate::graph::{Calls, Limits, Subscriptions};
+use crate::intake::{Intake, quarantine_rate};
+use crate::routing::Routes;
+use crate::sinks::{self, Sink};
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry::{Metrics, Rejections};
+use crate::{api, http};
+
+/// How often operators' wishes are looked for, and backlogs are counted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often the store is swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// The least time that dispatch gets to finish its attempts when the grace is nearly over.
+const LEAST_DRAIN: Duration = Duration::from_secs(1);
+
+/// The sinks that a config names, built.
+pub type BuiltSinks = Vec<(SinkName, Arc<dyn Sink>)>;
+
+/// A running reelhook.
+pub struct App {
+    /// Where Graph posts to: the port is the real one where the config said 0.
+    pub public: SocketAddr,
+    /// Where operators look.
+    pub admin: SocketAddr,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    config: Config,
+    stopping: Arc<AtomicBool>,
+    public_server: ServerHandle,
+    admin_server: ServerHandle,
+    intake_tasks: CancellationToken,
+    dispatch_tasks: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Builds the house from a checked config and starts it. An actix system must be running.
+    ///
+    /// # Errors
+    /// An address is in use, the store is locked or unusable, a key or a sink's config is wrong: the text says which.
+    pub async fn start(config: Config, sinks: BuiltSinks, clock: Clock) -> anyhow::Result<Self> {
+        let public = TcpListener::bind(config.server.listen)
+            .with_context(|| format!("server.listen: cannot listen on {}", config.server.listen))?;
+        let admin = TcpListener::bind(config.admin.listen)
+            .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
+        let metrics = Arc::new(Metrics::new());
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
+        let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());
+        let (tasks, stopping) = (TaskTracker::new(), Arc::new(AtomicBool::new(false)));
+        let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
+
+        let intake = Arc::new(intake(&config, &store, (&metrics, &clock), &spawn)?);
+        spawn.dispatchers(&config, sinks, &store, (&metrics, &clock));
+        spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
+
+        let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+        let admin_server = api::serve(
+            admin,
+            config.admin.tokens.clone(),
+            api::Admin {
+                store: Arc::clone(&store),
+                metrics: Arc::clone(&metrics),
+                clock,
+                stopping: Arc::clone(&stopping),
+            },
+        )?;
+        let paths = http::Paths {
+            calls: config.calls.as_ref().map(|calls| calls.path.clone()),
+            subscriptions: config.subscriptions.as_ref().map(|it| (it.path.clone(), it.lifecycle_path.clone())),
+        };
+        let public_server = http::serve(public, &config.server, paths, intake)?;
+        let (public_handle, admin_handle) = (public_server.handle(), admin_server.handle());
+        spawn.task(async move { drop(admin_server.await) });
+        spawn.task(async move { drop(public_server.await) });
+        tracing::info!(public = %public_addr, admin = %admin_addr, "serving");
+        Ok(Self {
+            public: public_addr,
+            admin: admin_addr,
+            metrics,
+            store,
+            config,
+            stopping,
+            public_server: public_handle,
+            admin_server: admin_handle,
+            intake_tasks,
+            dispatch_tasks,
+            tasks,
+        })
+    }
+
+    /// Stops in order, within the configured grace.
+    pub async fn stop(self) {
+        let began = std::time::Instant::now();
+        let grace = self.config.server.shutdown_grace;
+        let left = || grace.saturating_sub(began.elapsed()).max(LEAST_DRAIN);
+        self.stopping.store(true, Ordering::SeqCst);
+        tracing::info!(?grace, "stopping: not ready any more");
+        tokio::time::sleep(self.config.server.shutdown_delay).await;
+        let in_flight = self.public_server.stop(true);
+        if tokio::time::timeout(left(), in_flight).await.is_err() {
+            tracing::warn!("requests were still in flight when the grace ended");
+        }
+        self.intake_tasks.cancel();
+        self.dispatch_tasks.cancel();
+        self.admin_server.stop(false).await;
+        self.tasks.close();
+        if tokio::time::timeout(left(), self.tasks.wait()).await.is_err() {
+            tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
+        }
+        self.store.close().await;
+        tracing::info!(took = ?began.elapsed(), "stopped");
+    }
+}
+
+/// Builds the inbound half and starts what keeps its keys fresh.
+fn intake(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    (metrics, clock): (&Arc<Metrics>, &Clock),
+    spawn: &Spawn<'_>,
+) -> anyhow::Result<Intake> {
+    let limits = Limits { max_items: config.server.max_items };
+    let keys = |channel, url: &url::Url| -> anyhow::Result<Arc<Keys>> {
+        let keys = Keys::new(channel, url.clone(), Arc::clone(metrics), clock.clone())?;
+        spawn.task(Arc::clone(&keys).keep_fresh(spawn.intake.clone()));
+        Ok(keys)
+    };
+    let calls = match &config.calls {
+        Some(calls) => {
+            let keys = keys(Channel::Calls, &calls.openid_configuration)?;
+            Some(Calls::new(calls, keys, limits, clock.clone(), Arc::clone(metrics)))
+        }
+        None => None,
+    };
+    let subscriptions = match &config.subscriptions {
+        Some(subscriptions) => {
+            let keys = keys(Channel::Subscriptions, &subscriptions.openid_configuration)?;
+            Some(Subscriptions::new(subscriptions, keys, limits, clock.clone(), Arc::clone(metrics))?)
+        }
+        None => None,
+    };
+    Ok(Intake {
+        calls,
+        subscriptions,
+        routes: Routes::new(&config.routes)?,
+        store: Arc::clone(store),
+        metrics: Arc::clone(metrics),
+        rejections: Arc::new(Rejections::new(Arc::clone(metrics), clock.clone())),
+        clock: clock.clone(),
+        answer_timeout: config.server.answer_timeout,
+        quarantine_rate: quarantine_rate(),
+    })
+}
+
+/// Builds sinks as configured.
+///
+/// # Errors
+/// Every mistake, each with its key path.
+pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<sinks::SinkConfigError>> {
+    let mut built = Vec::new();
+    let mut mistakes = Vec::new();
+    for sink in configured {
+        match sinks::build(sink) {
+            Ok(it) => built.push((sink.name.clone(), it)),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }
+}
+
+/// Starts tasks, each with an owner.
+struct Spawn<'a> {
+    tasks: &'a TaskTracker,
+    intake: &'a CancellationToken,
+    dispatch: &'a CancellationToken,
+}
+
+impl Spawn<'_> {
+    fn task(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    fn dispatchers(
+        &self,
+        config: &Config,
+        sinks: BuiltSinks,
+        store: &Arc<dyn Store>,
+        (metrics, clock): (&Arc<Metrics>, &Clock),
+    ) {
+        for (name, sink) in sinks {
+            let settings = config.sinks.iter().find(|it| it.name == name).map(|it| it.dispatch.clone());
+            let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
+            let telling = (Arc::clone(metrics), clock.clone());
+            let dispatcher = Dispatcher::new((name, sink), settings, Arc::clone(store), telling);
+            self.task(dispatcher.run(self.dispatch.clone()));
+        }
+    }
+
+    fn housekeeping(
+        &self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        intake: &Arc<Intake>,
+        (metrics, clock): (&Arc<Metrics>, &Clock),
+    ) {
+        let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let (metrics, clock) = (Arc::clone(metrics), clock.clone());
+        let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
+        self.every(LOOK_EVERY, move || {
+            let (store, metrics, clock, sinks) =
+                (Arc::clone(&counted), Arc::clone(&metrics), clock.clone(), sinks.clone());
+            async move { count_backlogs(&store, &metrics, &clock, &sinks).await }
+        });
+        self.every(SWEEP_EVERY, move || {
+            let store = Arc::clone(&swept);
+            async move { sweep(&store).await }
+        });
+        self.every(LOOK_EVERY, move || {
+            let intake = Arc::clone(&replayed);
+            async move {
+                if let Err(error) = intake.replay().await {
+                    tracing::warn!(%error, "could not carry out replays; trying again");
+                }
+            }
+        });
+    }
+
+    fn every<F: Future<Output = ()> + Send>(&self, period: Duration, mut work: impl FnMut() -> F + Send + 'static) {
+        let cancel = self.intake.clone();
+        self.task(async move {
+            loop {
+                tokio::select! {
+                    () = cancel.cancelled() => return,
+                    () = tokio::time::sleep(period) => {}
+                }
+                work().await;
+            }
+        });
+    }
+}
+
+async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock, sinks: &[SinkName]) {
+    let Ok(backlogs) = store.backlog().await else { return };
+    let now = clock.now();
+    for sink in sinks {
+        let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
+            let age = backlog.oldest_at.map(|at| Duration::try_from(now.duration_since(at)).unwrap_or_default());
+            (backlog.n_open, backlog.n_dead, age.unwrap_or_default())
+        });
+        metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
+    }
+}
+
+async fn sweep(store: &Arc<dyn Store>) {
+    loop {
+        match store.sweep().await {
+            Ok(0) => return,
+            Ok(n) => tracing::debug!(n, "swept"),
+            Err(error) => {
+                tracing::warn!(%error, "could not sweep the store; trying again");
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,83 @@
+//! `reelhook check`: every mistake of a config at once; with `--probe`, a look at the far sides.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::print::say;
+use super::{ConfigArg, load, text};
+use crate::app::BuiltSinks;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::Channel;
+use crate::graph::keys::Keys;
+use crate::telemetry::Metrics;
+
+/// The longest that one probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook check --config my.toml           every mistake, each with its line and key
+  reelhook check --config my.toml --probe   also connect to the sinks and fetch the providers' keys
+
+Run it with the server's environment: secrets are read, variables override.
+
+Exit codes: 0 all is well, 1 a probe failed, 2 the config has mistakes")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Try each sink (nothing is sent) and fetch each provider's keys
+    #[arg(long)]
+    probe: bool,
+}
+
+/// Checks, and tells what was found.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let path = &args.config.config;
+    let (config, sinks) = match load::with_sinks(path) {
+        Ok(checked) => checked,
+        Err(code) => return Ok(code),
+    };
+    let (n_sinks, n_routes) = (text::counted(config.sinks.len(), "sink"), text::counted(config.routes.len(), "route"));
+    say!("{}: {n_sinks}, {n_routes}: no mistakes", path.display());
+    if args.probe && !probe(&config, sinks).await? {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Looks at each far side; returns whether all could be reached.
+async fn probe(config: &Config, sinks: BuiltSinks) -> anyhow::Result<bool> {
+    let mut all_well = true;
+    let mut tell = |what: String, failed: Option<String>| match failed {
+        None => say!("  ok      {what}"),
+        Some(why) => {
+            all_well = false;
+            say!("  FAILED  {what}: {}", text::safe(&why, 500));
+        }
+    };
+    for (name, sink) in sinks {
+        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, sink.probe()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_elapsed) => Some(format!("no answer within {PROBE_TIMEOUT:?}")),
+        };
+        tell(format!("sinks.{name}"), outcome);
+    }
+    let calls = config.calls.as_ref().map(|calls| ("calls", Channel::Calls, &calls.openid_configuration));
+    let subscriptions =
+        config.subscriptions.as_ref().map(|it| ("subscriptions", Channel::Subscriptions, &it.openid_configuration));
+    for (section, channel, url) in calls.into_iter().chain(subscriptions) {
+        let keys = Keys::new(channel, url.clone(), Arc::new(Metrics::new()), Clock::system())?;
+        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, keys.probe()).await {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_elapsed) => Some(format!("no answer within {PROBE_TIMEOUT:?}")),
+        };
+        tell(format!("{section}.openid_configuration"), outcome);
+    }
+    Ok(all_well)
+}

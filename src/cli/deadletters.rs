@@ -1,0 +1,136 @@
+//! `reelhook deadletters`: deliveries that were given up.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use super::print::{remark, say};
+use super::{ConfigArg, load, text};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::{DeliveryId, SinkName};
+use crate::store::{DeadLetters, DeliveryState, Store};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook deadletters list --sink crm
+  reelhook deadletters show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook deadletters replay --all --sink crm
+
+A running server need not be stopped. The ids are those of deliveries: `list` begins
+each line with one.")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// The dead letters, newest first, a line each: id, when, sink, attempts, last reason
+    #[command(after_help = "Example:\n  reelhook deadletters list --sink crm --limit 20")]
+    List {
+        /// Of this sink only
+        #[arg(long)]
+        sink: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// One dead letter: every attempt, and the event
+    #[command(after_help = "Example:\n  reelhook deadletters show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f")]
+    Show {
+        /// The delivery's id
+        id: Uuid,
+    },
+    /// Make dead letters due again, under their old delivery ids
+    #[command(after_help = "\
+Examples:
+  reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook deadletters replay --all --sink crm")]
+    Replay {
+        /// The delivery's id
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<Uuid>,
+        /// All of them (with --sink: all of that sink)
+        #[arg(long)]
+        all: bool,
+        /// Of this sink only
+        #[arg(long, requires = "all")]
+        sink: Option<String>,
+    },
+}
+
+/// Runs the command; a running server need not be stopped for it.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = match load::config(&args.config.config) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let store = load::store(&config)?;
+    match args.action {
+        Action::List { sink, limit } => list(&store, sink.map(|sink| named(&config, &sink)), limit).await,
+        Action::Show { id } => show(&store, DeliveryId(id)).await,
+        Action::Replay { id: Some(id), .. } => replay(&store, DeadLetters::One(DeliveryId(id))).await,
+        Action::Replay { sink: Some(sink), .. } => replay(&store, DeadLetters::OfSink(named(&config, &sink))).await,
+        Action::Replay { .. } => replay(&store, DeadLetters::All).await,
+    }
+}
+
+/// The sink of that name; one that the config does not have may still have dead letters.
+fn named(config: &Config, sink: &str) -> SinkName {
+    let sink = SinkName::new(sink);
+    if !config.sinks.iter().any(|known| known.name == sink) {
+        remark!("note: the config has no sink {}", text::safe(sink.as_str(), 64));
+    }
+    sink
+}
+
+async fn list(store: &dyn Store, sink: Option<SinkName>, limit: usize) -> anyhow::Result<ExitCode> {
+    let dead = store.deliveries(DeliveryState::Dead, sink.as_ref(), limit).await?;
+    for letter in &dead {
+        say!(
+            "{}  {}  {}  {}  {}",
+            letter.id,
+            text::instant(letter.at),
+            letter.sink,
+            text::counted(letter.n_attempts as usize, "attempt"),
+            text::safe(&letter.reason, 120)
+        );
+    }
+    remark!("{}", text::listed(dead.len(), limit, "dead letter"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(store: &dyn Store, id: DeliveryId) -> anyhow::Result<ExitCode> {
+    let letter = store.delivery(id).await?;
+    let letter = letter.with_context(|| format!("no delivery {id}; `deadletters list` shows what was given up"))?;
+    for line in text::delivery(&letter, Clock::system().now()) {
+        say!("{line}");
+    }
+    if let Some(event) = store.event(letter.event).await? {
+        say!("{}", text::event(&event));
+        say!("{}", text::safe(&event.data, 65_536));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn replay(store: &dyn Store, which: DeadLetters) -> anyhow::Result<ExitCode> {
+    let n = store.replay_dead(which.clone()).await?;
+    if n == 0 {
+        match which {
+            DeadLetters::One(id) => remark!("no dead letter {id}; `deadletters list` shows those there are"),
+            DeadLetters::OfSink(_) | DeadLetters::All => remark!("no dead letters: nothing to replay"),
+        }
+        return Ok(ExitCode::FAILURE);
+    }
+    let (due, them) = if n == 1 { ("is", "it") } else { ("are", "them") };
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    say!("{} {due} due again; a running server picks {them} up within seconds", text::counted(n, "dead letter"));
+    Ok(ExitCode::SUCCESS)
+}

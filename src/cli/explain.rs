@@ -1,0 +1,104 @@
+//! `reelhook explain`: the story of one operation, in words.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::print::{remark, say};
+use super::{ConfigArg, load, text};
+use crate::clock::Clock;
+use crate::domain::{Order, Status, describe_subcode};
+use crate::store::{EventView, OperationView, Store};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  reelhook explain 0fe0623f-d628-42ed-b4bd-8ac290072cc5")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// The operation's id, with or without dashes
+    id: String,
+}
+
+/// Tells it; a running server need not be stopped for it. Exit code 1 where the operation is not known.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = match load::config(&args.config.config) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let operations = load::store(&config)?.operations(&args.id).await?;
+    if operations.is_empty() {
+        remark!(
+            "nothing is known of operation {}: Graph never spoke of it here, or its retention is over. \
+             `reelhook quarantine list` shows what was refused.",
+            text::safe(&args.id, 64)
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    for operation in &operations {
+        for line in tell(operation) {
+            say!("{line}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(operation: &OperationView) -> Vec<String> {
+    let now = Clock::system().now();
+    let mut lines = vec![
+        format!("operation      {}", text::safe(&operation.id, 64)),
+        format!("call           {}", text::safe(operation.call_id.as_deref().unwrap_or("not known"), 64)),
+        format!("clientContext  {}", text::safe(operation.client_context.as_deref().unwrap_or("none"), 256)),
+        format!("status         {}", text::safe(operation.status.as_str(), 64)),
+        format!("first heard    {}", text::instant(operation.created_at)),
+        format!("last moved     {}", text::instant(operation.modified_at)),
+    ];
+    for event in &operation.events {
+        lines.push(String::new());
+        lines.push(format!(
+            "{}  {} (event {})",
+            text::instant(event.received_at),
+            text::safe(&event.kind, 64),
+            event.id
+        ));
+        lines.extend(meaning(event).into_iter().map(|line| format!("  {line}")));
+        if event.deliveries.is_empty() {
+            lines.push("  no route matched: it is kept; mend the routes and run `reelhook unmatched replay`".into());
+        }
+        for delivery in &event.deliveries {
+            lines.extend(text::delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
+        }
+    }
+    lines
+}
+
+/// What the notification said, in words.
+fn meaning(event: &EventView) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(order) = event.order {
+        lines.push(match order {
+            Order::First => "the first that was heard of the operation".into(),
+            Order::Advanced => "took the operation further".to_owned(),
+            Order::Repeated => "told again what was known".into(),
+            Order::Late => "came late: the operation had already left this state and stays where it is".into(),
+            Order::Conflicting => "told of another end than the one already known: the first end stands".into(),
+        });
+    }
+    let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return lines };
+    if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
+        let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
+        let (code, subcode) = (number("code"), number("subcode"));
+        let words = describe_subcode(subcode).unwrap_or("a subcode that is not known here");
+        let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
+        lines.push(format!("result {code}, subcode {subcode}: {words}. {}", text::safe(message, 200)));
+    }
+    if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {
+        lines.push(format!("completionReason {}", text::safe(reason, 64)));
+    }
+    match data.get("recordingLocation").and_then(Value::as_str) {
+        Some(_) => lines.push("it says where the recording lies".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it names no recording".into()),
+        None => {}
+    }
+    lines
+}

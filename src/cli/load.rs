@@ -1,0 +1,96 @@
+//! Loading the config and opening the store for a command, and telling what is wrong with them.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::EXIT_CONFIG;
+use super::print::remark;
+use crate::app::{BuiltSinks, build_sinks};
+use crate::clock::Clock;
+use crate::config::{self, Config, Loaded, Mistakes, Places, Remark, Sink};
+use crate::domain::Channel;
+use crate::graph::keys::Keys;
+use crate::graph::{Limits, Subscriptions};
+use crate::routing::Routes;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry::Metrics;
+
+/// Loads a config; tells every mistake and warning. `Err` is the exit code.
+pub fn config(path: &Path) -> Result<Config, ExitCode> {
+    match config::load(path, config::variables()) {
+        Ok(Loaded { config, warnings, .. }) => {
+            tell_warnings(&warnings);
+            Ok(config)
+        }
+        Err(mistakes) => Err(tell_mistakes(mistakes.list)),
+    }
+}
+
+/// Loads a config and builds what is built of it: tells what the sinks, the keys and the routes find wrong in the same
+/// go. `Err` is the exit code.
+pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
+    let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
+        Ok(loaded) => loaded,
+        Err(Mistakes { mut list, sinks, places }) => {
+            list.extend(sinks_of(&sinks, &places).err().unwrap_or_default());
+            return Err(tell_mistakes(list));
+        }
+    };
+    tell_warnings(&warnings);
+    let others = others(&config).into_iter().map(|told| places.remark(&told));
+    match sinks_of(&config.sinks, &places) {
+        Ok(sinks) if others.len() == 0 => Ok((config, sinks)),
+        sinks => Err(tell_mistakes(sinks.err().into_iter().flatten().chain(others).collect())),
+    }
+}
+
+fn sinks_of(sinks: &[Sink], places: &Places) -> Result<BuiltSinks, Vec<Remark>> {
+    build_sinks(sinks).map_err(|wrong| {
+        let lines = wrong.iter().flat_map(|sink| sink.lines());
+        lines.map(|told| places.remark(&told)).collect()
+    })
+}
+
+/// What is wrong with what is neither plain config nor a sink: certificates' keys, routes. Each begins with its key path.
+fn others(config: &Config) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    if let Err(error) = Routes::new(&config.routes) {
+        mistakes.push(error.to_string());
+    }
+    if let Some(subscriptions) = &config.subscriptions {
+        let (metrics, clock) = (Arc::new(Metrics::new()), Clock::system());
+        let url = subscriptions.openid_configuration.clone();
+        match Keys::new(Channel::Subscriptions, url, Arc::clone(&metrics), clock.clone()) {
+            Ok(keys) => {
+                let limits = Limits { max_items: config.server.max_items };
+                if let Err(error) = Subscriptions::new(subscriptions, keys, limits, clock, metrics) {
+                    mistakes.push(error.to_string());
+                }
+            }
+            Err(error) => mistakes.push(error.to_string()),
+        }
+    }
+    mistakes
+}
+
+fn tell_warnings(warnings: &[Remark]) {
+    for warning in warnings {
+        remark!("warning: {warning}");
+    }
+}
+
+fn tell_mistakes(mut mistakes: Vec<Remark>) -> ExitCode {
+    mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+    for mistake in &mistakes {
+        remark!("{mistake}");
+    }
+    let n = mistakes.len();
+    remark!("{n} mistake{} in the config", if n == 1 { "" } else { "s" });
+    ExitCode::from(EXIT_CONFIG)
+}
+
+/// Opens the store of a config beside a running server, or without one.
+pub fn store(config: &Config) -> anyhow::Result<SqliteStore> {
+    Ok(SqliteStore::open_for_operator(&config.store, Clock::system())?)
+}

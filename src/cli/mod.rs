@@ -1,0 +1,141 @@
+//! The command line: one file for each subcommand. Standard output has what was asked for, a thing a line; standard error
+//! has what is said about it.
+//!
+//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 74 the store's disk
+//! failed (start again: the log recovers what was acknowledged).
+
+mod check;
+mod conformance;
+mod deadletters;
+mod demo;
+mod explain;
+mod healthcheck;
+mod load;
+mod print;
+mod quarantine;
+mod serve;
+mod simulate;
+mod text;
+mod unmatched;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::print::remark;
+
+/// The exit code for wrong usage or config.
+const EXIT_CONFIG: u8 = 2;
+
+/// Receives Microsoft Graph notifications that carry a recordOperation: verified, stored durably, matched by
+/// clientContext, delivered to sinks.
+#[derive(Debug, Parser)]
+#[command(name = "reelhook", version, about, max_term_width = 100)]
+#[command(after_help = "\
+Start here:
+  reelhook demo                     see it work, without any set-up
+  reelhook check --config my.toml   find every mistake in a config
+  reelhook serve --config my.toml   receive
+
+Each command's --help has examples.
+
+Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or config,
+74 the store's disk failed")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive notifications and deliver them
+    #[command(after_help = "\
+Examples:
+  reelhook serve --config my.toml
+  REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
+
+Logs on standard error, JSON lines unless the config says log.format = \"text\".
+SIGTERM or Ctrl-C stops it in order; a second one ends it at once.
+
+Exit codes: 0 stopped, 1 it could not start, 2 the config has mistakes,
+74 the store's disk failed: start again, nothing acknowledged is lost")]
+    Serve(ConfigArg),
+    /// Find every mistake in a config; with --probe, try the sinks and the key providers
+    Check(check::Args),
+    /// See it work: a server and a simulated Microsoft Graph in one process, in a temporary folder
+    Demo(demo::Args),
+    /// Play Microsoft Graph against any receiver
+    Simulate(Box<simulate::Args>),
+    /// Grade any receiver, with reasons
+    Conformance(Box<conformance::Args>),
+    /// Deliveries that were given up: list, show, replay
+    Deadletters(deadletters::Args),
+    /// What arrived but proved nothing: list, show, replay
+    Quarantine(quarantine::Args),
+    /// What no route matched: list, show, replay
+    Unmatched(unmatched::Args),
+    /// Tell the story of one operation: what came, what it matched, what became of each delivery
+    Explain(explain::Args),
+    /// Ask a running server whether it is alive (for containers without a shell)
+    Healthcheck(healthcheck::Args),
+}
+
+/// Where the config is.
+#[derive(Debug, clap::Args)]
+struct ConfigArg {
+    /// The config file
+    #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG", default_value = "config/reelhook.toml")]
+    config: PathBuf,
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    // Only the first call in a process can fail, and then a provider is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            remark!("reelhook: cannot start its runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let system = actix_web::rt::System::with_tokio_rt(move || runtime);
+    match system.block_on(until_cut_off(dispatch(cli.command))) {
+        Ok(code) => code,
+        Err(error) => {
+            remark!("reelhook: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command, but not after nobody reads what it says any more: that ends it well.
+async fn until_cut_off(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let outcome = tokio::select! {
+        biased;
+        outcome = command => outcome,
+        () = print::cut_off() => Ok(ExitCode::SUCCESS),
+    };
+    match print::failure() {
+        None => outcome,
+        Some(error) => Err(anyhow::anyhow!("cannot write to standard output: {error}")),
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve::run(&args.config).await,
+        Command::Check(args) => check::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Simulate(args) => simulate::run(*args).await,
+        Command::Conformance(args) => conformance::run(*args).await,
+        Command::Deadletters(args) => deadletters::run(args).await,
+        Command::Quarantine(args) => quarantine::run(args).await,
+        Command::Unmatched(args) => unmatched::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+        Command::Healthcheck(args) => healthcheck::run(args).await,
+    }
+}

@@ -1,0 +1,87 @@
+//! Load: the bodies, the progress bar, the report.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::stage::Stage;
+use super::{ChannelName, LoadArgs};
+use crate::cli::print::say;
+use crate::simulator::client::Post;
+use crate::simulator::load::{Bodies, Load, Plan};
+use crate::simulator::payload::Seed;
+use crate::simulator::{Graph, SimulatorError};
+
+const CONNECTIONS: u16 = 64;
+const DURATION: Duration = Duration::from_secs(10);
+const TICK: Duration = Duration::from_millis(200);
+
+/// Runs the load and prints its report. Returns whether every answer was 2xx.
+pub(super) async fn run(
+    stage: &Stage,
+    args: LoadArgs,
+    channel: Option<ChannelName>,
+    as_json: bool,
+) -> anyhow::Result<bool> {
+    let plan = Plan {
+        connections: args.connections.unwrap_or(CONNECTIONS).into(),
+        rate: args.rate,
+        count: args.count,
+        duration: args.duration.or_else(|| args.count.is_none().then_some(DURATION)),
+    };
+    let (graph, mut seed) = (&stage.graph, Seed::new(stage.seed));
+    let (head, bodies) = match channel {
+        _ if args.encrypted => (graph.notifications_with(""), Bodies::encrypted(graph, &mut seed)?),
+        Some(ChannelName::Subscriptions) => (graph.notifications_with(""), Bodies::changes(graph, &mut seed)),
+        Some(ChannelName::Calls) | None => (calls_head(graph, plan)?, Bodies::recordings(&mut seed)),
+    };
+    let load = Load::new(graph.client.clone(), &head, bodies, plan)?;
+    let bar = bar(plan);
+    let report = {
+        let running = load.run();
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                report = &mut running => break report,
+                _ = tokio::signal::ctrl_c() => load.stop(),
+                () = tokio::time::sleep(TICK) => show(&bar, &load),
+            }
+        }
+    };
+    bar.finish_and_clear();
+    if as_json {
+        say!("{}", report.json());
+    } else {
+        say!("{report}\nseed       {}", stage.seed);
+    }
+    Ok(report.n_errors() == 0)
+}
+
+/// The head of every POST: its token outlives the run.
+fn calls_head(graph: &Graph, plan: Plan) -> Result<Post, SimulatorError> {
+    let seconds = plan.duration.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or_default());
+    let token = graph.identity.calls_token(&graph.app_id, &graph.tenant).shifted("exp", seconds).sign()?;
+    Ok(graph.calls_with(&format!("Bearer {token}"), ""))
+}
+
+/// A bar on a terminal; elsewhere nothing is drawn.
+fn bar(plan: Plan) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    match plan.n_total().or(plan.duration.map(|time| time.as_millis().try_into().unwrap_or(u64::MAX))) {
+        Some(length) => {
+            let style = ProgressStyle::with_template("[{bar:40}] {percent:>3} %  {msg}  {elapsed} of about {duration}");
+            ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        }
+        None => ProgressBar::new_spinner(),
+    }
+}
+
+fn show(bar: &ProgressBar, load: &Arc<Load>) {
+    let n_done = load.n_done();
+    bar.set_position(if load.plan().n_total().is_some() { n_done } else { bar.elapsed().as_millis() as u64 });
+    bar.set_message(format!("{n_done} done"));
+}

@@ -1,0 +1,314 @@
+//! `reelhook simulate`: plays Microsoft Graph against any receiver, as a friendly day or as load.
+
+mod load;
+pub(super) mod stage;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::stage::{Stage, StageArgs};
+use super::EXIT_CONFIG;
+use super::print::{remark, say};
+use crate::simulator::scenario::{self, Channels, Part, Step};
+use crate::simulator::{ClientError, noop};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook simulate                                  one friendly day, each POST with its answer
+  reelhook simulate --scenario dialects,reordering   parts of it
+  reelhook simulate --certificate-key key.pem        with encrypted notifications
+  reelhook simulate --rate 500 --duration 30s        load: 500 a second, however slow the answers
+  reelhook simulate --connections 64 --duration 30s  load: as fast as it answers
+  reelhook simulate --hold --scenario none           serve the keys until Ctrl-C
+
+Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
+pub struct Args {
+    #[command(flatten)]
+    stage: StageArgs,
+    /// Which channel [default: both; for load: calls]
+    #[arg(long, value_enum)]
+    channel: Option<ChannelName>,
+    /// Which parts of the friendly day
+    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "all")]
+    scenario: Vec<PartName>,
+    /// Go on serving the keys until Ctrl-C
+    #[arg(long)]
+    hold: bool,
+    /// Print a bearer token for the calls channel: `token <jwt>`
+    #[arg(long)]
+    print_token: bool,
+    /// Print one line of JSON on standard output
+    #[arg(long)]
+    json: bool,
+    /// Serve a receiver that does nothing (reads the body, answers 202) until Ctrl-C
+    #[arg(long, value_name = "ADDRESS", exclusive = true)]
+    serve_noop: Option<SocketAddr>,
+    #[command(flatten)]
+    load: LoadArgs,
+}
+
+/// Any of these makes it load.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Load")]
+struct LoadArgs {
+    /// So many notifications a second, each due at a fixed time; latency counts from then
+    #[arg(long, value_name = "NUMBER", value_parser = positive)]
+    rate: Option<f64>,
+    /// So many connections, each with one request under way [default: 64]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    connections: Option<u16>,
+    /// For so long, such as 30s or 5m [default: 10s, unless --count is given]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+    /// So many notifications
+    #[arg(long, value_name = "NUMBER")]
+    count: Option<u64>,
+    /// Change notifications with encrypted content
+    #[arg(long, requires = "certificate_key")]
+    encrypted: bool,
+}
+
+impl LoadArgs {
+    fn is_load(&self) -> bool {
+        self.rate.is_some() || self.connections.is_some() || self.duration.is_some() || self.count.is_some()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ChannelName {
+    Calls,
+    Subscriptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum PartName {
+    All,
+    None,
+    Handshake,
+    Recordings,
+    Duplicates,
+    Reordering,
+    Dialects,
+    Changes,
+    Lifecycle,
+    Encrypted,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).ok_or("expected a number above 0".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
+    Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".into())
+}
+
+impl Args {
+    /// What is wrong beyond what clap sees.
+    fn mistake(&self) -> Option<&'static str> {
+        if self.load.encrypted && self.channel == Some(ChannelName::Calls) {
+            return Some("--encrypted is for --channel subscriptions: the calls channel has no encryption");
+        }
+        if self.load.encrypted && !self.load.is_load() {
+            return Some("--encrypted is for load; for the friendly day, --scenario encrypted");
+        }
+        if self.scenario.contains(&PartName::Encrypted) && self.stage.certificate_key.is_none() {
+            return Some("--scenario encrypted needs --certificate-key FILE");
+        }
+        None
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        if self.scenario.contains(&PartName::All) {
+            return Part::ALL.to_vec();
+        }
+        let parts = self.scenario.iter().filter_map(|name| match name {
+            PartName::All | PartName::None => None,
+            PartName::Handshake => Some(Part::Handshake),
+            PartName::Recordings => Some(Part::Recordings),
+            PartName::Duplicates => Some(Part::Duplicates),
+            PartName::Reordering => Some(Part::Reordering),
+            PartName::Dialects => Some(Part::Dialects),
+            PartName::Changes => Some(Part::Changes),
+            PartName::Lifecycle => Some(Part::Lifecycle),
+            PartName::Encrypted => Some(Part::Encrypted),
+        });
+        parts.collect()
+    }
+
+    fn channels(&self) -> Channels {
+        Channels {
+            calls: self.channel != Some(ChannelName::Subscriptions),
+            subscriptions: self.channel != Some(ChannelName::Calls),
+        }
+    }
+}
+
+/// Plays.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(address) = args.serve_noop {
+        let (address, server) = noop::serve(address)?;
+        remark!("answering 202 to everything on http://{address}");
+        server.await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(mistake) = args.mistake() {
+        remark!("reelhook: {mistake}");
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    }
+    let (parts, channels) = (args.parts(), args.channels());
+    let stage = match stage::open(args.stage) {
+        Ok(stage) => stage,
+        Err(error) => {
+            remark!("reelhook: {error:#}");
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    if args.print_token {
+        say!("token {}", stage.graph.calls_token()?);
+    }
+    if !args.json {
+        stage.tell_receiver_config();
+    }
+    let all_well = if args.load.is_load() {
+        load::run(&stage, args.load, args.channel, args.json).await?
+    } else {
+        friendly_day(&stage, (&parts, channels), args.json).await?
+    };
+    if args.hold {
+        hold(&stage).await?;
+    }
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn hold(stage: &Stage) -> anyhow::Result<()> {
+    remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+async fn friendly_day(stage: &Stage, play: (&[Part], Channels), as_json: bool) -> anyhow::Result<bool> {
+    let (mut n_posts, mut faults, mut hint) = (0, Vec::new(), None);
+    let all_well = scenario::play(&stage.graph, play, stage.seed, |step| {
+        n_posts += 1;
+        if let Some(fault) = step.fault() {
+            faults.push(json!({"part": step.part.as_str(), "what": step.what, "fault": fault, "status": status(step)}));
+            hint = hint.or_else(|| hint_for(step));
+        }
+        if !as_json {
+            say!("{}", line(step));
+        }
+    })
+    .await?;
+    let n_good = n_posts - faults.len();
+    if as_json {
+        say!("{}", json!({"posts": n_posts, "as_expected": n_good, "seed": stage.seed, "faults": faults}));
+    } else if n_posts > 0 {
+        say!("\n{n_good} of {n_posts} POSTs were answered as expected (seed {})", stage.seed);
+    }
+    if let Some(hint) = hint {
+        remark!("hint: {hint}");
+    }
+    Ok(all_well)
+}
+
+fn status(step: &Step) -> Option<u16> {
+    step.outcome.as_ref().ok().map(|answer| answer.status)
+}
+
+/// One POST and its answer in one line.
+fn line(step: &Step) -> String {
+    let (status, took) = match &step.outcome {
+        Ok(answer) => (answer.status.to_string(), format!("{:.1} ms", answer.took.as_secs_f64() * 1000.0)),
+        Err(_) => ("---".into(), String::new()),
+    };
+    let fault = step.fault().map(|fault| format!("   <- {fault}")).unwrap_or_default();
+    format!("{status}  {took:>9}  {:<20}  {:<10}  {}{fault}", step.path, step.part.as_str(), step.what)
+}
+
+fn hint_for(step: &Step) -> Option<&'static str> {
+    match &step.outcome {
+        Ok(answer) => match answer.status {
+            401 | 403 => Some(
+                "genuine tokens were refused: does the receiver's config have the lines above? \
+                 Each run has a new key; with --identity-dir FOLDER runs share theirs",
+            ),
+            404 => Some("the receiver does not know a path: see --calls-path, --notifications-path, --lifecycle-path"),
+            503 => Some("the receiver cannot decide or store now: can it reach the key provider above?"),
+            _ => None,
+        },
+        Err(ClientError::Connect { .. }) => Some("nobody listens there: is the receiver running? See --url"),
+        Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Outer {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Args, String> {
+        let all = ["simulate"].iter().chain(arguments);
+        Outer::try_parse_from(all).map(|outer| outer.args).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_flags_of_the_scripts_are_understood() {
+        let args = parse(&["--rate", "250", "--duration", "2s", "--connections", "64", "--channel", "calls", "--json"]);
+        let args = args.unwrap();
+        assert_eq!((args.load.rate, args.load.duration), (Some(250.0), Some(Duration::from_secs(2))));
+        assert!(args.load.is_load() && args.json);
+        let args = parse(&["--hold", "--print-token", "--identity-listen", "127.0.0.1:1", "--count", "0"]).unwrap();
+        assert!(args.hold && args.print_token && args.load.is_load());
+        let encrypted =
+            ["--channel", "subscriptions", "--encrypted", "--certificate-id", "b", "--certificate-key", "k"];
+        let args = parse(&[&encrypted[..], &["--count", "0"]].concat()).unwrap();
+        assert_eq!(args.mistake(), None);
+        assert!(parse(&["--serve-noop", "127.0.0.1:0"]).unwrap().serve_noop.is_some());
+    }
+
+    #[test]
+    fn without_load_flags_it_is_the_whole_friendly_day() {
+        let args = parse(&[]).unwrap();
+        assert!(!args.load.is_load());
+        assert_eq!(args.parts(), Part::ALL);
+        assert_eq!(args.channels(), Channels { calls: true, subscriptions: true });
+        assert_eq!(parse(&["--scenario", "none"]).unwrap().parts(), []);
+        assert_eq!(parse(&["--scenario", "dialects,handshake"]).unwrap().parts(), [Part::Dialects, Part::Handshake]);
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        for (arguments, told) in [
+            (&["--rate", "0"][..], "above 0"),
+            (&["--rate", "inf"], "above 0"),
+            (&["--duration=-3s"], "not negative"),
+            (&["--duration", "soon"], "such as 30s"),
+            (&["--connections", "0"], "--connections"),
+            (&["--encrypted", "--count", "1"], "--certificate-key"),
+            (&["--serve-noop", "127.0.0.1:0", "--json"], "--serve-noop"),
+        ] {
+            let error = parse(arguments).unwrap_err();
+            assert!(error.contains(told), "{arguments:?}: {error}");
+        }
+        assert!(parse(&["--scenario", "encrypted"]).unwrap().mistake().is_some());
+        assert!(parse(&["--encrypted", "--certificate-key", "k"]).unwrap().mistake().is_some());
+    }
+}

@@ -1,0 +1,143 @@
+//! What `simulate` and `conformance` share: who plays Graph, towards whom, and what the receiver must be told.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use tokio::task::JoinSet;
+
+use crate::cli::print::remark;
+use crate::clock::Clock;
+use crate::simulator::{
+    Certificate, Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Paths, Provider, SimulatorError,
+};
+
+/// The arguments that both have.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct StageArgs {
+    /// The receiver, without the paths
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// The application that notifications are for
+    #[arg(long, value_name = "GUID", default_value = DEMO_APP_ID)]
+    pub app_id: String,
+    /// The tenant that they come from
+    #[arg(long, value_name = "GUID", default_value = DEMO_TENANT)]
+    pub tenant: String,
+    /// Keep the signing key in this folder, so that several runs share it [default: a new key for each run]
+    #[arg(long, value_name = "FOLDER", help_heading = "Identity")]
+    pub identity_dir: Option<PathBuf>,
+    /// Serve the OpenID configurations and keys here
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9400", help_heading = "Identity")]
+    pub identity_listen: SocketAddr,
+    /// The environment variable that holds the subscriptions' clientState
+    #[arg(long, value_name = "NAME", default_value = "REELHOOK_CLIENT_STATE", help_heading = "Identity")]
+    pub client_state_env: String,
+    /// The private key (PEM) whose public half encrypts notifications; made where it is missing
+    #[arg(long, value_name = "FILE", help_heading = "Identity")]
+    pub certificate_key: Option<PathBuf>,
+    /// The id under which the receiver has that key
+    #[arg(long, value_name = "ID", default_value = "simulator", help_heading = "Identity")]
+    pub certificate_id: String,
+    /// Where call notifications go
+    #[arg(long, value_name = "PATH", default_value = "/graph/calls", help_heading = "Paths")]
+    pub calls_path: String,
+    /// Where change notifications go
+    #[arg(long, value_name = "PATH", default_value = "/graph/notifications", help_heading = "Paths")]
+    pub notifications_path: String,
+    /// Where lifecycle notifications go
+    #[arg(long, value_name = "PATH", default_value = "/graph/lifecycle", help_heading = "Paths")]
+    pub lifecycle_path: String,
+    /// Make the same ids as an earlier run [default: by chance]
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
+}
+
+/// Graph, with its key provider running.
+pub(in crate::cli) struct Stage {
+    pub graph: Graph,
+    pub provider: Provider,
+    pub seed: u64,
+    client_state_env: String,
+    certificate_key: Option<PathBuf>,
+    _servers: JoinSet<std::io::Result<()>>,
+}
+
+/// Opens the stage: keys are read or made, the provider is started.
+///
+/// # Errors
+/// The URL, a key file or the provider's address cannot be used: wrong usage, the text says which.
+pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
+    let clock = Clock::system();
+    let client = Client::new(&args.url)?;
+    let identity = match &args.identity_dir {
+        Some(folder) => Identity::in_folder(folder, clock)?,
+        None => Identity::new(clock)?,
+    };
+    let certificate = certificate(&args)?;
+    let (provider, server) = Provider::start(args.identity_listen, identity.clone())?;
+    let mut servers = JoinSet::new();
+    servers.spawn(server);
+    let client_state = std::env::var(&args.client_state_env).ok().filter(|text| !text.is_empty());
+    let graph = Graph {
+        client,
+        identity,
+        app_id: args.app_id,
+        tenant: args.tenant,
+        client_state,
+        certificate,
+        paths: Paths { calls: args.calls_path, notifications: args.notifications_path, lifecycle: args.lifecycle_path },
+    };
+    Ok(Stage {
+        graph,
+        provider,
+        seed: args.seed.unwrap_or_else(|| fastrand::u64(..1_000_000_000)),
+        client_state_env: args.client_state_env,
+        certificate_key: args.certificate_key,
+        _servers: servers,
+    })
+}
+
+fn certificate(args: &StageArgs) -> Result<Option<Certificate>, SimulatorError> {
+    args.certificate_key.as_ref().map(|path| Certificate::in_file(&args.certificate_id, path)).transpose()
+}
+
+impl Stage {
+    /// The lines that make a receiver trust this identity, to be pasted into reelhook's config.
+    pub(in crate::cli) fn receiver_config(&self) -> String {
+        let (app, provider) = (quoted(&self.graph.app_id), &self.provider);
+        let mut lines = format!(
+            "[calls]\napp_ids = [{app}]\nopenid_configuration = {}\n\n[subscriptions]\napp_ids = [{app}]\n\
+             openid_configuration = {}\nclient_states = [{{ env = {} }}]\n",
+            quoted(&provider.calls_configuration()),
+            quoted(&provider.subscriptions_configuration()),
+            quoted(&self.client_state_env),
+        );
+        if let (Some(certificate), Some(path)) = (&self.graph.certificate, &self.certificate_key) {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            let (id, path) = (quoted(certificate.id()), quoted(&path.to_string_lossy()));
+            // Writing to a String cannot fail.
+            let _ = write!(lines, "\n[[subscriptions.certificates]]\nid = {id}\nprivate_key = {{ file = {path} }}\n");
+        }
+        lines
+    }
+
+    /// Tells, on standard error, what the receiver must be configured with.
+    pub(in crate::cli) fn tell_receiver_config(&self) {
+        remark!("The receiver must trust this identity instead of Microsoft's. In reelhook's config:\n");
+        for line in self.receiver_config().lines() {
+            remark!("{}", if line.is_empty() { String::new() } else { format!("    {line}") });
+        }
+        remark!("");
+        if self.graph.client_state.is_none() {
+            let name = &self.client_state_env;
+            remark!("note: {name} is not set here, so subscription items carry no clientState and prove nothing;");
+            remark!("      set it to the same text here and for the receiver\n");
+        }
+    }
+}
+
+/// A TOML string: JSON's escapes are TOML's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,129 @@
+//! Text for a person at a terminal. Whatever came from outside is escaped: it cannot move the cursor or colour the line.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::store::{DeliveryState, DeliveryView, EventView};
+
+/// `text` with control characters shown, cut to `limit` characters.
+pub fn safe(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    for character in text.chars().take(limit) {
+        if character.is_control() || is_layout(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(limit).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters that turn the direction of what follows, or begin a new line.
+fn is_layout(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `1 dead letter`, `2 dead letters`, `no dead letters`.
+pub fn counted(n: usize, what: &str) -> String {
+    let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
+    match n {
+        0 => format!("no {many}"),
+        1 => format!("1 {what}"),
+        _ => format!("{n} {many}"),
+    }
+}
+
+/// What is said below a list that shows at most `limit`.
+pub fn listed(n: usize, limit: usize, what: &str) -> String {
+    format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
+}
+
+/// An instant, to the second.
+pub fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A duration in the two largest units that it has.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+/// The story of one delivery, a line for each thing that happened.
+pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![format!("to {} by route \"{}\" (delivery {})", delivery.sink, delivery.route, delivery.id)];
+    for failure in &delivery.failures {
+        lines.push(format!(
+            "  attempt {} at {} failed after {}: {}",
+            failure.number,
+            instant(failure.started_at),
+            duration(failure.took),
+            safe(&failure.reason, 300)
+        ));
+    }
+    lines.push(match delivery.state {
+        DeliveryState::Delivered => {
+            format!("  delivered at {} (attempt {})", instant(delivery.at), delivery.n_attempts)
+        }
+        DeliveryState::Dead => format!(
+            "  given up at {} after {}; `reelhook deadletters replay {}` tries again",
+            instant(delivery.at),
+            counted(delivery.n_attempts as usize, "attempt"),
+            delivery.id
+        ),
+        DeliveryState::Blocked => "  waits for an earlier delivery of the same operation to this sink".into(),
+        DeliveryState::Open if delivery.at <= now => "  due now".into(),
+        DeliveryState::Open => {
+            let left = Duration::try_from(delivery.at.duration_since(now)).unwrap_or_default();
+            format!("  under way, or next attempt in {} ({})", duration(left), instant(delivery.at))
+        }
+    });
+    lines
+}
+
+/// One event in one line.
+pub fn event(event: &EventView) -> String {
+    format!(
+        "{}  {}  {}  {}  {}",
+        event.id,
+        instant(event.received_at),
+        safe(&event.kind, 64),
+        safe(event.client_context.as_deref().unwrap_or("-"), 64),
+        safe(&event.resource, 100)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_move_a_terminal_is_shown_as_text() {
+        assert_eq!(safe("a\u{1b}[31mb\r\n", 99), "a\\u{1b}[31mb\\u{d}\\u{a}");
+        assert_eq!(safe("abc\u{202e}def", 4), "abc\\u{202e}…");
+        assert_eq!(safe("\u{61c}\u{2028}\u{2029}é", 99), "\\u{61c}\\u{2028}\\u{2029}é");
+    }
+
+    #[test]
+    fn one_is_told_from_many() {
+        assert_eq!(counted(0, "dead letter"), "no dead letters");
+        assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(listed(2, 2, "entry"), "2 entries (there may be more: --limit)");
+    }
+
+    #[test]
+    fn a_duration_is_told_in_its_largest_units() {
+        assert_eq!(duration(Duration::from_millis(12)), "12 ms");
+        assert_eq!(duration(Duration::from_secs(3720)), "1 h 2 min");
+    }
+}

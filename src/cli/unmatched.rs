@@ -1,0 +1,113 @@
+//! `reelhook unmatched`: what no route matched. It is kept; after the routes were mended it can be routed again.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use super::print::{remark, say};
+use super::{ConfigArg, load, text};
+use crate::config::Config;
+use crate::domain::EventId;
+use crate::routing::Routes;
+use crate::store::{EventView, Store};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook unmatched list
+  reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook unmatched replay --all   route all of them by the config as it is now
+
+A running server need not be stopped: it delivers within seconds what was routed to a
+sink that it has.")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// What is there, newest first, a line each: id, when, type, clientContext, resource
+    #[command(after_help = "Example:\n  reelhook unmatched list --limit 20")]
+    List {
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// One event
+    #[command(after_help = "Example:\n  reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f")]
+    Show {
+        /// Its id
+        id: Uuid,
+    },
+    /// Route again, by the config as it is now
+    #[command(after_help = "\
+Examples:
+  reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook unmatched replay --all")]
+    Replay {
+        /// The event's id
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<Uuid>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Runs the command; a running server need not be stopped for it.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = match load::config(&args.config.config) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let store = load::store(&config)?;
+    match args.action {
+        Action::List { limit } => {
+            let events = store.unmatched(limit).await?;
+            for event in &events {
+                say!("{}", text::event(event));
+            }
+            remark!("{}", text::listed(events.len(), limit, "unmatched event"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Show { id } => {
+            let event = event(&store, EventId(id)).await?;
+            say!("{}\n{}", text::event(&event), text::safe(&event.data, 65_536));
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Replay { id, .. } => replay(&store, &config, id.map(EventId)).await,
+    }
+}
+
+async fn replay(store: &dyn Store, config: &Config, id: Option<EventId>) -> anyhow::Result<ExitCode> {
+    let routes = Routes::new(&config.routes)?;
+    let events = match id {
+        Some(id) => vec![event(store, id).await?],
+        None => store.unmatched(usize::MAX).await?,
+    };
+    let (mut n_routed, mut n_deliveries) = (0, 0);
+    for event in &events {
+        let n = route(store, &routes, event).await?;
+        n_routed += usize::from(n > 0);
+        n_deliveries += n;
+    }
+    let (of, due) = (text::counted(events.len(), "event"), text::counted(n_deliveries, "delivery"));
+    say!("{n_routed} of {of} matched now: {due} due");
+    Ok(if n_routed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn event(store: &dyn Store, id: EventId) -> anyhow::Result<EventView> {
+    let event = store.event(id).await?;
+    event.with_context(|| format!("no event {}; `unmatched list` shows those that matched nothing", id.0))
+}
+
+async fn route(store: &dyn Store, routes: &Routes, event: &EventView) -> anyhow::Result<usize> {
+    let deliveries = routes.matches(&event.routing_key());
+    Ok(if deliveries.is_empty() { 0 } else { store.route_again(event.id, deliveries).await? })
+}

@@ -1,0 +1,74 @@
+//! Where each key of a config stands. What only its reader can find wrong (a sink its own table, the crypto a key) is
+//! found after the config was read, and is told with its line all the same.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::mistakes::{Place, Remark};
+
+/// The keys of a config, and where they stand.
+#[derive(Clone, Debug)]
+pub struct Places {
+    file: Arc<str>,
+    known: BTreeMap<String, Place>,
+}
+
+impl Places {
+    /// Of the config that is shown as `file`; no key yet.
+    pub(super) fn new(file: &str) -> Self {
+        Self { file: file.into(), known: BTreeMap::new() }
+    }
+
+    /// Notes where `key` stands.
+    pub(super) fn note(&mut self, key: String, place: Place) {
+        self.known.insert(key, place);
+    }
+
+    /// Whether `key` is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.known.contains_key(key)
+    }
+
+    /// Where `key` stands; where it is missing, where what should hold it stands.
+    pub(super) fn of(&self, key: &str) -> Place {
+        let mut path = key;
+        loop {
+            if let Some(place) = self.known.get(path) {
+                return place.clone();
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = path.get(..end).unwrap_or_default(),
+                None => return Place::File,
+            }
+        }
+    }
+
+    /// Something to say about a place.
+    pub(super) fn remark_at(&self, place: Place, key: &str, text: String) -> Remark {
+        Remark { file: Arc::clone(&self.file), place, key: key.to_owned(), text }
+    }
+
+    /// Something to say about a key, from a text that begins with its path: `sinks.crm.url: found .., expected ..`.
+    pub fn remark(&self, told: &str) -> Remark {
+        let (key, text) = told.split_once(": ").unwrap_or(("", told));
+        self.remark_at(self.of(key), key, text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_later_has_its_line_too() {
+        let mut places = Places::new("my.toml");
+        places.note("sinks.crm".into(), Place::Line(7));
+        places.note("sinks.crm.headers".into(), Place::Variable("REELHOOK__SINKS__CRM__HEADERS".into()));
+        let told = |text: &str| places.remark(text).to_string();
+        assert_eq!(told("sinks.crm.url: found nothing: no"), "my.toml:7: sinks.crm.url: found nothing: no");
+        let variable = told("sinks.crm.headers.cookie: found text");
+        assert_eq!(variable, "REELHOOK__SINKS__CRM__HEADERS: sinks.crm.headers.cookie: found text");
+        assert_eq!(told("routes: too large"), "my.toml: routes: too large");
+        assert_eq!(told("something"), "my.toml: something");
+    }
+}

@@ -1,0 +1,81 @@
+//! `[dispatch]` and `[sinks.NAME]`. A sink's own keys are handed on as they are: the sinks read them.
+
+use std::time::Duration;
+
+use crate::config::section::Section;
+use crate::config::value::{count, duration, name, share};
+use crate::config::{Dispatch, Sink, SinkDispatch};
+use crate::domain::SinkName;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// The most delays of a schedule.
+const MAX_ATTEMPTS: usize = 100;
+/// The delay before each attempt, in seconds: the schedule that Standard Webhooks recommends
+/// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
+const RETRY: [u64; 10] = [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
+/// Reads `[dispatch]`: what holds for every sink unless the sink says otherwise.
+pub fn dispatch(root: &mut Section<'_>) -> Dispatch {
+    let defaults = SinkDispatch {
+        concurrency: 8,
+        timeout: Duration::from_secs(30),
+        queue: 1024,
+        retry: RETRY.map(Duration::from_secs).to_vec(),
+        jitter: 0.2,
+        max_retry_after: HOUR,
+    };
+    Dispatch { defaults: sink_dispatch(&mut root.section_or_empty("dispatch"), &defaults) }
+}
+
+fn sink_dispatch(section: &mut Section<'_>, defaults: &SinkDispatch) -> SinkDispatch {
+    SinkDispatch {
+        concurrency: section.or("concurrency", defaults.concurrency, count(1..=1024)),
+        timeout: section.or("timeout", defaults.timeout, duration(Duration::from_millis(100)..=HOUR)),
+        queue: section.or("queue", defaults.queue, count(1..=1_000_000)),
+        retry: retry(section).unwrap_or_else(|| defaults.retry.clone()),
+        jitter: section.or("jitter", defaults.jitter, share),
+        max_retry_after: section.or("max_retry_after", defaults.max_retry_after, duration(Duration::ZERO..=7 * DAY)),
+    }
+}
+
+fn retry(section: &mut Section<'_>) -> Option<Vec<Duration>> {
+    let key = section.path_of("retry");
+    let delays = section.list("retry", duration(Duration::ZERO..=30 * DAY))?;
+    if delays.len() > MAX_ATTEMPTS || (delays.is_empty() && !section.report.has_mistake(&key)) {
+        let text = format!(
+            "found {} delays, expected 1 to {MAX_ATTEMPTS}: one before each attempt, as [\"0s\", \"5s\", \"5m\"]",
+            delays.len()
+        );
+        section.report.mistake(&key, text);
+    }
+    Some(delays)
+}
+
+/// Reads `[sinks.NAME]`, each.
+pub fn sinks(root: &mut Section<'_>, dispatch: &Dispatch) -> Vec<Sink> {
+    let Some(mut section) = root.section("sinks") else { return Vec::new() };
+    let sections = section.named_sections();
+    let mut sinks = Vec::with_capacity(sections.len());
+    for (name, mut section) in sections {
+        if !is_sink_name(&name) {
+            let text = format!(
+                "found {name:?}, expected a name of 1 to 64 characters a-z, 0-9, - and _ without a double __ \
+                 (so that variables can name it)"
+            );
+            section.report.mistake(section.path(), text);
+        }
+        let kind = section.need("kind", "the kind of sink, as \"file\" or \"http\"", self::name(64));
+        let settings = sink_dispatch(&mut section, &dispatch.defaults);
+        let table = section.rest();
+        if let Some(kind) = kind {
+            sinks.push(Sink { name: SinkName::new(&name), kind, dispatch: settings, table });
+        }
+    }
+    sinks
+}
+
+fn is_sink_name(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
+    plain && (1..=64).contains(&name.len()) && !name.contains("__")
+}

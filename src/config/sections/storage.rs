@@ -1,0 +1,43 @@
+//! `[store]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytesize::ByteSize;
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::config::Store;
+use crate::config::section::Section;
+use crate::config::value::{count, duration, name, size};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Reads `[store]`.
+pub fn store(root: &mut Section<'_>) -> Store {
+    let mut section = root.section_or_empty("store");
+    Store {
+        path: PathBuf::from(section.or("path", "data/reelhook.db".to_owned(), name(4096))),
+        encryption_key: encryption_key(&mut section),
+        deduplicate: section.or("deduplicate", DAY, duration(Duration::from_secs(60)..=30 * DAY)),
+        token_retention: section.or("token_retention", DAY, duration(Duration::ZERO..=30 * DAY)),
+        retention: section.or("retention", 30 * DAY, duration(HOUR..=3650 * DAY)),
+        disk_reserve_bytes: section.or("disk_reserve", 256 << 20, size(ByteSize(0)..=ByteSize::tib(1))),
+        quarantine_max_entries: section.or("quarantine_max_entries", 10_000, count(1..=10_000_000)),
+        quarantine_max_bytes: section.or("quarantine_max_bytes", 64 << 20, size(ByteSize::kib(64)..=ByteSize::tib(1))),
+    }
+}
+
+fn encryption_key(section: &mut Section<'_>) -> Option<SecretString> {
+    let key = section.secret("encryption_key")?;
+    let bytes = STANDARD.decode(key.expose_secret().trim()).map(Zeroizing::new);
+    if bytes.is_ok_and(|bytes| bytes.len() == 32) {
+        return Some(key);
+    }
+    let text = "found something else, expected 32 bytes in base64; `head -c 32 /dev/urandom | base64` makes them";
+    section.report.mistake(&section.path_of("encryption_key"), text);
+    None
+}

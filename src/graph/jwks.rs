@@ -1,0 +1,210 @@
+//! The signing keys that a provider publishes (RFC 7517), as far as they may verify an RS256 token.
+//!
+//! **Invariants**
+//! 1. A key that is not plainly for RS256 signatures is not in the set: encryption keys, other types and algorithms,
+//!    RSA below 2048 bits.
+//! 2. A `kid` means one key: where two keys share one, neither is used.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The most keys that a document may hold.
+const MAX_KEYS: usize = 1_000;
+/// The longest `kid` that is looked up.
+pub(super) const MAX_KID_BYTES: usize = 256;
+/// RSA moduli in bytes.
+const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+/// RSA exponents in bytes.
+const MAX_EXPONENT_BYTES: usize = 8;
+
+/// One signing key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// What verifies.
+    pub(super) decoding: DecodingKey,
+    /// Whose tokens it may sign, with `{tenantid}` for the token's tenant; `None`: anyone's.
+    pub(super) issuer: Option<String>,
+}
+
+/// A provider's signing keys.
+#[derive(Debug, Default)]
+pub struct KeySet {
+    keys: HashMap<String, Key>,
+    /// The provider's own issuer, with `{tenantid}` for the token's tenant.
+    pub(super) issuer: Option<String>,
+    /// Tells one fetched set from another; 0 is the set that was never fetched.
+    pub(super) generation: u64,
+}
+
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: String,
+    n: String,
+    e: String,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    alg: Option<String>,
+    issuer: Option<String>,
+}
+
+impl KeySet {
+    /// Reads a JWKS document; `issuer` is what the OpenID configuration says.
+    ///
+    /// # Errors
+    /// What is wrong with the whole document; single keys that cannot be used are passed over.
+    pub fn read(document: &[u8], issuer: Option<String>) -> Result<Self, &'static str> {
+        let document: Document<'_> = serde_json::from_slice(document).map_err(|_no_jwks| "it is no JWKS document")?;
+        if document.keys.len() > MAX_KEYS {
+            return Err("it holds more than 1,000 keys");
+        }
+        let mut keys: HashMap<String, Option<(Vec<u8>, Key)>> = HashMap::new();
+        for (kid, modulus, key) in document.keys.into_iter().filter_map(|raw| usable(raw.get())) {
+            match keys.entry(kid) {
+                Entry::Vacant(free) => {
+                    free.insert(Some((modulus, key)));
+                }
+                // The same key told twice is one key; two keys of one name are none.
+                Entry::Occupied(mut taken) if taken.get().as_ref().is_some_and(|(known, _)| *known != modulus) => {
+                    taken.insert(None);
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        let keys: HashMap<String, Key> =
+            keys.into_iter().filter_map(|(kid, key)| key.map(|(_, key)| (kid, key))).collect();
+        if keys.is_empty() { Err("it holds no RS256 signing key") } else { Ok(Self { keys, issuer, generation: 0 }) }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are none, which is so before the first fetch only.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The key of that name.
+    pub(super) fn get(&self, kid: &str) -> Option<&Key> {
+        self.keys.get(kid)
+    }
+}
+
+fn usable(jwk: &str) -> Option<(String, Vec<u8>, Key)> {
+    let jwk: Jwk = serde_json::from_str(jwk).ok()?;
+    let is_for_signatures = jwk.kty == "RSA"
+        && jwk.usage.is_none_or(|usage| usage == "sig")
+        && jwk.alg.is_none_or(|alg| alg == "RS256")
+        && !jwk.kid.is_empty()
+        && jwk.kid.len() <= MAX_KID_BYTES;
+    if !is_for_signatures {
+        return None;
+    }
+    let modulus = unsigned(&jwk.n)?;
+    let exponent = unsigned(&jwk.e)?;
+    let is_sound = MODULUS_BYTES.contains(&modulus.len())
+        && (modulus.len() > *MODULUS_BYTES.start() || modulus.first()? & 0x80 != 0)
+        && modulus.last()? & 1 == 1
+        && exponent.len() <= MAX_EXPONENT_BYTES
+        && exponent.last()? & 1 == 1
+        && exponent != [1];
+    let decoding = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+    is_sound.then_some((jwk.kid, modulus, Key { decoding, issuer: jwk.issuer }))
+}
+
+/// A number in base64url, without leading zeros (RFC 7518 forbids them, some write them all the same).
+fn unsigned(text: &str) -> Option<Vec<u8>> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let start = bytes.iter().position(|byte| *byte != 0)?;
+    Some(bytes[start..].to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn jwk(kid: &str, n_bytes: usize, with: Value) -> Value {
+        let mut key =
+            json!({ "kty": "RSA", "kid": kid, "n": URL_SAFE_NO_PAD.encode(vec![0xff; n_bytes]), "e": "AQAB" });
+        key.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+        key
+    }
+
+    fn kids(keys: &[Value]) -> Vec<String> {
+        let good = jwk("good", 256, json!({ "use": "sig", "alg": "RS256", "x5c": ["x"], "endorsements": [] }));
+        let mut all = vec![good];
+        all.extend_from_slice(keys);
+        let set = KeySet::read(json!({ "keys": all }).to_string().as_bytes(), None).unwrap();
+        let mut kids: Vec<String> = set.keys.into_keys().collect();
+        kids.sort();
+        kids
+    }
+
+    #[test]
+    fn keys_that_are_not_for_rs256_are_passed_over() {
+        let (small, even) =
+            (jwk("x", 255, json!({})), jwk("x", 256, json!({ "n": URL_SAFE_NO_PAD.encode([0xfe; 256]) })));
+        for bad in [
+            jwk("x", 256, json!({ "use": "enc" })),
+            jwk("x", 256, json!({ "alg": "RS512" })),
+            jwk("x", 256, json!({ "kty": "EC" })),
+            jwk("x", 256, json!({ "e": "AQ" })),
+            jwk("x", 256, json!({ "n": "not base64url!" })),
+            jwk("x", 1025, json!({})),
+            jwk("", 256, json!({})),
+            jwk(&"k".repeat(257), 256, json!({})),
+            json!(7),
+            json!({ "kid": "x" }),
+            small,
+            even,
+        ] {
+            assert_eq!(kids(std::slice::from_ref(&bad)), ["good"], "{bad}");
+        }
+        assert_eq!(kids(&[jwk("more", 512, json!({}))]), ["good", "more"]);
+    }
+
+    #[test]
+    fn two_keys_of_one_name_are_none_and_one_told_twice_is_one() {
+        assert_eq!(
+            kids(&[jwk("twice", 256, json!({})), jwk("twice", 512, json!({})), jwk("twice", 256, json!({}))]),
+            ["good"]
+        );
+        assert_eq!(kids(&[jwk("good", 256, json!({}))]), ["good"]);
+    }
+
+    #[test]
+    fn a_document_without_keys_or_with_too_many_is_refused() {
+        for bad in ["", "{}", "[]", r#"{"keys":[]}"#, r#"{"keys":7}"#] {
+            assert!(KeySet::read(bad.as_bytes(), None).is_err(), "{bad}");
+        }
+        let many = vec![jwk("x", 256, json!({})); MAX_KEYS + 1];
+        assert!(KeySet::read(json!({ "keys": many }).to_string().as_bytes(), None).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_makes_it_panic(
+            document in prop::collection::vec(any::<u8>(), 0..300), n in ".{0,50}", e in ".{0,10}",
+        ) {
+            let _ = KeySet::read(&document, None);
+            let key = json!({ "keys": [{ "kty": "RSA", "kid": "k", "n": n, "e": e }] });
+            let _ = KeySet::read(key.to_string().as_bytes(), None);
+        }
+    }
+}

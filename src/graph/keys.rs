@@ -1,0 +1,212 @@
+//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not
+//! known.
+//!
+//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a
+//! client that hangs up cannot abandon one half-way.
+//!
+//! **Invariants**
+//! 1. Tokens that name unknown keys cause at most one fetch in [`ASK_EVERY`], and cost no memory.
+//! 2. A set that was fetched is replaced by another fetched set only, never by an empty or a broken one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::jwks::KeySet;
+use super::provider::Provider;
+use crate::clock::Clock;
+use crate::domain::{Channel, Reason};
+use crate::telemetry::Metrics;
+
+pub use super::provider::KeysError;
+
+/// How often keys are fetched. A key that the provider withdrew works no longer than this, while the provider can be
+/// reached.
+const REFRESH_EVERY: Duration = Duration::from_secs(3600);
+/// How soon after a failed fetch, while there are keys.
+const RETRY_EVERY: Duration = Duration::from_secs(300);
+/// The longest time between attempts while there are no keys.
+const MAX_FIRST_RETRY: Duration = Duration::from_secs(15);
+/// How often unknown keys may cause a fetch
+/// (<https://learn.microsoft.com/entra/identity-platform/signing-key-rollover>).
+pub const ASK_EVERY: SignedDuration = SignedDuration::from_mins(5);
+/// The longest that a request waits for a fetch.
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// A provider's signing keys.
+pub struct Keys {
+    channel: Channel,
+    provider: Provider,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    current: ArcSwap<KeySet>,
+    /// When an unknown key last caused a fetch.
+    asked_at: Mutex<Option<Timestamp>>,
+    asked: Notify,
+    /// Fetches that run or were asked for.
+    n_open: AtomicUsize,
+    /// Told after every fetch.
+    fetched: watch::Sender<()>,
+}
+
+impl Keys {
+    /// Prepares to fetch the keys that the OpenID configuration at `url` names; fetches nothing yet.
+    ///
+    /// # Errors
+    /// [`KeysError::Address`] or [`KeysError::Client`].
+    pub fn new(channel: Channel, url: Url, metrics: Arc<Metrics>, clock: Clock) -> Result<Arc<Self>, KeysError> {
+        Ok(Arc::new(Self {
+            channel,
+            provider: Provider::new(url)?,
+            metrics,
+            clock,
+            current: ArcSwap::default(),
+            asked_at: Mutex::new(None),
+            asked: Notify::new(),
+            // The first fetch is due, and worth waiting for.
+            n_open: AtomicUsize::new(1),
+            fetched: watch::Sender::new(()),
+        }))
+    }
+
+    /// Keeps the keys fresh until told to stop. Start it once: without it no keys are ever there.
+    pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
+        let mut n_failed = 0;
+        loop {
+            let fetched = tokio::select! {
+                () = stop.cancelled() => return,
+                fetched = self.refresh() => fetched,
+            };
+            n_failed = if fetched { 0 } else { n_failed + 1 };
+            self.n_open.fetch_sub(1, Ordering::SeqCst);
+            self.fetched.send_replace(());
+            let delay = next_delay(!self.current.load().is_empty(), n_failed);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.asked.notified() => {}
+                () = tokio::time::sleep(delay) => {
+                    self.n_open.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        }
+    }
+
+    /// Fetches once and returns how many keys there are; changes nothing.
+    ///
+    /// # Errors
+    /// Why they could not be had.
+    pub async fn probe(&self) -> Result<usize, KeysError> {
+        self.provider.fetch().await.map(|set| set.len())
+    }
+
+    /// The generation of the keys that are known now: what was verified under another one must be verified again.
+    pub(super) fn generation(&self) -> u64 {
+        self.current.load().generation
+    }
+
+    /// The set that holds the key `kid`.
+    ///
+    /// # Errors
+    /// [`Reason::JwtKidUnknown`], or [`Reason::KeysUnavailable`] where the provider was never reached.
+    pub(super) async fn find(&self, kid: &str) -> Result<Arc<KeySet>, Reason> {
+        if let Some(set) = self.holding(kid) {
+            return Ok(set);
+        }
+        // Whether it settled or the wait was over: what counts is what is known then.
+        let _ = tokio::time::timeout(MAX_WAIT, self.ask_for(kid)).await;
+        self.holding(kid)
+            .ok_or_else(|| if self.current.load().is_empty() { Reason::KeysUnavailable } else { Reason::JwtKidUnknown })
+    }
+
+    /// Waits until a fetch has ended.
+    #[cfg(test)]
+    pub(super) async fn next_fetch(&self) {
+        self.fetched.subscribe().changed().await.unwrap();
+    }
+
+    fn holding(&self, kid: &str) -> Option<Arc<KeySet>> {
+        let set = self.current.load();
+        set.get(kid).is_some().then(|| Arc::clone(&set))
+    }
+
+    /// Waits for a fetch that is under way; where that does not bring the key, asks for another.
+    async fn ask_for(&self, kid: &str) {
+        self.settled(kid).await;
+        if self.holding(kid).is_some() {
+            return;
+        }
+        if !self.may_ask() {
+            self.metrics.key_refresh(self.channel, "throttled");
+            return;
+        }
+        self.n_open.fetch_add(1, Ordering::SeqCst);
+        self.asked.notify_one();
+        self.settled(kid).await;
+    }
+
+    /// Waits until the key is there or no fetch is open.
+    async fn settled(&self, kid: &str) {
+        let is_settled = |(): &()| self.holding(kid).is_some() || self.n_open.load(Ordering::SeqCst) == 0;
+        // The sender is ours, so it cannot be gone.
+        let _ = self.fetched.subscribe().wait_for(is_settled).await;
+    }
+
+    fn may_ask(&self) -> bool {
+        let now = self.clock.now();
+        let mut asked_at = self.asked_at.lock();
+        // A clock that was set back must not keep new keys out for hours.
+        let is_too_soon = asked_at.is_some_and(|at| at <= now && now.duration_since(at) < ASK_EVERY);
+        if !is_too_soon {
+            *asked_at = Some(now);
+        }
+        !is_too_soon
+    }
+
+    /// Fetches and takes over; whether it went well.
+    async fn refresh(&self) -> bool {
+        let result = match self.provider.fetch().await {
+            Ok(mut set) => {
+                set.generation = self.generation() + 1;
+                self.current.store(Arc::new(set));
+                "ok"
+            }
+            Err(error) => {
+                let has_keys = !self.current.load().is_empty();
+                tracing::warn!(channel = self.channel.as_str(), %error, has_keys, "could not fetch the provider's keys");
+                if matches!(error, KeysError::Unreachable { .. }) { "failed" } else { "invalid" }
+            }
+        };
+        self.metrics.key_refresh(self.channel, result);
+        result == "ok"
+    }
+}
+
+/// When to fetch next, unasked.
+fn next_delay(has_keys: bool, n_failed: u32) -> Duration {
+    match (has_keys, n_failed) {
+        (true, 0) => REFRESH_EVERY,
+        (true, _) => RETRY_EVERY,
+        (false, n) => Duration::from_secs(1 << n.saturating_sub(1).min(4)).min(MAX_FIRST_RETRY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_fetched_hourly_and_sooner_after_a_failure() {
+        assert_eq!(next_delay(true, 0), Duration::from_secs(3600));
+        assert_eq!(next_delay(true, 7), Duration::from_secs(300));
+        let first: Vec<u64> = (1..8).map(|n| next_delay(false, n).as_secs()).collect();
+        assert_eq!(first, [1, 2, 4, 8, 15, 15, 15]);
+        assert_eq!(next_delay(false, u32::MAX), MAX_FIRST_RETRY);
+    }
+}

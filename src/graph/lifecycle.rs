@@ -1,0 +1,60 @@
+//! Lifecycle events of subscriptions: items about the subscription itself, without a resource
+//! (<https://learn.microsoft.com/graph/change-notifications-lifecycle-events>).
+
+use super::content;
+use super::dialects::Dialects;
+use super::payload::Object;
+use crate::domain::{Content, Reason};
+
+/// The resource type under which routes match lifecycle events.
+pub(super) const TYPE: &str = "subscription";
+
+/// The event that an item tells, `None` where it is no lifecycle item. Events that are not known are kept as they are.
+///
+/// # Errors
+/// [`Reason::Shape`] where it is no text.
+pub(super) fn event(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, Reason> {
+    let text = item.text("lifecycleEvent", dialects)?;
+    Ok(text.map(|text| dialects.lifecycle_event(&text)))
+}
+
+/// The item as JSON text without its `clientState`, which is a secret.
+///
+/// # Errors
+/// [`Reason::JsonInvalid`] where the rest cannot be read.
+pub(super) fn content(item: &Object<'_>) -> Result<Content, Reason> {
+    let told = item.entries().filter(|(key, _)| !key.eq_ignore_ascii_case("clientState"));
+    let mut json = String::from("{");
+    for (key, value) in told {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        json.push_str(&serde_json::Value::from(key).to_string());
+        json.push(':');
+        json.push_str(value.get());
+    }
+    json.push('}');
+    content::clean(&json).map(Content::Lifecycle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_event_is_kept_without_the_secret() {
+        let secrets = r#""client\u0053tate":"secret","ClientState":"secret""#;
+        let item = format!(r#"{{"lifecycleEvent":"Missed",{secrets},"organizationId":"t","sequence":null}}"#);
+        let object = Object::read(&item).unwrap();
+        assert_eq!(event(&object, &mut Dialects::default()), Ok(Some("missed".into())));
+        let Ok(Content::Lifecycle(text)) = content(&object) else { panic!("no lifecycle event") };
+        assert_eq!(text, r#"{"lifecycleEvent":"Missed","organizationId":"t","sequence":null}"#);
+    }
+
+    #[test]
+    fn an_event_that_is_not_known_is_kept() {
+        let object = Object::read(r#"{"lifecycleEvent":"newInTheFuture"}"#).unwrap();
+        assert_eq!(event(&object, &mut Dialects::default()), Ok(Some("newInTheFuture".into())));
+        assert_eq!(event(&Object::read("{}").unwrap(), &mut Dialects::default()), Ok(None));
+    }
+}

@@ -1,0 +1,143 @@
+//! The provider itself: its OpenID configuration and the key document that it names, fetched with caution.
+//!
+//! **Invariants**
+//! 1. Nothing in a token decides where keys are fetched from.
+//! 2. Documents come over https (http between loopback addresses only), without redirects, without proxies, bounded in
+//!    size and time. The key document may lie on another host than the configuration that names it: Microsoft's does.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::jwks::KeySet;
+use crate::tls;
+
+/// The longest that one fetch may take, both documents together.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes of one document.
+const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+
+/// Why keys could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// The address is not one that keys may come from. Mend the config, or the provider's.
+    #[error("{0}: keys are fetched over https (http only from and to loopback addresses)")]
+    Address(String),
+    /// No HTTP client could be built; nothing the caller can mend.
+    #[error("no HTTP client could be built: {0}")]
+    Client(String),
+    /// The provider could not be reached, or did not answer 200 in time. Retrying is safe.
+    #[error("{url}: {why}; retrying is safe")]
+    Unreachable {
+        /// What was fetched.
+        url: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The provider answered with something else than keys.
+    #[error("{url}: {why}")]
+    Invalid {
+        /// What was fetched.
+        url: String,
+        /// What was found.
+        why: String,
+    },
+}
+
+/// A provider of signing keys.
+pub(super) struct Provider {
+    url: Url,
+    client: reqwest::Client,
+}
+
+#[derive(Deserialize)]
+struct Configuration {
+    jwks_uri: String,
+    issuer: Option<String>,
+}
+
+impl Provider {
+    /// The provider whose OpenID configuration is at `url`. Nothing is fetched yet.
+    ///
+    /// # Errors
+    /// [`KeysError::Address`] or [`KeysError::Client`].
+    pub(super) fn new(url: Url) -> Result<Self, KeysError> {
+        check_address(&url, true)?;
+        let tls = tls::client_config().map_err(|error| KeysError::Client(error.to_string()))?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| KeysError::Client(error.to_string()))?;
+        Ok(Self { url, client })
+    }
+
+    /// Fetches the keys.
+    ///
+    /// # Errors
+    /// Why they could not be had.
+    pub(super) async fn fetch(&self) -> Result<KeySet, KeysError> {
+        let fetch = async {
+            let configuration = self.document(&self.url).await?;
+            let configuration: Configuration = serde_json::from_slice(&configuration)
+                .map_err(|_other| invalid(&self.url, "it is no OpenID configuration with a `jwks_uri`"))?;
+            let address = Url::parse(&configuration.jwks_uri)
+                .map_err(|_other| invalid(&self.url, "its `jwks_uri` is no address"))?;
+            check_address(&address, is_loopback(&self.url))?;
+            let document = self.document(&address).await?;
+            KeySet::read(&document, configuration.issuer).map_err(|why| invalid(&address, why))
+        };
+        let late = |_elapsed| unreachable(&self.url, format!("no keys within {FETCH_TIMEOUT:?}"));
+        tokio::time::timeout(FETCH_TIMEOUT, fetch).await.map_err(late)?
+    }
+
+    async fn document(&self, url: &Url) -> Result<Vec<u8>, KeysError> {
+        let failed = |error: reqwest::Error| unreachable(url, chain(&error.without_url()));
+        let mut answer = self.client.get(url.clone()).send().await.map_err(failed)?;
+        if answer.status().as_u16() != 200 {
+            return Err(unreachable(url, format!("answered {}, expected 200", answer.status())));
+        }
+        let mut document = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if document.len() + chunk.len() > MAX_DOCUMENT_BYTES {
+                return Err(invalid(url, "it is larger than 1 MiB"));
+            }
+            document.extend_from_slice(&chunk);
+        }
+        Ok(document)
+    }
+}
+
+fn check_address(url: &Url, may_be_loopback: bool) -> Result<(), KeysError> {
+    let is_allowed = match url.scheme() {
+        "https" => url.host().is_some(),
+        "http" => may_be_loopback && is_loopback(url),
+        _ => false,
+    };
+    if is_allowed { Ok(()) } else { Err(KeysError::Address(url.to_string())) }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn invalid(url: &Url, why: &str) -> KeysError {
+    KeysError::Invalid { url: url.to_string(), why: why.to_owned() }
+}
+
+fn unreachable(url: &Url, why: String) -> KeysError {
+    KeysError::Unreachable { url: url.to_string(), why }
+}
+
+/// An error with its causes: reqwest's own text leaves them out.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,331 @@
+//! Microsoft's JWTs (RFC 7519, RFC 8725): what one must be to prove where a notification comes from.
+//!
+//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each
+//! refusal.
+//!
+//! **Invariants**
+//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token
+//!    says (`jku`, `x5u`, `jwk`, `x5c` are not read).
+//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched
+//!    anew. Only proven tokens are remembered, and no token's text is.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Algorithm;
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use super::dialects::Dialects;
+use super::jwks::{KeySet, MAX_KID_BYTES};
+use super::keys::Keys;
+use super::payload::{self, Object};
+use crate::clock::Clock;
+use crate::domain::Reason;
+
+/// The longest token that is looked at.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// The clocks' difference that is tolerated, in seconds.
+const LEEWAY_SECONDS: i64 = 300;
+/// How many proven tokens are remembered.
+const MAX_REMEMBERED: u64 = 10_000;
+/// Stands for the token's tenant in an issuer.
+const TENANT_PLACEHOLDER: &str = "{tenantid}";
+/// Headers that change what the token means.
+const REFUSED_HEADERS: &[&str] = &["crit", "b64", "enc", "zip"];
+
+/// What a channel demands of its tokens.
+#[derive(Debug)]
+pub(super) struct Demands {
+    /// One of these must be the audience.
+    pub(super) audiences: Vec<String>,
+    /// One of these must be the issuer, with `{tenantid}` for the token's tenant.
+    pub(super) issuers: Vec<String>,
+    /// One of these must be the tenant, in lower case; empty: any.
+    pub(super) tenants: Vec<String>,
+    /// The application that must have asked for the token; `None`: any.
+    pub(super) publisher: Option<String>,
+}
+
+/// Proves tokens.
+pub(super) struct Tokens {
+    keys: Arc<Keys>,
+    clock: Clock,
+    demands: Demands,
+    proven: Cache<[u8; 32], Proven>,
+}
+
+#[derive(Clone)]
+struct Proven {
+    tenant: Arc<str>,
+    expires_at: i64,
+    generation: u64,
+}
+
+impl Tokens {
+    /// Proves tokens by `keys` against `demands`.
+    pub(super) fn new(keys: Arc<Keys>, clock: Clock, demands: Demands) -> Self {
+        Self { keys, clock, demands, proven: Cache::new(MAX_REMEMBERED) }
+    }
+
+    /// Proves a token and returns its tenant, in lower case.
+    ///
+    /// # Errors
+    /// Why it proves nothing; [`Reason::KeysUnavailable`] where that cannot be said yet.
+    pub(super) async fn prove(&self, token: &[u8]) -> Result<Arc<str>, Reason> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Reason::JwtMalformed);
+        }
+        let fingerprint: [u8; 32] = Sha256::digest(token).into();
+        let now = self.clock.now().as_second();
+        if let Some(proven) = self.proven.get(&fingerprint) {
+            if proven.generation == self.keys.generation() && !is_over(proven.expires_at, now) {
+                return Ok(proven.tenant);
+            }
+            self.proven.invalidate(&fingerprint);
+        }
+        let unverified = Unverified::read(token)?;
+        let set = self.keys.find(&unverified.kid).await?;
+        let proven = self.check(&unverified, &set, now)?;
+        self.proven.insert(fingerprint, proven.clone());
+        Ok(proven.tenant)
+    }
+
+    fn check(&self, unverified: &Unverified<'_>, set: &KeySet, now: i64) -> Result<Proven, Reason> {
+        let key = set.get(&unverified.kid).ok_or(Reason::JwtKidUnknown)?;
+        let verified =
+            jsonwebtoken::crypto::verify(unverified.signature, unverified.message, &key.decoding, Algorithm::RS256);
+        if !verified.unwrap_or(false) {
+            return Err(Reason::JwtSignature);
+        }
+        let claims = Claims::read(unverified)?;
+        if is_over(claims.exp, now) {
+            return Err(Reason::JwtExp);
+        }
+        if is_ahead(claims.nbf, now) || claims.iat.is_some_and(|iat| is_ahead(iat, now)) {
+            return Err(Reason::JwtNbf);
+        }
+        self.demands.check(&claims)?;
+        if !is_for(key.issuer.as_deref(), set.issuer.as_deref(), &claims) {
+            return Err(Reason::JwtKeyUse);
+        }
+        let tenant = claims.tid.to_ascii_lowercase().into();
+        Ok(Proven { tenant, expires_at: claims.exp, generation: set.generation })
+    }
+}
+
+impl Demands {
+    fn check(&self, claims: &Claims) -> Result<(), Reason> {
+        if !self.audiences.contains(&claims.aud) {
+            return Err(Reason::JwtAud);
+        }
+        if claims.tid.is_empty() {
+            return Err(Reason::JwtTenant);
+        }
+        if !self.issuers.iter().any(|issuer| of_tenant(issuer, &claims.tid) == claims.iss) {
+            return Err(Reason::JwtIss);
+        }
+        if !self.tenants.is_empty() && !self.tenants.iter().any(|tenant| tenant.eq_ignore_ascii_case(&claims.tid)) {
+            return Err(Reason::JwtTenant);
+        }
+        if self.publisher.is_some() && self.publisher != claims.publisher {
+            return Err(Reason::JwtPublisher);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2)
+/// issuer.
+fn is_for(key: Option<&str>, provider: Option<&str>, claims: &Claims) -> bool {
+    let Some(key) = key.map(|issuer| of_tenant(issuer, &claims.tid)) else { return true };
+    key == claims.iss || provider.is_some_and(|issuer| of_tenant(issuer, &claims.tid) == key)
+}
+
+fn of_tenant<'a>(issuer: &'a str, tenant: &str) -> Cow<'a, str> {
+    if issuer.contains(TENANT_PLACEHOLDER) {
+        Cow::Owned(issuer.replace(TENANT_PLACEHOLDER, tenant))
+    } else {
+        Cow::Borrowed(issuer)
+    }
+}
+
+fn is_over(expires_at: i64, now: i64) -> bool {
+    now.saturating_sub(expires_at) > LEEWAY_SECONDS
+}
+
+fn is_ahead(at: i64, now: i64) -> bool {
+    at.saturating_sub(now) > LEEWAY_SECONDS
+}
+
+/// A token that is well formed and names a key; nothing more is known of it.
+struct Unverified<'a> {
+    kid: String,
+    message: &'a [u8],
+    payload: Vec<u8>,
+    signature: &'a str,
+    is_called_nested: bool,
+}
+
+impl<'a> Unverified<'a> {
+    fn read(token: &'a [u8]) -> Result<Self, Reason> {
+        let token = std::str::from_utf8(token).map_err(|_not_utf8| Reason::JwtMalformed)?;
+        let mut parts = token.splitn(6, '.');
+        let (header, payload, signature) = match std::array::from_fn(|_| parts.next()) {
+            [Some(header), Some(payload), Some(signature), None, None, None] => (header, payload, signature),
+            // Five parts are an encrypted token (RFC 7516).
+            [Some(_), Some(_), Some(_), Some(_), Some(_), None] => return Err(Reason::JwtHeader),
+            _ => return Err(Reason::JwtMalformed),
+        };
+        let header = decode(header)?;
+        let payload = decode(payload)?;
+        decode(signature)?;
+        let (kid, is_called_nested) = read_header(&header)?;
+        let message = &token.as_bytes()[..token.len() - signature.len() - 1];
+        Ok(Self { kid, message, payload, signature, is_called_nested })
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Reason> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_not_base64url| Reason::JwtMalformed)
+}
+
+/// The key's name, and whether the header says that the payload is a token itself. It says so on plain tokens, too
+/// (<https://github.com/MicrosoftDocs/bot-docs/issues/2242>): the payload decides.
+fn read_header(header: &[u8]) -> Result<(String, bool), Reason> {
+    let header = read_object(header)?;
+    let text = |key| header.present(key).and_then(|value| payload::text(value).ok());
+    if text("alg").as_deref() != Some("RS256") {
+        return Err(Reason::JwtAlg);
+    }
+    if REFUSED_HEADERS.iter().any(|key| header.has(key)) {
+        return Err(Reason::JwtHeader);
+    }
+    match text("kid") {
+        Some(kid) if kid.len() > MAX_KID_BYTES => Err(Reason::JwtKidUnknown),
+        Some(kid) if !kid.is_empty() => Ok((kid.into_owned(), text("cty").is_some())),
+        _ => Err(Reason::JwtKidMissing),
+    }
+}
+
+fn read_object(bytes: &[u8]) -> Result<Object<'_>, Reason> {
+    let text = payload::text_of(bytes, payload::MAX_DEPTH).map_err(|_no_json| Reason::JwtMalformed)?;
+    let object = Object::read(text).map_err(|_no_object| Reason::JwtMalformed)?;
+    if object.repeats_any() { Err(Reason::JwtMalformed) } else { Ok(object) }
+}
+
+/// The claims that are looked at.
+struct Claims {
+    iss: String,
+    aud: String,
+    tid: String,
+    exp: i64,
+    nbf: i64,
+    iat: Option<i64>,
+    publisher: Option<String>,
+}
+
+impl Claims {
+    fn read(unverified: &Unverified<'_>) -> Result<Self, Reason> {
+        let claims = read_object(&unverified.payload)
+            .map_err(|reason| if unverified.is_called_nested { Reason::JwtHeader } else { reason })?;
+        let text = |key| {
+            let text = claims.text(key, &mut Dialects::default());
+            text.map(|text| text.map(Cow::into_owned))
+        };
+        let instant = |key| match claims.present(key) {
+            Some(value) => value.get().parse().map(Some).map_err(|_no_integer| Reason::JwtClaimType),
+            None => Ok(None),
+        };
+        // Who asked for the token stands in `appid` (v1) or `azp` (v2).
+        let publisher = match text("ver") {
+            Ok(Some(version)) if version == "1.0" => text("appid").unwrap_or_default(),
+            Ok(Some(version)) if version == "2.0" => text("azp").unwrap_or_default(),
+            _ => None,
+        };
+        Ok(Self {
+            exp: instant("exp")?.ok_or(Reason::JwtClaimType)?,
+            nbf: instant("nbf")?.ok_or(Reason::JwtClaimType)?,
+            iat: instant("iat")?,
+            aud: audience(&claims).ok_or(Reason::JwtAud)?,
+            iss: text("iss").ok().flatten().ok_or(Reason::JwtIss)?,
+            tid: text("tid").ok().flatten().ok_or(Reason::JwtTenant)?,
+            publisher,
+        })
+    }
+}
+
+/// The audience: a text, or an array of one.
+fn audience(claims: &Object<'_>) -> Option<String> {
+    let value = claims.present("aud")?;
+    if let Ok(text) = payload::text(value) {
+        return Some(text.into_owned());
+    }
+    let [sole]: [String; 1] = serde_json::from_str(value.get()).ok()?;
+    Some(sole)
+}
+
+/// The tenant that a token claims, in lower case, whether or not it proves anything.
+pub(super) fn unverified_tenant(token: &str) -> Option<String> {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims = read_object(&payload).ok()?;
+    let tenant = payload::text(claims.present("tid")?).ok()?;
+    Some(tenant.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn claims(tid: &str) -> Claims {
+        Claims {
+            iss: format!("https://sts.windows.net/{tid}/"),
+            aud: "app".into(),
+            tid: tid.into(),
+            exp: 0,
+            nbf: 0,
+            iat: None,
+            publisher: None,
+        }
+    }
+
+    #[test]
+    fn where_tenants_are_configured_no_other_is_let_in() {
+        let demands = Demands {
+            audiences: vec!["app".into()],
+            issuers: vec!["https://sts.windows.net/{tenantid}/".into()],
+            tenants: vec!["tenant-a".into()],
+            publisher: None,
+        };
+        assert_eq!(demands.check(&claims("tenant-a")), Ok(()));
+        assert_eq!(demands.check(&claims("TENANT-A")), Ok(()));
+        assert_eq!(demands.check(&claims("tenant-b")), Err(Reason::JwtTenant));
+    }
+
+    #[test]
+    fn a_key_signs_for_the_issuer_that_it_names() {
+        let claims = claims("t");
+        let v2 = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        assert!(is_for(None, None, &claims));
+        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, &claims));
+        assert!(is_for(Some(v2), Some(v2), &claims));
+        assert!(!is_for(Some(v2), None, &claims));
+        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), &claims));
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_makes_it_panic(
+            noise in prop::collection::vec(any::<u8>(), 0..200),
+            parts in prop::collection::vec("[ -~]{0,60}", 0..6),
+        ) {
+            let _ = Unverified::read(&noise);
+            let token = parts.iter().map(|part| URL_SAFE_NO_PAD.encode(part)).collect::<Vec<_>>().join(".");
+            let _ = Unverified::read(token.as_bytes()).map(|unverified| Claims::read(&unverified).map(|_| ()));
+            let _ = unverified_tenant(&token);
+        }
+    }
+}

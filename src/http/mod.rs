@@ -1,0 +1,193 @@
+//! The Graph-facing surface: bounds a request, hands it to the intake, answers. Knows no payloads.
+//!
+//! **Invariants**
+//! 1. `reply` is the only file here with status codes in it.
+//! 2. Every answer is counted once, every refusal once, by a reason from the closed set.
+//! 3. The handshake is answered before anything looks at the body.
+
+mod body;
+mod handshake;
+mod reply;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_web::dev::Server;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::web::{Data, Payload, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use tokio::sync::Semaphore;
+
+use self::body::{Body, BodyLimits};
+use self::handshake::Handshakes;
+use crate::config;
+use crate::domain::{Channel, Reason};
+use crate::intake::{Intake, Refused, path_label};
+
+/// How long a client may take to send its request's head, and an idle connection is kept.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// What the handlers share.
+struct Surface {
+    intake: Arc<Intake>,
+    limits: BodyLimits,
+    handshakes: Handshakes,
+}
+
+/// The paths that are served.
+#[derive(Clone)]
+pub struct Paths {
+    /// Call notifications.
+    pub calls: Option<String>,
+    /// Change notifications and lifecycle notifications.
+    pub subscriptions: Option<(String, String)>,
+}
+
+/// Serves Graph on `listener` until the returned server is stopped.
+///
+/// # Errors
+/// The listener could not be used.
+pub fn serve(
+    listener: TcpListener,
+    settings: &config::Server,
+    paths: Paths,
+    intake: Arc<Intake>,
+) -> std::io::Result<Server> {
+    let surface = Data::new(Surface {
+        limits: BodyLimits {
+            max_bytes: settings.max_body_bytes,
+            timeout: settings.body_timeout,
+            memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
+        },
+        handshakes: Handshakes::new(settings.handshakes_per_minute),
+        intake,
+    });
+    let workers = settings.workers.max(1);
+    let app = move || App::new().app_data(surface.clone()).configure(|routes| configure(routes, &paths));
+    let server = HttpServer::new(app)
+        .workers(workers)
+        .max_connections((settings.max_connections / workers).max(1))
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn configure(routes: &mut ServiceConfig, paths: &Paths) {
+    let wrong_method = || web::route().to(wrong_method);
+    if let Some(path) = &paths.calls {
+        routes.service(web::resource(path.as_str()).route(web::post().to(calls)).default_service(wrong_method()));
+    }
+    if let Some((notifications, lifecycle)) = &paths.subscriptions {
+        let change = web::post().to(|s, r, p| subscription(s, r, p, Channel::Subscriptions));
+        routes.service(web::resource(notifications.as_str()).route(change).default_service(wrong_method()));
+        let change = web::post().to(|s, r, p| subscription(s, r, p, Channel::Lifecycle));
+        routes.service(web::resource(lifecycle.as_str()).route(change).default_service(wrong_method()));
+    }
+    routes.default_service(web::route().to(no_such_path));
+}
+
+async fn calls(surface: Data<Surface>, request: HttpRequest, payload: Payload) -> HttpResponse {
+    let began = Instant::now();
+    let authorization: Vec<Vec<u8>> =
+        request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes().to_vec()).collect();
+    let outcome = match surface.body(&request, payload).await {
+        Ok(body) => {
+            let authorization: Vec<&[u8]> = authorization.iter().map(Vec::as_slice).collect();
+            surface.intake.calls(&authorization, body.bytes.clone()).await.map_err(Failed::Refused)
+        }
+        Err(reason) => Err(Failed::Body(reason)),
+    };
+    surface.answer(&request, path_label(Channel::Calls), outcome, began)
+}
+
+async fn subscription(
+    surface: Data<Surface>,
+    request: HttpRequest,
+    payload: Payload,
+    channel: Channel,
+) -> HttpResponse {
+    let began = Instant::now();
+    let path = path_label(channel);
+    if let Some(reply) = surface.handshakes.answer(&request, &surface.intake, path) {
+        surface.count(path, &reply, began);
+        return reply;
+    }
+    let outcome = match surface.body(&request, payload).await {
+        Ok(body) => surface.intake.notifications(channel, body.bytes.clone()).await.map_err(Failed::Refused),
+        Err(reason) => Err(Failed::Body(reason)),
+    };
+    surface.answer(&request, path, outcome, began)
+}
+
+async fn wrong_method(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
+    surface.outside(&request, reply::method_not_allowed())
+}
+
+async fn no_such_path(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
+    surface.outside(&request, reply::not_found())
+}
+
+/// Why a request got no 202.
+enum Failed {
+    Body(Reason),
+    Refused(Refused),
+}
+
+impl Surface {
+    async fn body(&self, request: &HttpRequest, payload: Payload) -> Result<Body, Reason> {
+        body::check_headers(request)?;
+        body::read(request, payload, &self.limits).await
+    }
+
+    fn answer(
+        &self,
+        request: &HttpRequest,
+        path: &'static str,
+        outcome: Result<(), Failed>,
+        began: Instant,
+    ) -> HttpResponse {
+        let (reply, reason) = match outcome {
+            Ok(()) => (reply::accepted(), None),
+            Err(Failed::Refused(refused)) => reply::refused(refused),
+            Err(Failed::Body(reason)) => (body_refused(reason), Some(reason)),
+        };
+        if let Some(reason) = reason {
+            self.intake.rejections.note(path, reason, request_id(request));
+        }
+        self.count(path, &reply, began);
+        reply
+    }
+
+    fn outside(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
+        self.intake.rejections.note("other", Reason::BadRequest, request_id(request));
+        reply
+    }
+
+    fn count(&self, path: &'static str, reply: &HttpResponse, began: Instant) {
+        self.intake.metrics.answered(path, reply.status().as_u16(), began.elapsed(), self.intake.clock.now());
+    }
+}
+
+fn body_refused(reason: Reason) -> HttpResponse {
+    match reason {
+        Reason::BodyTooLarge => reply::too_large(),
+        Reason::BodyTimeout => reply::timeout(),
+        Reason::ContentEncoding | Reason::ContentType => reply::unsupported(),
+        Reason::Shed => reply::unavailable(),
+        _ => reply::bad_request(),
+    }
+}
+
+/// The id by which the sender knows the request
+/// (<https://github.com/microsoftgraph/microsoft-graph-comms-samples>: the calling platform's message id).
+fn request_id(request: &HttpRequest) -> Option<&str> {
+    let headers = request.headers();
+    let id = headers.get("x-microsoft-skype-message-id").or_else(|| headers.get("client-request-id"))?;
+    id.to_str().ok()
+}

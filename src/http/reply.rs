@@ -1,0 +1,104 @@
+//! Every status code that Graph can see, in one place. Bodies are constant and short: the network learns nothing.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+
+use crate::domain::Reason;
+use crate::graph::Refusal;
+use crate::intake::Refused;
+
+/// Seconds after which a sender may try again.
+const RETRY_AFTER_SECONDS: &str = "10";
+
+/// 202: everything in the POST is durable.
+pub fn accepted() -> HttpResponse {
+    HttpResponse::Accepted().finish()
+}
+
+/// 200: the handshake's answer, exactly the token. Nothing can be made of it in a browser.
+pub fn handshake(token: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header(("content-type", "text/plain; charset=utf-8"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(token)
+}
+
+/// What a refused request gets, with the reason that is counted; `None` where the refusal is Graph's business as usual.
+pub fn refused(refused: Refused) -> (HttpResponse, Option<Reason>) {
+    match refused {
+        Refused::ByGraph(Refusal::Unauthorized(reason)) => (unauthorized(), Some(reason)),
+        Refused::ByGraph(Refusal::Malformed(reason)) => (bad_request(), Some(reason)),
+        Refused::ByGraph(Refusal::TooLarge(reason)) => (too_large(), Some(reason)),
+        Refused::ByGraph(Refusal::Legacy) => (HttpResponse::NoContent().finish(), None),
+        Refused::ByGraph(Refusal::Undecided(reason)) => (unavailable(), Some(reason)),
+        Refused::ByGraph(Refusal::Overloaded) | Refused::ByStore => (unavailable(), Some(Reason::Shed)),
+        Refused::NotConfigured => (not_found(), Some(Reason::BadRequest)),
+    }
+}
+
+/// 401, without a reason: whoever is honest has a working token.
+fn unauthorized() -> HttpResponse {
+    HttpResponse::Unauthorized().insert_header((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")).finish()
+}
+
+/// 400.
+pub fn bad_request() -> HttpResponse {
+    text(StatusCode::BAD_REQUEST, "bad request\n")
+}
+
+/// 404.
+pub fn not_found() -> HttpResponse {
+    text(StatusCode::NOT_FOUND, "not found\n")
+}
+
+/// 405: only POST is served.
+pub fn method_not_allowed() -> HttpResponse {
+    let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n");
+    reply.headers_mut().insert(ALLOW, actix_web::http::header::HeaderValue::from_static("POST"));
+    reply
+}
+
+/// 408: the body came too slowly. The connection is closed.
+pub fn timeout() -> HttpResponse {
+    closing(StatusCode::REQUEST_TIMEOUT, "request timeout\n")
+}
+
+/// 413. The connection is closed: what is left of the body is not read.
+pub fn too_large() -> HttpResponse {
+    closing(StatusCode::PAYLOAD_TOO_LARGE, "payload too large\n")
+}
+
+/// 415.
+pub fn unsupported() -> HttpResponse {
+    closing(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported media type\n")
+}
+
+/// 429: too many handshakes from one source.
+pub fn too_many() -> HttpResponse {
+    HttpResponse::TooManyRequests().insert_header((RETRY_AFTER, "60")).finish()
+}
+
+/// 503: later.
+pub fn unavailable() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
+}
+
+fn text(status: StatusCode, body: &'static str) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header(("content-type", "text/plain; charset=utf-8"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(body)
+}
+
+fn closing(status: StatusCode, body: &'static str) -> HttpResponse {
+    HttpResponse::build(status)
+        .force_close()
+        .insert_header(("content-type", "text/plain; charset=utf-8"))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .body(body)
+}

@@ -1,0 +1,40 @@
+//! Client contexts that are JSON: read once, and only where a route asks; then one look for each pointer.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+/// The values that routes expect, by pointer.
+#[derive(Debug, Default)]
+pub struct JsonValues {
+    pointers: Vec<(String, HashMap<Value, Vec<usize>>)>,
+}
+
+impl JsonValues {
+    /// Adds what `route` expects at `pointer`.
+    pub fn add(&mut self, pointer: &str, equals: &Value, route: usize) {
+        let at = match self.pointers.iter().position(|(known, _)| known == pointer) {
+            Some(at) => at,
+            None => {
+                self.pointers.push((pointer.to_owned(), HashMap::new()));
+                self.pointers.len() - 1
+            }
+        };
+        if let Some((_, values)) = self.pointers.get_mut(at) {
+            values.entry(equals.clone()).or_default().push(route);
+        }
+    }
+
+    /// Adds the routes whose value stands in `text` to `found`. Text that is not JSON holds none.
+    pub fn find(&self, text: &str, found: &mut Vec<usize>) {
+        if self.pointers.is_empty() {
+            return;
+        }
+        let Ok(json) = serde_json::from_str::<Value>(text) else { return };
+        for (pointer, values) in &self.pointers {
+            if let Some(routes) = json.pointer(pointer).and_then(|value| values.get(value)) {
+                found.extend_from_slice(routes);
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Bodies that no friend sends, for both channels.
+
+/// An empty JSON list of notifications, gzipped.
+pub(super) const GZIPPED: &[u8] = &[
+    31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 42, 75, 204, 41, 77, 85, 178, 138, 142, 173, 5, 0, 66, 234, 64, 68, 12,
+    0, 0, 0,
+];
+/// More than any receiver should read.
+pub(super) const OVERSIZE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The escapes stand in the client context.
+pub(super) const ODD_TEXTS: [(&str, &str); 3] =
+    [("NUL", r"\u0000"), ("lone surrogate", r"\ud800"), ("terminal escape", r"\u001b[31m\u202e")];
+
+/// 50,000 arrays in each other.
+pub(super) fn deeply_nested() -> String {
+    format!("{{\"value\":[{}{}]}}", "[".repeat(50_000), "]".repeat(50_000))
+}

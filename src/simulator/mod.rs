@@ -1,0 +1,66 @@
+//! Plays Microsoft Graph: keys, tokens, a key provider, notifications in every dialect, encryption, load, grading.
+//!
+//! It is the other side of the wire. It uses nothing of the receiver's but the clock and outgoing TLS, so that a
+//! mistake is not made twice and then found correct.
+//!
+//! **Invariants**
+//! 1. With the same seed the same bodies are made; signatures and encrypted contents apart, which need fresh chance.
+//! 2. Nothing here starts a task without an owner: servers are handed back as futures, load lives in a `JoinSet`.
+
+pub mod client;
+pub mod conformance;
+pub mod graph;
+pub mod identity;
+pub mod load;
+pub mod noop;
+pub mod payload;
+mod pem;
+pub mod provider;
+pub mod scenario;
+pub mod token;
+
+use std::path::PathBuf;
+
+pub use self::client::{Answer, Client, ClientError};
+pub use self::graph::{Graph, Paths};
+pub use self::identity::Identity;
+pub use self::payload::encrypted::Certificate;
+pub use self::provider::{Mode, Provider};
+pub use self::token::Token;
+
+/// The application that notifications are for, unless another is named: the one of Microsoft's sample token.
+pub const DEMO_APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
+/// The tenant that they come from.
+pub const DEMO_TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
+
+/// What keeps the simulator from playing. Each text is whole: it says what the system said, too.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// A key file could not be read or written.
+    #[error("{path}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A file holds no key that can be used.
+    #[error("{path}: expected an RSA private key in PEM (PKCS#8 or PKCS#1) of 2048 bits or more: {found}")]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
+    /// The cryptography library refused; trying again may help.
+    #[error("the cryptography library could not {0}")]
+    Crypto(&'static str),
+    /// An address could not be listened on.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+}

@@ -1,0 +1,227 @@
+//! Accepting: notification, operation and deliveries in one transaction; then fresh deliveries into the memory queues.
+//!
+//! **Invariants**
+//! 1. A delivery that found a place in a memory queue is written as leased: no other dispatcher can take it meanwhile.
+//! 2. The place is filled after the commit, by the writer itself: it does not matter whether the request still waits.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+use tokio::sync::oneshot;
+
+use super::delivery::{self, NewRow};
+use super::failure::Failure;
+use super::prepare::{Item, Prepared};
+use super::tx::{Tx, instant, micros};
+use super::writer::Job;
+use super::{operation, quarantine, sweep};
+use crate::domain::{ClientContext, Delivery, DeliveryId, Event, Lease, Order, Previous, RecordOperation, Status};
+use crate::store::mailbox::Place;
+use crate::store::{Receipt, StoreError, Stored};
+
+/// A batch on its way.
+pub struct Accept {
+    prepared: Prepared,
+    decided: Vec<Decided>,
+    reply: oneshot::Sender<Result<Receipt, StoreError>>,
+}
+
+/// What became of one item.
+struct Decided {
+    stored: Stored,
+    previous: Option<Status>,
+    /// The places to fill, each with its delivery.
+    places: Vec<(Place, Fresh)>,
+}
+
+/// A delivery that was written as leased.
+struct Fresh {
+    /// Which of the item's deliveries.
+    number: usize,
+    id: DeliveryId,
+    /// In microseconds.
+    expires_at: i64,
+}
+
+/// How an item stands to what was accepted before.
+enum Seen {
+    Never,
+    SameBytes,
+    /// Under the same Graph id.
+    OtherBytes,
+}
+
+impl Accept {
+    /// A batch whose receipt goes to `reply`.
+    pub fn new(prepared: Prepared, reply: oneshot::Sender<Result<Receipt, StoreError>>) -> Self {
+        Self { prepared, decided: Vec::new(), reply }
+    }
+}
+
+impl Job for Accept {
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
+        self.decided.clear();
+        self.decided.reserve_exact(self.prepared.items.len());
+        for item in &self.prepared.items {
+            self.decided.push(accept(tx, item, self.prepared.received_at)?);
+        }
+        quarantine::add(tx, &self.prepared.quarantined, self.prepared.received_at)
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { prepared, decided, reply } = *self;
+        let receipt = outcome.map(|()| {
+            let mut stored = Vec::with_capacity(decided.len());
+            for (item, decided) in prepared.items.into_iter().zip(decided) {
+                fill(decided.places, item, (&decided.stored, decided.previous), prepared.received_at);
+                stored.push(decided.stored);
+            }
+            Receipt { stored }
+        });
+        // The request may have given up waiting.
+        let _ = reply.send(receipt);
+    }
+}
+
+fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure> {
+    let since = received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
+    let duplicate = || Ok(Decided { stored: Stored::Duplicate, previous: None, places: Vec::new() });
+    let id_conflict = match seen(tx, item, since)? {
+        Seen::SameBytes => return duplicate(),
+        seen => matches!(seen, Seen::OtherBytes),
+    };
+    let mut taken = None;
+    if let (Some(operation), Some(lookup)) = (item.notification.operation(), item.operation_lookup) {
+        let known = operation::known(tx, &operation.id, lookup)?;
+        if item.lookup.is_none() && operation::has_bytes(tx, &known, &item.hash, since)? {
+            return duplicate();
+        }
+        taken = Some(operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?);
+    }
+    let op = taken.as_ref().map(|taken| (taken.seq, taken.order));
+    let previous = taken.as_ref().and_then(|taken| taken.previous.clone());
+    insert(tx, item, (op, previous.as_ref()), received_at)?;
+    let places = deliver(tx, item, op, received_at)?;
+    let ambiguous = taken.is_some_and(|taken| taken.ambiguous);
+    let stored = Stored::New { event: item.id, order: op.map(|(_, order)| order), id_conflict, ambiguous };
+    Ok(Decided { stored, previous, places })
+}
+
+fn seen(tx: &Tx<'_>, item: &Item, since: i64) -> Result<Seen, Failure> {
+    let Some(lookup) = item.lookup else { return Ok(Seen::Never) };
+    let (graph_id, subscription_id) = (&item.notification.graph_id, &item.notification.subscription_id);
+    let sql = "SELECT e.hash = ?4, e.received_at > ?5 FROM lookups l JOIN events e ON e.seq = l.target \
+               WHERE l.hash = ?1 AND e.graph_id IS ?2 AND e.subscription_id IS ?3";
+    let rows: Vec<(bool, bool)> = tx
+        .all(sql, params![lookup, graph_id, subscription_id, item.hash, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(if rows.contains(&(true, true)) {
+        Seen::SameBytes
+    } else if graph_id.is_some() && rows.iter().any(|(same_bytes, _)| !same_bytes) {
+        Seen::OtherBytes
+    } else {
+        Seen::Never
+    })
+}
+
+fn insert(
+    tx: &Tx<'_>,
+    item: &Item,
+    (op, previous): (Option<(i64, Order)>, Option<&Status>),
+    received_at: i64,
+) -> Result<(), Failure> {
+    let notification = &item.notification;
+    let operation = notification.operation();
+    let has_token = operation.is_some_and(|operation| operation.recording_access_token.is_some());
+    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    tx.execute(
+        sql,
+        params![
+            item.seq,
+            item.id.0.as_bytes(),
+            received_at,
+            notification.channel.as_str(),
+            op.map(|(seq, _)| seq),
+            item.hash,
+            item.lookup,
+            !item.deliveries.is_empty(),
+            has_token,
+            item.kind,
+            notification.resource_type,
+            notification.resource,
+            notification.client_context.as_ref().map(ClientContext::as_str),
+            notification.tenant_id,
+            notification.subscription_id,
+            notification.graph_id,
+            operation.map(|operation: &RecordOperation| operation.status.as_str()),
+            op.map(|(_, order)| order.as_str()),
+            previous.map(Status::as_str),
+            item.sealed,
+        ],
+    )?;
+    if let Some(lookup) = item.lookup {
+        tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, item.seq])?;
+    }
+    sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, received_at, has_token))
+}
+
+/// Writes an item's deliveries; those that found a place in a memory queue are leased.
+fn deliver(
+    tx: &Tx<'_>,
+    item: &Item,
+    op: Option<(i64, Order)>,
+    received_at: i64,
+) -> Result<Vec<(Place, Fresh)>, Failure> {
+    let mut places = Vec::new();
+    for ((number, new), row) in item.deliveries.iter().enumerate().zip(super::ids::first_delivery(item.seq)..) {
+        // Nothing waits for an operation that was not known.
+        let op_seq = op.map(|(seq, _)| seq);
+        let is_blocked = match op {
+            Some((seq, order)) if order != Order::First => delivery::is_waited_for(tx, &new.sink, seq)?,
+            _ => false,
+        };
+        let place = if is_blocked { None } else { tx.shared.mailboxes.reserve(&new.sink) };
+        let leased_until = place.as_ref().map(|place| tx.now.saturating_add(micros(place.ttl)));
+        let id =
+            delivery::insert(tx, new, &NewRow { seq: row, op_seq, is_blocked, leased_until, created_at: received_at })?;
+        if let (Some(place), Some(expires_at)) = (place, leased_until) {
+            places.push((place, Fresh { number, id, expires_at }));
+        }
+    }
+    Ok(places)
+}
+
+/// Puts the leases into the places. The event is the one that would be read back.
+fn fill(places: Vec<(Place, Fresh)>, item: Item, (stored, previous): (&Stored, Option<Status>), received_at: i64) {
+    let Stored::New { order, .. } = stored else { return };
+    if places.is_empty() {
+        return;
+    }
+    let notification = item.notification;
+    let event = Arc::new(Event {
+        id: item.id,
+        kind: item.kind,
+        recording_access_token: notification.operation().and_then(|operation| operation.recording_access_token.clone()),
+        subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
+        time: instant(received_at),
+        client_context: notification.client_context,
+        order: *order,
+        previous: previous.map(|status| Previous { status }),
+        data: item.data,
+    });
+    for (place, fresh) in places {
+        let Some(new) = item.deliveries.get(fresh.number).cloned() else { continue };
+        let event = Arc::clone(&event);
+        place.fill(Lease {
+            delivery: Delivery {
+                id: fresh.id,
+                sink: new.sink,
+                route: new.route,
+                captures: new.captures,
+                event,
+                attempt: 1,
+            },
+            expires_at: instant(fresh.expires_at),
+            token: delivery::FIRST_TOKEN,
+        });
+    }
+}

@@ -1,0 +1,259 @@
+//! The delivery's row: made, leased, handed back, settled.
+//!
+//! **Invariants**
+//! 1. Of one operation's deliveries to one sink at most one is open: the others are blocked, delivered or dead.
+//! 2. A lease's token grows with each lease of the row, so an old one matches nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::failure::Failure;
+use super::rows::{Unread, delivery_id, event_of_delivery};
+use super::tx::{Tx, micros};
+use super::{ids, tx};
+use crate::domain::{Delivery, DeliveryId, Lease, NewDelivery, Outcome, RouteName, Settlement, SinkName};
+use crate::store::StoreError;
+use crate::store::seal::Seal;
+
+/// The token of a row's first lease.
+pub const FIRST_TOKEN: i64 = 1;
+
+/// A row to be made.
+pub struct NewRow {
+    /// Its number.
+    pub seq: i64,
+    /// The operation that it belongs to.
+    pub op_seq: Option<i64>,
+    /// Whether it waits for an earlier one.
+    pub is_blocked: bool,
+    /// Until when it is leased from the start, in microseconds.
+    pub leased_until: Option<i64>,
+    /// When it was asked for, in microseconds.
+    pub created_at: i64,
+}
+
+/// What `lease` took: the rest is the event's.
+pub struct Leased {
+    /// The delivery's row.
+    pub seq: i64,
+    /// The delivery's id.
+    pub id: DeliveryId,
+    /// The route that asked for it.
+    pub route: String,
+    /// What the route captured, as JSON.
+    pub captures: Option<String>,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// The lease's token.
+    pub token: i64,
+    /// Until when, in microseconds.
+    pub expires_at: i64,
+}
+
+/// A leased delivery whose event cannot be read.
+pub struct Lost {
+    row: i64,
+    token: i64,
+    reason: String,
+}
+
+/// Makes a row. Where it is due now and not leased, its dispatcher is woken.
+pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId, Failure> {
+    let id = ids::of_delivery(row.seq, row.created_at);
+    let captures = match new.captures.is_empty() {
+        true => None,
+        // A map of texts can always be written.
+        false => serde_json::to_string(&new.captures).ok(),
+    };
+    let (at, token) = row.leased_until.map_or((tx.now, 0), |until| (until, FIRST_TOKEN));
+    let sql = "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route, captures) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
+    tx.execute(
+        sql,
+        params![
+            row.seq,
+            id.as_bytes(),
+            row.op_seq,
+            row.is_blocked,
+            at,
+            row.leased_until.is_some(),
+            token,
+            row.created_at,
+            new.sink.as_str(),
+            new.route.as_str(),
+            captures,
+        ],
+    )?;
+    match (row.is_blocked, row.leased_until) {
+        (true, _) => tx.blocked(),
+        (false, None) => tx.wake(&new.sink),
+        (false, Some(_)) => {}
+    }
+    Ok(DeliveryId(id))
+}
+
+/// Whether an operation has a delivery to a sink that is neither delivered nor dead.
+pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled \
+               WHERE sink = ?1 AND op_seq = ?2 AND state < 2 LIMIT 1";
+    Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())
+}
+
+/// Leases what is due, the longest due first.
+pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Leased>, Failure> {
+    let expires_at = tx.now.saturating_add(micros(ttl));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3";
+    let leased = tx.all(sql, params![sink.as_str(), tx.now, limit], |row| {
+        Ok(Leased {
+            seq: row.get(0)?,
+            id: delivery_id(row, 1)?,
+            route: row.get(2)?,
+            captures: row.get(3)?,
+            attempt: row.get::<_, u32>(4)?.saturating_add(1),
+            token: row.get::<_, i64>(5)?.saturating_add(1),
+            expires_at,
+        })
+    })?;
+    let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
+    for it in &leased {
+        tx.execute(sql, [it.seq, expires_at, it.token])?;
+    }
+    Ok(leased)
+}
+
+/// Reads the events of what was leased; what can never be read is told apart, with the reason.
+///
+/// # Errors
+/// The database failed; nothing can be said of any of them.
+pub fn with_events(
+    connection: &Connection,
+    seal: &Seal,
+    sink: &SinkName,
+    leased: Vec<Leased>,
+) -> Result<(Vec<Lease>, Vec<Lost>), StoreError> {
+    let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
+    for it in leased {
+        let captures = it.captures.as_deref().map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str);
+        let event = match (event_of_delivery(connection, seal, it.seq), &captures) {
+            (Err(Unread::Failed(error)), _) => return Err(error),
+            (Err(Unread::Lost(reason)), _) => Err(reason),
+            (Ok(_), Err(error)) => Err(format!("its captures cannot be read: {error}")),
+            (Ok(event), Ok(_)) => Ok(Arc::new(event)),
+        };
+        match event {
+            Ok(event) => leases.push(Lease {
+                delivery: Delivery {
+                    id: it.id,
+                    sink: sink.clone(),
+                    route: RouteName::new(&it.route),
+                    captures: captures.unwrap_or_default(),
+                    event,
+                    attempt: it.attempt,
+                },
+                expires_at: tx::instant(it.expires_at),
+                token: it.token,
+            }),
+            Err(reason) => {
+                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it is given up");
+                lost.push(Lost { row: it.seq, token: it.token, reason });
+            }
+        }
+    }
+    Ok((leases, lost))
+}
+
+/// Hands leases back: due again at `due_at`, in microseconds.
+pub fn release(tx: &Tx<'_>, leases: &[Lease], due_at: i64) -> Result<(), Failure> {
+    for lease in leases {
+        let row = ids::delivery_row(lease.delivery.id.0);
+        hand_back(tx, &lease.delivery.sink, &[(row, lease.token)], due_at)?;
+    }
+    Ok(())
+}
+
+/// Hands rows back, each with the token of its lease.
+pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64) -> Result<(), Failure> {
+    let sql = "UPDATE deliveries SET is_leased = 0, at = ?3 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
+    for (row, token) in rows {
+        if tx.execute(sql, [*row, *token, due_at])? > 0 {
+            tx.wake(sink);
+        }
+    }
+    Ok(())
+}
+
+/// Records outcomes. One that comes with an old token changes nothing.
+pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
+    for outcome in outcomes {
+        let Outcome { lease, settlement, .. } = outcome;
+        let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
+        let n_changed = match settlement {
+            Settlement::Delivered => tx.execute(
+                "UPDATE deliveries SET state = 2, is_leased = 0, at = ?3, n_attempts = n_attempts + 1 \
+                 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0",
+                [row, token, tx.now],
+            )?,
+            Settlement::RetryAt { at, reason } => fail(tx, outcome, (0, at.as_microsecond()), reason)?,
+            Settlement::Dead { reason } => fail(tx, outcome, (3, tx.now), reason)?,
+        };
+        let is_over = !matches!(settlement, Settlement::RetryAt { .. });
+        if n_changed > 0 && is_over && lease.delivery.event.order.is_some() && tx.any_blocked()? {
+            unblock_next(tx, row, &lease.delivery.sink)?;
+        }
+    }
+    Ok(())
+}
+
+fn fail(tx: &Tx<'_>, outcome: &Outcome, (state, at): (i64, i64), reason: &str) -> Result<usize, Failure> {
+    let Outcome { lease, attempt, .. } = outcome;
+    let row = ids::delivery_row(lease.delivery.id.0);
+    let sql = "UPDATE deliveries SET state = ?3, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, reason = ?5 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
+    let n_changed = tx.execute(sql, params![row, lease.token, state, at, reason])?;
+    if n_changed > 0 {
+        // The same attempt twice can only be told by a clock that stands still.
+        let sql = "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
+        tx.execute(sql, params![row, started_at, attempt.number, took, reason])?;
+    }
+    Ok(n_changed)
+}
+
+/// Makes leased deliveries whose events cannot be read dead letters: no attempt was made.
+pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failure> {
+    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?3, reason = ?4 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
+    for Lost { row, token, reason } in lost {
+        if tx.execute(sql, params![row, token, tx.now, reason])? > 0 && tx.any_blocked()? {
+            unblock_next(tx, *row, sink)?;
+        }
+    }
+    Ok(())
+}
+
+/// Opens the earliest delivery to a sink that waits behind the settled one in `row`.
+fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
+    let sql = "SELECT seq, state FROM deliveries INDEXED BY deliveries_unsettled WHERE sink = ?1 AND state < 2 \
+               AND op_seq = (SELECT op_seq FROM deliveries WHERE seq = ?2) ORDER BY seq LIMIT 1";
+    let next: Option<(i64, i64)> = tx.first(sql, params![sink.as_str(), row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    if let Some((next, 1)) = next {
+        tx.execute("UPDATE deliveries SET state = 0, at = ?2 WHERE seq = ?1", [next, tx.now])?;
+        tx.wake(sink);
+    }
+    Ok(())
+}
+
+/// Makes every leased delivery due at once: its holder died with its process. Their age keeps their turn.
+pub fn void_leases(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+    connection.execute(
+        "UPDATE deliveries SET is_leased = 0, at = min(created_at, ?1) WHERE seq IN \
+         (SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND is_leased = 1)",
+        [now],
+    )
+}

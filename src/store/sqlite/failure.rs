@@ -1,0 +1,86 @@
+//! What a failure of SQLite means, and which one ends the process.
+//!
+//! **Invariants**
+//! 1. After a failed write or sync nothing is answered and nothing is tried again: the kernel may have dropped the pages
+//!    it could not write, so a second sync would lie (<https://www.usenix.org/conference/atc20/presentation/rebello>).
+//!    The process ends; the next start reads from the log what is really there.
+
+use rusqlite::{ErrorCode, ffi};
+
+use crate::store::StoreError;
+
+/// The exit code of a process whose store's disk failed: `EX_IOERR` of sysexits.h.
+const EXIT_DISK_FAILED: i32 = 74;
+
+/// Why a job of the writer did not get done.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// SQLite said no.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// We said no.
+    #[error(transparent)]
+    Refused(#[from] StoreError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Sqlite(error) => store_error(&error),
+            Failure::Refused(error) => error,
+        }
+    }
+}
+
+/// What a failure means to whoever asked.
+pub fn store_error(error: &rusqlite::Error) -> StoreError {
+    match (error.sqlite_error_code(), extended_code(error)) {
+        (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full,
+        (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => StoreError::Busy,
+        _ => StoreError::Database(error.to_string()),
+    }
+}
+
+/// Whether the failure concerns the whole transaction, not the job that met it.
+pub fn is_shared(error: &rusqlite::Error) -> bool {
+    matches!(store_error(error), StoreError::Full | StoreError::Busy)
+}
+
+/// Ends the process where the disk failed under the writer.
+pub fn end_if_disk_failed(error: &rusqlite::Error) {
+    let failed = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
+    // A full disk can also show as a shared-memory file that cannot grow: that one loses nothing.
+    if failed && extended_code(error) != Some(ffi::SQLITE_IOERR_SHMSIZE) {
+        let code = extended_code(error);
+        tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged that may be lost");
+        std::process::exit(EXIT_DISK_FAILED);
+    }
+}
+
+fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|it| it.extended_code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: i32) -> rusqlite::Error {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        assert!(matches!(store_error(&failed(ffi::SQLITE_FULL)), StoreError::Full));
+        assert!(matches!(store_error(&failed(ffi::SQLITE_IOERR_SHMSIZE)), StoreError::Full));
+        assert!(matches!(store_error(&failed(ffi::SQLITE_BUSY)), StoreError::Busy));
+        assert!(matches!(store_error(&failed(ffi::SQLITE_CORRUPT)), StoreError::Database(_)));
+    }
+
+    #[test]
+    fn only_a_failing_disk_ends_the_process() {
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_CONSTRAINT, ffi::SQLITE_BUSY] {
+            end_if_disk_failed(&failed(code));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Opening: the folder, the lock, the file, the checks; and what every connection is told.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+
+use super::failure::store_error;
+use super::schema;
+use crate::store::StoreError;
+use crate::store::seal::Seal;
+
+/// How long a connection waits for another process's write: an operator's command beside the server.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that stay prepared.
+const PREPARED_STATEMENTS: usize = 64;
+/// What is sealed to recognise the key by.
+const SEAL_CHECK: &[u8] = b"reelhook";
+
+/// The folder of a store.
+pub fn folder(store: &Path) -> &Path {
+    match store.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Makes the folder, readable by its owner alone, where it is missing.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_folder(store: &Path) -> Result<(), StoreError> {
+    let folder = folder(store);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| unusable(folder, &format!("the store's folder cannot be made: {error}")))
+}
+
+/// Takes the lock that keeps a second process out. It ends with the file that is returned, or with the process.
+///
+/// # Errors
+/// [`StoreError::Locked`], or the file cannot be made.
+pub fn lock(store: &Path) -> Result<File, StoreError> {
+    let path = beside(store, ".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|error| unusable(&path, &format!("the lock cannot be made: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(unusable(&path, &format!("the lock cannot be taken: {error}"))),
+    }
+}
+
+/// The writer's connection: made where it is missing, of the newest schema.
+///
+/// # Errors
+/// The file is not a store of this version, or not one of this key.
+pub fn writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
+    let is_new = make_file(store)?;
+    let mut connection = connect(store)?;
+    schema::check_is_ours(&connection, store)?;
+    prepare_writer(&connection).map_err(|error| broken(store, &error))?;
+    schema::migrate(&mut connection)?;
+    check_key(&connection, seal, store)?;
+    if is_new {
+        let synced = File::open(folder(store)).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| unusable(folder(store), &format!("the store's folder cannot be synced: {error}")))?;
+    }
+    Ok(connection)
+}
+
+/// The writer's connection of a command beside a running server: the store must be there, of this version.
+///
+/// # Errors
+/// There is none, or it is of another version or key.
+pub fn operator_writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
+    let connection = connect(store)?;
+    schema::check_is_ours(&connection, store)?;
+    schema::check_is_current(&connection, store)?;
+    prepare_writer(&connection).map_err(|error| broken(store, &error))?;
+    check_key(&connection, seal, store)?;
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn reader(store: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(store)?;
+    let told = connection.pragma_update(None, "query_only", true);
+    let told = told.and_then(|()| connection.pragma_update(None, "cache_size", -2048));
+    told.map_err(|error| store_error(&error))?;
+    Ok(connection)
+}
+
+/// Refuses where no store is.
+///
+/// # Errors
+/// None is.
+pub fn must_exist(store: &Path) -> Result<(), StoreError> {
+    if store.exists() {
+        return Ok(());
+    }
+    Err(unusable(
+        store,
+        "found no store here, expected the one of the server: does store.path name it? The server makes it",
+    ))
+}
+
+fn make_file(store: &Path) -> Result<bool, StoreError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(store);
+    match made {
+        Ok(_file) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(unusable(store, &format!("the store cannot be made: {error}"))),
+    }
+}
+
+fn connect(store: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(store, flags).map_err(|error| broken(store, &error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| broken(store, &error))?;
+    connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
+    // Without it a statement whose plan could depend on a bound value is planned anew for each value: a third of the
+    // writer's time. The plans that are wanted depend on none.
+    let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+    connection.set_db_config(config, true).map_err(|error| broken(store, &error))?;
+    Ok(connection)
+}
+
+fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // The writer copies the log itself and looks at what came of it. Between two copies the log's file is kept, since a
+    // sync of a file that grows costs more; after a flood it is cut back to this.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |row| row.get::<_, i64>(0))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |row| row.get::<_, i64>(0))?;
+    // The hot ends of the trees, and what is held of the lookups.
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "temp_store", "memory")?;
+    // What is removed is overwritten where that costs no write of its own; the wiping of tokens asks for more.
+    connection.pragma_update_and_check(None, "secure_delete", "fast", |row| row.get::<_, i64>(0))?;
+    Ok(())
+}
+
+fn check_key(connection: &Connection, seal: &Seal, store: &Path) -> Result<(), StoreError> {
+    let sealed: Option<Vec<u8>> = connection
+        .query_row("SELECT sealed FROM seal_check", [], |row| row.get(0))
+        .optional()
+        .map_err(|error| broken(store, &error))?;
+    match sealed {
+        Some(sealed) => seal.open("check", b"", &sealed).map(drop).map_err(|_other_key| {
+            unusable(
+                store,
+                "it was sealed with another key: put that one back (store.encryption_key, or the .key file)",
+            )
+        }),
+        None => {
+            let sealed = seal.seal("check", b"", &[SEAL_CHECK])?;
+            let kept = connection.execute("INSERT INTO seal_check VALUES (?1)", [sealed]);
+            kept.map(drop).map_err(|error| broken(store, &error))
+        }
+    }
+}
+
+/// The path of a file that belongs to a store.
+fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+/// A store that cannot be opened because of what SQLite said.
+pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
+            store,
+            &format!(
+                "found no readable database ({error}), expected a store of reelhook's: restore a backup, or move it \
+                 away to begin anew"
+            ),
+        ),
+        _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
+    }
+}
+
+/// A store that cannot be opened, and why.
+pub fn unusable(path: &Path, why: &str) -> StoreError {
+    StoreError::Unusable(format!("{}: {why}", path.display()))
+}

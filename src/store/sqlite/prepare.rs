@@ -1,0 +1,170 @@
+//! What of an acceptance needs no transaction: numbers, hashes, data, sealing. Done by whoever asks, so that the writer
+//! only writes.
+
+use sha2::{Digest, Sha256};
+
+use super::tx::Shared;
+use super::{contents, ids};
+use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
+use crate::store::{Accepted, Batch, StoreError};
+
+/// What a row costs beside its text, roughly.
+const ROW_BYTES: usize = 512;
+/// The label that quarantined bytes are sealed under.
+pub const QUARANTINE_LABEL: &str = "quarantine";
+
+/// A batch, ready to be written.
+pub struct Prepared {
+    /// When the request arrived, in microseconds.
+    pub received_at: i64,
+    /// The proven ones.
+    pub items: Vec<Item>,
+    /// The others.
+    pub quarantined: Vec<Entry>,
+}
+
+/// One proven notification, ready to be written.
+pub struct Item {
+    /// The event's row.
+    pub seq: i64,
+    /// The event's id.
+    pub id: EventId,
+    /// The notification; its raw bytes are in `sealed` alone.
+    pub notification: Notification,
+    /// CloudEvents `type`.
+    pub kind: String,
+    /// CloudEvents `data`.
+    pub data: String,
+    /// What the bytes are recognised by.
+    pub hash: [u8; 16],
+    /// Where the event is looked up by its Graph id, or else by its bytes; an operation's events are found through it.
+    pub lookup: Option<i64>,
+    /// Where the operation is looked up by its id.
+    pub operation_lookup: Option<i64>,
+    /// Token, data and raw item.
+    pub sealed: Vec<u8>,
+    /// What routing asked for, each sink once.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// One quarantine entry, ready to be written.
+pub struct Entry {
+    /// Its number.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Why it is here.
+    pub reason: Reason,
+    /// Its size, unsealed.
+    pub n_bytes: i64,
+    /// The bytes.
+    pub sealed: Vec<u8>,
+}
+
+impl Prepared {
+    /// Prepares a batch.
+    ///
+    /// # Errors
+    /// Sealing failed, or an event has more deliveries than a store can number.
+    pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
+        let received_at = batch.received_at.as_microsecond();
+        let items = batch.accepted.into_iter().map(|accepted| item(accepted, received_at, shared));
+        let items = items.collect::<Result<_, _>>()?;
+        let quarantined = batch.quarantined.into_iter().map(|it| entry(&it, shared)).collect::<Result<_, _>>()?;
+        Ok(Self { received_at, items, quarantined })
+    }
+
+    /// What it holds in memory, roughly.
+    pub fn n_bytes(&self) -> usize {
+        let items = self.items.iter().map(|item| item.sealed.len() + item.data.len() + ROW_BYTES);
+        items.chain(self.quarantined.iter().map(|entry| entry.sealed.len() + ROW_BYTES)).sum()
+    }
+}
+
+fn item(accepted: Accepted, received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
+    let Accepted { notification, mut deliveries } = accepted;
+    let mut notification = notification.into_notification();
+    // Two routes to one sink are one delivery: the first route's.
+    let mut at = 0;
+    while at < deliveries.len() {
+        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
+        if is_repeat {
+            deliveries.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+    check_number_of(&deliveries)?;
+    let seq = shared.numbers.event();
+    let id = EventId(ids::of_event(seq, received_at));
+    let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
+    let raw = std::mem::take(&mut notification.raw.0);
+    let operation = notification.operation();
+    let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
+    let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
+    let operation_lookup = operation.map(|operation| operation_lookup(operation.id.as_str()));
+    let subscription = notification.subscription_id.as_deref().unwrap_or_default();
+    let bytes_hash = digest(notification.channel.as_str(), &[subscription.as_bytes(), &raw]);
+    let lookup = match (&notification.graph_id, operation_lookup) {
+        (Some(graph_id), _) => Some(head(&digest("graph id", &[graph_id.as_bytes(), subscription.as_bytes()]))),
+        (None, None) => Some(head(&bytes_hash)),
+        (None, Some(_)) => None,
+    };
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&bytes_hash[..16]);
+    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries })
+}
+
+fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
+    let id = shared.numbers.quarantine();
+    let raw = &quarantined.raw.0;
+    let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
+    let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
+    Ok(Entry { id, channel: quarantined.channel, reason: quarantined.reason, n_bytes, sealed })
+}
+
+/// Refuses more deliveries than an event's rows can be numbered for.
+///
+/// # Errors
+/// There are more.
+pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
+    if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
+        return Ok(());
+    }
+    Err(StoreError::Database(format!(
+        "found {} sinks for one event, expected {} at most",
+        deliveries.len(),
+        ids::MAX_DELIVERIES
+    )))
+}
+
+/// Where an operation is looked up by its id.
+pub fn operation_lookup(id: &str) -> i64 {
+    head(&digest("operation", &[id.as_bytes()]))
+}
+
+/// SHA-256 over a label and parts, each after its length, so that no two lists of parts read alike.
+fn digest(label: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    for part in [label.as_bytes()].iter().chain(parts) {
+        sha256.update(part.len().to_le_bytes());
+        sha256.update(part);
+    }
+    sha256.finalize().into()
+}
+
+fn head(digest: &[u8; 32]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hashed_together_cannot_be_split_otherwise() {
+        assert_ne!(digest("calls", &[b"ab", b"c"]), digest("calls", &[b"a", b"bc"]));
+        assert_ne!(digest("calls", &[b"a"]), digest("lifecycle", &[b"a"]));
+    }
+}

@@ -1,0 +1,148 @@
+//! Housekeeping: tokens are wiped, then events are removed, each when its time has come. A round is short: the writer's
+//! other work waits for it.
+//!
+//! What retention means: an event goes when all its deliveries are settled and `retention` has passed since the last
+//! settlement (since its arrival, where it matched nothing). A dead letter is settled: it stays for `retention` after it
+//! was given up. Nothing goes within the deduplication window, or its repeat would not be recognised.
+
+use rusqlite::params;
+
+use super::failure::Failure;
+use super::ids;
+use super::prepare::operation_lookup;
+use super::rows::event_id;
+use super::tx::{Tx, micros};
+use super::{contents, quarantine};
+use crate::config;
+use crate::domain::EventId;
+
+/// How many events one round looks at.
+const ROUND: i64 = 200;
+/// An event that is not settled yet is looked at again soon enough for its token's retention, in microseconds.
+const LOOK_AGAIN: std::ops::RangeInclusive<i64> = 60_000_000..=3_600_000_000;
+
+/// What housekeeping needs to know of an event.
+struct Subject {
+    seq: i64,
+    id: EventId,
+    op_seq: Option<i64>,
+    lookup: Option<i64>,
+    has_token: bool,
+    /// Open and blocked deliveries.
+    n_unsettled: i64,
+    /// When the last delivery was settled; its arrival where none was.
+    settled_at: i64,
+}
+
+/// When a new event is looked at first.
+pub fn first_look(settings: &config::Store, received_at: i64, has_token: bool) -> i64 {
+    received_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
+}
+
+/// Has an event looked at.
+pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
+    tx.execute("INSERT INTO upkeep VALUES (?1, ?2)", [at, event]).map(drop)
+}
+
+/// One round; returns how many rows it touched.
+pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
+    let mut n_touched = quarantine::trim(tx)?;
+    let sql = "SELECT look_at, event FROM upkeep WHERE look_at <= ?1 ORDER BY look_at LIMIT ?2";
+    let due = tx.all(sql, [tx.now, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    for (at, event) in due {
+        tx.execute("DELETE FROM upkeep WHERE look_at = ?1 AND event = ?2", [at, event])?;
+        if let Some(subject) = subject(tx, event)?
+            && let Some(next) = tend(tx, &subject)?
+        {
+            look_at(tx, event, next)?;
+        }
+        n_touched += 1;
+    }
+    tx.shared.note_reusable(tx.connection())?;
+    Ok(n_touched)
+}
+
+/// Does what is due for an event; returns when to look again, `None` where it is gone.
+fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
+    let settings = &tx.shared.settings;
+    if subject.n_unsettled > 0 {
+        let wait = micros(settings.token_retention / 24).clamp(*LOOK_AGAIN.start(), *LOOK_AGAIN.end());
+        return Ok(Some(tx.now.saturating_add(wait)));
+    }
+    if subject.has_token {
+        let due = subject.settled_at.saturating_add(micros(settings.token_retention));
+        if tx.now < due {
+            return Ok(Some(due));
+        }
+        wipe(tx, subject)?;
+    }
+    let due = subject.settled_at.saturating_add(retention(settings));
+    if tx.now < due {
+        return Ok(Some(due));
+    }
+    remove(tx, subject).map(|()| None)
+}
+
+fn retention(settings: &config::Store) -> i64 {
+    micros(settings.retention.max(settings.deduplicate))
+}
+
+fn subject(tx: &Tx<'_>, seq: i64) -> Result<Option<Subject>, Failure> {
+    let sql = "SELECT e.id, e.op_seq, e.lookup, e.has_token, count(*) FILTER (WHERE d.state < 2), \
+                      max(e.received_at, coalesce(max(d.at) FILTER (WHERE d.state >= 2), 0)) \
+               FROM events e LEFT JOIN deliveries d ON d.seq BETWEEN ?2 AND ?3 WHERE e.seq = ?1 GROUP BY e.seq";
+    let range = (ids::first_delivery(seq), ids::last_delivery(seq));
+    tx.first(sql, params![seq, range.0, range.1], |row| {
+        Ok(Subject {
+            seq,
+            id: event_id(row, 0)?,
+            op_seq: row.get(1)?,
+            lookup: row.get(2)?,
+            has_token: row.get(3)?,
+            n_unsettled: row.get(4)?,
+            settled_at: row.get(5)?,
+        })
+    })
+}
+
+/// Seals the event anew without its token, and without the raw item: that holds the token, in whatever spelling.
+fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
+    let sql = "SELECT sealed FROM events WHERE seq = ?1";
+    let sealed: Vec<u8> = tx.first(sql, [subject.seq], |row| row.get(0))?.unwrap_or_default();
+    let seal = &tx.shared.seal;
+    let sealed = match contents::open(seal, subject.id, &sealed) {
+        Ok((_token, data)) => contents::seal(seal, subject.id, None, (&data, b""))?,
+        Err(error) => {
+            // Damaged: nobody can read the data, and nobody shall read the token.
+            tracing::error!(event = %subject.id, %error, "an event's token was wiped together with its data");
+            Vec::new()
+        }
+    };
+    let secure_delete =
+        |mode: &str| tx.connection().pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0));
+    secure_delete("on")?;
+    let sql = "UPDATE events SET sealed = ?2, has_token = 0 WHERE seq = ?1";
+    let updated = tx.execute(sql, params![subject.seq, sealed]);
+    secure_delete("fast")?;
+    updated.map(drop)
+}
+
+fn remove(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
+    let range = [ids::first_delivery(subject.seq), ids::last_delivery(subject.seq)];
+    tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
+    tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
+    tx.execute("DELETE FROM events WHERE seq = ?1", [subject.seq])?;
+    if let Some(lookup) = subject.lookup {
+        tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, subject.seq])?;
+    }
+    let Some(operation) = subject.op_seq else { return Ok(()) };
+    if tx.first("SELECT 1 FROM events WHERE op_seq = ?1 LIMIT 1", [operation], |_| Ok(()))?.is_some() {
+        return Ok(());
+    }
+    let id =
+        tx.first("DELETE FROM operations WHERE seq = ?1 RETURNING id", [operation], |row| row.get::<_, String>(0))?;
+    if let Some(id) = id {
+        tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [operation_lookup(&id), operation])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The transaction of one group of jobs: what a job may use while it runs.
+
+use std::cell::{Cell, RefCell};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::failure::Failure;
+use crate::clock::Clock;
+use crate::config;
+use crate::domain::SinkName;
+use crate::store::disk::Disk;
+use crate::store::mailbox::Mailboxes;
+use crate::store::seal::Seal;
+use crate::store::sqlite::ids::Numbers;
+
+/// What the store's own tasks and its writer share.
+pub struct Shared {
+    /// `[store]`
+    pub settings: config::Store,
+    /// The time.
+    pub clock: Clock,
+    /// Seals and opens.
+    pub seal: Seal,
+    /// Where fresh deliveries go.
+    pub mailboxes: Mailboxes,
+    /// The disk that holds the store.
+    pub disk: Disk,
+    /// Numbers for rows.
+    pub numbers: Numbers,
+}
+
+/// The transaction under way.
+pub struct Tx<'a> {
+    /// What is shared.
+    pub shared: &'a Shared,
+    /// When the transaction began, in microseconds.
+    pub now: i64,
+    connection: &'a Connection,
+    any_blocked: Cell<Option<bool>>,
+    woken: RefCell<Vec<SinkName>>,
+}
+
+impl<'a> Tx<'a> {
+    /// Around a connection on which a transaction has begun.
+    pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
+        let now = shared.clock.now().as_microsecond();
+        Self { shared, now, connection, any_blocked: Cell::new(None), woken: RefCell::default() }
+    }
+
+    /// The connection, for statements that are run once in a while.
+    pub fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    /// Runs a statement; returns how many rows it changed.
+    pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Failure> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// The first row of a query, if there is one.
+    pub fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Failure> {
+        Ok(self.connection.prepare_cached(sql)?.query_row(params, read).optional()?)
+    }
+
+    /// Every row of a query.
+    pub fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Failure> {
+        Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
+    pub fn any_blocked(&self) -> Result<bool, Failure> {
+        if let Some(known) = self.any_blocked.get() {
+            return Ok(known);
+        }
+        let found = self.first("SELECT 1 FROM deliveries WHERE state = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
+        self.any_blocked.set(Some(found));
+        Ok(found)
+    }
+
+    /// Notes that a delivery was blocked in this transaction.
+    pub fn blocked(&self) {
+        self.any_blocked.set(Some(true));
+    }
+
+    /// Has the dispatcher of a sink look into the store once this is committed.
+    pub fn wake(&self, sink: &SinkName) {
+        let mut woken = self.woken.borrow_mut();
+        if !woken.contains(sink) {
+            woken.push(sink.clone());
+        }
+    }
+
+    /// Wakes whom [`Tx::wake`] named.
+    pub fn committed(self) {
+        for sink in self.woken.into_inner() {
+            self.shared.mailboxes.wake(&sink);
+        }
+    }
+}
+
+impl Shared {
+    /// Looks how much of the database's file is free: two numbers of its header.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub fn note_reusable(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let n_bytes = number("freelist_count")?.saturating_mul(number("page_size")?);
+        self.disk.note_reusable(n_bytes.cast_unsigned());
+        Ok(())
+    }
+}
+
+/// A duration in microseconds, as far as they go.
+pub fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// An instant that a column holds.
+pub fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
+}

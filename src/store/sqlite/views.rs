@@ -1,0 +1,217 @@
+//! What operators and the API are shown. Reads only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::prepare::operation_lookup;
+use super::rows::{delivery_id, event_id, maybe_parsed, parsed};
+use super::tx::instant;
+use super::{contents, ids};
+use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
+use crate::store::seal::Seal;
+use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView};
+
+const EVENT: &str = "SELECT seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, \
+                     status, op_order, sealed FROM events";
+const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12) \
+     FROM deliveries";
+
+/// When the next delivery of a sink that is not leased falls due; a lease that ended holds nothing.
+pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND (is_leased = 0 OR at <= ?2) ORDER BY at LIMIT 1";
+    connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get(0)).optional()
+}
+
+/// What waits for each sink: a walk over two indexes that hold nothing else.
+pub fn backlog(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
+    let mut backlogs = BTreeMap::new();
+    let sql = "SELECT sink, n, (SELECT created_at FROM deliveries WHERE seq = oldest) FROM (SELECT sink, count(*) AS n, \
+               min(seq) AS oldest FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 GROUP BY sink)";
+    for row in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))? {
+        let (sink, n, oldest_at) = row;
+        backlogs.insert(sink, Backlog { n_open: n.cast_unsigned(), n_dead: 0, oldest_at: Some(instant(oldest_at)) });
+    }
+    let sql = "SELECT sink, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink";
+    for (sink, n) in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?)))? {
+        let empty = Backlog { n_open: 0, n_dead: 0, oldest_at: None };
+        backlogs.entry(sink).or_insert(empty).n_dead = n.cast_unsigned();
+    }
+    Ok(backlogs)
+}
+
+/// The operations that have an id, in any spelling, with their events.
+pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::Result<Vec<OperationView>> {
+    let Some(id) = GraphId::new(id) else { return Ok(Vec::new()) };
+    let sql = "SELECT o.seq, o.id, o.call_id, o.client_context, o.status, o.created_at, o.modified_at \
+               FROM lookups l JOIN operations o ON o.seq = l.target WHERE l.hash = ?1 AND o.id = ?2 ORDER BY o.seq";
+    let found = all(connection, sql, params![operation_lookup(id.as_str()), id.as_str()], |row| {
+        let call_id: String = row.get(2)?;
+        let view = OperationView {
+            id: row.get(1)?,
+            call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
+            client_context: row.get(3)?,
+            status: parsed(row, 4, |text| Some(Status::parse(text)))?,
+            created_at: instant(row.get(5)?),
+            modified_at: instant(row.get(6)?),
+            events: Vec::new(),
+        };
+        Ok((row.get::<_, i64>(0)?, view))
+    })?;
+    let with_events = found.into_iter().map(|(seq, mut view)| {
+        view.events = events(connection, seal, "WHERE op_seq = ?1 ORDER BY seq", [seq])?;
+        Ok(view)
+    });
+    with_events.collect()
+}
+
+/// An event by its id.
+pub fn event(connection: &Connection, seal: &Seal, id: EventId) -> rusqlite::Result<Option<EventView>> {
+    let found = events(connection, seal, "WHERE seq = ?1 AND id = ?2", params![ids::event_row(id.0), id.0.as_bytes()])?;
+    Ok(found.into_iter().next())
+}
+
+/// Events that matched nothing, newest first.
+pub fn unmatched(connection: &Connection, seal: &Seal, limit: usize) -> rusqlite::Result<Vec<EventView>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    events(connection, seal, "INDEXED BY events_unmatched WHERE is_matched = 0 ORDER BY seq DESC LIMIT ?1", [limit])
+}
+
+/// A delivery by its id.
+pub fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryView>> {
+    let found =
+        deliveries(connection, "WHERE seq = ?1 AND id = ?2", params![ids::delivery_row(id.0), id.0.as_bytes()])?;
+    Ok(found.into_iter().next())
+}
+
+/// Deliveries in a state, newest first.
+pub fn deliveries_in(
+    connection: &Connection,
+    state: DeliveryState,
+    sink: Option<&SinkName>,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeliveryView>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // The state is part of the text, so that the partial indexes apply; most deliveries are delivered.
+    let index = match state {
+        DeliveryState::Open => "INDEXED BY deliveries_due",
+        DeliveryState::Blocked => "INDEXED BY deliveries_blocked",
+        DeliveryState::Delivered => "NOT INDEXED",
+        DeliveryState::Dead => "INDEXED BY deliveries_dead",
+    };
+    let state = number(state);
+    let filter = format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) ORDER BY seq DESC LIMIT ?2");
+    deliveries(connection, &filter, params![sink.map(SinkName::as_str), limit])
+}
+
+fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Params) -> rusqlite::Result<Vec<EventView>> {
+    let found = all(connection, &format!("{EVENT} {filter}"), params, |row| {
+        let id = event_id(row, 1)?;
+        let sealed: Vec<u8> = row.get(11)?;
+        let data = contents::open(seal, id, &sealed).map(|(_token, data)| data).unwrap_or_else(|error| {
+            tracing::warn!(event = %id, %error, "an event is shown without its data");
+            String::new()
+        });
+        let view = EventView {
+            id,
+            channel: parsed(row, 2, Channel::parse)?,
+            kind: row.get(3)?,
+            received_at: instant(row.get(4)?),
+            client_context: row.get(5)?,
+            resource_type: row.get(6)?,
+            resource: row.get(7)?,
+            tenant_id: row.get(8)?,
+            status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
+            order: maybe_parsed(row, 10, Order::parse)?,
+            deliveries: Vec::new(),
+            data,
+        };
+        Ok((row.get::<_, i64>(0)?, view))
+    })?;
+    let with_deliveries = found.into_iter().map(|(seq, mut view)| {
+        let range = [ids::first_delivery(seq), ids::last_delivery(seq)];
+        view.deliveries = deliveries(connection, "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", range)?;
+        Ok(view)
+    });
+    with_deliveries.collect()
+}
+
+fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rusqlite::Result<Vec<DeliveryView>> {
+    let found = all(connection, &format!("{DELIVERY} {filter}"), params, |row| {
+        let reason: Option<String> = row.get(7)?;
+        let view = DeliveryView {
+            id: delivery_id(row, 1)?,
+            event: event_id(row, 8)?,
+            sink: sink(row, 2)?,
+            route: parsed(row, 3, |text| Some(RouteName::new(text)))?,
+            state: state(row, 4)?,
+            n_attempts: 0,
+            created_at: instant(row.get(5)?),
+            at: instant(row.get(6)?),
+            reason: reason.unwrap_or_default(),
+            failures: Vec::new(),
+        };
+        Ok((row.get::<_, i64>(0)?, view))
+    })?;
+    let with_failures = found.into_iter().map(|(seq, mut view)| {
+        let sql =
+            "SELECT number, started_at, took, reason FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+        view.failures = all(connection, sql, [seq], |row| {
+            Ok(FailedAttempt {
+                number: row.get(0)?,
+                started_at: instant(row.get(1)?),
+                took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
+                reason: row.get(3)?,
+            })
+        })?;
+        let n_failures = u32::try_from(view.failures.len()).unwrap_or(u32::MAX);
+        view.n_attempts = n_failures.saturating_add(u32::from(view.state == DeliveryState::Delivered));
+        Ok(view)
+    });
+    with_failures.collect()
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+fn sink(row: &Row<'_>, column: usize) -> rusqlite::Result<SinkName> {
+    parsed(row, column, |text| Some(SinkName::new(text)))
+}
+
+const STATES: [DeliveryState; 4] =
+    [DeliveryState::Open, DeliveryState::Blocked, DeliveryState::Delivered, DeliveryState::Dead];
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<DeliveryState> {
+    let number: i64 = row.get(column)?;
+    let found = usize::try_from(number).ok().and_then(|at| STATES.get(at)).copied();
+    found.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+fn number(state: DeliveryState) -> u8 {
+    match state {
+        DeliveryState::Open => 0,
+        DeliveryState::Blocked => 1,
+        DeliveryState::Delivered => 2,
+        DeliveryState::Dead => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_and_its_number_are_two_names_of_one_thing() {
+        for (at, state) in (0..).zip(STATES) {
+            assert_eq!(number(state), at);
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The writer: one thread that drains what waits into one transaction (group commit), so that many requests share one sync.
+//!
+//! **Invariants**
+//! 1. A job's owner is told of success only after the commit that holds it returned.
+//! 2. A job that fails costs its neighbours nothing: the group is rolled back and run again, each job in a savepoint.
+//! 3. The queue is bounded in jobs and bytes. Intake is refused beyond it; outcomes wait for a place, since a lost
+//!    outcome is a second delivery.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, wal::CheckpointMode};
+use tokio::sync::{mpsc, oneshot};
+
+use super::failure::{Failure, end_if_disk_failed, is_shared, store_error};
+use super::tx::{Shared, Tx};
+use crate::store::StoreError;
+
+/// The most jobs that wait.
+const MAX_WAITING: usize = 4096;
+/// The most bytes of jobs that wait: what a request gave up waiting for stays in the queue, so the requests' own limit does
+/// not bound it.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// The most jobs of one transaction: bounds how long the first of them waits.
+const MAX_GROUP: usize = 512;
+/// The most bytes of one transaction, give or take one job.
+const MAX_GROUP_BYTES: usize = 8 << 20;
+/// The pages of the log from which on it is copied into the database.
+const CHECKPOINT_PAGES: i32 = 4000;
+
+/// A piece of work within a transaction.
+pub trait Job: Send {
+    /// Does it. Called again after a rollback: whatever it noted before is void then.
+    ///
+    /// # Errors
+    /// It cannot be done; nothing of it stays.
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure>;
+
+    /// Tells its owner: after the commit, or why there was none.
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// The way to the writer's thread.
+pub struct Writer {
+    queue: mpsc::Sender<Message>,
+    waiting_bytes: Arc<AtomicUsize>,
+}
+
+enum Message {
+    /// A job and its bytes.
+    Job(Box<dyn Job>, usize),
+    /// Finish what waits, close, and say so.
+    Close(oneshot::Sender<()>),
+}
+
+type Queue = mpsc::Receiver<Message>;
+
+impl Writer {
+    /// Starts the thread. It holds `lock` until the connection is closed.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn start(connection: Connection, shared: Arc<Shared>, lock: Option<File>) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let waiting_bytes = Arc::new(AtomicUsize::new(0));
+        let n_log_pages = Arc::new(AtomicI32::new(0));
+        let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), n_log_pages };
+        std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                let closer = thread.serve(waiting, lock.is_some());
+                drop(lock);
+                if let Some(closer) = closer {
+                    let _ = closer.send(());
+                }
+            })
+            .map_err(|error| StoreError::Unusable(format!("the store's writer cannot be started: {error}")))?;
+        Ok(Self { queue, waiting_bytes })
+    }
+
+    /// Puts a job into the queue, unless that is full.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] or [`StoreError::Closed`]: the job is not done.
+    pub fn offer(&self, job: Box<dyn Job>, n_bytes: usize) -> Result<(), StoreError> {
+        if self.waiting_bytes.fetch_add(n_bytes, Ordering::Relaxed) > MAX_WAITING_BYTES {
+            self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
+            return Err(StoreError::Busy);
+        }
+        self.queue.try_send(Message::Job(job, n_bytes)).map_err(|error| {
+            self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
+            match error {
+                mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+                mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+            }
+        })
+    }
+
+    /// Has `work` done in a transaction, waiting for a place in the queue. `work` may run more than once.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    pub async fn ask<T, W>(&self, work: W) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: FnMut(&Tx<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Ask { work, answer: None, reply });
+        self.queue.send(Message::Job(job, 0)).await.map_err(|_closed| StoreError::Closed)?;
+        answer.await.map_err(|_gone| StoreError::Closed)?
+    }
+
+    /// Finishes what waits, copies the log into the database, closes it and gives the lock back.
+    pub async fn close(&self) {
+        let (closer, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(closer)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+/// Work whose answer goes to a task that waits.
+struct Ask<T, W> {
+    work: W,
+    answer: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, W: FnMut(&Tx<'_>) -> Result<T, Failure> + Send> Job for Ask<T, W> {
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure> {
+        self.answer = None;
+        self.answer = Some((self.work)(tx)?);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let Self { answer, reply, .. } = *self;
+        // The task may have stopped waiting.
+        let _ = reply.send(outcome.and_then(|()| answer.ok_or(StoreError::Closed)));
+    }
+}
+
+struct Thread {
+    connection: Connection,
+    shared: Arc<Shared>,
+    waiting_bytes: Arc<AtomicUsize>,
+    n_log_pages: Arc<AtomicI32>,
+}
+
+/// Why a group was not committed as a whole.
+enum Broken {
+    /// One of its jobs failed.
+    ByAJob,
+    /// The transaction failed, whatever was in it.
+    AsAWhole(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Broken {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::AsAWhole(error)
+    }
+}
+
+impl Thread {
+    /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
+    fn serve(mut self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
+        let n_log_pages = Arc::clone(&self.n_log_pages);
+        let note = move |_: &mut Wal, n_pages| {
+            n_log_pages.store(n_pages, Ordering::Relaxed);
+            Ok(())
+        };
+        // Without the hook the log would never be copied: a failure shows when the hook's memory cannot be had.
+        if let Err(error) = self.connection.wal_hook(Some(note)) {
+            tracing::error!(%error, "the store's log cannot be watched");
+            return None;
+        }
+        let mut closer = None;
+        while let Some(first) = queue.blocking_recv() {
+            let mut group = Vec::new();
+            let (mut n_bytes, mut next) = (0, Some(first));
+            while let Some(message) = next {
+                match message {
+                    Message::Job(job, job_bytes) => {
+                        n_bytes += job_bytes;
+                        group.push(job);
+                    }
+                    Message::Close(reply) => {
+                        queue.close();
+                        closer = Some(reply);
+                    }
+                }
+                let takes_more = group.len() < MAX_GROUP && n_bytes < MAX_GROUP_BYTES;
+                next = if takes_more { queue.try_recv().ok() } else { None };
+            }
+            self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
+            self.commit(group);
+            self.checkpoint_if_long();
+        }
+        // Beside a server the log is the server's to cut.
+        if is_owner {
+            self.checkpoint(CheckpointMode::TRUNCATE);
+        }
+        closer
+    }
+
+    fn commit(&self, mut group: Vec<Box<dyn Job>>) {
+        let failures = match self.together(&mut group) {
+            Ok(()) => Ok(Vec::new()),
+            Err(Broken::ByAJob) => self.apart(&mut group),
+            Err(Broken::AsAWhole(error)) => Err(error),
+        };
+        match failures {
+            Ok(failures) => {
+                let mut failures = failures.into_iter();
+                for job in group {
+                    job.finish(failures.next().flatten().map_or(Ok(()), Err));
+                }
+            }
+            Err(error) => {
+                self.roll_back();
+                let error = || store_error(&error);
+                // On a full disk outcomes still fit where a request's batch does not.
+                if group.len() > 1 && matches!(error(), StoreError::Full) {
+                    group.into_iter().for_each(|job| self.commit(vec![job]));
+                } else {
+                    group.into_iter().for_each(|job| job.finish(Err(error())));
+                }
+            }
+        }
+    }
+
+    /// All jobs in one go: the usual way.
+    fn together(&self, group: &mut [Box<dyn Job>]) -> Result<(), Broken> {
+        let tx = self.begin()?;
+        for job in group {
+            match self.run(job, &tx)? {
+                Ok(()) => {}
+                Err(_failed) => {
+                    self.roll_back();
+                    return Err(Broken::ByAJob);
+                }
+            }
+        }
+        self.end(tx)?;
+        Ok(())
+    }
+
+    /// Each job in a savepoint of its own. Returns the failure of each, where it failed.
+    fn apart(&self, group: &mut [Box<dyn Job>]) -> Result<Vec<Option<StoreError>>, rusqlite::Error> {
+        let tx = self.begin()?;
+        let mut failures = Vec::with_capacity(group.len());
+        for job in group {
+            self.step("SAVEPOINT job")?;
+            let failure = self.run(job, &tx)?.err();
+            if failure.is_some() {
+                self.step("ROLLBACK TO job")?;
+            }
+            self.step("RELEASE job")?;
+            failures.push(failure.map(StoreError::from));
+        }
+        self.end(tx)?;
+        Ok(failures)
+    }
+
+    /// Runs a job. The outer error is one that no job of this transaction can escape.
+    fn run(&self, job: &mut Box<dyn Job>, tx: &Tx<'_>) -> Result<Result<(), Failure>, rusqlite::Error> {
+        match job.run(tx) {
+            Err(Failure::Sqlite(error)) => {
+                end_if_disk_failed(&error);
+                // Some failures make SQLite roll everything back by itself.
+                let is_over = self.connection.is_autocommit();
+                if is_over || is_shared(&error) { Err(error) } else { Ok(Err(error.into())) }
+            }
+            done => Ok(done),
+        }
+    }
+
+    fn begin(&self) -> Result<Tx<'_>, rusqlite::Error> {
+        self.step("BEGIN IMMEDIATE")?;
+        Ok(Tx::new(&self.connection, &self.shared))
+    }
+
+    fn end(&self, tx: Tx<'_>) -> Result<(), rusqlite::Error> {
+        self.step("COMMIT")?;
+        tx.committed();
+        Ok(())
+    }
+
+    fn roll_back(&self) {
+        // SQLite itself has rolled back after some failures.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.step("ROLLBACK")
+        {
+            tracing::error!(%error, "the store could not roll back");
+        }
+    }
+
+    fn step(&self, sql: &str) -> Result<(), rusqlite::Error> {
+        let done = self.connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+        done.map(drop).inspect_err(end_if_disk_failed)
+    }
+
+    /// After the answers, so that they do not wait for it.
+    fn checkpoint_if_long(&self) {
+        if self.n_log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            self.n_log_pages.store(0, Ordering::Relaxed);
+            self.checkpoint(CheckpointMode::PASSIVE);
+            if let Err(error) = self.shared.note_reusable(&self.connection) {
+                tracing::warn!(%error, "the store's free pages could not be counted");
+            }
+        }
+    }
+
+    /// SQLite's own automatic checkpoint would hide a failed sync of the database.
+    fn checkpoint(&self, mode: CheckpointMode) {
+        if let Err(error) = self.connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), mode) {
+            end_if_disk_failed(&error);
+            tracing::warn!(%error, "the store's log could not be copied into the database; trying again");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::clock::Clock;
+    use crate::config;
+    use crate::store::disk::Disk;
+    use crate::store::mailbox::Mailboxes;
+    use crate::store::seal::Seal;
+    use crate::store::sqlite::{ids::Numbers, open};
+
+    /// A writer on a store of its own; the folder lives as long as it.
+    fn writer() -> (Writer, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = config::Store {
+            path: folder.path().join("reelhook.db"),
+            encryption_key: None,
+            deduplicate: Duration::ZERO,
+            token_retention: Duration::ZERO,
+            retention: Duration::ZERO,
+            disk_reserve_bytes: 0,
+            quarantine_max_entries: 0,
+            quarantine_max_bytes: 0,
+        };
+        let seal = Seal::new(None, &settings.path).unwrap();
+        let connection = open::writer(&settings.path, &seal).unwrap();
+        let shared = Shared {
+            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
+            seal,
+            mailboxes: Mailboxes::default(),
+            disk: Disk::new(folder.path(), 0),
+            numbers: Numbers::after(0, 0),
+            settings,
+        };
+        (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)
+    }
+
+    fn add(tx: &Tx<'_>, at: i64) -> Result<(), Failure> {
+        tx.execute("INSERT INTO upkeep VALUES (?1, zeroblob(2000))", [at]).map(drop)
+    }
+
+    async fn count(writer: &Writer) -> i64 {
+        let count = |tx: &Tx<'_>| tx.first("SELECT count(*) FROM upkeep", [], |row| row.get(0));
+        writer.ask(count).await.unwrap().unwrap()
+    }
+
+    /// Keeps the writer busy until the returned sender is used or dropped.
+    fn hold(writer: &Writer) -> std::sync::mpsc::Sender<()> {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let (reply, _) = oneshot::channel();
+        let work = move |_: &Tx<'_>| {
+            let _ = held.recv();
+            Ok(())
+        };
+        writer.offer(Box::new(Ask { work, answer: None, reply }), 0).unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_leaves_nothing_and_costs_its_neighbours_nothing() {
+        let (writer, _folder) = writer();
+        let release = hold(&writer);
+        let good = |at| writer.ask(move |tx| add(tx, at));
+        let refused = writer.ask(|tx| {
+            add(tx, 2)?;
+            Err::<(), _>(StoreError::Unusable("poison".into()).into())
+        });
+        let broken = writer.ask(|tx| {
+            add(tx, 3)?;
+            tx.execute("INSERT INTO upkeep VALUES (NULL, NULL)", []).map(drop)
+        });
+        let let_go = async { drop(release) };
+        let (first, refused, broken, last, ()) = tokio::join!(good(1), refused, broken, good(4), let_go);
+        assert!(first.is_ok() && last.is_ok());
+        assert!(matches!(refused, Err(StoreError::Unusable(text)) if text == "poison"));
+        assert!(matches!(broken, Err(StoreError::Database(text)) if text.contains("NOT NULL")));
+        assert_eq!(count(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn on_a_full_disk_only_what_does_not_fit_fails_and_room_mends_it() {
+        let (writer, _folder) = writer();
+        let limit = |room: i64| {
+            writer.ask(move |tx| {
+                let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+                let n_pages = tx.connection().pragma_query_value(None, "page_count", number)? + room;
+                Ok(tx.connection().pragma_update_and_check(None, "max_page_count", n_pages, number)?)
+            })
+        };
+        limit(3).await.unwrap();
+        let much = || writer.ask(|tx| (0..50).try_for_each(|at| add(tx, at)));
+        let release = hold(&writer);
+        let let_go = async { drop(release) };
+        let (full, little, ()) = tokio::join!(much(), writer.ask(|tx| add(tx, 99)), let_go);
+        assert!(matches!(full, Err(StoreError::Full)));
+        little.unwrap();
+        assert_eq!(count(&writer).await, 1);
+        limit(1 << 20).await.unwrap();
+        much().await.unwrap();
+        assert_eq!(count(&writer).await, 51);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_intake_and_lets_outcomes_wait() {
+        let (writer, _folder) = writer();
+        let release = hold(&writer);
+        let offer = |n_bytes| {
+            let (reply, _) = oneshot::channel();
+            writer.offer(Box::new(Ask { work: |_: &Tx<'_>| Ok(()), answer: None, reply }), n_bytes)
+        };
+        offer(MAX_WAITING_BYTES + 1).unwrap();
+        assert!(matches!(offer(1), Err(StoreError::Busy)), "too many bytes");
+        let n_taken = (0..2 * MAX_WAITING).take_while(|_| offer(0).is_ok()).count();
+        assert!(n_taken < 2 * MAX_WAITING, "too many jobs");
+        let outcome = writer.ask(|tx| add(tx, 1));
+        let let_go = async { drop(release) };
+        let (outcome, ()) = tokio::join!(outcome, let_go);
+        outcome.unwrap();
+        offer(1).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_finished_before_the_writer_closes() {
+        let (writer, folder) = writer();
+        let release = hold(&writer);
+        let let_go = async { drop(release) };
+        let (first, (), (), late) =
+            tokio::join!(writer.ask(|tx| add(tx, 1)), writer.close(), let_go, writer.ask(|tx| add(tx, 2)));
+        first.unwrap();
+        assert!(late.is_ok() || matches!(late, Err(StoreError::Closed)));
+        assert!(matches!(writer.ask(|tx| add(tx, 3)).await, Err(StoreError::Closed)));
+        let connection = Connection::open(folder.path().join("reelhook.db")).unwrap();
+        let n: i64 = connection.query_row("SELECT count(*) FROM upkeep", [], |row| row.get(0)).unwrap();
+        assert_eq!(n, 1 + i64::from(late.is_ok()));
+    }
+}

@@ -1,0 +1,244 @@
+//! The commands that look, play and grade; and what holds for all of them.
+
+use std::process::Stdio;
+
+use super::reelhook;
+use super::site::{Said, Site};
+
+fn run(arguments: &[&str]) -> Said {
+    Said::from(super::run(arguments))
+}
+
+#[test]
+fn every_mistake_of_a_config_is_told_at_once_with_its_line_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("my.toml");
+    let text = "[server]\nlisten = \"nowhere\"\nmax_boddy = 1\n[calls]\napp_ids = []\n[sinks.crm]\nkind = \"http\"\n\
+                url = \"ftp://x\"\ntimeout = \"soon\"\nheaders = { Host = \"a\" }\n[sinks.log]\nkind = \"flie\"\n\
+                [[routes]]\nname = \"r\"\nsinks = [\"crm\", \"carm\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let file = config.to_str().unwrap();
+    for command in ["check", "serve"] {
+        let said = run(&[command, "--config", file]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        for told in [
+            ":2: server.listen: found \"nowhere\"",
+            ":3: server.max_boddy: found a key that is not known",
+            ":5: calls.app_ids: ",
+            ":8: sinks.crm.url: found another scheme",
+            ":9: sinks.crm.timeout: found \"soon\"",
+            ":10: sinks.crm.headers.Host: found a header that reelhook sets itself",
+            ":12: sinks.log.kind: found \"flie\", expected one of file, http, stdout",
+            ":15: routes[0].sinks[1]: found \"carm\"",
+        ] {
+            assert!(said.err.contains(&format!("{file}{told}")), "{told:?} in\n{}", said.err);
+        }
+        assert!(said.err.ends_with("8 mistakes in the config\n"), "{}", said.err);
+        assert!(said.out.is_empty());
+    }
+    for command in [&["deadletters", "list"][..], &["healthcheck"], &["explain", "x"], &["unmatched", "list"]] {
+        assert_eq!(run(&[command, &["--config", file]].concat()).code, Some(2), "{command:?}");
+    }
+}
+
+#[test]
+fn mistakes_of_sinks_keys_and_routes_are_told_when_the_rest_is_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("my.toml");
+    let text = "[subscriptions]\napp_ids = [\"x\"]\nclient_states = [{ env = \"STATE\" }]\n\
+                [[subscriptions.certificates]]\nid = \"c\"\nprivate_key = { env = \"KEY\" }\n\
+                [sinks.crm]\nkind = \"http\"\nurl = \"https://x.example\"\nsecret = { env = \"NO_SUCH_VARIABLE\" }\n\
+                [[routes]]\nname = \"r\"\nsinks = [\"crm\"]\n";
+    std::fs::write(&config, text).unwrap();
+    let mut command = reelhook();
+    command.args(["serve", "--config"]).arg(&config).env("STATE", "0123456789abcdef").env("KEY", "canary");
+    let said = Said::from(command.output().unwrap());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let file = config.display();
+    assert!(said.err.contains(&format!("{file}:6: subscriptions.certificates[0].private_key: found no private key")));
+    assert!(said.err.contains(&format!("{file}:10: sinks.crm.secret: ")), "{said:?}");
+    assert!(!said.err.contains("canary"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_tells_what_can_be_reached_and_what_not_and_sends_nothing() {
+    let site = Site::new();
+    let good = site.run(&["check", "--probe"]);
+    assert_eq!(good.code, Some(0), "{good:?}");
+    let told = "1 sink, 1 route: no mistakes\n  ok      sinks.hook\n  ok      calls.openid_configuration\n  \
+                ok      subscriptions.openid_configuration\n";
+    assert!(good.out.ends_with(told), "{good:?}");
+    assert_eq!(site.hook.requests().len(), 0);
+
+    let mut command = site.command(&["check", "--probe"]);
+    command.env("REELHOOK__SINKS__HOOK__URL", "http://127.0.0.1:1/");
+    command.env("REELHOOK__CALLS__OPENID_CONFIGURATION", "http://127.0.0.1:1/keys");
+    let bad = Said::from(command.output().unwrap());
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    assert!(bad.out.contains("  FAILED  sinks.hook: could not connect"), "{bad:?}");
+    assert!(bad.out.contains("  FAILED  calls.openid_configuration: "), "{bad:?}");
+    assert!(bad.out.contains("  ok      subscriptions.openid_configuration\n"), "{bad:?}");
+    assert_eq!(site.run(&["check"]).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_asks_the_server_that_the_config_names() {
+    let site = Site::new();
+    site.write_for_all("shutdown_delay = \"5s\"", "");
+    let server = site.serve();
+    let ask = |arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        Said::from(command.env("REELHOOK__ADMIN__LISTEN", server.admin.to_string()).output().unwrap())
+    };
+    for arguments in [&["healthcheck"][..], &["healthcheck", "--ready"]] {
+        let said = ask(arguments);
+        assert_eq!((said.code, &*said.err), (Some(0), ""), "{said:?}");
+    }
+    server.terminate();
+    server.said("stopping: not ready any more");
+    assert_eq!(ask(&["healthcheck"]).code, Some(0));
+    let stopping = ask(&["healthcheck", "--ready"]);
+    assert_eq!(stopping.code, Some(1), "{stopping:?}");
+    assert!(stopping.err.contains("/readyz answered 503 Service Unavailable: not ready: stopping"), "{stopping:?}");
+    let admin = server.admin;
+    server.kill();
+    let mut command = site.command(&["healthcheck"]);
+    let gone = Said::from(command.env("REELHOOK__ADMIN__LISTEN", admin.to_string()).output().unwrap());
+    assert_eq!(gone.code, Some(1), "{gone:?}");
+    assert!(gone.err.contains("/livez did not answer: "), "{gone:?}");
+}
+
+/// The arguments with which `simulate` and `conformance` play towards a server whose keys are served at `identity`.
+fn towards<'a>(url: &'a str, identity: &'a str) -> Vec<&'a str> {
+    vec!["--url", url, "--identity-listen", identity, "--client-state-env", "TEST_CLIENT_STATE"]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server() {
+    // An address that no other test listens on.
+    let identity = std::net::TcpListener::bind("127.78.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let site = Site::new();
+    let calls = format!("http://{identity}/v1/.well-known/OpenIdConfiguration");
+    let changes = format!("http://{identity}/common/v2.0/.well-known/openid-configuration");
+    let keys = site.folder.path().join("identity");
+    let keys = keys.to_str().unwrap();
+    let key = site.folder.path().join("simulator.pem");
+    reelhook::simulator::Certificate::in_file("simulator", &key).unwrap();
+    let routes = format!(
+        "[[subscriptions.certificates]]\nid = \"simulator\"\nprivate_key = {{ file = \"{}\" }}\n\
+         [[routes]]\nname = \"all\"\nsinks = [\"hook\"]\n",
+        key.display()
+    );
+    site.write(("", ""), &routes);
+    let mut command = site.command(&["serve"]);
+    command.env("REELHOOK__CALLS__OPENID_CONFIGURATION", calls);
+    command.env("REELHOOK__SUBSCRIPTIONS__OPENID_CONFIGURATION", changes);
+    let server = super::Server::start_with(&mut command);
+    let url = server.url("");
+    let common = [towards(&url, &identity), vec!["--identity-dir", keys, "--certificate-key", key.to_str().unwrap()]];
+    let common = common.concat();
+
+    let played = site.run(&[&["simulate"][..], &common].concat());
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert!(played.out.contains(" POSTs were answered as expected (seed "), "{played:?}");
+    let graded = site.run(&[&["conformance"][..], &common].concat());
+    assert_eq!(graded.code, Some(0), "{}", graded.out);
+    assert!(graded.out.contains("\ngrade A: "), "{}", graded.out);
+    let json = site.run(&[&["conformance", "--json"][..], &common].concat());
+    let grade: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json.code, grade["grade"].as_str()), (Some(0), Some("A")), "{grade}");
+    let load = site.run(&[&["simulate", "--count", "50", "--connections", "4", "--json"][..], &common].concat());
+    assert_eq!(load.code, Some(0), "{load:?}");
+}
+
+#[test]
+fn a_simulator_without_a_receiver_says_so() {
+    let said = run(&["simulate", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("hint: nobody listens there"), "{said:?}");
+    let said = run(&["conformance", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("nothing was judged"), "{said:?}");
+}
+
+#[test]
+fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = Said::from(reelhook().args(["demo", "--duration", "3s"]).env("TMPDIR", folder.path()).output().unwrap());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let n_posts = said.out.lines().filter(|line| line.contains("  POST /graph/")).count();
+    let n_deliveries = said.out.lines().filter(|line| line.contains("  -> ")).count();
+    assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
+    assert!(said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still open."), "{}", said.out);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn a_demo_that_nobody_watches_any_more_ends_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = reelhook();
+    let said = command.arg("demo").env("TMPDIR", folder.path()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    let said = Said::from(said);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!said.err.contains("panicked"), "{said:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn every_command_has_examples() {
+    let commands = [
+        "",
+        "serve",
+        "check",
+        "demo",
+        "simulate",
+        "conformance",
+        "deadletters",
+        "quarantine",
+        "unmatched",
+        "explain",
+        "healthcheck",
+        "deadletters list",
+        "deadletters show",
+        "deadletters replay",
+        "quarantine list",
+        "quarantine show",
+        "quarantine replay",
+        "unmatched list",
+        "unmatched show",
+        "unmatched replay",
+    ];
+    for command in commands {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
+        let said = run(&arguments);
+        assert_eq!(said.code, Some(0), "{command}: {said:?}");
+        assert!(said.out.matches(&*format!("  reelhook {command}")).count() >= 1, "{command}: {}", said.out);
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for arguments in [&["serve", "--no-such"][..], &["deadletters"], &["explain"], &["demo", "--duration", "soon"], &[]]
+    {
+        assert_eq!(run(arguments).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_override_the_file_and_name_it() {
+    let mut site = Site::new();
+    // The config's path comes from REELHOOK_CONFIG in every test here; --config wins over it.
+    let said = site.run(&["check", "--config", "/nonexistent/other.toml"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.starts_with("/nonexistent/other.toml: found "), "{said:?}");
+    let address = std::net::TcpListener::bind("127.79.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = site.command(&["serve"]);
+    let server = super::Server::start_with(command.env("REELHOOK__SERVER__LISTEN", address.to_string()));
+    assert_eq!(server.public, address);
+    assert_eq!(site.post(&server, "overridden").await.status, 202);
+    let said = Said::from(site.command(&["check"]).env("REELHOOK__SERVER__LISTN", "x").output().unwrap());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.starts_with("REELHOOK__SERVER__LISTN: server.listn: found a key that is not known"), "{said:?}");
+}

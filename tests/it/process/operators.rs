@@ -1,0 +1,249 @@
+//! What an operator does about what went wrong: dead letters, quarantine, unmatched events, the story of an operation.
+//! Beside the running server, and while it is stopped.
+
+use std::process::Stdio;
+
+use super::site::{Said, Site};
+use super::{Server, eventually, wait_until};
+
+const GONE: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const OK: &str = crate::sinks::answering::OK;
+const SUPPORT_ONLY: &str =
+    "[[routes]]\nname = \"support\"\nclient_context = { prefix = \"support-\" }\nsinks = [\"hook\"]\n";
+
+/// The first word of each line.
+fn ids(said: &Said) -> Vec<String> {
+    said.out.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+/// Waits until a list has so many lines; returns their ids.
+fn listed(site: &Site, list: &[&str], n: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    wait_until(&format!("{list:?} has {n}"), || {
+        let said = site.run(list);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        found = ids(&said);
+        found.len() == n
+    });
+    found
+}
+
+async fn with_dead_letters(site: &mut Site) -> (Server, Vec<String>) {
+    site.hook.answer(GONE);
+    let server = site.serve();
+    for context in ["dead-1", "dead-2"] {
+        assert_eq!(site.post(&server, context).await.status, 202);
+    }
+    let dead = listed(site, &["deadletters", "list"], 2);
+    (server, dead)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_shown_and_replayed_beside_the_running_server() {
+    let mut site = Site::new();
+    let (_server, dead) = with_dead_letters(&mut site).await;
+    let list = site.run(&["deadletters", "list", "--sink", "hook"]);
+    assert!(list.out.lines().all(|line| line.contains("  hook  1 attempt  ") && line.contains("410")), "{list:?}");
+    assert_eq!(list.err, "2 dead letters\n");
+
+    let show = site.run(&["deadletters", "show", &dead[0]]);
+    assert!(show.out.contains(&format!("to hook by route \"all\" (delivery {})", dead[0])), "{show:?}");
+    assert!(show.out.contains("attempt 1 at ") && show.out.contains("given up at "), "{show:?}");
+    assert!(show.out.contains("recordOperation.completed") && show.out.contains("\"clientContext\""), "{show:?}");
+    assert!(!show.out.contains("recording-token"), "{show:?}");
+
+    site.hook.answer(OK);
+    let one = site.run(&["deadletters", "replay", &dead[0]]);
+    assert_eq!((one.code, one.out.starts_with("1 dead letter is due again")), (Some(0), true), "{one:?}");
+    assert_eq!(listed(&site, &["deadletters", "list"], 1), dead[1..]);
+    let rest = site.run(&["deadletters", "replay", "--all", "--sink", "hook"]);
+    assert_eq!(rest.code, Some(0), "{rest:?}");
+    wait_until("both were sent again", || site.arrived().values().all(|events| events.len() == 2));
+    assert!(site.arrived().values().all(|events| events[0] == events[1]), "under the old ids");
+
+    // A delivery that is no dead letter any more is still shown, as what it is.
+    wait_until("it is shown as delivered", || {
+        site.run(&["deadletters", "show", &dead[0]]).out.contains("delivered at ")
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_replayed_while_the_server_is_stopped() {
+    let mut site = Site::new();
+    let (mut server, _) = with_dead_letters(&mut site).await;
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let all = site.run(&["deadletters", "replay", "--all"]);
+    assert_eq!((all.code, all.out.starts_with("2 dead letters are due again")), (Some(0), true), "{all:?}");
+    site.hook.answer(OK);
+    let _server = site.serve();
+    wait_until("both were sent again", || site.arrived().values().all(|events| events.len() == 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_with_exit_code_1() {
+    let site = Site::new();
+    let none = site.run(&["deadletters", "list"]);
+    assert_eq!(none.code, Some(1), "{none:?}");
+    assert!(none.err.contains("found no store here, expected the one of the server"), "{none:?}");
+    let _server = site.serve();
+    let id = "0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f";
+    for (arguments, told) in [
+        (&["deadletters", "show", id][..], "no delivery 0199d3a0"),
+        (&["deadletters", "replay", id], "no dead letter 0199d3a0"),
+        (&["deadletters", "replay", "--all"], "no dead letters: nothing to replay"),
+        (&["quarantine", "show", "7"], "no quarantine entry 7"),
+        (&["quarantine", "replay", "7"], "no quarantine entry 7"),
+        (&["unmatched", "show", id], "no event 0199d3a0"),
+        (&["unmatched", "replay", id], "no event 0199d3a0"),
+        (&["explain", "a\u{1b}[31m"], "nothing is known of operation a\\u{1b}[31m"),
+    ] {
+        let said = site.run(arguments);
+        assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
+        assert!(said.err.contains(told) && said.out.is_empty(), "{arguments:?}: {said:?}");
+    }
+    let typo = site.run(&["deadletters", "list", "--sink", "hok"]);
+    assert_eq!((typo.code, &*typo.err), (Some(0), "note: the config has no sink hok\nno dead letters\n"), "{typo:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_item_is_shown_byte_for_byte_and_replayed_after_the_config_was_mended() {
+    let mut site = Site::new();
+    let mut server = Server::start_with(site.command(&["serve"]).env("TEST_CLIENT_STATE", "another"));
+    let graph = site.graph(&server);
+    let item = graph.change(&mut site.seed).basic();
+    let post = graph.notifications(std::slice::from_ref(&item), false).unwrap();
+    assert_eq!(graph.send(post).await.unwrap().status, 202);
+    let entries = listed(&site, &["quarantine", "list"], 1);
+    let list = site.run(&["quarantine", "list"]);
+    assert!(list.out.contains(&format!("  subscriptions  client_state  {} bytes", item.len())), "{list:?}");
+    let show = site.run(&["quarantine", "show", &entries[0]]);
+    assert_eq!(show.out, item);
+
+    // By the config that the running server has it is refused again, and stays.
+    assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
+    server.said("a quarantined item was judged again");
+    assert_eq!(listed(&site, &["quarantine", "list"], 1), entries);
+    assert_eq!(site.hook.requests().len(), 0);
+
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
+    let _server = site.serve();
+    listed(&site, &["quarantine", "list"], 0);
+    wait_until("it arrived", || site.hook.requests().len() == 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_whose_token_is_gone_needs_the_operators_word() {
+    let mut site = Site::new();
+    let key = site.folder.path().join("key.pem");
+    let certificates = format!(
+        "[[subscriptions.certificates]]\nid = \"{}\"\nprivate_key = {{ file = \"{}\" }}\n\
+         [[routes]]\nname = \"all\"\nsinks = [\"hook\"]\n",
+        crate::test_app::CERTIFICATE_ID,
+        key.display()
+    );
+    reelhook::simulator::Certificate::in_file(crate::test_app::CERTIFICATE_ID, &key).unwrap();
+    site.write(("", ""), &certificates);
+    let server = site.serve();
+    let graph = site.graph(&server);
+    let change = graph.change(&mut site.seed);
+    let rich = change.rich(graph.certificate.as_ref().unwrap()).unwrap();
+    assert_eq!(graph.send(graph.notifications(&[rich], false).unwrap()).await.unwrap().status, 202);
+    let entries = listed(&site, &["quarantine", "list"], 1);
+    assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
+    server.said("a quarantined item was judged again");
+    assert!(site.run(&["quarantine", "list"]).out.contains("  jwt_missing  "));
+    assert_eq!(site.run(&["quarantine", "replay", &entries[0], "--vouch"]).code, Some(0));
+    listed(&site, &["quarantine", "list"], 0);
+    wait_until("it arrived", || site.hook.requests().len() == 1);
+    assert!(String::from_utf8_lossy(&site.hook.requests()[0].body).contains("Hello World"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_route_matched_is_routed_by_the_config_as_it_is_now() {
+    let mut site = Site::new();
+    site.write(("", ""), SUPPORT_ONLY);
+    let server = site.serve();
+    for context in ["support-1", "sales-1", "sales-2"] {
+        assert_eq!(site.post(&server, context).await.status, 202);
+    }
+    let events = listed(&site, &["unmatched", "list"], 2);
+    let show = site.run(&["unmatched", "show", &events[0]]);
+    assert!(show.out.contains("sales-2") && !show.out.contains("recording-token"), "{show:?}");
+    let not_yet = site.run(&["unmatched", "replay", "--all"]);
+    assert_eq!((not_yet.code, &*not_yet.out), (Some(1), "0 of 2 events matched now: no deliveries due\n"));
+
+    site.write_for_all("", "");
+    let one = site.run(&["unmatched", "replay", &events[0]]);
+    assert_eq!((one.code, &*one.out), (Some(0), "1 of 1 event matched now: 1 delivery due\n"), "{one:?}");
+    assert_eq!(site.run(&["unmatched", "replay", "--all"]).out, "1 of 1 event matched now: 1 delivery due\n");
+    site.wait_for(&["support-1", "sales-1", "sales-2"]);
+    assert_eq!(site.run(&["unmatched", "list"]).err, "no unmatched events\n");
+    assert!(site.arrived().values().all(|events| events.len() == 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_story_of_an_operation_is_told_in_words() {
+    let mut site = Site::new();
+    site.write_for_all("", "retry = [\"0s\", \"0s\"]");
+    site.hook.answer("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let server = site.serve();
+    let graph = site.graph(&server);
+    let it = site.recording("story-1");
+    for item in [it.failed(), it.running(), it.completed()] {
+        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+    }
+    listed(&site, &["deadletters", "list"], 3);
+    let dashed = it.operation.to_string();
+    let said = site.run(&["explain", &dashed]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(said.out, site.run(&["explain", &dashed.replace('-', "").to_uppercase()]).out);
+    for told in [
+        &*format!("operation      {dashed}\n"),
+        "clientContext  story-1\nstatus         failed\n",
+        "the first that was heard of the operation",
+        "result 400, subcode 8508: the operation was cancelled.",
+        "completionReason operationCanceled",
+        "came late: the operation had already left this state and stays where it is",
+        "told of another end than the one already known: the first end stands",
+        "subcode 8515: the maximum recording length was reached.",
+        "it says where the recording lies",
+        "to hook by route \"all\" (delivery ",
+        "attempt 1 at ",
+        "attempt 2 at ",
+        "given up at ",
+        "`reelhook deadletters replay ",
+    ] {
+        assert!(said.out.contains(told), "{told:?} in {}", said.out);
+    }
+    assert!(!said.out.contains(&it.access_token));
+
+    site.hook.answer(OK);
+    assert_eq!(site.run(&["deadletters", "replay", "--all"]).code, Some(0));
+    eventually("it is told that they were delivered", async || {
+        site.run(&["explain", &dashed]).out.matches("delivered at ").count() == 3
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_has_enough_ends_a_list_quietly() {
+    let mut site = Site::new();
+    site.write(("", ""), SUPPORT_ONLY);
+    let server = site.serve();
+    assert_eq!(site.post(&server, "other").await.status, 202);
+    listed(&site, &["unmatched", "list"], 1);
+    for arguments in [&["unmatched", "list"][..], &["--help"], &["deadletters", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let said = Said::from(site.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap());
+        assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
+        assert!(!said.err.contains("panicked"), "{arguments:?}: {said:?}");
+    }
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let said = Said::from(site.command(&["unmatched", "list"]).stdout(full).stderr(Stdio::piped()).output().unwrap());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("reelhook: cannot write to standard output: "), "{said:?}");
+}

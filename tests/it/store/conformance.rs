@@ -1,0 +1,638 @@
+//! The suite: every numbered invariant of `reelhook::store`, against `dyn Store` alone.
+
+use super::*;
+use reelhook::domain::DeliveryId;
+use reelhook::store::{DeadLetters, DeliveryState};
+use tokio::sync::mpsc::Receiver;
+
+/// One test for each function of this file.
+macro_rules! suite {
+    ($name:ident, $open:path) => {
+        mod $name {
+            $crate::store::conformance::suite!(@ $open:
+                what_was_accepted_is_there_after_a_restart,
+                a_receipt_tells_of_each_notification_in_order,
+                concurrent_requests_are_all_stored,
+                a_repeat_of_the_same_bytes_is_a_duplicate,
+                a_repeat_within_one_batch_is_a_duplicate,
+                a_repeat_after_the_window_is_new,
+                the_same_bytes_of_another_subscription_are_new,
+                other_bytes_under_a_known_graph_id_are_a_conflict,
+                a_delivery_is_held_by_one_lease,
+                an_expired_lease_is_given_anew_and_the_old_one_changes_nothing,
+                a_released_delivery_is_due_again_without_an_attempt,
+                a_failed_attempt_is_due_later_and_counted,
+                the_longest_due_is_leased_first,
+                deliveries_of_one_operation_keep_their_order,
+                a_dead_letter_lets_the_next_one_pass,
+                a_retry_holds_back_its_own_operation_and_sink_alone,
+                a_terminal_status_never_changes,
+                an_event_tells_what_was_known_before,
+                the_spellings_of_an_operations_id_are_one_operation,
+                a_call_that_is_told_later_joins_its_operation,
+                calls_that_share_an_operation_id_are_two_operations,
+                a_shared_client_context_is_ambiguous_until_the_other_ends,
+                a_fresh_lease_is_what_would_be_read_back,
+                what_finds_no_place_in_memory_waits_in_the_store,
+                a_delivery_blocked_at_first_does_not_go_to_memory,
+                two_routes_to_one_sink_are_one_delivery,
+                next_due_passes_over_what_is_leased,
+                dead_letters_are_replayed_under_their_ids_and_counted_from_one,
+                replayed_dead_letters_of_one_operation_keep_their_order,
+                only_the_dead_letters_asked_for_are_replayed,
+                what_matched_nothing_is_kept_and_can_be_routed_again,
+                a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
+                a_token_stays_while_a_delivery_waits,
+                retention_removes_what_is_settled_and_old,
+                retention_never_removes_what_is_undelivered,
+                a_removed_operation_begins_anew,
+                the_quarantine_is_bounded_in_entries,
+                the_quarantine_is_bounded_in_bytes,
+                a_wish_is_found_once_and_ended,
+                below_the_reserve_nothing_is_accepted_but_all_is_drained,
+                backlogs_are_counted_by_sink,
+                a_closed_store_says_so,
+                ids_that_were_never_given_name_nothing,
+            );
+        }
+    };
+    (@ $open:path: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                $crate::store::conformance::$test($crate::store::TestStore::new($open)).await;
+            }
+        )*
+    };
+}
+pub(super) use suite;
+
+const COMPLETED: Status = Status::Completed;
+const RUNNING: Status = Status::Running;
+
+fn name(sink: &str) -> SinkName {
+    SinkName::new(sink)
+}
+
+fn is_new(stored: &Stored) -> bool {
+    matches!(stored, Stored::New { .. })
+}
+
+// 1. Durable when `accept` returns.
+
+pub async fn what_was_accepted_is_there_after_a_restart(mut test: TestStore) {
+    test.accept(vec![recording("1").context("support-1").to(&["archive"])]).await;
+    test.reopen(|_| {}).await;
+    let lease = test.lease_one("archive").await;
+    assert_eq!(lease.delivery.event.kind, "recordOperation.completed");
+    assert_eq!(lease.delivery.event.client_context, ClientContext::new("support-1"));
+    assert_eq!(lease.delivery.captures["queue"], "archive");
+    assert!(lease.delivery.event.data.contains("https://file.location/1"));
+}
+
+pub async fn a_receipt_tells_of_each_notification_in_order(test: TestStore) {
+    let batch = vec![recording("1").to(&[]), recording("1").to(&[]), resource("{}").to(&[]), recording("2").to(&[])];
+    let stored = test.accept(batch).await;
+    assert_eq!(stored.iter().map(is_new).collect::<Vec<_>>(), [true, false, true, true]);
+    assert_eq!(orders(&stored), [Some(Order::First), None, None, Some(Order::First)]);
+    assert_eq!(test.accept(Vec::new()).await, []);
+}
+
+pub async fn concurrent_requests_are_all_stored(test: TestStore) {
+    let requests = (0..200).map(|n| test.accept(vec![recording(&format!("op-{n}")).to(&["archive"])]));
+    for stored in futures_util::future::join_all(requests).await {
+        assert!(is_new(&stored[0]));
+    }
+    assert_eq!(test.store.backlog().await.unwrap()[&name("archive")].n_open, 200);
+}
+
+// 2. Exact repeats.
+
+pub async fn a_repeat_of_the_same_bytes_is_a_duplicate(mut test: TestStore) {
+    let told =
+        [recording("1"), resource("{}"), resource("[]").graph_id("n-1", "s-1"), recording("2").graph_id("n-2", "s-1")];
+    let batch = || told.iter().map(|told| told.clone().to(&["archive"])).collect::<Vec<_>>();
+    assert!(test.accept(batch()).await.iter().all(is_new));
+    test.pass(HOUR * 23);
+    assert_eq!(test.accept(batch()).await, vec![Stored::Duplicate; 4]);
+    test.reopen(|_| {}).await;
+    assert_eq!(test.accept(batch()).await, vec![Stored::Duplicate; 4]);
+    assert_eq!(test.lease("archive").await.len(), 4);
+}
+
+pub async fn a_repeat_within_one_batch_is_a_duplicate(test: TestStore) {
+    for told in [recording("1"), resource("{}"), resource("[]").graph_id("n-1", "s-1")] {
+        let stored = test.accept(vec![told.clone().to(&["archive"]), told.to(&["archive"])]).await;
+        assert!(is_new(&stored[0]));
+        assert_eq!(stored[1], Stored::Duplicate);
+    }
+}
+
+pub async fn a_repeat_after_the_window_is_new(test: TestStore) {
+    for told in [recording("1"), resource("{}"), resource("[]").graph_id("n-1", "s-1")] {
+        test.accept(vec![told.clone().to(&[])]).await;
+        test.pass(HOUR * 24);
+        assert!(is_new(&test.accept(vec![told.to(&[])]).await[0]));
+    }
+}
+
+pub async fn the_same_bytes_of_another_subscription_are_new(test: TestStore) {
+    let stored = test
+        .accept(vec![
+            resource("{}").graph_id("n-1", "s-1").to(&[]),
+            resource("{}").graph_id("n-1", "s-2").to(&[]),
+            resource("{}").to(&[]),
+        ])
+        .await;
+    for stored in stored {
+        assert!(matches!(stored, Stored::New { id_conflict: false, .. }));
+    }
+}
+
+pub async fn other_bytes_under_a_known_graph_id_are_a_conflict(test: TestStore) {
+    let told = |text: &str| vec![resource(text).graph_id("n-1", "s-1").to(&["archive"])];
+    assert!(matches!(test.accept(told("1")).await[0], Stored::New { id_conflict: false, .. }));
+    assert!(matches!(test.accept(told("2")).await[0], Stored::New { id_conflict: true, .. }));
+    assert_eq!(test.accept(told("1")).await, [Stored::Duplicate]);
+    assert_eq!(test.lease("archive").await.len(), 2);
+}
+
+// 3. Leases.
+
+pub async fn a_delivery_is_held_by_one_lease(test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive", "crm"])]).await;
+    let lease = test.lease_one("archive").await;
+    assert_eq!(lease.expires_at, test.clock.now() + SignedDuration::try_from(TTL).unwrap());
+    assert!(test.lease("archive").await.is_empty());
+    assert_eq!(test.lease("crm").await.len(), 1);
+    test.deliver(lease).await;
+    test.pass(HOUR);
+    assert!(test.lease("archive").await.is_empty());
+}
+
+pub async fn an_expired_lease_is_given_anew_and_the_old_one_changes_nothing(test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    let old = test.lease_one("archive").await;
+    let another_old = Lease { delivery: old.delivery.clone(), expires_at: old.expires_at, token: old.token };
+    test.pass(HOUR);
+    let lease = test.lease_one("archive").await;
+    assert_eq!(lease.delivery.id, old.delivery.id);
+    assert_eq!(lease.delivery.attempt, 1);
+    assert_ne!(lease.token, old.token);
+    test.bury(old).await;
+    test.store.release(vec![another_old], test.clock.now()).await.unwrap();
+    assert!(test.lease("archive").await.is_empty());
+    let id = lease.delivery.id;
+    test.deliver(lease).await;
+    let view = test.store.delivery(id).await.unwrap().unwrap();
+    assert_eq!((view.state, view.n_attempts), (DeliveryState::Delivered, 1));
+}
+
+pub async fn a_released_delivery_is_due_again_without_an_attempt(test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    let lease = test.lease_one("archive").await;
+    test.store.release(vec![lease], test.clock.now() + HOUR).await.unwrap();
+    assert!(test.lease("archive").await.is_empty());
+    test.pass(HOUR);
+    assert_eq!(test.lease_one("archive").await.delivery.attempt, 1);
+}
+
+pub async fn a_failed_attempt_is_due_later_and_counted(test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    let lease = test.lease_one("archive").await;
+    let id = lease.delivery.id;
+    let at = test.clock.now() + HOUR;
+    test.settle(lease, Settlement::RetryAt { at, reason: "503".into() }).await;
+    assert!(test.lease("archive").await.is_empty());
+    assert_eq!(test.store.next_due(&name("archive")).await.unwrap(), Some(at));
+    test.pass(HOUR);
+    let lease = test.lease_one("archive").await;
+    assert_eq!((lease.delivery.id, lease.delivery.attempt), (id, 2));
+    test.deliver(lease).await;
+    let view = test.store.delivery(id).await.unwrap().unwrap();
+    assert_eq!((view.n_attempts, view.failures.len(), view.reason.as_str()), (2, 1, "503"));
+    assert_eq!((view.failures[0].number, view.failures[0].took), (1, Duration::from_millis(7)));
+    assert_eq!(view.at, test.clock.now());
+}
+
+pub async fn the_longest_due_is_leased_first(test: TestStore) {
+    for n in 0..5 {
+        test.accept(vec![recording(&format!("op-{n}")).context(&n.to_string()).to(&["archive"])]).await;
+        test.pass(HOUR);
+    }
+    let leases = test.store.lease(&name("archive"), 3, TTL).await.unwrap();
+    let contexts: Vec<_> = leases.iter().map(|lease| lease.delivery.event.client_context.clone().unwrap()).collect();
+    assert_eq!(contexts.iter().map(ClientContext::as_str).collect::<Vec<_>>(), ["0", "1", "2"]);
+}
+
+// 4. Order.
+
+async fn kinds(test: &TestStore, sink: &str) -> Vec<String> {
+    test.lease(sink).await.iter().map(|lease| lease.delivery.event.kind.clone()).collect()
+}
+
+pub async fn deliveries_of_one_operation_keep_their_order(test: TestStore) {
+    for status in [Status::NotStarted, RUNNING, COMPLETED] {
+        test.accept(vec![recording("1").status(status).to(&["archive"])]).await;
+    }
+    for kind in ["recordOperation.notStarted", "recordOperation.running", "recordOperation.completed"] {
+        let lease = test.lease_one("archive").await;
+        assert_eq!(lease.delivery.event.kind, kind);
+        assert!(test.lease("archive").await.is_empty(), "the next one waits");
+        test.deliver(lease).await;
+    }
+    assert!(test.lease("archive").await.is_empty());
+}
+
+pub async fn a_dead_letter_lets_the_next_one_pass(test: TestStore) {
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
+    let blocked = test.store.deliveries(DeliveryState::Blocked, None, 10).await.unwrap();
+    assert_eq!(blocked.len(), 1);
+    let lease = test.lease_one("archive").await;
+    test.bury(lease).await;
+    assert_eq!(kinds(&test, "archive").await, ["recordOperation.completed"]);
+}
+
+pub async fn a_retry_holds_back_its_own_operation_and_sink_alone(test: TestStore) {
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive", "crm"])]).await;
+    let lease = test.lease_one("archive").await;
+    test.settle(lease, Settlement::RetryAt { at: test.clock.now() + HOUR, reason: "503".into() }).await;
+    let lease = test.lease_one("crm").await;
+    test.deliver(lease).await;
+    test.accept(vec![recording("1").to(&["archive", "crm"]), recording("2").context("other").to(&["archive"])]).await;
+    assert_eq!(kinds(&test, "crm").await, ["recordOperation.completed"]);
+    let other = test.lease_one("archive").await;
+    assert_eq!(other.delivery.event.client_context, ClientContext::new("other"));
+    test.pass(HOUR);
+    assert!(kinds(&test, "archive").await.contains(&"recordOperation.running".to_owned()));
+}
+
+// 5. The operation.
+
+pub async fn a_terminal_status_never_changes(test: TestStore) {
+    let told = [RUNNING, COMPLETED, Status::Failed, RUNNING, Status::Unknown("paused".into())];
+    let mut found = Vec::new();
+    for (n, status) in told.into_iter().enumerate() {
+        let told = recording("1").status(status).raw(&n.to_string());
+        found.extend(orders(&test.accept(vec![told.to(&[])]).await));
+    }
+    let expected = [Order::First, Order::Advanced, Order::Conflicting, Order::Late, Order::Late];
+    assert_eq!(found, expected.map(Some));
+    let operations = test.store.operations("1").await.unwrap();
+    assert_eq!(operations[0].status, COMPLETED);
+    let shown: Vec<_> = operations[0].events.iter().map(|event| event.order).collect();
+    assert_eq!(shown, expected.map(Some));
+}
+
+pub async fn an_event_tells_what_was_known_before(test: TestStore) {
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
+    let lease = test.lease_one("archive").await;
+    assert!(lease.delivery.event.previous.is_none());
+    test.deliver(lease).await;
+    let event = test.lease_one("archive").await.delivery.event;
+    assert_eq!(event.previous.as_ref().map(|previous| &previous.status), Some(&RUNNING));
+}
+
+pub async fn the_spellings_of_an_operations_id_are_one_operation(test: TestStore) {
+    let (plain, dashed) = ("0FE0623FD62842EDB4BD8AC290072CC5", "0fe0623f-d628-42ed-b4bd-8ac290072cc5");
+    test.accept(vec![recording(plain).status(RUNNING).to(&[]), recording(dashed).to(&[])]).await;
+    for spelling in [plain, dashed] {
+        let operations = test.store.operations(spelling).await.unwrap();
+        assert_eq!((operations.len(), operations[0].events.len()), (1, 2));
+        assert_eq!(operations[0].id, dashed);
+    }
+    assert!(test.store.operations("").await.unwrap().is_empty());
+}
+
+pub async fn a_call_that_is_told_later_joins_its_operation(test: TestStore) {
+    test.accept(vec![recording("1").status(RUNNING).call(None).to(&[])]).await;
+    test.accept(vec![recording("1").to(&[])]).await;
+    test.accept(vec![recording("1").call(None).to(&[])]).await;
+    let operations = test.store.operations("1").await.unwrap();
+    assert_eq!(operations.len(), 1);
+    assert_eq!(operations[0].call_id.as_deref(), Some("call"));
+    assert_eq!(operations[0].events.len(), 3);
+}
+
+pub async fn calls_that_share_an_operation_id_are_two_operations(test: TestStore) {
+    test.accept(vec![recording("1").call(Some("a")).to(&[]), recording("1").call(Some("b")).status(RUNNING).to(&[])])
+        .await;
+    let operations = test.store.operations("1").await.unwrap();
+    let statuses: Vec<_> = operations.iter().map(|it| (it.call_id.as_deref(), it.status.clone())).collect();
+    assert_eq!(statuses, [(Some("a"), COMPLETED), (Some("b"), RUNNING)]);
+}
+
+pub async fn a_shared_client_context_is_ambiguous_until_the_other_ends(test: TestStore) {
+    let told = |id: &str, status: Status| vec![recording(id).status(status).context("shared").to(&[])];
+    let is_ambiguous = |stored: Vec<Stored>| matches!(stored[0], Stored::New { ambiguous: true, .. });
+    assert!(!is_ambiguous(test.accept(told("1", RUNNING)).await));
+    assert!(is_ambiguous(test.accept(told("2", RUNNING)).await));
+    assert!(is_ambiguous(test.accept(told("1", COMPLETED)).await));
+    assert!(!is_ambiguous(test.accept(told("2", COMPLETED)).await));
+}
+
+// The memory queue.
+
+fn taken(fresh: &mut Receiver<Lease>) -> Lease {
+    fresh.try_recv().expect("a fresh delivery")
+}
+
+pub async fn a_fresh_lease_is_what_would_be_read_back(test: TestStore) {
+    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    let recording = recording("1").status(RUNNING).context("x").token("secret");
+    test.accept(vec![recording.to(&["archive"]), resource("{\"a\":1}").to(&["crm", "archive"])]).await;
+    for _ in 0..2 {
+        let lease = taken(&mut fresh);
+        assert!(test.lease("archive").await.is_empty(), "it is leased already");
+        let first = (lease.delivery.id, seen(&lease.delivery.event), lease.delivery.captures.clone());
+        assert_eq!(lease.delivery.attempt, 1);
+        test.store.release(vec![lease], test.clock.now()).await.unwrap();
+        let lease = test.lease_one("archive").await;
+        assert_eq!((lease.delivery.id, seen(&lease.delivery.event), lease.delivery.captures.clone()), first);
+        test.deliver(lease).await;
+    }
+    assert!(fresh.try_recv().is_err());
+}
+
+pub async fn what_finds_no_place_in_memory_waits_in_the_store(test: TestStore) {
+    let mut fresh = test.store.fresh(&name("archive"), 2, TTL);
+    test.accept((0..5).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect()).await;
+    test.store.woken(&name("archive")).await;
+    let (first, second) = (taken(&mut fresh), taken(&mut fresh));
+    assert!(fresh.try_recv().is_err());
+    assert_eq!(test.lease("archive").await.len(), 3);
+    test.deliver(first).await;
+    test.deliver(second).await;
+    assert_eq!(test.store.backlog().await.unwrap()[&name("archive")].n_open, 3);
+}
+
+pub async fn a_delivery_blocked_at_first_does_not_go_to_memory(test: TestStore) {
+    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
+    let lease = taken(&mut fresh);
+    assert!(fresh.try_recv().is_err());
+    test.deliver(lease).await;
+    test.store.woken(&name("archive")).await;
+    assert_eq!(kinds(&test, "archive").await, ["recordOperation.completed"]);
+}
+
+pub async fn two_routes_to_one_sink_are_one_delivery(test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive", "crm", "archive"])]).await;
+    assert_eq!(test.lease("archive").await.len(), 1);
+    assert_eq!(test.lease("crm").await.len(), 1);
+}
+
+pub async fn next_due_passes_over_what_is_leased(test: TestStore) {
+    let due = async || test.store.next_due(&name("archive")).await.unwrap();
+    assert_eq!(due().await, None);
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    assert_eq!(due().await, Some(test.clock.now()));
+    let lease = test.lease_one("archive").await;
+    assert_eq!(due().await, None);
+    test.pass(HOUR);
+    assert!(due().await.is_some_and(|due| due <= test.clock.now()), "the lease is over");
+    test.deliver(lease).await;
+    assert_eq!(due().await, None);
+}
+
+// Operators.
+
+async fn dead(test: &TestStore, told: Vec<Accepted>, sink: &str) -> Vec<DeliveryId> {
+    let n = told.len();
+    test.accept(told).await;
+    let mut ids = Vec::new();
+    while ids.len() < n {
+        let leases = test.lease(sink).await;
+        ids.extend(leases.iter().map(|lease| lease.delivery.id));
+        test.settle_all(leases, &Settlement::Dead { reason: "410 Gone".into() }).await;
+    }
+    ids
+}
+
+pub async fn dead_letters_are_replayed_under_their_ids_and_counted_from_one(test: TestStore) {
+    let id = dead(&test, vec![recording("1").to(&["archive"])], "archive").await[0];
+    assert_eq!(test.store.deliveries(DeliveryState::Dead, None, 10).await.unwrap()[0].reason, "410 Gone");
+    test.pass(HOUR);
+    assert_eq!(test.store.replay_dead(DeadLetters::One(id)).await.unwrap(), 1);
+    assert_eq!(test.store.replay_dead(DeadLetters::One(id)).await.unwrap(), 0, "it is no dead letter any more");
+    let lease = test.lease_one("archive").await;
+    assert_eq!((lease.delivery.id, lease.delivery.attempt), (id, 1));
+    test.bury(lease).await;
+    let view = test.store.delivery(id).await.unwrap().unwrap();
+    assert_eq!((view.n_attempts, view.failures.len()), (2, 2), "what failed before stays on record");
+}
+
+pub async fn replayed_dead_letters_of_one_operation_keep_their_order(test: TestStore) {
+    let told = [Status::NotStarted, RUNNING, COMPLETED].map(|status| recording("1").status(status).to(&["archive"]));
+    dead(&test, told.into(), "archive").await;
+    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 3);
+    for kind in ["recordOperation.notStarted", "recordOperation.running", "recordOperation.completed"] {
+        let lease = test.lease_one("archive").await;
+        assert_eq!(lease.delivery.event.kind, kind);
+        test.deliver(lease).await;
+    }
+}
+
+pub async fn only_the_dead_letters_asked_for_are_replayed(test: TestStore) {
+    let many = (0..1200).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect();
+    dead(&test, many, "archive").await;
+    dead(&test, vec![resource("1").to(&["crm"])], "crm").await;
+    assert_eq!(test.store.deliveries(DeliveryState::Dead, Some(&name("crm")), 10).await.unwrap().len(), 1);
+    assert_eq!(test.store.replay_dead(DeadLetters::OfSink(name("archive"))).await.unwrap(), 1200);
+    let backlog = test.store.backlog().await.unwrap();
+    assert_eq!((backlog[&name("archive")].n_open, backlog[&name("crm")].n_dead), (1200, 1));
+    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
+}
+
+pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStore) {
+    let stored = test.accept(vec![recording("1").context("x").to(&[]), resource("{}").to(&[])]).await;
+    let unmatched = test.store.unmatched(10).await.unwrap();
+    assert_eq!(unmatched.len(), 2);
+    assert_eq!((unmatched[0].data.as_str(), unmatched[1].client_context.as_deref()), ("{}", Some("x")));
+    let Stored::New { event, .. } = stored[0] else { panic!("{stored:?}") };
+    assert_eq!(test.store.route_again(event, Vec::new()).await.unwrap(), 0);
+    let deliveries = vec![delivery_to("archive"), delivery_to("archive"), delivery_to("crm")];
+    assert_eq!(test.store.route_again(event, deliveries.clone()).await.unwrap(), 2);
+    assert_eq!(test.store.route_again(event, deliveries).await.unwrap(), 0, "it was routed");
+    assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
+    assert_eq!(test.lease_one("archive").await.delivery.event.id, event);
+    assert_eq!(test.store.event(event).await.unwrap().unwrap().deliveries.len(), 2);
+}
+
+// 7. Tokens.
+
+async fn token_of_dead_letter(test: &TestStore) -> (Option<String>, String) {
+    test.store.replay_dead(DeadLetters::All).await.unwrap();
+    let lease = test.lease_one("archive").await;
+    let event = &lease.delivery.event;
+    let seen = event.recording_access_token.as_ref().map(|token| token.expose_secret().to_owned());
+    let data = event.data.clone();
+    test.bury(lease).await;
+    (seen, data)
+}
+
+pub async fn a_token_is_wiped_once_all_is_settled_and_its_time_is_over(test: TestStore) {
+    dead(&test, vec![recording("1").token("canary").to(&["archive"])], "archive").await;
+    test.pass(HOUR * 23);
+    test.sweep().await;
+    let (token, data) = token_of_dead_letter(&test).await;
+    assert_eq!(token.as_deref(), Some("canary"));
+    assert!(!data.contains("canary"));
+    test.pass(HOUR * 23);
+    test.sweep().await;
+    assert_eq!(token_of_dead_letter(&test).await.0.as_deref(), Some("canary"), "it was settled anew");
+    test.pass(HOUR * 24);
+    test.sweep().await;
+    assert_eq!(token_of_dead_letter(&test).await, (None, data));
+}
+
+pub async fn a_token_stays_while_a_delivery_waits(test: TestStore) {
+    test.accept(vec![recording("1").token("canary").to(&["archive", "crm"])]).await;
+    let lease = test.lease_one("crm").await;
+    test.deliver(lease).await;
+    test.pass(HOUR * 100);
+    test.sweep().await;
+    let lease = test.lease_one("archive").await;
+    assert!(lease.delivery.event.recording_access_token.is_some());
+}
+
+// 8. Bounds.
+
+pub async fn retention_removes_what_is_settled_and_old(test: TestStore) {
+    let ids = dead(&test, vec![recording("1").token("x").to(&["archive"])], "archive").await;
+    let matched = test.accept(vec![recording("2").to(&["archive"])]).await;
+    test.accept(vec![resource("unmatched").to(&[])]).await;
+    let lease = test.lease_one("archive").await;
+    test.deliver(lease).await;
+    test.pass(HOUR * 24 * 29);
+    test.sweep().await;
+    assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
+    assert!(test.store.delivery(ids[0]).await.unwrap().is_some());
+    test.pass(HOUR * 24);
+    test.sweep().await;
+    assert!(test.store.unmatched(10).await.unwrap().is_empty());
+    assert!(test.store.delivery(ids[0]).await.unwrap().is_none());
+    let Stored::New { event, .. } = matched[0] else { panic!("{matched:?}") };
+    assert!(test.store.event(event).await.unwrap().is_none());
+    assert!(test.store.operations("2").await.unwrap().is_empty());
+}
+
+pub async fn retention_never_removes_what_is_undelivered(test: TestStore) {
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive", "crm"])]).await;
+    let lease = test.lease_one("crm").await;
+    test.deliver(lease).await;
+    test.pass(HOUR * 24 * 365);
+    test.sweep().await;
+    let lease = test.lease_one("archive").await;
+    test.deliver(lease).await;
+    assert_eq!(kinds(&test, "archive").await, ["recordOperation.completed"]);
+}
+
+pub async fn a_removed_operation_begins_anew(test: TestStore) {
+    let told = || vec![recording("1").to(&[])];
+    test.accept(told()).await;
+    test.pass(HOUR * 24 * 31);
+    test.sweep().await;
+    assert_eq!(orders(&test.accept(told()).await), [Some(Order::First)]);
+    assert_eq!(test.store.operations("1").await.unwrap().len(), 1);
+}
+
+async fn quarantined(test: &TestStore) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in test.store.quarantine(1000).await.unwrap() {
+        assert!(entry.raw.is_none(), "a list holds no bytes");
+        let entry = test.store.quarantine_entry(entry.id).await.unwrap().unwrap();
+        texts.push(String::from_utf8(entry.raw.unwrap().0.to_vec()).unwrap());
+    }
+    texts
+}
+
+pub async fn the_quarantine_is_bounded_in_entries(mut test: TestStore) {
+    test.reopen(|settings| settings.quarantine_max_entries = 3).await;
+    test.accept_batch(Vec::new(), (0..5).map(|n| refused(&n.to_string())).collect()).await.unwrap();
+    assert_eq!(quarantined(&test).await, ["4", "3", "2"]);
+    test.accept_batch(vec![recording("1").to(&[])], vec![refused("5")]).await.unwrap();
+    assert_eq!(quarantined(&test).await, ["5", "4", "3"]);
+    test.reopen(|settings| settings.quarantine_max_entries = 1).await;
+    test.sweep().await;
+    assert_eq!(quarantined(&test).await, ["5"]);
+}
+
+pub async fn the_quarantine_is_bounded_in_bytes(mut test: TestStore) {
+    test.reopen(|settings| settings.quarantine_max_bytes = 10).await;
+    for text in ["aaaa", "bbbb", "cc", "dd"] {
+        test.accept_batch(Vec::new(), vec![refused(text)]).await.unwrap();
+    }
+    assert_eq!(quarantined(&test).await, ["dd", "cc", "bbbb"]);
+    test.accept_batch(Vec::new(), vec![refused("more than all of it")]).await.unwrap();
+    assert!(quarantined(&test).await.is_empty());
+}
+
+pub async fn a_wish_is_found_once_and_ended(test: TestStore) {
+    test.accept_batch(Vec::new(), vec![refused("a"), refused("b")]).await.unwrap();
+    let ids: Vec<i64> = test.store.quarantine(10).await.unwrap().iter().map(|entry| entry.id).rev().collect();
+    assert!(test.store.wish_replay(ids[1], true).await.unwrap());
+    assert!(test.store.wish_replay(ids[0], false).await.unwrap());
+    assert!(!test.store.wish_replay(ids[1] + 1, false).await.unwrap());
+    let wishes = test.store.replay_wishes(10).await.unwrap();
+    let wished: Vec<_> = wishes.iter().map(|wish| (wish.id, wish.raw.0.to_vec(), wish.vouched)).collect();
+    assert_eq!(wished, [(ids[0], b"a".to_vec(), false), (ids[1], b"b".to_vec(), true)]);
+    test.store.end_wish(ids[0], None).await.unwrap();
+    test.store.end_wish(ids[1], Some(Reason::CertUnknown)).await.unwrap();
+    assert!(test.store.replay_wishes(10).await.unwrap().is_empty());
+    let left = test.store.quarantine(10).await.unwrap();
+    assert_eq!((left.len(), left[0].id, left[0].reason), (1, ids[1], Reason::CertUnknown));
+}
+
+// 9. The disk reserve.
+
+pub async fn below_the_reserve_nothing_is_accepted_but_all_is_drained(mut test: TestStore) {
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    test.reopen(|settings| settings.disk_reserve_bytes = u64::MAX).await;
+    let refused = test.accept_batch(vec![recording("2").to(&["archive"])], Vec::new()).await;
+    assert!(matches!(refused, Err(StoreError::Full)));
+    assert!(matches!(test.store.ready().await, Err(StoreError::Full)));
+    let lease = test.lease_one("archive").await;
+    test.deliver(lease).await;
+    assert!(test.store.backlog().await.unwrap().is_empty());
+    test.reopen(|settings| settings.disk_reserve_bytes = 0).await;
+    test.store.ready().await.unwrap();
+    test.accept(vec![recording("2").to(&["archive"])]).await;
+}
+
+pub async fn backlogs_are_counted_by_sink(test: TestStore) {
+    let began = test.clock.now();
+    test.accept(vec![recording("1").status(RUNNING).to(&["archive", "crm"])]).await;
+    test.pass(HOUR);
+    test.accept(vec![recording("1").to(&["archive"]), recording("2").to(&["archive"])]).await;
+    let lease = test.lease_one("crm").await;
+    test.bury(lease).await;
+    let backlog = test.store.backlog().await.unwrap();
+    let archive = &backlog[&name("archive")];
+    assert_eq!((archive.n_open, archive.n_dead, archive.oldest_at), (3, 0, Some(began)));
+    let crm = &backlog[&name("crm")];
+    assert_eq!((crm.n_open, crm.n_dead, crm.oldest_at), (0, 1, None));
+}
+
+pub async fn a_closed_store_says_so(test: TestStore) {
+    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    test.store.close().await;
+    let refused = test.accept_batch(vec![recording("1").to(&[])], Vec::new()).await;
+    assert!(matches!(refused, Err(StoreError::Closed)));
+    assert!(matches!(test.store.lease(&name("archive"), 1, TTL).await, Err(StoreError::Closed)));
+    assert!(matches!(test.store.backlog().await, Err(StoreError::Closed)));
+    assert!(fresh.recv().await.is_none());
+    test.store.close().await;
+}
+
+pub async fn ids_that_were_never_given_name_nothing(test: TestStore) {
+    let stored = test.accept(vec![recording("1").to(&["archive"])]).await;
+    let Stored::New { event, .. } = stored[0] else { panic!("{stored:?}") };
+    let near = uuid::Uuid::from_u128(event.0.as_u128() ^ 1);
+    for id in [near, uuid::Uuid::nil(), uuid::Uuid::max()] {
+        assert!(test.store.event(reelhook::domain::EventId(id)).await.unwrap().is_none());
+        assert!(test.store.delivery(DeliveryId(id)).await.unwrap().is_none());
+        assert_eq!(test.store.replay_dead(DeadLetters::One(DeliveryId(id))).await.unwrap(), 0);
+        assert_eq!(test.store.route_again(reelhook::domain::EventId(id), vec![delivery_to("x")]).await.unwrap(), 0);
+    }
+}

@@ -1,0 +1,254 @@
+//! The store's tests: one suite that every implementation passes, a model, and what concerns SQLite alone.
+
+mod conformance;
+mod model;
+mod sqlite;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use reelhook::clock::Clock;
+use reelhook::config;
+use reelhook::domain::{
+    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, NewDelivery, Notification, Order, Outcome,
+    Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
+};
+use reelhook::store::sqlite::SqliteStore;
+use reelhook::store::{Accepted, Batch, Store, StoreError, Stored};
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+/// How a store is opened: all that the suite needs to know of an implementation.
+type Open = fn(&config::Store, Clock) -> Result<Arc<dyn Store>, StoreError>;
+
+fn open_sqlite(settings: &config::Store, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(SqliteStore::open(settings, clock)?))
+}
+
+/// Runs the suite against an implementation: one line each.
+macro_rules! conforms {
+    ($name:ident, $open:path) => {
+        conformance::suite!($name, $open);
+    };
+}
+
+conforms!(sqlite_conforms, super::open_sqlite);
+
+/// A store in a temporary folder, with a clock that stands still until it is moved.
+struct TestStore {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    settings: config::Store,
+    open: Open,
+    _folder: TempDir,
+}
+
+impl TestStore {
+    fn new(open: Open) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(&folder);
+        let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+        let store = open(&settings, clock.clone()).unwrap();
+        Self { store, clock, settings, open, _folder: folder }
+    }
+
+    /// Closes it and opens it again, after `change`.
+    async fn reopen(&mut self, change: impl FnOnce(&mut config::Store)) {
+        self.store.close().await;
+        change(&mut self.settings);
+        self.store = (self.open)(&self.settings, self.clock.clone()).unwrap();
+    }
+
+    fn pass(&self, duration: SignedDuration) {
+        self.clock.advance(duration);
+    }
+
+    async fn accept(&self, accepted: Vec<Accepted>) -> Vec<Stored> {
+        self.accept_batch(accepted, Vec::new()).await.unwrap()
+    }
+
+    async fn accept_batch(
+        &self,
+        accepted: Vec<Accepted>,
+        quarantined: Vec<Quarantined>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
+        Ok(self.store.accept(batch).await?.stored)
+    }
+
+    async fn lease(&self, sink: &str) -> Vec<Lease> {
+        self.store.lease(&SinkName::new(sink), 100, TTL).await.unwrap()
+    }
+
+    /// The one delivery that is due.
+    async fn lease_one(&self, sink: &str) -> Lease {
+        let mut leases = self.lease(sink).await;
+        assert_eq!(leases.len(), 1, "one delivery is due");
+        leases.remove(0)
+    }
+
+    async fn settle(&self, lease: Lease, settlement: Settlement) {
+        self.settle_all(vec![lease], &settlement).await;
+    }
+
+    async fn settle_all(&self, leases: Vec<Lease>, settlement: &Settlement) {
+        let outcome = |lease: Lease| {
+            let (number, started_at) = (lease.delivery.attempt, self.clock.now());
+            let attempt = Attempt { number, started_at, took: Duration::from_millis(7) };
+            Outcome { lease, attempt, settlement: settlement.clone() }
+        };
+        self.store.settle(leases.into_iter().map(outcome).collect()).await.unwrap();
+    }
+
+    async fn deliver(&self, lease: Lease) {
+        self.settle(lease, Settlement::Delivered).await;
+    }
+
+    async fn bury(&self, lease: Lease) {
+        self.settle(lease, Settlement::Dead { reason: "410 Gone".into() }).await;
+    }
+
+    async fn sweep(&self) {
+        while self.store.sweep().await.unwrap() > 0 {}
+    }
+}
+
+const TTL: Duration = Duration::from_secs(90);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn settings(folder: &TempDir) -> config::Store {
+    config::Store {
+        path: folder.path().join("data/reelhook.db"),
+        encryption_key: None,
+        deduplicate: Duration::from_secs(24 * 3600),
+        token_retention: Duration::from_secs(24 * 3600),
+        retention: Duration::from_secs(30 * 24 * 3600),
+        disk_reserve_bytes: 0,
+        quarantine_max_entries: 10_000,
+        quarantine_max_bytes: 64 << 20,
+    }
+}
+
+/// What Graph tells of one recording.
+#[derive(Clone)]
+struct Told {
+    notification: Notification,
+}
+
+/// A completed recording of call `call`.
+fn recording(id: &str) -> Told {
+    let operation = RecordOperation {
+        id: GraphId::new(id).unwrap(),
+        call_id: GraphId::new("call"),
+        client_context: None,
+        status: Status::Completed,
+        result_info: None,
+        completion_reason: None,
+        recording_location: Some("https://file.location/1".into()),
+        recording_access_token: None,
+        etag: None,
+        additional: serde_json::Map::new(),
+    };
+    Told { notification: notification("recordOperation", Content::Operation(Box::new(operation))) }.raw(id)
+}
+
+/// Any other resource.
+fn resource(text: &str) -> Told {
+    Told { notification: notification("chatMessage", Content::Resource(text.into())) }.raw(text)
+}
+
+fn notification(resource_type: &str, content: Content) -> Notification {
+    Notification {
+        channel: Channel::Calls,
+        resource_type: resource_type.into(),
+        change_type: "updated".into(),
+        resource: "/communications/calls/call/operations/1".into(),
+        tenant_id: Some("1fdd12d0-4620-44ed-baec-459b611f84b2".into()),
+        subscription_id: None,
+        graph_id: None,
+        client_context: None,
+        content,
+        dialects: Vec::new(),
+        raw: Raw(Bytes::new()),
+    }
+}
+
+impl Told {
+    fn with(mut self, change: impl FnOnce(&mut RecordOperation)) -> Self {
+        match &mut self.notification.content {
+            Content::Operation(operation) => change(operation),
+            _ => panic!("no operation"),
+        }
+        self
+    }
+
+    fn status(self, status: Status) -> Self {
+        let raw = format!("{} {}", self.raw_text(), status.as_str());
+        self.with(|operation| operation.status = status).raw(&raw)
+    }
+
+    fn call(self, call: Option<&str>) -> Self {
+        let raw = format!("{} {call:?}", self.raw_text());
+        self.with(|operation| operation.call_id = call.and_then(GraphId::new)).raw(&raw)
+    }
+
+    fn context(mut self, text: &str) -> Self {
+        self.notification.client_context = ClientContext::new(text);
+        let context = self.notification.client_context.clone();
+        self.with(|operation| operation.client_context = context)
+    }
+
+    fn token(self, text: &str) -> Self {
+        let raw = format!("{} {text}", self.raw_text());
+        self.with(|operation| operation.recording_access_token = Some(text.into())).raw(&raw)
+    }
+
+    fn graph_id(mut self, id: &str, subscription: &str) -> Self {
+        self.notification.channel = Channel::Subscriptions;
+        self.notification.graph_id = Some(id.into());
+        self.notification.subscription_id = Some(subscription.into());
+        self
+    }
+
+    fn raw(mut self, text: &str) -> Self {
+        self.notification.raw = Raw(Bytes::copy_from_slice(text.as_bytes()));
+        self
+    }
+
+    fn raw_text(&self) -> String {
+        String::from_utf8(self.notification.raw.0.to_vec()).unwrap()
+    }
+
+    fn to(self, sinks: &[&str]) -> Accepted {
+        Accepted {
+            notification: Verified::declare(self.notification),
+            deliveries: sinks.iter().map(|sink| delivery_to(sink)).collect(),
+        }
+    }
+}
+
+fn delivery_to(sink: &str) -> NewDelivery {
+    let captures = BTreeMap::from([("queue".to_owned(), sink.to_owned())]);
+    NewDelivery { sink: SinkName::new(sink), route: RouteName::new("all"), captures }
+}
+
+fn refused(text: &str) -> Quarantined {
+    Quarantined {
+        channel: Channel::Subscriptions,
+        reason: Reason::ClientState,
+        raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
+    }
+}
+
+/// Everything that a sink could see of an event, as text.
+fn seen(event: &Event) -> String {
+    let token = event.recording_access_token.as_ref().map(|token| token.expose_secret().to_owned());
+    format!("{event:?} {token:?}")
+}
+
+fn orders(stored: &[Stored]) -> Vec<Option<Order>> {
+    stored.iter().map(|stored| if let Stored::New { order, .. } = stored { *order } else { None }).collect()
+}

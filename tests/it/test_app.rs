@@ -1,0 +1,251 @@
+//! A whole reelhook in the test's own process: port 0, a temporary store, the simulator as Microsoft Graph, sinks that
+//! record, a clock that the test turns.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use reelhook::app::{App, BuiltSinks};
+use reelhook::clock::Clock;
+use reelhook::config;
+use reelhook::domain::SinkName;
+use reelhook::simulator::payload::Seed;
+use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Paths, Provider, client::Post};
+use reelhook::store::Store;
+use tempfile::TempDir;
+
+use crate::recording_sink::RecordingSink;
+
+/// The application that notifications are for.
+pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
+/// The tenant that they come from.
+pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
+/// The secret of the subscriptions.
+pub const CLIENT_STATE: &str = "canary-client-state-7c1f";
+/// The id of the certificate that rich notifications are encrypted with.
+pub const CERTIFICATE_ID: &str = "cert-1";
+
+/// A running reelhook with everything around it.
+pub struct TestApp {
+    /// Microsoft Graph, towards this reelhook.
+    pub graph: Graph,
+    /// Where its keys are published.
+    pub provider: Provider,
+    /// The sink `first`.
+    pub first: Arc<RecordingSink>,
+    /// The sink `second`.
+    pub second: Arc<RecordingSink>,
+    /// The clock of everyone here.
+    pub clock: Clock,
+    /// For payloads.
+    pub seed: Seed,
+    /// Where the store is.
+    pub folder: TempDir,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The Graph-facing listener.
+    pub public: SocketAddr,
+    /// The admin listener.
+    pub admin: SocketAddr,
+    app: App,
+    settings: Settings,
+}
+
+/// What a test wants otherwise.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// More lines for `[server]`.
+    pub server: String,
+    /// More lines for `[store]`.
+    pub store: String,
+    /// More lines for `[calls]`.
+    pub calls: String,
+    /// More lines for `[subscriptions]`.
+    pub subscriptions: String,
+    /// More lines for each sink.
+    pub sinks: String,
+    /// The routes; empty: everything goes to `first`.
+    pub routes: String,
+    /// More sections.
+    pub more: String,
+}
+
+impl TestApp {
+    /// Starts with everything at its default.
+    pub async fn start() -> Self {
+        Self::start_with(Settings::default()).await
+    }
+
+    /// Starts with a test's own settings.
+    pub async fn start_with(settings: Settings) -> Self {
+        let clock = Clock::manual("2026-11-24T08:00:00Z".parse::<Timestamp>().unwrap());
+        let identity = Identity::new(clock.clone()).unwrap();
+        let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+        start(server);
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(settings, folder, (provider, clock)).await
+    }
+
+    async fn start_in(settings: Settings, folder: TempDir, (provider, clock): (Provider, Clock)) -> Self {
+        install_crypto();
+        let key = folder.path().join("key.pem");
+        let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
+        let text = config_text(&settings, &folder, &provider);
+        let variables = [("TEST_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
+        let config = config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
+        let sinks: BuiltSinks = vec![
+            (SinkName::new("first"), Arc::clone(&first) as _),
+            (SinkName::new("second"), Arc::clone(&second) as _),
+        ];
+        let app = App::start(config, sinks, clock.clone()).await.unwrap();
+        let graph = Graph {
+            client: Client::new(&format!("http://{}", app.public)).unwrap(),
+            identity: provider.identity().clone(),
+            app_id: APP_ID.into(),
+            tenant: TENANT.into(),
+            client_state: Some(CLIENT_STATE.into()),
+            certificate: Some(certificate),
+            paths: Paths::default(),
+        };
+        let (public, admin, store) = (app.public, app.admin, Arc::clone(&app.store));
+        let seed = Seed::new(7);
+        Self { graph, provider, first, second, clock, seed, folder, store, public, admin, app, settings }
+    }
+
+    /// Stops it as SIGTERM does.
+    pub async fn stop(self) {
+        self.app.stop().await;
+    }
+
+    /// Stops it and starts another on the same store, with sinks that have seen nothing.
+    pub async fn restart(self) -> Self {
+        self.restart_with(|_settings| {}).await
+    }
+
+    /// As [`TestApp::restart`], with a changed config.
+    pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let Self { folder, provider, clock, app, mut settings, .. } = self;
+        app.stop().await;
+        change(&mut settings);
+        Self::start_in(settings, folder, (provider, clock)).await
+    }
+
+    /// Sends; there must be an answer.
+    pub async fn send(&self, post: Post) -> Answer {
+        self.graph.send(post).await.unwrap()
+    }
+
+    /// Posts items on the calls channel with a good token.
+    pub async fn post_calls(&self, items: &[String]) -> Answer {
+        self.send(self.graph.calls(items).unwrap()).await
+    }
+
+    /// Posts a body on the calls channel with a good token.
+    pub async fn post_calls_body(&self, body: impl Into<bytes::Bytes>) -> Answer {
+        let authorization = format!("Bearer {}", self.graph.calls_token().unwrap());
+        self.send(self.graph.calls_with(&authorization, body)).await
+    }
+
+    /// Posts items on the subscriptions channel, with a validation token where they are rich.
+    pub async fn post_changes(&self, items: &[String], with_token: bool) -> Answer {
+        self.send(self.graph.notifications(items, with_token).unwrap()).await
+    }
+
+    /// Turns the clock.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    /// The metrics' text.
+    pub async fn metrics(&self) -> String {
+        reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
+    }
+
+    /// The value of one series, 0 where it is not there.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// How often something was refused on a path for a reason.
+    pub async fn rejected(&self, path: &str, reason: &str) -> f64 {
+        self.metric(&format!("reelhook_ingest_rejected_total{{path=\"{path}\",reason=\"{reason}\"}}")).await
+    }
+
+    /// How often anything was refused.
+    pub async fn rejected_in_all(&self) -> f64 {
+        let text = self.metrics().await;
+        let series = text.lines().filter(|line| line.starts_with("reelhook_ingest_rejected_total{"));
+        series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
+    /// Why each quarantine entry is there, newest first.
+    pub async fn quarantine(&self) -> Vec<&'static str> {
+        self.store.quarantine(1_000).await.unwrap().iter().map(|entry| entry.reason.as_str()).collect()
+    }
+
+    /// The client contexts that `first` got, in order.
+    pub fn delivered_contexts(&self) -> Vec<String> {
+        let delivered = self.first.delivered();
+        delivered.iter().filter_map(|it| Some(it.event.client_context.as_ref()?.as_str().to_owned())).collect()
+    }
+}
+
+/// Runs a server of the test's beside it.
+#[allow(clippy::disallowed_methods, reason = "the test owns it, and ends with it")]
+pub fn start<F: Future + Send + 'static>(server: F)
+where
+    F::Output: Send,
+{
+    tokio::spawn(server);
+}
+
+/// TLS needs a provider before the first client is made.
+pub fn install_crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
+    let Settings { server, store, calls, subscriptions, sinks, routes, more } = settings;
+    let folder = folder.path().display();
+    let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
+    let routes = match routes.as_str() {
+        "" => "[[routes]]\nname = \"all\"\nsinks = [\"first\"]\n",
+        routes => routes,
+    };
+    format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+{server}
+[admin]
+listen = "127.0.0.1:0"
+[store]
+path = "{folder}/reelhook.db"
+disk_reserve = "1MiB"
+{store}
+[calls]
+app_ids = ["{APP_ID}"]
+openid_configuration = "{calls_url}"
+{calls}
+[subscriptions]
+app_ids = ["{APP_ID}"]
+openid_configuration = "{changes_url}"
+client_states = [{{ env = "TEST_CLIENT_STATE" }}]
+{subscriptions}
+[[subscriptions.certificates]]
+id = "{CERTIFICATE_ID}"
+private_key = {{ file = "{folder}/key.pem" }}
+[sinks.first]
+kind = "stdout"
+{sinks}
+[sinks.second]
+kind = "stdout"
+{sinks}
+{routes}
+{more}
+"#
+    )
+}
