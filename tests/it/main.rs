@@ -3,13 +3,17 @@
 
 mod config;
 mod corpus;
+mod dialects;
 mod dispatch;
 mod end_to_end;
 mod floors;
+mod on_disk;
 mod process;
+mod quarantine;
 mod readme;
 mod recording_sink;
 mod simulator;
 mod sinks;
 mod store;
 mod test_app;
+mod threats;

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use reelhook::config;
 use reelhook::domain::{Delivery, Order};
 use reelhook::simulator::payload::{Change, Recording, calls};
-use reelhook::sinks::{KINDS, cloud_event};
+use reelhook::sinks::{self, KINDS, cloud_event};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
@@ -161,6 +160,7 @@ async fn the_examples_are_what_comes_out() {
     let delivered = delivered().await;
     assert_eq!(examples.len(), delivered.len());
     for (example, delivery) in examples.iter().zip(&delivered) {
+        serde_json::from_value::<cloudevents::Event>(example.clone()).unwrap();
         let mut event = event(delivery, false);
         event["id"] = example["id"].clone(); // made of chance
         assert_eq!(&event, example);
@@ -196,14 +196,7 @@ async fn the_headers_that_it_lists_are_those_that_are_sent() {
 /// A request that the http sink made, signed with these secrets.
 async fn posted(secrets: &[&str]) -> Request {
     let (far_side, folder) = (Answering::with(OK), tempfile::tempdir().unwrap());
-    let mut sources = Vec::new();
-    for (n, secret) in secrets.iter().enumerate() {
-        let path = folder.path().join(n.to_string());
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
-        file.write_all(secret.as_bytes()).unwrap();
-        sources.push(format!("{{ file = {path:?} }}"));
-    }
-    let table = format!("{}secret = [{}]\n", far_side.table(), sources.join(", "));
+    let table = far_side.table() + &super::http::secrets(&folder, secrets);
     build("http", &table).unwrap().deliver(&delivery(1)).await.unwrap();
     far_side.requests().remove(0)
 }
@@ -325,11 +318,23 @@ fn the_secret_that_it_tells_to_make_is_one() {
     let text = section("docs/sinks.md", "### Changing the secret");
     let command = text.split('`').find(|code| code.starts_with("echo ")).expect("a command");
     let made = Command::new("sh").args(["-c", command]).output().unwrap().stdout;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("secret");
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
-    file.write_all(&made).unwrap();
-    assert!(build("http", &format!("url = 'https://example.com/'\nsecret = {{ file = {path:?} }}")).is_ok());
+    let (folder, made) = (tempfile::tempdir().unwrap(), String::from_utf8(made).unwrap());
+    let table = "url = 'https://example.com/'\n".to_owned() + &super::http::secrets(&folder, &[&made]);
+    assert!(build("http", &table).is_ok());
+}
+
+#[test]
+fn the_tables_that_it_shows_load_without_a_mistake() {
+    let text = blocks("toml").concat();
+    let rest = "[[routes]]\nname = 'r'\nsinks = ['archive', 'crm', 'bot']\n[calls]\napp_ids = ['x']\n";
+    let loaded = config::parse(&format!("{text}{rest}"), std::iter::empty());
+    let sinks = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).config.sinks;
+    assert_eq!(sinks.len(), 3);
+    for sink in &sinks {
+        // Secrets are not there to be read: that alone may be amiss.
+        let told = sinks::build(sink).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.lines().all(|line| line.contains("CRM_WEBHOOK_SECRET") || line.contains("crm-token")), "{told}");
+    }
 }
 
 #[test]

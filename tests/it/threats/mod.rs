@@ -1,0 +1,6 @@
+//! What arrives from the internet, one test for each threat, by its number.
+
+mod answers;
+mod content;
+mod encrypted;
+mod json;
