@@ -1,6 +1,7 @@
 //! A whole reelhook in the test's own process: port 0, a temporary store, the simulator as Microsoft Graph, sinks that
 //! record, a clock that the test turns.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::SinkName;
 use reelhook::simulator::payload::Seed;
-use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Paths, Provider, client::Post};
+use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
 use reelhook::store::Store;
 use tempfile::TempDir;
 
@@ -62,6 +63,10 @@ pub struct Settings {
     pub calls: String,
     /// More lines for `[subscriptions]`.
     pub subscriptions: String,
+    /// The secrets of the subscriptions; empty: [`CLIENT_STATE`].
+    pub client_states: Vec<&'static str>,
+    /// How the key provider answers at first.
+    pub provider: Mode,
     /// More lines for each sink.
     pub sinks: String,
     /// The routes; empty: everything goes to `first`.
@@ -81,6 +86,7 @@ impl TestApp {
         let clock = Clock::manual("2026-11-24T08:00:00Z".parse::<Timestamp>().unwrap());
         let identity = Identity::new(clock.clone()).unwrap();
         let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+        provider.set(settings.provider.clone());
         start(server);
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(settings, folder, (provider, clock)).await
@@ -91,7 +97,7 @@ impl TestApp {
         let key = folder.path().join("key.pem");
         let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
         let text = config_text(&settings, &folder, &provider);
-        let variables = [("TEST_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
+        let variables = client_states(&settings);
         let config = config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
         let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
         let sinks: BuiltSinks = vec![
@@ -181,6 +187,30 @@ impl TestApp {
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
+    /// How often what was refused where: each path and reason with its count.
+    pub async fn rejections(&self) -> BTreeMap<(String, String), u64> {
+        let text = self.metrics().await;
+        let series = text.lines().filter_map(|line| line.strip_prefix("reelhook_ingest_rejected_total{path=\""));
+        let read = |line: &str| {
+            let (path, rest) = line.split_once("\",reason=\"")?;
+            let (reason, count) = rest.split_once("\"} ")?;
+            Some(((path.to_owned(), reason.to_owned()), count.parse().ok()?))
+        };
+        series.map(|line| read(line).unwrap_or_else(|| panic!("{line}"))).collect()
+    }
+
+    /// Sends, and tells with the answer what the POST added to the rejections.
+    pub async fn send_counting(&self, post: Post) -> (Answer, Vec<(String, String, u64)>) {
+        let before = self.rejections().await;
+        let answer = self.send(post).await;
+        let after = self.rejections().await;
+        let added = after.into_iter().map(|(key, n)| {
+            let n_before = before.get(&key).copied().unwrap_or_default();
+            (key.0, key.1, n - n_before)
+        });
+        (answer, added.filter(|(_, _, n)| *n > 0).collect())
+    }
+
     /// Why each quarantine entry is there, newest first.
     pub async fn quarantine(&self) -> Vec<&'static str> {
         self.store.quarantine(1_000).await.unwrap().iter().map(|entry| entry.reason.as_str()).collect()
@@ -207,8 +237,17 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+/// The environment that holds the subscriptions' secrets.
+fn client_states(settings: &Settings) -> Vec<(String, String)> {
+    let states = if settings.client_states.is_empty() { vec![CLIENT_STATE] } else { settings.client_states.clone() };
+    states.into_iter().enumerate().map(|(n, state)| (format!("TEST_CLIENT_STATE_{n}"), state.to_owned())).collect()
+}
+
 fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, store, calls, subscriptions, sinks, routes, more } = settings;
+    let Settings { server, store, calls, subscriptions, sinks, routes, more, .. } = settings;
+    let states = client_states(settings);
+    let states: Vec<String> = states.iter().map(|(name, _)| format!("{{ env = \"{name}\" }}")).collect();
+    let states = states.join(", ");
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let routes = match routes.as_str() {
@@ -233,7 +272,7 @@ openid_configuration = "{calls_url}"
 [subscriptions]
 app_ids = ["{APP_ID}"]
 openid_configuration = "{changes_url}"
-client_states = [{{ env = "TEST_CLIENT_STATE" }}]
+client_states = [{states}]
 {subscriptions}
 [[subscriptions.certificates]]
 id = "{CERTIFICATE_ID}"
