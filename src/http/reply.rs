@@ -88,6 +88,12 @@ pub fn unavailable() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
 }
 
+/// 503 in the midst of a body. The connection is closed: what is left of the body is not read.
+pub fn overloaded() -> HttpResponse {
+    let mut reply = HttpResponse::ServiceUnavailable();
+    reply.force_close().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
+}
+
 fn text(status: StatusCode, body: &'static str) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header(("content-type", "text/plain; charset=utf-8"))

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use reelhook::app::{App, BuiltSinks};
 use reelhook::clock::Clock;
-use reelhook::config;
+use reelhook::config::{self, Config};
 use reelhook::domain::SinkName;
+use reelhook::routing::Routes;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
 use reelhook::store::Store;
 use tempfile::TempDir;
 
-use crate::recording_sink::RecordingSink;
+use crate::recording_sink::{PATIENCE, RecordingSink};
 
 /// The application that notifications are for.
 pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
@@ -23,6 +24,8 @@ pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
 /// The secret of the subscriptions.
 pub const CLIENT_STATE: &str = "canary-client-state-7c1f";
+/// The secret of the subscriptions to come.
+pub const NEXT_CLIENT_STATE: &str = "canary-client-state-next";
 /// The id of the certificate that rich notifications are encrypted with.
 pub const CERTIFICATE_ID: &str = "cert-1";
 
@@ -63,8 +66,8 @@ pub struct Settings {
     pub calls: String,
     /// More lines for `[subscriptions]`.
     pub subscriptions: String,
-    /// The secrets of the subscriptions; empty: [`CLIENT_STATE`].
-    pub client_states: Vec<&'static str>,
+    /// Whether [`NEXT_CLIENT_STATE`] is taken as well.
+    pub next_client_state: bool,
     /// How the key provider answers at first.
     pub provider: Mode,
     /// More lines for each sink.
@@ -96,9 +99,7 @@ impl TestApp {
         install_crypto();
         let key = folder.path().join("key.pem");
         let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
-        let text = config_text(&settings, &folder, &provider);
-        let variables = client_states(&settings);
-        let config = config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let config = config(&settings, &folder, &provider);
         let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
         let sinks: BuiltSinks = vec![
             (SinkName::new("first"), Arc::clone(&first) as _),
@@ -131,10 +132,10 @@ impl TestApp {
 
     /// As [`TestApp::restart`], with a changed config.
     pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let Self { folder, provider, clock, app, mut settings, .. } = self;
+        let Self { folder, provider, clock, seed, app, mut settings, .. } = self;
         app.stop().await;
         change(&mut settings);
-        Self::start_in(settings, folder, (provider, clock)).await
+        Self { seed, ..Self::start_in(settings, folder, (provider, clock)).await }
     }
 
     /// Sends; there must be an answer.
@@ -187,28 +188,54 @@ impl TestApp {
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
-    /// How often what was refused where: each path and reason with its count.
-    pub async fn rejections(&self) -> BTreeMap<(String, String), u64> {
-        let text = self.metrics().await;
-        let series = text.lines().filter_map(|line| line.strip_prefix("reelhook_ingest_rejected_total{path=\""));
-        let read = |line: &str| {
-            let (path, rest) = line.split_once("\",reason=\"")?;
-            let (reason, count) = rest.split_once("\"} ")?;
-            Some(((path.to_owned(), reason.to_owned()), count.parse().ok()?))
-        };
-        series.map(|line| read(line).unwrap_or_else(|| panic!("{line}"))).collect()
+    /// How often each thing was refused, by path and reason: `calls shape`.
+    pub async fn rejections(&self) -> BTreeMap<String, f64> {
+        let counted = self.counted("reelhook_ingest_rejected_total").await;
+        let named = |labels: &str| labels.replace("path=", "").replace(",reason=", " ").replace('"', "");
+        counted.into_iter().map(|(labels, n)| (named(&labels), n)).collect()
     }
 
-    /// Sends, and tells with the answer what the POST added to the rejections.
+    /// Sends, and tells with the answer what the POST added to the rejections: path, reason and how often.
     pub async fn send_counting(&self, post: Post) -> (Answer, Vec<(String, String, u64)>) {
         let before = self.rejections().await;
         let answer = self.send(post).await;
-        let after = self.rejections().await;
-        let added = after.into_iter().map(|(key, n)| {
-            let n_before = before.get(&key).copied().unwrap_or_default();
-            (key.0, key.1, n - n_before)
+        let added = self.rejections().await.into_iter().filter_map(|(label, n)| {
+            let (path, reason) = label.split_once(' ').unwrap();
+            let n = n - before.get(&label).copied().unwrap_or_default();
+            (n > 0.0).then(|| (path.to_owned(), reason.to_owned(), n as u64))
         });
-        (answer, added.filter(|(_, _, n)| *n > 0).collect())
+        (answer, added.collect())
+    }
+
+    /// How often each dialect was met.
+    pub async fn dialects(&self) -> BTreeMap<String, f64> {
+        let counted = self.counted("reelhook_dialect_total").await;
+        counted.into_iter().map(|(labels, n)| (labels.replace("dialect=", "").replace('"', ""), n)).collect()
+    }
+
+    /// The series of a counter, by their labels.
+    async fn counted(&self, name: &str) -> BTreeMap<String, f64> {
+        let text = self.metrics().await;
+        let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        series.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+    }
+
+    /// The routes of the config as it is now.
+    pub fn routes(&self) -> Routes {
+        Routes::new(&config(&self.settings, &self.folder, &self.provider).routes).unwrap()
+    }
+
+    /// Has quarantine entries judged again, and waits until that is done.
+    pub async fn judge_again(&self, ids: &[i64], vouched: bool) {
+        for id in ids {
+            assert!(self.store.wish_replay(*id, vouched).await.unwrap(), "no entry {id}");
+        }
+        let ended = async {
+            while !self.store.replay_wishes(1).await.unwrap().is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the wishes are carried out");
     }
 
     /// Why each quarantine entry is there, newest first.
@@ -237,17 +264,16 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// The environment that holds the subscriptions' secrets.
-fn client_states(settings: &Settings) -> Vec<(String, String)> {
-    let states = if settings.client_states.is_empty() { vec![CLIENT_STATE] } else { settings.client_states.clone() };
-    states.into_iter().enumerate().map(|(n, state)| (format!("TEST_CLIENT_STATE_{n}"), state.to_owned())).collect()
+fn config(settings: &Settings, folder: &TempDir, provider: &Provider) -> Config {
+    let text = config_text(settings, folder, provider);
+    let variables = [("TEST_CLIENT_STATE", CLIENT_STATE), ("TEST_NEXT_CLIENT_STATE", NEXT_CLIENT_STATE)];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
 }
 
 fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, store, calls, subscriptions, sinks, routes, more, .. } = settings;
-    let states = client_states(settings);
-    let states: Vec<String> = states.iter().map(|(name, _)| format!("{{ env = \"{name}\" }}")).collect();
-    let states = states.join(", ");
+    let Settings { server, store, calls, subscriptions, next_client_state, sinks, routes, more, .. } = settings;
+    let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let routes = match routes.as_str() {
@@ -272,7 +298,7 @@ openid_configuration = "{calls_url}"
 [subscriptions]
 app_ids = ["{APP_ID}"]
 openid_configuration = "{changes_url}"
-client_states = [{states}]
+client_states = [{{ env = "TEST_CLIENT_STATE" }}{next_client_state}]
 {subscriptions}
 [[subscriptions.certificates]]
 id = "{CERTIFICATE_ID}"

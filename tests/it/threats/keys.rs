@@ -123,11 +123,11 @@ async fn threat_9_a_provider_that_is_slow_delays_nobody_whose_key_is_known() {
     let unknown = app.graph.calls_with(&format!("Bearer {token}"), "{\"value\":[]}");
     let good = app.graph.calls(&[Recording::new(&mut app.seed).client_context("good").completed()]).unwrap();
     let began = Instant::now();
-    let good = async { (app.send(good).await.status, began.elapsed()) };
-    let (unknown, (good, took)) = tokio::join!(app.send(unknown), good);
-    assert_eq!((unknown.status, good), (401, 202));
-    assert!(took < Duration::from_secs(1), "{took:?}");
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let timed = async |post| (app.send(post).await.status, began.elapsed());
+    let ((unknown, waited), (good, took)) = tokio::join!(timed(unknown), timed(good));
+    assert_eq!((unknown, good), (401, 202));
+    assert!(took < waited, "{took:?}, {waited:?}");
+    assert!(waited < Duration::from_secs(4), "{waited:?}");
     still_serves(app).await;
 }
 

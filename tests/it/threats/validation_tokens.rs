@@ -5,7 +5,7 @@ use reelhook::simulator::payload::{self, Seed};
 use serde_json::json;
 
 use super::judging::*;
-use crate::test_app::{APP_ID, Settings, TENANT, TestApp};
+use crate::test_app::{APP_ID, CLIENT_STATE, NEXT_CLIENT_STATE, Settings, TENANT, TestApp};
 
 /// Another tenant.
 const OTHER: &str = "46d9e3bd-6309-4177-a016-b256a411e30f";
@@ -107,25 +107,24 @@ async fn threat_17_a_token_does_not_stand_in_for_the_subscriptions_secret() {
         let (answer, counted) = app.send_counting(post).await;
         assert_eq!((answer.status, counted), (202, vec![("notifications".into(), "client_state".into(), 1)]));
     }
-    app.graph.client_state = Some(crate::test_app::CLIENT_STATE.into());
+    app.graph.client_state = Some(CLIENT_STATE.into());
     still_serves(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_secrets_are_changed_both_are_known_and_the_former_no_longer_than_configured() {
-    let settings = Settings { client_states: vec!["the-former-secret", "the-next-secret"], ..Settings::default() };
-    let mut app = TestApp::start_with(settings).await;
-    for (n, state) in ["the-former-secret", "the-next-secret"].into_iter().enumerate() {
+async fn while_secrets_are_changed_both_are_known_and_one_alone_before_and_after() {
+    let mut app = TestApp::start_with(Settings { next_client_state: true, ..Settings::default() }).await;
+    for (n, state) in [CLIENT_STATE, NEXT_CLIENT_STATE].into_iter().enumerate() {
         app.graph.client_state = Some(state.into());
         let item = basic(&mut app);
         assert_eq!(app.post_changes(&[item], false).await.status, 202);
         app.first.wait_for(n + 1).await;
     }
-    let mut app = app.restart_with(|settings| settings.client_states = vec!["the-next-secret"]).await;
+    let mut app = app.restart_with(|settings| settings.next_client_state = false).await;
     app.seed = Seed::new(99);
-    for (state, n_refused) in [("the-former-secret", 1), ("the-next-secret", 0), ("the-next-secret ", 1)] {
+    for (state, n_refused) in [(NEXT_CLIENT_STATE, 1), (CLIENT_STATE, 0), ("", 1)] {
         app.graph.client_state = Some(state.into());
-        let item = app.graph.change(&mut app.seed).basic();
+        let item = basic(&mut app);
         let (answer, counted) = app.send_counting(app.graph.notifications(&[item], false).unwrap()).await;
         let n_counted: u64 = counted.iter().map(|(_, _, n)| n).sum();
         assert_eq!((answer.status, n_counted), (202, n_refused), "{state}: {counted:?}");
