@@ -1,12 +1,12 @@
 //! The signing keys that a provider publishes (RFC 7517), as far as they may verify an RS256 token.
 //!
 //! **Invariants**
-//! 1. A key that is not plainly for RS256 signatures is not in the set: encryption keys, other types and algorithms,
-//!    RSA below 2048 bits.
+//! 1. A key that is not plainly for RS256 signatures verifies nothing: encryption keys, other types and algorithms,
+//!    RSA below 2048 bits. Its name alone is known, to tell why.
 //! 2. A `kid` means one key: where two keys share one, neither is used.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -36,6 +36,8 @@ pub(super) struct Key {
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: HashMap<String, Key>,
+    /// The names of published keys that may verify nothing.
+    unfit: HashSet<String>,
     /// The provider's own issuer, with `{tenantid}` for the token's tenant.
     pub(super) issuer: Option<String>,
     /// Tells one fetched set from another; 0 is the set that was never fetched.
@@ -52,11 +54,12 @@ struct Document<'a> {
 struct Jwk {
     kty: String,
     kid: String,
-    n: String,
-    e: String,
+    n: Option<String>,
+    e: Option<String>,
     #[serde(rename = "use")]
     usage: Option<String>,
     alg: Option<String>,
+    key_ops: Option<Vec<String>>,
     issuer: Option<String>,
 }
 
@@ -71,7 +74,13 @@ impl KeySet {
             return Err("it holds more than 1,000 keys");
         }
         let mut keys: HashMap<String, Option<(Vec<u8>, Key)>> = HashMap::new();
-        for (kid, modulus, key) in document.keys.into_iter().filter_map(|raw| usable(raw.get())) {
+        let mut unfit = HashSet::new();
+        for jwk in document.keys.into_iter().filter_map(|raw| named(raw.get())) {
+            let kid = jwk.kid.clone();
+            let Some((modulus, key)) = usable(jwk) else {
+                unfit.insert(kid);
+                continue;
+            };
             match keys.entry(kid) {
                 Entry::Vacant(free) => {
                     free.insert(Some((modulus, key)));
@@ -85,7 +94,8 @@ impl KeySet {
         }
         let keys: HashMap<String, Key> =
             keys.into_iter().filter_map(|(kid, key)| key.map(|(_, key)| (kid, key))).collect();
-        if keys.is_empty() { Err("it holds no RS256 signing key") } else { Ok(Self { keys, issuer, generation: 0 }) }
+        let set = Self { keys, unfit, issuer, generation: 0 };
+        if set.is_empty() { Err("it holds no RS256 signing key") } else { Ok(set) }
     }
 
     /// How many keys there are.
@@ -102,20 +112,28 @@ impl KeySet {
     pub(super) fn get(&self, kid: &str) -> Option<&Key> {
         self.keys.get(kid)
     }
+
+    /// Whether a key of that name is published, for something else than RS256 signatures.
+    pub(super) fn is_unfit(&self, kid: &str) -> bool {
+        self.unfit.contains(kid)
+    }
 }
 
-fn usable(jwk: &str) -> Option<(String, Vec<u8>, Key)> {
+fn named(jwk: &str) -> Option<Jwk> {
     let jwk: Jwk = serde_json::from_str(jwk).ok()?;
+    (!jwk.kid.is_empty() && jwk.kid.len() <= MAX_KID_BYTES).then_some(jwk)
+}
+
+fn usable(jwk: Jwk) -> Option<(Vec<u8>, Key)> {
     let is_for_signatures = jwk.kty == "RSA"
         && jwk.usage.is_none_or(|usage| usage == "sig")
         && jwk.alg.is_none_or(|alg| alg == "RS256")
-        && !jwk.kid.is_empty()
-        && jwk.kid.len() <= MAX_KID_BYTES;
+        && jwk.key_ops.is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
     if !is_for_signatures {
         return None;
     }
-    let modulus = unsigned(&jwk.n)?;
-    let exponent = unsigned(&jwk.e)?;
+    let modulus = unsigned(&jwk.n?)?;
+    let exponent = unsigned(&jwk.e?)?;
     let is_sound = MODULUS_BYTES.contains(&modulus.len())
         && (modulus.len() > *MODULUS_BYTES.start() || modulus.first()? & 0x80 != 0)
         && modulus.last()? & 1 == 1
@@ -123,7 +141,7 @@ fn usable(jwk: &str) -> Option<(String, Vec<u8>, Key)> {
         && exponent.last()? & 1 == 1
         && exponent != [1];
     let decoding = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-    is_sound.then_some((jwk.kid, modulus, Key { decoding, issuer: jwk.issuer }))
+    is_sound.then_some((modulus, Key { decoding, issuer: jwk.issuer }))
 }
 
 /// A number in base64url, without leading zeros (RFC 7518 forbids them, some write them all the same).
@@ -164,6 +182,7 @@ mod tests {
             jwk("x", 256, json!({ "use": "enc" })),
             jwk("x", 256, json!({ "alg": "RS512" })),
             jwk("x", 256, json!({ "kty": "EC" })),
+            jwk("x", 256, json!({ "key_ops": ["encrypt"] })),
             jwk("x", 256, json!({ "e": "AQ" })),
             jwk("x", 256, json!({ "n": "not base64url!" })),
             jwk("x", 1025, json!({})),

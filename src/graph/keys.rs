@@ -114,15 +114,19 @@ impl Keys {
     /// The set that holds the key `kid`.
     ///
     /// # Errors
-    /// [`Reason::JwtKidUnknown`], or [`Reason::KeysUnavailable`] where the provider was never reached.
+    /// [`Reason::JwtKidUnknown`]; [`Reason::JwtKeyUse`] where the key is published for something else;
+    /// [`Reason::KeysUnavailable`] where the provider was never reached.
     pub(super) async fn find(&self, kid: &str) -> Result<Arc<KeySet>, Reason> {
         if let Some(set) = self.holding(kid) {
             return Ok(set);
         }
         // Whether it settled or the wait was over: what counts is what is known then.
         let _ = tokio::time::timeout(MAX_WAIT, self.ask_for(kid)).await;
-        self.holding(kid)
-            .ok_or_else(|| if self.current.load().is_empty() { Reason::KeysUnavailable } else { Reason::JwtKidUnknown })
+        self.holding(kid).ok_or_else(|| match self.current.load() {
+            set if set.is_empty() => Reason::KeysUnavailable,
+            set if set.is_unfit(kid) => Reason::JwtKeyUse,
+            _ => Reason::JwtKidUnknown,
+        })
     }
 
     /// Waits until a fetch has ended.

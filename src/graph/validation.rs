@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use serde_json::value::RawValue;
 
 use super::payload;
@@ -37,16 +38,14 @@ impl Coverage {
             return coverage.fail(None, Reason::JwtTooMany);
         }
         let mut seen = HashSet::new();
-        for value in values.into_iter().filter(|value| seen.insert(value.get())) {
-            let Ok(token) = payload::text(value) else {
-                coverage = coverage.fail(None, Reason::JwtMalformed);
-                continue;
-            };
-            match prover.prove(token.as_bytes()).await {
+        let tokens = values.into_iter().filter(|value| seen.insert(value.get()));
+        // Together, so that many tokens wait for keys no longer than one does.
+        for proof in join_all(tokens.map(|token| prove(token, prover))).await {
+            match proof {
                 Ok(tenant) => {
                     coverage.proven.insert(tenant);
                 }
-                Err(reason) => coverage = coverage.fail(unverified_tenant(&token), reason),
+                Err((tenant, reason)) => coverage = coverage.fail(tenant, reason),
             }
         }
         coverage
@@ -73,6 +72,12 @@ impl Coverage {
         let has_none = self.proven.is_empty() && self.failed.is_empty();
         Err(failure(None).unwrap_or(if has_none { Reason::JwtMissing } else { Reason::JwtTenant }))
     }
+}
+
+/// The tenant that a token proves, or the one that it claims and why it proves nothing.
+async fn prove(token: &RawValue, prover: &Tokens) -> Result<Arc<str>, (Option<String>, Reason)> {
+    let token = payload::text(token).map_err(|_no_text| (None, Reason::JwtMalformed))?;
+    prover.prove(token.as_bytes()).await.map_err(|reason| (unverified_tenant(&token), reason))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use reelhook::config::{self, Config};
 use reelhook::domain::SinkName;
 use reelhook::routing::Routes;
 use reelhook::simulator::payload::Seed;
-use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Paths, Provider, client::Post};
+use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
 use reelhook::store::Store;
 use tempfile::TempDir;
 
@@ -68,6 +68,8 @@ pub struct Settings {
     pub subscriptions: String,
     /// Whether [`NEXT_CLIENT_STATE`] is taken as well.
     pub next_client_state: bool,
+    /// How the key provider answers at first.
+    pub provider: Mode,
     /// More lines for each sink.
     pub sinks: String,
     /// The routes; empty: everything goes to `first`.
@@ -87,6 +89,7 @@ impl TestApp {
         let clock = Clock::manual("2026-11-24T08:00:00Z".parse::<Timestamp>().unwrap());
         let identity = Identity::new(clock.clone()).unwrap();
         let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+        provider.set(settings.provider.clone());
         start(server);
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(settings, folder, (provider, clock)).await
@@ -192,6 +195,18 @@ impl TestApp {
         counted.into_iter().map(|(labels, n)| (named(&labels), n)).collect()
     }
 
+    /// Sends, and tells with the answer what the POST added to the rejections: path, reason and how often.
+    pub async fn send_counting(&self, post: Post) -> (Answer, Vec<(String, String, u64)>) {
+        let before = self.rejections().await;
+        let answer = self.send(post).await;
+        let added = self.rejections().await.into_iter().filter_map(|(label, n)| {
+            let (path, reason) = label.split_once(' ').unwrap();
+            let n = n - before.get(&label).copied().unwrap_or_default();
+            (n > 0.0).then(|| (path.to_owned(), reason.to_owned(), n as u64))
+        });
+        (answer, added.collect())
+    }
+
     /// How often each dialect was met.
     pub async fn dialects(&self) -> BTreeMap<String, f64> {
         let counted = self.counted("reelhook_dialect_total").await;
@@ -257,7 +272,7 @@ fn config(settings: &Settings, folder: &TempDir, provider: &Provider) -> Config 
 }
 
 fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, store, calls, subscriptions, next_client_state, sinks, routes, more } = settings;
+    let Settings { server, store, calls, subscriptions, next_client_state, sinks, routes, more, .. } = settings;
     let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());

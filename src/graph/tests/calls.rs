@@ -144,7 +144,7 @@ async fn threat_3_a_key_published_for_something_else_verifies_nothing() {
         let other = Identity::fresh("key-2");
         graph.provider.publish(&[graph.identity.jwk(json!({})), other.jwk(changes.clone())]);
         let token = other.token(&graph.call_claims());
-        assert_eq!(graph.judge(&token).await, unauthorized(Reason::JwtKidUnknown), "{changes}");
+        assert_eq!(graph.judge(&token).await, unauthorized(Reason::JwtKeyUse), "{changes}");
     }
     let graph = Graph::start();
     let impostor = Identity::fresh("key-1").token(&graph.call_claims());
