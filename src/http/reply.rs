@@ -51,6 +51,11 @@ pub fn bad_request() -> HttpResponse {
     text(StatusCode::BAD_REQUEST, "bad request\n")
 }
 
+/// 400: the body did not come as its head said. The connection is closed: where the next request begins is not known.
+pub fn broken() -> HttpResponse {
+    closing(StatusCode::BAD_REQUEST, "bad request\n")
+}
+
 /// 404.
 pub fn not_found() -> HttpResponse {
     text(StatusCode::NOT_FOUND, "not found\n")
@@ -86,6 +91,11 @@ pub fn too_many() -> HttpResponse {
 /// 503: later.
 pub fn unavailable() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
+}
+
+/// 503 for a body that there is no memory for. The connection is closed: what is left of the body is not read.
+pub fn no_memory() -> HttpResponse {
+    HttpResponse::ServiceUnavailable().force_close().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
 }
 
 fn text(status: StatusCode, body: &'static str) -> HttpResponse {

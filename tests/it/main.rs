@@ -13,3 +13,4 @@ mod simulator;
 mod sinks;
 mod store;
 mod test_app;
+mod threats;

@@ -211,6 +211,10 @@ fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> St
     let Settings { server, store, calls, subscriptions, sinks, routes, more } = settings;
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
+    let store = match store.contains("disk_reserve") {
+        true => store.clone(),
+        false => format!("disk_reserve = \"1MiB\"\n{store}"),
+    };
     let routes = match routes.as_str() {
         "" => "[[routes]]\nname = \"all\"\nsinks = [\"first\"]\n",
         routes => routes,
@@ -224,7 +228,6 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 [store]
 path = "{folder}/reelhook.db"
-disk_reserve = "1MiB"
 {store}
 [calls]
 app_ids = ["{APP_ID}"]
