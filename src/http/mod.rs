@@ -10,6 +10,7 @@
 mod body;
 mod handshake;
 mod reply;
+mod unread;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Payload, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::Semaphore;
@@ -68,7 +70,9 @@ pub fn serve(
         intake,
     });
     let workers = settings.workers.max(1);
-    let app = move || App::new().app_data(surface.clone()).configure(|routes| configure(routes, &paths));
+    let app = move || {
+        App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
+    };
     let server = HttpServer::new(app)
         .workers(workers)
         .max_connections((settings.max_connections / workers).max(1))
