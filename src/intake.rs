@@ -4,6 +4,8 @@
 //! **Invariants**
 //! 1. `Ok` means: committed and fsynced. No other way leads to a 2xx.
 //! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
+//! 3. A flood of strangers washes nothing away that a known sender sent.
+//! 4. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, Dialect, Quarantined, Raw, Reason, Verified};
 use crate::graph::{Calls, Reading, Refusal, Subscriptions};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
@@ -21,10 +23,12 @@ use crate::telemetry::{Metrics, Rejections};
 
 /// How many replay wishes are carried out in one round.
 const WISHES_PER_ROUND: usize = 100;
-/// How many unproven items are kept each second; beyond it they are counted, not kept.
+/// How many places for unproven items are given out each second; beyond it items are counted, not kept.
 const QUARANTINED_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// How many are kept at once after a quiet time: a whole batch of a sender that the config does not know yet.
+/// How many are given out at once after a quiet time: a whole batch of a sender that the config does not know yet.
 const QUARANTINED_AT_ONCE: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
+/// The bytes of one place: large items take several.
+const PLACE_BYTES: usize = 4096;
 
 /// Takes notifications in.
 pub struct Intake {
@@ -48,7 +52,7 @@ pub struct Intake {
     pub quarantine_rate: DefaultDirectRateLimiter,
 }
 
-/// Lets [`QUARANTINED_PER_SECOND`] unproven items into the quarantine, more of them at once after a quiet time.
+/// Gives out [`QUARANTINED_PER_SECOND`] places in the quarantine, more of them at once after a quiet time.
 pub fn quarantine_rate() -> DefaultDirectRateLimiter {
     RateLimiter::direct(Quota::per_second(QUARANTINED_PER_SECOND).allow_burst(QUARANTINED_AT_ONCE))
 }
@@ -87,8 +91,10 @@ impl Intake {
     async fn keep_unreadable(&self, reason: Reason, body: Bytes) {
         let quarantined = vec![Quarantined { channel: Channel::Calls, reason, raw: Raw(body) }];
         let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined };
-        if let Err(error) = self.store.accept(batch).await {
-            tracing::warn!(%error, "an unreadable body of a proven sender could not be kept");
+        match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
+            Ok(Ok(_receipt)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "an unreadable body of a proven sender could not be kept"),
+            Err(_elapsed) => tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time"),
         }
     }
 
@@ -104,18 +110,18 @@ impl Intake {
 
     async fn accept(&self, reading: Reading) -> Result<(), Refused> {
         let Reading { verified, mut quarantined } = reading;
-        for item in &quarantined {
-            self.rejections.note(path_label(item.channel), item.reason, None);
-        }
-        // A flood of unproven items must not wash the others out of the bounded quarantine. All of them still wait for
-        // the commit.
-        quarantined.retain(|_| self.quarantine_rate.check().is_ok());
+        let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
+        // All of them wait for the commit, those that are not kept as well.
+        quarantined.retain(|item| is_of_known_sender(item) || self.is_there_room_for(item));
         let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
-        let channels = self.count(&accepted);
+        let told: Vec<Told> = accepted.iter().map(Told::of).collect();
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
         match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
             Ok(Ok(receipt)) => {
-                self.count_stored(&channels, &receipt);
+                for (channel, reason) in refused {
+                    self.rejections.note(path_label(channel), reason, None);
+                }
+                self.count(&told, &receipt);
                 Ok(())
             }
             Ok(Err(error)) => {
@@ -129,44 +135,41 @@ impl Intake {
         }
     }
 
+    /// Whether a stranger's item may be kept: the quarantine is bounded, and others are in it.
+    fn is_there_room_for(&self, item: &Quarantined) -> bool {
+        let n_places = u32::try_from(item.raw.0.len() / PLACE_BYTES).unwrap_or(u32::MAX).saturating_add(1);
+        let n_places = NonZeroU32::new(n_places).map_or(NonZeroU32::MIN, |n| n.min(QUARANTINED_AT_ONCE));
+        matches!(self.quarantine_rate.check_n(n_places), Ok(Ok(())))
+    }
+
     fn route(&self, notification: Verified) -> Accepted {
         let deliveries = self.routes.matches(&notification.notification().routing_key());
         Accepted { notification, deliveries }
     }
 
-    /// Counts what is known before the commit; returns what is needed after it, for each notification.
-    fn count(&self, accepted: &[Accepted]) -> Vec<(Channel, bool)> {
-        let mut channels = Vec::with_capacity(accepted.len());
-        for item in accepted {
-            let notification = item.notification.notification();
-            for dialect in &notification.dialects {
+    /// Counts what was made durable.
+    fn count(&self, told: &[Told], receipt: &Receipt) {
+        for (told, stored) in told.iter().zip(&receipt.stored) {
+            for dialect in &told.dialects {
                 self.metrics.dialect(*dialect);
             }
-            channels.push((notification.channel, item.deliveries.is_empty()));
-        }
-        channels
-    }
-
-    fn count_stored(&self, channels: &[(Channel, bool)], receipt: &Receipt) {
-        for ((channel, unmatched), stored) in channels.iter().zip(&receipt.stored) {
-            match stored {
-                Stored::Duplicate => self.metrics.duplicate(*channel),
-                Stored::New { order, id_conflict, ambiguous, .. } => {
-                    self.metrics.accepted(*channel);
-                    if *unmatched {
-                        self.metrics.unmatched();
-                    }
-                    if let Some(order) = order {
-                        self.metrics.order(*order);
-                    }
-                    if *id_conflict {
-                        self.metrics.id_conflict();
-                        tracing::warn!(channel = channel.as_str(), "a known notification id came with other bytes");
-                    }
-                    if *ambiguous {
-                        self.metrics.ambiguous();
-                    }
-                }
+            let Stored::New { order, id_conflict, ambiguous, .. } = stored else {
+                self.metrics.duplicate(told.channel);
+                continue;
+            };
+            self.metrics.accepted(told.channel);
+            if told.is_unmatched {
+                self.metrics.unmatched();
+            }
+            if let Some(order) = order {
+                self.metrics.order(*order);
+            }
+            if *id_conflict {
+                self.metrics.id_conflict();
+                tracing::warn!(channel = told.channel.as_str(), "a known notification id came with other bytes");
+            }
+            if *ambiguous {
+                self.metrics.ambiguous();
             }
         }
     }
@@ -178,7 +181,7 @@ impl Intake {
         }
     }
 
-    /// Carries out what operators wished to be judged again. Returns how many wishes were ended.
+    /// Carries out what operators wished to be judged again. Returns how many wishes were looked at.
     ///
     /// # Errors
     /// The store failed; the wishes stay.
@@ -190,10 +193,13 @@ impl Intake {
             let refused = match self.judge_again(wish).await {
                 Ok(verified) => {
                     let accepted = vec![self.route(verified)];
+                    let told = [Told::of(&accepted[0])];
                     let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
-                    self.store.accept(batch).await?;
+                    self.count(&told, &self.store.accept(batch).await?);
                     None
                 }
+                // Not now: the wish stays.
+                Err(Reason::Shed) => continue,
                 Err(reason) => Some(reason),
             };
             self.store.end_wish(id, refused).await?;
@@ -214,6 +220,29 @@ impl Intake {
             }
         }
     }
+}
+
+/// What is counted of a notification once it is durable.
+struct Told {
+    channel: Channel,
+    is_unmatched: bool,
+    dialects: Vec<Dialect>,
+}
+
+impl Told {
+    fn of(accepted: &Accepted) -> Self {
+        let notification = accepted.notification.notification();
+        let is_unmatched = accepted.deliveries.is_empty();
+        Self { channel: notification.channel, is_unmatched, dialects: notification.dialects.clone() }
+    }
+}
+
+/// Whether the sender proved something, if not enough: a call's by its token, a change's by its `clientState`. That is
+/// looked at first; an item that did not come so far has one of these reasons.
+fn is_of_known_sender(item: &Quarantined) -> bool {
+    let is_strangers =
+        matches!(item.reason, Reason::ClientState | Reason::JsonDuplicate | Reason::JsonInvalid | Reason::Shape);
+    item.channel == Channel::Calls || !is_strangers
 }
 
 /// The label of a channel's path in the rejection metric.

@@ -19,7 +19,7 @@ use subtle::{Choice, ConstantTimeEq};
 
 use super::certificates::{CertificateError, Certificates};
 use super::content::{self, About};
-use super::dialects::{Dialects, UNKNOWN_TYPE};
+use super::dialects::Dialects;
 use super::encrypted::Encrypted;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
@@ -262,7 +262,7 @@ fn about(
     dialects: &mut Dialects,
 ) -> Result<About, Reason> {
     let data = item.present("resourceData");
-    let Some(decrypted) = decrypted else { return content::read(data, resource, dialects) };
+    let Some(decrypted) = decrypted else { return content::read(data, (resource, None), dialects) };
     let text = payload::text_of(decrypted, MAX_DECRYPTED_DEPTH).map_err(|_no_json| Reason::EncInvalid)?;
     let inside: &RawValue = serde_json::from_str(text).map_err(|_no_json| Reason::EncInvalid)?;
     let outside = data.and_then(|data| Object::read(data.get()).ok());
@@ -272,15 +272,9 @@ fn about(
     {
         return Err(Reason::EncInvalid);
     }
-    let mut about = content::read(Some(inside), resource, dialects)?;
-    // Decrypted content mostly names no type: it stands outside.
-    if about.resource_type == UNKNOWN_TYPE
-        && let Some(outer) = outside.as_ref().and_then(|outer| outer.present("@odata.type"))
-        && let Ok(outer) = payload::text(outer)
-    {
-        about.resource_type = dialects.type_name(Some(&outer));
-    }
-    Ok(about)
+    let outer_type = outside.as_ref().and_then(|outer| payload::text(outer.present("@odata.type")?).ok());
+    let outer_type = outer_type.filter(|name| !name.is_empty());
+    content::read(Some(inside), (resource, outer_type), dialects)
 }
 
 fn id(object: &Object<'_>) -> Option<GraphId> {

@@ -99,7 +99,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
         return Err(Reason::Shape);
     }
     let change_type = envelope::change_type(&item, &mut dialects)?;
-    let about = content::read(data, &resource, &mut dialects)?;
+    let about = content::read(data, (&resource, None), &mut dialects)?;
     Ok(Notification {
         channel: Channel::Calls,
         resource_type: about.resource_type,

@@ -2,8 +2,10 @@
 //!
 //! **Invariants**
 //! 1. Text that leaves here is JSON on one line that every reader takes: no lone surrogates, no numbers out of range.
-//! 2. No recording's token leaves here but in a record operation's own field, at whatever depth it was nested.
+//! 2. What was read is what leaves: of a repeated key the last one, which decided, and no other.
+//! 3. No recording's token leaves here but in a record operation's own field, at whatever depth it was nested.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -27,19 +29,26 @@ pub(super) struct About {
     pub(super) content: Content,
 }
 
-/// Reads a resource: `resourceData`, or what was decrypted. `resource` is the notification's path.
+/// Reads a resource: `resourceData`, or what was decrypted. `resource` is the notification's path; `outer_type` is the
+/// type that stands outside of what was decrypted, which mostly names none.
 ///
 /// # Errors
 /// Why the item is to be quarantined.
-pub(super) fn read(data: Option<&RawValue>, resource: &str, dialects: &mut Dialects) -> Result<About, Reason> {
+pub(super) fn read(
+    data: Option<&RawValue>,
+    (resource, outer_type): (&str, Option<Cow<'_, str>>),
+    dialects: &mut Dialects,
+) -> Result<About, Reason> {
     let text = data.map_or("null", RawValue::get);
     if !text.starts_with('{') {
-        let resource_type = dialects.type_name(type_of_first(text).as_deref());
+        let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
+        let resource_type = dialects.type_name(odata_type.as_deref());
         return Ok(About { resource_type, client_context: None, content: Content::Resource(clean(text)?) });
     }
     let object = Object::read(text)?;
-    dialects.note_if(object.repeats_any(), Dialect::RepeatedKey);
-    let odata_type = object.text("@odata.type", dialects)?;
+    let is_repeating = object.repeats_any();
+    dialects.note_if(is_repeating, Dialect::RepeatedKey);
+    let odata_type = object.text("@odata.type", dialects)?.or(outer_type);
     let client_context = client_context(&object, dialects)?;
     let mut resource_type = dialects.type_name(odata_type.as_deref());
     if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, resource) {
@@ -48,6 +57,8 @@ pub(super) fn read(data: Option<&RawValue>, resource: &str, dialects: &mut Diale
     let content = if resource_type == record::TYPE {
         let operation = record::read(&object, resource, client_context.clone(), dialects)?;
         Content::Operation(Box::new(operation))
+    } else if is_repeating {
+        Content::Resource(clean(&object.written(|_| true))?)
     } else {
         Content::Resource(clean(text)?)
     };
@@ -189,7 +200,7 @@ mod tests {
     fn about(json: &str, resource: &str) -> Result<(About, Vec<Dialect>), Reason> {
         let mut dialects = Dialects::default();
         let raw: &RawValue = serde_json::from_str(json).unwrap();
-        read(Some(raw), resource, &mut dialects).map(|about| (about, dialects.into_vec()))
+        read(Some(raw), (resource, None), &mut dialects).map(|about| (about, dialects.into_vec()))
     }
 
     fn resource_text(json: &str) -> String {
@@ -217,7 +228,7 @@ mod tests {
         let json = r##"[{"@odata.type":"#microsoft.graph.participant","id":null},{}]"##;
         let (about, dialects) = about(json, "").unwrap();
         assert_eq!((about.resource_type.as_str(), dialects), ("participant", vec![]));
-        assert_eq!(super::read(None, "", &mut Dialects::default()).unwrap().resource_type, "unknown");
+        assert_eq!(super::read(None, ("", None), &mut Dialects::default()).unwrap().resource_type, "unknown");
     }
 
     #[test]

@@ -23,17 +23,7 @@ pub(super) fn event(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option
 /// # Errors
 /// [`Reason::JsonInvalid`] where the rest cannot be read.
 pub(super) fn content(item: &Object<'_>) -> Result<Content, Reason> {
-    let told = item.entries().filter(|(key, _)| !key.eq_ignore_ascii_case("clientState"));
-    let mut json = String::from("{");
-    for (key, value) in told {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        json.push_str(&serde_json::Value::from(key).to_string());
-        json.push(':');
-        json.push_str(value.get());
-    }
-    json.push('}');
+    let json = item.written(|key| !key.eq_ignore_ascii_case("clientState"));
     content::clean(&json).map(Content::Lifecycle)
 }
 

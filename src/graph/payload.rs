@@ -153,6 +153,17 @@ impl<'a> Object<'a> {
         keys.iter().any(|key| self.0.iter().filter(|(name, _)| name == key).nth(1).is_some())
     }
 
+    /// The object as text, as it was read: of a repeated key the last one alone, each value untouched. Members that are
+    /// not to be told are left out.
+    pub(super) fn written(&self, is_told: impl Fn(&str) -> bool) -> String {
+        let mut seen = HashSet::with_capacity(self.0.len());
+        let last = self.0.iter().rev().filter(|(key, _)| seen.insert(key.as_ref()) && is_told(key));
+        let mut members: Vec<String> =
+            last.map(|(key, value)| format!("{}:{value}", serde_json::Value::from(key.as_ref()))).collect();
+        members.reverse();
+        format!("{{{}}}", members.join(","))
+    }
+
     /// Text: `None` where it is absent, `null` or empty.
     ///
     /// # Errors
@@ -248,6 +259,13 @@ mod tests {
         let object = Object::read(r#"{"state": 1, "\u0073tate": 2}"#).unwrap();
         assert!(object.repeats_any() && object.repeats(&["state"]));
         assert_eq!(object.get("state").map(RawValue::get), Some("2"));
+    }
+
+    #[test]
+    fn an_object_is_written_as_it_was_read() {
+        let object = Object::read(r#"{"a": 1, "b\"": [1.50, "\ud800"], "secret": 0, "\u0061": 2 }"#).unwrap();
+        assert_eq!(object.written(|key| key != "secret"), r#"{"b\"":[1.50, "\ud800"],"a":2}"#);
+        assert_eq!(Object::read("{}").unwrap().written(|_| true), "{}");
     }
 
     #[test]

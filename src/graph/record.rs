@@ -66,11 +66,10 @@ pub(super) fn read(
 ) -> Result<RecordOperation, Reason> {
     let odata_id = object.get("@odata.id").and_then(|value| payload::text(value).ok()).unwrap_or_default();
     let id = operation_id(object, [resource, &odata_id], dialects)?;
-    let call = path::call_id(resource).or_else(|| path::call_id(&odata_id));
     let status = object.text("status", dialects)?;
     Ok(RecordOperation {
         id,
-        call_id: call.and_then(|call| path::id(call, dialects)),
+        call_id: path::call_id(resource).or_else(|| path::call_id(&odata_id)),
         client_context,
         status: dialects.status(status.as_deref()),
         result_info: result_info(object, dialects)?,
@@ -84,12 +83,13 @@ pub(super) fn read(
 }
 
 fn operation_id(object: &Object<'_>, paths: [&str; 2], dialects: &mut Dialects) -> Result<GraphId, Reason> {
-    if let Some(id) = object.text("id", dialects)? {
-        return path::id(&id, dialects).ok_or(Reason::Shape);
+    if let Some(text) = object.text("id", dialects)? {
+        let id = GraphId::new(&text).ok_or(Reason::Shape)?;
+        dialects.note_if(id.as_str().len() != text.len(), Dialect::UndashedId);
+        return Ok(id);
     }
     dialects.note(Dialect::IdFromPath);
-    let id = paths.into_iter().find_map(path::operation_id).ok_or(Reason::Shape)?;
-    path::id(id, dialects).ok_or(Reason::Shape)
+    paths.into_iter().find_map(path::operation_id).ok_or(Reason::Shape)
 }
 
 /// A property that was renamed in 2019.
@@ -154,7 +154,7 @@ mod tests {
         let (operation, dialects) = read_from(r#"{"status":"completed"}"#).unwrap();
         assert_eq!(operation.id.as_str(), "0fe0623f-d628-42ed-b4bd-8ac290072cc5");
         assert_eq!(operation.call_id.unwrap().as_str(), "57dab8b1-894c-409a-b240-bd8beae78896");
-        assert_eq!(dialects, [Dialect::IdFromPath, Dialect::UndashedId]);
+        assert_eq!(dialects, [Dialect::IdFromPath]);
     }
 
     #[test]

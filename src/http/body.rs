@@ -62,14 +62,15 @@ pub async fn read(request: &HttpRequest, payload: Payload, limits: &BodyLimits) 
     if announced > limits.max_bytes {
         return Err(Reason::BodyTooLarge);
     }
-    match tokio::time::timeout(limits.timeout, collect(payload, limits)).await {
+    match tokio::time::timeout(limits.timeout, collect(payload, announced, limits)).await {
         Ok(read) => read,
         Err(_elapsed) => Err(Reason::BodyTimeout),
     }
 }
 
-async fn collect(mut payload: Payload, limits: &BodyLimits) -> Result<Body, Reason> {
-    let mut bytes = BytesMut::new();
+async fn collect(mut payload: Payload, announced: usize, limits: &BodyLimits) -> Result<Body, Reason> {
+    // Room that is not written to yet costs nothing; growing by doubling would cost the double.
+    let mut bytes = BytesMut::with_capacity(announced);
     let mut memory: Option<OwnedSemaphorePermit> = None;
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_broken| Reason::BadRequest)?;

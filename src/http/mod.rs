@@ -206,7 +206,7 @@ fn body_refused(reason: Reason) -> HttpResponse {
         Reason::BodyTooLarge => reply::too_large(),
         Reason::BodyTimeout => reply::timeout(),
         Reason::ContentEncoding | Reason::ContentType => reply::unsupported(),
-        Reason::Shed => reply::no_memory(),
+        Reason::Shed => reply::overloaded(),
         _ => reply::broken(),
     }
 }

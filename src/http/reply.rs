@@ -93,9 +93,10 @@ pub fn unavailable() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
 }
 
-/// 503 for a body that there is no memory for. The connection is closed: what is left of the body is not read.
-pub fn no_memory() -> HttpResponse {
-    HttpResponse::ServiceUnavailable().force_close().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
+/// 503 in the midst of a body. The connection is closed: what is left of the body is not read.
+pub fn overloaded() -> HttpResponse {
+    let mut reply = HttpResponse::ServiceUnavailable();
+    reply.force_close().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
 }
 
 fn text(status: StatusCode, body: &'static str) -> HttpResponse {

@@ -3,10 +3,13 @@
 
 mod config;
 mod corpus;
+mod dialects;
 mod dispatch;
 mod end_to_end;
 mod floors;
+mod on_disk;
 mod process;
+mod quarantine;
 mod readme;
 mod recording_sink;
 mod simulator;

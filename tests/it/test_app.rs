@@ -1,20 +1,22 @@
 //! A whole reelhook in the test's own process: port 0, a temporary store, the simulator as Microsoft Graph, sinks that
 //! record, a clock that the test turns.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use reelhook::app::{App, BuiltSinks};
 use reelhook::clock::Clock;
-use reelhook::config;
+use reelhook::config::{self, Config};
 use reelhook::domain::SinkName;
+use reelhook::routing::Routes;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Paths, Provider, client::Post};
 use reelhook::store::Store;
 use tempfile::TempDir;
 
-use crate::recording_sink::RecordingSink;
+use crate::recording_sink::{PATIENCE, RecordingSink};
 
 /// The application that notifications are for.
 pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
@@ -22,6 +24,8 @@ pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
 /// The secret of the subscriptions.
 pub const CLIENT_STATE: &str = "canary-client-state-7c1f";
+/// The secret of the subscriptions to come.
+pub const NEXT_CLIENT_STATE: &str = "canary-client-state-next";
 /// The id of the certificate that rich notifications are encrypted with.
 pub const CERTIFICATE_ID: &str = "cert-1";
 
@@ -62,6 +66,8 @@ pub struct Settings {
     pub calls: String,
     /// More lines for `[subscriptions]`.
     pub subscriptions: String,
+    /// Whether [`NEXT_CLIENT_STATE`] is taken as well.
+    pub next_client_state: bool,
     /// More lines for each sink.
     pub sinks: String,
     /// The routes; empty: everything goes to `first`.
@@ -90,9 +96,7 @@ impl TestApp {
         install_crypto();
         let key = folder.path().join("key.pem");
         let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
-        let text = config_text(&settings, &folder, &provider);
-        let variables = [("TEST_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
-        let config = config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config;
+        let config = config(&settings, &folder, &provider);
         let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
         let sinks: BuiltSinks = vec![
             (SinkName::new("first"), Arc::clone(&first) as _),
@@ -125,10 +129,10 @@ impl TestApp {
 
     /// As [`TestApp::restart`], with a changed config.
     pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let Self { folder, provider, clock, app, mut settings, .. } = self;
+        let Self { folder, provider, clock, seed, app, mut settings, .. } = self;
         app.stop().await;
         change(&mut settings);
-        Self::start_in(settings, folder, (provider, clock)).await
+        Self { seed, ..Self::start_in(settings, folder, (provider, clock)).await }
     }
 
     /// Sends; there must be an answer.
@@ -181,6 +185,44 @@ impl TestApp {
         series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
+    /// How often each thing was refused, by path and reason: `calls shape`.
+    pub async fn rejections(&self) -> BTreeMap<String, f64> {
+        let counted = self.counted("reelhook_ingest_rejected_total").await;
+        let named = |labels: &str| labels.replace("path=", "").replace(",reason=", " ").replace('"', "");
+        counted.into_iter().map(|(labels, n)| (named(&labels), n)).collect()
+    }
+
+    /// How often each dialect was met.
+    pub async fn dialects(&self) -> BTreeMap<String, f64> {
+        let counted = self.counted("reelhook_dialect_total").await;
+        counted.into_iter().map(|(labels, n)| (labels.replace("dialect=", "").replace('"', ""), n)).collect()
+    }
+
+    /// The series of a counter, by their labels.
+    async fn counted(&self, name: &str) -> BTreeMap<String, f64> {
+        let text = self.metrics().await;
+        let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
+        series.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+    }
+
+    /// The routes of the config as it is now.
+    pub fn routes(&self) -> Routes {
+        Routes::new(&config(&self.settings, &self.folder, &self.provider).routes).unwrap()
+    }
+
+    /// Has quarantine entries judged again, and waits until that is done.
+    pub async fn judge_again(&self, ids: &[i64], vouched: bool) {
+        for id in ids {
+            assert!(self.store.wish_replay(*id, vouched).await.unwrap(), "no entry {id}");
+        }
+        let ended = async {
+            while !self.store.replay_wishes(1).await.unwrap().is_empty() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.expect("the wishes are carried out");
+    }
+
     /// Why each quarantine entry is there, newest first.
     pub async fn quarantine(&self) -> Vec<&'static str> {
         self.store.quarantine(1_000).await.unwrap().iter().map(|entry| entry.reason.as_str()).collect()
@@ -207,8 +249,16 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
+fn config(settings: &Settings, folder: &TempDir, provider: &Provider) -> Config {
+    let text = config_text(settings, folder, provider);
+    let variables = [("TEST_CLIENT_STATE", CLIENT_STATE), ("TEST_NEXT_CLIENT_STATE", NEXT_CLIENT_STATE)];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+}
+
 fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, store, calls, subscriptions, sinks, routes, more } = settings;
+    let Settings { server, store, calls, subscriptions, next_client_state, sinks, routes, more } = settings;
+    let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let store = match store.contains("disk_reserve") {
@@ -236,7 +286,7 @@ openid_configuration = "{calls_url}"
 [subscriptions]
 app_ids = ["{APP_ID}"]
 openid_configuration = "{changes_url}"
-client_states = [{{ env = "TEST_CLIENT_STATE" }}]
+client_states = [{{ env = "TEST_CLIENT_STATE" }}{next_client_state}]
 {subscriptions}
 [[subscriptions.certificates]]
 id = "{CERTIFICATE_ID}"

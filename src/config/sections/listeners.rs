@@ -33,7 +33,7 @@ pub fn server(root: &mut Section<'_>) -> Server {
             duration(Duration::from_millis(100)..=Duration::from_secs(60)),
         ),
         max_connections: section.or("max_connections", 2048, count(1..=1_000_000)),
-        max_inflight_bytes: section.or("max_inflight", 64 << 20, size(ByteSize::kib(1)..=ByteSize::gib(64))),
+        max_inflight_bytes: section.or("max_inflight", 32 << 20, size(ByteSize::kib(1)..=ByteSize::gib(64))),
         handshakes_per_minute: section.or("handshakes_per_minute", 600, count(1..=1_000_000)),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),
         shutdown_grace: section.or("shutdown_grace", Duration::from_secs(25), duration(seconds(1, 3600))),

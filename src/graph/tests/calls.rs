@@ -82,7 +82,7 @@ async fn a_recording_is_read_whole() {
         (notification.resource_type.as_str(), notification.change_type.as_str()),
         ("recordOperation", "deleted")
     );
-    assert_eq!(notification.dialects, [Dialect::UndashedId]);
+    assert_eq!(notification.dialects, []);
     let data = crate::domain::Event::data_of(notification);
     assert!(data.contains("file.location") && !data.contains("the-secret"), "{data}");
     assert!(sent.windows(notification.raw.0.len()).any(|part| part.as_ptr() == notification.raw.0.as_ptr()));

@@ -193,7 +193,7 @@ impl Store for SqliteStore {
         if self.shared.disk.is_low() {
             return Err(StoreError::Full);
         }
-        self.writer.ask(|tx| tx.execute("UPDATE heartbeat SET beaten_at = ?1", [tx.now]).map(drop)).await
+        self.writer.ask(|tx| tx.beat()).await
     }
 
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {

@@ -24,7 +24,7 @@ async fn delivered_to(text: &str) -> Result<(), DeliveryError> {
 }
 
 /// Writes secrets to files and gives the table's `secret`.
-fn secrets(folder: &tempfile::TempDir, secrets: &[&str]) -> String {
+pub fn secrets(folder: &tempfile::TempDir, secrets: &[&str]) -> String {
     use std::os::unix::fs::OpenOptionsExt;
     let mut sources = Vec::new();
     for (n, secret) in secrets.iter().enumerate() {

@@ -1,5 +1,9 @@
-//! What must be withstood: each test bears the number of its threat and a sentence.
+//! What arrives from the internet, one test for each threat, by its number.
 
+mod answers;
+mod content;
+mod encrypted;
 mod handshake;
 mod http;
+mod json;
 mod raw;
