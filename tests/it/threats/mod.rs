@@ -6,4 +6,5 @@ mod encrypted;
 mod handshake;
 mod http;
 mod json;
+mod operations;
 mod raw;
