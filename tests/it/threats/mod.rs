@@ -8,3 +8,4 @@ mod http;
 mod json;
 mod operations;
 mod raw;
+mod secrets;
