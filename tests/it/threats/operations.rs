@@ -215,6 +215,7 @@ async fn threat_60_below_the_reserve_nothing_is_taken_deliveries_go_on_and_room_
     app.advance(60);
     app.first.wait_for(1).await;
     assert_eq!(app.delivered_contexts(), ["held"]);
+    assert_eq!(app.first.attempts().len(), 2, "the one that failed, and the one below the reserve");
 
     std::fs::remove_file(&path).unwrap();
     drop(full);
