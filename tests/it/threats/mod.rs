@@ -3,7 +3,11 @@
 mod answers;
 mod content;
 mod encrypted;
+mod far_sides;
+mod full_disk;
 mod handshake;
 mod http;
 mod json;
 mod raw;
+mod surroundings;
+mod watching;
