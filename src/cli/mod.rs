@@ -103,7 +103,10 @@ pub fn run() -> ExitCode {
         }
     };
     let system = actix_web::rt::System::with_tokio_rt(move || runtime);
-    match system.block_on(until_cut_off(dispatch(cli.command))) {
+    let outcome = system.block_on(until_cut_off(dispatch(cli.command)));
+    // Dropping the runtime would wait for a write that is stuck, in a pipe that nobody reads: the end must not.
+    std::mem::forget(system);
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             remark!("reelhook: {error:#}");

@@ -33,6 +33,8 @@ use crate::telemetry::Rejections;
 /// How long a client may take to send its request's head, and an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How much the system takes for a connection before we read it: many notifications, and 1 MiB in 32 round trips.
+const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
 /// What the handlers share.
 struct Surface {
@@ -69,6 +71,9 @@ pub fn serve(
         handshakes: Handshakes::new(settings.handshakes_per_minute),
         intake,
     });
+    // Connections inherit it. Without it each one's buffers grow to twice this and more, and a thousand of them to the
+    // whole of a small container's memory.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
     let workers = settings.workers.max(1);
     let app = move || {
         App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))

@@ -174,6 +174,11 @@ impl TestApp {
         reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
     }
 
+    /// What is counted, where the admin listener does not tell.
+    pub fn own_metrics(&self) -> String {
+        self.app.metrics.render(self.clock.now())
+    }
+
     /// The value of one series, 0 where it is not there.
     pub async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;

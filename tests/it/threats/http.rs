@@ -1,7 +1,5 @@
 //! Requests that are too large, too slow, packed, or ambiguous (threats 26-30 and 50), and the memory that they may take.
 
-use std::time::Duration;
-
 use reelhook::simulator::client::Post;
 use reelhook::simulator::payload::Recording;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -64,15 +62,16 @@ async fn threat_26_a_body_that_ends_early_is_counted_once_however_the_connection
         for reset in [false, true] {
             let what = format!("{what}, reset: {reset}");
             let before = refusals(&app, "notifications", "bad_request").await;
-            let stream = raw::write(app.public, &request).await;
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            let mut stream = raw::write(app.public, format!("{head}\r\nexpect: 100-continue\r\n\r\n")).await;
+            // Then its body is being read: before that there is no request to count.
+            let mut go_on = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+            stream.read_exact(&mut go_on).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
             if reset {
-                // Only once its body is being read is there a request to count.
-                tokio::time::sleep(Duration::from_millis(200)).await;
                 stream.set_zero_linger().unwrap();
-                drop(stream);
-            } else {
-                drop(stream);
             }
+            drop(stream);
             eventually(&what, async || refusals(&app, "notifications", "bad_request").await.0 > before.0).await;
             refused_once(&app, ("notifications", "bad_request"), before, &what).await;
         }
@@ -96,6 +95,9 @@ async fn threat_26_a_body_longer_than_it_was_announced_is_no_second_request() {
 async fn threat_27_packed_bodies_and_other_media_types_are_refused_unread() {
     let app = app("").await;
     let json = "content-type: application/json\r\n";
+    let every =
+        [("/graph/calls", "calls"), ("/graph/notifications", "notifications"), ("/graph/lifecycle", "lifecycle")];
+    let mut paths = every.into_iter().cycle();
     for (reason, headers) in [
         ("content_encoding", format!("{json}content-encoding: gzip")),
         ("content_encoding", format!("{json}content-encoding: br")),
@@ -108,15 +110,14 @@ async fn threat_27_packed_bodies_and_other_media_types_are_refused_unread() {
         ("content_type", "x-nothing: at all".into()),
         ("content_type", format!("{json}content-type: text/html")),
     ] {
-        for (path, label) in [("calls", "calls"), ("notifications", "notifications"), ("lifecycle", "lifecycle")] {
-            let before = refusals(&app, label, reason).await;
-            // The body never comes: who waited for it would not answer.
-            let request = format!("POST /graph/{path} HTTP/1.1\r\nhost: a\r\n{headers}\r\ncontent-length: 100\r\n\r\n");
-            let answer = raw::answer(app.public, request).await;
-            assert_eq!(raw::only_status(&answer), 415, "{headers}: {answer}");
-            assert_eq!(raw::body(&answer), "unsupported media type\n");
-            refused_once(&app, (label, reason), before, &headers).await;
-        }
+        let (path, label) = paths.next().unwrap();
+        let before = refusals(&app, label, reason).await;
+        // The body never comes: who waited for it would not answer.
+        let request = format!("POST {path} HTTP/1.1\r\nhost: a\r\n{headers}\r\ncontent-length: 100\r\n\r\n");
+        let answer = raw::answer(app.public, request).await;
+        assert_eq!(raw::only_status(&answer), 415, "{headers}: {answer}");
+        assert_eq!(raw::body(&answer), "unsupported media type\n");
+        refused_once(&app, (label, reason), before, &headers).await;
     }
     still_serves(&app).await;
     app.stop().await;
@@ -127,8 +128,9 @@ async fn threat_28_a_slow_body_is_given_up_and_holds_nobody_else() {
     let app = app("body_timeout = \"1s\"").await;
     let before = refusals(&app, "notifications", "body_timeout").await;
     let mut slow = Vec::new();
-    for _ in 0..50 {
+    for _ in 0..25 {
         slow.push(raw::write(app.public, head("content-length: 1000") + "{").await);
+        slow.push(raw::write(app.public, head("transfer-encoding: chunked") + "1\r\n{\r\n").await);
     }
     still_serves(&app).await;
     for stream in &mut slow {
@@ -138,6 +140,18 @@ async fn threat_28_a_slow_body_is_given_up_and_holds_nobody_else() {
     }
     let after = refusals(&app, "notifications", "body_timeout").await;
     assert_eq!(after, (before.0 + 50.0, before.1 + 50.0));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_28_a_body_that_nobody_reads_holds_no_connection() {
+    let app = app("").await;
+    for (target, status) in [("/nowhere", 404), ("/graph/lifecycle?validationToken=it", 200), ("/graph/calls", 415)] {
+        let request =
+            format!("POST {target} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n400\r\nit goes on");
+        assert_eq!(raw::only_status(&raw::answer(app.public, request).await), status, "{target}");
+    }
+    still_serves(&app).await;
     app.stop().await;
 }
 

@@ -8,6 +8,8 @@ mod full_disk;
 mod handshake;
 mod http;
 mod json;
+mod operations;
 mod raw;
+mod secrets;
 mod surroundings;
 mod watching;

@@ -1,4 +1,4 @@
-//! Threats 56 and 62 at the real binary, and what else its surroundings may do to it.
+//! Threat 62 at the real binary, and what else its surroundings may do to it.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -8,7 +8,7 @@ use std::process::{Child, ChildStderr, Stdio};
 use reelhook::simulator::payload::{Recording, Seed};
 use reelhook::simulator::{Client, Graph, Paths};
 
-use crate::process::site::{Said, Site};
+use crate::process::site::Site;
 use crate::test_app::{APP_ID, TENANT};
 
 fn mode(path: &Path) -> u32 {
@@ -17,20 +17,6 @@ fn mode(path: &Path) -> u32 {
 
 fn open_to_all(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn threat_56_it_does_not_start_where_others_could_reach_the_admin_listener_without_a_token() {
-    let site = Site::new();
-    let command = |listen: &str| {
-        let output = site.command(&["serve"]).env("REELHOOK__ADMIN__LISTEN", listen).output();
-        Said::from(output.unwrap())
-    };
-    for listen in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8081", "[::ffff:192.0.2.1]:0"] {
-        let said = command(listen);
-        assert_eq!(said.code, Some(2), "{listen}: {said:?}");
-        assert!(said.err.contains("admin.listen") && said.err.contains("[[admin.tokens]]"), "{said:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
