@@ -33,6 +33,8 @@ use crate::telemetry::Rejections;
 /// How long a client may take to send its request's head, and an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections that the system holds until they are taken.
+const BACKLOG: i32 = 1024;
 /// How much the system takes for a connection before we read it: many notifications, and 1 MiB in 32 round trips.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
@@ -74,6 +76,8 @@ pub fn serve(
     // Connections inherit it. Without it each one's buffers grow to twice this and more, and a thousand of them to the
     // whole of a small container's memory.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
+    // Asked for anew, with room for a burst of new connections.
+    rustix::net::listen(&listener, BACKLOG)?;
     let workers = settings.workers.max(1);
     let app = move || {
         App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))

@@ -86,12 +86,16 @@ impl TestApp {
 
     /// Starts with a test's own settings.
     pub async fn start_with(settings: Settings) -> Self {
+        Self::start_on(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// As [`TestApp::start_with`], in a folder of the test's.
+    pub async fn start_on(folder: TempDir, settings: Settings) -> Self {
         let clock = Clock::manual("2026-11-24T08:00:00Z".parse::<Timestamp>().unwrap());
         let identity = Identity::new(clock.clone()).unwrap();
         let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
         provider.set(settings.provider.clone());
         start(server);
-        let folder = tempfile::tempdir().unwrap();
         Self::start_in(settings, folder, (provider, clock)).await
     }
 
@@ -101,10 +105,14 @@ impl TestApp {
         let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
         let config = config(&settings, &folder, &provider);
         let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
-        let sinks: BuiltSinks = vec![
+        let mut sinks: BuiltSinks = vec![
             (SinkName::new("first"), Arc::clone(&first) as _),
             (SinkName::new("second"), Arc::clone(&second) as _),
         ];
+        // Further ones, in `Settings::more`, are what their kind says.
+        for sink in config.sinks.iter().filter(|sink| !["first", "second"].contains(&sink.name.as_str())) {
+            sinks.push((sink.name.clone(), reelhook::sinks::build(sink).unwrap()));
+        }
         let app = App::start(config, sinks, clock.clone()).await.unwrap();
         let graph = Graph {
             client: Client::new(&format!("http://{}", app.public)).unwrap(),

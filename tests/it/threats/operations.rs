@@ -1,5 +1,5 @@
-//! What strangers could do to those who operate it: the log, the metrics, the admin listener, the disk, the far sides
-//! (threats 54-56, 60, 62, 63).
+//! What strangers could do to those who operate it: the log, the metrics, the admin listener, the far sides (threats
+//! 54-56, 62, 63).
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -8,13 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use reelhook::simulator::client::Post;
 use reelhook::simulator::payload::Recording;
 use reqwest::Method;
-use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use sha2::{Digest, Sha256};
 
 use super::raw::{refusals, refused_once, still_serves};
 use crate::process::site::Site;
 use crate::process::{Server, eventually};
-use crate::recording_sink::RecordingSink;
 use crate::sinks::answering::OK;
 use crate::test_app::{Settings, TestApp};
 
@@ -180,50 +178,6 @@ async fn threats_56_and_62_an_open_admin_listener_and_a_readable_key_stop_the_st
     let readable = site.run(&["serve"]);
     assert_eq!(readable.code, Some(2), "{readable:?}");
     assert!(readable.err.contains("subscriptions.client_states") && !readable.err.contains("canary"), "{readable:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn threat_60_below_the_reserve_nothing_is_taken_deliveries_go_on_and_room_ends_it_without_a_restart() {
-    const GIB: u64 = 1 << 30;
-    let disk = statvfs(std::env::temp_dir().as_path()).unwrap();
-    let free_bytes = disk.f_bavail * disk.f_frsize;
-    assert!(free_bytes > 6 * GIB, "the test needs room to play with");
-    // What others write meanwhile is less than the margins.
-    let store = format!("disk_reserve = \"{}B\"", free_bytes - 2 * GIB);
-    let mut app = TestApp::start_with(Settings { store, ..Settings::default() }).await;
-    app.first.fail([RecordingSink::retry("down")]);
-    let held = Recording::new(&mut app.seed).client_context("held").completed();
-    assert_eq!(app.post_calls(&[held]).await.status, 202);
-    app.first.wait_for_attempts(1).await;
-
-    let path = app.folder.path().join("full");
-    let full = std::fs::File::create(&path).unwrap();
-    fallocate(&full, FallocateFlags::empty(), 0, 4 * GIB).unwrap();
-    let ready = format!("http://{}/readyz", app.admin);
-    let readiness = async || {
-        let answer = reqwest::get(&ready).await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    };
-    eventually("it is not ready", async || readiness().await.0 == 503).await;
-    assert_eq!(readiness().await.1, "not ready: the store's disk is below its reserve\n");
-    assert_eq!(reqwest::get(ready.replace("readyz", "livez")).await.unwrap().status(), 200, "it is alive");
-    let shed = Recording::new(&mut app.seed).client_context("shed").completed();
-    let before = refusals(&app, "calls", "shed").await;
-    let answer = app.post_calls(std::slice::from_ref(&shed)).await;
-    assert_eq!((answer.status, answer.header("retry-after"), answer.body.len()), (503, "10", 0));
-    refused_once(&app, ("calls", "shed"), before, "below the reserve").await;
-    app.advance(60);
-    app.first.wait_for(1).await;
-    assert_eq!(app.delivered_contexts(), ["held"]);
-    assert_eq!(app.first.attempts().len(), 2, "the one that failed, and the one below the reserve");
-
-    std::fs::remove_file(&path).unwrap();
-    drop(full);
-    eventually("it is ready again", async || readiness().await.0 == 200).await;
-    assert_eq!(app.post_calls(&[shed]).await.status, 202);
-    app.first.wait_for(2).await;
-    assert_eq!(app.delivered_contexts(), ["held", "shed"]);
-    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
