@@ -8,4 +8,5 @@ mod encrypted;
 mod json;
 mod judging;
 mod keys;
+mod undecided;
 mod validation_tokens;
