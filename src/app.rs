@@ -85,6 +85,7 @@ impl App {
             api::Admin {
                 store: Arc::clone(&store),
                 metrics: Arc::clone(&metrics),
+                rejections: Arc::clone(&intake.rejections),
                 clock,
                 stopping: Arc::clone(&stopping),
             },

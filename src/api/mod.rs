@@ -14,8 +14,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use self::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::{AdminToken, Scope};
+use crate::domain::Reason;
 use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Rejections};
 
 /// How long a commit may take before the server calls itself not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -28,6 +29,8 @@ pub struct Admin {
     pub store: Arc<dyn Store>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is counted and logged when somebody is turned away.
+    pub rejections: Arc<Rejections>,
     /// The time.
     pub clock: Clock,
     /// Set when the server is about to stop.
@@ -86,6 +89,7 @@ fn not_ready(reason: &'static str) -> HttpResponse {
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
+        admin.rejections.note("admin", Reason::AdminAccess, None);
         return refused(denied);
     }
     HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))

@@ -71,13 +71,15 @@ pub enum Reason {
     HandshakeRate,
     /// A path or method that is not served.
     BadRequest,
+    /// The admin listener was asked without a token that opens it, or under another name than a loopback host's.
+    AdminAccess,
     /// The store cannot take more now.
     Shed,
 }
 
 impl Reason {
     /// Every reason, for the metric's closed label set.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::AuthHeader,
         Self::JwtMalformed,
         Self::JwtAlg,
@@ -112,6 +114,7 @@ impl Reason {
         Self::HandshakeBad,
         Self::HandshakeRate,
         Self::BadRequest,
+        Self::AdminAccess,
         Self::Shed,
     ];
 
@@ -152,6 +155,7 @@ impl Reason {
             Self::HandshakeBad => "handshake_bad",
             Self::HandshakeRate => "handshake_rate",
             Self::BadRequest => "bad_request",
+            Self::AdminAccess => "admin_access",
             Self::Shed => "shed",
         }
     }

@@ -53,6 +53,28 @@ impl Handshakes {
         if self.limiter.len() > MAX_SOURCES {
             self.limiter.retain_recent();
         }
-        self.limiter.check_key(&source.ip()).is_ok()
+        self.limiter.check_key(&one_source(source.ip())).is_ok()
+    }
+}
+
+/// What counts as one source: an IPv6 host has 2^64 addresses to come from.
+fn one_source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threat_48_a_network_of_ipv6_addresses_is_one_source() {
+        let source = |text: &str| one_source(text.parse().unwrap());
+        assert_eq!(source("2001:db8:0:1::1"), source("2001:db8:0:1:ffff::2"));
+        assert_ne!(source("2001:db8:0:1::1"), source("2001:db8:0:2::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+        assert_ne!(source("192.0.2.1"), source("192.0.2.2"));
     }
 }

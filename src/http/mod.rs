@@ -4,10 +4,13 @@
 //! 1. `reply` is the only file here with status codes in it.
 //! 2. Every answer is counted once, every refusal once, by a reason from the closed set.
 //! 3. The handshake is answered before anything looks at the body.
+//! 4. What is no path of Graph's is counted as a refusal, not as an answer to Graph: strangers do not thin out its share
+//!    of slow answers.
 
 mod body;
 mod handshake;
 mod reply;
+mod unread;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::dev::Server;
 use actix_web::http::header::AUTHORIZATION;
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Payload, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use tokio::sync::Semaphore;
@@ -24,6 +28,7 @@ use self::handshake::Handshakes;
 use crate::config;
 use crate::domain::{Channel, Reason};
 use crate::intake::{Intake, Refused, path_label};
+use crate::telemetry::Rejections;
 
 /// How long a client may take to send its request's head, and an idle connection is kept.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,7 +75,9 @@ pub fn serve(
     // whole of a small container's memory.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
     let workers = settings.workers.max(1);
-    let app = move || App::new().app_data(surface.clone()).configure(|routes| configure(routes, &paths));
+    let app = move || {
+        App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
+    };
     let server = HttpServer::new(app)
         .workers(workers)
         .max_connections((settings.max_connections / workers).max(1))
@@ -101,14 +108,15 @@ async fn calls(surface: Data<Surface>, request: HttpRequest, payload: Payload) -
     let began = Instant::now();
     let authorization: Vec<Vec<u8>> =
         request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes().to_vec()).collect();
-    let outcome = match surface.body(&request, payload).await {
+    let path = path_label(Channel::Calls);
+    let outcome = match surface.body(&request, payload, path).await {
         Ok(body) => {
             let authorization: Vec<&[u8]> = authorization.iter().map(Vec::as_slice).collect();
             surface.intake.calls(&authorization, body.bytes.clone()).await.map_err(Failed::Refused)
         }
         Err(reason) => Err(Failed::Body(reason)),
     };
-    surface.answer(&request, path_label(Channel::Calls), outcome, began)
+    surface.answer(&request, path, outcome, began)
 }
 
 async fn subscription(
@@ -123,7 +131,7 @@ async fn subscription(
         surface.count(path, &reply, began);
         return reply;
     }
-    let outcome = match surface.body(&request, payload).await {
+    let outcome = match surface.body(&request, payload, path).await {
         Ok(body) => surface.intake.notifications(channel, body.bytes.clone()).await.map_err(Failed::Refused),
         Err(reason) => Err(Failed::Body(reason)),
     };
@@ -144,10 +152,29 @@ enum Failed {
     Refused(Refused),
 }
 
+/// A body that is being read. Where the connection breaks meanwhile, the web server drops the request without a word:
+/// then this counts it.
+struct Reading<'a> {
+    rejections: &'a Rejections,
+    path: &'static str,
+    is_over: bool,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.rejections.note(self.path, Reason::BadRequest, None);
+        }
+    }
+}
+
 impl Surface {
-    async fn body(&self, request: &HttpRequest, payload: Payload) -> Result<Body, Reason> {
+    async fn body(&self, request: &HttpRequest, payload: Payload, path: &'static str) -> Result<Body, Reason> {
         body::check_headers(request)?;
-        body::read(request, payload, &self.limits).await
+        let mut reading = Reading { rejections: &self.intake.rejections, path, is_over: false };
+        let body = body::read(request, payload, &self.limits).await;
+        reading.is_over = true;
+        body
     }
 
     fn answer(
@@ -185,7 +212,7 @@ fn body_refused(reason: Reason) -> HttpResponse {
         Reason::BodyTimeout => reply::timeout(),
         Reason::ContentEncoding | Reason::ContentType => reply::unsupported(),
         Reason::Shed => reply::overloaded(),
-        _ => reply::bad_request(),
+        _ => reply::broken(),
     }
 }
 

@@ -51,6 +51,11 @@ pub fn bad_request() -> HttpResponse {
     text(StatusCode::BAD_REQUEST, "bad request\n")
 }
 
+/// 400: the body did not come as its head said. The connection is closed: where the next request begins is not known.
+pub fn broken() -> HttpResponse {
+    closing(StatusCode::BAD_REQUEST, "bad request\n")
+}
+
 /// 404.
 pub fn not_found() -> HttpResponse {
     text(StatusCode::NOT_FOUND, "not found\n")

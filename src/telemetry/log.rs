@@ -4,15 +4,20 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// The web server tells at every start how it starts, and writes an error for each request that it cannot read, so that a
+/// stranger could fill the disk. Who wants them names them in the filter.
+const QUIET: &str = "actix_server=warn,actix_http=off";
+
 /// Starts the log. `json`: one object a line; otherwise text for a person, coloured only on a terminal.
 ///
 /// # Errors
 /// The filter cannot be read, or a log was started before; the text says which.
 pub fn start(filter: &str, json: bool) -> Result<(), String> {
-    // The web server tells at every start how it starts; who wants it names it in the filter.
-    let filter = EnvFilter::try_new(format!("actix_server=warn,{filter}"))
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))
         .map_err(|error| format!("log.filter: found {filter:?}: {error}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where the log cannot be written, nor can the complaint about it: that would panic.
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let started = if json {
         subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
     } else {

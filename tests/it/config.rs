@@ -78,6 +78,7 @@ fn the_defaults_are_those_that_are_promised() {
     let Config { server, admin, store, calls, subscriptions, dispatch, log, .. } = loaded(LEAST).config;
     assert_eq!(server.listen.to_string(), "0.0.0.0:8080");
     assert_eq!((server.max_body_bytes, server.max_items), (1 << 20, 1000));
+    assert_eq!(server.handshakes_per_minute, 600);
     assert_eq!((server.body_timeout, server.answer_timeout), (Duration::from_secs(5), Duration::from_millis(2500)));
     assert_eq!(admin.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(store.path, Path::new("data/reelhook.db"));

@@ -1,4 +1,4 @@
-//! The README and docs/operations.md are held to the code: what their tables list is what there is, and what they tell to
+//! The README, docs/operations.md and docs/graph.md are held to the code: what their tables list is what there is, and what they tell to
 //! copy works.
 
 use std::collections::BTreeSet;
@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use reelhook::config::{self, ClientContextMatch};
+use reelhook::domain::Dialect;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -16,22 +17,26 @@ fn read(path: &str) -> String {
 
 /// The section of the README under `heading`.
 fn section(heading: &str) -> String {
-    let readme = read("README.md");
-    let start = readme.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no section {heading:?}"));
-    let rest = &readme[start + 4..];
+    section_of("README.md", heading)
+}
+
+/// The section of a page under `heading`.
+fn section_of(path: &str, heading: &str) -> String {
+    let page = read(path);
+    let start = page.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{path}: no section {heading:?}"));
+    let rest = &page[start + 4..];
     rest[..rest.find("\n## ").unwrap_or(rest.len())].to_owned()
 }
 
 /// The words in `backticks` of each row's first cell, in the table of a section.
-fn first_cells(heading: &str) -> Vec<Vec<String>> {
-    let section = section(heading);
+fn first_cells(section: &str) -> Vec<Vec<String>> {
     let rows = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next().map(str::to_owned));
     let words = |cell: String| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     rows.map(words).filter(|words: &Vec<String>| !words.is_empty()).collect()
 }
 
 fn first_words(heading: &str) -> BTreeSet<String> {
-    first_cells(heading).into_iter().flatten().collect()
+    first_cells(&section(heading)).into_iter().flatten().collect()
 }
 
 /// The code blocks in `language`.
@@ -147,6 +152,26 @@ fn the_answers_that_it_lists_are_those_that_are_given() {
 }
 
 #[test]
+fn the_page_on_graph_lists_the_same_answers() {
+    let statuses = |section: &str| {
+        let words = first_cells(section).into_iter().flatten();
+        words.filter(|word| word.parse::<u16>().is_ok()).collect::<BTreeSet<_>>()
+    };
+    let listed = statuses(&section_of("docs/graph.md", "Answers"));
+    assert!(listed.len() > 5, "{listed:?}");
+    assert_eq!(listed, statuses(&section("Answers that Graph gets")));
+}
+
+#[test]
+fn the_dialects_that_the_page_on_graph_lists_are_those_that_are_read() {
+    let mut listed = first_cells(&section_of("docs/graph.md", "Dialects")).concat();
+    let mut read: Vec<&str> = Dialect::ALL.iter().map(|dialect| dialect.as_str()).collect();
+    listed.sort();
+    read.sort_unstable();
+    assert_eq!(listed, read);
+}
+
+#[test]
 fn the_commands_that_it_lists_are_those_that_there_are() {
     let help = Command::new(env!("CARGO_BIN_EXE_reelhook")).arg("-h").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -228,7 +253,7 @@ fn code_words(text: &str) -> Vec<&str> {
 fn every_metric_that_is_named_is_counted() {
     let telemetry = read("src/telemetry/mod.rs");
     let mut n_named = 0;
-    for file in ["README.md", "docs/operations.md"] {
+    for file in ["README.md", "docs/operations.md", "docs/sinks.md", "docs/graph.md"] {
         let text = read(file);
         for name in code_words(&text).into_iter().filter_map(|word| word.strip_prefix("reelhook_")) {
             let family = name.strip_suffix("_total").unwrap_or(name);
@@ -240,17 +265,20 @@ fn every_metric_that_is_named_is_counted() {
 }
 
 #[test]
-fn every_key_that_the_operators_page_names_is_in_the_reference() {
-    let (text, reference) = (read("docs/operations.md"), read("config/reelhook.toml"));
-    let mut n_named = 0;
-    for word in code_words(&text) {
-        let Some((section, key)) = word.split_once('.') else { continue };
-        let header = [format!("[{section}]\n"), format!("#[{section}]\n")];
-        let Some(start) = header.iter().find_map(|header| reference.find(header.as_str())) else { continue };
-        let body = &reference[start..];
-        let body = &body[..body.find("\n# ----").unwrap_or(body.len())];
-        assert!(body.contains(&format!("\n{key} = ")) || body.contains(&format!("\n#{key} = ")), "{word}");
-        n_named += 1;
+fn every_key_that_a_page_names_is_in_the_reference() {
+    let reference = read("config/reelhook.toml");
+    for (page, n_least) in [("docs/operations.md", 10), ("docs/sinks.md", 2), ("docs/graph.md", 5)] {
+        let text = read(page);
+        let mut n_named = 0;
+        for word in code_words(&text) {
+            let Some((section, key)) = word.split_once('.') else { continue };
+            let header = [format!("[{section}]\n"), format!("#[{section}]\n")];
+            let Some(start) = header.iter().find_map(|header| reference.find(header.as_str())) else { continue };
+            let body = &reference[start..];
+            let body = &body[..body.find("\n# ----").unwrap_or(body.len())];
+            assert!(body.contains(&format!("\n{key} = ")) || body.contains(&format!("\n#{key} = ")), "{page}: {word}");
+            n_named += 1;
+        }
+        assert!(n_named >= n_least, "{page}: {n_named}");
     }
-    assert!(n_named >= 10, "{n_named}");
 }

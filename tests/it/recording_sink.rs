@@ -36,6 +36,11 @@ impl RecordingSink {
         self.delivered.borrow().clone()
     }
 
+    /// Every attempt so far.
+    pub fn attempts(&self) -> Vec<Delivery> {
+        self.attempts.borrow().clone()
+    }
+
     /// Waits until `n` deliveries have arrived, and returns all.
     pub async fn wait_for(&self, n: usize) -> Vec<Delivery> {
         wait(&self.delivered, n).await

@@ -169,6 +169,11 @@ impl TestApp {
         reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
     }
 
+    /// What is counted, where the admin listener does not tell.
+    pub fn own_metrics(&self) -> String {
+        self.app.metrics.render(self.clock.now())
+    }
+
     /// The value of one series, 0 where it is not there.
     pub async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;
@@ -276,6 +281,10 @@ fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> St
     let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
+    let store = match store.contains("disk_reserve") {
+        true => store.clone(),
+        false => format!("disk_reserve = \"1MiB\"\n{store}"),
+    };
     let routes = match routes.as_str() {
         "" => "[[routes]]\nname = \"all\"\nsinks = [\"first\"]\n",
         routes => routes,
@@ -289,7 +298,6 @@ listen = "127.0.0.1:0"
 listen = "127.0.0.1:0"
 [store]
 path = "{folder}/reelhook.db"
-disk_reserve = "1MiB"
 {store}
 [calls]
 app_ids = ["{APP_ID}"]

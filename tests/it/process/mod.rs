@@ -3,7 +3,7 @@
 mod commands;
 mod faults;
 mod operators;
-mod site;
+pub mod site;
 mod stops;
 
 use std::io::{BufRead, BufReader};

@@ -1,128 +1,354 @@
-//! `docs/sinks.md` held to the code.
+//! `docs/sinks.md` held to the code: its tables list what there is, its examples are what comes out, its programs run.
 
-use std::io::Write;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use reelhook::sinks::{KINDS, cloud_event};
-use serde_json::json;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reelhook::config;
+use reelhook::domain::{Delivery, Order};
+use reelhook::simulator::payload::{Change, Recording, calls};
+use reelhook::sinks::{self, KINDS, cloud_event};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
 
-use super::answering::{Answering, OK};
-use super::samples::{build, delivery};
+use super::answering::{Answering, OK, Request};
+use super::samples::{TOKEN, build, delivery, mistakes};
+use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
 
-const DOCS: &str = include_str!("../../../docs/sinks.md");
-const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// The code blocks in a language.
-fn blocks(language: &str) -> Vec<&'static str> {
-    let blocks = DOCS.split("\n```").skip(1).step_by(2);
-    blocks.filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n')).collect()
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The first cells of the first table under a heading, and the second ones.
-fn table(heading: &str) -> Vec<(&'static str, &'static str)> {
-    let (_, section) = DOCS.split_once(&format!("\n## {heading}\n")).expect(heading);
-    let rows =
-        section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).skip(2);
-    rows.map(|row| {
-        let mut cells = row.split('|').skip(1).map(str::trim);
-        (cells.next().unwrap().trim_matches('`'), cells.next().unwrap())
-    })
-    .collect()
+/// What stands under `heading` in a page, up to the next heading of any level.
+fn section(path: &str, heading: &str) -> String {
+    let page = read(path);
+    let start = page.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{path}: no heading {heading:?}"));
+    let rest = &page[start + heading.len() + 2..];
+    rest[..rest.find("\n#").unwrap_or(rest.len())].to_owned()
+}
+
+/// The rows of the tables in `section` whose first heading is `column`, each as its cells.
+fn rows(section: &str, column: &str) -> Vec<Vec<String>> {
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let after = section.lines().skip_while(|line| !line.starts_with(&format!("| {column} |"))).skip(2);
+    let rows: Vec<_> = after.take_while(|line| line.starts_with('|')).map(cells).collect();
+    assert!(!rows.is_empty(), "no table of {column:?}");
+    rows
+}
+
+/// What a cell has in `backticks`, if that is all it has.
+fn code(cell: &str) -> Option<&str> {
+    cell.strip_prefix('`')?.strip_suffix('`').filter(|code| !code.contains('`'))
+}
+
+fn keys_in(rows: &[Vec<String>]) -> BTreeSet<&str> {
+    rows.iter().map(|row| code(&row[0]).unwrap_or_else(|| panic!("{row:?}"))).collect()
+}
+
+/// The table of a kind's own keys.
+fn table_of(kind: &str) -> Vec<Vec<String>> {
+    rows(&section("docs/sinks.md", &format!("## The `{kind}` sink")), "key")
+}
+
+/// The code blocks in `language`, in order.
+fn blocks(language: &str) -> Vec<String> {
+    let (page, start) = (read("docs/sinks.md"), format!("\n```{language}\n"));
+    let starts = page.split(&start).skip(1);
+    starts.map(|rest| rest.split_once("\n```\n").expect("an end of the block").0.to_owned() + "\n").collect()
 }
 
 #[test]
-fn every_kind_is_listed_with_its_summary() {
+fn each_kind_has_a_table_of_exactly_the_keys_that_it_knows() {
     for kind in KINDS {
-        assert!(DOCS.contains(&format!("| `{}` | {} |", kind.name, kind.summary)), "{}", kind.name);
+        let table = table_of(kind.name);
+        assert_eq!(keys_in(&table), kind.keys().iter().copied().collect(), "{}", kind.name);
+        assert_eq!(table.len(), kind.keys().len(), "{}: a key twice", kind.name);
     }
 }
 
 #[test]
-fn every_key_of_every_kind_is_listed_and_no_other() {
-    for kind in KINDS {
-        let keys: Vec<&str> = table(&format!("`{}`", kind.name)).iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, kind.keys(), "{}", kind.name);
-    }
-}
-
-#[test]
-fn every_default_is_as_listed() {
-    // A sink that needs nothing more than what is listed as required can be built, and says its batch size itself.
-    let sink = build("file", "path = 'events.jsonl'").unwrap();
-    let listed = table("`file`");
-    let batch_size = listed.iter().find(|(key, _)| *key == "batch_size").unwrap().1;
-    assert_eq!(batch_size, format!("`{}`", sink.batch_size()));
-    assert!(build("http", "url = 'https://example.com/'").is_ok() && build("stdout", "").is_ok());
-    for kind in KINDS {
-        let required = table(&format!("`{}`", kind.name)).into_iter().filter(|(_, default)| *default == "required");
-        let told = build(kind.name, "").err().map(|error| error.to_string()).unwrap_or_default();
-        assert_eq!(required.clone().count(), told.lines().count());
-        assert!(required.clone().all(|(key, _)| told.contains(&format!("sinks.crm.{key}: found nothing"))), "{told}");
-    }
-}
-
-#[test]
-fn the_example_of_an_operation_is_what_is_sent() {
-    let mut sent = Vec::new();
-    cloud_event::write(&delivery(7), false, &mut sent);
-    assert_eq!(blocks("json")[0].as_bytes(), sent);
-}
-
-#[test]
-fn every_example_is_a_cloud_event() {
-    assert_eq!(blocks("json").len(), 4);
-    for block in blocks("json") {
-        serde_json::from_str::<cloudevents::Event>(block).expect(block);
-        let attributes = serde_json::from_str::<serde_json::Map<_, _>>(block).unwrap();
-        for name in
-            attributes.keys().filter(|name| !["specversion", "datacontenttype", "data"].contains(&name.as_str()))
-        {
-            assert!(DOCS.contains(&format!("\n| `{name}` |")), "{name}");
+fn each_default_is_one() {
+    for (kind, needed) in [("stdout", ""), ("file", "path = 'a'\n"), ("http", "url = 'https://example.com/'\n")] {
+        let mut required = BTreeSet::new();
+        for row in table_of(kind) {
+            let key = code(&row[0]).unwrap();
+            match (row[1].as_str(), code(&row[1])) {
+                ("required", _) => drop(required.insert(format!("sinks.crm.{key}"))),
+                ("none", _) => {}
+                (_, Some(default)) => drop(build(kind, &format!("{needed}{key} = {default}")).unwrap()),
+                (other, None) => panic!("{kind}.{key}: {other:?} is neither required nor none nor a value"),
+            }
         }
+        let asked_for = match build(kind, "") {
+            Ok(_) => BTreeSet::new(),
+            Err(_) => mistakes(kind, "").lines().map(|line| line.split(": ").next().unwrap().to_owned()).collect(),
+        };
+        assert_eq!(required, asked_for, "{kind}");
+        assert!(build(kind, needed).is_ok(), "{kind}");
+    }
+    let told = table_of("file").into_iter().find(|row| row[0] == "`batch_size`").unwrap();
+    assert_eq!(code(&told[1]), Some(build("file", "path = 'a'").unwrap().batch_size().to_string().as_str()));
+}
+
+#[test]
+fn the_keys_of_every_sink_are_those_of_the_dispatch_section_with_its_defaults() {
+    let table = rows(&section("docs/sinks.md", "## Every sink"), "key");
+    let reference: toml::Table = toml::from_str(&read("config/reelhook.toml")).unwrap();
+    let mut told = toml::Table::new();
+    for row in table.iter().filter(|row| row[0] != "`kind`") {
+        let default: toml::Table = toml::from_str(&format!("it = {}", code(&row[1]).unwrap())).unwrap();
+        told.insert(code(&row[0]).unwrap().to_owned(), default["it"].clone());
+    }
+    assert_eq!(&told, reference["dispatch"].as_table().unwrap());
+    assert_eq!(told.len() + 1, table.len());
+}
+
+#[test]
+fn the_kinds_are_told_alike_here_and_in_the_readme() {
+    let (page, readme) = (read("docs/sinks.md"), section("README.md", "## Sinks"));
+    let table = rows(&page, "kind");
+    assert_eq!(table, rows(&readme, "kind"));
+    let told: BTreeSet<(&str, &str)> = table.iter().map(|row| (code(&row[0]).unwrap(), row[1].as_str())).collect();
+    assert_eq!(told, KINDS.iter().map(|kind| (kind.name, kind.summary)).collect());
+}
+
+const ROUTES: &str = r#"
+[[routes]]
+name = "support"
+client_context = { regex = 'support-(?<ticket>\d+)' }
+sinks = ["first"]
+[[routes]]
+name = "all"
+sinks = ["first"]
+"#;
+
+/// A recording's end, a call, a rich notification and a lifecycle event, as they come out of a whole reelhook.
+async fn delivered() -> Vec<Delivery> {
+    let mut app = TestApp::start_with(Settings { routes: ROUTES.into(), ..Settings::default() }).await;
+    let recording = Recording::new(&mut app.seed).client_context("support-4711");
+    let established = calls::call(&mut app.seed, "established");
+    let change = Change::new(&mut app.seed, TENANT, Some(CLIENT_STATE));
+    let rich = change.rich(app.graph.certificate.as_ref().unwrap()).unwrap();
+    for (n, item) in (1..).zip([recording.running(), recording.completed(), established]) {
+        assert_eq!(app.post_calls(&[item]).await.status, 202);
+        app.first.wait_for(n).await;
+    }
+    for (n, item) in (4..).zip([rich, change.lifecycle("reauthorizationRequired")]) {
+        assert_eq!(app.post_changes(&[item], true).await.status, 202);
+        app.first.wait_for(n).await;
+    }
+    let mut delivered = app.first.delivered();
+    app.stop().await;
+    delivered.remove(0);
+    delivered
+}
+
+fn event(delivery: &Delivery, token: bool) -> Value {
+    let mut out = Vec::new();
+    cloud_event::write(delivery, token, &mut out);
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_are_what_comes_out() {
+    let examples: Vec<Value> = blocks("json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    let delivered = delivered().await;
+    assert_eq!(examples.len(), delivered.len());
+    for (example, delivery) in examples.iter().zip(&delivered) {
+        serde_json::from_value::<cloudevents::Event>(example.clone()).unwrap();
+        let mut event = event(delivery, false);
+        event["id"] = example["id"].clone(); // made of chance
+        assert_eq!(&event, example);
     }
 }
 
 #[test]
-fn the_tables_of_the_examples_have_only_known_keys() {
-    for block in blocks("toml") {
-        let config: toml::Table = toml::from_str(block).unwrap();
-        for (_, sink) in config["sinks"].as_table().unwrap() {
-            let mut table = sink.as_table().unwrap().clone();
-            let kind = table.remove("kind").unwrap();
-            let kind = KINDS.iter().find(|it| Some(it.name) == kind.as_str()).unwrap();
-            assert!(table.keys().all(|key| kind.keys().contains(&key.as_str())), "{block}");
-        }
-    }
+fn every_attribute_and_every_member_is_told() {
+    let page = read("docs/sinks.md");
+    let event = event(&delivery(1), true);
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let told = |column: &str| keys_in(&rows(&page, column)).into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
+    assert_eq!(told("attribute"), names(&event));
+    assert_eq!(told("member"), names(&event["data"]["reelhook"]));
+    assert_eq!(event["data"]["recordingAccessToken"], TOKEN);
+    assert!(page.contains("`data.recordingAccessToken`"));
+    let orders = told("order");
+    assert!(orders.iter().all(|order| Order::parse(order).is_some()) && orders.len() == 5, "{orders:?}");
 }
 
-/// Runs an example's `verify` on a request that the sink sent; returns what it says of it, and of one that was changed.
-async fn verified_by(program: &str, code: &str) -> String {
+#[tokio::test]
+async fn the_headers_that_it_lists_are_those_that_are_sent() {
+    let request = posted(&[OLD_SECRET]).await;
+    let table = rows(&section("docs/sinks.md", "## The `http` sink"), "header");
+    for name in keys_in(&table) {
+        assert!(request.header(name).is_some(), "{name}");
+    }
+    let of_the_spec = request.headers().filter(|(name, _)| name.starts_with("webhook-")).count();
+    assert_eq!(keys_in(&table).iter().filter(|name| name.starts_with("webhook-")).count(), of_the_spec);
+    assert!(table.iter().any(|row| code(&row[1]) == request.header("content-type")), "{table:?}");
+}
+
+/// A request that the http sink made, signed with these secrets.
+async fn posted(secrets: &[&str]) -> Request {
     let (far_side, folder) = (Answering::with(OK), tempfile::tempdir().unwrap());
-    let table = far_side.table() + &super::http::secrets(&folder, &["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", SECRET]);
+    let table = far_side.table() + &super::http::secrets(&folder, secrets);
     build("http", &table).unwrap().deliver(&delivery(1)).await.unwrap();
-    let request = far_side.requests().remove(0);
-    let headers: serde_json::Map<_, _> =
-        request.headers().map(|(name, value)| (name.to_lowercase(), json!(value))).collect();
-    let input = json!({ "headers": headers, "body": String::from_utf8(request.body).unwrap(), "secret": SECRET });
-    let mut child = Command::new(program).args(["-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let text = code.replace("INPUT", &serde_json::to_string(&input.to_string()).unwrap());
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+    far_side.requests().remove(0)
 }
 
-#[tokio::test]
-async fn the_python_example_verifies_what_is_sent() {
-    let check = "\nimport json\nit = json.loads(INPUT)\nbody = it['body'].encode()\n\
-        print(verify(it['headers'], body, it['secret']), verify(it['headers'], body + b' ', it['secret']))\n";
-    assert_eq!(verified_by("python3", &format!("{}{check}", blocks("python")[0])).await, "True False");
+/// What a receiver is shown, and whether it must be content.
+#[derive(Clone)]
+struct Case {
+    secret: String,
+    id: String,
+    timestamp: i64,
+    signature: Option<String>,
+    body: Vec<u8>,
+    is_good: bool,
 }
 
-#[tokio::test]
-async fn the_node_example_verifies_what_is_sent() {
-    if Command::new("node").arg("--version").output().is_err() {
-        return; // the example is for those who have it
+impl Case {
+    fn json(&self) -> Value {
+        let mut headers = json!({ "webhook-id": self.id, "webhook-timestamp": self.timestamp.to_string() });
+        if let Some(signature) = &self.signature {
+            headers["webhook-signature"] = json!(signature);
+        }
+        json!({ "secret": self.secret, "headers": headers, "body": STANDARD.encode(&self.body) })
     }
-    let check = "\nconst it = JSON.parse(INPUT);\nconst body = Buffer.from(it.body);\n\
-        console.log(verify(it.headers, body, it.secret), verify(it.headers, Buffer.concat([body, body]), it.secret));\n";
-    assert_eq!(verified_by("node", &format!("{}{check}", blocks("js")[0])).await, "true false");
+
+    /// Signed by an independent library, `seconds` from now.
+    fn signed_at(&self, seconds: i64, is_good: bool) -> Self {
+        let timestamp = self.timestamp + seconds;
+        let signature = Webhook::new(&self.secret).unwrap().sign(&self.id, timestamp, &self.body).unwrap();
+        Self { timestamp, signature: Some(signature), is_good, ..self.clone() }
+    }
+}
+
+/// A request that is signed with two secrets, as during a change; then everything that is wrong with one.
+async fn cases() -> Vec<Case> {
+    let new_secret = format!("whsec_{}", STANDARD.encode([9; 32]));
+    let request = posted(&[&new_secret, OLD_SECRET]).await;
+    let header = |name| request.header(name).unwrap().to_owned();
+    let good = Case {
+        secret: new_secret,
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp").parse().unwrap(),
+        signature: Some(header("webhook-signature")),
+        body: request.body.clone(),
+        is_good: true,
+    };
+    let bad = Case { is_good: false, ..good.clone() };
+    let body = [&*request.body, b" "].concat();
+    let other_secret = format!("whsec_{}", STANDARD.encode([8; 32]));
+    vec![
+        Case { secret: OLD_SECRET.into(), ..good.clone() },
+        good.signed_at(-200, true),
+        good.signed_at(-400, false),
+        good.signed_at(400, false),
+        Case { secret: other_secret, ..bad.clone() },
+        Case { body, ..bad.clone() },
+        Case { id: "other".into(), ..bad.clone() },
+        Case { timestamp: good.timestamp - 1, ..bad.clone() },
+        Case { signature: None, ..bad.clone() },
+        Case { signature: Some(String::new()), ..bad.clone() },
+        Case { signature: Some("v1,é v1".into()), ..bad.clone() },
+        good,
+    ]
+}
+
+/// Runs the page's program in a language over the cases: it must be content with the good ones alone.
+#[allow(clippy::print_stderr, reason = "whoever runs the tests must see that one was not made")]
+async fn judge((language, command): (&str, &str), file: &str, main: &str) {
+    if Command::new(command).arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no {command} here to run the example of docs/sinks.md");
+        return;
+    }
+    let blocks = blocks(language);
+    assert_eq!(blocks.len(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(file);
+    fs::write(&path, format!("{}{main}", blocks[0])).unwrap();
+    let cases = cases().await;
+    let shown = Value::Array(cases.iter().map(Case::json).collect()).to_string();
+    let input = folder.path().join("cases.json");
+    fs::write(&input, shown).unwrap();
+    let input = fs::File::open(&input).unwrap();
+    let output = Command::new(command).arg(&path).stdin(input).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success());
+    let event = delivery(1).event.id.to_string();
+    let expected: Vec<&str> = cases.iter().map(|case| if case.is_good { event.as_str() } else { "refused" }).collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn the_python_example_takes_what_is_signed_and_nothing_else() {
+    let main = r#"
+import sys
+for case in json.load(sys.stdin):
+    try:
+        print(verify(case["secret"], case["headers"], base64.b64decode(case["body"]))["id"])
+    except Exception:
+        print("refused")
+"#;
+    judge(("python", "python3"), "verify.py", main).await;
+}
+
+#[tokio::test]
+async fn the_node_example_takes_what_is_signed_and_nothing_else() {
+    let main = r#"
+import { readFileSync } from "node:fs";
+for (const { secret, headers, body } of JSON.parse(readFileSync(0, "utf8"))) {
+  try {
+    console.log(verify(secret, headers, Buffer.from(body, "base64")).id);
+  } catch {
+    console.log("refused");
+  }
+}
+"#;
+    judge(("js", "node"), "verify.mjs", main).await;
+}
+
+#[test]
+fn the_secret_that_it_tells_to_make_is_one() {
+    let text = section("docs/sinks.md", "### Changing the secret");
+    let command = text.split('`').find(|code| code.starts_with("echo ")).expect("a command");
+    let made = Command::new("sh").args(["-c", command]).output().unwrap().stdout;
+    let (folder, made) = (tempfile::tempdir().unwrap(), String::from_utf8(made).unwrap());
+    let table = "url = 'https://example.com/'\n".to_owned() + &super::http::secrets(&folder, &[&made]);
+    assert!(build("http", &table).is_ok());
+}
+
+#[test]
+fn the_tables_that_it_shows_load_without_a_mistake() {
+    let text = blocks("toml").concat();
+    let rest = "[[routes]]\nname = 'r'\nsinks = ['archive', 'crm', 'bot']\n[calls]\napp_ids = ['x']\n";
+    let loaded = config::parse(&format!("{text}{rest}"), std::iter::empty());
+    let sinks = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).config.sinks;
+    assert_eq!(sinks.len(), 3);
+    for sink in &sinks {
+        // Secrets are not there to be read: that alone may be amiss.
+        let told = sinks::build(sink).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.lines().all(|line| line.contains("CRM_WEBHOOK_SECRET") || line.contains("crm-token")), "{told}");
+    }
+}
+
+#[test]
+fn every_place_in_a_page_that_it_links_to_is_there() {
+    let page = read("docs/sinks.md");
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let mut n_inside = 0;
+    for link in links.filter(|link| !link.contains("://")) {
+        let (file, place) = link.split_once('#').unwrap_or((link, ""));
+        let target = if file.is_empty() { page.clone() } else { read(&format!("docs/{file}")) };
+        let names = target.lines().filter_map(|line| line.strip_prefix('#'));
+        let mut places = names.map(|name| name.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+        assert!(place.is_empty() || places.any(|it| it.replace(['`', '\'', ','], "") == place), "{link}");
+        n_inside += 1;
+    }
+    assert!(n_inside >= 5);
 }
