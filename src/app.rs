@@ -175,6 +175,7 @@ fn intake(
         clock: clock.clone(),
         answer_timeout: config.server.answer_timeout,
         quarantine_rate: quarantine_rate(),
+        undecided: Default::default(),
     })
 }
 
@@ -246,6 +247,9 @@ impl Spawn<'_> {
             async move {
                 if let Err(error) = intake.replay().await {
                     tracing::warn!(%error, "could not carry out replays; trying again");
+                }
+                if let Err(error) = intake.decide().await {
+                    tracing::warn!(%error, "could not decide what waited for keys; trying again");
                 }
             }
         });

@@ -5,18 +5,21 @@
 //! 1. `Ok` means: committed and fsynced. No other way leads to a 2xx.
 //! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
 //! 3. A flood of strangers washes nothing away that a known sender sent.
-//! 4. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
+//! 4. An item that could not be decided for want of keys is decided when they are there, or was never acknowledged.
+//! 5. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::domain::{Channel, Dialect, Quarantined, Raw, Reason, Verified};
-use crate::graph::{Calls, Reading, Refusal, Subscriptions};
+use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
@@ -50,9 +53,11 @@ pub struct Intake {
     pub answer_timeout: Duration,
     /// How many unproven items may be kept; see [`quarantine_rate`].
     pub quarantine_rate: DefaultDirectRateLimiter,
+    /// What waits for keys, each with its quarantine entry. What reads them bounds them.
+    pub undecided: Mutex<VecDeque<(i64, Undecided)>>,
 }
 
-/// Gives out [`QUARANTINED_PER_SECOND`] places in the quarantine, more of them at once after a quiet time.
+/// Gives out 100 places of 4 KiB in the quarantine each second, 2,000 at once after a quiet time.
 pub fn quarantine_rate() -> DefaultDirectRateLimiter {
     RateLimiter::direct(Quota::per_second(QUARANTINED_PER_SECOND).allow_burst(QUARANTINED_AT_ONCE))
 }
@@ -109,7 +114,8 @@ impl Intake {
     }
 
     async fn accept(&self, reading: Reading) -> Result<(), Refused> {
-        let Reading { verified, mut quarantined } = reading;
+        let Reading { verified, mut quarantined, undecided } = reading;
+        quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
         // All of them wait for the commit, those that are not kept as well.
         quarantined.retain(|item| is_of_known_sender(item) || self.is_there_room_for(item));
@@ -122,6 +128,11 @@ impl Intake {
                     self.rejections.note(path_label(channel), reason, None);
                 }
                 self.count(&told, &receipt);
+                if !undecided.is_empty() {
+                    // They are the last entries, and all are there: a known sender's items are always kept.
+                    let n_others = receipt.quarantined.len().saturating_sub(undecided.len());
+                    self.undecided.lock().extend(receipt.quarantined.into_iter().skip(n_others).zip(undecided));
+                }
                 Ok(())
             }
             Ok(Err(error)) => {
@@ -190,22 +201,49 @@ impl Intake {
         let n = wishes.len();
         for wish in wishes {
             let id = wish.id;
-            let refused = match self.judge_again(wish).await {
-                Ok(verified) => {
-                    let accepted = vec![self.route(verified)];
-                    let told = [Told::of(&accepted[0])];
-                    let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
-                    self.count(&told, &self.store.accept(batch).await?);
-                    None
-                }
+            match self.judge_again(wish).await {
                 // Not now: the wish stays.
-                Err(Reason::Shed) => continue,
-                Err(reason) => Some(reason),
-            };
-            self.store.end_wish(id, refused).await?;
-            tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was judged again");
+                Err(Reason::Shed) => {}
+                judged => self.end(id, judged).await?,
+            }
         }
         Ok(n)
+    }
+
+    /// Decides what waited for keys, the oldest first, once there are any. Returns how many items were decided.
+    ///
+    /// # Errors
+    /// The store failed; what was not decided goes on waiting.
+    pub async fn decide(&self) -> Result<usize, StoreError> {
+        let Some(subscriptions) = self.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
+        let mut n = 0;
+        loop {
+            let first = self.undecided.lock().front().cloned();
+            let Some((id, item)) = first else { return Ok(n) };
+            match subscriptions.decide(&item).await {
+                Err(Reason::Shed) => return Ok(n),
+                judged => self.end(id, judged).await?,
+            }
+            self.undecided.lock().pop_front();
+            n += 1;
+        }
+    }
+
+    /// Accepts a quarantined item that was judged again, or keeps it for its new reason.
+    async fn end(&self, id: i64, judged: Result<Verified, Reason>) -> Result<(), StoreError> {
+        let refused = match judged {
+            Ok(verified) => {
+                let accepted = vec![self.route(verified)];
+                let told = [Told::of(&accepted[0])];
+                let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
+                self.count(&told, &self.store.accept(batch).await?);
+                None
+            }
+            Err(reason) => Some(reason),
+        };
+        self.store.end_wish(id, refused).await?;
+        tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was judged again");
+        Ok(())
     }
 
     async fn judge_again(&self, wish: ReplayWish) -> Result<Verified, Reason> {

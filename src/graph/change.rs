@@ -5,7 +5,8 @@
 //! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as
 //!    well.
 //! 2. Nothing is decrypted that has not proven itself, and of one POST nothing where not all can be.
-//! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing.
+//! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing. Only where there is no
+//!    place to decrypt or to wait it is refused whole, to come again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use super::keys::Keys;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
 use super::token::{Demands, Tokens};
+use super::undecided;
 use super::validation::Coverage;
 use super::{Limits, Reading, Refusal, lifecycle};
 use crate::clock::Clock;
@@ -40,16 +42,17 @@ const MAX_DECRYPTED_DEPTH: usize = payload::MAX_DEPTH - 8;
 
 /// Reads the subscription channel.
 pub struct Subscriptions {
-    tokens: Tokens,
+    pub(super) tokens: Tokens,
     limits: Limits,
     client_states: Vec<[u8; 32]>,
     tenants: Vec<String>,
     certificates: Certificates,
     pool: Pool,
+    waiting: undecided::Places,
 }
 
 /// An item that has proven itself as far as it can by itself.
-struct Opened<'a> {
+pub(super) struct Opened<'a> {
     item: Object<'a>,
     raw: Raw,
     encrypted: Option<&'a RawValue>,
@@ -83,6 +86,7 @@ impl Subscriptions {
             tenants: config.tenants.clone(),
             certificates: Certificates::new(&config.certificates)?,
             pool: Pool::new(config.max_pending_decryptions),
+            waiting: undecided::Places::default(),
         })
     }
 
@@ -96,9 +100,10 @@ impl Subscriptions {
             other => other,
         })?;
         let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(&body, item)).collect();
+        let (tokens, now) = (envelope.validation_tokens, self.tokens.now());
         let mut judged = self.open_all(&envelope, &items);
         if judged.iter().flatten().any(|opened| opened.encrypted.is_some()) {
-            let coverage = Coverage::of(envelope.validation_tokens, &self.tokens).await;
+            let coverage = Coverage::of(tokens, &self.tokens, now).await;
             for item in &mut judged {
                 let covered = item.as_ref().map_or(Ok(()), |opened| opened.covered_by(&coverage));
                 if let Err(reason) = covered {
@@ -107,13 +112,16 @@ impl Subscriptions {
             }
         }
         let read = self.decrypt_and_read(judged, channel).await.ok_or(Refusal::Overloaded)?;
-        let mut reading = Reading::default();
+        let (mut reading, mut undecided) = (Reading::default(), Vec::new());
         for (item, raw) in read.into_iter().zip(items) {
             match item {
                 Ok(notification) => reading.verified.push(Verified::declare(notification)),
+                Err(Reason::KeysUnavailable) => undecided.push(raw),
                 Err(reason) => reading.quarantined.push(Quarantined { channel, reason, raw }),
             }
         }
+        let waiting = self.waiting.take(&undecided, channel, (tokens, now));
+        reading.undecided = waiting.ok_or(Refusal::Undecided(Reason::KeysUnavailable))?;
         Ok(reading)
     }
 
@@ -128,6 +136,11 @@ impl Subscriptions {
         if opened.encrypted.is_some() && !vouched {
             return Err(Reason::JwtMissing);
         }
+        self.read_one(opened, channel).await
+    }
+
+    /// Reads an item that is proven.
+    pub(super) async fn read_one(&self, opened: Opened<'_>, channel: Channel) -> Result<Verified, Reason> {
         let mut read = self.decrypt_and_read(vec![Ok(opened)], channel).await.ok_or(Reason::Shed)?;
         read.pop().unwrap_or(Err(Reason::Shape)).map(Verified::declare)
     }
@@ -140,7 +153,7 @@ impl Subscriptions {
     }
 
     /// Checks what an item proves by itself.
-    fn open<'a>(&self, text: &'a str, raw: &Raw) -> Result<Opened<'a>, Reason> {
+    pub(super) fn open<'a>(&self, text: &'a str, raw: &Raw) -> Result<Opened<'a>, Reason> {
         let item = Object::read(text)?;
         let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
             || item.repeats(&ENCRYPTED_KEYS)
@@ -204,7 +217,7 @@ impl Subscriptions {
 }
 
 impl Opened<'_> {
-    fn covered_by(&self, coverage: &Coverage) -> Result<(), Reason> {
+    pub(super) fn covered_by(&self, coverage: &Coverage) -> Result<(), Reason> {
         if self.encrypted.is_some() { coverage.covers(self.tenant_id.as_deref()) } else { Ok(()) }
     }
 

@@ -43,7 +43,7 @@ impl Calls {
     /// Why the whole POST is refused.
     pub async fn read(&self, authorization: &[&[u8]], body: Bytes) -> Result<Reading, Refusal> {
         let token = bearer(authorization).map_err(Refusal::Unauthorized)?;
-        let tenant = self.tokens.prove(token).await.map_err(|reason| match reason {
+        let tenant = self.tokens.prove(token, self.tokens.now()).await.map_err(|reason| match reason {
             Reason::KeysUnavailable => Refusal::Undecided(reason),
             _ => Refusal::Unauthorized(reason),
         })?;

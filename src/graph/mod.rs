@@ -26,6 +26,7 @@ mod pool;
 mod provider;
 mod record;
 mod token;
+mod undecided;
 mod validation;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::domain::{Quarantined, Reason, Verified};
 pub use certificates::CertificateError;
 pub use change::Subscriptions;
 pub use comms::Calls;
+pub use undecided::Undecided;
 
 /// What one POST may hold.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,9 @@ pub struct Reading {
     pub verified: Vec<Verified>,
     /// The others.
     pub quarantined: Vec<Quarantined>,
+    /// Those of which it cannot be said yet: they go to the quarantine, and are decided when there are keys
+    /// (subscriptions only).
+    pub undecided: Vec<Undecided>,
 }
 
 /// Why a whole POST was refused.

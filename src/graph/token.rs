@@ -70,16 +70,25 @@ impl Tokens {
         Self { keys, clock, demands, proven: Cache::new(MAX_REMEMBERED) }
     }
 
-    /// Proves a token and returns its tenant, in lower case.
+    /// The time by which tokens are judged that come now, in seconds.
+    pub(super) fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+
+    /// Whether there are keys to decide by.
+    pub(super) fn can_decide(&self) -> bool {
+        self.keys.generation() > 0
+    }
+
+    /// Proves a token that came at `now` (in seconds) and returns its tenant, in lower case.
     ///
     /// # Errors
     /// Why it proves nothing; [`Reason::KeysUnavailable`] where that cannot be said yet.
-    pub(super) async fn prove(&self, token: &[u8]) -> Result<Arc<str>, Reason> {
+    pub(super) async fn prove(&self, token: &[u8], now: i64) -> Result<Arc<str>, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::JwtMalformed);
         }
         let fingerprint: [u8; 32] = Sha256::digest(token).into();
-        let now = self.clock.now().as_second();
         if let Some(proven) = self.proven.get(&fingerprint) {
             if proven.generation == self.keys.generation() && !is_over(proven.expires_at, now) {
                 return Ok(proven.tenant);

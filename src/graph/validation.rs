@@ -27,8 +27,8 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// Checks every token.
-    pub(super) async fn of(tokens: Option<&RawValue>, prover: &Tokens) -> Self {
+    /// Checks every token, as of the time (in seconds) at which they came.
+    pub(super) async fn of(tokens: Option<&RawValue>, prover: &Tokens, now: i64) -> Self {
         let mut coverage = Self::default();
         let Some(value) = tokens.filter(|value| !payload::is_null(value)) else { return coverage };
         let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
@@ -40,7 +40,7 @@ impl Coverage {
         let mut seen = HashSet::new();
         let tokens = values.into_iter().filter(|value| seen.insert(value.get()));
         // Together, so that many tokens wait for keys no longer than one does.
-        for proof in join_all(tokens.map(|token| prove(token, prover))).await {
+        for proof in join_all(tokens.map(|token| prove(token, prover, now))).await {
             match proof {
                 Ok(tenant) => {
                     coverage.proven.insert(tenant);
@@ -75,9 +75,9 @@ impl Coverage {
 }
 
 /// The tenant that a token proves, or the one that it claims and why it proves nothing.
-async fn prove(token: &RawValue, prover: &Tokens) -> Result<Arc<str>, (Option<String>, Reason)> {
+async fn prove(token: &RawValue, prover: &Tokens, now: i64) -> Result<Arc<str>, (Option<String>, Reason)> {
     let token = payload::text(token).map_err(|_no_text| (None, Reason::JwtMalformed))?;
-    prover.prove(token.as_bytes()).await.map_err(|reason| (unverified_tenant(&token), reason))
+    prover.prove(token.as_bytes(), now).await.map_err(|reason| (unverified_tenant(&token), reason))
 }
 
 #[cfg(test)]

@@ -68,11 +68,13 @@ pub enum Stored {
     Duplicate,
 }
 
-/// What became of a batch: one entry for each accepted notification, in order.
+/// What became of a batch: one entry for each of its items, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// In the order of [`Batch::accepted`].
     pub stored: Vec<Stored>,
+    /// The numbers of the quarantine entries, in the order of [`Batch::quarantined`].
+    pub quarantined: Vec<i64>,
 }
 
 /// The state of a delivery.

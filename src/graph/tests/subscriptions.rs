@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::domain::{Channel, Content, Dialect, Event, Raw, Reason};
+use crate::graph::keys::ASK_EVERY;
 use crate::graph::testing::identity::Identity;
 use crate::graph::testing::{Graph, STATE, Sealing, TENANT, body, seal, seal_with, with};
 use crate::graph::{Reading, Refusal};
@@ -238,14 +239,23 @@ async fn a_post_with_more_than_the_pool_holds_is_served_alone_and_shed_beside_ot
 }
 
 #[actix_web::test]
-async fn without_keys_rich_items_wait_in_the_quarantine_and_basic_ones_pass() {
+async fn without_keys_rich_items_wait_for_them_and_basic_ones_pass() {
     let provider = crate::graph::testing::identity::Provider::start(&[]);
     provider.answer_with(500);
     let graph = Graph::at(Identity::shared("key-1"), provider);
     let token = graph.validation_token("2.0", json!({}));
     let posted = json!({ "value": [rich(), basic()], "validationTokens": [token] });
     let reading = graph.notify(Bytes::from(posted.to_string())).await;
-    assert_eq!((reading.verified.len(), reading.quarantined[0].reason), (1, Reason::KeysUnavailable));
+    assert_eq!((reading.verified.len(), reading.quarantined.len(), reading.undecided.len()), (1, 0, 1));
+    let waiting = &reading.undecided[0];
+    assert_eq!(waiting.quarantined().reason, Reason::KeysUnavailable);
+    assert_eq!(waiting.quarantined().raw.0, posted["value"][0].to_string());
+    assert!(!format!("{waiting:?}").contains(&token) && !graph.subscriptions.can_decide());
+    assert_eq!(reason(graph.subscriptions.decide(waiting).await), Err(Reason::KeysUnavailable));
+    graph.provider.answer_with(200);
+    graph.provider.publish(&[graph.identity.jwk(json!({}))]);
+    graph.clock.advance(ASK_EVERY);
+    assert!(graph.subscriptions.decide(waiting).await.is_ok() && graph.subscriptions.can_decide());
 }
 
 #[actix_web::test]

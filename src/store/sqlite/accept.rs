@@ -80,7 +80,7 @@ impl Job for Accept {
                 fill(decided.places, item, (&decided.stored, decided.previous), prepared.received_at);
                 stored.push(decided.stored);
             }
-            Receipt { stored }
+            Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() }
         });
         // The request may have given up waiting.
         let _ = reply.send(receipt);

@@ -48,6 +48,7 @@ macro_rules! suite {
                 a_removed_operation_begins_anew,
                 the_quarantine_is_bounded_in_entries,
                 the_quarantine_is_bounded_in_bytes,
+                a_receipt_numbers_the_quarantine_entries_in_their_order,
                 a_wish_is_found_once_and_ended,
                 below_the_reserve_nothing_is_accepted_but_all_is_drained,
                 backlogs_are_counted_by_sink,
@@ -566,6 +567,17 @@ pub async fn the_quarantine_is_bounded_in_bytes(mut test: TestStore) {
     assert_eq!(quarantined(&test).await, ["dd", "cc", "bbbb"]);
     test.accept_batch(Vec::new(), vec![refused("more than all of it")]).await.unwrap();
     assert!(quarantined(&test).await.is_empty());
+}
+
+pub async fn a_receipt_numbers_the_quarantine_entries_in_their_order(test: TestStore) {
+    let accepted = vec![recording("1").to(&[])];
+    let batch = Batch { received_at: test.clock.now(), accepted, quarantined: vec![refused("a"), refused("b")] };
+    let receipt = test.store.accept(batch).await.unwrap();
+    assert_eq!((receipt.stored.len(), receipt.quarantined.len()), (1, 2));
+    for (id, text) in receipt.quarantined.into_iter().zip(["a", "b"]) {
+        let entry = test.store.quarantine_entry(id).await.unwrap().unwrap();
+        assert_eq!(entry.raw.unwrap().0, text);
+    }
 }
 
 pub async fn a_wish_is_found_once_and_ended(test: TestStore) {

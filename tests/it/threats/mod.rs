@@ -16,5 +16,6 @@ mod operations;
 mod raw;
 mod secrets;
 mod surroundings;
+mod undecided;
 mod validation_tokens;
 mod watching;

@@ -1,0 +1,156 @@
+//! Rich items that came while the provider's keys could not be had (F24): answered 202, so they must not be lost.
+
+use reelhook::simulator::payload::changes;
+use reelhook::simulator::{Mode, Token};
+
+use super::judging::*;
+use crate::recording_sink::PATIENCE;
+use crate::test_app::{APP_ID, Settings, TENANT, TestApp};
+
+fn sign(token: Token) -> String {
+    token.sign().unwrap()
+}
+
+/// A reelhook whose provider of keys is down.
+async fn start_without_keys() -> TestApp {
+    TestApp::start_with(Settings { provider: Mode::Status(503), ..Settings::default() }).await
+}
+
+/// The provider is well again; both channels ask it when the next token comes.
+async fn bring_the_keys(app: &mut TestApp) {
+    app.provider.set(Mode::Healthy);
+    app.advance(300);
+    let n_delivered = app.first.delivered().len();
+    let item = rich(app);
+    let token = sign(validation_tokens(app)[0].clone());
+    assert_eq!(app.send(app.graph.notifications_with(changes(&[item], &[token]))).await.status, 202);
+    app.first.wait_for(n_delivered + 1).await;
+}
+
+/// Waits until nothing is in the quarantine for want of keys.
+async fn decided(app: &TestApp) -> Vec<&'static str> {
+    let looking = async {
+        loop {
+            let reasons = app.quarantine().await;
+            if !reasons.contains(&"keys_unavailable") {
+                return reasons;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.expect("the items are decided")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_what_came_before_the_keys_is_delivered_once_they_are_there() {
+    let mut app = start_without_keys().await;
+    for token in validation_tokens(&app) {
+        refused_on_subscriptions(&mut app, &[sign(token)], "keys_unavailable").await;
+    }
+    bring_the_keys(&mut app).await;
+    assert_eq!(app.first.wait_for(5).await.len(), 5);
+    assert_eq!(decided(&app).await, [""; 0]);
+    assert_eq!(app.rejected_in_all().await, 2.0);
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_the_keys_refuse_what_they_would_have_refused_and_the_quarantine_says_why() {
+    let mut app = start_without_keys().await;
+    let [v1, v2] = validation_tokens(&app);
+    let forged = app.graph.identity.stranger().unwrap().validation_token_v2(APP_ID, TENANT);
+    for token in [forged.header("kid", app.graph.identity.kid()), v1.without("appid"), v2.shifted("exp", -1_000_000)] {
+        refused_on_subscriptions(&mut app, &[sign(token)], "keys_unavailable").await;
+    }
+    bring_the_keys(&mut app).await;
+    assert_eq!(decided(&app).await, ["jwt_exp", "jwt_publisher", "jwt_signature"]);
+    // Three neighbours and the one that brought the keys.
+    assert_eq!(app.first.delivered().len(), 4);
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_a_token_is_judged_by_the_time_at_which_it_came() {
+    let mut app = start_without_keys().await;
+    let token = sign(validation_tokens(&app)[1].clone().shifted("exp", -29_000));
+    refused_on_subscriptions(&mut app, std::slice::from_ref(&token), "keys_unavailable").await;
+    app.advance(24 * 3600);
+    bring_the_keys(&mut app).await;
+    assert_eq!(app.first.wait_for(3).await.len(), 3);
+    assert_eq!(decided(&app).await, [""; 0]);
+    refused_on_subscriptions(&mut app, &[token], "jwt_exp").await;
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_more_than_can_wait_is_answered_503_and_comes_again() {
+    let mut app = start_without_keys().await;
+    let token = sign(validation_tokens(&app)[1].clone());
+    let items = |app: &mut TestApp, n: usize| -> Vec<String> { (0..n).map(|_| rich(app)).collect() };
+    let held = items(&mut app, 300);
+    let (one, item) = (basic(&mut app), rich(&mut app));
+    for chunk in held.chunks(100) {
+        let post = app.graph.notifications_with(changes(chunk, std::slice::from_ref(&token)));
+        assert_eq!(app.send(post).await.status, 202);
+    }
+    // Beside what waits, the rest of the places is taken by large ones.
+    let large = format!("{},\"padding\":\"{}\"}}", &item[..item.len() - 1], "x".repeat(900_000));
+    let mut n_large = 0;
+    let refused = loop {
+        let item = large.replace("\"padding\"", &format!("\"padding-{n_large}\""));
+        let post = app.graph.notifications_with(changes(&[one.clone(), item], std::slice::from_ref(&token)));
+        let (answer, counted) = app.send_counting(post.clone()).await;
+        assert_eq!(counted, [("notifications".to_owned(), "keys_unavailable".to_owned(), 1)]);
+        if answer.status != 202 {
+            assert_eq!((answer.status, answer.body.len()), (503, 0));
+            assert_ne!(answer.header("retry-after"), "");
+            break post;
+        }
+        n_large += 1;
+        assert!(n_large < 20, "there is no bound");
+    };
+    assert!(n_large >= 5, "{n_large}");
+    assert_eq!(app.quarantine().await.len(), 300 + n_large);
+    bring_the_keys(&mut app).await;
+    assert_eq!(decided(&app).await, [""; 0]);
+    let (answer, counted) = app.send_counting(refused).await;
+    assert_eq!((answer.status, counted), (202, vec![]));
+    // The basic one came once, whatever it came beside.
+    app.first.wait_for(300 + n_large + 3).await;
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_what_an_operator_vouched_for_meanwhile_is_delivered_once() {
+    let mut app = start_without_keys().await;
+    let token = sign(validation_tokens(&app)[1].clone());
+    refused_on_subscriptions(&mut app, &[token], "keys_unavailable").await;
+    let id = app.store.quarantine(1).await.unwrap()[0].id;
+    assert!(app.store.wish_replay(id, true).await.unwrap());
+    app.first.wait_for(2).await;
+    assert_eq!(decided(&app).await, [""; 0]);
+    bring_the_keys(&mut app).await;
+    let duplicates = "reelhook_dedup_total{channel=\"subscriptions\"}";
+    let recognised = async {
+        while app.metric(duplicates).await < 1.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recognised).await.expect("it is recognised");
+    assert_eq!(app.first.delivered().len(), 3);
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_what_waited_when_the_process_stopped_is_still_in_the_quarantine() {
+    let mut app = start_without_keys().await;
+    let token = sign(validation_tokens(&app)[1].clone());
+    refused_on_subscriptions(&mut app, &[token], "keys_unavailable").await;
+    app.provider.set(Mode::Healthy);
+    let app = app.restart().await;
+    assert_eq!(app.quarantine().await, ["keys_unavailable"]);
+    let id = app.store.quarantine(1).await.unwrap()[0].id;
+    assert!(app.store.wish_replay(id, true).await.unwrap());
+    app.first.wait_for(1).await;
+    still_serves(app).await;
+}
