@@ -154,14 +154,14 @@ fn intake(
     let calls = match &config.calls {
         Some(calls) => {
             let keys = keys(Channel::Calls, &calls.openid_configuration)?;
-            Some(Calls::new(calls, keys, limits, clock.clone(), Arc::clone(metrics)))
+            Some(Calls::new(calls, keys, limits, clock.clone()))
         }
         None => None,
     };
     let subscriptions = match &config.subscriptions {
         Some(subscriptions) => {
             let keys = keys(Channel::Subscriptions, &subscriptions.openid_configuration)?;
-            Some(Subscriptions::new(subscriptions, keys, limits, clock.clone(), Arc::clone(metrics))?)
+            Some(Subscriptions::new(subscriptions, keys, limits, clock.clone())?)
         }
         None => None,
     };

@@ -47,9 +47,9 @@ pub fn receiver() -> &'static Receiver {
         let url: url::Url = "http://127.0.0.1:1/".parse().expect("an address");
         let keys = Keys::new(Channel::Calls, url.clone(), metrics.clone(), clock.clone()).expect("keys");
         let subscriptions =
-            Subscriptions::new(&subscriptions(url.clone()), keys.clone(), limits, clock.clone(), metrics.clone());
+            Subscriptions::new(&subscriptions(url.clone()), keys.clone(), limits, clock.clone());
         Receiver {
-            calls: Calls::new(&calls(url), keys, limits, clock, metrics),
+            calls: Calls::new(&calls(url), keys, limits, clock),
             subscriptions: subscriptions.expect("the subscription channel"),
             runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime"),
         }

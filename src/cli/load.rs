@@ -64,7 +64,7 @@ fn others(config: &Config) -> Vec<String> {
         match Keys::new(Channel::Subscriptions, url, Arc::clone(&metrics), clock.clone()) {
             Ok(keys) => {
                 let limits = Limits { max_items: config.server.max_items };
-                if let Err(error) = Subscriptions::new(subscriptions, keys, limits, clock, metrics) {
+                if let Err(error) = Subscriptions::new(subscriptions, keys, limits, clock) {
                     mistakes.push(error.to_string());
                 }
             }

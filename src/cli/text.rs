@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::moves_terminal;
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// `text` with control characters shown, cut to `limit` characters.
 pub fn safe(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     for character in text.chars().take(limit) {
-        if character.is_control() || is_layout(character) {
+        if moves_terminal(character) {
             shown.extend(character.escape_unicode());
         } else {
             shown.push(character);
@@ -20,11 +21,6 @@ pub fn safe(text: &str, limit: usize) -> String {
         shown.push('…');
     }
     shown
-}
-
-/// Characters that turn the direction of what follows, or begin a new line.
-fn is_layout(character: char) -> bool {
-    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `1 dead letter`, `2 dead letters`, `no dead letters`.

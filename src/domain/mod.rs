@@ -14,6 +14,7 @@ mod proof;
 mod quarantined;
 mod reason;
 mod routing_key;
+mod terminal;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
 pub use event::{Event, Previous};
@@ -24,3 +25,4 @@ pub use proof::Verified;
 pub use quarantined::Quarantined;
 pub use reason::Reason;
 pub use routing_key::RoutingKey;
+pub use terminal::moves_terminal;

@@ -33,7 +33,6 @@ use super::{Limits, Reading, Refusal, lifecycle};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, GraphId, Notification, Quarantined, Raw, Reason, Verified};
-use crate::telemetry::Metrics;
 
 /// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
@@ -70,7 +69,6 @@ impl Subscriptions {
         keys: Arc<Keys>,
         limits: Limits,
         clock: Clock,
-        _metrics: Arc<Metrics>,
     ) -> Result<Self, CertificateError> {
         let demands = Demands {
             audiences: config.app_ids.clone(),

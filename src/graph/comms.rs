@@ -17,7 +17,6 @@ use super::{Limits, Reading, Refusal};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Quarantined, Raw, Reason, Verified};
-use crate::telemetry::Metrics;
 
 /// Reads the calling channel.
 pub struct Calls {
@@ -27,7 +26,7 @@ pub struct Calls {
 
 impl Calls {
     /// Reads POSTs for the configured applications, proven by `keys`.
-    pub fn new(config: &config::Calls, keys: Arc<Keys>, limits: Limits, clock: Clock, _metrics: Arc<Metrics>) -> Self {
+    pub fn new(config: &config::Calls, keys: Arc<Keys>, limits: Limits, clock: Clock) -> Self {
         let demands = Demands {
             audiences: config.app_ids.clone(),
             issuers: config.issuers.clone(),

@@ -3,6 +3,7 @@
 //! **Invariant**: a reason is short, one line, and moves no terminal's cursor, whatever the far side sent.
 
 use super::DeliveryError;
+use crate::domain::moves_terminal;
 
 /// The most characters of a reason.
 pub const MAX_REASON_CHARS: usize = 300;
@@ -22,7 +23,7 @@ pub(super) fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     let mut n = 0;
     for character in text.chars() {
-        let escaped = is_unsafe(character);
+        let escaped = moves_terminal(character);
         n += if escaped { character.escape_unicode().count() } else { 1 };
         if n >= limit {
             shown.push('…');
@@ -35,12 +36,6 @@ pub(super) fn shown(text: &str, limit: usize) -> String {
         }
     }
     shown
-}
-
-/// Control characters, and those that turn the direction of what follows.
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -121,15 +121,9 @@ impl Receiver {
             "aud": APP, "iss": "https://api.botframework.com", "iat": 1_466_741_440, "nbf": 1_466_741_440,
             "exp": 1_466_745_340, "tid": TENANT,
         });
-        let subscriptions = Subscriptions::new(
-            &subscriptions(&provider),
-            Arc::clone(&keys),
-            limits,
-            clock.clone(),
-            Arc::clone(&metrics),
-        );
+        let subscriptions = Subscriptions::new(&subscriptions(&provider), Arc::clone(&keys), limits, clock.clone());
         Self {
-            calls: Calls::new(&calls(&provider), keys, limits, clock, metrics),
+            calls: Calls::new(&calls(&provider), keys, limits, clock),
             subscriptions: subscriptions.unwrap(),
             bearer: format!("Bearer {}", identity.token(&claims)),
             _stop: stop.drop_guard(),

@@ -128,14 +128,8 @@ impl Graph {
         let stop = CancellationToken::new();
         actix_web::rt::spawn(Arc::clone(&keys).keep_fresh(stop.clone()));
         let limits = Limits { max_items: 100 };
-        let calls = Calls::new(&calls(&provider), Arc::clone(&keys), limits, clock.clone(), Arc::clone(&metrics));
-        let subscriptions = Subscriptions::new(
-            &subscriptions(&provider),
-            Arc::clone(&keys),
-            limits,
-            clock.clone(),
-            Arc::clone(&metrics),
-        );
+        let calls = Calls::new(&calls(&provider), Arc::clone(&keys), limits, clock.clone());
+        let subscriptions = Subscriptions::new(&subscriptions(&provider), Arc::clone(&keys), limits, clock.clone());
         let subscriptions = subscriptions.unwrap();
         Self { identity, provider, clock, metrics, keys, calls, subscriptions, _stop: stop.drop_guard() }
     }
