@@ -1,26 +1,48 @@
 //! The bounded pool for RSA operations: as many at a time as there are cores, so many waiting and no more.
+//!
+//! **Invariants**
+//! 1. A thread that is through with a job takes the next one by itself: under load nobody has to be woken for it.
+//! 2. A job that panics costs its own item alone.
 
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Bounds how much decryption runs and waits.
 pub(super) struct Pool {
     places: Arc<Semaphore>,
     n_places: usize,
-    cores: Arc<Semaphore>,
+    queue: Arc<Queue>,
 }
 
 /// Places in the pool, given back when the last job that holds them ends.
 #[derive(Clone)]
 pub(super) struct Places(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
+type Job = Box<dyn FnOnce() + Send>;
+
+struct Queue {
+    waiting: Mutex<Waiting>,
+    n_threads: usize,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    /// Threads that are at work.
+    n_busy: usize,
+}
+
 impl Pool {
     /// A pool in which `n_places` jobs may run and wait.
     pub(super) fn new(n_places: usize) -> Self {
         let n_places = n_places.clamp(1, Semaphore::MAX_PERMITS);
-        let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { places: Arc::new(Semaphore::new(n_places)), n_places, cores: Arc::new(Semaphore::new(n_cores)) }
+        let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let queue = Arc::new(Queue { waiting: Mutex::default(), n_threads });
+        Self { places: Arc::new(Semaphore::new(n_places)), n_places, queue }
     }
 
     /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them: it can be
@@ -31,19 +53,51 @@ impl Pool {
         Some(Places(Arc::new(places)))
     }
 
-    /// Runs a job on a thread for blocking work when a core is free. `None`: the runtime is stopping.
+    /// Runs a job on a thread for blocking work when a core is free. `None`: it panicked, or the runtime is stopping.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         places: Places,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let core = Arc::clone(&self.cores).acquire_owned().await.ok()?;
-        // The permits go with the job: a client that hangs up stops waiting, not the job.
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = (core, places);
-            job()
-        });
+        let (reply, done) = oneshot::channel();
+        // The places go with the job: a client that hangs up stops waiting, not the job.
+        let job = move || {
+            let _held = places;
+            // Whoever asked may have stopped waiting.
+            let _ = reply.send(job());
+        };
+        if self.queue.add(Box::new(job)) {
+            let queue = Arc::clone(&self.queue);
+            tokio::task::spawn_blocking(move || queue.work_off());
+        }
         done.await.ok()
+    }
+}
+
+impl Queue {
+    /// Adds a job; whether another thread is to be started for it.
+    fn add(&self, job: Job) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.jobs.push_back(job);
+        let has_core = waiting.n_busy < self.n_threads;
+        waiting.n_busy += usize::from(has_core);
+        has_core
+    }
+
+    fn work_off(&self) {
+        while let Some(job) = self.next() {
+            // What it held is dropped with it, and whoever waits for it learns that.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut waiting = self.waiting.lock();
+        let job = waiting.jobs.pop_front();
+        if job.is_none() {
+            waiting.n_busy -= 1;
+        }
+        job
     }
 }
 
@@ -69,5 +123,18 @@ mod tests {
         let places = pool.reserve(1).unwrap();
         assert_eq!(pool.run(places, || 7).await, Some(7));
         assert!(pool.reserve(1).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_costs_no_other() {
+        let pool = Pool::new(100);
+        let places = pool.reserve(100).unwrap();
+        let jobs = (0..100).map(|n| pool.run(places.clone(), move || if n % 3 == 0 { panic!("{n}") } else { n }));
+        let done = futures_util::future::join_all(jobs).await;
+        let expected: Vec<_> = (0..100).map(|n| (n % 3 != 0).then_some(n)).collect();
+        assert_eq!(done, expected);
+        drop(places);
+        assert!(pool.reserve(100).is_some());
+        assert_eq!(pool.queue.waiting.lock().n_busy, 0);
     }
 }

@@ -9,6 +9,8 @@
 //! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
+mod answers;
+mod checkpoint;
 mod contents;
 mod delivery;
 mod failure;

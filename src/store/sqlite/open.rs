@@ -98,6 +98,16 @@ pub fn reader(store: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A connection that copies the log into the database.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn checkpointer(store: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(store)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(|error| broken(store, &error))?;
+    Ok(connection)
+}
+
 /// Refuses where no store is.
 ///
 /// # Errors
@@ -134,6 +144,8 @@ fn connect(store: &Path) -> Result<Connection, StoreError> {
 }
 
 fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
+    // For a store that is made now: the log is written page by page, and an event is some 2 KiB.
+    connection.pragma_update(None, "page_size", 8192)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
     // The writer copies the log itself and looks at what came of it. Between two copies the log's file is kept, since a

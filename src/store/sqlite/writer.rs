@@ -8,12 +8,14 @@
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use rusqlite::hooks::Wal;
 use rusqlite::{Connection, wal::CheckpointMode};
 use tokio::sync::{mpsc, oneshot};
 
+use super::answers::Answers;
+use super::checkpoint::Checkpoints;
 use super::failure::{Failure, end_if_disk_failed, is_shared, store_error};
 use super::tx::{Shared, Tx};
 use crate::store::StoreError;
@@ -27,8 +29,10 @@ const MAX_WAITING_BYTES: usize = 64 << 20;
 const MAX_GROUP: usize = 512;
 /// The most bytes of one transaction, give or take one job.
 const MAX_GROUP_BYTES: usize = 8 << 20;
-/// The pages of the log from which on it is copied into the database.
-const CHECKPOINT_PAGES: i32 = 4000;
+
+/// Transactions begin so far apart at least, unless one is full: a sync costs as much for one job as for many. What comes
+/// after a pause is written at once.
+const LEAST_APART: Duration = Duration::from_millis(4);
 
 /// A piece of work within a transaction.
 pub trait Job: Send {
@@ -62,11 +66,13 @@ impl Writer {
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn start(connection: Connection, shared: Arc<Shared>, lock: Option<File>) -> Result<Self, StoreError> {
+    pub fn start(mut connection: Connection, shared: Arc<Shared>, lock: Option<File>) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let n_log_pages = Arc::new(AtomicI32::new(0));
-        let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), n_log_pages };
+        let checkpoints = Checkpoints::start(&mut connection, &shared.settings.path)?;
+        let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
+        let answers = Answers::start().map_err(unstarted)?;
+        let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || {
@@ -76,7 +82,7 @@ impl Writer {
                     let _ = closer.send(());
                 }
             })
-            .map_err(|error| StoreError::Unusable(format!("the store's writer cannot be started: {error}")))?;
+            .map_err(unstarted)?;
         Ok(Self { queue, waiting_bytes })
     }
 
@@ -147,7 +153,8 @@ struct Thread {
     connection: Connection,
     shared: Arc<Shared>,
     waiting_bytes: Arc<AtomicUsize>,
-    n_log_pages: Arc<AtomicI32>,
+    checkpoints: Checkpoints,
+    answers: Answers,
 }
 
 /// Why a group was not committed as a whole.
@@ -166,19 +173,15 @@ impl From<rusqlite::Error> for Broken {
 
 impl Thread {
     /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
-    fn serve(mut self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
-        let n_log_pages = Arc::clone(&self.n_log_pages);
-        let note = move |_: &mut Wal, n_pages| {
-            n_log_pages.store(n_pages, Ordering::Relaxed);
-            Ok(())
-        };
-        // Without the hook the log would never be copied: a failure shows when the hook's memory cannot be had.
-        if let Err(error) = self.connection.wal_hook(Some(note)) {
-            tracing::error!(%error, "the store's log cannot be watched");
-            return None;
-        }
+    fn serve(self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let mut closer = None;
+        let mut began: Option<Instant> = None;
         while let Some(first) = queue.blocking_recv() {
+            let rest = began.map_or(Duration::ZERO, |began| LEAST_APART.saturating_sub(began.elapsed()));
+            if !rest.is_zero() && queue.len() < MAX_GROUP {
+                std::thread::sleep(rest);
+            }
+            began = Some(Instant::now());
             let mut group = Vec::new();
             let (mut n_bytes, mut next) = (0, Some(first));
             while let Some(message) = next {
@@ -197,12 +200,9 @@ impl Thread {
             }
             self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
             self.commit(group);
-            self.checkpoint_if_long();
+            self.copy_log_if_due();
         }
-        // Beside a server the log is the server's to cut.
-        if is_owner {
-            self.checkpoint(CheckpointMode::TRUNCATE);
-        }
+        self.close(is_owner);
         closer
     }
 
@@ -214,10 +214,8 @@ impl Thread {
         };
         match failures {
             Ok(failures) => {
-                let mut failures = failures.into_iter();
-                for job in group {
-                    job.finish(failures.next().flatten().map_or(Ok(()), Err));
-                }
+                let outcomes = failures.into_iter().map(|failure| failure.map_or(Ok(()), Err));
+                self.answers.tell(group.into_iter().zip(outcomes.chain(std::iter::repeat_with(|| Ok(())))).collect());
             }
             Err(error) => {
                 self.roll_back();
@@ -226,7 +224,7 @@ impl Thread {
                 if group.len() > 1 && matches!(error(), StoreError::Full) {
                     group.into_iter().for_each(|job| self.commit(vec![job]));
                 } else {
-                    group.into_iter().for_each(|job| job.finish(Err(error())));
+                    self.answers.tell(group.into_iter().map(|job| (job, Err(error()))).collect());
                 }
             }
         }
@@ -303,22 +301,24 @@ impl Thread {
         done.map(drop).inspect_err(end_if_disk_failed)
     }
 
-    /// After the answers, so that they do not wait for it.
-    fn checkpoint_if_long(&self) {
-        if self.n_log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            self.n_log_pages.store(0, Ordering::Relaxed);
-            self.checkpoint(CheckpointMode::PASSIVE);
-            if let Err(error) = self.shared.note_reusable(&self.connection) {
-                tracing::warn!(%error, "the store's free pages could not be counted");
-            }
+    fn copy_log_if_due(&self) {
+        if self.checkpoints.after_commit()
+            && let Err(error) = self.shared.note_reusable(&self.connection)
+        {
+            tracing::warn!(%error, "the store's free pages could not be counted");
         }
     }
 
-    /// SQLite's own automatic checkpoint would hide a failed sync of the database.
-    fn checkpoint(&self, mode: CheckpointMode) {
-        if let Err(error) = self.connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), mode) {
+    /// Tells everybody, copies the whole log where it is this process's, and closes.
+    fn close(self, is_owner: bool) {
+        let Self { connection, checkpoints, answers, .. } = self;
+        answers.close();
+        checkpoints.close();
+        // Beside a server the log is the server's to cut.
+        if is_owner && let Err(error) = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE)
+        {
             end_if_disk_failed(&error);
-            tracing::warn!(%error, "the store's log could not be copied into the database; trying again");
+            tracing::warn!(%error, "the store's log could not be copied into the database; the next start does it");
         }
     }
 }
