@@ -7,7 +7,9 @@
 
 mod delivery;
 mod event;
+mod expectation;
 mod identifiers;
+mod kept;
 mod notification;
 mod operation;
 mod proof;
@@ -18,7 +20,9 @@ mod terminal;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
 pub use event::{Event, Previous};
+pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
+pub use kept::Operation;
 pub use notification::{Channel, Content, Dialect, Notification, Raw};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, describe_subcode};
 pub use proof::Verified;

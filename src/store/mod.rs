@@ -13,10 +13,15 @@
 //!    matched nothing stays for the retention from its arrival, a dead letter from the day it was given up.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
 
+mod changes;
 mod disk;
 mod mailbox;
+pub mod operations;
 mod seal;
 pub mod sqlite;
+
+pub use changes::{Changes, Waiter};
+pub use operations::Operations;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

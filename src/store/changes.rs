@@ -1,0 +1,84 @@
+//! Who waits for what is committed: a request for the end of its operation, a stream for the next event.
+//!
+//! **Invariants**
+//! 1. Only who waits costs: a commit that nobody waits for looks at two numbers.
+//! 2. Whoever registers before reading the state misses nothing: a change after that wakes it.
+//! 3. A waiter that is dropped leaves nothing behind.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+
+/// Where changes are told.
+#[derive(Debug)]
+pub struct Changes {
+    operations: Mutex<HashMap<i64, Arc<Notify>>>,
+    n_waiters: AtomicUsize,
+    events: watch::Sender<u64>,
+}
+
+/// Waits for changes of one operation.
+#[derive(Debug)]
+pub struct Waiter {
+    changes: Arc<Changes>,
+    number: i64,
+    changed: Arc<Notify>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { operations: Mutex::default(), n_waiters: AtomicUsize::new(0), events: watch::Sender::new(0) }
+    }
+}
+
+impl Changes {
+    /// Registers for changes of an operation, by its number.
+    pub fn of_operation(self: &Arc<Self>, number: i64) -> Waiter {
+        self.n_waiters.fetch_add(1, Ordering::SeqCst);
+        let changed = Arc::clone(self.operations.lock().entry(number).or_default());
+        Waiter { changes: Arc::clone(self), number, changed }
+    }
+
+    /// Changes whenever new events may be read.
+    pub fn of_events(&self) -> watch::Receiver<u64> {
+        self.events.subscribe()
+    }
+
+    /// To be called after a commit that changed an operation.
+    pub fn operation_changed(&self, number: i64) {
+        if self.n_waiters.load(Ordering::SeqCst) > 0
+            && let Some(changed) = self.operations.lock().get(&number)
+        {
+            changed.notify_waiters();
+        }
+    }
+
+    /// To be called after a commit that made events.
+    pub fn events_added(&self) {
+        if self.events.receiver_count() > 0 {
+            self.events.send_modify(|n| *n += 1);
+        }
+    }
+}
+
+impl Waiter {
+    /// Resolves with the next change after this was called. To miss none: make the future, `enable` it, read the
+    /// state, then await it.
+    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        self.changes.n_waiters.fetch_sub(1, Ordering::SeqCst);
+        let mut operations = self.changes.operations.lock();
+        // The map's, and this one's.
+        if Arc::strong_count(&self.changed) <= 2 {
+            operations.remove(&self.number);
+        }
+    }
+}
