@@ -1,0 +1,62 @@
+//! What this room says in SQL: SQLite's dialect, without knowing the database.
+
+use serde::{Deserialize, Serialize};
+
+use super::property::{Property, Value};
+
+/// The column that holds a property. Absent is NULL, but for `callId`, where it is the empty text; instants are integers
+/// in microseconds since 1970. Columns compare by SQLite's `BINARY`.
+pub type Column = fn(Property) -> &'static str;
+
+/// The value of a `?`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SqlValue {
+    /// `TEXT`
+    Text(String),
+    /// `INTEGER`
+    Integer(i64),
+}
+
+impl From<Value<'_>> for SqlValue {
+    fn from(value: Value<'_>) -> Self {
+        match value {
+            Value::Text(text) => Self::Text(text.to_owned()),
+            Value::Integer(number) => Self::Integer(number),
+        }
+    }
+}
+
+/// A condition under way: its text, and the values of its `?` in order.
+pub(super) struct Condition {
+    pub(super) column: Column,
+    pub(super) text: String,
+    pub(super) values: Vec<SqlValue>,
+}
+
+impl Condition {
+    pub(super) fn new(column: Column) -> Self {
+        Self { column, text: String::new(), values: Vec::new() }
+    }
+
+    /// Adds `text` as it is: never anything from outside.
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Adds the property's column, then `text`.
+    pub(super) fn column(&mut self, property: Property, text: &str) {
+        self.push((self.column)(property));
+        self.push(text);
+    }
+
+    /// Adds a `?` for the value.
+    pub(super) fn bind(&mut self, value: impl Into<SqlValue>) {
+        self.push("?");
+        self.values.push(value.into());
+    }
+
+    pub(super) fn finish(self) -> (String, Vec<SqlValue>) {
+        (self.text, self.values)
+    }
+}
