@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{ClientContext, Expectation, ResultInfo, Status};
+use serde_json::{Map, Value};
+
+use super::{ClientContext, Expectation, ResultInfo, SinkName, Status};
 
 /// A record operation as the store knows it.
 #[derive(Clone, Debug)]
@@ -36,4 +38,39 @@ pub struct Operation {
     pub modified_at: Timestamp,
     /// What its client announced, if it did.
     pub expectation: Option<Expectation>,
+}
+
+impl Operation {
+    /// The operation as JSON, in Graph's shape (<https://learn.microsoft.com/graph/api/resources/recordoperation>) with
+    /// what reelhook adds: `callId`, `tenantId`, the times, and of an expectation `metadata` and `expectation`. Without
+    /// the token: whoever may see it puts `recordingAccessToken` in.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let mut json = Map::new();
+        let mut put = |key: &str, value: Value| json.insert(key.to_owned(), value);
+        put("@odata.type", "#microsoft.graph.recordOperation".into());
+        put("id", self.id.clone().into());
+        put("callId", self.call_id.clone().into());
+        put("tenantId", self.tenant_id.clone().into());
+        put("clientContext", self.client_context.as_ref().map(ClientContext::as_str).into());
+        put("status", self.status.as_str().into());
+        put("completionReason", self.completion_reason.clone().into());
+        put("resultInfo", serde_json::to_value(&self.result_info).unwrap_or_default());
+        put("recordingLocation", self.recording_location.clone().into());
+        put("createdDateTime", self.created_at.to_string().into());
+        put("lastModifiedDateTime", self.modified_at.to_string().into());
+        if let Some(expectation) = &self.expectation {
+            let metadata = expectation.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
+            put("metadata", metadata.unwrap_or_default());
+            put(
+                "expectation",
+                serde_json::json!({
+                    "id": expectation.id,
+                    "state": expectation.state,
+                    "expectedBy": expectation.expected_by,
+                    "sinks": expectation.sinks.iter().map(SinkName::as_str).collect::<Vec<_>>(),
+                }),
+            );
+        }
+        json
+    }
 }
