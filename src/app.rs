@@ -15,19 +15,20 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Dispatcher, Pauses};
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
 use crate::graph::{Calls, Limits, Subscriptions};
 use crate::intake::{Intake, quarantine_rate};
 use crate::routing::Routes;
 use crate::sinks::{self, Sink};
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Operations, Store};
 use crate::telemetry::{Metrics, Rejections};
-use crate::{api, http};
+use crate::{api, console, http};
 
 /// How often operators' wishes are looked for, and backlogs are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -69,26 +70,47 @@ impl App {
         let admin = TcpListener::bind(config.admin.listen)
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let metrics = Arc::new(Metrics::new());
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
+        let sqlite = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
+        let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
+        let pauses = Arc::new(Pauses::default());
+        let routes = Arc::new(Routes::new(&config.routes)?);
+        let access = Arc::new(Access::new(config.admin.tokens.clone()));
+        let all_sinks = Arc::new(sinks.clone());
         let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, stopping) = (TaskTracker::new(), Arc::new(AtomicBool::new(false)));
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
-        let intake = Arc::new(intake(&config, &store, (&metrics, &clock), &spawn)?);
+        let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
         spawn.dispatchers(&config, sinks, &store, (&metrics, &clock));
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+        let console = console::Console {
+            config: Arc::new(config.clone()),
+            access: Arc::clone(&access),
+            store: Arc::clone(&store),
+            operations: Arc::clone(&operations),
+            sinks: all_sinks,
+            pauses: Arc::clone(&pauses),
+            routes: Arc::clone(&routes),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        };
         let admin_server = api::serve(
             admin,
-            config.admin.tokens.clone(),
+            Arc::clone(&access),
             api::Admin {
                 store: Arc::clone(&store),
+                operations: Arc::clone(&operations),
+                sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+                pauses: Arc::clone(&pauses),
+                routes: Arc::clone(&routes),
                 metrics: Arc::clone(&metrics),
                 rejections: Arc::clone(&intake.rejections),
-                clock,
+                clock: clock.clone(),
                 stopping: Arc::clone(&stopping),
             },
+            console::routes(actix_web::web::Data::new(console)),
         )?;
         let paths = http::Paths {
             calls: config.calls.as_ref().map(|calls| calls.path.clone()),
@@ -141,7 +163,7 @@ impl App {
 /// Builds the inbound half and starts what keeps its keys fresh.
 fn intake(
     config: &Config,
-    store: &Arc<dyn Store>,
+    (store, routes): (&Arc<dyn Store>, &Arc<Routes>),
     (metrics, clock): (&Arc<Metrics>, &Clock),
     spawn: &Spawn<'_>,
 ) -> anyhow::Result<Intake> {
@@ -168,7 +190,7 @@ fn intake(
     Ok(Intake {
         calls,
         subscriptions,
-        routes: Routes::new(&config.routes)?,
+        routes: Arc::clone(routes),
         store: Arc::clone(store),
         metrics: Arc::clone(metrics),
         rejections: Arc::new(Rejections::new(Arc::clone(metrics), clock.clone())),

@@ -40,7 +40,7 @@ pub struct Intake {
     /// The subscription channel, where configured.
     pub subscriptions: Option<Subscriptions>,
     /// Client context to sinks.
-    pub routes: Routes,
+    pub routes: Arc<Routes>,
     /// Where it becomes durable.
     pub store: Arc<dyn Store>,
     /// What is counted.

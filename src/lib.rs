@@ -21,10 +21,13 @@ pub mod store;
 
 pub mod dispatch;
 pub mod sinks;
+pub mod watch;
 
+pub mod access;
 pub mod api;
 pub mod app;
 pub mod cli;
+pub mod console;
 
 pub mod clock;
 pub mod config;

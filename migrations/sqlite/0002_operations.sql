@@ -8,9 +8,9 @@ ALTER TABLE operations ADD COLUMN result_subcode INTEGER;
 -- The event whose word stands: the result's message, where the recording lies, and its token are sealed in it.
 ALTER TABLE operations ADD COLUMN state_event INTEGER;
 
--- created_at never falls as seq grows, so that the order of arrival is the order of seq, and needs no index.
-CREATE INDEX operations_by_context ON operations (client_context) WHERE client_context IS NOT NULL;
-CREATE INDEX operations_by_status ON operations (status);
+CREATE INDEX operations_by_creation ON operations (created_at);
+CREATE INDEX operations_by_context ON operations (client_context, created_at) WHERE client_context IS NOT NULL;
+CREATE INDEX operations_by_status ON operations (status, created_at);
 -- The start of a call's id is enough to find it, and the entries stay small.
 CREATE INDEX operations_by_call ON operations (substr(call_id, 1, 8)) WHERE call_id <> '';
 CREATE INDEX operations_open_by_call ON operations (call_id) WHERE is_terminal = 0 AND call_id <> '';

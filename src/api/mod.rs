@@ -1,6 +1,9 @@
 //! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
 
-mod access;
+mod deliveries;
+mod events;
+mod openapi;
+mod operations;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,11 +14,13 @@ use actix_web::dev::Server;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
-use self::access::{Access, Denied};
+use crate::access::{Access, Denied};
 use crate::clock::Clock;
-use crate::config::{AdminToken, Scope};
-use crate::domain::Reason;
-use crate::store::{Store, StoreError};
+use crate::config::Scope;
+use crate::dispatch::Pauses;
+use crate::domain::{Reason, SinkName};
+use crate::routing::Routes;
+use crate::store::{Operations, Store, StoreError};
 use crate::telemetry::{Metrics, Rejections};
 
 /// How long a commit may take before the server calls itself not ready.
@@ -27,6 +32,14 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub struct Admin {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The operations.
+    pub operations: Arc<dyn Operations>,
+    /// The names of the sinks.
+    pub sinks: Vec<SinkName>,
+    /// Which sinks are paused.
+    pub pauses: Arc<Pauses>,
+    /// Which way an event goes.
+    pub routes: Arc<Routes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is counted and logged when somebody is turned away.
@@ -41,8 +54,13 @@ pub struct Admin {
 ///
 /// # Errors
 /// The listener could not be used.
-pub fn serve(listener: TcpListener, tokens: Vec<AdminToken>, admin: Admin) -> std::io::Result<Server> {
-    let (admin, access) = (Data::new(admin), Data::new(Access::new(tokens)));
+pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
+    listener: TcpListener,
+    access: Arc<Access>,
+    admin: Admin,
+    console: C,
+) -> std::io::Result<Server> {
+    let (admin, access) = (Data::new(admin), Data::from(access));
     let app = move || {
         App::new()
             .app_data(admin.clone())
@@ -50,6 +68,11 @@ pub fn serve(listener: TcpListener, tokens: Vec<AdminToken>, admin: Admin) -> st
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
+            .configure(operations::routes)
+            .configure(events::routes)
+            .configure(deliveries::routes)
+            .configure(openapi::routes)
+            .configure(console.clone())
             .default_service(web::route().to(not_found))
     };
     let server = HttpServer::new(app)

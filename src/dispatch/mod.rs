@@ -7,6 +7,7 @@
 //! 4. Fresh deliveries and those of the store take turns: neither starves the other.
 //! 5. A store that fails or contradicts itself is asked again after a rest, not in a loop.
 
+mod pauses;
 mod retry;
 mod worker;
 
@@ -27,6 +28,7 @@ use crate::sinks::Sink;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
+pub use pauses::Pauses;
 pub use retry::{Decision, decide};
 use worker::Worker;
 

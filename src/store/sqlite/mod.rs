@@ -17,6 +17,7 @@ mod failure;
 mod ids;
 mod open;
 mod operation;
+mod operations;
 mod prepare;
 mod quarantine;
 mod readers;
