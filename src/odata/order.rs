@@ -1,7 +1,7 @@
 //! `$orderby`, and the place in an order where a page ends.
 //!
-//! Rows that tie in each key are told apart by their row number, in the direction of the last key: so an order is total,
-//! and "the rows after this one" is the same set however many rows come or go meanwhile. Absent values stand first in
+//! Rows that tie in each key are told apart by their row number, in the direction of the last key. So an order is
+//! total, and rows that come or go meanwhile do not move the place where a page ended. Absent values stand first in
 //! ascending order and last in descending order, as in SQLite.
 //!
 //! **Invariants**
@@ -95,11 +95,11 @@ impl OrderBy {
         Cursor { keys: keys.collect(), row }
     }
 
-    /// The condition of the rows after a place in this order, for a `WHERE` (it may be NULL where it does not hold), and
-    /// the values of its `?` in order.
+    /// The condition of the rows after a place in this order, for a `WHERE` (it may be NULL where it does not hold),
+    /// and the values of its `?` in order.
     ///
-    /// Its first part bounds the first key alone, so an index on that is entered where the page begins. A `clientContext`
-    /// that is descending, or absent in the cursor, has no such bound: absent values lie on the far side.
+    /// Its first part bounds the first key alone, so an index on that is entered where the page begins. Where that key is
+    /// a `clientContext` that is descending, or absent in the cursor, there is no such bound.
     pub fn after_sql(&self, cursor: &Cursor, (column, row): (Column, &'static str)) -> (String, Vec<SqlValue>) {
         let mut sql = Condition::new(column);
         let keys: Vec<(&Key, Option<&SqlValue>)> =

@@ -1,7 +1,7 @@
 //! A query string, read whole.
 //!
-//! As with Graph, the `$` of an option may be left out, and the case of its name does not count. `$top=0` is refused: for
-//! a number alone there is `/$count`. A `+` is a blank, as query strings have it.
+//! As with Graph, the `$` of an option may be left out, and the case of its name does not count. `$top=0` is refused:
+//! for a number alone there is `/$count`. A `+` is a blank, as query strings have it.
 //!
 //! **Invariants**
 //! 1. Nothing is passed over in silence: an option is understood, or refused by its name. Parameters without a `$` that
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_panics_and_what_is_read_continues(text in "([$&=%+a-f0-9é]|filter|top|count|id eq 'x'){0,20}") {
+        fn reading_never_panics_and_a_query_continues(text in "([$&=%+a-f0-9é]|filter|top|count|id eq 'x'){0,20}") {
             if let Ok(query) = Query::parse(&text, SELECTABLE) {
                 let next = Query::parse(&query.continued("t"), SELECTABLE);
                 prop_assert_eq!(next, Ok(Query { skiptoken: Some("t".into()), ..query }));

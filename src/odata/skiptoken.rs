@@ -1,7 +1,7 @@
 //! `$skiptoken`: where the next page begins, in a form that only we can write.
 //!
-//! A token is base64url over an HMAC-SHA256 and what it covers: the cursor of a page's last row and a fingerprint of the
-//! query. It is sealed against change, not against reading: it tells no more than the row it was made from.
+//! A token is base64url over an HMAC-SHA256 and what it covers: the cursor of a page's last row and a fingerprint of
+//! the query. It is sealed against change, not against reading: it tells no more than the row it was made from.
 //!
 //! **Invariants**
 //! 1. A token continues the query that it was made for, at the place that it was made for, or is refused.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Value};
 
-/// The column that holds a property. Absent is NULL, but for `callId`, where it is the empty text; instants are integers
-/// in microseconds since 1970. Columns compare by SQLite's `BINARY`.
+/// The column that holds a property. Absent is NULL, but for `callId`, where it is the empty text; instants are
+/// integers in microseconds since 1970. Columns compare by SQLite's `BINARY`, and the database is in UTF-8.
 pub type Column = fn(Property) -> &'static str;
 
 /// The value of a `?`.

@@ -1,15 +1,16 @@
 //! `$filter`: what it may say, and what it means.
 //!
-//! Conditions are `property operator literal`, `property in (literal, ..)` and `startsWith`, `endsWith`, `contains` over
-//! text; they are joined by `and`, `or`, `not` and parentheses. Names of functions are read in any case, all else as it
-//! is written here. A property stands on the left.
+//! Conditions are `property operator literal`, `property in (literal, ..)` and `startsWith`, `endsWith`, `contains`
+//! over text; they are joined by `and`, `or`, `not` and parentheses. Names of functions are read in any case, all else
+//! as it is written here. A property stands on the left.
 //!
 //! Null is OData 4.01's: `eq null` and `ne null` ask whether a value is there; `ne` is the opposite of `eq`; each other
 //! condition is false where a side is null. `not` turns true into false and false into true, also then.
 //!
-//! Text is compared by its characters' code points, upper and lower case apart. Some operands are first brought into the
-//! spelling that values have: a known `status` into Graph's, a GUID in `id` and `callId` into lower case with dashes, a
-//! `tenantId` into lower case. The three functions take their text as it is.
+//! Text is compared by its characters' code points, upper and lower case apart. Some operands are first brought into
+//! the spelling that values have: a known `status` into Graph's, a GUID in `id` and `callId` into lower case with
+//! dashes, a `tenantId` into lower case. The three functions take their text as it is. Digits of an instant beyond
+//! microseconds are dropped, as stores drop them.
 //!
 //! **Invariants**
 //! 1. A filter that was read is right in its types: no comparison of text with a number ever runs.

@@ -148,7 +148,7 @@ impl<'a> Parser<'a> {
             }
         };
         let Some(literal) = literal else {
-            return Err(self.unexpected(format!("{expected}: {property} is compared with nothing else")));
+            return Err(self.unexpected(expected));
         };
         self.advance()?;
         Ok(Some(literal))
@@ -270,14 +270,14 @@ mod tests {
                      createdDateTime, lastModifiedDateTime, tenantId, startsWith, endsWith, contains, not, (";
         for (text, expected) in [
             ("", format!("position 1: found the end, expected one of {known}")),
-            ("recordingAccessToken eq 'x'", format!(r#"position 1: found "recordingAccessToken", expected one of {known}"#)),
+            ("recordingLocation eq 'x'", format!(r#"position 1: found "recordingLocation", expected one of {known}"#)),
             ("clientContext foo 'x'", r#"position 15: found "foo", expected one of eq, ne, gt, ge, lt, le, in"#.into()),
             ("clientContext EQ 'x'", r#"position 15: found "EQ", expected one of eq, ne, gt, ge, lt, le, in"#.into()),
             ("id eq 'é' id", r#"position 11: found "id", expected and, or, or the end"#.into()),
             ("(id eq 'x'", "position 11: found the end, expected and, or, or )".into()),
-            ("id in ()", r#"position 8: found ")", expected text in single quotes or null: id is compared with nothing else"#.into()),
-            ("id eq \"x\"", r#"position 7: found "\"", expected text in single quotes or null: id is compared with nothing else"#.into()),
-            ("resultInfo/code eq 'x'", r#"position 20: found "'x'", expected a whole number or null: resultInfo/code is compared with nothing else"#.into()),
+            ("id in ()", r#"position 8: found ")", expected text in single quotes or null"#.into()),
+            ("id eq \"x\"", r#"position 7: found "\"", expected text in single quotes or null"#.into()),
+            ("resultInfo/code eq 'x'", r#"position 20: found "'x'", expected a whole number or null"#.into()),
         ] {
             assert_eq!(refused(text), expected);
         }

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::{TEXTS, any_instant, any_number, any_operation, any_text, column, database, found, instant, plan};
+use super::{
+    Operation, TEXTS, any_instant, any_number, any_operation, any_text, column, database, found, instant, plan,
+};
 use crate::odata::filter::{Comparison, Expression, Filter, Function, Literal};
 use crate::odata::{Property, Subject};
 
@@ -150,8 +152,8 @@ proptest! {
     #[test]
     fn words_in_any_order_never_panic_and_what_is_read_reads_back(
         words in prop::collection::vec(prop::sample::select(vec![
-            "id", "eq", "'x'", "and", "or", "not", "(", ")", ",", "in", "null", "resultInfo/code", "-5", "createdDateTime",
-            "2026-01-31T12:00:00Z", "contains", "'", "=", "é",
+            "id", "eq", "'x'", "and", "or", "not", "(", ")", ",", "in", "null", "resultInfo/code", "-5",
+            "createdDateTime", "2026-01-31T12:00:00Z", "contains", "'", "=", "é",
         ]), 0..12),
     ) {
         if let Ok(filter) = Filter::parse(&words.join(" ")) {
@@ -171,6 +173,26 @@ fn the_random_operations_and_filters_meet_often_enough() {
     });
     let n_met = n_met.count();
     assert!((200..800).contains(&n_met), "{n_met} of 1000");
+}
+
+#[test]
+fn a_value_that_is_empty_or_holds_a_nul_is_judged_like_any_other() {
+    let mut operations = vec![Operation::default(); 3];
+    operations[0].texts[0] = Some(String::new());
+    operations[1].texts[0] = Some("a\0b".to_owned());
+    let connection = database(&operations);
+    for (filter, expected) in [
+        ("endsWith(clientContext,'b')", &[1][..]),
+        ("contains(clientContext,'b')", &[1]),
+        ("startsWith(clientContext,'a\0')", &[1]),
+        ("not endsWith(clientContext,'b')", &[0, 2]),
+        ("not contains(clientContext,'b')", &[0, 2]),
+        ("endsWith(clientContext,'')", &[0, 1]),
+    ] {
+        let (sql, values) = Filter::parse(filter).unwrap().to_sql(column);
+        let select = format!("SELECT seq FROM operations WHERE {sql} ORDER BY seq");
+        assert_eq!(found(&connection, &select, &values), expected, "{filter}");
+    }
 }
 
 #[test]
