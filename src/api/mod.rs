@@ -1,11 +1,14 @@
 //! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
 
+mod address;
 mod caller;
 mod deliveries;
 mod error;
 mod events;
+mod json;
 mod openapi;
 mod operations;
+mod preferences;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -21,12 +24,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::caller::{Administrator, Reader, Writer};
 use self::error::ApiError;
+use self::json::BodyRoom;
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
+use crate::odata::SkipTokens;
 use crate::routing::Routes;
 use crate::store::{Operations, Store, StoreError};
 use crate::telemetry::{Metrics, Rejections};
@@ -70,11 +75,14 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let (admin, access) = (Data::new(admin), Data::from(access));
+    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
+    let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
     let app = move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
+            .app_data(tokens.clone())
+            .app_data(room.clone())
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))

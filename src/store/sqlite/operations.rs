@@ -50,6 +50,9 @@ impl Operations for SqliteStore {
     async fn newest_event(&self) -> Result<Option<EventId>, StoreError> {
         unbuilt()
     }
+    fn page_key(&self) -> [u8; 32] {
+        self.shared.seal.sub_key("pages")
+    }
     fn changes(&self) -> Arc<Changes> {
         Arc::default()
     }
