@@ -9,28 +9,37 @@
 //! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
+mod announce;
 mod answers;
+mod binding;
+mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
+mod ended_call;
 mod failure;
 mod ids;
+mod kept;
 mod open;
 mod operation;
 mod operations;
+mod own;
 mod prepare;
 mod quarantine;
 mod readers;
+mod removal;
 mod replay;
 mod rows;
 mod schema;
 mod sweep;
 mod tx;
 mod views;
+mod watches;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,7 +50,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::failure::store_error;
 use self::ids::Numbers;
 use self::readers::Readers;
-use self::tx::{Shared, instant};
+use self::tx::{Shared, instant, micros};
 use self::writer::Writer;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
@@ -53,6 +62,9 @@ use super::{
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
+
+/// How long after its call an operation is lost where nothing else was said, in microseconds.
+const LOST_AFTER: i64 = 30_000_000;
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
@@ -92,6 +104,11 @@ impl SqliteStore {
         Self::start(settings, clock, (connection, seal), None)
     }
 
+    /// Sets how long after the end of its call an operation is lost: what was on its way may still come.
+    pub fn set_lost_after(&self, grace: Duration) {
+        self.shared.lost_after.store(micros(grace), Ordering::Relaxed);
+    }
+
     fn start(
         settings: &config::Store,
         clock: Clock,
@@ -106,6 +123,8 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            changes: Arc::default(),
+            lost_after: AtomicI64::new(LOST_AFTER),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
@@ -144,9 +163,10 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT coalesce(max(seq), 0) FROM events")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
-    Ok(Numbers::after(event, quarantine))
+    Ok(Numbers::after(event, operation, quarantine))
 }
 
 #[async_trait]
