@@ -74,6 +74,8 @@ impl Job for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { prepared, decided, reply } = *self;
+        // Whoever gets a receipt can read the event, unless an earlier one is under way.
+        drop(prepared.given);
         let receipt = outcome.map(|()| {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {

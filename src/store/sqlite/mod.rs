@@ -144,7 +144,7 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT coalesce(max(seq), 0) FROM events")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM newest_removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
     Ok(Numbers::after(event, quarantine))
 }
@@ -155,10 +155,13 @@ impl Store for SqliteStore {
         if self.shared.disk.is_low() {
             return Err(StoreError::Full);
         }
-        let prepared = prepare::Prepared::new(batch, &self.shared)?;
-        let n_bytes = prepared.n_bytes();
         let (reply, receipt) = oneshot::channel();
-        self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)?;
+        let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
+            let n_bytes = prepared.n_bytes();
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)
+        });
+        // What is refused may have been all that later events waited for.
+        offered.inspect_err(|_refused| self.shared.tell_of_events())?;
         receipt.await.map_err(|_gone| StoreError::Closed)?
     }
 
