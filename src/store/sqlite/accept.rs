@@ -102,7 +102,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
         if item.lookup.is_none() && operation::has_bytes(tx, &known, &item.hash, since)? {
             return duplicate();
         }
-        taken = Some(operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?);
+        let told = operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?;
+        tx.changed(told.seq);
+        taken = Some(told);
     }
     let op = taken.as_ref().map(|taken| (taken.seq, taken.order));
     let previous = taken.as_ref().and_then(|taken| taken.previous.clone());
