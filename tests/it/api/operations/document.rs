@@ -98,7 +98,7 @@ fn routed(folder: &Path, found: &mut BTreeSet<String>) {
         }
         found.extend(named.captures_iter(&text).map(|it| it[1].to_owned()));
         if path.ends_with("operations/mod.rs") {
-            let collections = Regex::new(r#"COLLECTIONS[^;]*= \["([^"]+)", "([^"]+)"\];"#).unwrap();
+            let collections = Regex::new(r#"const COLLECTIONS: \[&str; 2\] =\s*\["([^"]+)", "([^"]+)"\];"#).unwrap();
             let collections = collections.captures(&text).expect("the collections are named");
             for collection in [&collections[1], &collections[2]] {
                 found.extend(["", "/{id}", "/$count"].map(|rest| format!("{collection}{rest}")));

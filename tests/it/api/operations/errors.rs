@@ -94,7 +94,7 @@ async fn a_body_that_is_no_announcement_is_refused_by_what_is_wrong() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_takes_nothing_is_told_as_a_matter_of_time() {
-    let app = TestApp::start_with(Settings { store: "disk_reserve = \"1000TiB\"".into(), ..Settings::default() }).await;
+    let app = TestApp::start_with(Settings { store: "disk_reserve = \"1TiB\"".into(), ..Settings::default() }).await;
     let reply = announce(&app, json!({ "clientContext": "x" })).await;
     assert_eq!((reply.status, reply.codes()), (503, ("serviceNotAvailable", "")));
     assert_eq!(reply.header("retry-after"), "10");
