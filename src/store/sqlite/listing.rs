@@ -215,10 +215,7 @@ mod tests {
         ] {
             let order = OrderBy::parse(order).unwrap();
             let filter = (!filter.is_empty()).then(|| Filter::parse(filter).unwrap());
-            let middle = Subject {
-                created_at: jiff::Timestamp::from_microsecond(N * 500).ok(),
-                ..Subject::default()
-            };
+            let middle = Subject { created_at: jiff::Timestamp::from_microsecond(N * 500).ok(), ..Subject::default() };
             let cursor = order.cursor(&middle, N / 2);
             for after in [None, Some(&cursor)] {
                 let question = Question { call_id: None, filter: filter.as_ref(), order: &order, after, limit: 50 };
@@ -235,7 +232,8 @@ mod tests {
     fn what_names_few_operations_looks_at_few() {
         let connection = database();
         let call = GraphId::new("00000026-call").unwrap();
-        let cursor = OrderBy::default().cursor(&Subject { created_at: Some(jiff::Timestamp::MAX), ..Subject::default() }, N);
+        let cursor =
+            OrderBy::default().cursor(&Subject { created_at: Some(jiff::Timestamp::MAX), ..Subject::default() }, N);
         for (call_id, filter, expected) in [
             (None, "id eq 'op-77'", vec![77]),
             (None, "id eq 'op-77' and status eq 'completed' and clientContext eq 'c-77'", vec![77]),
@@ -250,7 +248,12 @@ mod tests {
                 let order = &OrderBy::default();
                 let asked = ask(&connection, &Question { call_id, filter: Some(&filter), order, after, limit: 50 });
                 assert_eq!(asked.rows, expected, "{filter}");
-                assert!(asked.n_instructions < CHEAP, "{filter}: {} instructions, {}", asked.n_instructions, asked.plan);
+                assert!(
+                    asked.n_instructions < CHEAP,
+                    "{filter}: {} instructions, {}",
+                    asked.n_instructions,
+                    asked.plan
+                );
             }
         }
     }

@@ -355,9 +355,8 @@ pub async fn a_resumed_stream_passes_over_nothing_while_many_accept(test: TestSt
         let (store, runtime, received_at) = (Arc::clone(&test.store), runtime.clone(), test.clock.now());
         std::thread::spawn(move || {
             for n in 0..n_requests {
-                let accept = |accepted| {
-                    runtime.block_on(store.accept(Batch { received_at, accepted, quarantined: Vec::new() }))
-                };
+                let accept =
+                    |accepted| runtime.block_on(store.accept(Batch { received_at, accepted, quarantined: Vec::new() }));
                 let name = format!("{intake}-{n}");
                 let told = recording(&name).raw(&name.repeat(n_bytes));
                 accept(vec![told.to(&[])]).unwrap();
