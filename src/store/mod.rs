@@ -344,6 +344,12 @@ pub trait Store: Send + Sync {
     /// The database could not be read.
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError>;
 
+    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError>;
+
     /// Adds deliveries to an event that matched nothing before. Returns how many were added.
     ///
     /// # Errors
