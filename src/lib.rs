@@ -29,6 +29,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod tasks;
 pub mod telemetry;
 pub mod tls;
 
