@@ -223,6 +223,8 @@ pub struct ReplayWish {
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
+    /// The tenant that its sender proved, where it proved one.
+    pub tenant_id: Option<String>,
     /// The bytes.
     pub raw: Raw,
     /// Whether the operator vouches for its origin, so that proof that cannot be had again is not asked for.

@@ -9,7 +9,10 @@ use super::open::{broken, unusable};
 use crate::store::StoreError;
 
 /// Every migration, in order. A migration that was released never changes; its checksum is held to that.
-const MIGRATIONS: &[(&str, &str)] = &[("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql")),
+    ("0003_quarantine_tenant", include_str!("../../../migrations/sqlite/0003_quarantine_tenant.sql")),
+];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
 const LEAST_SQLITE: i32 = 3_051_003;
