@@ -9,10 +9,15 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How long work that is done again and again is to be left alone at least.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rest(pub Duration);
 
 /// Starts tasks and watches them.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +37,25 @@ impl Tasks {
             if panicked || !stopping.load(Ordering::SeqCst) {
                 tracing::error!(task = name, panicked, "a task broke: what it did is not done any more");
                 broken.cancel();
+            }
+        });
+    }
+
+    /// Does some work again and again until `stop`: `period` after it ended, or later where it says so.
+    pub fn every<F: Future<Output = Rest> + Send>(
+        &self,
+        (name, period): (&str, Duration),
+        stop: CancellationToken,
+        mut work: impl FnMut() -> F + Send + 'static,
+    ) {
+        self.run(name, async move {
+            let mut rest = period;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(rest) => {}
+                }
+                rest = period.max(work().await.0);
             }
         });
     }
@@ -71,6 +95,27 @@ mod tests {
         tasks.run("broken", async { panic!("on purpose") });
         tasks.broken().await;
         assert!(tasks.ended().now_or_never().is_none(), "the other one goes on");
+        tasks.begin_stop();
+        stop.cancel();
+        tasks.ended().await;
+    }
+
+    #[tokio::test]
+    async fn work_that_wants_a_longer_rest_gets_it() {
+        let (tasks, stop) = (Tasks::default(), CancellationToken::new());
+        let count = |rest: Duration| {
+            let n_done = Arc::new(tokio::sync::Semaphore::new(0));
+            let counted = Arc::clone(&n_done);
+            tasks.every(("work", Duration::from_millis(1)), stop.clone(), move || {
+                counted.add_permits(1);
+                async move { Rest(rest) }
+            });
+            n_done
+        };
+        let (often, seldom) = (count(Duration::ZERO), count(Duration::from_secs(3600)));
+        drop(seldom.acquire().await);
+        drop(often.acquire_many(20).await);
+        assert_eq!(seldom.available_permits(), 1);
         tasks.begin_stop();
         stop.cancel();
         tasks.ended().await;
