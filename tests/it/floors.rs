@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("clock", 0),
     ("tls", 0),
     ("config", 1),
+    ("connections", 1),
     ("graph", 2),
     ("routing", 2),
     ("store", 2),
