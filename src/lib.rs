@@ -28,6 +28,7 @@ pub mod cli;
 
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod domain;
 pub mod tasks;
 pub mod telemetry;

@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tls", 0),
     ("tasks", 0),
     ("config", 1),
+    ("connections", 1),
     ("graph", 2),
     ("routing", 2),
     ("store", 2),
