@@ -15,6 +15,7 @@ mod contents;
 mod delivery;
 mod failure;
 mod ids;
+mod lookups;
 mod open;
 mod operation;
 mod prepare;
@@ -98,6 +99,7 @@ impl SqliteStore {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             clock,
@@ -105,6 +107,7 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            recent,
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
