@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::{App, HttpRequest, HttpResponse};
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
+use crate::connections::{self, Refusals};
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
 use crate::routing::Routes;
@@ -25,6 +26,10 @@ use crate::telemetry::{Metrics, Rejections};
 
 /// How long a commit may take before the server calls itself not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is being answered.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// The label of this listener in the rejection metric.
+const PATH: &str = "admin";
 /// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -60,8 +65,10 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
+    let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
+    let settings = connections::Settings { workers: 1, max_connections: 256, shutdown_grace: SHUTDOWN_GRACE };
     let (admin, access) = (Data::new(admin), Data::from(access));
-    let app = move || {
+    connections::serve(listener, settings, refusals, move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
@@ -74,15 +81,7 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .configure(openapi::routes)
             .configure(console.clone())
             .default_service(web::route().to(not_found))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(256)
-        .client_request_timeout(Duration::from_secs(5))
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    })
 }
 
 /// Alive: the event loop answers. Never looks at the store, a sink or a provider: their trouble is no reason to be killed.
@@ -112,7 +111,7 @@ fn not_ready(reason: &'static str) -> HttpResponse {
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
-        admin.rejections.note("admin", Reason::AdminAccess, None);
+        admin.rejections.note(PATH, Reason::AdminAccess, None);
         return refused(denied);
     }
     HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{operation, quarantine, sweep};
+use super::{lookups, operation, quarantine, sweep};
 use crate::domain::{ClientContext, Delivery, DeliveryId, Event, Lease, Order, Previous, RecordOperation, Status};
 use crate::store::mailbox::Place;
 use crate::store::{Receipt, StoreError, Stored};
@@ -163,7 +163,7 @@ fn insert(
         ],
     )?;
     if let Some(lookup) = item.lookup {
-        tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, item.seq])?;
+        lookups::add(tx, lookup, item.seq)?;
     }
     sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, received_at, has_token))
 }

@@ -15,6 +15,7 @@ mod contents;
 mod delivery;
 mod failure;
 mod ids;
+mod lookups;
 mod open;
 mod operation;
 mod operations;
@@ -99,6 +100,7 @@ impl SqliteStore {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             clock,
@@ -106,6 +108,7 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            recent,
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
@@ -228,6 +231,10 @@ impl Store for SqliteStore {
 
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
         self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {

@@ -7,6 +7,7 @@
 use rusqlite::params;
 
 use super::failure::Failure;
+use super::lookups;
 use super::tx::Tx;
 use crate::domain::{ClientContext, GraphId, Notification, Order, RecordOperation, Status};
 
@@ -87,7 +88,7 @@ fn insert(
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
     tx.execute(sql, params![operation.id.as_str(), call_id, client_context, status, is_terminal, received_at])?;
     let seq = tx.connection().last_insert_rowid();
-    tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, seq])?;
+    lookups::add(tx, lookup, seq)?;
     Ok(seq)
 }
 

@@ -13,6 +13,7 @@ use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
 use crate::store::sqlite::ids::Numbers;
+use crate::store::sqlite::lookups::Recent;
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -28,6 +29,8 @@ pub struct Shared {
     pub disk: Disk,
     /// Numbers for rows.
     pub numbers: Numbers,
+    /// Lookups that are not settled yet.
+    pub recent: Recent,
 }
 
 /// The transaction under way.
@@ -38,6 +41,8 @@ pub struct Tx<'a> {
     pub now: i64,
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
+    /// Whether lookups were added.
+    pub has_lookups: Cell<bool>,
     woken: RefCell<Vec<SinkName>>,
 }
 
@@ -45,7 +50,14 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self { shared, now, connection, any_blocked: Cell::new(None), woken: RefCell::default() }
+        Self {
+            shared,
+            now,
+            connection,
+            any_blocked: Cell::new(None),
+            has_lookups: Cell::new(false),
+            woken: RefCell::default(),
+        }
     }
 
     /// The connection, for statements that are run once in a while.

@@ -3,6 +3,7 @@
 mod answers;
 mod auth;
 mod claims;
+mod connections;
 mod content;
 mod encrypted;
 mod far_sides;
