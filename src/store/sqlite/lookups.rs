@@ -41,6 +41,15 @@ pub fn add(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
     tx.execute("INSERT INTO lookups_recent VALUES (?1, ?2)", [hash, target]).map(drop)
 }
 
+/// Adds a lookup, unless it is there.
+pub fn add_once(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
+    let sql = "SELECT 1 FROM lookups WHERE hash = ?1 AND target = ?2 LIMIT 1";
+    match tx.first(sql, [hash, target], |_| Ok(()))? {
+        Some(()) => Ok(()),
+        None => add(tx, hash, target),
+    }
+}
+
 /// Moves a range of the recent ones, where there are many and this transaction added some: one that only records outcomes
 /// must fit on a full disk.
 pub fn settle_some(tx: &Tx<'_>) -> Result<(), Failure> {

@@ -1,6 +1,8 @@
 //! The transaction of one group of jobs: what a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -9,10 +11,11 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::SinkName;
+use crate::store::Changes;
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
-use crate::store::sqlite::ids::Numbers;
+use crate::store::sqlite::ids::{Given, Numbers};
 use crate::store::sqlite::lookups::Recent;
 
 /// What the store's own tasks and its writer share.
@@ -31,6 +34,10 @@ pub struct Shared {
     pub numbers: Numbers,
     /// Lookups that are not settled yet.
     pub recent: Recent,
+    /// Who waits for what is committed.
+    pub changes: Arc<Changes>,
+    /// How long after its call an operation is lost, in microseconds.
+    pub lost_after: AtomicI64,
 }
 
 /// The transaction under way.
@@ -44,6 +51,8 @@ pub struct Tx<'a> {
     /// Whether lookups were added.
     pub has_lookups: Cell<bool>,
     woken: RefCell<Vec<SinkName>>,
+    changed: RefCell<Vec<i64>>,
+    given: RefCell<Vec<Given>>,
 }
 
 impl<'a> Tx<'a> {
@@ -57,6 +66,8 @@ impl<'a> Tx<'a> {
             any_blocked: Cell::new(None),
             has_lookups: Cell::new(false),
             woken: RefCell::default(),
+            changed: RefCell::default(),
+            given: RefCell::default(),
         }
     }
 
@@ -96,6 +107,17 @@ impl<'a> Tx<'a> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
     /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {
@@ -119,15 +141,38 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Wakes whom [`Tx::wake`] named.
+    /// Has whoever waits for an operation told once this is committed.
+    pub fn changed(&self, operation: i64) {
+        self.changed.borrow_mut().push(operation);
+    }
+
+    /// A number for an event that is made within the transaction. It is under way until that ends.
+    pub fn event_number(&self) -> i64 {
+        let given = self.shared.numbers.events(1);
+        let number = given.first();
+        self.given.borrow_mut().push(given);
+        number
+    }
+
+    /// Tells whom [`Tx::wake`] and [`Tx::changed`] named.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
+        }
+        for operation in self.changed.into_inner() {
+            self.shared.changes.operation_changed(operation);
         }
     }
 }
 
 impl Shared {
+    /// Tells streams of events, where more may be read than when this was last called.
+    pub fn tell_of_events(&self) {
+        if self.numbers.has_moved() {
+            self.changes.events_added();
+        }
+    }
+
     /// Looks how much of the database's file is free: two numbers of its header.
     ///
     /// # Errors
