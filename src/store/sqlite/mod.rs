@@ -21,6 +21,7 @@ mod failure;
 mod ids;
 mod kept;
 mod listing;
+mod lookups;
 mod open;
 mod operation;
 mod operations;
@@ -126,6 +127,7 @@ impl SqliteStore {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             clock,
@@ -133,6 +135,7 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            recent,
             changes: Arc::default(),
             lost_after: AtomicI64::new(LOST_AFTER),
         });
@@ -190,8 +193,8 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM newest_removed")?;
-    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM newest_removed")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
     Ok(Numbers::after(event, operation, quarantine))
 }
@@ -279,6 +282,10 @@ impl Store for SqliteStore {
 
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
         self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {

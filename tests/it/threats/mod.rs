@@ -4,6 +4,7 @@ mod admin;
 mod answers;
 mod auth;
 mod claims;
+mod connections;
 mod content;
 mod encrypted;
 mod far_sides;
