@@ -1,0 +1,48 @@
+//! What no route matched: it is kept, and routed again when the routes were mended.
+
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::HttpRequest;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::shapes::{EventShape, List};
+use crate::api::parameters::Parameters;
+use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::domain::EventId;
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/unmatched", [(Method::GET, web::get().to(list))]))
+        .service(resource("/unmatched/{id}/replay", [(Method::POST, web::post().to(replay))]));
+}
+
+/// What was routed.
+#[derive(Debug, Serialize)]
+struct Routed {
+    /// How many deliveries are due.
+    deliveries: usize,
+}
+
+/// The newest ones, at most `$top`.
+async fn list(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<Json<List<EventShape>>, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["$top"])?;
+    let events = admin.store.unmatched(parameters.top()?).await?;
+    Ok(Json(List { value: events.iter().map(EventShape::from).collect() }))
+}
+
+/// Routes an event by the config that the server runs with.
+async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Routed>, ApiError> {
+    let id = Uuid::try_parse(&id).map_err(|_error| ApiError::not_found())?;
+    let event = admin.store.event(EventId(id)).await?.ok_or_else(ApiError::not_found)?;
+    let deliveries = admin.routes.matches(&event.routing_key());
+    if deliveries.is_empty() {
+        return Err(ApiError::conflict("noRouteMatches", "no route matches the event; mend the routes and restart"));
+    }
+    let deliveries = admin.store.route_again(event.id, deliveries).await?;
+    if deliveries == 0 {
+        return Err(ApiError::conflict("alreadyRouted", "the event was routed before: its deliveries say what came of it"));
+    }
+    tracing::info!(by = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
+    Ok(Json(Routed { deliveries }))
+}
