@@ -52,6 +52,7 @@ pub struct App {
     pub store: Arc<dyn Store>,
     config: Config,
     stopping: Arc<AtomicBool>,
+    no_more_waiting: CancellationToken,
     public_server: ServerHandle,
     admin_server: ServerHandle,
     intake_tasks: CancellationToken,
@@ -78,6 +79,7 @@ impl App {
         let all_sinks = Arc::new(sinks.clone());
         let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, stopping) = (TaskTracker::new(), Arc::new(AtomicBool::new(false)));
+        let no_more_waiting = CancellationToken::new();
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
         let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
@@ -109,6 +111,7 @@ impl App {
                 rejections: Arc::clone(&intake.rejections),
                 clock: clock.clone(),
                 stopping: Arc::clone(&stopping),
+                no_more_waiting: no_more_waiting.clone(),
             },
             console::routes(actix_web::web::Data::new(console)),
         )?;
@@ -128,6 +131,7 @@ impl App {
             store,
             config,
             stopping,
+            no_more_waiting,
             public_server: public_handle,
             admin_server: admin_handle,
             intake_tasks,
@@ -142,6 +146,7 @@ impl App {
         let grace = self.config.server.shutdown_grace;
         let left = || grace.saturating_sub(began.elapsed()).max(LEAST_DRAIN);
         self.stopping.store(true, Ordering::SeqCst);
+        self.no_more_waiting.cancel();
         tracing::info!(?grace, "stopping: not ready any more");
         tokio::time::sleep(self.config.server.shutdown_delay).await;
         let in_flight = self.public_server.stop(true);
