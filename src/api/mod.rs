@@ -6,6 +6,7 @@ mod error;
 mod events;
 mod openapi;
 mod operations;
+mod parameters;
 
 use std::net::TcpListener;
 use std::sync::Arc;

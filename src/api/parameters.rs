@@ -26,10 +26,11 @@ impl Parameters {
     /// There is a parameter that is not known.
     pub fn read(query_string: &str, known: &[&'static str]) -> Result<Self, ApiError> {
         let pairs = form_urlencoded::parse(query_string.as_bytes()).map(|(name, value)| {
-            let name = known.iter().find(|it| **it == name || it.strip_prefix('$') == Some(&name)).ok_or_else(|| {
-                let expected = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                ApiError::bad_request(FINER, format!("found the parameter {:?}, expected {expected}", shown(&name)))
-            })?;
+            let name =
+                known.iter().find(|it| **it == name || it.strip_prefix('$') == Some(&name)).ok_or_else(|| {
+                    let expected = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                    ApiError::bad_request(FINER, format!("found the parameter {:?}, expected {expected}", shown(&name)))
+                })?;
             Ok((*name, value.into_owned()))
         });
         pairs.collect::<Result<_, _>>().map(Self)

@@ -229,9 +229,12 @@ mod tests {
 
     #[test]
     fn loopback_is_told_from_the_rest() {
-        for (url, expected) in
-            [("http://[::1]:1", true), ("http://localhost", true), ("http://127.9.9.9", true), ("http://10.0.0.1", false)]
-        {
+        for (url, expected) in [
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://127.9.9.9", true),
+            ("http://10.0.0.1", false),
+        ] {
             assert_eq!(is_loopback(&http_url(url).unwrap()), expected, "{url}");
         }
     }

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn the_lines_are_what_the_config_reads() {
-        for (label, scopes) in [("ops", vec![ScopeName::Read]), ("a \"b\" \\c", vec![ScopeName::Write, ScopeName::Admin])] {
+        for (label, scopes) in
+            [("ops", vec![ScopeName::Read]), ("a \"b\" \\c", vec![ScopeName::Write, ScopeName::Admin])]
+        {
             let text = lines(label, &scopes, "rhk_x");
             let minimal = "[sinks.out]\nkind = \"stdout\"\n[[routes]]\nname = \"all\"\nsinks = [\"out\"]\n";
             let config = crate::config::parse(&format!("{minimal}{text}\n"), std::iter::empty());

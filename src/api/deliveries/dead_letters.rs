@@ -3,13 +3,14 @@
 //! **Invariants**
 //! 1. Many are replayed only by who names how many there are: a filter that catches more than was meant changes nothing.
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::HttpRequest;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::body::Body;
 use super::shapes::{DeliveryShape, EventShape, List};
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};

@@ -4,15 +4,16 @@
 //! **Invariants**
 //! 1. What an operator changes is logged with the name of the token.
 
+mod body;
 mod dead_letters;
 mod quarantine;
 mod shapes;
 mod sinks;
 mod unmatched;
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::HttpRequest;
 use serde::Serialize;
 
 use self::shapes::{DeliveryShape, EventShape, List};
@@ -50,7 +51,8 @@ async fn of_operation(
     let views = admin.store.operations(&known.id).await?;
     let events = views.iter().flat_map(|operation| &operation.events);
     let value = events.flat_map(|event| {
-        let shown = |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };
+        let shown =
+            move |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };
         event.deliveries.iter().map(shown)
     });
     Ok(Json(List { value: value.collect() }))

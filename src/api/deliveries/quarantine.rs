@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+use super::body::Body;
 use super::shapes::List;
 use crate::access::Denied;
 use crate::api::parameters::Parameters;

@@ -96,8 +96,7 @@ impl From<&DeliveryView> for DeliveryShape {
         };
         let at = view.at.to_string();
         let (due_date_time, settled_date_time) = if is_settled { (None, Some(at)) } else { (Some(at), None) };
-        let last = (view.state == DeliveryState::Delivered)
-            .then(|| AttemptShape::delivered(view.n_attempts, view.at));
+        let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view.n_attempts, view.at));
         let failed = (1..).zip(&view.failures).map(|(number, failure)| AttemptShape::failed(number, failure));
         Self {
             id: view.id.to_string(),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::HttpRequest;
 use serde::Serialize;
 
 use super::shapes::{List, iso_8601};

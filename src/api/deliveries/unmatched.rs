@@ -1,8 +1,8 @@
 //! What no route matched: it is kept, and routed again when the routes were mended.
 
+use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
-use actix_web::HttpRequest;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -41,7 +41,10 @@ async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<
     }
     let deliveries = admin.store.route_again(event.id, deliveries).await?;
     if deliveries == 0 {
-        return Err(ApiError::conflict("alreadyRouted", "the event was routed before: its deliveries say what came of it"));
+        return Err(ApiError::conflict(
+            "alreadyRouted",
+            "the event was routed before: its deliveries say what came of it",
+        ));
     }
     tracing::info!(by = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
     Ok(Json(Routed { deliveries }))

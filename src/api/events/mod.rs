@@ -47,11 +47,7 @@ async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Resu
 }
 
 /// After which event the stream begins; `None`: with the oldest.
-async fn start(
-    admin: &Admin,
-    request: &HttpRequest,
-    parameters: &Parameters,
-) -> Result<Option<EventId>, ApiError> {
+async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) -> Result<Option<EventId>, ApiError> {
     // The header wins: a browser that connects again sends it along with the address that it began with.
     let last = match request.headers().get(LAST_EVENT_ID) {
         Some(value) => Some((LAST_EVENT_ID, value.to_str().unwrap_or("bytes that are no text"))),
