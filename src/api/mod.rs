@@ -1,12 +1,16 @@
 //! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
 
+mod address;
 mod caller;
 mod deliveries;
 mod error;
 mod events;
+mod json;
+mod listener;
 mod openapi;
 mod operations;
 mod parameters;
+mod preferences;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -22,12 +26,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::caller::{Administrator, Reader, Writer};
 use self::error::ApiError;
+use self::json::BodyRoom;
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
+use crate::odata::SkipTokens;
 use crate::routing::Routes;
 use crate::store::{Operations, Store, StoreError};
 use crate::telemetry::{Metrics, Rejections};
@@ -71,11 +77,14 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let (admin, access) = (Data::new(admin), Data::from(access));
+    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
+    let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
     let app = move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
+            .app_data(tokens.clone())
+            .app_data(room.clone())
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
@@ -83,9 +92,10 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .configure(console.clone())
             .default_service(web::route().to(not_found))
     };
+    let max_connections = listener::prepare(&listener)?;
     let server = HttpServer::new(app)
         .workers(1)
-        .max_connections(256)
+        .max_connections(max_connections)
         .client_request_timeout(Duration::from_secs(5))
         .shutdown_timeout(1)
         .disable_signals()

@@ -94,7 +94,7 @@ async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     if replayed == 0 {
         return Err(ApiError::conflict("notDead", "the delivery is not a dead letter (any more): nothing to replay"));
     }
-    tracing::info!(by = writer.0.name(), delivery = %letter.id, sink = %letter.sink, "a dead letter is replayed");
+    tracing::info!(caller = writer.0.name(), delivery = %letter.id, sink = %letter.sink, "a dead letter is replayed");
     Ok(Json(Replayed { replayed }))
 }
 
@@ -108,7 +108,7 @@ async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Re
     }
     let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
     let replayed = admin.store.replay_dead(which.clone()).await?;
-    tracing::info!(by = writer.0.name(), ?which, replayed, "dead letters are replayed");
+    tracing::info!(caller = writer.0.name(), ?which, replayed, "dead letters are replayed");
     Ok(Json(Replayed { replayed }))
 }
 

@@ -13,7 +13,7 @@ mod unmatched;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
-use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde::Serialize;
 
 use self::shapes::{DeliveryShape, EventShape, List};
@@ -21,10 +21,15 @@ use super::parameters::Parameters;
 use super::{Admin, ApiError, Reader, resource};
 use crate::domain::GraphId;
 
-/// The routes of this room.
+/// Where all operations are, and those of one call.
+const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
+
+/// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {
-    let of_operation = [(Method::GET, web::get().to(of_operation))];
-    config.service(resource("/communications/recordOperations/{id}/deliveries", of_operation));
+    for path in COLLECTIONS {
+        let of_operation = [(Method::GET, web::get().to(of_operation))];
+        config.service(resource(&format!("{path}/{{id}}/deliveries"), of_operation));
+    }
     dead_letters::routes(config);
     quarantine::routes(config);
     sinks::routes(config);
@@ -39,17 +44,23 @@ struct EventDelivery {
     event: EventShape,
 }
 
-/// The deliveries of an operation, by either of its ids, in the order of its events.
+/// The deliveries of an operation, by either of its ids, in the order of its events. Where no call is named and several
+/// share the id: of all of them.
 async fn of_operation(
     _reader: Reader,
     admin: Data<Admin>,
-    (id, request): (Path<String>, HttpRequest),
+    request: HttpRequest,
 ) -> Result<Json<List<EventDelivery>>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
-    let id = GraphId::new(&id).ok_or_else(ApiError::not_found)?;
-    let known = admin.operations.get(&id, None).await?.ok_or_else(ApiError::not_found)?;
-    let views = admin.store.operations(&known.id).await?;
-    let events = views.iter().flat_map(|operation| &operation.events);
+    let segment = |name| request.match_info().get(name).map(|text| GraphId::new(text).ok_or_else(ApiError::not_found));
+    let id = segment("id").unwrap_or_else(|| Err(ApiError::not_found()))?;
+    let call = segment("callId").transpose()?;
+    let mut operations = admin.store.operations(id.as_str()).await?;
+    operations.retain(|it| call.as_ref().is_none_or(|call| it.call_id.as_deref() == Some(call.as_str())));
+    if operations.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    let events = operations.iter().flat_map(|operation| &operation.events);
     let value = events.flat_map(|event| {
         let shown =
             move |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };

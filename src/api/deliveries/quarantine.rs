@@ -117,7 +117,7 @@ async fn replay(
     if !admin.store.wish_replay(id, vouch).await? {
         return Err(ApiError::not_found());
     }
-    tracing::info!(by = writer.0.name(), id, vouch, "a quarantine entry is to be judged again");
+    tracing::info!(caller = writer.0.name(), id, vouch, "a quarantine entry is to be judged again");
     Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
 }
 

@@ -51,7 +51,7 @@ async fn list(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Resu
 async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.pause(&name).await? {
-        tracing::info!(by = writer.0.name(), sink = %name, "a sink is paused");
+        tracing::info!(caller = writer.0.name(), sink = %name, "a sink is paused");
     }
     Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
 }
@@ -59,7 +59,7 @@ async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result
 async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.resume(&name).await? {
-        tracing::info!(by = writer.0.name(), sink = %name, "a sink goes on");
+        tracing::info!(caller = writer.0.name(), sink = %name, "a sink goes on");
     }
     Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
 }

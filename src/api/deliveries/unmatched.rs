@@ -46,6 +46,6 @@ async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<
             "the event was routed before: its deliveries say what came of it",
         ));
     }
-    tracing::info!(by = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
+    tracing::info!(caller = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
     Ok(Json(Routed { deliveries }))
 }

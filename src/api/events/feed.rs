@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::api::Admin;
 use crate::api::parameters::Parameters;
-use crate::domain::{ClientContext, Event, EventId, Status};
+use crate::domain::{ClientContext, Event, EventId, Previous, Status};
 use crate::sinks::cloud_event;
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
@@ -161,7 +161,7 @@ impl Feed {
 
 /// Writes one event.
 fn write(streamed: &StreamedEvent, chunk: &mut Vec<u8>) {
-    let event = event(&streamed.event);
+    let event = event(streamed);
     // A line break would end the field; Graph's types have none.
     let kind: String = event.kind.chars().filter(|it| !it.is_control()).collect();
     drop(write!(chunk, "id: {}\nevent: {kind}\ndata: ", event.id));
@@ -170,7 +170,7 @@ fn write(streamed: &StreamedEvent, chunk: &mut Vec<u8>) {
 }
 
 /// The event as sinks get it.
-fn event(view: &EventView) -> Event {
+fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
     // What cannot be opened any more is shown without its data.
     let data = if view.data.is_empty() { "null".to_owned() } else { view.data.clone() };
     Event {
@@ -180,8 +180,9 @@ fn event(view: &EventView) -> Event {
         time: view.received_at,
         client_context: view.client_context.clone().and_then(ClientContext::new),
         order: view.order,
-        previous: None,
+        previous: view.previous.clone().map(|status| Previous { status }),
         data,
         recording_access_token: None,
+        metadata: metadata.clone(),
     }
 }

@@ -54,15 +54,8 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self {
-            shared,
-            now,
-            connection,
-            any_blocked: Cell::new(None),
-            woken: RefCell::default(),
-            changed: RefCell::default(),
-            given: RefCell::default(),
-        }
+        let (woken, changed, given) = Default::default();
+        Self { shared, now, connection, any_blocked: Cell::new(None), woken, changed, given }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -101,6 +94,17 @@ impl<'a> Tx<'a> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
     /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {
@@ -137,7 +141,7 @@ impl<'a> Tx<'a> {
         number
     }
 
-    /// Tells whom [`Tx::wake`] and [`Tx::changed`] named.
+    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
