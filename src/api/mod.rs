@@ -24,7 +24,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route};
 use tokio_util::sync::CancellationToken;
 
-use self::caller::{Administrator, Reader, Writer};
+use self::caller::{Reader, Writer};
 use self::error::ApiError;
 use self::json::BodyRoom;
 

@@ -8,10 +8,12 @@ use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Body;
 use super::shapes::{DeliveryShape, EventShape, List};
+use crate::api::operations::Refusal;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
@@ -27,25 +29,26 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// A dead letter with its event.
-#[derive(Serialize)]
-struct DeadLetter {
+#[derive(Serialize, ToSchema)]
+pub struct DeadLetter {
     #[serde(flatten)]
     delivery: DeliveryShape,
     event: Option<EventShape>,
     /// The event's data, as sinks get it; never with a token. Null where it cannot be opened any more.
+    #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
 }
 
 /// How many are due again.
-#[derive(Debug, Serialize)]
-struct Replayed {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Replayed {
     replayed: u64,
 }
 
 /// Which ones to replay.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Many {
+pub struct Many {
     /// Of this sink; absent: of all.
     sink: Option<String>,
     /// How many there are, as `/deadLetters/$count` told.
@@ -53,7 +56,20 @@ struct Many {
 }
 
 /// The newest ones, at most `$top`.
-async fn list(
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters",
+    tag = "deliveries",
+    operation_id = "listDeadLetters",
+    params(
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Dead letters, the newest first", body = List<DeliveryShape>),
+    ),
+)]
+pub async fn list(
     _reader: Reader,
     admin: Data<Admin>,
     request: HttpRequest,
@@ -64,13 +80,40 @@ async fn list(
     Ok(Json(List { value: dead.iter().map(DeliveryShape::from).collect() }))
 }
 
-async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
+/// How many there are.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters/$count",
+    tag = "deliveries",
+    operation_id = "countDeadLetters",
+    params(
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+    ),
+    responses(
+        (status = 200, description = "The number", body = String, content_type = "text/plain"),
+    ),
+)]
+pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["sink"])?;
     let sink = parameters.one("sink")?.map(SinkName::new);
     Ok(n_dead(&admin, sink.as_ref()).await?.to_string())
 }
 
-async fn show(
+/// One with its event.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters/{id}",
+    tag = "deliveries",
+    operation_id = "getDeadLetter",
+    params(
+        ("id" = String, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "It, with every attempt and its event", body = DeadLetter),
+        (status = 404, description = "No dead letter has this id", body = Refusal),
+    ),
+)]
+pub async fn show(
     _reader: Reader,
     admin: Data<Admin>,
     (id, request): (Path<String>, HttpRequest),
@@ -88,7 +131,22 @@ async fn show(
     }))
 }
 
-async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
+/// Makes one due again, under its old id.
+#[utoipa::path(
+    post,
+    path = "/v1.0/deadLetters/{id}/replay",
+    tag = "deliveries",
+    operation_id = "replayDeadLetter",
+    params(
+        ("id" = String, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "It is due again", body = Replayed),
+        (status = 404, description = "No delivery has this id", body = Refusal),
+        (status = 409, description = "It is not a dead letter any more", body = Refusal),
+    ),
+)]
+pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
     let letter = delivery(&admin, &id).await?;
     let replayed = admin.store.replay_dead(DeadLetters::One(letter.id)).await?;
     if replayed == 0 {
@@ -98,7 +156,19 @@ async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     Ok(Json(Replayed { replayed }))
 }
 
-async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
+/// Makes all that are there due again, or all of a sink, for who says how many there are.
+#[utoipa::path(
+    post,
+    path = "/v1.0/deadLetters/replay",
+    tag = "deliveries",
+    operation_id = "replayDeadLetters",
+    request_body = Many,
+    responses(
+        (status = 200, description = "They are due again", body = Replayed),
+        (status = 409, description = "There is another number of them: the message tells it; nothing was replayed", body = Refusal),
+    ),
+)]
+pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
     let Many { sink, count } = many.0;
     let sink = sink.as_deref().map(SinkName::new);
     let n = n_dead(&admin, sink.as_ref()).await?;

@@ -15,10 +15,12 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use self::shapes::{DeliveryShape, EventShape, List};
+use super::operations::Refusal;
 use super::parameters::Parameters;
-use super::{Admin, ApiError, Reader, resource};
+use super::{Admin, ApiError, Reader, openapi, resource};
 use crate::domain::GraphId;
 
 /// Where all operations are, and those of one call.
@@ -36,9 +38,36 @@ pub fn routes(config: &mut ServiceConfig) {
     unmatched::routes(config);
 }
 
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        of_operation,
+        dead_letters::list,
+        dead_letters::count,
+        dead_letters::show,
+        dead_letters::replay_one,
+        dead_letters::replay_many,
+        quarantine::list,
+        quarantine::show,
+        quarantine::replay,
+        sinks::list,
+        sinks::pause,
+        sinks::resume,
+        unmatched::list,
+        unmatched::replay,
+    ),
+    tags((name = "deliveries", description = "What became of each event on its way to the sinks, and what to do about it")),
+)]
+struct Described;
+
+/// What `/openapi.json` says of this room.
+pub fn described() -> utoipa::openapi::OpenApi {
+    openapi::also_at(Described::openapi(), COLLECTIONS, "callId")
+}
+
 /// A delivery with the event that it delivers.
-#[derive(Debug, Serialize)]
-struct EventDelivery {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventDelivery {
     #[serde(flatten)]
     delivery: DeliveryShape,
     event: EventShape,
@@ -46,7 +75,20 @@ struct EventDelivery {
 
 /// The deliveries of an operation, by either of its ids, in the order of its events. Where no call is named and several
 /// share the id: of all of them.
-async fn of_operation(
+#[utoipa::path(
+    get,
+    path = "/v1.0/communications/recordOperations/{id}/deliveries",
+    tag = "deliveries",
+    operation_id = "listDeliveriesOfRecordOperation",
+    params(
+        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+    ),
+    responses(
+        (status = 200, description = "Its deliveries with every attempt, in the order of its events", body = List<EventDelivery>),
+        (status = 404, description = "There is no operation with this id", body = Refusal),
+    ),
+)]
+pub async fn of_operation(
     _reader: Reader,
     admin: Data<Admin>,
     request: HttpRequest,

@@ -9,10 +9,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::body::Body;
 use super::shapes::List;
 use crate::access::Denied;
+use crate::api::operations::Refusal;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
@@ -27,9 +29,9 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// An entry.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct EntryShape {
+pub struct EntryShape {
     /// Its number.
     id: i64,
     /// Where it came in.
@@ -43,8 +45,8 @@ struct EntryShape {
 }
 
 /// An entry with what arrived.
-#[derive(Serialize)]
-struct EntryWithBody {
+#[derive(Serialize, ToSchema)]
+pub struct EntryWithBody {
     #[serde(flatten)]
     entry: EntryShape,
     /// What arrived, byte for byte, in base64. Null without the scope `admin`.
@@ -54,17 +56,17 @@ struct EntryWithBody {
 }
 
 /// How to judge again.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Judge {
+pub struct Judge {
     /// Whether the caller vouches for the origin: tokens are never stored, so their proof cannot be had again.
     #[serde(default)]
     vouch: bool,
 }
 
 /// A wish that was written down.
-#[derive(Debug, Serialize)]
-struct Wished {
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Wished {
     id: i64,
     vouch: bool,
 }
@@ -82,13 +84,43 @@ impl From<&QuarantineView> for EntryShape {
 }
 
 /// The newest ones, at most `$top`.
-async fn list(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<Json<List<EntryShape>>, ApiError> {
+#[utoipa::path(
+    get,
+    path = "/v1.0/quarantine",
+    tag = "deliveries",
+    operation_id = "listQuarantine",
+    params(
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Entries, the newest first", body = List<EntryShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<EntryShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["$top"])?;
     let entries = admin.store.quarantine(parameters.top()?).await?;
     Ok(Json(List { value: entries.iter().map(EntryShape::from).collect() }))
 }
 
-async fn show(
+/// One entry; what arrived only for the scope `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1.0/quarantine/{id}",
+    tag = "deliveries",
+    operation_id = "getQuarantineEntry",
+    params(
+        ("id" = String, Path, description = "The entry's number"),
+    ),
+    responses(
+        (status = 200, description = "It", body = EntryWithBody),
+        (status = 404, description = "There is no such entry", body = Refusal),
+    ),
+)]
+pub async fn show(
     reader: Reader,
     admin: Data<Admin>,
     (id, request): (Path<String>, HttpRequest),
@@ -103,8 +135,22 @@ async fn show(
     }))
 }
 
-/// 202: the server judges within seconds. Accepted, the entry is gone; refused again, it stays with the reason.
-async fn replay(
+/// Has the server judge an entry again, within seconds. Accepted, the entry is gone; refused again, it stays with the reason.
+#[utoipa::path(
+    post,
+    path = "/v1.0/quarantine/{id}/replay",
+    tag = "deliveries",
+    operation_id = "replayQuarantineEntry",
+    params(
+        ("id" = String, Path, description = "The entry's number"),
+    ),
+    request_body = Judge,
+    responses(
+        (status = 202, description = "It will be judged again", body = Wished),
+        (status = 404, description = "There is no such entry", body = Refusal),
+    ),
+)]
+pub async fn replay(
     writer: Writer,
     admin: Data<Admin>,
     (id, judge): (Path<String>, Body<Judge>),

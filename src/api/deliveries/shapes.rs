@@ -4,19 +4,20 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::Order;
 use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
 
 /// A list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// Its members.
     pub value: Vec<T>,
 }
 
 /// A delivery with every attempt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryShape {
     /// The same in every attempt.
@@ -44,7 +45,7 @@ pub struct DeliveryShape {
 }
 
 /// An attempt.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptShape {
     /// From 1, those before a replay included.
@@ -62,7 +63,7 @@ pub struct AttemptShape {
 }
 
 /// An event, without its data.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventShape {
     /// Its id.

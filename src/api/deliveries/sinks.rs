@@ -7,8 +7,10 @@ use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::shapes::{List, iso_8601};
+use crate::api::operations::Refusal;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::SinkName;
@@ -22,9 +24,9 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// A sink.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct SinkShape {
+pub struct SinkShape {
     name: String,
     /// Whether the config has it; what waits for one that it has not is kept.
     is_configured: bool,
@@ -40,7 +42,21 @@ struct SinkShape {
     oldest_age: Option<String>,
 }
 
-async fn list(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<Json<List<SinkShape>>, ApiError> {
+/// Every sink that the config has or that something waits for.
+#[utoipa::path(
+    get,
+    path = "/v1.0/sinks",
+    tag = "deliveries",
+    operation_id = "listSinks",
+    responses(
+        (status = 200, description = "The sinks", body = List<SinkShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<SinkShape>>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
     let backlogs = admin.store.backlog().await?;
     let others = backlogs.keys().filter(|name| !admin.sinks.contains(name));
@@ -48,7 +64,21 @@ async fn list(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Resu
     Ok(Json(List { value: value.collect() }))
 }
 
-async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+/// Attempts nothing any more; what waits stays.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/pause",
+    tag = "deliveries",
+    operation_id = "pauseSink",
+    params(
+        ("name" = String, Path, description = "The sink's name"),
+    ),
+    responses(
+        (status = 200, description = "It is paused", body = SinkShape),
+        (status = 404, description = "The config has no such sink", body = Refusal),
+    ),
+)]
+pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.pause(&name).await? {
         tracing::info!(caller = writer.0.name(), sink = %name, "a sink is paused");
@@ -56,7 +86,21 @@ async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result
     Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
 }
 
-async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+/// Goes on with what waits.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/resume",
+    tag = "deliveries",
+    operation_id = "resumeSink",
+    params(
+        ("name" = String, Path, description = "The sink's name"),
+    ),
+    responses(
+        (status = 200, description = "It goes on", body = SinkShape),
+        (status = 404, description = "The config has no such sink", body = Refusal),
+    ),
+)]
+pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.resume(&name).await? {
         tracing::info!(caller = writer.0.name(), sink = %name, "a sink goes on");

@@ -275,3 +275,35 @@ async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
     assert_eq!(members(&get(&app, "sinks").await)[0]["isPaused"], false);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_of_the_api_has_each_path_with_its_methods() {
+    let app = TestApp::start().await;
+    let document = reqwest::get(format!("http://{}/openapi.json", app.admin)).await.unwrap().text().await.unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    for (path, method) in [
+        ("/events", "get"),
+        ("/communications/recordOperations/{id}/deliveries", "get"),
+        ("/communications/calls/{callId}/operations/{id}/deliveries", "get"),
+        ("/deadLetters", "get"),
+        ("/deadLetters/$count", "get"),
+        ("/deadLetters/{id}", "get"),
+        ("/deadLetters/{id}/replay", "post"),
+        ("/deadLetters/replay", "post"),
+        ("/quarantine", "get"),
+        ("/quarantine/{id}", "get"),
+        ("/quarantine/{id}/replay", "post"),
+        ("/sinks", "get"),
+        ("/sinks/{name}/pause", "post"),
+        ("/sinks/{name}/resume", "post"),
+        ("/unmatched", "get"),
+        ("/unmatched/{id}/replay", "post"),
+    ] {
+        let described = &document["paths"][format!("/v1.0{path}")][method];
+        assert!(described["responses"].is_object() && described["operationId"].is_string(), "{method} {path}");
+        // It is served: the other method is the one that is not.
+        let other = if method == "get" { "POST" } else { "GET" };
+        assert_eq!(ask(&app, (other, &path[1..]), None, None).await.status, 405, "{other} {path}");
+    }
+    app.stop().await;
+}

@@ -62,7 +62,17 @@ async fn tail_shows_each_event_once_also_over_a_restart_of_the_server() {
     let url = format!("http://{address}");
     let tail = Running::start(&mut site.command(&["tail", "--url", &url, "--from-start"]));
     let json = Running::start(&mut site.command(&["tail", "--url", &url, "--from-start", "--json"]));
-    let one = Running::start(&mut site.command(&["tail", "--url", &url, "--from-start", "--client-context", "c"]));
+    let one = Running::start(&mut site.command(&[
+        "tail",
+        "--url",
+        &url,
+        "--from-start",
+        "--client-context",
+        "c",
+        "--client-context",
+        "a\u{1b}[2J",
+    ]));
+    one.line();
     let line = tail.line();
     assert!(line.contains(" UTC  recordOperation.completed   a\\u{1b}[2J  "), "{line}");
     let event: Value = serde_json::from_str(&json.line()).unwrap();
@@ -92,8 +102,7 @@ async fn wait_tells_the_end_by_its_words_and_its_exit_code() {
     let mut site = Site::new();
     let server = site.serve();
     let url = server.admin_url("");
-    let mut wait =
-        |context: &str| Running::start(&mut site.command(&["wait", context, "--url", &url, "--timeout", "60s"]));
+    let wait = |context: &str| Running::start(&mut site.command(&["wait", context, "--url", &url, "--timeout", "60s"]));
     let (good, bad) = (wait("it's good"), wait("bad"));
     let (good_end, bad_end) = (site.recording("it's good"), site.recording("bad"));
     let graph = site.graph(&server);
