@@ -161,7 +161,8 @@ impl App {
         }
         self.intake_tasks.cancel();
         self.dispatch_tasks.cancel();
-        self.admin_server.stop(false).await;
+        // Whoever waited there is being answered; what rests is closed at once.
+        self.admin_server.stop(true).await;
         if tokio::time::timeout(left(), self.tasks.ended()).await.is_err() {
             tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
         }

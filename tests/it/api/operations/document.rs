@@ -79,13 +79,14 @@ async fn every_method_that_the_document_names_is_served_and_no_other() {
     app.stop().await;
 }
 
-/// The paths that sources of the API give to `resource`, with those of `COLLECTIONS` for the operations' own.
-fn routed(folder: &Path, found: &mut BTreeSet<String>) {
+/// The paths that sources of the API give to `resource`; one that is made from `path` is one in each collection of operations.
+fn routed(folder: &Path, collections: &[String], found: &mut BTreeSet<String>) {
     let named = Regex::new(r#"\bresource\(\s*"(/[^"]*)""#).unwrap();
+    let of_operations = Regex::new(r#"\bresource\(\s*(?:path,|&format!\("\{path\}([^"]*)")"#).unwrap();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            routed(&path, found);
+            routed(&path, collections, found);
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
@@ -97,14 +98,19 @@ fn routed(folder: &Path, found: &mut BTreeSet<String>) {
             );
         }
         found.extend(named.captures_iter(&text).map(|it| it[1].to_owned()));
-        if path.ends_with("operations/mod.rs") {
-            let collections = Regex::new(r#"const COLLECTIONS: \[&str; 2\] =\s*\["([^"]+)", "([^"]+)"\];"#).unwrap();
-            let collections = collections.captures(&text).expect("the collections are named");
-            for collection in [&collections[1], &collections[2]] {
-                found.extend(["", "/{id}", "/$count"].map(|rest| format!("{collection}{rest}")));
-            }
+        for rest in of_operations.captures_iter(&text) {
+            let rest = rest.get(1).map_or("", |rest| rest.as_str()).replace("{{", "{").replace("}}", "}");
+            found.extend(collections.iter().map(|collection| format!("{collection}{rest}")));
         }
     }
+}
+
+/// Where operations are, as the sources say.
+fn collections(api: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(api.join("operations/mod.rs")).unwrap();
+    let named = Regex::new(r#"const COLLECTIONS: \[&str; 2\] =\s*\["([^"]+)", "([^"]+)"\];"#).unwrap();
+    let named = named.captures(&text).expect("the collections are named");
+    vec![named[1].to_owned(), named[2].to_owned()]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +118,8 @@ async fn every_route_of_the_api_is_in_the_document() {
     let app = TestApp::start().await;
     let document = get(&app, "/openapi.json").await.body;
     let mut routes = BTreeSet::new();
-    routed(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api"), &mut routes);
+    let api = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api");
+    routed(&api, &collections(&api), &mut routes);
     assert!(routes.remove("/openapi.json"));
     assert!(routes.len() >= 6, "{routes:?}");
     let described: BTreeSet<String> =

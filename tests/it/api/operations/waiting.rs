@@ -77,8 +77,8 @@ pub fn waiting(admin: SocketAddr, path: &str) -> TcpStream {
 }
 
 /// What it is answered.
-pub fn answer(mut client: TcpStream) -> String {
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+pub fn answer(mut client: TcpStream, patience: Duration) -> String {
+    client.set_read_timeout(Some(patience)).unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).unwrap();
     answer
@@ -93,7 +93,7 @@ async fn a_stop_ends_waiting_at_once() {
     assert_eq!(get(&app, "/livez").await.status, 200);
     app.stop().await;
     for client in clients {
-        let answer = answer(client);
+        let answer = answer(client, PATIENCE);
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""status":"notStarted""#), "{answer}");
     }
 }
