@@ -46,9 +46,9 @@ async fn the_document_is_whole() {
         assert!(document.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference} leads nowhere");
     }
     let mut ids = BTreeSet::new();
+    let placeholder = Regex::new(r"\{(\w+)\}").unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let named: BTreeSet<&str> =
-            Regex::new(r"\{(\w+)\}").unwrap().captures_iter(path).map(|it| it.extract::<1>().1[0]).collect();
+        let named: BTreeSet<&str> = placeholder.captures_iter(path).map(|it| it.extract::<1>().1[0]).collect();
         for operation in item.as_object().unwrap().values() {
             let parameters = operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "path");
             let told: BTreeSet<&str> = parameters.map(|it| it["name"].as_str().unwrap()).collect();
