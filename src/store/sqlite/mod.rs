@@ -190,8 +190,8 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM newest_removed")?;
-    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM newest_removed")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
     Ok(Numbers::after(event, operation, quarantine))
 }

@@ -54,15 +54,8 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self {
-            shared,
-            now,
-            connection,
-            any_blocked: Cell::new(None),
-            woken: RefCell::default(),
-            changed: RefCell::default(),
-            given: RefCell::default(),
-        }
+        let (woken, changed, given) = Default::default();
+        Self { shared, now, connection, any_blocked: Cell::new(None), woken, changed, given }
     }
 
     /// The connection, for statements that are run once in a while.
