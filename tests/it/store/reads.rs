@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use reelhook::domain::{EventId, Operation, ResultInfo};
 use reelhook::odata::{Cursor, Filter, OrderBy, Property, Subject};
-use reelhook::store::operations::{Question, StreamedEvent};
+use reelhook::store::operations::{Created, NewOperation, Question, StreamedEvent};
 
 use crate::recording_sink::PATIENCE;
 
@@ -16,11 +16,13 @@ macro_rules! suite {
     ($open:path) => {
         tests!($open, reads:
             an_operation_is_got_by_any_spelling_of_its_id_and_by_its_call,
+            an_expectations_id_goes_on_naming_its_operation,
             only_get_has_the_token,
             pages_go_on_while_rows_come_and_go,
             a_list_of_a_call_holds_its_operations_alone,
             what_matches_is_counted,
             events_are_streamed_in_order_and_resumed,
+            a_streamed_event_carries_what_was_announced,
             an_event_that_retention_removed_still_marks_its_place,
             what_was_refused_holds_no_event_back,
             a_request_that_gave_up_holds_no_event_back,
@@ -85,6 +87,40 @@ pub async fn an_operation_is_got_by_any_spelling_of_its_id_and_by_its_call(test:
         assert_eq!(call(Some("c")).await, None);
     }
     assert!(test.operations.get(&id("another"), None).await.unwrap().is_none());
+}
+
+/// Announces an operation with metadata; returns the id that it has for now.
+async fn announce(test: &TestStore, context: &str) -> String {
+    let new = NewOperation {
+        id: None,
+        call_id: None,
+        tenant_id: None,
+        client_context: ClientContext::new(context),
+        status: Status::NotStarted,
+        metadata: Some("{\"order\":7}".into()),
+        sinks: Vec::new(),
+        expected_by: None,
+        allow_duplicate: false,
+    };
+    match test.operations.create(new).await.unwrap() {
+        Created::New(operation) => operation.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn an_expectations_id_goes_on_naming_its_operation(test: TestStore) {
+    let announced = announce(&test, "x").await;
+    let got = async |name: &str| test.operations.get(&id(name), None).await.unwrap().map(|operation| operation.id);
+    assert_eq!(got(&announced).await, Some(announced.clone()));
+    test.accept(vec![recording("1").context("x").to(&[])]).await;
+    for name in [announced.as_str(), "1"] {
+        assert_eq!(got(name).await.as_deref(), Some("1"));
+        let shown = test.store.operations(name).await.unwrap();
+        assert_eq!(shown.iter().map(|view| (view.id.as_str(), view.events.len())).collect::<Vec<_>>(), [("1", 1)]);
+        let filter = Filter::parse(&format!("id eq '{name}'")).unwrap();
+        let listed = found(&test, None, Some(&filter)).await;
+        assert_eq!(listed.len(), usize::from(name == "1"), "a filter asks for the id that it has");
+    }
 }
 
 pub async fn only_get_has_the_token(test: TestStore) {
@@ -307,6 +343,14 @@ pub async fn events_are_streamed_in_order_and_resumed(mut test: TestStore) {
         assert_eq!(events[2].event.data, "{\"a\":1}");
         test.reopen(|_| {}).await;
     }
+}
+
+pub async fn a_streamed_event_carries_what_was_announced(test: TestStore) {
+    announce(&test, "x").await;
+    test.accept(vec![recording("1").context("x").to(&[]), recording("2").context("y").to(&[])]).await;
+    let events = streamed(&test, None, ALL).await;
+    let metadata: Vec<_> = events.iter().map(|streamed| streamed.metadata.as_deref()).collect();
+    assert_eq!(metadata, [Some("{\"order\":7}"), None]);
 }
 
 pub async fn an_event_that_retention_removed_still_marks_its_place(mut test: TestStore) {
