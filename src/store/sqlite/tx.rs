@@ -59,16 +59,9 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self {
-            shared,
-            now,
-            connection,
-            any_blocked: Cell::new(None),
-            has_lookups: Cell::new(false),
-            woken: RefCell::default(),
-            changed: RefCell::default(),
-            given: RefCell::default(),
-        }
+        let (woken, changed, given) = Default::default();
+        let (any_blocked, has_lookups) = (Cell::new(None), Cell::new(false));
+        Self { shared, now, connection, any_blocked, has_lookups, woken, changed, given }
     }
 
     /// The connection, for statements that are run once in a while.
