@@ -33,6 +33,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod odata;
+pub mod tasks;
 pub mod telemetry;
 pub mod tls;
 

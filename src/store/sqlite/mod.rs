@@ -230,6 +230,10 @@ impl Store for SqliteStore {
         self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
     }
 
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
+    }
+
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
         self.writer.ask(move |tx| replay::route(tx, id, &deliveries)).await
     }
