@@ -15,6 +15,8 @@ mod contents;
 mod delivery;
 mod failure;
 mod ids;
+#[allow(dead_code, reason = "used from the next commit on")]
+mod kept;
 mod open;
 mod operation;
 mod operations;
@@ -32,6 +34,7 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -42,7 +45,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::failure::store_error;
 use self::ids::Numbers;
 use self::readers::Readers;
-use self::tx::{Shared, instant};
+use self::tx::{Shared, instant, micros};
 use self::writer::Writer;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
@@ -54,6 +57,9 @@ use super::{
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
+
+/// How long after its call an operation is lost where nothing else was said, in microseconds.
+const LOST_AFTER: i64 = 30_000_000;
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
@@ -93,6 +99,11 @@ impl SqliteStore {
         Self::start(settings, clock, (connection, seal), None)
     }
 
+    /// Sets how long after the end of its call an operation is lost: what was on its way may still come.
+    pub fn set_lost_after(&self, grace: Duration) {
+        self.shared.lost_after.store(micros(grace), Ordering::Relaxed);
+    }
+
     fn start(
         settings: &config::Store,
         clock: Clock,
@@ -107,6 +118,8 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            changes: Arc::default(),
+            lost_after: AtomicI64::new(LOST_AFTER),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;

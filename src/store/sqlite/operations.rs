@@ -51,6 +51,6 @@ impl Operations for SqliteStore {
         unbuilt()
     }
     fn changes(&self) -> Arc<Changes> {
-        Arc::default()
+        Arc::clone(&self.shared.changes)
     }
 }

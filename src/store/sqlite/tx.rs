@@ -1,6 +1,8 @@
 //! The transaction of one group of jobs: what a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -9,6 +11,7 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::SinkName;
+use crate::store::Changes;
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
@@ -28,6 +31,10 @@ pub struct Shared {
     pub disk: Disk,
     /// Numbers for rows.
     pub numbers: Numbers,
+    /// Who waits for what is committed.
+    pub changes: Arc<Changes>,
+    /// How long after its call an operation is lost, in microseconds.
+    pub lost_after: AtomicI64,
 }
 
 /// The transaction under way.

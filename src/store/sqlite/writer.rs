@@ -356,6 +356,8 @@ mod tests {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(folder.path(), 0),
             numbers: Numbers::after(0, 0),
+            changes: Arc::default(),
+            lost_after: Default::default(),
             settings,
         };
         (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)
