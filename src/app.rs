@@ -78,6 +78,7 @@ impl App {
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let metrics = Arc::new(Metrics::new());
         let sqlite = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
+        sqlite.set_lost_after(config.expectations.lost_after);
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
         let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
         let routes = Arc::new(Routes::new(&config.routes)?);
