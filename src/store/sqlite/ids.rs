@@ -18,22 +18,32 @@ const CHANCE_BITS: u32 = 8;
 /// The bits of a row's number: 62 are free, see RFC 9562 section 5.7.
 const ROW_BITS: u32 = 62 - CHANCE_BITS;
 
-/// Numbers for rows that are made outside the writer.
+/// Numbers for rows: some are made outside the writer, and none may be given twice.
 #[derive(Debug)]
 pub struct Numbers {
     events: AtomicI64,
+    operations: AtomicI64,
     quarantine: AtomicI64,
 }
 
 impl Numbers {
     /// Numbers after the last ones given.
-    pub fn after(event: i64, quarantine: i64) -> Self {
-        Self { events: AtomicI64::new(event), quarantine: AtomicI64::new(quarantine) }
+    pub fn after(event: i64, operation: i64, quarantine: i64) -> Self {
+        Self {
+            events: AtomicI64::new(event),
+            operations: AtomicI64::new(operation),
+            quarantine: AtomicI64::new(quarantine),
+        }
     }
 
     /// A number for an event.
     pub fn event(&self) -> i64 {
         self.events.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A number for an operation.
+    pub fn operation(&self) -> i64 {
+        self.operations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A number for a quarantine entry.

@@ -9,27 +9,33 @@
 //! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
+mod announce;
 mod answers;
+mod binding;
+mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
+mod ended_call;
 mod failure;
 mod ids;
-#[allow(dead_code, reason = "used from the next commit on")]
 mod kept;
 mod open;
 mod operation;
 mod operations;
+mod own;
 mod pauses;
 mod prepare;
 mod quarantine;
 mod readers;
+mod removal;
 mod replay;
 mod rows;
 mod schema;
 mod sweep;
 mod tx;
 mod views;
+mod watches;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -158,9 +164,10 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT coalesce(max(seq), 0) FROM events")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
-    Ok(Numbers::after(event, quarantine))
+    Ok(Numbers::after(event, operation, quarantine))
 }
 
 #[async_trait]

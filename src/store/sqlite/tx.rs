@@ -46,13 +46,16 @@ pub struct Tx<'a> {
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
     woken: RefCell<Vec<SinkName>>,
+    changed: RefCell<Vec<i64>>,
+    any_event: Cell<bool>,
 }
 
 impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self { shared, now, connection, any_blocked: Cell::new(None), woken: RefCell::default() }
+        let (woken, changed, any_event) = Default::default();
+        Self { shared, now, connection, any_blocked: Cell::new(None), woken, changed, any_event }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -91,6 +94,17 @@ impl<'a> Tx<'a> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
     /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {
@@ -114,10 +128,26 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Wakes whom [`Tx::wake`] named.
+    /// Has those told who wait for an operation, once this is committed.
+    pub fn changed(&self, operation: i64) {
+        self.changed.borrow_mut().push(operation);
+    }
+
+    /// Has those told who wait for events, once this is committed.
+    pub fn event_added(&self) {
+        self.any_event.set(true);
+    }
+
+    /// Wakes and tells whom the jobs named.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
+        }
+        for operation in self.changed.into_inner() {
+            self.shared.changes.operation_changed(operation);
+        }
+        if self.any_event.get() {
+            self.shared.changes.events_added();
         }
     }
 }
