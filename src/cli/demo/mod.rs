@@ -24,6 +24,8 @@ use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
 use crate::store::operations::Created;
 use crate::telemetry;
 
+/// What goes wrong on purpose is printed where it happens; what else goes wrong is logged.
+const LOGGED: &str = "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off";
 /// Once the scenario is played: between two notifications of the recordings that go on.
 const PACE: Duration = Duration::from_secs(1);
 /// How long the last deliveries are waited for.
@@ -48,7 +50,7 @@ pub struct Args {
 
 /// Runs until Ctrl-C or for the given time. Exit code 1 where an answer was not as it should be.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    telemetry::log::start("warn,reelhook::dispatch=off,reelhook::watch=off", false).map_err(anyhow::Error::msg)?;
+    telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
     let folder = tempfile::Builder::new().prefix("reelhook-demo-").tempdir().context("no temporary folder")?;
     let identity = Identity::new(Clock::system())?;
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
