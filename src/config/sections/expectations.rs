@@ -14,6 +14,6 @@ pub fn expectations(root: &mut Section<'_>) -> Expectations {
     let mut section = root.section_or_empty("expectations");
     Expectations {
         lost_after: section.or("lost_after", Duration::from_secs(30), duration(Duration::ZERO..=HOUR)),
-        default_within: section.read("default_within", duration(Duration::from_secs(1)..=30 * DAY)),
+        default_within: section.read("default_within", duration(Duration::from_secs(1)..=7 * DAY)),
     }
 }
