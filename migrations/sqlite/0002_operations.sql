@@ -36,12 +36,20 @@ CREATE TABLE watches (
 ) WITHOUT ROWID;
 CREATE INDEX watches_by_operation ON watches (operation);
 
--- The highest rows that were removed: a number is never given twice, since ids and pages name it.
-CREATE TABLE removed (event INTEGER NOT NULL, operation INTEGER NOT NULL);
-INSERT INTO removed VALUES (0, 0);
-
 -- Sinks that an operator paused.
 CREATE TABLE paused_sinks (
     sink      TEXT PRIMARY KEY,
     paused_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- The newest that were removed: a number is never given twice, since streams go on after it and changes name it.
+CREATE TABLE newest_removed (event INTEGER NOT NULL, operation INTEGER NOT NULL);
+INSERT INTO newest_removed VALUES (0, 0);
+CREATE TRIGGER event_removed AFTER DELETE ON events WHEN old.seq > (SELECT event FROM newest_removed)
+BEGIN
+    UPDATE newest_removed SET event = old.seq;
+END;
+CREATE TRIGGER operation_removed AFTER DELETE ON operations WHEN old.seq > (SELECT operation FROM newest_removed)
+BEGIN
+    UPDATE newest_removed SET operation = old.seq;
+END;

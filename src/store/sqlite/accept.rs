@@ -82,6 +82,8 @@ impl Job for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { prepared, decided, reply } = *self;
+        // Whoever gets a receipt can read the event, unless an earlier one is under way.
+        drop(prepared.given);
         let receipt = outcome.map(|()| {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {
@@ -129,7 +131,6 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     if let Some(call_id) = &item.ended_call {
         watches::call_ended(tx, call_id, received_at)?;
     }
-    tx.event_added();
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
     let stored = Stored::New { event: item.id, order, id_conflict, ambiguous };

@@ -17,7 +17,7 @@ const RESOURCE_TYPE: &str = "recordOperation";
 pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
     let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
-    let seq = tx.shared.numbers.event();
+    let seq = tx.event_number();
     let id = EventId(ids::of_event(seq, tx.now));
     let data = serde_json::Value::Object(operation.to_json()).to_string();
     let sealed = contents::seal(&tx.shared.seal, id, None, (&data, b""))?;
@@ -51,7 +51,6 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
         delivery::insert(tx, new, &row)?;
     }
     tx.changed(number);
-    tx.event_added();
     Ok(())
 }
 

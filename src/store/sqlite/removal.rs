@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! 1. What is removed leaves nothing that could find it: Graph's next word of it is a new operation's.
-//! 2. The number of what was removed is not given again.
+//! 2. The number of what was removed is not given again: the schema keeps it.
 
 use rusqlite::params;
 
@@ -22,7 +22,7 @@ pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure
     if let Some(lookup) = lookup {
         tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, event])?;
     }
-    tx.execute("UPDATE removed SET event = ?1 WHERE event < ?1", [event]).map(drop)
+    Ok(())
 }
 
 /// Removes an operation that has no events, with its expectation.
@@ -34,7 +34,6 @@ pub fn operation(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     for id in announced.into_iter().chain(named) {
         tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [operation_lookup(&id), operation])?;
     }
-    tx.execute("UPDATE removed SET operation = ?1 WHERE operation < ?1", [operation])?;
     tx.changed(operation);
     Ok(())
 }

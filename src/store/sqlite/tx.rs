@@ -15,7 +15,7 @@ use crate::store::Changes;
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
-use crate::store::sqlite::ids::Numbers;
+use crate::store::sqlite::ids::{Given, Numbers};
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -47,15 +47,22 @@ pub struct Tx<'a> {
     any_blocked: Cell<Option<bool>>,
     woken: RefCell<Vec<SinkName>>,
     changed: RefCell<Vec<i64>>,
-    any_event: Cell<bool>,
+    given: RefCell<Vec<Given>>,
 }
 
 impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        let (woken, changed, any_event) = Default::default();
-        Self { shared, now, connection, any_blocked: Cell::new(None), woken, changed, any_event }
+        Self {
+            shared,
+            now,
+            connection,
+            any_blocked: Cell::new(None),
+            woken: RefCell::default(),
+            changed: RefCell::default(),
+            given: RefCell::default(),
+        }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -128,17 +135,20 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Has those told who wait for an operation, once this is committed.
+    /// Has whoever waits for an operation told once this is committed.
     pub fn changed(&self, operation: i64) {
         self.changed.borrow_mut().push(operation);
     }
 
-    /// Has those told who wait for events, once this is committed.
-    pub fn event_added(&self) {
-        self.any_event.set(true);
+    /// A number for an event that is made within the transaction. It is under way until that ends.
+    pub fn event_number(&self) -> i64 {
+        let given = self.shared.numbers.events(1);
+        let number = given.first();
+        self.given.borrow_mut().push(given);
+        number
     }
 
-    /// Wakes and tells whom the jobs named.
+    /// Tells whom [`Tx::wake`] and [`Tx::changed`] named.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
@@ -146,13 +156,17 @@ impl<'a> Tx<'a> {
         for operation in self.changed.into_inner() {
             self.shared.changes.operation_changed(operation);
         }
-        if self.any_event.get() {
-            self.shared.changes.events_added();
-        }
     }
 }
 
 impl Shared {
+    /// Tells streams of events, where more may be read than when this was last called.
+    pub fn tell_of_events(&self) {
+        if self.numbers.has_moved() {
+            self.changes.events_added();
+        }
+    }
+
     /// Looks how much of the database's file is free: two numbers of its header.
     ///
     /// # Errors
