@@ -59,6 +59,7 @@ pub struct App {
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
     config: Config,
+    no_more_waiting: CancellationToken,
     public_server: ServerHandle,
     admin_server: ServerHandle,
     intake_tasks: CancellationToken,
@@ -86,6 +87,7 @@ impl App {
         let all_sinks = Arc::new(sinks.clone());
         let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());
         let tasks = Tasks::default();
+        let no_more_waiting = CancellationToken::new();
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
         let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
@@ -124,6 +126,7 @@ impl App {
                 rejections: Arc::clone(&intake.rejections),
                 clock: clock.clone(),
                 stopping: tasks.stopping(),
+                no_more_waiting: no_more_waiting.clone(),
             },
             console::routes(actix_web::web::Data::new(console)),
         )?;
@@ -144,6 +147,7 @@ impl App {
             operations,
             pauses,
             config,
+            no_more_waiting,
             public_server: public_handle,
             admin_server: admin_handle,
             intake_tasks,
@@ -163,6 +167,7 @@ impl App {
         let grace = self.config.server.shutdown_grace;
         let left = || grace.saturating_sub(began.elapsed()).max(LEAST_DRAIN);
         self.tasks.begin_stop();
+        self.no_more_waiting.cancel();
         tracing::info!(?grace, "stopping: not ready any more");
         tokio::time::sleep(self.config.server.shutdown_delay).await;
         let in_flight = self.public_server.stop(true);
