@@ -120,6 +120,7 @@ impl App {
                 store: Arc::clone(&store),
                 operations: Arc::clone(&operations),
                 sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+                default_within: config.expectations.default_within,
                 pauses: Arc::clone(&pauses),
                 routes: Arc::clone(&routes),
                 metrics: Arc::clone(&metrics),
