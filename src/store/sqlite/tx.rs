@@ -155,7 +155,7 @@ impl<'a> Tx<'a> {
         number
     }
 
-    /// Tells whom [`Tx::wake`] and [`Tx::changed`] named.
+    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
