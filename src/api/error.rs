@@ -153,7 +153,8 @@ impl From<Denied> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let mut answer = match error {
-            StoreError::Full | StoreError::Busy | StoreError::Slow | StoreError::Closed => Self::unavailable(),
+            StoreError::Full | StoreError::Busy | StoreError::Closed => Self::unavailable(),
+            StoreError::Slow => Self::bad_request("invalidQueryOption", error.to_string()),
             StoreError::Locked { .. } | StoreError::Unusable(_) | StoreError::Database(_) => {
                 let message = "something failed inside; the server's log says what, under this request-id";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "generalException", message)

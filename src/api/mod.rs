@@ -6,6 +6,7 @@ mod deliveries;
 mod error;
 mod events;
 mod json;
+mod listener;
 mod openapi;
 mod operations;
 mod preferences;
@@ -92,9 +93,10 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .configure(console.clone())
             .default_service(web::route().to(not_found))
     };
+    let max_connections = listener::prepare(&listener)?;
     let server = HttpServer::new(app)
         .workers(1)
-        .max_connections(256)
+        .max_connections(max_connections)
         .client_request_timeout(Duration::from_secs(5))
         .shutdown_timeout(1)
         .disable_signals()
