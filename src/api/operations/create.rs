@@ -131,11 +131,20 @@ mod tests {
     use crate::domain::ClientContext;
     use serde_json::json;
 
+    const WITHIN: Option<Duration> = Some(Duration::from_secs(900));
+
     fn read(body: Value) -> Result<NewOperation, String> {
         let now = "2026-11-24T08:00:00Z".parse().unwrap();
         let of_call = GraphId::new("57DAB8B1894C409AB240BD8BEAE78896");
-        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now, None));
+        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now, WITHIN));
         announced.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_announcement_that_names_no_deadline_has_the_default_one() {
+        let expected_by = |body| read(body).unwrap().expected_by.map(|at| at.to_string());
+        assert_eq!(expected_by(json!({ "clientContext": "ctx" })).as_deref(), Some("2026-11-24T08:15:00Z"));
+        assert_eq!(expected_by(json!({ "clientContext": "ctx", "expectWithin": null })), None);
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::simulator::client::Post;
 use crate::simulator::payload::{Recording, Seed};
 use crate::simulator::scenario::{self, Channels, Part, Step};
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
-use crate::store::operations::Created;
 use crate::telemetry;
 
 /// What goes wrong on purpose is printed where it happens; what else goes wrong is logged.
@@ -143,13 +142,13 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow:
     Ok(())
 }
 
-/// What a bot does with POST /v1.0/communications/calls/{callId}/operations.
+/// What a bot says to the admin listener before it records.
 async fn announce(app: &App, story: &Story) -> anyhow::Result<()> {
-    for (what, new) in story.announced() {
-        match app.operations.create(new).await? {
-            Created::New(_) => say!("{}  expected: {what}", now()),
-            Created::Same(_) | Created::Taken(_) => anyhow::bail!("{what}: it was announced before"),
-        }
+    let bot = Client::new(&format!("http://{}", app.admin))?;
+    for (what, post) in story.announced() {
+        let answer = bot.send(post).await?;
+        anyhow::ensure!(answer.status == 201, "{what}: found the answer {}, expected 201", answer.status);
+        say!("{}  expected: {what}", now());
     }
     Ok(())
 }

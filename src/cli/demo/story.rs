@@ -1,15 +1,12 @@
 //! What the demo's bot announces, and what becomes of it: recordings in time, late, lost and never; and what goes wrong
 //! beside them. One of each thing that the console has a page for.
 
-use jiff::SignedDuration;
+use serde_json::json;
 
 use super::setting::TENANT;
-use crate::clock::Clock;
-use crate::domain::{ClientContext, GraphId, SinkName, Status};
 use crate::simulator::client::Post;
 use crate::simulator::payload::{Change, Recording, Seed, calls};
 use crate::simulator::{Graph, SimulatorError};
-use crate::store::operations::NewOperation;
 
 /// The case that the CRM refuses.
 pub const REFUSED: &str = "support-2005";
@@ -40,25 +37,23 @@ impl Story {
         }
     }
 
-    /// What the bot says before it records.
-    pub fn announced(&self) -> Vec<(&'static str, NewOperation)> {
-        let until = |seconds| Clock::system().now() + SignedDuration::from_secs(seconds);
-        let new = |recording: &Recording, seconds| NewOperation {
-            id: None,
-            call_id: GraphId::new(&recording.call.to_string()),
-            tenant_id: Some(TENANT.into()),
-            client_context: ClientContext::new(recording.client_context.as_str()),
-            status: Status::NotStarted,
-            metadata: Some(r#"{"customer":"Contoso","agent":"Adele Vance"}"#.into()),
-            sinks: vec![SinkName::new("crm")],
-            expected_by: Some(until(seconds)),
-            allow_duplicate: false,
+    /// What the bot says before it records, over the API.
+    pub fn announced(&self) -> Vec<(&'static str, Post)> {
+        let new = |recording: &Recording, within: &str| {
+            let body = json!({
+                "clientContext": recording.client_context,
+                "expectWithin": within,
+                "metadata": { "customer": "Contoso", "agent": "Adele Vance" },
+                "sinks": ["crm"],
+            });
+            let path = format!("/v1.0/communications/calls/{}/operations", recording.call);
+            Post::new(path, body.to_string()).header("content-type", "application/json")
         };
         vec![
-            ("support-2001 within 30 s: it will come in time", new(&self.in_time, 30)),
-            ("support-2002 within 3 s: it will come too late", new(&self.late, 3)),
-            ("support-2003 within 30 s: its caller will hang up first", new(&self.lost, 30)),
-            ("support-2004 within 3 s: it will never come", new(&self.never, 3)),
+            ("support-2001 within 30 s: it will come in time", new(&self.in_time, "PT30S")),
+            ("support-2002 within 3 s: it will come too late", new(&self.late, "PT3S")),
+            ("support-2003 within 30 s: its caller will hang up first", new(&self.lost, "PT30S")),
+            ("support-2004 within 3 s: it will never come", new(&self.never, "PT3S")),
         ]
     }
 
