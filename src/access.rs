@@ -55,12 +55,22 @@ impl Access {
         if scopes.contains(&scope) { Ok(()) } else { Err(Denied::Scope) }
     }
 
+    /// Whether a token is needed; otherwise the `Host` decides.
+    pub fn needs_token(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
     fn scopes(&self, token: &[u8]) -> Option<&[Scope]> {
+        self.known(token).map(|known| known.scopes.as_slice())
+    }
+
+    /// The configured token that this one is.
+    pub fn known(&self, token: &[u8]) -> Option<&AdminToken> {
         let sha256 = Sha256::digest(token);
         let mut found = None;
         for known in &self.tokens {
             if bool::from(known.sha256.ct_eq(sha256.as_slice())) {
-                found = Some(known.scopes.as_slice());
+                found = Some(known);
             }
         }
         found
