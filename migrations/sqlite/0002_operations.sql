@@ -39,3 +39,11 @@ CREATE TABLE paused_sinks (
     sink      TEXT PRIMARY KEY,
     paused_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- The newest event that was removed: a number is never given twice, since a stream goes on after it.
+CREATE TABLE newest_removed (event INTEGER NOT NULL);
+INSERT INTO newest_removed VALUES (0);
+CREATE TRIGGER event_removed AFTER DELETE ON events WHEN old.seq > (SELECT event FROM newest_removed)
+BEGIN
+    UPDATE newest_removed SET event = old.seq;
+END;

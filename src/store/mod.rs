@@ -243,6 +243,9 @@ pub enum StoreError {
     /// More waits for the writer than it may hold. Answer 503; retrying later is safe.
     #[error("the store has more writes waiting than it takes; retrying later is safe")]
     Busy,
+    /// A question of the API's would take too long. The same one will again; a narrower one may not.
+    #[error("the question would take too long: narrow the filter, or leave out the order")]
+    Slow,
     /// The store is closing. Answer 503.
     #[error("the store is closing")]
     Closed,

@@ -74,6 +74,8 @@ impl Job for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { prepared, decided, reply } = *self;
+        // Whoever gets a receipt can read the event, unless an earlier one is under way.
+        drop(prepared.given);
         let receipt = outcome.map(|()| {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {
@@ -100,7 +102,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
         if item.lookup.is_none() && operation::has_bytes(tx, &known, &item.hash, since)? {
             return duplicate();
         }
-        taken = Some(operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?);
+        let told = operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?;
+        tx.changed(told.seq);
+        taken = Some(told);
     }
     let op = taken.as_ref().map(|taken| (taken.seq, taken.order));
     let previous = taken.as_ref().and_then(|taken| taken.previous.clone());

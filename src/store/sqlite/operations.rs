@@ -1,11 +1,13 @@
-//! The operations as a resource.
+//! The operations as a resource: who does what is asked.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::SqliteStore;
+use super::listing::Search;
+use super::stream::Stretch;
+use super::{SqliteStore, listing, stream};
 use crate::domain::{EventId, GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, Due, NewOperation, Question, StreamedEvent, Updated};
@@ -17,14 +19,17 @@ fn unbuilt<T>() -> Result<T, StoreError> {
 
 #[async_trait]
 impl Operations for SqliteStore {
-    async fn list(&self, _question: Question<'_>) -> Result<Vec<Operation>, StoreError> {
-        unbuilt()
+    async fn list(&self, question: Question<'_>) -> Result<Vec<Operation>, StoreError> {
+        let search = Search::page(&question);
+        self.question(move |connection, shared| listing::page(connection, &shared.seal, search)).await
     }
-    async fn count(&self, _call_id: Option<&GraphId>, _filter: Option<&Filter>) -> Result<u64, StoreError> {
-        unbuilt()
+    async fn count(&self, call_id: Option<&GraphId>, filter: Option<&Filter>) -> Result<u64, StoreError> {
+        let search = Search::count(call_id, filter);
+        self.question(move |connection, _| listing::count(connection, search)).await
     }
-    async fn get(&self, _id: &GraphId, _call_id: Option<&GraphId>) -> Result<Option<Operation>, StoreError> {
-        unbuilt()
+    async fn get(&self, id: &GraphId, call_id: Option<&GraphId>) -> Result<Option<Operation>, StoreError> {
+        let (id, call_id) = (id.clone(), call_id.cloned());
+        self.read(move |connection, shared| listing::get(connection, &shared.seal, (&id, call_id.as_ref()))).await
     }
     async fn create(&self, _new: NewOperation) -> Result<Created, StoreError> {
         unbuilt()
@@ -44,13 +49,15 @@ impl Operations for SqliteStore {
     async fn raise(&self, _due: Due, _deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
         unbuilt()
     }
-    async fn stream(&self, _after: Option<EventId>, _limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
-        unbuilt()
+    async fn stream(&self, after: Option<EventId>, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        let stretch = Stretch::after(after, &self.shared.numbers);
+        self.read(move |connection, shared| stream::events(connection, &shared.seal, (stretch, limit))).await
     }
     async fn newest_event(&self) -> Result<Option<EventId>, StoreError> {
-        unbuilt()
+        let horizon = self.shared.numbers.horizon();
+        self.read(move |connection, _| stream::newest(connection, horizon)).await
     }
     fn changes(&self) -> Arc<Changes> {
-        Arc::default()
+        Arc::clone(&self.shared.changes)
     }
 }

@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::ids::Given;
 use super::tx::Shared;
 use super::{contents, ids};
 use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub items: Vec<Item>,
     /// The others.
     pub quarantined: Vec<Entry>,
+    /// Holds the items' numbers while they are under way.
+    pub given: Given,
 }
 
 /// One proven notification, ready to be written.
@@ -68,10 +71,12 @@ impl Prepared {
     /// Sealing failed, or an event has more deliveries than a store can number.
     pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
         let received_at = batch.received_at.as_microsecond();
-        let items = batch.accepted.into_iter().map(|accepted| item(accepted, received_at, shared));
+        let given = shared.numbers.events(batch.accepted.len());
+        let numbered = (given.first()..).zip(batch.accepted);
+        let items = numbered.map(|(seq, accepted)| item((seq, accepted), received_at, shared));
         let items = items.collect::<Result<_, _>>()?;
         let quarantined = batch.quarantined.into_iter().map(|it| entry(&it, shared)).collect::<Result<_, _>>()?;
-        Ok(Self { received_at, items, quarantined })
+        Ok(Self { received_at, items, quarantined, given })
     }
 
     /// What it holds in memory, roughly.
@@ -81,7 +86,7 @@ impl Prepared {
     }
 }
 
-fn item(accepted: Accepted, received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
+fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
     let mut notification = notification.into_notification();
     // Two routes to one sink are one delivery: the first route's.
@@ -95,7 +100,6 @@ fn item(accepted: Accepted, received_at: i64, shared: &Shared) -> Result<Item, S
         }
     }
     check_number_of(&deliveries)?;
-    let seq = shared.numbers.event();
     let id = EventId(ids::of_event(seq, received_at));
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);

@@ -71,7 +71,7 @@ impl Writer {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let checkpoints = Checkpoints::start(&mut connection, &shared.settings.path)?;
         let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
-        let answers = Answers::start().map_err(unstarted)?;
+        let answers = Answers::start(Arc::clone(&shared)).map_err(unstarted)?;
         let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -356,6 +356,8 @@ mod tests {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(folder.path(), 0),
             numbers: Numbers::after(0, 0),
+            changes: Arc::default(),
+            lost_after: Default::default(),
             settings,
         };
         (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)

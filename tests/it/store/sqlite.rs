@@ -38,8 +38,8 @@ fn copy_of_the_files(test: &TestStore) -> TempDir {
 fn after_a_kill(test: &TestStore) -> TestStore {
     let copy = copy_of_the_files(test);
     let settings = settings(&copy);
-    let store = open_sqlite(&settings, test.clock.clone()).unwrap();
-    TestStore { store, clock: test.clock.clone(), settings, open: open_sqlite, _folder: copy }
+    let (store, operations) = open_sqlite(&settings, test.clock.clone()).unwrap();
+    TestStore { store, operations, clock: test.clock.clone(), settings, open: open_sqlite, _folder: copy }
 }
 
 fn is_on_disk(folder: &Path, text: &[u8]) -> bool {

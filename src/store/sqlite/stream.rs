@@ -1,0 +1,53 @@
+//! The events as a stream: in the order of their numbers, up to the horizon (see [`super::ids`]).
+//!
+//! **Invariants**
+//! 1. The horizon is read before the rows are: what it covers is durable then, so that nothing is passed over.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::ids::{Numbers, event_row};
+use super::rows::event_id;
+use super::views::{EVENT_COLUMNS, N_EVENT_COLUMNS, event_in};
+use crate::domain::EventId;
+use crate::store::operations::StreamedEvent;
+use crate::store::seal::Seal;
+
+/// A stretch of the stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Stretch {
+    after: i64,
+    up_to: i64,
+}
+
+impl Stretch {
+    /// What may be read now after an event, which may be gone: its id names its place. An event whose number was not given
+    /// out yet is of another store, and everything here comes after it.
+    pub fn after(event: Option<EventId>, numbers: &Numbers) -> Self {
+        let after = event.map(|id| event_row(id.0)).filter(|number| *number <= numbers.last_event());
+        Self { after: after.unwrap_or_default(), up_to: numbers.horizon() }
+    }
+}
+
+/// The first events of a stretch.
+pub fn events(
+    connection: &Connection,
+    seal: &Seal,
+    (stretch, limit): (Stretch, usize),
+) -> rusqlite::Result<Vec<StreamedEvent>> {
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS}, (SELECT metadata FROM expectations WHERE operation = op_seq) \
+         FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
+    );
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let found = statement.query_map(params![stretch.after, stretch.up_to, limit], |row| {
+        Ok(StreamedEvent { event: event_in(row, seal)?, metadata: row.get(N_EVENT_COLUMNS)? })
+    })?;
+    found.collect()
+}
+
+/// The last event up to a horizon.
+pub fn newest(connection: &Connection, horizon: i64) -> rusqlite::Result<Option<EventId>> {
+    let sql = "SELECT id FROM events WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1";
+    connection.prepare_cached(sql)?.query_row([horizon], |row| event_id(row, 0)).optional()
+}
