@@ -22,6 +22,8 @@ use crate::domain::EventId;
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
 
+/// The rows that a page begins with.
+const FIRST: usize = 15;
 /// The most rows sent at a time.
 const MOST: usize = 50;
 /// The least time between two looks at the store.
@@ -87,8 +89,9 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// The events that a page begins with, and the id that the stream goes on after.
 pub async fn newest(desk: &Desk) -> Result<(Vec<Row>, String), Problem> {
-    let newest = desk.console.operations.newest_event().await?;
-    Ok((Vec::new(), newest.map(|id| id.to_string()).unwrap_or_default()))
+    let latest = desk.console.operations.latest(FIRST).await?;
+    let after = latest.first().map(|it| it.event.id.to_string()).unwrap_or_default();
+    Ok((latest.iter().map(|it| Row::of(&it.event)).collect(), after))
 }
 
 async fn events(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {

@@ -57,6 +57,10 @@ impl Operations for SqliteStore {
         let horizon = self.shared.numbers.horizon();
         self.read(move |connection, _| stream::newest(connection, horizon)).await
     }
+    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        let horizon = self.shared.numbers.horizon();
+        self.read(move |connection, shared| stream::latest(connection, &shared.seal, (horizon, limit))).await
+    }
     fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)
     }

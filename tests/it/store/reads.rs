@@ -350,7 +350,8 @@ pub async fn a_resumed_stream_passes_over_nothing_while_many_accept(test: TestSt
             std::thread::spawn(move || {
                 for request in 0..REQUESTS {
                     // Each third one is refused, after its numbers were given.
-                    let sinks: Vec<String> = (0..if request % 3 == 0 { 5000 } else { 0 }).map(|n| n.to_string()).collect();
+                    let sinks: Vec<String> =
+                        (0..if request % 3 == 0 { 5000 } else { 0 }).map(|n| n.to_string()).collect();
                     let sinks: Vec<&str> = sinks.iter().map(String::as_str).collect();
                     let told = ["a", "b"].map(|part| recording(&format!("{intake}-{request}-{part}")).to(&sinks));
                     let batch = Batch { received_at, accepted: told.into(), quarantined: Vec::new() };
