@@ -23,7 +23,7 @@ use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
 use crate::store::operations::Question;
 
 /// How many operations a page looks at where their expectations' state is asked for.
-const LOOKED_AT: usize = 1_000;
+const LOOKED_AT: usize = 500;
 /// What can be asked for.
 const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
 
