@@ -22,8 +22,10 @@ CREATE TABLE expectations (
     state       TEXT NOT NULL,
     expected_by INTEGER,
     metadata    TEXT,                              -- a JSON object
-    sinks       TEXT NOT NULL                      -- a JSON array of names
+    sinks       TEXT NOT NULL,                     -- a JSON array of names
+    waits_for   TEXT                               -- the client context ('': none) until Graph's id is known
 );
+CREATE INDEX expectations_waiting ON expectations (waits_for) WHERE waits_for IS NOT NULL;
 
 -- When the watch is to speak of an operation. kind: 0 overdue, 1 lost.
 CREATE TABLE watches (
@@ -40,10 +42,14 @@ CREATE TABLE paused_sinks (
     paused_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- The newest event that was removed: a number is never given twice, since a stream goes on after it.
-CREATE TABLE newest_removed (event INTEGER NOT NULL);
-INSERT INTO newest_removed VALUES (0);
+-- The newest that were removed: a number is never given twice, since streams go on after it and changes name it.
+CREATE TABLE newest_removed (event INTEGER NOT NULL, operation INTEGER NOT NULL);
+INSERT INTO newest_removed VALUES (0, 0);
 CREATE TRIGGER event_removed AFTER DELETE ON events WHEN old.seq > (SELECT event FROM newest_removed)
 BEGIN
     UPDATE newest_removed SET event = old.seq;
+END;
+CREATE TRIGGER operation_removed AFTER DELETE ON operations WHEN old.seq > (SELECT operation FROM newest_removed)
+BEGIN
+    UPDATE newest_removed SET operation = old.seq;
 END;

@@ -23,10 +23,11 @@ const CHANCE_BITS: u32 = 8;
 /// The bits of a row's number: 62 are free, see RFC 9562 section 5.7.
 const ROW_BITS: u32 = 62 - CHANCE_BITS;
 
-/// Numbers for rows that are made outside the writer.
+/// Numbers for rows: some are made outside the writer, and none may be given twice.
 #[derive(Debug)]
 pub struct Numbers {
     events: Arc<Mutex<Events>>,
+    operations: AtomicI64,
     quarantine: AtomicI64,
 }
 
@@ -48,9 +49,13 @@ pub struct Given {
 
 impl Numbers {
     /// Numbers after the last ones given.
-    pub fn after(event: i64, quarantine: i64) -> Self {
+    pub fn after(event: i64, operation: i64, quarantine: i64) -> Self {
         let events = Events { last: event, under_way: BTreeSet::new(), told: event };
-        Self { events: Arc::new(Mutex::new(events)), quarantine: AtomicI64::new(quarantine) }
+        Self {
+            events: Arc::new(Mutex::new(events)),
+            operations: AtomicI64::new(operation),
+            quarantine: AtomicI64::new(quarantine),
+        }
     }
 
     /// Numbers for so many events.
@@ -80,6 +85,11 @@ impl Numbers {
         let mut events = self.events.lock();
         let horizon = events.horizon();
         std::mem::replace(&mut events.told, horizon) < horizon
+    }
+
+    /// A number for an operation.
+    pub fn operation(&self) -> i64 {
+        self.operations.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A number for a quarantine entry.
@@ -182,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_horizon_lies_below_what_is_under_way_and_jumps_when_it_ends() {
-        let numbers = Numbers::after(7, 0);
+        let numbers = Numbers::after(7, 0, 0);
         assert_eq!((numbers.horizon(), numbers.has_moved()), (7, false), "at the start nothing is under way");
         let (first, none, second, third) = (numbers.events(2), numbers.events(0), numbers.events(1), numbers.events(3));
         assert_eq!((first.first(), second.first(), third.first(), numbers.last_event()), (8, 10, 11, 13));
@@ -197,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_horizon_grows_and_covers_all_that_ended(steps in prop::collection::vec((any::<bool>(), 0usize..4), 0..60)) {
-            let numbers = Numbers::after(0, 0);
+            let numbers = Numbers::after(0, 0, 0);
             let mut under_way: Vec<Given> = Vec::new();
             let mut known = 0;
             for (gives, n) in steps {

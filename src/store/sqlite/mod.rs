@@ -9,10 +9,14 @@
 //! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
+mod announce;
 mod answers;
+mod binding;
+mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
+mod ended_call;
 mod failure;
 mod ids;
 mod kept;
@@ -20,9 +24,11 @@ mod listing;
 mod open;
 mod operation;
 mod operations;
+mod own;
 mod prepare;
 mod quarantine;
 mod readers;
+mod removal;
 mod replay;
 mod rows;
 mod schema;
@@ -30,6 +36,7 @@ mod stream;
 mod sweep;
 mod tx;
 mod views;
+mod watches;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -184,8 +191,9 @@ impl SqliteStore {
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM newest_removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM newest_removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
-    Ok(Numbers::after(event, quarantine))
+    Ok(Numbers::after(event, operation, quarantine))
 }
 
 #[async_trait]

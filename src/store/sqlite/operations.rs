@@ -6,16 +6,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::listing::Search;
+use super::prepare::{check_number_of, each_sink_once};
 use super::stream::Stretch;
-use super::{SqliteStore, listing, stream};
+use super::tx::instant;
+use super::{SqliteStore, announce, change, listing, removal, stream, watches};
 use crate::domain::{EventId, GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, Due, NewOperation, Question, StreamedEvent, Updated};
 use crate::store::{Changes, Operations, StoreError};
-
-fn unbuilt<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unusable("not built yet".into()))
-}
 
 #[async_trait]
 impl Operations for SqliteStore {
@@ -31,23 +29,30 @@ impl Operations for SqliteStore {
         let (id, call_id) = (id.clone(), call_id.cloned());
         self.read(move |connection, shared| listing::get(connection, &shared.seal, (&id, call_id.as_ref()))).await
     }
-    async fn create(&self, _new: NewOperation) -> Result<Created, StoreError> {
-        unbuilt()
+    async fn create(&self, new: NewOperation) -> Result<Created, StoreError> {
+        if self.shared.disk.is_low() {
+            return Err(StoreError::Full);
+        }
+        self.writer.ask(move |tx| announce::create(tx, &new)).await
     }
-    async fn update(&self, _number: i64, _version: Option<i64>, _change: Change) -> Result<Updated, StoreError> {
-        unbuilt()
+    async fn update(&self, number: i64, version: Option<i64>, change: Change) -> Result<Updated, StoreError> {
+        self.writer.ask(move |tx| change::update(tx, number, version, &change)).await
     }
-    async fn delete(&self, _number: i64, _version: Option<i64>, _force: bool) -> Result<Deleted, StoreError> {
-        unbuilt()
+    async fn delete(&self, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, StoreError> {
+        self.writer.ask(move |tx| removal::delete(tx, number, version, force)).await
     }
-    async fn due(&self, _limit: usize) -> Result<Vec<Due>, StoreError> {
-        unbuilt()
+    async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
+        let now = self.shared.clock.now().as_microsecond();
+        self.read(move |connection, shared| watches::due(connection, &shared.seal, now, limit)).await
     }
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {
-        unbuilt()
+        Ok(self.read(|connection, _| watches::next(connection)).await?.map(instant))
     }
-    async fn raise(&self, _due: Due, _deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
-        unbuilt()
+    async fn raise(&self, due: Due, mut deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
+        each_sink_once(&mut deliveries);
+        check_number_of(&deliveries)?;
+        let (number, watch) = (due.operation.number, (due.watch, due.at));
+        self.writer.ask(move |tx| watches::raise(tx, number, watch, &deliveries)).await
     }
     async fn stream(&self, after: Option<EventId>, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
         let stretch = Stretch::after(after, &self.shared.numbers);

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use super::ids::Given;
 use super::tx::Shared;
-use super::{contents, ids};
-use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
+use super::{contents, ended_call, ids};
+use crate::domain::{Channel, Event, EventId, GraphId, NewDelivery, Notification, Quarantined, Reason};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -48,6 +48,8 @@ pub struct Item {
     pub sealed: Vec<u8>,
     /// What routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
+    /// The call of which it says that it has ended.
+    pub ended_call: Option<GraphId>,
 }
 
 /// One quarantine entry, ready to be written.
@@ -89,20 +91,12 @@ impl Prepared {
 fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
     let mut notification = notification.into_notification();
-    // Two routes to one sink are one delivery: the first route's.
-    let mut at = 0;
-    while at < deliveries.len() {
-        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
-        if is_repeat {
-            deliveries.remove(at);
-        } else {
-            at += 1;
-        }
-    }
+    each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
     let id = EventId(ids::of_event(seq, received_at));
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);
+    let ended_call = ended_call::of(&notification);
     let operation = notification.operation();
     let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
     let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
@@ -116,7 +110,7 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     };
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
-    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries })
+    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries, ended_call })
 }
 
 fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
@@ -125,6 +119,19 @@ fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError
     let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
     let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
     Ok(Entry { id, channel: quarantined.channel, reason: quarantined.reason, n_bytes, sealed })
+}
+
+/// Two routes to one sink are one delivery: the first route's.
+pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
+    let mut at = 0;
+    while at < deliveries.len() {
+        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
+        if is_repeat {
+            deliveries.remove(at);
+        } else {
+            at += 1;
+        }
+    }
 }
 
 /// Refuses more deliveries than an event's rows can be numbered for.

@@ -101,6 +101,17 @@ impl<'a> Tx<'a> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
     /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {

@@ -355,7 +355,7 @@ mod tests {
             seal,
             mailboxes: Mailboxes::default(),
             disk: Disk::new(folder.path(), 0),
-            numbers: Numbers::after(0, 0),
+            numbers: Numbers::after(0, 0, 0),
             changes: Arc::default(),
             lost_after: Default::default(),
             settings,
