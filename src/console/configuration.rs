@@ -5,6 +5,7 @@
 //!    cannot be one: of addresses the host, of headers the names.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -15,7 +16,6 @@ use url::Url;
 use super::gate::Desk;
 use super::page::{Frame, show};
 use super::problem::Problem;
-use super::shown::{bytes, duration};
 use crate::config::{self, ClientContextMatch, Config, Scope, SinkDispatch, Subscriptions};
 use crate::sinks::KINDS;
 
@@ -74,6 +74,21 @@ fn list<T: Display>(values: &[T], empty: &str) -> String {
         [] => empty.to_owned(),
         values => values.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
     }
+}
+
+/// A duration as the config spells it, exactly.
+fn duration(value: Duration) -> String {
+    in_units(value.as_millis(), &[(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")], "0s")
+}
+
+/// A size as the config spells it, exactly.
+fn bytes(n: u64) -> String {
+    in_units(n.into(), &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")], "0B")
+}
+
+fn in_units(n: u128, units: &[(u128, &str)], none: &str) -> String {
+    let fits = units.iter().find(|(unit, _)| n > 0 && n.is_multiple_of(*unit));
+    fits.map_or_else(|| none.to_owned(), |(unit, name)| format!("{}{name}", n / unit))
 }
 
 fn server(config: &Config) -> Section {
@@ -241,6 +256,15 @@ fn route(it: &config::Route) -> Section {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_told_exactly_and_as_the_config_spells_them() {
+        assert_eq!(duration(Duration::from_millis(2500)), "2500ms");
+        assert_eq!(duration(Duration::from_secs(86_400 * 30)), "30d");
+        assert_eq!(duration(Duration::ZERO), "0s");
+        assert_eq!(bytes(1 << 20), "1MiB");
+        assert_eq!(bytes((1 << 20) + 1), "1048577B");
+    }
 
     #[test]
     fn nothing_that_may_be_a_secret_is_shown() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by panicking")]
 
 mod config;
+mod console;
 mod corpus;
 mod dialects;
 mod dispatch;
