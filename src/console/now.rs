@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use jiff::Timestamp;
 
 use super::gate::Desk;
 use super::live::{self, Row};
@@ -13,6 +14,7 @@ use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
 use super::shown::{duration, number};
 use crate::config::Scope;
+use crate::telemetry::Minute;
 
 #[derive(Template)]
 #[template(path = "now.html")]
@@ -56,14 +58,12 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let (slow, dropped) = metrics.slow_shares(now);
     let (rows, after) = live::newest(&desk).await?;
     let sinks = sinks(&desk);
-    // The last minute is not over: the one before it says how much arrives.
-    let per_minute = minutes.iter().rev().nth(1).map_or(0, |minute| minute.n_accepted);
     let page = Page {
         frame: visitor.frame("now"),
         accepted: accepted(&minutes),
         answers: answers(&minutes),
         ground: GROUND,
-        per_minute: number(per_minute),
+        per_minute: number(last_minute(&minutes, now)),
         slow: format!("{:.1} %", slow * 100.0),
         // Graph delays above 10 %, and drops above 15 % over 10 s.
         slow_tone: if dropped > 0.15 {
@@ -80,6 +80,13 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         after,
     };
     show(&request, &visitor, &page)
+}
+
+/// How much was accepted in the last 60 s: this minute, and the share of the one before that is not longer ago.
+fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
+    let n = |back: usize| minutes.iter().rev().nth(back).map_or(0, |minute| minute.n_accepted);
+    let left = 60 - u64::try_from(now.as_second().rem_euclid(60)).unwrap_or_default();
+    n(0) + (n(1) * left).div_ceil(60)
 }
 
 fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {

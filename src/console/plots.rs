@@ -60,7 +60,7 @@ pub fn accepted(minutes: &[Minute]) -> Bars {
 /// How long answers took in the last minutes. Graph calls those over 3 s slow, and drops what takes over 10 s.
 pub fn answers(minutes: &[Minute]) -> Bars {
     const LABELS: [&str; N_BUCKETS] =
-        ["1 ms", "", "5 ms", "", "25 ms", "", "0.1 s", "", "0.5 s", "", "3 s", "10 s", "more"];
+        ["1 ms", "", "5 ms", "", "25 ms", "", "0.1 s", "", "0.5 s", "", "3 s", "", "> 10 s"];
     let values: Vec<u64> = (0..N_BUCKETS).map(|at| minutes.iter().map(|minute| minute.answers[at]).sum()).collect();
     let bars = bars(&values, |at| {
         let tone = ["good", "warn", "bad"][at.saturating_sub(N_BUCKETS - 3)];

@@ -71,6 +71,11 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
         return None;
     }
     let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
+    match (deliveries.len(), n(DeliveryState::Delivered)) {
+        (1, 1) => return Some("Its delivery arrived.".into()),
+        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries arrived.")),
+        _ => {}
+    }
     let mut parts = Vec::new();
     let mut part = |n: u64, what: &str| {
         if n > 0 {

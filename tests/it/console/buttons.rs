@@ -92,8 +92,9 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_matched_nothing_is_routed_after_the_routes_were_mended() {
-    let settings =
-        |context: &str| format!("[[routes]]\nname = \"x\"\nclient_context = {{ prefix = \"{context}\" }}\nsinks = [\"first\"]\n");
+    let settings = |context: &str| {
+        format!("[[routes]]\nname = \"x\"\nclient_context = {{ prefix = \"{context}\" }}\nsinks = [\"first\"]\n")
+    };
     let mut app = TestApp::start_with(Settings { routes: settings("other"), ..Settings::default() }).await;
     record(&mut app, "lost-1").await;
     let browser = Browser::new(&app);
