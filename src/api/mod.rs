@@ -1,9 +1,15 @@
 //! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
 
+mod address;
+mod caller;
 mod deliveries;
+mod error;
 mod events;
+mod json;
+mod listener;
 mod openapi;
 mod operations;
+mod preferences;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,14 +17,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route};
+use tokio_util::sync::CancellationToken;
+
+use self::caller::{Administrator, Reader, Writer};
+use self::error::ApiError;
+use self::json::BodyRoom;
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
+use crate::odata::SkipTokens;
 use crate::routing::Routes;
 use crate::store::{Operations, Store, StoreError};
 use crate::telemetry::{Metrics, Rejections};
@@ -36,6 +50,8 @@ pub struct Admin {
     pub operations: Arc<dyn Operations>,
     /// The names of the sinks.
     pub sinks: Vec<SinkName>,
+    /// When an announced operation that names no deadline is overdue; `None`: never.
+    pub default_within: Option<Duration>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
     /// Which way an event goes.
@@ -48,6 +64,8 @@ pub struct Admin {
     pub clock: Clock,
     /// Set when the server is about to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Cancelled then: whoever lets a client wait answers now.
+    pub no_more_waiting: CancellationToken,
 }
 
 /// Serves operators on `listener` until the returned server is stopped.
@@ -60,29 +78,65 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let (admin, access) = (Data::new(admin), Data::from(access));
+    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
+    let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
     let app = move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
+            .app_data(tokens.clone())
+            .app_data(room.clone())
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
-            .configure(operations::routes)
-            .configure(events::routes)
-            .configure(deliveries::routes)
-            .configure(openapi::routes)
+            .configure(resources)
             .configure(console.clone())
             .default_service(web::route().to(not_found))
     };
+    let max_connections = listener::prepare(&listener)?;
     let server = HttpServer::new(app)
         .workers(1)
-        .max_connections(256)
+        .max_connections(max_connections)
         .client_request_timeout(Duration::from_secs(5))
         .shutdown_timeout(1)
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())
+}
+
+/// Graph's versions: what differs between them is not served here.
+const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
+
+/// The API's resources, under each version.
+fn resources(config: &mut ServiceConfig) {
+    config.configure(openapi::routes);
+    for version in VERSIONS {
+        let scope = web::scope(version)
+            .wrap(from_fn(error::exchange))
+            .configure(operations::routes)
+            .configure(events::routes)
+            .configure(deliveries::routes)
+            .default_service(web::route().to(no_such_resource));
+        config.service(scope);
+    }
+}
+
+/// A resource at `path`, with a route for each method; others are refused with the methods that there are.
+fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
+    let mut allow = Vec::new();
+    let mut resource = web::resource(path);
+    for (method, route) in routes {
+        allow.push(method.to_string());
+        resource = resource.route(route.method(method));
+    }
+    let allow = allow.join(", ");
+    let others =
+        move |_reader: Reader| std::future::ready(Err::<HttpResponse, _>(ApiError::method_not_allowed(&allow)));
+    resource.default_service(web::route().to(others))
+}
+
+async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found())
 }
 
 /// Alive: the event loop answers. Never looks at the store, a sink or a provider: their trouble is no reason to be killed.
@@ -121,7 +175,7 @@ async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest)
 fn refused(denied: Denied) -> HttpResponse {
     match denied {
         Denied::Token => HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).finish(),
-        Denied::Host | Denied::Scope => HttpResponse::Forbidden().finish(),
+        Denied::Host | Denied::Origin | Denied::Scope => HttpResponse::Forbidden().finish(),
     }
 }
 

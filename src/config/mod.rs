@@ -49,6 +49,8 @@ pub struct Config {
     pub calls: Option<Calls>,
     /// The subscription channel; `None` where it is not configured.
     pub subscriptions: Option<Subscriptions>,
+    /// Operations that were announced, and must end.
+    pub expectations: Expectations,
     /// What holds for every sink unless the sink says otherwise.
     pub dispatch: Dispatch,
     /// The sinks, by name.
@@ -192,6 +194,15 @@ pub struct Certificate {
     pub thumbprint: Option<String>,
 }
 
+/// `[expectations]`
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// How long after the end of a call its operations that have not ended are lost.
+    pub lost_after: Duration,
+    /// When an announced operation that names no deadline is overdue; `None`: never.
+    pub default_within: Option<Duration>,
+}
+
 /// `[dispatch]`
 #[derive(Clone, Debug)]
 pub struct Dispatch {
@@ -208,7 +219,8 @@ pub struct SinkDispatch {
     pub timeout: Duration,
     /// Fresh deliveries held in memory; the others wait in the store.
     pub queue: usize,
-    /// The delay before each attempt; when they are used up the delivery is a dead letter.
+    /// The delay before each attempt, of which the first is none: it is made at once. When they are used up the
+    /// delivery is a dead letter.
     pub retry: Vec<Duration>,
     /// The share by which a delay is varied, 0 to 1.
     pub jitter: f64,

@@ -51,6 +51,9 @@ fn sections(config: &Config) -> Vec<Section> {
         || section("[subscriptions]", vec![row("subscriptions", NOT_SET)]),
         |subscriptions| section("[subscriptions]", of_subscriptions(subscriptions)),
     ));
+    let within = config.expectations.default_within.map_or_else(|| "not set: never overdue".to_owned(), duration);
+    let lost_after = duration(config.expectations.lost_after);
+    sections.push(section("[expectations]", vec![row("lost_after", lost_after), row("default_within", within)]));
     sections.push(section("[dispatch]", dispatch(&config.dispatch.defaults)));
     sections.extend(config.sinks.iter().map(|it| section(&format!("[sinks.{}]", it.name), sink(it))));
     sections.extend(config.routes.iter().map(route));

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use super::problem::Problem;
 use super::sessions::Sessions;
 use super::{Console, page::Frame};
+use crate::access::Caller;
 use crate::config::Scope;
 use crate::domain::Reason;
 
@@ -63,7 +64,7 @@ pub struct Visitor {
     /// What proves that a form is from a page of this visitor.
     pub form: String,
     is_new: bool,
-    scopes: Vec<Scope>,
+    caller: Option<Caller>,
 }
 
 impl Desk {
@@ -91,11 +92,14 @@ impl Desk {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
             };
-            Visitor { who: Some(session.who), scopes: session.scopes, ..self.visitor(cookie.to_owned(), false) }
+            let who = Some(session.caller.name().to_owned());
+            Visitor { who, caller: Some(session.caller), ..self.visitor(cookie.to_owned(), false) }
         } else {
-            self.check_host(request)?;
-            let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
-            Visitor { scopes, ..self.stranger(request)? }
+            let caller = self.console.access.caller(request.headers()).map_err(|_denied| {
+                self.console.metrics.rejected("admin", Reason::AdminAccess);
+                Problem::Host
+            })?;
+            Visitor { caller: Some(caller), ..self.stranger(request)? }
         };
         if visitor.may(scope) { Ok(visitor) } else { Err(Problem::Scope(scope)) }
     }
@@ -141,7 +145,7 @@ impl Desk {
         if !self.may_try(request) {
             return Err(Problem::TooMany);
         }
-        let Some(known) = self.console.access.known(token.trim().as_bytes()) else {
+        let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
             self.console.metrics.rejected("admin", Reason::AdminAccess);
             tracing::warn!(peer = ?request.peer_addr(), "a login to the console was refused");
             return Err(Problem::Token);
@@ -150,22 +154,15 @@ impl Desk {
         if let Some(old) = cookie(request) {
             self.sessions.end(old);
         }
+        tracing::info!(who = known.name(), "logged in to the console");
         self.sessions.begin(&new, known, self.console.clock.now());
-        tracing::info!(who = %known.name, "logged in to the console");
         Ok(new)
-    }
-
-    fn check_host(&self, request: &HttpRequest) -> Result<(), Problem> {
-        self.console.access.check(request, Scope::Read).map_err(|_denied| {
-            self.console.metrics.rejected("admin", Reason::AdminAccess);
-            Problem::Host
-        })
     }
 
     fn visitor(&self, cookie: String, is_new: bool) -> Visitor {
         let proof = self.key.as_ref().map(|key| hmac::sign(key, cookie.as_bytes()));
         let form = proof.map(|proof| URL_SAFE_NO_PAD.encode(proof)).unwrap_or_default();
-        Visitor { who: None, cookie, form, is_new, scopes: Vec::new() }
+        Visitor { who: None, cookie, form, is_new, caller: None }
     }
 
     fn may_try(&self, request: &HttpRequest) -> bool {
@@ -185,7 +182,7 @@ impl Desk {
 impl Visitor {
     /// Whether this visitor may do what `scope` opens.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+        self.caller.as_ref().is_some_and(|caller| caller.may(scope))
     }
 
     /// What stands around each page; `current` is the page's name in the navigation.

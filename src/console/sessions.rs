@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use crate::config::{AdminToken, Scope};
+use crate::access::Caller;
 
 /// The most sessions at a time; beyond it the one that was idle longest ends.
 const MAX_SESSIONS: usize = 1_000;
@@ -21,10 +21,8 @@ const IDLE: SignedDuration = SignedDuration::from_hours(8);
 /// A login.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// The token's name.
-    pub who: String,
-    /// What it opens.
-    pub scopes: Vec<Scope>,
+    /// Whose it is, and what it opens.
+    pub caller: Caller,
     seen_at: Timestamp,
 }
 
@@ -34,15 +32,14 @@ pub struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
 impl Sessions {
     /// Begins one under a cookie's value.
-    pub fn begin(&self, cookie: &str, token: &AdminToken, now: Timestamp) {
+    pub fn begin(&self, cookie: &str, caller: Caller, now: Timestamp) {
         let mut sessions = self.0.lock();
         sessions.retain(|_, session| !session.is_over(now));
         if sessions.len() >= MAX_SESSIONS {
             let idlest = sessions.iter().min_by_key(|(_, session)| session.seen_at).map(|(key, _)| *key);
             idlest.and_then(|key| sessions.remove(&key));
         }
-        let session = Session { who: token.name.clone(), scopes: token.scopes.clone(), seen_at: now };
-        sessions.insert(key(cookie), session);
+        sessions.insert(key(cookie), Session { caller, seen_at: now });
     }
 
     /// The session of a cookie; it is not idle now.
@@ -77,16 +74,19 @@ fn key(cookie: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Access;
+    use crate::config::{AdminToken, Scope};
 
-    fn token() -> AdminToken {
-        AdminToken { name: "ops".into(), sha256: [0; 32], scopes: vec![Scope::Read] }
+    fn caller() -> Caller {
+        let token = AdminToken { name: "ops".into(), sha256: Sha256::digest("ops").into(), scopes: vec![Scope::Read] };
+        Access::new(vec![token]).owner(b"ops").unwrap()
     }
 
     #[test]
     fn an_idle_session_ends_and_a_used_one_goes_on() {
         let (sessions, start) = (Sessions::default(), Timestamp::UNIX_EPOCH);
         let hours = |n| start + SignedDuration::from_hours(n);
-        sessions.begin("a", &token(), start);
+        sessions.begin("a", caller(), start);
         assert!(sessions.touch("a", hours(7)).is_some());
         assert!(sessions.has("a", hours(14)), "seven hours after it was used");
         assert!(sessions.touch("a", hours(16)).is_none());
@@ -97,7 +97,7 @@ mod tests {
         let (sessions, start) = (Sessions::default(), Timestamp::UNIX_EPOCH);
         for n in 0..=MAX_SESSIONS {
             let at = start + SignedDuration::from_secs(i64::try_from(n).unwrap());
-            sessions.begin(&n.to_string(), &token(), at);
+            sessions.begin(&n.to_string(), caller(), at);
         }
         assert_eq!(sessions.0.lock().len(), MAX_SESSIONS);
         assert!(!sessions.has("0", start) && sessions.has("1", start));
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_session_that_was_ended_is_over() {
         let sessions = Sessions::default();
-        sessions.begin("a", &token(), Timestamp::UNIX_EPOCH);
+        sessions.begin("a", caller(), Timestamp::UNIX_EPOCH);
         sessions.end("a");
         assert!(!sessions.has("a", Timestamp::UNIX_EPOCH));
     }

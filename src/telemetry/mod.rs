@@ -20,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::domain::{Channel, Dialect, Order, Reason};
+use crate::domain::{Channel, Dialect, Order, Reason, Watch};
 
 pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
 pub use rejections::Rejections;
@@ -53,6 +53,7 @@ pub struct Metrics {
     sink_dead: Family<SinkLabels, Gauge>,
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_paused: Family<SinkLabels, Gauge>,
+    raised: Family<KindLabels, Counter>,
     window: Mutex<VecDeque<Slice>>,
     minutes: Minutes,
 }
@@ -91,6 +92,10 @@ struct SinkLabels {
 struct SinkResultLabels {
     sink: String,
     result: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
 }
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
@@ -154,6 +159,7 @@ impl Metrics {
             sink_dead: Family::default(),
             sink_oldest: Family::default(),
             sink_paused: Family::default(),
+            raised: Family::default(),
             window: Mutex::new(VecDeque::new()),
             minutes: Minutes::default(),
         };
@@ -198,7 +204,12 @@ impl Metrics {
             "Age of the oldest delivery that waits",
             self.sink_oldest.clone(),
         );
-        r.register("sink_paused", "1 while a sink asked to be left alone", self.sink_paused.clone());
+        r.register(
+            "sink_paused",
+            "1 while nothing is attempted: the sink asked to be left alone, or an operator paused it",
+            self.sink_paused.clone(),
+        );
+        r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
     }
 
     /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).
@@ -256,6 +267,11 @@ impl Metrics {
     pub fn attempt(&self, sink: &str, result: &'static str, took: Duration) {
         self.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).inc();
         self.attempt_seconds.get_or_create(&SinkLabels { sink: sink.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// An operation was said to be overdue or lost.
+    pub fn expectation_raised(&self, watch: Watch) {
+        self.raised.get_or_create(&KindLabels { kind: watch.as_str() }).inc();
     }
 
     /// A sink is paused, or no longer.

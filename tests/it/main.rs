@@ -1,6 +1,7 @@
 //! The tests that need more than one file: one binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by panicking")]
 
+mod api;
 mod config;
 mod console;
 mod corpus;
@@ -9,6 +10,7 @@ mod dispatch;
 mod end_to_end;
 mod floors;
 mod on_disk;
+mod pauses;
 mod process;
 mod quarantine;
 mod readme;
@@ -18,3 +20,4 @@ mod sinks;
 mod store;
 mod test_app;
 mod threats;
+mod watch;

@@ -43,10 +43,10 @@ impl Operations for SqliteStore {
     }
     async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
         let now = self.shared.clock.now().as_microsecond();
-        self.read(move |connection, shared| watches::due(connection, &shared.seal, now, limit)).await
+        self.read_by(&self.readers, move |connection, shared| watches::due(connection, &shared.seal, now, limit)).await
     }
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.read(|connection, _| watches::next(connection)).await?.map(instant))
+        Ok(self.read_by(&self.readers, |connection, _| watches::next(connection)).await?.map(instant))
     }
     async fn raise(&self, due: Due, mut deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
         each_sink_once(&mut deliveries);
@@ -65,6 +65,9 @@ impl Operations for SqliteStore {
     async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
         let horizon = self.shared.numbers.horizon();
         self.read(move |connection, shared| stream::latest(connection, &shared.seal, (horizon, limit))).await
+    }
+    fn page_key(&self) -> [u8; 32] {
+        self.shared.seal.sub_key("pages")
     }
     fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)

@@ -47,6 +47,7 @@ pub struct Tx<'a> {
     any_blocked: Cell<Option<bool>>,
     woken: RefCell<Vec<SinkName>>,
     changed: RefCell<Vec<i64>>,
+    any_watch: Cell<bool>,
     given: RefCell<Vec<Given>>,
 }
 
@@ -61,6 +62,7 @@ impl<'a> Tx<'a> {
             any_blocked: Cell::new(None),
             woken: RefCell::default(),
             changed: RefCell::default(),
+            any_watch: Cell::new(false),
             given: RefCell::default(),
         }
     }
@@ -140,6 +142,11 @@ impl<'a> Tx<'a> {
         self.changed.borrow_mut().push(operation);
     }
 
+    /// Has the watch look for the nearest deadline once this is committed.
+    pub fn watch_moved(&self) {
+        self.any_watch.set(true);
+    }
+
     /// A number for an event that is made within the transaction. It is under way until that ends.
     pub fn event_number(&self) -> i64 {
         let given = self.shared.numbers.events(1);
@@ -148,13 +155,16 @@ impl<'a> Tx<'a> {
         number
     }
 
-    /// Tells whom [`Tx::wake`] and [`Tx::changed`] named.
+    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
         }
         for operation in self.changed.into_inner() {
             self.shared.changes.operation_changed(operation);
+        }
+        if self.any_watch.get() {
+            self.shared.changes.watches_moved();
         }
     }
 }

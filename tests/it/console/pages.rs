@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+use reelhook::domain::{ClientContext, Status};
+use reelhook::store::operations::NewOperation;
+
 use super::{Browser, PAYLOAD, record};
 use crate::recording_sink::{PATIENCE, RecordingSink};
 use crate::test_app::{CLIENT_STATE, Settings, TestApp};
@@ -158,6 +162,35 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_expectation_is_shown_with_its_state_and_found_by_it() {
+    let app = TestApp::start().await;
+    let new = NewOperation {
+        id: None,
+        call_id: None,
+        tenant_id: None,
+        client_context: ClientContext::new(PAYLOAD),
+        status: Status::NotStarted,
+        metadata: Some(serde_json::json!({ "note": PAYLOAD }).to_string()),
+        sinks: Vec::new(),
+        expected_by: Some(app.clock.now() + SignedDuration::from_secs(60)),
+        allow_duplicate: false,
+    };
+    app.operations.create(new).await.unwrap();
+    let browser = Browser::new(&app);
+    assert_eq!(browser.page("/operations?state=waiting").await.count("operation-row"), 1);
+    assert_eq!(browser.page("/operations?state=overdue").await.count("operation-row"), 0);
+    app.advance(61);
+    app.first.wait_for(1).await;
+    let list = browser.page("/operations?state=overdue&status=notStarted").await;
+    assert_eq!(list.count("operation-row"), 1);
+    let page = browser.page(&list.links("/operations/").remove(0)).await;
+    assert!(page.has("state") && page.body.contains(">overdue<") && page.body.contains(">deadline<"), "{}", page.body);
+    assert!(page.body.contains("It is overdue: no end was reported in time"));
+    assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_configuration_shows_every_documented_key_and_no_secret() {
     let app = TestApp::start().await;
     let page = Browser::new(&app).page("/configuration").await;
@@ -178,7 +211,8 @@ fn documented() -> BTreeSet<String> {
         if let Some(name) = line.strip_prefix('[') {
             section = name.trim_matches(['[', ']']).to_owned();
         } else if let Some((key, _)) = line.split_once(" = ")
-            && ["server", "store", "calls", "subscriptions", "dispatch", "log"].contains(&section.as_str())
+            && ["server", "store", "calls", "subscriptions", "expectations", "dispatch", "log"]
+                .contains(&section.as_str())
         {
             keys.insert(key.to_owned());
         }

@@ -1,5 +1,6 @@
 //! What arrives from the internet, one test for each threat, by its number.
 
+mod admin;
 mod answers;
 mod auth;
 mod claims;
