@@ -3,6 +3,7 @@
 
 mod api;
 mod config;
+mod console;
 mod corpus;
 mod dialects;
 mod dispatch;
