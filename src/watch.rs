@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::domain::{ClientContext, NewDelivery, Operation, RouteName, RoutingKey};
+use crate::domain::{ClientContext, NewDelivery, Operation, RouteName, RoutingKey, SinkName};
 use crate::routing::Routes;
 use crate::store::operations::Due;
 use crate::store::{Operations, StoreError};
@@ -107,8 +107,8 @@ impl Watcher {
     /// Where the event goes.
     fn deliveries(&self, operation: &Operation) -> Vec<NewDelivery> {
         let named = operation.expectation.iter().flat_map(|expectation| &expectation.sinks);
-        let to_named = |sink: &_| NewDelivery {
-            sink: Clone::clone(sink),
+        let to_named = |sink: &SinkName| NewDelivery {
+            sink: sink.clone(),
             route: RouteName::new(ROUTE),
             captures: BTreeMap::new(),
         };
