@@ -180,6 +180,13 @@ impl Watch {
         }
     }
 
+    /// An answer whose body is a stream goes on after its handler is through.
+    fn told(&self) {
+        if matches!(self.phase.get(), Phase::Rest | Phase::Over) {
+            self.until.set(Instant::now() + KEEP_ALIVE);
+        }
+    }
+
     fn answered(&self, is_last: bool) {
         let (phase, rest) = if is_last { (Phase::Over, HEAD_TIMEOUT) } else { (Phase::Rest, KEEP_ALIVE) };
         self.phase.set(phase);
@@ -260,6 +267,7 @@ impl AsyncWrite for Connection {
                 // Reading goes on, and nobody waits for that yet.
                 cx.waker().wake_by_ref();
             }
+            this.watch.told();
             return Poll::Ready(written);
         }
         this.stalled_until.get_or_insert_with(|| Instant::now() + STALL_TIMEOUT);

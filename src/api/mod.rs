@@ -56,6 +56,8 @@ pub struct Admin {
     pub operations: Arc<dyn Operations>,
     /// The names of the sinks.
     pub sinks: Vec<SinkName>,
+    /// When an announced operation that names no deadline is overdue; `None`: never.
+    pub default_within: Option<Duration>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
     /// Which way an event goes.
@@ -82,10 +84,10 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
     let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
     let max_connections = listener::prepare(&listener)?;
     let settings = connections::Settings { workers: 1, max_connections, shutdown_grace: SHUTDOWN_GRACE };
+    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
     let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
     connections::serve(listener, settings, refusals, move || {
         App::new()
