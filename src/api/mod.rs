@@ -21,7 +21,7 @@ use actix_web::dev::Server;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource, Route};
+use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
 use tokio_util::sync::CancellationToken;
 
 use self::caller::{Reader, Writer};
@@ -31,6 +31,7 @@ use self::json::BodyRoom;
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
+use crate::connections::{self, Refusals};
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
 use crate::odata::SkipTokens;
@@ -40,6 +41,10 @@ use crate::telemetry::{Metrics, Rejections};
 
 /// How long a commit may take before the server calls itself not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is being answered.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// The label of this listener in the rejection metric.
+const PATH: &str = "admin";
 /// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -78,8 +83,11 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     console: C,
 ) -> std::io::Result<Server> {
     let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
+    let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
+    let max_connections = listener::prepare(&listener)?;
+    let settings = connections::Settings { workers: 1, max_connections, shutdown_grace: SHUTDOWN_GRACE };
     let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
-    let app = move || {
+    connections::serve(listener, settings, refusals, move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
@@ -91,16 +99,7 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .configure(resources)
             .configure(console.clone())
             .default_service(web::route().to(not_found))
-    };
-    let max_connections = listener::prepare(&listener)?;
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(max_connections)
-        .client_request_timeout(Duration::from_secs(5))
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    })
 }
 
 /// Graph's versions: what differs between them is not served here.
@@ -165,7 +164,7 @@ fn not_ready(reason: &'static str) -> HttpResponse {
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
-        admin.rejections.note("admin", Reason::AdminAccess, None);
+        admin.rejections.note(PATH, Reason::AdminAccess, None);
         return refused(denied);
     }
     HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))

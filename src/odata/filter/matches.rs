@@ -103,10 +103,9 @@ mod tests {
 
     #[test]
     fn only_what_each_match_must_have_is_demanded() {
-        let demands = |filter: &str| {
-            Filter::parse(filter).unwrap().demands(Property::ClientContext).map(str::to_owned)
-        };
-        for filter in ["clientContext eq 'x'", "status ne 'failed' and (resultInfo/code eq 1 and clientContext eq 'x')"] {
+        let demands = |filter: &str| Filter::parse(filter).unwrap().demands(Property::ClientContext).map(str::to_owned);
+        for filter in ["clientContext eq 'x'", "status ne 'failed' and (resultInfo/code eq 1 and clientContext eq 'x')"]
+        {
             assert_eq!(demands(filter).as_deref(), Some("x"), "{filter}");
         }
         for filter in [

@@ -194,8 +194,7 @@ mod tests {
     fn the_horizon_lies_below_what_is_under_way_and_jumps_when_it_ends() {
         let numbers = Numbers::after(7, 0, 0);
         assert_eq!((numbers.horizon(), numbers.has_moved()), (7, false), "at the start nothing is under way");
-        let (first, none, second, third) =
-            (numbers.events(2), numbers.events(0), numbers.events(1), numbers.events(3));
+        let (first, none, second, third) = (numbers.events(2), numbers.events(0), numbers.events(1), numbers.events(3));
         assert_eq!((first.first(), second.first(), third.first(), numbers.last_event()), (8, 10, 11, 13));
         drop((none, second));
         assert_eq!((numbers.horizon(), numbers.has_moved()), (7, false));

@@ -155,3 +155,106 @@ fn column_without_index(property: Property) -> &'static str {
         other => column(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::odata::{OrderBy, Subject};
+    use crate::store::sqlite::schema;
+    use rusqlite::StatementStatus;
+
+    const N: i64 = 20_000;
+    /// What a page of 50 may cost, in SQLite's instructions.
+    const CHEAP: i32 = 4_000;
+
+    /// Many operations: one in four runs, 2 have the same call, 20 the client context `c-7`.
+    fn database() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let stable = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
+        connection.set_db_config(stable, true).unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < ?1) \
+                   INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
+                   SELECT x, 'op-' || x, printf('%08x-call', x / 2), 'c-' || (x % (?1 / 20)), \
+                   CASE x % 4 WHEN 0 THEN 'running' ELSE 'completed' END, x % 4 > 0, x * 1000, x FROM n";
+        connection.execute(sql, [N]).unwrap();
+        connection.execute("INSERT INTO lookups VALUES (?1, 77)", [operation_lookup("op-77")]).unwrap();
+        connection
+    }
+
+    struct Asked {
+        rows: Vec<i64>,
+        n_instructions: i32,
+        plan: String,
+    }
+
+    fn ask(connection: &Connection, question: &Question<'_>) -> Asked {
+        let search = Search::page(question);
+        let plan = format!("EXPLAIN QUERY PLAN {}", search.sql);
+        let mut plan = connection.prepare(&plan).unwrap();
+        let plan = plan.query_map(params_from_iter(&search.values), |row| row.get::<_, String>(3)).unwrap();
+        let plan = plan.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+        let mut statement = connection.prepare(&search.sql).unwrap();
+        let rows = statement.query_map(params_from_iter(&search.values), |row| row.get(0)).unwrap();
+        let rows = rows.collect::<Result<_, _>>().unwrap();
+        Asked { rows, n_instructions: statement.get_status(StatementStatus::VmStep), plan }
+    }
+
+    #[test]
+    fn a_page_costs_the_same_wherever_it_begins() {
+        let connection = database();
+        for (filter, order, index) in [
+            ("", "createdDateTime desc", "operations_by_creation"),
+            ("", "createdDateTime", "operations_by_creation"),
+            ("createdDateTime ge 1970-01-01T00:00:01Z", "createdDateTime desc", "operations_by_creation"),
+            ("status eq 'running'", "createdDateTime desc", "operations_by_status"),
+            ("status eq 'running'", "createdDateTime", "operations_by_status"),
+            ("clientContext eq 'c-8'", "createdDateTime desc", "operations_by_context"),
+            ("status eq 'running' and clientContext eq 'c-8'", "createdDateTime desc", "operations_by_context"),
+            ("clientContext eq 'c-8' and not (status eq 'failed')", "createdDateTime", "operations_by_context"),
+        ] {
+            let order = OrderBy::parse(order).unwrap();
+            let filter = (!filter.is_empty()).then(|| Filter::parse(filter).unwrap());
+            let middle = Subject { created_at: jiff::Timestamp::from_microsecond(N * 500).ok(), ..Subject::default() };
+            let cursor = order.cursor(&middle, N / 2);
+            for after in [None, Some(&cursor)] {
+                let question = Question { call_id: None, filter: filter.as_ref(), order: &order, after, limit: 50 };
+                let asked = ask(&connection, &question);
+                let plan = &asked.plan;
+                assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+                assert!(asked.n_instructions < CHEAP, "{filter:?}: {} instructions, {plan}", asked.n_instructions);
+                assert!(!asked.rows.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_few_operations_looks_at_few() {
+        let connection = database();
+        let call = GraphId::new("00000026-call").unwrap();
+        let cursor =
+            OrderBy::default().cursor(&Subject { created_at: Some(jiff::Timestamp::MAX), ..Subject::default() }, N);
+        for (call_id, filter, expected) in [
+            (None, "id eq 'op-77'", vec![77]),
+            (None, "id eq 'op-77' and status eq 'completed' and clientContext eq 'c-77'", vec![77]),
+            (None, "id eq 'op-77' and clientContext eq 'another'", vec![]),
+            (None, "callId eq '00000026-call'", vec![77, 76]),
+            (Some(&call), "status eq 'running'", vec![76]),
+            (Some(&call), "createdDateTime gt 1970-01-01T00:00:00Z", vec![77, 76]),
+            (Some(&call), "callId eq 'another'", vec![]),
+        ] {
+            let filter = Filter::parse(filter).unwrap();
+            for after in [None, Some(&cursor)] {
+                let order = &OrderBy::default();
+                let asked = ask(&connection, &Question { call_id, filter: Some(&filter), order, after, limit: 50 });
+                assert_eq!(asked.rows, expected, "{filter}");
+                assert!(
+                    asked.n_instructions < CHEAP,
+                    "{filter}: {} instructions, {}",
+                    asked.n_instructions,
+                    asked.plan
+                );
+            }
+        }
+    }
+}

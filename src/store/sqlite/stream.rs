@@ -51,3 +51,75 @@ pub fn newest(connection: &Connection, horizon: i64) -> rusqlite::Result<Option<
     let sql = "SELECT id FROM events WHERE seq <= ?1 ORDER BY seq DESC LIMIT 1";
     connection.prepare_cached(sql)?.query_row([horizon], |row| event_id(row, 0)).optional()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use jiff::Timestamp;
+
+    use crate::clock::Clock;
+    use crate::config;
+    use crate::domain::{Channel, Content, Notification, Raw, Verified};
+    use crate::store::sqlite::SqliteStore;
+    use crate::store::{Accepted, Batch, Operations, Store};
+
+    fn store(folder: &tempfile::TempDir) -> SqliteStore {
+        let settings = config::Store {
+            path: folder.path().join("reelhook.db"),
+            encryption_key: None,
+            deduplicate: Duration::ZERO,
+            token_retention: Duration::ZERO,
+            retention: Duration::ZERO,
+            disk_reserve_bytes: 0,
+            quarantine_max_entries: 0,
+            quarantine_max_bytes: 0,
+        };
+        SqliteStore::open(&settings, Clock::manual(Timestamp::UNIX_EPOCH)).unwrap()
+    }
+
+    async fn accept(store: &SqliteStore) {
+        let notification = Notification {
+            channel: Channel::Subscriptions,
+            resource_type: "chatMessage".into(),
+            change_type: "created".into(),
+            resource: String::new(),
+            tenant_id: None,
+            subscription_id: None,
+            graph_id: None,
+            client_context: None,
+            content: Content::Resource("{}".into()),
+            dialects: Vec::new(),
+            raw: Raw(Bytes::new()),
+        };
+        let accepted = vec![Accepted { notification: Verified::declare(notification), deliveries: Vec::new() }];
+        store.accept(Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() }).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_event_waits_for_those_before_it_and_streams_are_told_when_they_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(&folder);
+        accept(&store).await;
+        // A request that has its number and is not written yet.
+        let slow = store.shared.numbers.events(1);
+        store.shared.tell_of_events();
+        let mut told = store.changes().of_events();
+        accept(&store).await;
+        store.ready().await.unwrap();
+        let first = store.newest_event().await.unwrap();
+        assert_eq!(store.stream(None, 9).await.unwrap().len(), 1);
+        assert!(store.stream(first, 9).await.unwrap().is_empty());
+        assert!(!told.has_changed().unwrap());
+        // It is refused; whoever refuses tells.
+        drop(slow);
+        store.shared.tell_of_events();
+        assert!(told.has_changed().unwrap());
+        told.mark_unchanged();
+        assert_eq!(store.stream(first, 9).await.unwrap().len(), 1);
+        assert_ne!(store.newest_event().await.unwrap(), first);
+        store.ready().await.unwrap();
+        assert!(!told.has_changed().unwrap(), "once is enough");
+    }
+}

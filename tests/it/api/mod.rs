@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod events;
+pub mod operations;
 mod stream;
 
 use reelhook::simulator::payload::Recording;

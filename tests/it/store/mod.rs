@@ -16,6 +16,7 @@ mod conformance;
 mod model;
 mod reads;
 mod sqlite;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ macro_rules! conforms {
         mod $name {
             super::conformance::suite!($open);
             super::reads::suite!($open);
+            super::writes::suite!($open);
         }
     };
 }
@@ -260,6 +262,7 @@ fn refused(text: &str) -> Quarantined {
     Quarantined {
         channel: Channel::Subscriptions,
         reason: Reason::ClientState,
+        tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
     }
 }
