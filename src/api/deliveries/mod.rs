@@ -28,10 +28,10 @@ const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communicat
 
 /// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {
-    for path in COLLECTIONS {
-        let of_operation = [(Method::GET, web::get().to(of_operation))];
-        config.service(resource(&format!("{path}/{{id}}/deliveries"), of_operation));
-    }
+    let of_operation = || [(Method::GET, web::get().to(of_operation))];
+    config
+        .service(resource("/communications/recordOperations/{id}/deliveries", of_operation()))
+        .service(resource("/communications/calls/{callId}/operations/{id}/deliveries", of_operation()));
     dead_letters::routes(config);
     quarantine::routes(config);
     sinks::routes(config);
