@@ -16,7 +16,7 @@ use super::operation::Taken;
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{operation, own, quarantine, sweep, watches};
+use super::{lookups, operation, own, quarantine, sweep, watches};
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
 };
@@ -190,7 +190,7 @@ fn insert(
         ],
     )?;
     if let Some(lookup) = item.lookup {
-        tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, item.seq])?;
+        lookups::add(tx, lookup, item.seq)?;
     }
     sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, received_at, has_token))
 }

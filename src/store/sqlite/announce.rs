@@ -10,7 +10,7 @@ use rusqlite::{Row, params};
 use super::failure::Failure;
 use super::prepare::operation_lookup;
 use super::tx::Tx;
-use super::{binding, ids, kept, watches};
+use super::{binding, ids, kept, lookups, watches};
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
 use crate::store::StoreError;
 use crate::store::operations::{Created, NewOperation};
@@ -163,7 +163,7 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
                tenant_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
     let (status, is_terminal) = (new.status.as_str(), new.status.is_terminal());
     tx.execute(sql, params![number, id, call_id, context, status, is_terminal, tx.now, new.tenant_id])?;
-    tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [operation_lookup(&id), number])?;
+    lookups::add(tx, operation_lookup(&id), number)?;
     set(tx, &operation(tx, number)?, &terms(new))?;
     if new.id.is_none() {
         let sql = "UPDATE expectations SET waits_for = ?2 WHERE operation = ?1";

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::kept::sinks_of;
 use super::rows::{maybe_parsed, parsed};
 use super::tx::Tx;
-use super::watches;
+use super::{lookups, watches};
 use crate::domain::{ExpectationState, GraphId, NewDelivery, RouteName, SinkName};
 
 /// The name of the route that an expectation is: it is matched before the routes.
@@ -62,7 +62,7 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
 pub fn bind(tx: &Tx<'_>, operation: i64, id: &GraphId, lookup: i64) -> Result<(), Failure> {
     tx.execute("UPDATE expectations SET waits_for = NULL WHERE operation = ?1", [operation])?;
     tx.execute("UPDATE operations SET id = ?2 WHERE seq = ?1", params![operation, id.as_str()])?;
-    tx.execute("INSERT OR IGNORE INTO lookups VALUES (?1, ?2)", [lookup, operation]).map(drop)
+    lookups::add_once(tx, lookup, operation)
 }
 
 /// Ends the expectation of an operation that has ended. Returns whether it had been given up before.

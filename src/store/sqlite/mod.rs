@@ -21,6 +21,7 @@ mod failure;
 mod ids;
 mod kept;
 mod listing;
+mod lookups;
 mod open;
 mod operation;
 mod operations;
@@ -126,6 +127,7 @@ impl SqliteStore {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             clock,
@@ -133,6 +135,7 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            recent,
             changes: Arc::default(),
             lost_after: AtomicI64::new(LOST_AFTER),
         });
@@ -279,6 +282,10 @@ impl Store for SqliteStore {
 
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
         self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {

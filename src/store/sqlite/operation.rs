@@ -8,6 +8,7 @@ use rusqlite::{Row, params};
 
 use super::binding::{self, Announced};
 use super::failure::Failure;
+use super::lookups;
 use super::tx::Tx;
 use crate::domain::{ClientContext, GraphId, Notification, Order, RecordOperation, Status};
 
@@ -159,7 +160,7 @@ fn insert(tx: &Tx<'_>, told: &Told<'_>, lookup: i64) -> Result<i64, Failure> {
             told.event,
         ],
     )?;
-    tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, seq])?;
+    lookups::add(tx, lookup, seq)?;
     Ok(seq)
 }
 

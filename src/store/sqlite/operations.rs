@@ -62,6 +62,9 @@ impl Operations for SqliteStore {
         let horizon = self.shared.numbers.horizon();
         self.read(move |connection, _| stream::newest(connection, horizon)).await
     }
+    fn page_key(&self) -> [u8; 32] {
+        self.shared.seal.sub_key("pages")
+    }
     fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)
     }

@@ -60,6 +60,8 @@ pub struct Entry {
     pub channel: Channel,
     /// Why it is here.
     pub reason: Reason,
+    /// The tenant that its sender proved.
+    pub tenant_id: Option<String>,
     /// Its size, unsealed.
     pub n_bytes: i64,
     /// The bytes.
@@ -118,7 +120,8 @@ fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError
     let raw = &quarantined.raw.0;
     let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
     let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
-    Ok(Entry { id, channel: quarantined.channel, reason: quarantined.reason, n_bytes, sealed })
+    let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
+    Ok(Entry { id, channel, reason, tenant_id: tenant_id.clone(), n_bytes, sealed })
 }
 
 /// Two routes to one sink are one delivery: the first route's.

@@ -16,6 +16,7 @@ use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
 use crate::store::sqlite::ids::{Given, Numbers};
+use crate::store::sqlite::lookups::Recent;
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -31,6 +32,8 @@ pub struct Shared {
     pub disk: Disk,
     /// Numbers for rows.
     pub numbers: Numbers,
+    /// Lookups that are not settled yet.
+    pub recent: Recent,
     /// Who waits for what is committed.
     pub changes: Arc<Changes>,
     /// How long after its call an operation is lost, in microseconds.
@@ -45,6 +48,8 @@ pub struct Tx<'a> {
     pub now: i64,
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
+    /// Whether lookups were added.
+    pub has_lookups: Cell<bool>,
     woken: RefCell<Vec<SinkName>>,
     changed: RefCell<Vec<i64>>,
     given: RefCell<Vec<Given>>,
@@ -54,8 +59,16 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        let (woken, changed, given) = Default::default();
-        Self { shared, now, connection, any_blocked: Cell::new(None), woken, changed, given }
+        Self {
+            shared,
+            now,
+            connection,
+            any_blocked: Cell::new(None),
+            has_lookups: Cell::new(false),
+            woken: RefCell::default(),
+            changed: RefCell::default(),
+            given: RefCell::default(),
+        }
     }
 
     /// The connection, for statements that are run once in a while.

@@ -83,6 +83,19 @@ pub fn unmatched(connection: &Connection, seal: &Seal, limit: usize) -> rusqlite
     events(connection, seal, "INDEXED BY events_unmatched WHERE is_matched = 0 ORDER BY seq DESC LIMIT ?1", [limit])
 }
 
+/// A page of events that matched nothing, oldest first.
+pub fn unmatched_after(
+    connection: &Connection,
+    seal: &Seal,
+    after: Option<EventId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<EventView>> {
+    let after = after.map_or(0, |id| ids::event_row(id.0));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq > ?1 ORDER BY seq LIMIT ?2";
+    events(connection, seal, filter, [after, limit])
+}
+
 /// A delivery by its id.
 pub fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryView>> {
     let found =

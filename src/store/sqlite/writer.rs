@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answers::Answers;
 use super::checkpoint::Checkpoints;
 use super::failure::{Failure, end_if_disk_failed, is_shared, store_error};
+use super::lookups;
 use super::tx::{Shared, Tx};
 use crate::store::StoreError;
 
@@ -282,6 +283,10 @@ impl Thread {
     }
 
     fn end(&self, tx: Tx<'_>) -> Result<(), rusqlite::Error> {
+        if let Err(Failure::Sqlite(error)) = lookups::settle_some(&tx) {
+            end_if_disk_failed(&error);
+            return Err(error);
+        }
         self.step("COMMIT")?;
         tx.committed();
         Ok(())
@@ -356,6 +361,7 @@ mod tests {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(folder.path(), 0),
             numbers: Numbers::after(0, 0, 0),
+            recent: lookups::Recent::of(&connection).unwrap(),
             changes: Arc::default(),
             lost_after: Default::default(),
             settings,

@@ -53,6 +53,7 @@ macro_rules! suite {
             backlogs_are_counted_by_sink,
             a_closed_store_says_so,
             ids_that_were_never_given_name_nothing,
+            pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
         );
     };
 }
@@ -448,6 +449,26 @@ pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStor
     assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
     assert_eq!(test.lease_one("archive").await.delivery.event.id, event);
     assert_eq!(test.store.event(event).await.unwrap().unwrap().deliveries.len(), 2);
+}
+
+pub async fn pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first(test: TestStore) {
+    for n in 0..3 {
+        test.accept((0..3).map(|of| recording(&format!("{n}-{of}")).to(&[])).collect()).await;
+        test.accept(vec![recording(&format!("matched-{n}")).to(&["archive"])]).await;
+    }
+    let mut all: Vec<_> = test.store.unmatched(10).await.unwrap().iter().map(|event| event.id).collect();
+    all.reverse();
+    let (mut met, mut after) = (Vec::new(), None);
+    loop {
+        let page = test.store.unmatched_after(after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        // Half of them stay as they are; those that are routed move nothing.
+        test.store.route_again(page[0].id, vec![delivery_to("archive")]).await.unwrap();
+        met.extend(page.iter().map(|event| event.id));
+    }
+    assert_eq!((met.len(), met == all), (9, true), "{met:?}\n{all:?}");
+    assert_eq!(test.store.unmatched_after(None, 10).await.unwrap().len(), 4);
 }
 
 // 7. Tokens.

@@ -262,6 +262,7 @@ fn refused(text: &str) -> Quarantined {
     Quarantined {
         channel: Channel::Subscriptions,
         reason: Reason::ClientState,
+        tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
     }
 }
