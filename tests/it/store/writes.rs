@@ -34,6 +34,7 @@ macro_rules! suite {
             a_raised_event_tells_what_is_known,
             deadlines_are_due_in_their_order_and_survive_a_restart,
             a_deadline_that_moved_is_not_raised_at_its_old_time,
+            a_deadline_that_is_set_or_moved_wakes_the_watch,
             an_operation_that_ended_in_time_is_met,
             what_ended_between_due_and_raise_is_not_raised,
             what_was_removed_between_due_and_raise_is_not_raised,
@@ -551,6 +552,21 @@ pub async fn a_deadline_that_moved_is_not_raised_at_its_old_time(test: TestStore
     test.pass(DAY);
     assert!(due(&test).await.is_empty());
     assert_eq!(state(&test, &made.id).await, Some(ExpectationState::Waiting));
+}
+
+pub async fn a_deadline_that_is_set_or_moved_wakes_the_watch(test: TestStore) {
+    let changes = test.operations.changes();
+    let is_woken =
+        async || tokio::time::timeout(std::time::Duration::from_secs(20), changes.of_watches()).await.is_ok();
+    let made = create_due_in(&test, "support-1", MINUTE).await;
+    assert!(is_woken().await, "announced");
+    let nearer = Change { expected_by: Some(Some(test.clock.now())), ..Change::default() };
+    test.operations.update(made.number, None, nearer).await.unwrap();
+    assert!(is_woken().await, "moved");
+    test.accept(vec![recording("1").call(Some("call")).status(RUNNING).to(&["crm"])]).await;
+    assert!(futures_util::FutureExt::now_or_never(changes.of_watches()).is_none(), "a notification moves no deadline");
+    end_call(&test, "call").await;
+    assert!(is_woken().await, "its call ended");
 }
 
 pub async fn an_operation_that_ended_in_time_is_met(test: TestStore) {
