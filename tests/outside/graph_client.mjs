@@ -106,7 +106,7 @@ test("the client's page iterator shows every row once, in order, while rows arri
     assert.match(first["@odata.nextLink"], /^https:\/\/localhost:\d+\/v1\.0\/communications\//);
     await client.api(path).post({ clientContext: "page-99", expectWithin: "PT1H" });
     const { rows, n_pages } = await allPages(first);
-    assert.deepEqual(rows.map((row) => row.clientContext), contexts.toReversed?.() ?? [...contexts].reverse());
+    assert.deepEqual(rows.map((row) => row.clientContext), [...contexts].reverse());
     assert.equal(n_pages, Math.ceil(N_ROWS / 4), "pages of four");
 
     const filter = "startsWith(clientContext, 'page-') and not (clientContext in ('page-00', 'page-99'))";

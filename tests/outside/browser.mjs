@@ -1,0 +1,64 @@
+// A browser that is watched: whatever a page does that a page of the console may not do is a fault, and fails the test.
+//
+// Invariants
+// 1. A dialog, a request to another host, an error or a broken content policy on any page of any test is a fault.
+// 2. What the browser itself says of an answer that the test asked for (`expected`) is none.
+
+import { execFileSync } from "node:child_process";
+
+import { chromium } from "playwright-core";
+
+/** The longest that the browser waits for a thing that should be there. */
+const PATIENCE = 10_000;
+
+function executable() {
+    return process.env.CHROMIUM ?? execFileSync("which", ["chromium"], { encoding: "utf8" }).trim();
+}
+
+export class Browser {
+    /** What pages did that they may not do. */
+    faults = [];
+
+    static async launch(origin) {
+        const browser = new Browser();
+        browser.origin = origin;
+        browser.chromium = await chromium.launch({ executablePath: executable(), headless: true });
+        return browser;
+    }
+
+    /** A page in a window of its own, with `state` (cookies) of an earlier one. */
+    async open({ width = 1280, theme = "light", state, expected } = {}) {
+        const viewport = { width, height: width < 600 ? 860 : 900 };
+        const options = { baseURL: this.origin, viewport, colorScheme: theme, storageState: state, reducedMotion: "reduce" };
+        const context = await this.chromium.newContext(options);
+        context.setDefaultTimeout(PATIENCE);
+        const fault = (text) => expected?.test(text) || this.faults.push(text);
+        context.on("request", (request) => {
+            const url = request.url();
+            if (!url.startsWith(`${this.origin}/`) && !url.startsWith("data:image/")) fault(`a request to ${url}`);
+        });
+        context.on("dialog", (dialog) => {
+            fault(`a dialog: ${dialog.message()}`);
+            return dialog.dismiss();
+        });
+        context.on("weberror", (error) => fault(`an error: ${error.error().stack}`));
+        context.on("console", (message) => {
+            if (["error", "warning"].includes(message.type())) fault(`the browser says: ${message.text()}`);
+        });
+        return context.newPage();
+    }
+
+    /** The faults so far, which are then forgotten. */
+    takeFaults() {
+        return this.faults.splice(0);
+    }
+
+    close() {
+        return this.chromium.close();
+    }
+}
+
+/** By how many pixels the page can be scrolled to the side. */
+export function overhang(page) {
+    return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+}
