@@ -189,9 +189,11 @@ headers = { Authorization = { env = "OUTSIDE_HEADER" } }
 [[routes]]
 name = "sales"
 client_context = { prefix = "sales-" }
+resource_type = "recordOperation"
 sinks = ["crm", "archive"]
 [[routes]]
 name = "rest"
+resource_type = "recordOperation"
 sinks = ["archive"]
 `;
     }
@@ -230,11 +232,16 @@ sinks = ["archive"]
         assert.equal(answer.status, 202, await answer.text());
     }
 
-    /** What the API answers to a plain request with the token that opens everything. */
-    async get(path) {
-        const answer = await fetch(`${this.admin}${path}`, { headers: { authorization: `Bearer ${this.token}` } });
-        assert.equal(answer.status, 200, `${path}: ${answer.status} ${await answer.clone().text()}`);
-        return answer.json();
+    /** Announces an operation over the API, and answers with it. */
+    async announce(operation) {
+        const answer = await fetch(`${this.admin}/v1.0/communications/recordOperations`, {
+            method: "POST",
+            headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
+            body: JSON.stringify(operation),
+        });
+        const text = await answer.text();
+        assert.equal(answer.status, 201, text);
+        return JSON.parse(text);
     }
 
     /** Everything that was logged since the start. */
@@ -256,6 +263,17 @@ sinks = ["archive"]
         if (this.folder) await rm(this.folder, { recursive: true, force: true });
         return code;
     }
+}
+
+/** A prompt that was played: proven, but of no kind that a route here leads anywhere. */
+export function prompt(clientContext) {
+    const [call, id] = [randomUUID(), randomUUID()];
+    return {
+        "@odata.type": "#microsoft.graph.commsNotification",
+        changeType: "deleted",
+        resourceUrl: `/communications/calls/${call}/operations/${id}`,
+        resourceData: { "@odata.type": "#microsoft.graph.playPromptOperation", id, clientContext, status: "completed" },
+    };
 }
 
 /** A record operation as Graph tells of it, item by item. */
