@@ -58,7 +58,13 @@ export class Browser {
     }
 }
 
-/** By how many pixels the page can be scrolled to the side. */
+/** What makes a page scroll to the side: nothing, or what stands furthest out. */
 export function overhang(page) {
-    return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    return page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        if (scrollWidth <= clientWidth) return "";
+        const isOut = (element) => element.getBoundingClientRect().right > clientWidth && !element.closest(".scroll > *");
+        const out = [...document.body.querySelectorAll("*")].filter(isOut).map((element) => element.outerHTML.slice(0, 80));
+        return `${scrollWidth} pixels of ${clientWidth}: ${out.join("; ")}`;
+    });
 }
