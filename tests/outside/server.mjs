@@ -18,6 +18,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+/** Where pictures of pages are kept. */
+export const SCREENSHOTS = process.env.OUTSIDE_SCREENSHOTS ?? join(ROOT, "target", "screenshots");
 /** How long a condition may take to hold. */
 const PATIENCE = 20_000;
 const SCOPES = ["read", "write", "recordings", "admin"];
@@ -30,8 +32,8 @@ export function binary() {
 }
 
 /** Asks `probe` until it answers with something true, and answers with that. */
-export async function until(what, probe) {
-    const deadline = Date.now() + PATIENCE;
+export async function until(what, probe, patience = PATIENCE) {
+    const deadline = Date.now() + patience;
     let last;
     while (Date.now() < deadline) {
         try {
@@ -42,11 +44,11 @@ export async function until(what, probe) {
         }
         await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    throw new assert.AssertionError({ message: `waited ${PATIENCE} ms in vain: ${what}; last: ${last?.stack ?? last}` });
+    throw new assert.AssertionError({ message: `waited ${patience} ms in vain: ${what}; last: ${last?.stack ?? last}` });
 }
 
 /** A process whose lines can be waited for. */
-class Program {
+export class Program {
     constructor(args, environment = {}) {
         this.name = `reelhook ${args[0]}`;
         this.lines = [];
@@ -73,8 +75,8 @@ class Program {
     }
 
     /** Asks it to stop; answers with its exit code. */
-    async stop() {
-        this.child.kill("SIGTERM");
+    async stop(signal = "SIGTERM") {
+        this.child.kill(signal);
         const timer = setTimeout(this.kill, PATIENCE);
         const code = await this.ended;
         clearTimeout(timer);
