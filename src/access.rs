@@ -4,9 +4,13 @@
 //! 1. Without configured tokens only a request that names a loopback host is served: a page in the operator's browser
 //!    cannot reach the listener under a name of its own (DNS rebinding).
 //! 2. Tokens are compared by their SHA-256 in constant time, and every configured one is compared.
+//! 3. A request that may change something and that a browser sends for a page of another origin is denied, whatever
+//!    else it brings.
+
+use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, HOST};
+use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -18,15 +22,36 @@ pub struct Access {
     tokens: Vec<AdminToken>,
 }
 
+/// Somebody who may use the admin listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    name: Arc<str>,
+    scopes: Vec<Scope>,
+}
+
 /// Why a request may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
     /// The `Host` header names another host: 403.
     Host,
+    /// A page of another origin sends it, to change something: 403.
+    Origin,
     /// No token, or none that is configured: 401.
     Token,
     /// The token does not open this: 403.
     Scope,
+}
+
+impl Caller {
+    /// The name of its token; where none is configured, `loopback`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it may use what `scope` opens.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
 }
 
 impl Access {
@@ -35,36 +60,59 @@ impl Access {
         Self { tokens }
     }
 
-    /// Whether `request` may use what `scope` opens.
+    /// Who sends `request`, if it may use what `scope` opens.
     ///
     /// # Errors
     /// See [`Denied`].
-    pub fn check(&self, request: &HttpRequest, scope: Scope) -> Result<(), Denied> {
-        if self.tokens.is_empty() {
-            let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-            return match (is_loopback(host), scope) {
-                (false, _) => Err(Denied::Host),
-                (true, Scope::Recordings) => Err(Denied::Scope),
-                (true, _) => Ok(()),
-            };
+    pub fn check(&self, request: &HttpRequest, scope: Scope) -> Result<Caller, Denied> {
+        let caller = self.caller(request.headers())?;
+        if !request.method().is_safe() && is_from_elsewhere(request.headers()) {
+            return Err(Denied::Origin);
         }
-        let mut values = request.headers().get_all(AUTHORIZATION);
-        let (Some(value), None) = (values.next(), values.next()) else { return Err(Denied::Token) };
-        let token = bearer(value.as_bytes()).ok_or(Denied::Token)?;
-        let scopes = self.scopes(token).ok_or(Denied::Token)?;
-        if scopes.contains(&scope) { Ok(()) } else { Err(Denied::Scope) }
+        if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope) }
     }
 
-    fn scopes(&self, token: &[u8]) -> Option<&[Scope]> {
+    /// Whose token this is; `None`: nobody's.
+    pub fn owner(&self, token: &[u8]) -> Option<Caller> {
         let sha256 = Sha256::digest(token);
         let mut found = None;
         for known in &self.tokens {
             if bool::from(known.sha256.ct_eq(sha256.as_slice())) {
-                found = Some(known.scopes.as_slice());
+                found = Some(Caller { name: known.name.as_str().into(), scopes: known.scopes.clone() });
             }
         }
         found
     }
+
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+        if self.tokens.is_empty() {
+            let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
+            let is_ours = is_loopback(host(headers));
+            return if is_ours { Ok(Caller { name: "loopback".into(), scopes }) } else { Err(Denied::Host) };
+        }
+        let mut values = headers.get_all(AUTHORIZATION);
+        let (Some(value), None) = (values.next(), values.next()) else { return Err(Denied::Token) };
+        let token = bearer(value.as_bytes()).ok_or(Denied::Token)?;
+        self.owner(token).ok_or(Denied::Token)
+    }
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a browser says that a page of another origin sends this. Other clients say nothing
+/// (<https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html>).
+fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let is_other_site =
+        headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
+    let is_other_origin = headers.get_all(ORIGIN).any(|origin| {
+        let origin = origin.to_str().unwrap_or_default();
+        // A proxy may have taken the TLS off.
+        let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        own.is_none_or(|own| !own.eq_ignore_ascii_case(host(headers)))
+    });
+    is_other_site || is_other_origin
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -104,7 +152,8 @@ mod tests {
     #[test]
     fn a_token_opens_its_scopes_only() {
         let request = TestRequest::default().insert_header((AUTHORIZATION, "Bearer open sesame")).to_http_request();
-        assert_eq!(with_token().check(&request, Scope::Read), Ok(()));
+        let caller = with_token().check(&request, Scope::Read).unwrap();
+        assert_eq!((caller.name(), caller.may(Scope::Admin)), ("ops", false));
         assert_eq!(with_token().check(&request, Scope::Admin), Err(Denied::Scope));
     }
 
@@ -115,5 +164,34 @@ mod tests {
             assert_eq!(with_token().check(&request, Scope::Read), Err(Denied::Token), "{value}");
         }
         assert_eq!(with_token().check(&TestRequest::default().to_http_request(), Scope::Read), Err(Denied::Token));
+    }
+
+    fn changing(headers: &[(&'static str, &'static str)]) -> Result<(), Denied> {
+        let mut request = TestRequest::post().insert_header((HOST, "localhost:8081"));
+        for header in headers {
+            request = request.insert_header(*header);
+        }
+        Access::new(Vec::new()).check(&request.to_http_request(), Scope::Write).map(|_caller| ())
+    }
+
+    #[test]
+    fn what_another_origin_wants_changed_is_denied() {
+        assert_eq!(changing(&[]), Ok(()));
+        assert_eq!(changing(&[("origin", "http://LOCALHOST:8081"), ("sec-fetch-site", "same-origin")]), Ok(()));
+        for origin in
+            ["http://evil.example", "http://localhost", "http://localhost:8082", "null", "", "ftp://localhost:8081"]
+        {
+            assert_eq!(changing(&[("origin", origin)]), Err(Denied::Origin), "{origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(changing(&[("sec-fetch-site", site)]), Err(Denied::Origin), "{site}");
+        }
+    }
+
+    #[test]
+    fn loopback_alone_does_not_open_recordings() {
+        let request = TestRequest::get().insert_header((HOST, "localhost")).to_http_request();
+        assert_eq!(Access::new(Vec::new()).check(&request, Scope::Recordings), Err(Denied::Scope));
+        assert!(Access::new(Vec::new()).check(&request, Scope::Admin).is_ok());
     }
 }

@@ -4,16 +4,15 @@
 //! 1. A stop goes in this order: not ready, stop accepting, finish what is in flight, finish or hand back leases, close
 //!    the store. All within the grace.
 //! 2. A key provider that is down does not stop the start.
+//! 3. A task that breaks ends the app, in order ([`App::broken`]): half a server that says it is ready is none.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::access::Access;
 use crate::clock::Clock;
@@ -27,11 +26,15 @@ use crate::routing::Routes;
 use crate::sinks::{self, Sink};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Store};
+use crate::tasks::{Rest, Tasks};
 use crate::telemetry::{Metrics, Rejections};
 use crate::{api, console, http};
 
 /// How often operators' wishes are looked for, and backlogs are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
+/// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
+const COUNTING_RESTS: u32 = 50;
 /// How often the store is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The least time that dispatch gets to finish its attempts when the grace is nearly over.
@@ -51,12 +54,12 @@ pub struct App {
     /// The store.
     pub store: Arc<dyn Store>,
     config: Config,
-    stopping: Arc<AtomicBool>,
+    no_more_waiting: CancellationToken,
     public_server: ServerHandle,
     admin_server: ServerHandle,
     intake_tasks: CancellationToken,
     dispatch_tasks: CancellationToken,
-    tasks: TaskTracker,
+    tasks: Tasks,
 }
 
 impl App {
@@ -77,7 +80,8 @@ impl App {
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let all_sinks = Arc::new(sinks.clone());
         let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());
-        let (tasks, stopping) = (TaskTracker::new(), Arc::new(AtomicBool::new(false)));
+        let tasks = Tasks::default();
+        let no_more_waiting = CancellationToken::new();
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
         let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
@@ -108,7 +112,8 @@ impl App {
                 metrics: Arc::clone(&metrics),
                 rejections: Arc::clone(&intake.rejections),
                 clock: clock.clone(),
-                stopping: Arc::clone(&stopping),
+                stopping: tasks.stopping(),
+                no_more_waiting: no_more_waiting.clone(),
             },
             console::routes(actix_web::web::Data::new(console)),
         )?;
@@ -118,8 +123,8 @@ impl App {
         };
         let public_server = http::serve(public, &config.server, paths, intake)?;
         let (public_handle, admin_handle) = (public_server.handle(), admin_server.handle());
-        spawn.task(async move { drop(admin_server.await) });
-        spawn.task(async move { drop(public_server.await) });
+        tasks.run("the admin listener", async move { drop(admin_server.await) });
+        tasks.run("the public listener", async move { drop(public_server.await) });
         tracing::info!(public = %public_addr, admin = %admin_addr, "serving");
         Ok(Self {
             public: public_addr,
@@ -127,7 +132,7 @@ impl App {
             metrics,
             store,
             config,
-            stopping,
+            no_more_waiting,
             public_server: public_handle,
             admin_server: admin_handle,
             intake_tasks,
@@ -136,12 +141,18 @@ impl App {
         })
     }
 
+    /// Resolves when a task broke: then stop, and end with an error, so that what watches the process starts it again.
+    pub async fn broken(&self) {
+        self.tasks.broken().await;
+    }
+
     /// Stops in order, within the configured grace.
     pub async fn stop(self) {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let grace = self.config.server.shutdown_grace;
         let left = || grace.saturating_sub(began.elapsed()).max(LEAST_DRAIN);
-        self.stopping.store(true, Ordering::SeqCst);
+        self.tasks.begin_stop();
+        self.no_more_waiting.cancel();
         tracing::info!(?grace, "stopping: not ready any more");
         tokio::time::sleep(self.config.server.shutdown_delay).await;
         let in_flight = self.public_server.stop(true);
@@ -151,8 +162,7 @@ impl App {
         self.intake_tasks.cancel();
         self.dispatch_tasks.cancel();
         self.admin_server.stop(false).await;
-        self.tasks.close();
-        if tokio::time::timeout(left(), self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(left(), self.tasks.ended()).await.is_err() {
             tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
         }
         self.store.close().await;
@@ -168,9 +178,9 @@ fn intake(
     spawn: &Spawn<'_>,
 ) -> anyhow::Result<Intake> {
     let limits = Limits { max_items: config.server.max_items };
-    let keys = |channel, url: &url::Url| -> anyhow::Result<Arc<Keys>> {
+    let keys = |channel: Channel, url: &url::Url| -> anyhow::Result<Arc<Keys>> {
         let keys = Keys::new(channel, url.clone(), Arc::clone(metrics), clock.clone())?;
-        spawn.task(Arc::clone(&keys).keep_fresh(spawn.intake.clone()));
+        spawn.tasks.run(format!("keys of {}", channel.as_str()), Arc::clone(&keys).keep_fresh(spawn.intake.clone()));
         Ok(keys)
     };
     let calls = match &config.calls {
@@ -219,16 +229,12 @@ pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<sinks:
 
 /// Starts tasks, each with an owner.
 struct Spawn<'a> {
-    tasks: &'a TaskTracker,
+    tasks: &'a Tasks,
     intake: &'a CancellationToken,
     dispatch: &'a CancellationToken,
 }
 
 impl Spawn<'_> {
-    fn task(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-
     fn dispatchers(
         &self,
         config: &Config,
@@ -240,8 +246,9 @@ impl Spawn<'_> {
             let settings = config.sinks.iter().find(|it| it.name == name).map(|it| it.dispatch.clone());
             let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
             let telling = (Arc::clone(metrics), clock.clone());
+            let task = format!("deliveries to {name}");
             let dispatcher = Dispatcher::new((name, sink), settings, Arc::clone(store), telling);
-            self.task(dispatcher.run(self.dispatch.clone()));
+            self.tasks.run(task, dispatcher.run(self.dispatch.clone()));
         }
     }
 
@@ -255,16 +262,23 @@ impl Spawn<'_> {
         let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
         let (metrics, clock) = (Arc::clone(metrics), clock.clone());
         let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
-        self.every(LOOK_EVERY, move || {
+        self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
             let (store, metrics, clock, sinks) =
                 (Arc::clone(&counted), Arc::clone(&metrics), clock.clone(), sinks.clone());
-            async move { count_backlogs(&store, &metrics, &clock, &sinks).await }
+            async move {
+                let began = Instant::now();
+                count_backlogs(&store, &metrics, &clock, &sinks).await;
+                Rest(began.elapsed() * COUNTING_RESTS)
+            }
         });
-        self.every(SWEEP_EVERY, move || {
+        self.tasks.every(("sweeping the store", SWEEP_EVERY), self.intake.clone(), move || {
             let store = Arc::clone(&swept);
-            async move { sweep(&store).await }
+            async move {
+                sweep(&store).await;
+                Rest::default()
+            }
         });
-        self.every(LOOK_EVERY, move || {
+        self.tasks.every(("judging again", LOOK_EVERY), self.intake.clone(), move || {
             let intake = Arc::clone(&replayed);
             async move {
                 if let Err(error) = intake.replay().await {
@@ -273,19 +287,7 @@ impl Spawn<'_> {
                 if let Err(error) = intake.decide().await {
                     tracing::warn!(%error, "could not decide what waited for keys; trying again");
                 }
-            }
-        });
-    }
-
-    fn every<F: Future<Output = ()> + Send>(&self, period: Duration, mut work: impl FnMut() -> F + Send + 'static) {
-        let cancel = self.intake.clone();
-        self.task(async move {
-            loop {
-                tokio::select! {
-                    () = cancel.cancelled() => return,
-                    () = tokio::time::sleep(period) => {}
-                }
-                work().await;
+                Rest::default()
             }
         });
     }

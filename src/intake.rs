@@ -80,11 +80,12 @@ impl Intake {
     /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
     pub async fn calls(&self, authorization: &[&[u8]], body: Bytes) -> Result<(), Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
-        match calls.read(authorization, body.clone()).await {
+        let sender = calls.prove(authorization).await.map_err(Refused::ByGraph)?;
+        match calls.read(&sender, &body) {
             Ok(reading) => self.accept(reading).await,
             Err(refusal) => {
                 if let Refusal::Malformed(reason) = refusal {
-                    self.keep_unreadable(reason, body).await;
+                    self.keep_unreadable(sender.quarantined(reason, Raw(body))).await;
                 }
                 Err(Refused::ByGraph(refusal))
             }
@@ -93,8 +94,8 @@ impl Intake {
 
     /// Keeps what a proven sender sent and nobody here can read: Graph may have changed its format. The answer stays 400,
     /// so a store that fails now loses nothing that was acknowledged.
-    async fn keep_unreadable(&self, reason: Reason, body: Bytes) {
-        let quarantined = vec![Quarantined { channel: Channel::Calls, reason, raw: Raw(body) }];
+    async fn keep_unreadable(&self, body: Quarantined) {
+        let quarantined = vec![body];
         let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined };
         match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
             Ok(Ok(_receipt)) => {}
@@ -250,7 +251,7 @@ impl Intake {
         match wish.channel {
             Channel::Calls => {
                 let calls = self.calls.as_ref().ok_or(Reason::Shape)?;
-                calls.judge_again(wish.raw, wish.vouched)
+                calls.judge_again(wish.raw, wish.tenant_id, wish.vouched)
             }
             Channel::Subscriptions | Channel::Lifecycle => {
                 let subscriptions = self.subscriptions.as_ref().ok_or(Reason::Shape)?;

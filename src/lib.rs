@@ -31,8 +31,10 @@ pub mod console;
 
 pub mod clock;
 pub mod config;
+pub mod connections;
 pub mod domain;
 pub mod odata;
+pub mod tasks;
 pub mod telemetry;
 pub mod tls;
 

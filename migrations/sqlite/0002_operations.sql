@@ -22,8 +22,10 @@ CREATE TABLE expectations (
     state       TEXT NOT NULL,
     expected_by INTEGER,
     metadata    TEXT,                              -- a JSON object
-    sinks       TEXT NOT NULL                      -- a JSON array of names
+    sinks       TEXT NOT NULL,                     -- a JSON array of names
+    waits_for   TEXT                               -- the client context ('': none) until Graph's id is known
 );
+CREATE INDEX expectations_waiting ON expectations (waits_for) WHERE waits_for IS NOT NULL;
 
 -- When the watch is to speak of an operation. kind: 0 overdue, 1 lost.
 CREATE TABLE watches (
@@ -33,6 +35,10 @@ CREATE TABLE watches (
     PRIMARY KEY (at, operation, kind)
 ) WITHOUT ROWID;
 CREATE INDEX watches_by_operation ON watches (operation);
+
+-- The highest rows that were removed: a number is never given twice, since ids and pages name it.
+CREATE TABLE removed (event INTEGER NOT NULL, operation INTEGER NOT NULL);
+INSERT INTO removed VALUES (0, 0);
 
 -- Sinks that an operator paused.
 CREATE TABLE paused_sinks (

@@ -1,9 +1,15 @@
 //! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
 
+mod address;
+mod caller;
 mod deliveries;
+mod error;
 mod events;
+mod json;
+mod listener;
 mod openapi;
 mod operations;
+mod preferences;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -11,20 +17,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::web::{self, Data};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use actix_web::http::Method;
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
+use tokio_util::sync::CancellationToken;
+
+use self::caller::{Administrator, Reader, Writer};
+use self::error::ApiError;
+use self::json::BodyRoom;
 
 use crate::access::{Access, Denied};
 use crate::clock::Clock;
 use crate::config::Scope;
+use crate::connections::{self, Refusals};
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
+use crate::odata::SkipTokens;
 use crate::routing::Routes;
 use crate::store::{Operations, Store, StoreError};
 use crate::telemetry::{Metrics, Rejections};
 
 /// How long a commit may take before the server calls itself not ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a stop waits for what is being answered.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
+/// The label of this listener in the rejection metric.
+const PATH: &str = "admin";
 /// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -48,6 +67,8 @@ pub struct Admin {
     pub clock: Clock,
     /// Set when the server is about to stop.
     pub stopping: Arc<AtomicBool>,
+    /// Cancelled then: whoever lets a client wait answers now.
+    pub no_more_waiting: CancellationToken,
 }
 
 /// Serves operators on `listener` until the returned server is stopped.
@@ -60,29 +81,59 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let (admin, access) = (Data::new(admin), Data::from(access));
-    let app = move || {
+    let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
+    let max_connections = listener::prepare(&listener)?;
+    let settings = connections::Settings { workers: 1, max_connections, shutdown_grace: SHUTDOWN_GRACE };
+    let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
+    let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
+    connections::serve(listener, settings, refusals, move || {
         App::new()
             .app_data(admin.clone())
             .app_data(access.clone())
+            .app_data(tokens.clone())
+            .app_data(room.clone())
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
+            .configure(resources)
+            .configure(console.clone())
+            .default_service(web::route().to(not_found))
+    })
+}
+
+/// Graph's versions: what differs between them is not served here.
+const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
+
+/// The API's resources, under each version.
+fn resources(config: &mut ServiceConfig) {
+    config.configure(openapi::routes);
+    for version in VERSIONS {
+        let scope = web::scope(version)
+            .wrap(from_fn(error::exchange))
             .configure(operations::routes)
             .configure(events::routes)
             .configure(deliveries::routes)
-            .configure(openapi::routes)
-            .configure(console.clone())
-            .default_service(web::route().to(not_found))
-    };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(256)
-        .client_request_timeout(Duration::from_secs(5))
-        .shutdown_timeout(1)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+            .default_service(web::route().to(no_such_resource));
+        config.service(scope);
+    }
+}
+
+/// A resource at `path`, with a route for each method; others are refused with the methods that there are.
+fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
+    let mut allow = Vec::new();
+    let mut resource = web::resource(path);
+    for (method, route) in routes {
+        allow.push(method.to_string());
+        resource = resource.route(route.method(method));
+    }
+    let allow = allow.join(", ");
+    let others =
+        move |_reader: Reader| std::future::ready(Err::<HttpResponse, _>(ApiError::method_not_allowed(&allow)));
+    resource.default_service(web::route().to(others))
+}
+
+async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::not_found())
 }
 
 /// Alive: the event loop answers. Never looks at the store, a sink or a provider: their trouble is no reason to be killed.
@@ -112,7 +163,7 @@ fn not_ready(reason: &'static str) -> HttpResponse {
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
-        admin.rejections.note("admin", Reason::AdminAccess, None);
+        admin.rejections.note(PATH, Reason::AdminAccess, None);
         return refused(denied);
     }
     HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))
@@ -121,7 +172,7 @@ async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest)
 fn refused(denied: Denied) -> HttpResponse {
     match denied {
         Denied::Token => HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).finish(),
-        Denied::Host | Denied::Scope => HttpResponse::Forbidden().finish(),
+        Denied::Host | Denied::Origin | Denied::Scope => HttpResponse::Forbidden().finish(),
     }
 }
 

@@ -58,7 +58,7 @@ Examples:
 Logs on standard error, JSON lines unless the config says log.format = \"text\".
 SIGTERM or Ctrl-C stops it in order; a second one ends it at once.
 
-Exit codes: 0 stopped, 1 it could not start, 2 the config has mistakes,
+Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config has mistakes,
 74 the store's disk failed: start again, nothing acknowledged is lost")]
     Serve(ConfigArg),
     /// Find every mistake in a config; with --probe, try the sinks and the key providers

@@ -21,18 +21,26 @@ pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     keep_memory_private();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::start(config, sinks, Clock::system()).await?;
-    let mut told_to_stop = async || {
+    let told_to_stop = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    told_to_stop().await;
+    Ok(until_stopped(app, told_to_stop).await)
+}
+
+/// Serves until told to stop, or until a task broke; then stops in order, unless told (once more) to end at once.
+async fn until_stopped(app: App, mut told_to_stop: impl AsyncFnMut()) -> ExitCode {
+    let code = tokio::select! {
+        () = told_to_stop() => ExitCode::SUCCESS,
+        () = app.broken() => ExitCode::FAILURE,
+    };
     tokio::select! {
-        () = app.stop() => Ok(ExitCode::SUCCESS),
+        () = app.stop() => code,
         () = told_to_stop() => {
-            tracing::warn!("told to stop twice: ending at once; what was acknowledged is durable");
-            Ok(ExitCode::FAILURE)
+            tracing::warn!("told to stop while stopping: ending at once; what was acknowledged is durable");
+            ExitCode::FAILURE
         }
     }
 }
@@ -46,5 +54,84 @@ fn keep_memory_private() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "could not make the process's memory private");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::domain::{Delivery, SinkName};
+    use crate::sinks::{DeliveryError, Sink};
+    use crate::store::sqlite::SqliteStore;
+
+    /// Breaks what asks it, where no attempt is under way.
+    struct Broken;
+
+    #[async_trait]
+    impl Sink for Broken {
+        fn most_at_a_time(&self) -> usize {
+            panic!("on purpose")
+        }
+
+        async fn deliver(&self, _: &Delivery) -> Result<(), DeliveryError> {
+            Ok(())
+        }
+
+        async fn probe(&self) -> Result<(), DeliveryError> {
+            Ok(())
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn config(folder: &Path) -> Config {
+        let text = format!(
+            "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\npath = '{}/reelhook.db'\n\
+             disk_reserve = '1MiB'\n[calls]\napp_ids = ['x']\nopenid_configuration = 'http://127.0.0.1:9/'\n\
+             [sinks.crm]\nkind = 'stdout'\n[[routes]]\nname = 'all'\nsinks = ['crm']\n",
+            folder.display()
+        );
+        crate::config::parse(&text, std::iter::empty()).unwrap().config
+    }
+
+    #[tokio::test]
+    async fn a_task_that_breaks_ends_the_process_in_order_with_an_error() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let log = Log::default();
+        let writer = log.clone();
+        let told = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
+        // With one subscriber alone, `tracing` takes what another test's thread wants for what this one wants.
+        let _beside = tracing::Dispatch::new(tracing_subscriber::registry());
+        let _told = tracing::subscriber::set_default(told);
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let settings = config.store.clone();
+        let sinks: Vec<(SinkName, Arc<dyn Sink>)> = vec![(SinkName::new("crm"), Arc::new(Broken))];
+        let app = App::start(config, sinks, Clock::system()).await.unwrap();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), until_stopped(app, std::future::pending));
+        assert_eq!(ended.await.unwrap(), ExitCode::FAILURE);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"ERROR\"")).collect();
+        assert_eq!(errors.len(), 1, "{log}");
+        assert!(errors[0].contains("\"task\":\"deliveries to crm\",\"panicked\":true"), "{log}");
+        assert!(log.contains("\"message\":\"stopped\""), "{log}");
+        assert!(SqliteStore::open(&settings, Clock::system()).is_ok(), "the store was closed and its lock given back");
     }
 }

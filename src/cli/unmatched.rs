@@ -7,10 +7,14 @@ use uuid::Uuid;
 
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::EventId;
 use crate::routing::Routes;
 use crate::store::{EventView, Store};
+
+/// How many events are held in memory at a time.
+const PAGE: usize = 500;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -85,29 +89,56 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// What a replay came to.
+#[derive(Default)]
+struct Done {
+    n_events: usize,
+    n_routed: usize,
+    n_deliveries: usize,
+}
+
 async fn replay(store: &dyn Store, config: &Config, id: Option<EventId>) -> anyhow::Result<ExitCode> {
     let routes = Routes::new(&config.routes)?;
-    let events = match id {
-        Some(id) => vec![event(store, id).await?],
-        None => store.unmatched(usize::MAX).await?,
-    };
-    let (mut n_routed, mut n_deliveries) = (0, 0);
-    for event in &events {
-        let n = route(store, &routes, event).await?;
-        n_routed += usize::from(n > 0);
-        n_deliveries += n;
+    let mut done = Done::default();
+    match id {
+        Some(id) => done.route(store, &routes, &event(store, id).await?).await?,
+        None => done.route_all(store, &routes).await?,
     }
-    let (of, due) = (text::counted(events.len(), "event"), text::counted(n_deliveries, "delivery"));
-    say!("{n_routed} of {of} matched now: {due} due");
-    Ok(if n_routed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let (of, due) = (text::counted(done.n_events, "event"), text::counted(done.n_deliveries, "delivery"));
+    say!("{} of {of} matched now: {due} due", done.n_routed);
+    Ok(if done.n_routed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl Done {
+    /// Page by page, the oldest first, so that what is of one operation keeps its order. What arrives meanwhile is left:
+    /// the server that takes it in may be faster than this.
+    async fn route_all(&mut self, store: &dyn Store, routes: &Routes) -> anyhow::Result<()> {
+        let (until, mut after) = (Clock::system().now(), None);
+        loop {
+            let page = store.unmatched_after(after, PAGE).await?;
+            for event in page.iter().filter(|event| event.received_at <= until) {
+                self.route(store, routes, event).await?;
+            }
+            let is_last = page.len() < PAGE || page.iter().all(|event| event.received_at > until);
+            match page.last() {
+                Some(last) if !is_last => after = Some(last.id),
+                _ => return Ok(()),
+            }
+            remark!("{} so far, {} matched", text::counted(self.n_events, "event"), self.n_routed);
+        }
+    }
+
+    async fn route(&mut self, store: &dyn Store, routes: &Routes, event: &EventView) -> anyhow::Result<()> {
+        let deliveries = routes.matches(&event.routing_key());
+        let n = if deliveries.is_empty() { 0 } else { store.route_again(event.id, deliveries).await? };
+        self.n_events += 1;
+        self.n_routed += usize::from(n > 0);
+        self.n_deliveries += n;
+        Ok(())
+    }
 }
 
 async fn event(store: &dyn Store, id: EventId) -> anyhow::Result<EventView> {
     let event = store.event(id).await?;
     event.with_context(|| format!("no event {}; `unmatched list` shows those that matched nothing", id.0))
-}
-
-async fn route(store: &dyn Store, routes: &Routes, event: &EventView) -> anyhow::Result<usize> {
-    let deliveries = routes.matches(&event.routing_key());
-    Ok(if deliveries.is_empty() { 0 } else { store.route_again(event.id, deliveries).await? })
 }

@@ -208,7 +208,8 @@ pub struct SinkDispatch {
     pub timeout: Duration,
     /// Fresh deliveries held in memory; the others wait in the store.
     pub queue: usize,
-    /// The delay before each attempt; when they are used up the delivery is a dead letter.
+    /// The delay before each attempt, of which the first is none: it is made at once. When they are used up the
+    /// delivery is a dead letter.
     pub retry: Vec<Duration>,
     /// The share by which a delay is varied, 0 to 1.
     pub jitter: f64,

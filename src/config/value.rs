@@ -102,7 +102,8 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Node) -> Read<Durat
     }
 }
 
-fn show(duration: Duration) -> String {
+/// A duration as a config has it: "5m", "30d".
+pub fn show(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds >= 172_800 && seconds.is_multiple_of(86_400) {
         return format!("{}d", seconds / 86_400);

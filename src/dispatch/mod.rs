@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,7 @@ impl Dispatcher {
         while !cancel.is_cancelled() {
             if self.running.len() >= concurrency {
                 tokio::select! {
-                    _ = self.running.join_next() => {}
+                    Some(ended) = self.running.join_next() => self.note(ended),
                     () = cancel.cancelled() => break,
                 }
                 continue;
@@ -221,8 +221,19 @@ impl Dispatcher {
             () = cancel.cancelled() => Wake::Again,
             Some(lease) = self.fresh.recv() => Wake::Fresh(lease),
             () = self.worker.store.woken(&self.worker.name) => Wake::Look,
-            Some(_) = self.running.join_next() => Wake::Again,
+            Some(ended) = self.running.join_next() => {
+                self.note(ended);
+                Wake::Again
+            }
             () = tokio::time::sleep(until_asked) => Wake::Ask,
+        }
+    }
+
+    /// A sink that panics costs an attempt; what is told here broke around it.
+    fn note(&self, ended: Result<(), JoinError>) {
+        if let Err(error) = ended {
+            let sink = &self.worker.name;
+            tracing::error!(%sink, %error, "an attempt broke off; its deliveries are attempted again when their leases end");
         }
     }
 
@@ -234,6 +245,8 @@ impl Dispatcher {
             unused.push(lease);
         }
         self.worker.release(unused).await;
-        while self.running.join_next().await.is_some() {}
+        while let Some(ended) = self.running.join_next().await {
+            self.note(ended);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The event: a notification as reelhook hands it on, in CloudEvents' terms
+//! The event: a notification, or reelhook's own word of an operation, as it is handed on, in CloudEvents' terms
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>).
 
 use jiff::Timestamp;
@@ -6,10 +6,12 @@ use secrecy::SecretString;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{ClientContext, Content, EventId, Notification, Order, RecordOperation, Status};
+use super::{ClientContext, Content, EventId, Notification, Order, RECOVERED, RecordOperation, Status, Watch};
 
-/// The CloudEvents `source` of every event: whose word it is.
+/// The CloudEvents `source` of Graph's notifications: whose word they are.
 const SOURCE: &str = "https://graph.microsoft.com";
+/// The CloudEvents `source` of what reelhook itself says of an operation.
+const OWN_SOURCE: &str = "/reelhook";
 
 /// The keys of an operation's `data` that are reelhook's reading: a property that Graph may add under one of these names
 /// does not stand beside it.
@@ -35,12 +37,12 @@ pub struct Previous {
     pub status: Status,
 }
 
-/// One notification, ready to be handed to sinks.
+/// One notification, or reelhook's own word, ready to be handed to sinks.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// CloudEvents `id`.
     pub id: EventId,
-    /// CloudEvents `type`: `recordOperation.completed`, `call.updated`, `subscription.missed`.
+    /// CloudEvents `type`: `recordOperation.completed`, `recordOperation.overdue`, `call.updated`, `subscription.missed`.
     pub kind: String,
     /// CloudEvents `subject`: the resource's path as Graph sent it, `None` where it sent none.
     pub subject: Option<String>,
@@ -48,7 +50,7 @@ pub struct Event {
     pub time: Timestamp,
     /// The extension attribute `clientcontext`.
     pub client_context: Option<ClientContext>,
-    /// For operations: how the notification stood to what was known.
+    /// For notifications of operations: how they stood to what was known.
     pub order: Option<Order>,
     /// For operations: what was known before.
     pub previous: Option<Previous>,
@@ -56,12 +58,24 @@ pub struct Event {
     pub data: String,
     /// The recording's token, while it is kept. Reaches a sink only where its config opts in.
     pub recording_access_token: Option<SecretString>,
+    /// For operations: the metadata that its client announced, a JSON object as text.
+    pub metadata: Option<String>,
 }
 
 impl Event {
     /// CloudEvents `source`.
     pub fn source(&self) -> &'static str {
-        SOURCE
+        if self.is_own() { OWN_SOURCE } else { SOURCE }
+    }
+
+    /// Whether it is reelhook's word of an operation, not Graph's.
+    pub fn is_own(&self) -> bool {
+        [Watch::Overdue.kind(), Watch::Lost.kind(), RECOVERED].contains(&self.kind.as_str())
+    }
+
+    /// Whether it is about a record operation.
+    pub fn is_of_operation(&self) -> bool {
+        self.order.is_some() || self.is_own()
     }
 
     /// The CloudEvents `type` of the event that `notification` becomes.

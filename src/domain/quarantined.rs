@@ -9,6 +9,8 @@ pub struct Quarantined {
     pub channel: Channel,
     /// Why it is here.
     pub reason: Reason,
+    /// The tenant that its sender proved, where it proved one.
+    pub tenant_id: Option<String>,
     /// The item (or the whole body, where no items could be told apart), byte for byte.
     pub raw: Raw,
 }

@@ -59,7 +59,7 @@ pub enum Reason {
     BatchTooLarge,
     /// More bytes than the limit.
     BodyTooLarge,
-    /// The body came too slowly.
+    /// The body came too slowly, or already the head.
     BodyTimeout,
     /// A compressed body.
     ContentEncoding,
@@ -69,7 +69,7 @@ pub enum Reason {
     HandshakeBad,
     /// Too many handshakes from one source.
     HandshakeRate,
-    /// A path or method that is not served.
+    /// A path or method that is not served, or what is no request at all.
     BadRequest,
     /// The admin listener was asked without a token that opens it, or under another name than a loopback host's.
     AdminAccess,

@@ -115,7 +115,7 @@ impl Subscriptions {
             match item {
                 Ok(notification) => reading.verified.push(Verified::declare(notification)),
                 Err(Reason::KeysUnavailable) => undecided.push(raw),
-                Err(reason) => reading.quarantined.push(Quarantined { channel, reason, raw }),
+                Err(reason) => reading.quarantined.push(Quarantined { channel, reason, tenant_id: None, raw }),
             }
         }
         let waiting = self.waiting.take(&undecided, channel, (tokens, now));

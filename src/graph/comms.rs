@@ -18,6 +18,23 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Quarantined, Raw, Reason, Verified};
 
+/// Who proved to be the calling platform, and for which tenant it calls.
+#[derive(Debug)]
+pub struct Sender {
+    tenant: Arc<str>,
+}
+
+impl Sender {
+    fn tenant_id(&self) -> String {
+        self.tenant.to_string()
+    }
+
+    /// What it sent and nobody can read.
+    pub fn quarantined(&self, reason: Reason, raw: Raw) -> Quarantined {
+        Quarantined { channel: Channel::Calls, reason, tenant_id: Some(self.tenant_id()), raw }
+    }
+}
+
 /// Reads the calling channel.
 pub struct Calls {
     tokens: Tokens,
@@ -36,42 +53,51 @@ impl Calls {
         Self { tokens: Tokens::new(keys, clock, demands), limits }
     }
 
-    /// Reads one POST; `authorization` is every value of that header.
+    /// Proves who sends; `authorization` is every value of that header.
     ///
     /// # Errors
     /// Why the whole POST is refused.
-    pub async fn read(&self, authorization: &[&[u8]], body: Bytes) -> Result<Reading, Refusal> {
+    pub async fn prove(&self, authorization: &[&[u8]]) -> Result<Sender, Refusal> {
         let token = bearer(authorization).map_err(Refusal::Unauthorized)?;
-        let tenant = self.tokens.prove(token, self.tokens.now()).await.map_err(|reason| match reason {
-            Reason::KeysUnavailable => Refusal::Undecided(reason),
-            _ => Refusal::Unauthorized(reason),
-        })?;
-        let envelope = Envelope::read(&body, self.limits)?;
+        match self.tokens.prove(token, self.tokens.now()).await {
+            Ok(tenant) => Ok(Sender { tenant }),
+            Err(Reason::KeysUnavailable) => Err(Refusal::Undecided(Reason::KeysUnavailable)),
+            Err(reason) => Err(Refusal::Unauthorized(reason)),
+        }
+    }
+
+    /// Reads the body of one POST.
+    ///
+    /// # Errors
+    /// Why the whole POST is refused.
+    pub fn read(&self, sender: &Sender, body: &Bytes) -> Result<Reading, Refusal> {
+        let envelope = Envelope::read(body, self.limits)?;
         let mut reading = Reading::default();
         reading.verified.reserve_exact(envelope.items.len());
         for item in &envelope.items {
-            let raw = envelope::raw(&body, item);
+            let raw = envelope::raw(body, item);
             let judged = if envelope.is_ambiguous {
                 Err(Reason::JsonDuplicate)
             } else {
-                notification(item.get(), &raw, Some(tenant.to_string()))
+                notification(item.get(), &raw, Some(sender.tenant_id()))
             };
             match judged {
                 Ok(notification) => reading.verified.push(Verified::declare(notification)),
-                Err(reason) => reading.quarantined.push(Quarantined { channel: Channel::Calls, reason, raw }),
+                Err(reason) => reading.quarantined.push(sender.quarantined(reason, raw)),
             }
         }
         Ok(reading)
     }
 
-    /// Judges a quarantined item again. Its token is gone, so the operator must vouch for its origin.
+    /// Judges a quarantined item again, of the tenant that its sender proved. Its token is gone, so the operator must
+    /// vouch for its origin.
     ///
     /// # Errors
     /// Why it stays refused: what is wrong with it, or [`Reason::AuthHeader`] where nobody vouches.
-    pub fn judge_again(&self, raw: Raw, vouched: bool) -> Result<Verified, Reason> {
+    pub fn judge_again(&self, raw: Raw, tenant_id: Option<String>, vouched: bool) -> Result<Verified, Reason> {
         let raw = envelope::sole_item(raw, self.limits)?;
         let text = payload::text_of(&raw.0, payload::MAX_DEPTH)?;
-        let notification = notification(text, &raw, None)?;
+        let notification = notification(text, &raw, tenant_id)?;
         if vouched { Ok(Verified::declare(notification)) } else { Err(Reason::AuthHeader) }
     }
 }

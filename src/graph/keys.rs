@@ -146,13 +146,12 @@ impl Keys {
         if self.holding(kid).is_some() {
             return;
         }
-        if !self.may_ask() {
-            self.metrics.key_refresh(self.channel, "throttled");
-            return;
-        }
-        self.n_open.fetch_add(1, Ordering::SeqCst);
-        self.asked.notify_one();
+        let has_asked = self.ask();
+        // Another request may have asked meanwhile: then its fetch is this one's too.
         self.settled(kid).await;
+        if !has_asked && self.holding(kid).is_none() {
+            self.metrics.key_refresh(self.channel, "throttled");
+        }
     }
 
     /// Waits until the key is there or no fetch is open.
@@ -162,13 +161,16 @@ impl Keys {
         let _ = self.fetched.subscribe().wait_for(is_settled).await;
     }
 
-    fn may_ask(&self) -> bool {
+    /// Asks for a fetch, unless one was asked for too lately. Whoever is told so finds the other one open.
+    fn ask(&self) -> bool {
         let now = self.clock.now();
         let mut asked_at = self.asked_at.lock();
         // A clock that was set back must not keep new keys out for hours.
         let is_too_soon = asked_at.is_some_and(|at| at <= now && now.duration_since(at) < ASK_EVERY);
         if !is_too_soon {
             *asked_at = Some(now);
+            self.n_open.fetch_add(1, Ordering::SeqCst);
+            self.asked.notify_one();
         }
         !is_too_soon
     }

@@ -38,7 +38,7 @@ use crate::domain::{Quarantined, Reason, Verified};
 
 pub use certificates::CertificateError;
 pub use change::Subscriptions;
-pub use comms::Calls;
+pub use comms::{Calls, Sender};
 pub use undecided::Undecided;
 
 /// What one POST may hold.

@@ -48,7 +48,8 @@ impl fmt::Debug for Undecided {
 impl Undecided {
     /// What of it goes to the quarantine meanwhile: the item, and no token.
     pub fn quarantined(&self) -> Quarantined {
-        Quarantined { channel: self.channel, reason: Reason::KeysUnavailable, raw: self.raw.clone() }
+        let (channel, raw) = (self.channel, self.raw.clone());
+        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw }
     }
 
     /// The `validationTokens` that it came with.

@@ -14,29 +14,31 @@ mod unread;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::dev::Server;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, Payload, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use tokio::sync::Semaphore;
 
 use self::body::{Body, BodyLimits};
 use self::handshake::Handshakes;
 use crate::config;
+use crate::connections::{self, Refusals};
 use crate::domain::{Channel, Reason};
 use crate::intake::{Intake, Refused, path_label};
 use crate::telemetry::Rejections;
 
-/// How long a client may take to send its request's head, and an idle connection is kept.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The label of what is no path of Graph's.
+const OUTSIDE: &str = "other";
 /// Connections that the system holds until they are taken.
 const BACKLOG: i32 = 1024;
 /// How much the system takes for a connection before we read it: many notifications, and 1 MiB in 32 round trips.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
+/// How much of our answers it holds for who does not read them: many.
+const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// What the handlers share.
 struct Surface {
@@ -64,6 +66,7 @@ pub fn serve(
     paths: Paths,
     intake: Arc<Intake>,
 ) -> std::io::Result<Server> {
+    let refusals = Refusals { rejections: Arc::clone(&intake.rejections), path: OUTSIDE };
     let surface = Data::new(Surface {
         limits: BodyLimits {
             max_bytes: settings.max_body_bytes,
@@ -73,25 +76,20 @@ pub fn serve(
         handshakes: Handshakes::new(settings.handshakes_per_minute),
         intake,
     });
-    // Connections inherit it. Without it each one's buffers grow to twice this and more, and a thousand of them to the
-    // whole of a small container's memory.
+    // Connections inherit them. Without them each one's buffers grow to twice this and more, and a thousand of them to
+    // the whole of a small container's memory.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
     // Asked for anew, with room for a burst of new connections.
     rustix::net::listen(&listener, BACKLOG)?;
-    let workers = settings.workers.max(1);
-    let app = move || {
-        App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
+    let settings = connections::Settings {
+        workers: settings.workers,
+        max_connections: settings.max_connections,
+        shutdown_grace: settings.shutdown_grace,
     };
-    let server = HttpServer::new(app)
-        .workers(workers)
-        .max_connections((settings.max_connections / workers).max(1))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(settings.shutdown_grace.as_secs())
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+    connections::serve(listener, settings, refusals, move || {
+        App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
+    })
 }
 
 fn configure(routes: &mut ServiceConfig, paths: &Paths) {
@@ -201,7 +199,7 @@ impl Surface {
     }
 
     fn outside(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
-        self.intake.rejections.note("other", Reason::BadRequest, request_id(request));
+        self.intake.rejections.note(OUTSIDE, Reason::BadRequest, request_id(request));
         reply
     }
 

@@ -6,7 +6,7 @@
 //! **Invariants**
 //! 1. An event is one line: no raw newline is in it, however Graph laid out its JSON.
 //! 2. The data of a resource is what Graph sent. An operation's is reelhook's own, and tells under `reelhook` what
-//!    reelhook adds: route, captures, order, previous state. The member comes last, so that it wins over one of Graph's.
+//!    reelhook adds: route, captures, order, previous state, the metadata that was announced. The member comes last, so that it wins over one of Graph's.
 
 use std::io::Write;
 
@@ -54,14 +54,14 @@ pub fn write_lines(deliveries: &[&Delivery], include_access_token: bool) -> Vec<
 
 fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
     let event = &*delivery.event;
-    let opened = event.order.zip(event.data.trim_end().strip_suffix('}'));
-    let Some((order, opened)) = opened else { return on_one_line(&event.data, out) };
+    let opened = event.data.trim_end().strip_suffix('}').filter(|_| event.is_of_operation());
+    let Some(opened) = opened else { return on_one_line(&event.data, out) };
     on_one_line(opened, out);
     if !opened.trim_end().ends_with('{') {
         out.push(b',');
     }
     out.extend_from_slice(br#""reelhook":"#);
-    json(&Added::of(delivery, order), out);
+    json(&Added::of(delivery), out);
     if let Some(token) = event.recording_access_token.as_ref().filter(|_| include_access_token) {
         member("recordingAccessToken", token.expose_secret(), out);
     }
@@ -74,18 +74,23 @@ fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
 struct Added<'a> {
     route: &'a str,
     captures: &'a std::collections::BTreeMap<String, String>,
-    order: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'static str>,
     previous_state: Option<&'a crate::domain::Previous>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<serde_json::Value>,
 }
 
 impl<'a> Added<'a> {
-    fn of(delivery: &'a Delivery, order: Order) -> Self {
+    fn of(delivery: &'a Delivery) -> Self {
         let event: &Event = &delivery.event;
         Self {
             route: delivery.route.as_str(),
             captures: &delivery.captures,
-            order: order.as_str(),
+            order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
+            // Read and written again, so that it is on one line.
+            metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         }
     }
 }

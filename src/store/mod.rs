@@ -228,6 +228,8 @@ pub struct ReplayWish {
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
+    /// The tenant that its sender proved, where it proved one.
+    pub tenant_id: Option<String>,
     /// The bytes.
     pub raw: Raw,
     /// Whether the operator vouches for its origin, so that proof that cannot be had again is not asked for.
@@ -243,6 +245,9 @@ pub enum StoreError {
     /// More waits for the writer than it may hold. Answer 503; retrying later is safe.
     #[error("the store has more writes waiting than it takes; retrying later is safe")]
     Busy,
+    /// A question of the API's would take too long. The same one will again; a narrower one may not.
+    #[error("the question would take too long: narrow the filter, or leave out the order")]
+    Slow,
     /// The store is closing. Answer 503.
     #[error("the store is closing")]
     Closed,
@@ -348,6 +353,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError>;
+
+    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError>;
 
     /// Adds deliveries to an event that matched nothing before. Returns how many were added.
     ///

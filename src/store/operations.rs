@@ -203,6 +203,9 @@ pub trait Operations: Send + Sync {
     /// The database could not be read.
     async fn newest_event(&self) -> Result<Option<EventId>, StoreError>;
 
+    /// A secret for the tokens of pages: the same after a restart, and for all who share the store.
+    fn page_key(&self) -> [u8; 32];
+
     /// Tells of changes as they are committed.
     fn changes(&self) -> Arc<Changes>;
 }

@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! 1. A sealed value opens only under the label and the id it was sealed under: rows cannot be swapped.
-//! 2. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
+//! 2. Keys for other ends are derived (HMAC-SHA256 over a label), so that none of them tells anything of this one.
+//! 3. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -11,7 +12,9 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::StoreError;
@@ -22,6 +25,8 @@ const KEY_BYTES: usize = 32;
 /// Seals and opens.
 pub struct Seal {
     key: RandomizedNonceKey,
+    /// Under the same key, for those derived from it.
+    derivation: Hmac<Sha256>,
 }
 
 impl Seal {
@@ -34,9 +39,19 @@ impl Seal {
             Some(text) => decode(text.expose_secret(), "store.encryption_key")?,
             None => beside(store)?,
         };
+        let derivation = Hmac::new_from_slice(&key)
+            .map_err(|_length| StoreError::Unusable("the encryption key was refused by HMAC-SHA256".into()))?;
         let key = RandomizedNonceKey::new(&AES_256_GCM, &key)
             .map_err(|_unspecified| StoreError::Unusable("the encryption key was refused by AES-256-GCM".into()))?;
-        Ok(Self { key })
+        Ok(Self { key, derivation })
+    }
+
+    /// A key for another end, by its label: the same as long as the store's key is.
+    pub fn sub_key(&self, label: &str) -> [u8; 32] {
+        let mut derived = self.derivation.clone();
+        derived.update(b"reelhook sub key 1\0");
+        derived.update(label.as_bytes());
+        derived.finalize().into_bytes().into()
     }
 
     /// Seals `parts`, one after the other, under a label and an id: nonce, ciphertext, tag.
@@ -172,6 +187,16 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Seal::new(None, &store), Err(StoreError::Unusable(text)) if text.contains("644")));
+    }
+
+    #[test]
+    fn a_sub_key_is_its_labels_and_its_keys_alone() {
+        let key = |text: &str| SecretString::from(STANDARD.encode(text.repeat(32)));
+        let folder = tempfile::tempdir().unwrap();
+        let seal = |text| Seal::new(Some(&key(text)), folder.path()).unwrap();
+        assert_eq!(seal("a").sub_key("pages"), seal("a").sub_key("pages"));
+        assert_ne!(seal("a").sub_key("pages"), seal("a").sub_key("other"));
+        assert_ne!(seal("a").sub_key("pages"), seal("b").sub_key("pages"));
     }
 
     #[test]

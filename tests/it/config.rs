@@ -334,16 +334,31 @@ fn a_wrong_variable_is_told_by_its_name() {
 }
 
 #[test]
+fn a_schedule_that_does_not_begin_at_once_is_refused() {
+    let sink =
+        |retry: &str| format!("{LEAST}[sinks.a]\nkind = 'x'\nretry = {retry}\n[[routes]]\nname = 'r'\nsinks = ['a']\n");
+    one_mistake(
+        &sink("['5s', '5m']"),
+        "config:5: sinks.a.retry[0]: found \"5s\", expected \"0s\": the first attempt is made at once; put \"0s\" before it",
+    );
+    one_mistake(&format!("{LEAST}[dispatch]\nretry = ['1h']\n"), "config:4: dispatch.retry[0]: found \"1h\", expected");
+    // An entry that is wrong by itself is told once, and the next one is not taken for the first.
+    one_mistake(&sink("['5', '5m']"), "config:5: sinks.a.retry[0]: found \"5\", expected a duration");
+    loaded(&sink("['0s']"));
+    loaded(&sink("['PT0S', '0s', '5m']"));
+}
+
+#[test]
 fn a_sinks_own_keys_are_left_to_the_sink() {
     let text = format!(
-        "{LEAST}[dispatch]\ntimeout = '7s'\n[sinks.a]\nkind = 'x'\nqueue = 5\nretry = ['1s']\nown = {{ deep = [1, 'two'] }}\n\
+        "{LEAST}[dispatch]\ntimeout = '7s'\n[sinks.a]\nkind = 'x'\nqueue = 5\nretry = ['0s', '1s']\nown = {{ deep = [1, 'two'] }}\n\
          [[routes]]\nname = 'r'\nsinks = ['a']\n"
     );
     let config = loaded(&text).config;
     let sink = &config.sinks[0];
     assert_eq!((sink.name.as_str(), sink.kind.as_str()), ("a", "x"));
     assert_eq!((sink.dispatch.queue, sink.dispatch.timeout), (5, Duration::from_secs(7)));
-    assert_eq!(sink.dispatch.retry, [Duration::from_secs(1)]);
+    assert_eq!(sink.dispatch.retry, [Duration::ZERO, Duration::from_secs(1)]);
     assert_eq!(sink.table, "own = { deep = [1, 'two'] }".parse::<toml::Table>().unwrap());
 }
 

@@ -134,7 +134,8 @@ impl Receiver {
         if folder == "change-notifications" {
             self.subscriptions.read(body, Channel::Subscriptions).await
         } else {
-            self.calls.read(&[self.bearer.as_bytes()], body).await
+            let sender = self.calls.prove(&[self.bearer.as_bytes()]).await?;
+            self.calls.read(&sender, &body)
         }
     }
 }
@@ -270,7 +271,7 @@ async fn no_mutation_of_the_corpus_makes_it_panic() {
             mutated[at] = byte;
         }
         let mutated = Bytes::from(mutated);
-        let _ = receiver.calls.judge_again(Raw(mutated.clone()), true);
+        let _ = receiver.calls.judge_again(Raw(mutated.clone()), None, true);
         let read = receiver.subscriptions.read(mutated, Channel::Subscriptions);
         prop_assert!(read.now_or_never().is_some(), "nothing here waits");
     });

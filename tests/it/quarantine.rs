@@ -198,6 +198,22 @@ async fn an_item_of_a_call_needs_the_operators_word_and_is_then_a_recording_like
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_came_of_a_call_matches_by_its_tenant_when_it_is_judged_again() {
+    let routes = format!("[[routes]]\nname = \"ours\"\ntenant = \"{TENANT}\"\nsinks = [\"first\"]\n");
+    let mut app = TestApp::start_with(Settings { routes, ..Settings::default() }).await;
+    let (one, whole) = (Recording::new(&mut app.seed).completed(), Recording::new(&mut app.seed).completed());
+    assert_eq!(app.post_calls_body(format!("{{\"value\":[{one}],\"value\":[]}}")).await.status, 202);
+    let of_item = newest(&app, "json_duplicate", one.as_bytes()).await;
+    // Unreadable as a body, and kept as it is: read alone it is an item.
+    assert_eq!(app.post_calls_body(whole.clone()).await.status, 400);
+    let of_body = newest(&app, "shape", whole.as_bytes()).await;
+    let mut app = app.restart().await;
+    assert_eq!(go(&mut app, &[(of_item, ""), (of_body, "")], true).await, ["recordOperation.completed"; 2]);
+    assert!(app.store.unmatched(10).await.unwrap().is_empty());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_wish_outlives_a_restart_and_there_is_none_for_what_is_not_there() {
     let mut app = TestApp::start().await;
     app.graph.client_state = Some(NEXT_CLIENT_STATE.into());

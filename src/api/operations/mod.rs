@@ -1,6 +1,61 @@
-//! The operations as Graph's resource.
+//! The operations as Graph's resource: at the path of their call, where a Graph client looks for them, and all together
+//! at `/communications/recordOperations`.
+//!
+//! **Invariants**
+//! 1. A recording's token leaves here one operation at a time, and only for the scope `recordings`.
+//! 2. What is not understood is refused by its name: nothing is passed over in silence.
+//! 3. An id that is unknown and one that cannot be read look alike.
 
-use actix_web::web::ServiceConfig;
+mod asked;
+mod condition;
+mod create;
+mod delete;
+mod duration;
+mod fields;
+mod list;
+mod schema;
+mod shape;
+mod show;
+mod update;
 
-/// The routes of this room.
-pub fn routes(_config: &mut ServiceConfig) {}
+use actix_web::http::Method;
+use actix_web::web::{self, ServiceConfig};
+use utoipa::OpenApi;
+
+use super::{openapi, resource};
+
+/// Where all operations are, and those of one call.
+const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
+
+/// The routes of this room, under a version.
+pub fn routes(config: &mut ServiceConfig) {
+    for path in COLLECTIONS {
+        let count = [(Method::GET, web::route().to(list::count)), (Method::HEAD, web::route().to(list::count))];
+        config.service(resource(&format!("{path}/$count"), count));
+        let of_one = [
+            (Method::GET, web::route().to(show::show)),
+            (Method::HEAD, web::route().to(show::show)),
+            (Method::PATCH, web::route().to(update::update)),
+            (Method::DELETE, web::route().to(delete::delete)),
+        ];
+        config.service(resource(&format!("{path}/{{id}}"), of_one));
+        let of_all = [
+            (Method::GET, web::route().to(list::list)),
+            (Method::HEAD, web::route().to(list::list)),
+            (Method::POST, web::route().to(create::create)),
+        ];
+        config.service(resource(path, of_all));
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(list::list, list::count, create::create, show::show, update::update, delete::delete),
+    tags((name = "operations", description = "Record operations: found, announced, waited for, changed and removed")),
+)]
+struct Described;
+
+/// What `/openapi.json` says of this room: each path for all operations again as the path of one call.
+pub fn described() -> utoipa::openapi::OpenApi {
+    openapi::also_at(Described::openapi(), COLLECTIONS, "callId")
+}

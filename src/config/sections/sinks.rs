@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::section::Section;
-use crate::config::value::{count, duration, name, share};
+use crate::config::value::{count, duration, name, share, show};
 use crate::config::{Dispatch, Sink, SinkDispatch};
 use crate::domain::SinkName;
 
@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The most delays of a schedule.
 const MAX_ATTEMPTS: usize = 100;
-/// The delay before each attempt, in seconds: the schedule that Standard Webhooks recommends
+/// The delay before each attempt, in seconds; the first is made at once. The schedule that Standard Webhooks recommends
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 const RETRY: [u64; 10] = [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
 
@@ -48,6 +48,14 @@ fn retry(section: &mut Section<'_>) -> Option<Vec<Duration>> {
             delays.len()
         );
         section.report.mistake(&key, text);
+    }
+    let first_key = format!("{key}[0]");
+    if let Some(first) = delays.first().filter(|first| !first.is_zero() && !section.report.has_mistake(&first_key)) {
+        let text = format!(
+            "found \"{}\", expected \"0s\": the first attempt is made at once; put \"0s\" before it",
+            show(*first)
+        );
+        section.report.mistake(&first_key, text);
     }
     Some(delays)
 }

@@ -31,7 +31,8 @@ fn recording() -> Value {
 
 impl Graph {
     async fn post(&self, token: &str, body: Bytes) -> Result<Reading, Refusal> {
-        self.calls.read(&[format!("Bearer {token}").as_bytes()], body).await
+        let sender = self.calls.prove(&[format!("Bearer {token}").as_bytes()]).await?;
+        self.calls.read(&sender, &body)
     }
 
     async fn post_proven(&self, body: Bytes) -> Result<Reading, Refusal> {
@@ -230,15 +231,15 @@ async fn threat_19_there_is_exactly_one_bearer_header() {
     let token = graph.identity.token(&graph.call_claims());
     let header = |text: &str| text.replace("{}", &token);
     for good in ["Bearer {}", "bearer {}", "BEARER   {} "] {
-        assert!(graph.calls.read(&[header(good).as_bytes()], body(&[])).await.is_ok(), "{good}");
+        assert!(graph.calls.prove(&[header(good).as_bytes()]).await.is_ok(), "{good}");
     }
     for bad in ["", "Bearer", "Bearer ", "Basic {}", "Bearer\t{}", "{}", "BearerX {}"] {
-        let refused = graph.calls.read(&[header(bad).as_bytes()], body(&[])).await.map(|_| ());
+        let refused = graph.calls.prove(&[header(bad).as_bytes()]).await.map(|_| ());
         assert_eq!(refused, unauthorized(Reason::AuthHeader), "{bad}");
     }
     let good = header("Bearer {}");
     for headers in [vec![], vec![good.as_bytes(), good.as_bytes()]] {
-        let refused = graph.calls.read(&headers, body(&[])).await.map(|_| ());
+        let refused = graph.calls.prove(&headers).await.map(|_| ());
         assert_eq!(refused, unauthorized(Reason::AuthHeader));
     }
 }
@@ -342,7 +343,7 @@ async fn every_dialect_is_read_and_noted() {
 #[actix_web::test]
 async fn an_operator_may_vouch_for_an_item_but_not_for_what_is_wrong_with_it() {
     let graph = Graph::start();
-    let judge = |text: String, vouched| graph.calls.judge_again(Raw(Bytes::from(text)), vouched);
+    let judge = |text: String, vouched| graph.calls.judge_again(Raw(Bytes::from(text)), None, vouched);
     let is_operation =
         |verified: Result<Verified, Reason>| matches!(verified.unwrap().notification().content, Content::Operation(_));
     assert!(is_operation(judge(recording().to_string(), true)));
@@ -361,7 +362,7 @@ async fn no_bytes_and_no_mutation_make_it_panic() {
     let good = json!({ "value": [recording()] }).to_string().into_bytes();
     let mutations = prop::collection::vec((0..good.len(), any::<u8>()), 1..6);
     let judge = |bytes: Vec<u8>| {
-        if let Ok(verified) = graph.calls.judge_again(Raw(Bytes::from(bytes)), true) {
+        if let Ok(verified) = graph.calls.judge_again(Raw(Bytes::from(bytes)), None, true) {
             serde_json::from_str::<Value>(&crate::domain::Event::data_of(verified.notification())).unwrap();
         }
     };

@@ -54,6 +54,30 @@ async fn a_rotated_key_is_known_after_one_fetch_and_the_old_one_is_gone() {
 }
 
 #[actix_web::test]
+async fn of_requests_that_meet_a_new_key_at_the_same_time_none_is_turned_away() {
+    const AT_ONCE: usize = 8;
+    let graph = Graph::start();
+    assert_eq!(knows(&graph, "key-1").await, Ok(()));
+    for n in 0..300 {
+        let kid = format!("new-{n}");
+        graph.provider.publish(&[graph.identity.jwk(json!({ "kid": kid }))]);
+        graph.clock.advance(ASK_EVERY);
+        let all_there = Arc::new(std::sync::Barrier::new(AT_ONCE));
+        let requests = (0..AT_ONCE).map(|_| {
+            let (keys, kid, all_there) = (Arc::clone(&graph.keys), kid.clone(), Arc::clone(&all_there));
+            let runtime = tokio::runtime::Handle::current();
+            tokio::task::spawn_blocking(move || {
+                all_there.wait();
+                runtime.block_on(keys.find(&kid)).map(|_| ())
+            })
+        });
+        for answer in futures_util::future::join_all(requests).await {
+            assert_eq!(answer.unwrap(), Ok(()), "{kid}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn good_keys_outlive_whatever_the_provider_says_later() {
     let graph = Graph::start();
     assert_eq!(knows(&graph, "key-1").await, Ok(()));

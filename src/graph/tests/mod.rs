@@ -17,7 +17,7 @@ use crate::domain::{Channel, Raw};
 async fn every_wait_can_be_spawned() {
     fn is_spawnable<T: Send>(_: T) {}
     let graph = Graph::start();
-    is_spawnable(graph.calls.read(&[], Bytes::new()));
+    is_spawnable(graph.calls.prove(&[]));
     is_spawnable(graph.subscriptions.read(Bytes::new(), Channel::Lifecycle));
     is_spawnable(graph.subscriptions.judge_again(Raw(Bytes::new()), Channel::Lifecycle, true));
     is_spawnable(Arc::clone(&graph.keys).keep_fresh(CancellationToken::new()));

@@ -152,7 +152,7 @@ async fn threats_12_to_16_a_token_that_is_not_graphs_for_us_covers_nothing() {
     let calling = graph.identity.token(&graph.call_claims());
     assert_eq!(reason(graph.judge_rich(rich(), json!([calling])).await), Err(Reason::JwtIss));
     let validation = graph.validation_token("2.0", json!({}));
-    let crossed = graph.calls.read(&[format!("Bearer {validation}").as_bytes()], body(&[])).await.map(|_| ());
+    let crossed = graph.calls.prove(&[format!("Bearer {validation}").as_bytes()]).await.map(|_| ());
     assert_eq!(crossed, Err(Refusal::Unauthorized(Reason::JwtIss)));
 }
 

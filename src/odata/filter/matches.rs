@@ -1,7 +1,7 @@
 //! What a filter means, for one operation in memory.
 
 use super::expression::{Comparison, Expression, Function, Literal};
-use crate::odata::property::{Subject, Value};
+use crate::odata::property::{Property, Subject, Value};
 
 impl Expression {
     pub(super) fn matches(&self, subject: &Subject<'_>) -> bool {
@@ -20,6 +20,14 @@ impl Expression {
                 Some(Value::Text(value)) => function.holds(value, text),
                 _ => false,
             },
+        }
+    }
+
+    pub(super) fn demands(&self, property: Property) -> Option<&str> {
+        match self {
+            Self::And(members) => members.iter().find_map(|member| member.demands(property)),
+            Self::Compare(named, Comparison::Equal, Some(Literal::Text(text))) if *named == property => Some(text),
+            _ => None,
         }
     }
 }
@@ -50,7 +58,7 @@ impl Function {
 
 #[cfg(test)]
 mod tests {
-    use crate::odata::{Filter, Subject};
+    use crate::odata::{Filter, Property, Subject};
 
     fn accepts(filter: &str) -> bool {
         let subject = Subject {
@@ -90,6 +98,24 @@ mod tests {
             "completionReason in ('x',null)",
         ] {
             assert!(accepts(filter), "{filter}");
+        }
+    }
+
+    #[test]
+    fn only_what_each_match_must_have_is_demanded() {
+        let demands = |filter: &str| Filter::parse(filter).unwrap().demands(Property::ClientContext).map(str::to_owned);
+        for filter in ["clientContext eq 'x'", "status ne 'failed' and (resultInfo/code eq 1 and clientContext eq 'x')"]
+        {
+            assert_eq!(demands(filter).as_deref(), Some("x"), "{filter}");
+        }
+        for filter in [
+            "status eq 'x'",
+            "clientContext ne 'x'",
+            "clientContext eq null",
+            "not (clientContext eq 'x')",
+            "clientContext eq 'x' or status eq 'failed'",
+        ] {
+            assert_eq!(demands(filter), None, "{filter}");
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) use self::expression::Expression;
 pub use self::expression::quoted;
 #[cfg(test)]
 pub(super) use self::expression::{Comparison, Function, Literal};
-use super::property::Subject;
+use super::property::{Property, Subject};
 use super::sql::{Column, SqlValue};
 
 /// A filter that was read.
@@ -60,6 +60,12 @@ impl Filter {
     /// Whether the filter accepts the operation.
     pub fn matches(&self, subject: &Subject<'_>) -> bool {
         self.0.matches(subject)
+    }
+
+    /// The text that a property has in each operation that the filter accepts, where the filter says so outright: a store
+    /// may look there alone.
+    pub fn demands(&self, property: Property) -> Option<&str> {
+        self.0.demands(property)
     }
 
     /// The same question for SQLite: a condition for `WHERE`, and the values of its `?` in order.

@@ -9,13 +9,17 @@ use std::sync::Arc;
 use rusqlite::params;
 use tokio::sync::oneshot;
 
+use super::binding::Announced;
 use super::delivery::{self, NewRow};
 use super::failure::Failure;
+use super::operation::Taken;
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{operation, quarantine, sweep};
-use crate::domain::{ClientContext, Delivery, DeliveryId, Event, Lease, Order, Previous, RecordOperation, Status};
+use super::{lookups, operation, own, quarantine, sweep, watches};
+use crate::domain::{
+    ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
+};
 use crate::store::mailbox::Place;
 use crate::store::{Receipt, StoreError, Stored};
 
@@ -30,13 +34,17 @@ pub struct Accept {
 struct Decided {
     stored: Stored,
     previous: Option<Status>,
+    /// The metadata of the operation's expectation.
+    metadata: Option<String>,
+    /// The deliveries that its expectation asks for, instead of the routes'.
+    expected: Option<Vec<NewDelivery>>,
     /// The places to fill, each with its delivery.
     places: Vec<(Place, Fresh)>,
 }
 
 /// A delivery that was written as leased.
 struct Fresh {
-    /// Which of the item's deliveries.
+    /// Which of the deliveries.
     number: usize,
     id: DeliveryId,
     /// In microseconds.
@@ -74,11 +82,13 @@ impl Job for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { prepared, decided, reply } = *self;
+        // Whoever gets a receipt can read the event, unless an earlier one is under way.
+        drop(prepared.given);
         let receipt = outcome.map(|()| {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {
-                fill(decided.places, item, (&decided.stored, decided.previous), prepared.received_at);
-                stored.push(decided.stored);
+                stored.push(decided.stored.clone());
+                fill(decided, item, prepared.received_at);
             }
             Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() }
         });
@@ -89,7 +99,10 @@ impl Job for Accept {
 
 fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure> {
     let since = received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
-    let duplicate = || Ok(Decided { stored: Stored::Duplicate, previous: None, places: Vec::new() });
+    let duplicate = || {
+        let (previous, metadata, expected, places) = Default::default();
+        Ok(Decided { stored: Stored::Duplicate, previous, metadata, expected, places })
+    };
     let id_conflict = match seen(tx, item, since)? {
         Seen::SameBytes => return duplicate(),
         seen => matches!(seen, Seen::OtherBytes),
@@ -100,15 +113,29 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
         if item.lookup.is_none() && operation::has_bytes(tx, &known, &item.hash, since)? {
             return duplicate();
         }
-        taken = Some(operation::take(tx, (&item.notification, operation), (&known, lookup), received_at)?);
+        let told = (&item.notification, operation);
+        taken = Some(operation::take(tx, told, (known, lookup), (item.seq, received_at))?);
     }
-    let op = taken.as_ref().map(|taken| (taken.seq, taken.order));
-    let previous = taken.as_ref().and_then(|taken| taken.previous.clone());
-    insert(tx, item, (op, previous.as_ref()), received_at)?;
-    let places = deliver(tx, item, op, received_at)?;
-    let ambiguous = taken.is_some_and(|taken| taken.ambiguous);
-    let stored = Stored::New { event: item.id, order: op.map(|(_, order)| order), id_conflict, ambiguous };
-    Ok(Decided { stored, previous, places })
+    let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
+    let metadata = announced.and_then(|announced| announced.metadata.clone());
+    let expected = announced.and_then(Announced::deliveries);
+    let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
+    insert(tx, (item, deliveries), taken.as_ref(), received_at)?;
+    let places = deliver(tx, (item.seq, deliveries), taken.as_ref(), received_at)?;
+    if let Some(taken) = taken.as_ref() {
+        tx.changed(taken.seq);
+        if taken.is_recovered {
+            own::say(tx, RECOVERED, taken.seq, deliveries)?;
+        }
+    }
+    if let Some(call_id) = &item.ended_call {
+        watches::call_ended(tx, call_id, received_at)?;
+    }
+    let order = taken.as_ref().map(|taken| taken.order);
+    let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
+    let stored = Stored::New { event: item.id, order, id_conflict, ambiguous };
+    let previous = taken.and_then(|taken| taken.previous);
+    Ok(Decided { stored, previous, metadata, expected, places })
 }
 
 fn seen(tx: &Tx<'_>, item: &Item, since: i64) -> Result<Seen, Failure> {
@@ -129,8 +156,8 @@ fn seen(tx: &Tx<'_>, item: &Item, since: i64) -> Result<Seen, Failure> {
 
 fn insert(
     tx: &Tx<'_>,
-    item: &Item,
-    (op, previous): (Option<(i64, Order)>, Option<&Status>),
+    (item, deliveries): (&Item, &[NewDelivery]),
+    taken: Option<&Taken>,
     received_at: i64,
 ) -> Result<(), Failure> {
     let notification = &item.notification;
@@ -144,10 +171,10 @@ fn insert(
             item.id.0.as_bytes(),
             received_at,
             notification.channel.as_str(),
-            op.map(|(seq, _)| seq),
+            taken.map(|taken| taken.seq),
             item.hash,
             item.lookup,
-            !item.deliveries.is_empty(),
+            !deliveries.is_empty(),
             has_token,
             item.kind,
             notification.resource_type,
@@ -157,13 +184,13 @@ fn insert(
             notification.subscription_id,
             notification.graph_id,
             operation.map(|operation: &RecordOperation| operation.status.as_str()),
-            op.map(|(_, order)| order.as_str()),
-            previous.map(Status::as_str),
+            taken.map(|taken| taken.order.as_str()),
+            taken.and_then(|taken| taken.previous.as_ref()).map(Status::as_str),
             item.sealed,
         ],
     )?;
     if let Some(lookup) = item.lookup {
-        tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, item.seq])?;
+        lookups::add(tx, lookup, item.seq)?;
     }
     sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, received_at, has_token))
 }
@@ -171,16 +198,16 @@ fn insert(
 /// Writes an item's deliveries; those that found a place in a memory queue are leased.
 fn deliver(
     tx: &Tx<'_>,
-    item: &Item,
-    op: Option<(i64, Order)>,
+    (event, deliveries): (i64, &[NewDelivery]),
+    taken: Option<&Taken>,
     received_at: i64,
 ) -> Result<Vec<(Place, Fresh)>, Failure> {
     let mut places = Vec::new();
-    for ((number, new), row) in item.deliveries.iter().enumerate().zip(super::ids::first_delivery(item.seq)..) {
+    for ((number, new), row) in deliveries.iter().enumerate().zip(super::ids::first_delivery(event)..) {
         // Nothing waits for an operation that was not known.
-        let op_seq = op.map(|(seq, _)| seq);
-        let is_blocked = match op {
-            Some((seq, order)) if order != Order::First => delivery::is_waited_for(tx, &new.sink, seq)?,
+        let op_seq = taken.map(|taken| taken.seq);
+        let is_blocked = match taken {
+            Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
             _ => false,
         };
         let place = if is_blocked { None } else { tx.shared.mailboxes.reserve(&new.sink) };
@@ -195,7 +222,8 @@ fn deliver(
 }
 
 /// Puts the leases into the places. The event is the one that would be read back.
-fn fill(places: Vec<(Place, Fresh)>, item: Item, (stored, previous): (&Stored, Option<Status>), received_at: i64) {
+fn fill(decided: Decided, item: Item, received_at: i64) {
+    let Decided { stored, previous, metadata, expected, places } = decided;
     let Stored::New { order, .. } = stored else { return };
     if places.is_empty() {
         return;
@@ -208,12 +236,14 @@ fn fill(places: Vec<(Place, Fresh)>, item: Item, (stored, previous): (&Stored, O
         subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
         time: instant(received_at),
         client_context: notification.client_context,
-        order: *order,
+        order,
         previous: previous.map(|status| Previous { status }),
         data: item.data,
+        metadata,
     });
+    let deliveries = expected.unwrap_or(item.deliveries);
     for (place, fresh) in places {
-        let Some(new) = item.deliveries.get(fresh.number).cloned() else { continue };
+        let Some(new) = deliveries.get(fresh.number).cloned() else { continue };
         let event = Arc::clone(&event);
         place.fill(Lease {
             delivery: Delivery {

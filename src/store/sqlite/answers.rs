@@ -2,12 +2,15 @@
 //! next transaction to write meanwhile.
 //!
 //! **Invariants**
-//! 1. Owners are told in the order of the commits: a sink's fresh deliveries keep their order.
+//! 1. Owners are told in the order of the commits: a sink's fresh deliveries keep their order. Streams are told once for
+//!    a group.
 //! 2. The writer is at most [`MAX_AHEAD`] groups ahead: what waits to be told is bounded.
 
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::tx::Shared;
 use super::writer::Job;
 use crate::store::StoreError;
 
@@ -20,6 +23,7 @@ pub type Answer = (Box<dyn Job>, Result<(), StoreError>);
 /// The way to the thread.
 pub struct Answers {
     groups: SyncSender<Vec<Answer>>,
+    shared: Arc<Shared>,
     thread: JoinHandle<()>,
 }
 
@@ -28,19 +32,20 @@ impl Answers {
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn start() -> std::io::Result<Self> {
+    pub fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
         let (groups, told) = sync_channel::<Vec<Answer>>(MAX_AHEAD);
+        let by = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("store-answers".into()).spawn(move || {
-            told.into_iter().flatten().for_each(|(job, outcome)| job.finish(outcome));
+            told.into_iter().for_each(|group| finish(group, &by));
         })?;
-        Ok(Self { groups, thread })
+        Ok(Self { groups, shared, thread })
     }
 
     /// Has the owners of a group told.
     pub fn tell(&self, group: Vec<Answer>) {
         // Without the thread the writer tells them itself.
         if let Err(unsent) = self.groups.send(group) {
-            unsent.0.into_iter().for_each(|(job, outcome)| job.finish(outcome));
+            finish(unsent.0, &self.shared);
         }
     }
 
@@ -50,4 +55,9 @@ impl Answers {
         // It may have ended by a panic, which was logged: what it held is lost, and its owners see that.
         let _ = self.thread.join();
     }
+}
+
+fn finish(group: Vec<Answer>, shared: &Shared) {
+    group.into_iter().for_each(|(job, outcome)| job.finish(outcome));
+    shared.tell_of_events();
 }

@@ -203,7 +203,7 @@ pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
             Settlement::Dead { reason } => fail(tx, outcome, (3, tx.now), reason)?,
         };
         let is_over = !matches!(settlement, Settlement::RetryAt { .. });
-        if n_changed > 0 && is_over && lease.delivery.event.order.is_some() && tx.any_blocked()? {
+        if n_changed > 0 && is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
             unblock_next(tx, row, &lease.delivery.sink)?;
         }
     }

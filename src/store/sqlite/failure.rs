@@ -37,6 +37,7 @@ pub fn store_error(error: &rusqlite::Error) -> StoreError {
     match (error.sqlite_error_code(), extended_code(error)) {
         (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full,
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => StoreError::Busy,
+        (Some(ErrorCode::OperationInterrupted), _) => StoreError::Slow,
         _ => StoreError::Database(error.to_string()),
     }
 }
@@ -74,6 +75,7 @@ mod tests {
         assert!(matches!(store_error(&failed(ffi::SQLITE_FULL)), StoreError::Full));
         assert!(matches!(store_error(&failed(ffi::SQLITE_IOERR_SHMSIZE)), StoreError::Full));
         assert!(matches!(store_error(&failed(ffi::SQLITE_BUSY)), StoreError::Busy));
+        assert!(matches!(store_error(&failed(ffi::SQLITE_INTERRUPT)), StoreError::Slow));
         assert!(matches!(store_error(&failed(ffi::SQLITE_CORRUPT)), StoreError::Database(_)));
     }
 

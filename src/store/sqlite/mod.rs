@@ -9,28 +9,40 @@
 //! 3. After a failed write or sync the process ends (`failure`).
 
 mod accept;
+mod announce;
 mod answers;
+mod binding;
+mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
+mod ended_call;
 mod failure;
 mod ids;
+mod kept;
+mod listing;
+mod lookups;
 mod open;
 mod operation;
 mod operations;
+mod own;
 mod prepare;
 mod quarantine;
 mod readers;
+mod removal;
 mod replay;
 mod rows;
 mod schema;
+mod stream;
 mod sweep;
 mod tx;
 mod views;
+mod watches;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -41,7 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 use self::failure::store_error;
 use self::ids::Numbers;
 use self::readers::Readers;
-use self::tx::{Shared, instant};
+use self::tx::{Shared, instant, micros};
 use self::writer::Writer;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
@@ -54,11 +66,22 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
 
+/// How long after its call an operation is lost where nothing else was said, in microseconds.
+const LOST_AFTER: i64 = 30_000_000;
+
+/// How long a question of people or the API may take.
+const MAX_QUESTION: Duration = Duration::from_secs(10);
+
 /// The store in one SQLite file.
 pub struct SqliteStore {
     shared: Arc<Shared>,
     writer: Writer,
+    /// For the dispatchers and the server's own tasks.
     readers: Readers,
+    /// For what people and the API look up.
+    lookups: Readers,
+    /// For what may walk through many rows.
+    questions: Readers,
 }
 
 impl SqliteStore {
@@ -92,6 +115,11 @@ impl SqliteStore {
         Self::start(settings, clock, (connection, seal), None)
     }
 
+    /// Sets how long after the end of its call an operation is lost: what was on its way may still come.
+    pub fn set_lost_after(&self, grace: Duration) {
+        self.shared.lost_after.store(micros(grace), Ordering::Relaxed);
+    }
+
     fn start(
         settings: &config::Store,
         clock: Clock,
@@ -99,6 +127,7 @@ impl SqliteStore {
         lock: Option<std::fs::File>,
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             clock,
@@ -106,18 +135,38 @@ impl SqliteStore {
             mailboxes: Mailboxes::default(),
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
+            recent,
+            changes: Arc::default(),
+            lost_after: AtomicI64::new(LOST_AFTER),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
-        Ok(Self { shared, writer, readers: Readers::new(settings.path.clone()) })
+        let readers = || Readers::new(settings.path.clone());
+        let bounded = || readers().bounded(MAX_QUESTION);
+        Ok(Self { shared, writer, readers: readers(), lookups: bounded(), questions: bounded() })
     }
 
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, &Shared) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.read_by(&self.lookups, work).await
+    }
+
+    async fn question<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, &Shared) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_by(&self.questions, work).await
+    }
+
+    async fn read_by<T: Send + 'static>(
+        &self,
+        readers: &Readers,
+        work: impl FnOnce(&Connection, &Shared) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
-        self.readers.read(move |connection| work(connection, &shared).map_err(|error| store_error(&error))).await
+        readers.read(move |connection| work(connection, &shared).map_err(|error| store_error(&error))).await
     }
 
     /// Reads the events of what was leased. What cannot be read is given up, or handed back where that may pass.
@@ -144,9 +193,10 @@ impl SqliteStore {
 
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT coalesce(max(seq), 0) FROM events")?;
+    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
+    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
     let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
-    Ok(Numbers::after(event, quarantine))
+    Ok(Numbers::after(event, operation, quarantine))
 }
 
 #[async_trait]
@@ -155,10 +205,13 @@ impl Store for SqliteStore {
         if self.shared.disk.is_low() {
             return Err(StoreError::Full);
         }
-        let prepared = prepare::Prepared::new(batch, &self.shared)?;
-        let n_bytes = prepared.n_bytes();
         let (reply, receipt) = oneshot::channel();
-        self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)?;
+        let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
+            let n_bytes = prepared.n_bytes();
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)
+        });
+        // What is refused may have been all that later events waited for.
+        offered.inspect_err(|_refused| self.shared.tell_of_events())?;
         receipt.await.map_err(|_gone| StoreError::Closed)?
     }
 
@@ -174,8 +227,9 @@ impl Store for SqliteStore {
 
     async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
         let sink = sink.clone();
-        let due = self
-            .read(move |connection, shared| views::next_due(connection, &sink, shared.clock.now().as_microsecond()));
+        let due = self.read_by(&self.readers, move |connection, shared| {
+            views::next_due(connection, &sink, shared.clock.now().as_microsecond())
+        });
         Ok(due.await?.map(instant))
     }
 
@@ -200,7 +254,7 @@ impl Store for SqliteStore {
     }
 
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
-        self.read(|connection, _| views::backlog(connection)).await
+        self.read_by(&self.readers, |connection, _| views::backlog(connection)).await
     }
 
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
@@ -215,7 +269,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<DeliveryView>, StoreError> {
         let sink = sink.cloned();
-        self.read(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), limit)).await
+        self.question(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), limit)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
@@ -228,6 +282,10 @@ impl Store for SqliteStore {
 
     async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
         self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
@@ -259,12 +317,12 @@ impl Store for SqliteStore {
     }
 
     async fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineView>, StoreError> {
-        self.readers.read(move |connection| quarantine::list(connection, limit)).await
+        self.lookups.read(move |connection| quarantine::list(connection, limit)).await
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
         let shared = Arc::clone(&self.shared);
-        self.readers.read(move |connection| quarantine::entry(connection, &shared.seal, id)).await
+        self.lookups.read(move |connection| quarantine::entry(connection, &shared.seal, id)).await
     }
 
     async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {
@@ -290,7 +348,9 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
+        for readers in [&self.readers, &self.lookups, &self.questions] {
+            readers.close().await;
+        }
         self.writer.close().await;
         self.shared.mailboxes.close();
     }

@@ -4,39 +4,54 @@
 //! there is one; one that names a call gives it to the one operation of that id whose call is not known. Where several
 //! operations share the id nothing is guessed: those without a call are then an operation of their own.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
+use super::binding::{self, Announced};
 use super::failure::Failure;
+use super::lookups;
 use super::tx::Tx;
 use crate::domain::{ClientContext, GraphId, Notification, Order, RecordOperation, Status};
+
+/// The columns of [`Known`].
+const KNOWN: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
+            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), x.state, x.metadata, x.sinks";
 
 /// An operation that is known.
 pub struct Known {
     seq: i64,
     call_id: String,
     status: Status,
+    /// Whether Graph has spoken of it; if not, its client alone has.
+    is_heard: bool,
+    is_watched: bool,
+    announced: Option<Announced>,
 }
 
 /// What a notification did to its operation.
 pub struct Taken {
     /// The operation's row.
     pub seq: i64,
+    /// Whether the row is new.
+    pub is_new: bool,
     /// How the notification stood to what was known.
     pub order: Order,
     /// The status that was known.
     pub previous: Option<Status>,
     /// Whether another operation that has not ended has the same client context.
     pub ambiguous: bool,
+    /// What its client announced.
+    pub announced: Option<Announced>,
+    /// Whether it ended after it had been given up.
+    pub is_recovered: bool,
 }
 
 /// The operations that have the id, whatever their call.
 pub fn known(tx: &Tx<'_>, id: &GraphId, lookup: i64) -> Result<Vec<Known>, Failure> {
-    let sql = "SELECT o.seq, o.call_id, o.status FROM lookups l JOIN operations o ON o.seq = l.target \
-               WHERE l.hash = ?1 AND o.id = ?2";
-    tx.all(sql, params![lookup, id.as_str()], |row| {
-        let status: String = row.get(2)?;
-        Ok(Known { seq: row.get(0)?, call_id: row.get(1)?, status: Status::parse(&status) })
-    })
+    let sql = format!(
+        "{KNOWN} FROM lookups l JOIN operations o ON o.seq = l.target LEFT JOIN expectations x ON x.operation = o.seq \
+         WHERE l.hash = ?1 AND o.id = ?2"
+    );
+    tx.all(&sql, params![lookup, id.as_str()], Known::read)
 }
 
 /// Whether one of the operations has an event of these bytes that arrived after `since`.
@@ -50,74 +65,162 @@ pub fn has_bytes(tx: &Tx<'_>, known: &[Known], hash: &[u8; 16], since: i64) -> R
     Ok(false)
 }
 
-/// Takes a notification into its operation, which it makes where there is none.
+/// Takes a notification into its operation, which it makes where there is none. `event` is what the notification becomes.
 pub fn take(
     tx: &Tx<'_>,
     (notification, operation): (&Notification, &RecordOperation),
-    (known, lookup): (&[Known], i64),
-    received_at: i64,
+    (known, lookup): (Vec<Known>, i64),
+    (event, received_at): (i64, i64),
 ) -> Result<Taken, Failure> {
-    let client_context = notification.client_context.as_ref().map(ClientContext::as_str);
-    let known = choose(known, operation.call_id.as_ref().map_or("", GraphId::as_str));
-    let order = Order::of(known.map(|known| &known.status), &operation.status);
-    let seq = match known {
-        None => insert(tx, (operation, client_context), lookup, received_at)?,
-        Some(known) => {
-            update(tx, known, (operation, client_context), (order, received_at))?;
-            known.seq
-        }
+    let (known, ambiguous) = find(tx, (notification, operation), (known, lookup))?;
+    let told = Told { notification, operation, event, received_at };
+    let Some(known) = known else {
+        let seq = insert(tx, &told, lookup)?;
+        let (order, previous, announced) = (Order::First, None, None);
+        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false });
     };
-    let sql = "SELECT 1 FROM operations WHERE client_context = ?1 AND is_terminal = 0 AND seq <> ?2 LIMIT 1";
-    let ambiguous = match client_context {
-        Some(context) => tx.first(sql, params![context, seq], |_| Ok(()))?.is_some(),
-        None => false,
-    };
-    Ok(Taken { seq, order, previous: known.map(|known| known.status.clone()), ambiguous })
+    let heard = Some(&known.status).filter(|_| known.is_heard);
+    let order = Order::of(heard, &operation.status);
+    let previous = heard.cloned();
+    update(tx, &known, &told, order)?;
+    let has_ended = order.moves() && operation.status.is_terminal() && !known.status.is_terminal();
+    let Known { seq, is_watched, announced, .. } = known;
+    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), is_watched)?;
+    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered })
 }
 
-fn insert(
+/// The operation that a notification is about, as it is known or was announced, and whether another open one has its
+/// client context.
+fn find(
     tx: &Tx<'_>,
-    (operation, client_context): (&RecordOperation, Option<&str>),
-    lookup: i64,
-    received_at: i64,
-) -> Result<i64, Failure> {
+    (notification, operation): (&Notification, &RecordOperation),
+    (known, lookup): (Vec<Known>, i64),
+) -> Result<(Option<Known>, bool), Failure> {
+    let context = notification.client_context.as_ref().map(ClientContext::as_str);
     let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
-    let (status, is_terminal) = (operation.status.as_str(), operation.status.is_terminal());
-    let sql = "INSERT INTO operations (id, call_id, client_context, status, is_terminal, created_at, modified_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)";
-    tx.execute(sql, params![operation.id.as_str(), call_id, client_context, status, is_terminal, received_at])?;
-    let seq = tx.connection().last_insert_rowid();
-    tx.execute("INSERT INTO lookups VALUES (?1, ?2)", [lookup, seq])?;
+    if let Some(known) = choose(known, call_id) {
+        let sql = "SELECT 1 FROM operations INDEXED BY operations_open_by_context \
+                   WHERE client_context = ?1 AND is_terminal = 0 AND seq <> ?2 LIMIT 1";
+        let ambiguous = match context {
+            Some(context) => tx.first(sql, params![context, known.seq], |_| Ok(()))?.is_some(),
+            None => false,
+        };
+        return Ok((Some(known), ambiguous));
+    }
+    let (expected, ambiguous) = binding::look(tx, context, call_id)?;
+    let Some(expected) = expected else { return Ok((None, ambiguous)) };
+    binding::bind(tx, expected, &operation.id, lookup)?;
+    let sql = format!("{KNOWN} FROM operations o LEFT JOIN expectations x ON x.operation = o.seq WHERE o.seq = ?1");
+    Ok((tx.first(&sql, [expected], Known::read)?, ambiguous))
+}
+
+/// What one notification says of its operation.
+struct Told<'a> {
+    notification: &'a Notification,
+    operation: &'a RecordOperation,
+    event: i64,
+    received_at: i64,
+}
+
+impl Told<'_> {
+    fn client_context(&self) -> Option<&str> {
+        self.notification.client_context.as_ref().map(ClientContext::as_str)
+    }
+
+    fn code(&self) -> Option<i64> {
+        self.operation.result_info.as_ref().map(|result| result.code)
+    }
+
+    fn subcode(&self) -> Option<i64> {
+        self.operation.result_info.as_ref().map(|result| result.subcode)
+    }
+}
+
+fn insert(tx: &Tx<'_>, told: &Told<'_>, lookup: i64) -> Result<i64, Failure> {
+    let seq = tx.shared.numbers.operation();
+    let operation = told.operation;
+    let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
+    let sql = "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at, \
+               tenant_id, completion_reason, result_code, result_subcode, state_event) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12)";
+    tx.execute(
+        sql,
+        params![
+            seq,
+            operation.id.as_str(),
+            call_id,
+            told.client_context(),
+            operation.status.as_str(),
+            operation.status.is_terminal(),
+            told.received_at,
+            told.notification.tenant_id,
+            operation.completion_reason,
+            told.code(),
+            told.subcode(),
+            told.event,
+        ],
+    )?;
+    lookups::add(tx, lookup, seq)?;
     Ok(seq)
 }
 
-fn update(
-    tx: &Tx<'_>,
-    known: &Known,
-    (operation, client_context): (&RecordOperation, Option<&str>),
-    (order, received_at): (Order, i64),
-) -> Result<(), Failure> {
+fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(), Failure> {
+    let operation = told.operation;
     if order.moves() {
-        let (status, is_terminal) = (operation.status.as_str(), operation.status.is_terminal());
+        // What its client has heard from Graph already does not go back.
+        let is_late = Order::of(Some(&known.status), &operation.status) == Order::Late;
+        let status = if is_late { &known.status } else { &operation.status };
         let sql = "UPDATE operations SET status = ?2, is_terminal = ?3, modified_at = ?4, \
-                   client_context = coalesce(?5, client_context) WHERE seq = ?1";
-        tx.execute(sql, params![known.seq, status, is_terminal, received_at, client_context])?;
+                   client_context = coalesce(?5, client_context), tenant_id = coalesce(?6, tenant_id), \
+                   completion_reason = ?7, result_code = ?8, result_subcode = ?9, state_event = ?10, \
+                   version = version + 1 WHERE seq = ?1";
+        tx.execute(
+            sql,
+            params![
+                known.seq,
+                status.as_str(),
+                status.is_terminal(),
+                told.received_at,
+                told.client_context(),
+                told.notification.tenant_id,
+                operation.completion_reason,
+                told.code(),
+                told.subcode(),
+                told.event,
+            ],
+        )?;
     }
     if let Some(call_id) = &operation.call_id
         && known.call_id != call_id.as_str()
     {
-        tx.execute("UPDATE operations SET call_id = ?2 WHERE seq = ?1", params![known.seq, call_id.as_str()])?;
+        let sql = "UPDATE operations SET call_id = ?2, version = version + 1 WHERE seq = ?1";
+        tx.execute(sql, params![known.seq, call_id.as_str()])?;
     }
     Ok(())
 }
 
+impl Known {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let status: String = row.get(2)?;
+        Ok(Self {
+            seq: row.get(0)?,
+            call_id: row.get(1)?,
+            status: Status::parse(&status),
+            is_heard: row.get(3)?,
+            is_watched: row.get(4)?,
+            announced: Announced::read(row, 5)?,
+        })
+    }
+}
+
 /// Which of the operations of one id a notification is about; an empty call is one that is not known.
-fn choose<'a>(known: &'a [Known], call_id: &str) -> Option<&'a Known> {
-    let exact = known.iter().find(|operation| operation.call_id == call_id);
-    exact.or(match known {
-        [only] if only.call_id.is_empty() || call_id.is_empty() => Some(only),
-        _ => None,
-    })
+fn choose(mut known: Vec<Known>, call_id: &str) -> Option<Known> {
+    let joins = |operation: &Known| operation.call_id.is_empty() || call_id.is_empty();
+    let at = match &known[..] {
+        [only] if joins(only) => 0,
+        _ => known.iter().position(|operation| operation.call_id == call_id)?,
+    };
+    Some(known.swap_remove(at))
 }
 
 #[cfg(test)]
@@ -126,8 +229,15 @@ mod tests {
 
     fn chosen(calls: &[&str], call_id: &str) -> Option<String> {
         let known = calls.iter().zip(1..);
-        let known = known.map(|(call, seq)| Known { seq, call_id: (*call).into(), status: Status::Running });
-        choose(&known.collect::<Vec<_>>(), call_id).map(|known| known.call_id.clone())
+        let known = known.map(|(call, seq)| Known {
+            seq,
+            call_id: (*call).into(),
+            status: Status::Running,
+            is_heard: true,
+            is_watched: false,
+            announced: None,
+        });
+        choose(known.collect(), call_id).map(|known| known.call_id)
     }
 
     #[test]

@@ -3,9 +3,10 @@
 
 use sha2::{Digest, Sha256};
 
+use super::ids::Given;
 use super::tx::Shared;
-use super::{contents, ids};
-use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
+use super::{contents, ended_call, ids};
+use crate::domain::{Channel, Event, EventId, GraphId, NewDelivery, Notification, Quarantined, Reason};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub items: Vec<Item>,
     /// The others.
     pub quarantined: Vec<Entry>,
+    /// Holds the items' numbers while they are under way.
+    pub given: Given,
 }
 
 /// One proven notification, ready to be written.
@@ -45,6 +48,8 @@ pub struct Item {
     pub sealed: Vec<u8>,
     /// What routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
+    /// The call of which it says that it has ended.
+    pub ended_call: Option<GraphId>,
 }
 
 /// One quarantine entry, ready to be written.
@@ -55,6 +60,8 @@ pub struct Entry {
     pub channel: Channel,
     /// Why it is here.
     pub reason: Reason,
+    /// The tenant that its sender proved.
+    pub tenant_id: Option<String>,
     /// Its size, unsealed.
     pub n_bytes: i64,
     /// The bytes.
@@ -68,10 +75,12 @@ impl Prepared {
     /// Sealing failed, or an event has more deliveries than a store can number.
     pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
         let received_at = batch.received_at.as_microsecond();
-        let items = batch.accepted.into_iter().map(|accepted| item(accepted, received_at, shared));
+        let given = shared.numbers.events(batch.accepted.len());
+        let numbered = (given.first()..).zip(batch.accepted);
+        let items = numbered.map(|(seq, accepted)| item((seq, accepted), received_at, shared));
         let items = items.collect::<Result<_, _>>()?;
         let quarantined = batch.quarantined.into_iter().map(|it| entry(&it, shared)).collect::<Result<_, _>>()?;
-        Ok(Self { received_at, items, quarantined })
+        Ok(Self { received_at, items, quarantined, given })
     }
 
     /// What it holds in memory, roughly.
@@ -81,24 +90,15 @@ impl Prepared {
     }
 }
 
-fn item(accepted: Accepted, received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
+fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
     let mut notification = notification.into_notification();
-    // Two routes to one sink are one delivery: the first route's.
-    let mut at = 0;
-    while at < deliveries.len() {
-        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
-        if is_repeat {
-            deliveries.remove(at);
-        } else {
-            at += 1;
-        }
-    }
+    each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
-    let seq = shared.numbers.event();
     let id = EventId(ids::of_event(seq, received_at));
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);
+    let ended_call = ended_call::of(&notification);
     let operation = notification.operation();
     let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
     let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
@@ -112,7 +112,7 @@ fn item(accepted: Accepted, received_at: i64, shared: &Shared) -> Result<Item, S
     };
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
-    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries })
+    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries, ended_call })
 }
 
 fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
@@ -120,7 +120,21 @@ fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError
     let raw = &quarantined.raw.0;
     let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
     let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
-    Ok(Entry { id, channel: quarantined.channel, reason: quarantined.reason, n_bytes, sealed })
+    let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
+    Ok(Entry { id, channel, reason, tenant_id: tenant_id.clone(), n_bytes, sealed })
+}
+
+/// Two routes to one sink are one delivery: the first route's.
+pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
+    let mut at = 0;
+    while at < deliveries.len() {
+        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
+        if is_repeat {
+            deliveries.remove(at);
+        } else {
+            at += 1;
+        }
+    }
 }
 
 /// Refuses more deliveries than an event's rows can be numbered for.

@@ -22,11 +22,11 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
         return Ok(());
     }
     let mut n_bytes = 0i64;
-    let sql =
-        "INSERT INTO quarantine (id, received_at, channel, reason, n_bytes, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO quarantine (id, received_at, channel, reason, tenant_id, n_bytes, sealed) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     for entry in entries {
         let (channel, reason) = (entry.channel.as_str(), entry.reason.as_str());
-        tx.execute(sql, params![entry.id, received_at, channel, reason, entry.n_bytes, entry.sealed])?;
+        tx.execute(sql, params![entry.id, received_at, channel, reason, entry.tenant_id, entry.n_bytes, entry.sealed])?;
         n_bytes = n_bytes.saturating_add(entry.n_bytes);
     }
     resize(tx, i64::try_from(entries.len()).unwrap_or(i64::MAX), n_bytes)?;
@@ -104,17 +104,17 @@ pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<Qua
 
 /// The wishes that wait, oldest first. Those whose bytes cannot be opened are told apart: nobody can judge them.
 pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, wish, sealed FROM quarantine \
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, wish, sealed, tenant_id FROM quarantine \
                WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let read = || -> rusqlite::Result<Vec<(QuarantineView, bool, Vec<u8>)>> {
-        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(5)?, row.get(6)?));
+    let read = || -> rusqlite::Result<Vec<_>> {
+        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(5)?, row.get::<_, Vec<u8>>(6)?, row.get(7)?));
         connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
     };
     let (mut wishes, mut lost) = (Vec::new(), Vec::new());
-    for (entry, vouched, sealed) in read().map_err(|error| store_error(&error))? {
+    for (entry, vouched, sealed, tenant_id) in read().map_err(|error| store_error(&error))? {
         match open(seal, entry.id, &sealed) {
-            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, raw, vouched }),
+            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
             Err(error) => {
                 tracing::error!(id = entry.id, %error, "a quarantine entry cannot be judged again");
                 lost.push((entry.id, entry.reason));

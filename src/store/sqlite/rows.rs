@@ -33,8 +33,8 @@ impl From<rusqlite::Error> for Unread {
 /// # Errors
 /// See [`Unread`]: a wrong payload is never the answer.
 pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) -> Result<Event, Unread> {
-    let sql = "SELECT id, kind, resource, received_at, client_context, op_order, previous_status, sealed \
-               FROM events WHERE seq = ?1";
+    let sql = "SELECT e.id, e.kind, e.resource, e.received_at, e.client_context, e.op_order, e.previous_status, e.sealed, \
+               x.metadata FROM events e LEFT JOIN expectations x ON x.operation = e.op_seq WHERE e.seq = ?1";
     let read = |row: &Row<'_>| -> rusqlite::Result<(Event, Vec<u8>)> {
         let resource: String = row.get(2)?;
         let previous: Option<String> = row.get(6)?;
@@ -48,6 +48,7 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
             previous: previous.map(|status| Previous { status: Status::parse(&status) }),
             data: String::new(),
             recording_access_token: None,
+            metadata: row.get(8)?,
         };
         Ok((event, row.get(7)?))
     };

@@ -12,6 +12,8 @@ use crate::store::StoreError;
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_spine", include_str!("../../../migrations/sqlite/0001_spine.sql")),
     ("0002_operations", include_str!("../../../migrations/sqlite/0002_operations.sql")),
+    ("0003_quarantine_tenant", include_str!("../../../migrations/sqlite/0003_quarantine_tenant.sql")),
+    ("0004_lookups", include_str!("../../../migrations/sqlite/0004_lookups.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

@@ -3,18 +3,18 @@
 //!
 //! What retention means: an event goes when all its deliveries are settled and `retention` has passed since the last
 //! settlement (since its arrival, where it matched nothing). A dead letter is settled: it stays for `retention` after it
-//! was given up. Nothing goes within the deduplication window, or its repeat would not be recognised.
+//! was given up. Nothing goes within the deduplication window, or its repeat would not be recognised. An operation goes
+//! with the last of its events, unless a client still waits for it.
 
 use rusqlite::params;
 
 use super::failure::Failure;
 use super::ids;
-use super::prepare::operation_lookup;
 use super::rows::event_id;
 use super::tx::{Tx, micros};
-use super::{contents, quarantine};
+use super::{contents, quarantine, removal};
 use crate::config;
-use crate::domain::EventId;
+use crate::domain::{EventId, ExpectationState};
 
 /// How many events one round looks at.
 const ROUND: i64 = 200;
@@ -118,31 +118,20 @@ fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
             Vec::new()
         }
     };
-    let secure_delete =
-        |mode: &str| tx.connection().pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0));
-    secure_delete("on")?;
     let sql = "UPDATE events SET sealed = ?2, has_token = 0 WHERE seq = ?1";
-    let updated = tx.execute(sql, params![subject.seq, sealed]);
-    secure_delete("fast")?;
-    updated.map(drop)
+    tx.securely(|| tx.execute(sql, params![subject.seq, sealed]).map(drop))
 }
 
 fn remove(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
-    let range = [ids::first_delivery(subject.seq), ids::last_delivery(subject.seq)];
-    tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
-    tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
-    tx.execute("DELETE FROM events WHERE seq = ?1", [subject.seq])?;
-    if let Some(lookup) = subject.lookup {
-        tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, subject.seq])?;
-    }
+    removal::event(tx, subject.seq, subject.lookup)?;
     let Some(operation) = subject.op_seq else { return Ok(()) };
-    if tx.first("SELECT 1 FROM events WHERE op_seq = ?1 LIMIT 1", [operation], |_| Ok(()))?.is_some() {
+    // What a client still waits for stays, and what the watch is to speak of.
+    let sql = "SELECT 1 FROM events WHERE op_seq = ?1 \
+               UNION ALL SELECT 1 FROM expectations WHERE operation = ?1 AND state = ?2 \
+               UNION ALL SELECT 1 FROM watches WHERE operation = ?1 LIMIT 1";
+    let waiting = ExpectationState::Waiting.as_str();
+    if tx.first(sql, params![operation, waiting], |_| Ok(()))?.is_some() {
         return Ok(());
     }
-    let id =
-        tx.first("DELETE FROM operations WHERE seq = ?1 RETURNING id", [operation], |row| row.get::<_, String>(0))?;
-    if let Some(id) = id {
-        tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [operation_lookup(&id), operation])?;
-    }
-    Ok(())
+    removal::operation(tx, operation)
 }

@@ -1,6 +1,8 @@
 //! The transaction of one group of jobs: what a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -9,10 +11,12 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::SinkName;
+use crate::store::Changes;
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
-use crate::store::sqlite::ids::Numbers;
+use crate::store::sqlite::ids::{Given, Numbers};
+use crate::store::sqlite::lookups::Recent;
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -28,6 +32,12 @@ pub struct Shared {
     pub disk: Disk,
     /// Numbers for rows.
     pub numbers: Numbers,
+    /// Lookups that are not settled yet.
+    pub recent: Recent,
+    /// Who waits for what is committed.
+    pub changes: Arc<Changes>,
+    /// How long after its call an operation is lost, in microseconds.
+    pub lost_after: AtomicI64,
 }
 
 /// The transaction under way.
@@ -38,14 +48,27 @@ pub struct Tx<'a> {
     pub now: i64,
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
+    /// Whether lookups were added.
+    pub has_lookups: Cell<bool>,
     woken: RefCell<Vec<SinkName>>,
+    changed: RefCell<Vec<i64>>,
+    given: RefCell<Vec<Given>>,
 }
 
 impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self { shared, now, connection, any_blocked: Cell::new(None), woken: RefCell::default() }
+        Self {
+            shared,
+            now,
+            connection,
+            any_blocked: Cell::new(None),
+            has_lookups: Cell::new(false),
+            woken: RefCell::default(),
+            changed: RefCell::default(),
+            given: RefCell::default(),
+        }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -84,6 +107,17 @@ impl<'a> Tx<'a> {
         Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
     /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {
@@ -107,15 +141,38 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Wakes whom [`Tx::wake`] named.
+    /// Has whoever waits for an operation told once this is committed.
+    pub fn changed(&self, operation: i64) {
+        self.changed.borrow_mut().push(operation);
+    }
+
+    /// A number for an event that is made within the transaction. It is under way until that ends.
+    pub fn event_number(&self) -> i64 {
+        let given = self.shared.numbers.events(1);
+        let number = given.first();
+        self.given.borrow_mut().push(given);
+        number
+    }
+
+    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
     pub fn committed(self) {
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
+        }
+        for operation in self.changed.into_inner() {
+            self.shared.changes.operation_changed(operation);
         }
     }
 }
 
 impl Shared {
+    /// Tells streams of events, where more may be read than when this was last called.
+    pub fn tell_of_events(&self) {
+        if self.numbers.has_moved() {
+            self.changes.events_added();
+        }
+    }
+
     /// Looks how much of the database's file is free: two numbers of its header.
     ///
     /// # Errors

@@ -13,8 +13,11 @@ use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, Sin
 use crate::store::seal::Seal;
 use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView};
 
-const EVENT: &str = "SELECT seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, \
-                     status, op_order, sealed FROM events";
+/// What [`event_in`] reads.
+pub const EVENT_COLUMNS: &str =
+    "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed";
+/// How many columns those are.
+pub const N_EVENT_COLUMNS: usize = 12;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12) \
      FROM deliveries";
 
@@ -42,11 +45,12 @@ pub fn backlog(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, B
     Ok(backlogs)
 }
 
-/// The operations that have an id, in any spelling, with their events.
+/// The operations that have an id or whose expectation has it, in any spelling, with their events.
 pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::Result<Vec<OperationView>> {
     let Some(id) = GraphId::new(id) else { return Ok(Vec::new()) };
     let sql = "SELECT o.seq, o.id, o.call_id, o.client_context, o.status, o.created_at, o.modified_at \
-               FROM lookups l JOIN operations o ON o.seq = l.target WHERE l.hash = ?1 AND o.id = ?2 ORDER BY o.seq";
+               FROM lookups l JOIN operations o ON o.seq = l.target LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE l.hash = ?1 AND (o.id = ?2 OR x.id = ?2) ORDER BY o.seq";
     let found = all(connection, sql, params![operation_lookup(id.as_str()), id.as_str()], |row| {
         let call_id: String = row.get(2)?;
         let view = OperationView {
@@ -79,6 +83,19 @@ pub fn unmatched(connection: &Connection, seal: &Seal, limit: usize) -> rusqlite
     events(connection, seal, "INDEXED BY events_unmatched WHERE is_matched = 0 ORDER BY seq DESC LIMIT ?1", [limit])
 }
 
+/// A page of events that matched nothing, oldest first.
+pub fn unmatched_after(
+    connection: &Connection,
+    seal: &Seal,
+    after: Option<EventId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<EventView>> {
+    let after = after.map_or(0, |id| ids::event_row(id.0));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq > ?1 ORDER BY seq LIMIT ?2";
+    events(connection, seal, filter, [after, limit])
+}
+
 /// A delivery by its id.
 pub fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryView>> {
     let found =
@@ -107,35 +124,38 @@ pub fn deliveries_in(
 }
 
 fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Params) -> rusqlite::Result<Vec<EventView>> {
-    let found = all(connection, &format!("{EVENT} {filter}"), params, |row| {
-        let id = event_id(row, 1)?;
-        let sealed: Vec<u8> = row.get(11)?;
-        let data = contents::open(seal, id, &sealed).map(|(_token, data)| data).unwrap_or_else(|error| {
-            tracing::warn!(event = %id, %error, "an event is shown without its data");
-            String::new()
-        });
-        let view = EventView {
-            id,
-            channel: parsed(row, 2, Channel::parse)?,
-            kind: row.get(3)?,
-            received_at: instant(row.get(4)?),
-            client_context: row.get(5)?,
-            resource_type: row.get(6)?,
-            resource: row.get(7)?,
-            tenant_id: row.get(8)?,
-            status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
-            order: maybe_parsed(row, 10, Order::parse)?,
-            deliveries: Vec::new(),
-            data,
-        };
-        Ok((row.get::<_, i64>(0)?, view))
-    })?;
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM events {filter}");
+    let found = all(connection, &sql, params, |row| Ok((row.get::<_, i64>(0)?, event_in(row, seal)?)))?;
     let with_deliveries = found.into_iter().map(|(seq, mut view)| {
         let range = [ids::first_delivery(seq), ids::last_delivery(seq)];
         view.deliveries = deliveries(connection, "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", range)?;
         Ok(view)
     });
     with_deliveries.collect()
+}
+
+/// The event in a row of [`EVENT_COLUMNS`], without its deliveries.
+pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
+    let id = event_id(row, 1)?;
+    let sealed: Vec<u8> = row.get(11)?;
+    let data = contents::open(seal, id, &sealed).map(|(_token, data)| data).unwrap_or_else(|error| {
+        tracing::warn!(event = %id, %error, "an event is shown without its data");
+        String::new()
+    });
+    Ok(EventView {
+        id,
+        channel: parsed(row, 2, Channel::parse)?,
+        kind: row.get(3)?,
+        received_at: instant(row.get(4)?),
+        client_context: row.get(5)?,
+        resource_type: row.get(6)?,
+        resource: row.get(7)?,
+        tenant_id: row.get(8)?,
+        status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
+        order: maybe_parsed(row, 10, Order::parse)?,
+        deliveries: Vec::new(),
+        data,
+    })
 }
 
 fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rusqlite::Result<Vec<DeliveryView>> {

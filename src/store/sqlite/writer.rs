@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answers::Answers;
 use super::checkpoint::Checkpoints;
 use super::failure::{Failure, end_if_disk_failed, is_shared, store_error};
+use super::lookups;
 use super::tx::{Shared, Tx};
 use crate::store::StoreError;
 
@@ -71,7 +72,7 @@ impl Writer {
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
         let checkpoints = Checkpoints::start(&mut connection, &shared.settings.path)?;
         let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
-        let answers = Answers::start().map_err(unstarted)?;
+        let answers = Answers::start(Arc::clone(&shared)).map_err(unstarted)?;
         let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
         std::thread::Builder::new()
             .name("store-writer".into())
@@ -282,6 +283,10 @@ impl Thread {
     }
 
     fn end(&self, tx: Tx<'_>) -> Result<(), rusqlite::Error> {
+        if let Err(Failure::Sqlite(error)) = lookups::settle_some(&tx) {
+            end_if_disk_failed(&error);
+            return Err(error);
+        }
         self.step("COMMIT")?;
         tx.committed();
         Ok(())
@@ -355,7 +360,10 @@ mod tests {
             seal,
             mailboxes: Mailboxes::default(),
             disk: Disk::new(folder.path(), 0),
-            numbers: Numbers::after(0, 0),
+            numbers: Numbers::after(0, 0, 0),
+            recent: lookups::Recent::of(&connection).unwrap(),
+            changes: Arc::default(),
+            lost_after: Default::default(),
             settings,
         };
         (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)

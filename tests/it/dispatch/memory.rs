@@ -222,6 +222,10 @@ impl Store for Memory {
     async fn event(&self, _: EventId) -> Result<Option<EventView>, StoreError> {
         Err(StoreError::Closed)
     }
+    async fn unmatched_after(&self, _: Option<EventId>, _: usize) -> Result<Vec<EventView>, StoreError> {
+        unreachable!()
+    }
+
     async fn unmatched(&self, _: usize) -> Result<Vec<EventView>, StoreError> {
         Err(StoreError::Closed)
     }

@@ -92,6 +92,14 @@ impl Server {
         format!("http://{}{path}", self.admin)
     }
 
+    /// The most memory that it has held so far.
+    #[cfg(target_os = "linux")]
+    pub fn most_memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
+        kib.parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(rustix::process::Signal::TERM);

@@ -185,6 +185,36 @@ async fn what_no_route_matched_is_routed_by_the_config_as_it_is_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_matched_nothing_is_routed_page_by_page_in_the_order_of_its_arrival() {
+    const PAIRS: usize = 510;
+    let mut site = Site::new();
+    site.write(("", ""), SUPPORT_ONLY);
+    let server = site.serve();
+    let graph = site.graph(&server);
+    let told = site.recording("sales-told");
+    let mut items = vec![told.running(), told.completed()];
+    for _ in 1..PAIRS {
+        items.extend([site.recording("sales-1").completed(), site.recording("other-1").completed()]);
+    }
+    for some in items.chunks(300) {
+        assert_eq!(graph.send(graph.calls(some).unwrap()).await.unwrap().status, 202);
+    }
+    let sales = "[[routes]]\nname = \"sales\"\nclient_context = { prefix = \"sales-\" }\nsinks = [\"hook\"]\n";
+    site.write(("", ""), sales);
+    let all = site.run(&["unmatched", "replay", "--all"]);
+    let done = format!("{} of {} events matched now: {} deliveries due\n", PAIRS + 1, 2 * PAIRS, PAIRS + 1);
+    assert_eq!((all.code, &*all.out), (Some(0), &*done), "{all:?}");
+    assert_eq!(all.err, "500 events so far, 251 matched\n1000 events so far, 501 matched\n");
+    wait_until("both arrived", || site.arrived().get("sales-told").is_some_and(|events| events.len() == 2));
+    let requests = site.hook.requests().into_iter();
+    let bodies: Vec<String> = requests.map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
+    let at = |kind: &str| bodies.iter().position(|it| it.contains("sales-told") && it.contains(kind)).unwrap();
+    assert!(at("recordOperation.running") < at("recordOperation.completed"));
+    let rest = site.run(&["unmatched", "replay", "--all"]);
+    assert_eq!((rest.code, &*rest.out), (Some(1), "0 of 509 events matched now: no deliveries due\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_whole_story_of_an_operation_is_told_in_words() {
     let mut site = Site::new();
     site.write_for_all("", "retry = [\"0s\", \"0s\"]");

@@ -58,6 +58,38 @@ fn an_operations_data_tells_what_reelhook_adds() {
 }
 
 #[test]
+fn an_operations_data_carries_what_its_client_announced() {
+    let mut delivery = delivery(7);
+    let mut event = (*delivery.event).clone();
+    event.metadata = Some("{\n \"case\": [7] }".into());
+    delivery.event = event.clone().into();
+    let told = value(&delivery, false);
+    assert_eq!(told["data"]["reelhook"]["metadata"], json!({ "case": [7] }));
+    assert_eq!(told["data"]["reelhook"]["order"], "advanced");
+    assert!(!text(&delivery, false).contains('\n'));
+    event.metadata = Some("not JSON".into());
+    delivery.event = event.into();
+    assert!(value(&delivery, false)["data"]["reelhook"].get("metadata").is_none());
+}
+
+#[test]
+fn reelhooks_own_word_is_told_from_graphs() {
+    let mut delivery = delivery(7);
+    let mut event = (*delivery.event).clone();
+    (event.order, event.previous, event.recording_access_token) = (None, None, None);
+    event.metadata = Some(r#"{"case":7}"#.into());
+    for kind in ["overdue", "lost", "recovered"] {
+        event.kind = format!("recordOperation.{kind}");
+        delivery.event = event.clone().into();
+        let told = read(&delivery);
+        assert_eq!((told.source().as_str(), told.ty()), ("/reelhook", event.kind.as_str()));
+        let added = &value(&delivery, true)["data"]["reelhook"];
+        assert_eq!((&added["route"], &added["metadata"]["case"]), (&json!("support"), &json!(7)));
+        assert!(added.get("order").is_none(), "it is no notification of Graph's");
+    }
+}
+
+#[test]
 fn what_reelhook_adds_wins_over_a_property_of_the_same_name() {
     let mut delivery = delivery(7);
     let mut event = (*delivery.event).clone();

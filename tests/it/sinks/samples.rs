@@ -29,6 +29,7 @@ pub fn delivery(n: u128) -> Delivery {
         previous: Some(Previous { status: Status::Running }),
         data,
         recording_access_token: Some(TOKEN.into()),
+        metadata: None,
     };
     Delivery {
         id: DeliveryId(Uuid::from_u128(1000 + n)),

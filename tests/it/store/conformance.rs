@@ -7,63 +7,54 @@ use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
 macro_rules! suite {
-    ($name:ident, $open:path) => {
-        mod $name {
-            $crate::store::conformance::suite!(@ $open:
-                what_was_accepted_is_there_after_a_restart,
-                a_receipt_tells_of_each_notification_in_order,
-                concurrent_requests_are_all_stored,
-                a_repeat_of_the_same_bytes_is_a_duplicate,
-                a_repeat_within_one_batch_is_a_duplicate,
-                a_repeat_after_the_window_is_new,
-                the_same_bytes_of_another_subscription_are_new,
-                other_bytes_under_a_known_graph_id_are_a_conflict,
-                a_delivery_is_held_by_one_lease,
-                an_expired_lease_is_given_anew_and_the_old_one_changes_nothing,
-                a_released_delivery_is_due_again_without_an_attempt,
-                a_failed_attempt_is_due_later_and_counted,
-                the_longest_due_is_leased_first,
-                deliveries_of_one_operation_keep_their_order,
-                a_dead_letter_lets_the_next_one_pass,
-                a_retry_holds_back_its_own_operation_and_sink_alone,
-                a_terminal_status_never_changes,
-                an_event_tells_what_was_known_before,
-                the_spellings_of_an_operations_id_are_one_operation,
-                a_call_that_is_told_later_joins_its_operation,
-                calls_that_share_an_operation_id_are_two_operations,
-                a_shared_client_context_is_ambiguous_until_the_other_ends,
-                a_fresh_lease_is_what_would_be_read_back,
-                what_finds_no_place_in_memory_waits_in_the_store,
-                a_delivery_blocked_at_first_does_not_go_to_memory,
-                two_routes_to_one_sink_are_one_delivery,
-                next_due_passes_over_what_is_leased,
-                dead_letters_are_replayed_under_their_ids_and_counted_from_one,
-                replayed_dead_letters_of_one_operation_keep_their_order,
-                only_the_dead_letters_asked_for_are_replayed,
-                what_matched_nothing_is_kept_and_can_be_routed_again,
-                a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
-                a_token_stays_while_a_delivery_waits,
-                retention_removes_what_is_settled_and_old,
-                retention_never_removes_what_is_undelivered,
-                a_removed_operation_begins_anew,
-                the_quarantine_is_bounded_in_entries,
-                the_quarantine_is_bounded_in_bytes,
-                a_receipt_numbers_the_quarantine_entries_in_their_order,
-                a_wish_is_found_once_and_ended,
-                below_the_reserve_nothing_is_accepted_but_all_is_drained,
-                backlogs_are_counted_by_sink,
-                a_closed_store_says_so,
-                ids_that_were_never_given_name_nothing,
-            );
-        }
-    };
-    (@ $open:path: $($test:ident),* $(,)?) => {
-        $(
-            #[tokio::test]
-            async fn $test() {
-                $crate::store::conformance::$test($crate::store::TestStore::new($open)).await;
-            }
-        )*
+    ($open:path) => {
+        tests!($open, conformance:
+            what_was_accepted_is_there_after_a_restart,
+            a_receipt_tells_of_each_notification_in_order,
+            concurrent_requests_are_all_stored,
+            a_repeat_of_the_same_bytes_is_a_duplicate,
+            a_repeat_within_one_batch_is_a_duplicate,
+            a_repeat_after_the_window_is_new,
+            the_same_bytes_of_another_subscription_are_new,
+            other_bytes_under_a_known_graph_id_are_a_conflict,
+            a_delivery_is_held_by_one_lease,
+            an_expired_lease_is_given_anew_and_the_old_one_changes_nothing,
+            a_released_delivery_is_due_again_without_an_attempt,
+            a_failed_attempt_is_due_later_and_counted,
+            the_longest_due_is_leased_first,
+            deliveries_of_one_operation_keep_their_order,
+            a_dead_letter_lets_the_next_one_pass,
+            a_retry_holds_back_its_own_operation_and_sink_alone,
+            a_terminal_status_never_changes,
+            an_event_tells_what_was_known_before,
+            the_spellings_of_an_operations_id_are_one_operation,
+            a_call_that_is_told_later_joins_its_operation,
+            calls_that_share_an_operation_id_are_two_operations,
+            a_shared_client_context_is_ambiguous_until_the_other_ends,
+            a_fresh_lease_is_what_would_be_read_back,
+            what_finds_no_place_in_memory_waits_in_the_store,
+            a_delivery_blocked_at_first_does_not_go_to_memory,
+            two_routes_to_one_sink_are_one_delivery,
+            next_due_passes_over_what_is_leased,
+            dead_letters_are_replayed_under_their_ids_and_counted_from_one,
+            replayed_dead_letters_of_one_operation_keep_their_order,
+            only_the_dead_letters_asked_for_are_replayed,
+            what_matched_nothing_is_kept_and_can_be_routed_again,
+            a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
+            a_token_stays_while_a_delivery_waits,
+            retention_removes_what_is_settled_and_old,
+            retention_never_removes_what_is_undelivered,
+            a_removed_operation_begins_anew,
+            the_quarantine_is_bounded_in_entries,
+            the_quarantine_is_bounded_in_bytes,
+            a_receipt_numbers_the_quarantine_entries_in_their_order,
+            a_wish_is_found_once_and_ended,
+            below_the_reserve_nothing_is_accepted_but_all_is_drained,
+            backlogs_are_counted_by_sink,
+            a_closed_store_says_so,
+            ids_that_were_never_given_name_nothing,
+            pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
+        );
     };
 }
 pub(super) use suite;
@@ -458,6 +449,26 @@ pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStor
     assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
     assert_eq!(test.lease_one("archive").await.delivery.event.id, event);
     assert_eq!(test.store.event(event).await.unwrap().unwrap().deliveries.len(), 2);
+}
+
+pub async fn pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first(test: TestStore) {
+    for n in 0..3 {
+        test.accept((0..3).map(|of| recording(&format!("{n}-{of}")).to(&[])).collect()).await;
+        test.accept(vec![recording(&format!("matched-{n}")).to(&["archive"])]).await;
+    }
+    let mut all: Vec<_> = test.store.unmatched(10).await.unwrap().iter().map(|event| event.id).collect();
+    all.reverse();
+    let (mut met, mut after) = (Vec::new(), None);
+    loop {
+        let page = test.store.unmatched_after(after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        // Half of them stay as they are; those that are routed move nothing.
+        test.store.route_again(page[0].id, vec![delivery_to("archive")]).await.unwrap();
+        met.extend(page.iter().map(|event| event.id));
+    }
+    assert_eq!((met.len(), met == all), (9, true), "{met:?}\n{all:?}");
+    assert_eq!(test.store.unmatched_after(None, 10).await.unwrap().len(), 4);
 }
 
 // 7. Tokens.

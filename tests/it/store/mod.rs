@@ -1,8 +1,22 @@
 //! The store's tests: one suite that every implementation passes, a model, and what concerns SQLite alone.
 
+/// Each of a file's functions as a test, against the store that `$open` opens.
+macro_rules! tests {
+    ($open:path, $file:ident: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                $crate::store::$file::$test($crate::store::TestStore::new($open)).await;
+            }
+        )*
+    };
+}
+
 mod conformance;
 mod model;
+mod reads;
 mod sqlite;
+mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,21 +31,29 @@ use reelhook::domain::{
     Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
 };
 use reelhook::store::sqlite::SqliteStore;
-use reelhook::store::{Accepted, Batch, Store, StoreError, Stored};
+use reelhook::store::{Accepted, Batch, Operations, Store, StoreError, Stored};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-/// How a store is opened: all that the suite needs to know of an implementation.
-type Open = fn(&config::Store, Clock) -> Result<Arc<dyn Store>, StoreError>;
+/// One store, seen as each of its traits.
+type Opened = (Arc<dyn Store>, Arc<dyn Operations>);
 
-fn open_sqlite(settings: &config::Store, clock: Clock) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(Arc::new(SqliteStore::open(settings, clock)?))
+/// How a store is opened: all that the suite needs to know of an implementation.
+type Open = fn(&config::Store, Clock) -> Result<Opened, StoreError>;
+
+fn open_sqlite(settings: &config::Store, clock: Clock) -> Result<Opened, StoreError> {
+    let store = Arc::new(SqliteStore::open(settings, clock)?);
+    Ok((Arc::clone(&store) as _, store))
 }
 
 /// Runs the suite against an implementation: one line each.
 macro_rules! conforms {
     ($name:ident, $open:path) => {
-        conformance::suite!($name, $open);
+        mod $name {
+            super::conformance::suite!($open);
+            super::reads::suite!($open);
+            super::writes::suite!($open);
+        }
     };
 }
 
@@ -40,6 +62,7 @@ conforms!(sqlite_conforms, super::open_sqlite);
 /// A store in a temporary folder, with a clock that stands still until it is moved.
 struct TestStore {
     store: Arc<dyn Store>,
+    operations: Arc<dyn Operations>,
     clock: Clock,
     settings: config::Store,
     open: Open,
@@ -51,15 +74,15 @@ impl TestStore {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(&folder);
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-        let store = open(&settings, clock.clone()).unwrap();
-        Self { store, clock, settings, open, _folder: folder }
+        let (store, operations) = open(&settings, clock.clone()).unwrap();
+        Self { store, operations, clock, settings, open, _folder: folder }
     }
 
     /// Closes it and opens it again, after `change`.
     async fn reopen(&mut self, change: impl FnOnce(&mut config::Store)) {
         self.store.close().await;
         change(&mut self.settings);
-        self.store = (self.open)(&self.settings, self.clock.clone()).unwrap();
+        (self.store, self.operations) = (self.open)(&self.settings, self.clock.clone()).unwrap();
     }
 
     fn pass(&self, duration: SignedDuration) {
@@ -133,7 +156,7 @@ fn settings(folder: &TempDir) -> config::Store {
 }
 
 /// What Graph tells of one recording.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Told {
     notification: Notification,
 }
@@ -239,6 +262,7 @@ fn refused(text: &str) -> Quarantined {
     Quarantined {
         channel: Channel::Subscriptions,
         reason: Reason::ClientState,
+        tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
     }
 }

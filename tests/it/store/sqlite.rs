@@ -38,8 +38,8 @@ fn copy_of_the_files(test: &TestStore) -> TempDir {
 fn after_a_kill(test: &TestStore) -> TestStore {
     let copy = copy_of_the_files(test);
     let settings = settings(&copy);
-    let store = open_sqlite(&settings, test.clock.clone()).unwrap();
-    TestStore { store, clock: test.clock.clone(), settings, open: open_sqlite, _folder: copy }
+    let (store, operations) = open_sqlite(&settings, test.clock.clone()).unwrap();
+    TestStore { store, operations, clock: test.clock.clone(), settings, open: open_sqlite, _folder: copy }
 }
 
 fn is_on_disk(folder: &Path, text: &[u8]) -> bool {
@@ -219,6 +219,23 @@ async fn a_store_of_a_newer_version_is_refused() {
     assert!(unusable(SqliteStore::open_for_operator(&test.settings, test.clock.clone())).contains("version"));
     test.store.close().await;
     assert!(unusable(reopened(&test)).contains("newer reelhook"));
+}
+
+#[tokio::test]
+async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_is_in_it() {
+    let test = sqlite();
+    test.accept_batch(vec![recording("1").to(&["archive"])], vec![refused("a")]).await.unwrap();
+    test.store.close().await;
+    raw(&test)
+        .execute_batch("ALTER TABLE quarantine DROP COLUMN tenant_id; DELETE FROM migrations WHERE name LIKE '%_quarantine_tenant'")
+        .unwrap();
+    assert!(unusable(SqliteStore::open_for_operator(&test.settings, test.clock.clone())).contains("version"));
+    let store = reopened(&test).unwrap();
+    assert!(store.wish_replay(1, true).await.unwrap());
+    let wishes = store.replay_wishes(10).await.unwrap();
+    assert_eq!((wishes.len(), &wishes[0].tenant_id, &*wishes[0].raw.0), (1, &None, &b"a"[..]));
+    assert_eq!(store.backlog().await.unwrap()[&SinkName::new("archive")].n_open, 1);
+    store.close().await;
 }
 
 #[tokio::test]

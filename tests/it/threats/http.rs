@@ -158,13 +158,14 @@ async fn threat_28_a_body_that_nobody_reads_holds_no_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_28_a_head_that_does_not_come_to_its_end_is_given_up() {
     let app = app("").await;
+    let before = refusals(&app, "other", "body_timeout").await;
     let (mut begun, mut silent) =
         (raw::write(app.public, "POST /graph/calls HTTP/1.1\r\nhost:").await, raw::write(app.public, "").await);
     still_serves(&app).await;
     let answer = raw::read_to_end(&mut begun).await;
     assert_eq!(raw::only_status(&answer), 408, "{answer}");
-    let answer = raw::read_to_end(&mut silent).await;
-    assert!(answer.is_empty() || raw::only_status(&answer) == 408, "{answer}");
+    assert_eq!(raw::read_to_end(&mut silent).await, "", "it asked nothing");
+    refused_once(&app, ("other", "body_timeout"), before, "the one that began").await;
     still_serves(&app).await;
     app.stop().await;
 }
@@ -191,13 +192,17 @@ async fn threat_29_a_request_that_two_servers_could_read_differently_is_refused_
         "content-length: 4\r\n folded: yes",
         "host: b\r\ncontent-length: 4",
     ] {
+        let before = refusals(&app, "other", "bad_request").await;
         let answer = raw::answer(app.public, head(lines) + "0\r\n\r\n" + smuggled).await;
         assert_eq!(raw::only_status(&answer), 400, "{lines:?}: {answer}");
         assert!(!answer.contains("smuggled"), "{lines:?}: {answer}");
+        refused_once(&app, ("other", "bad_request"), before, lines).await;
     }
     for chunks in ["zz\r\n", "5;\n", "-1\r\n", "4\r\nnullX", "10000000000000000\r\n"] {
+        let before = refusals(&app, "notifications", "bad_request").await;
         let answer = raw::answer(app.public, head("transfer-encoding: chunked") + chunks + smuggled).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("smuggled"), "{chunks:?}: {answer}");
+        refused_once(&app, ("notifications", "bad_request"), before, chunks).await;
     }
     still_serves(&app).await;
     app.stop().await;
@@ -206,8 +211,10 @@ async fn threat_29_a_request_that_two_servers_could_read_differently_is_refused_
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_30_http_2_is_not_spoken() {
     let app = app("").await;
+    let before = refusals(&app, "other", "bad_request").await;
     let answer = raw::answer(app.public, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     assert!(answer.is_empty() || raw::only_status(&answer) == 400, "{answer}");
+    refused_once(&app, ("other", "bad_request"), before, "the preface").await;
     let upgrade = "POST /nowhere HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings, close\r\nupgrade: h2c\r\n\
                    http2-settings: AAMAAABkAAQAAP__\r\ncontent-length: 0\r\n\r\n";
     let mut stream = raw::write(app.public, upgrade).await;
@@ -264,8 +271,10 @@ async fn threat_50_a_head_beyond_every_measure_is_refused() {
         ("no HTTP", "\u{16}\u{3}\u{1} hello\r\n\r\n".into()),
         ("no host", "POST /graph/calls HTTP/1.1\r\ncontent-length: 0\r\n\r\n".into()),
     ] {
+        let before = refusals(&app, "other", "bad_request").await;
         let answer = raw::answer(app.public, request).await;
         assert!(answer.is_empty() || [400, 414, 431].contains(&raw::only_status(&answer)), "{what}: {answer}");
+        refused_once(&app, ("other", "bad_request"), before, what).await;
     }
     still_serves(&app).await;
     app.stop().await;

@@ -1,8 +1,10 @@
 //! What arrives from the internet, one test for each threat, by its number.
 
+mod admin;
 mod answers;
 mod auth;
 mod claims;
+mod connections;
 mod content;
 mod encrypted;
 mod far_sides;

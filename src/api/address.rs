@@ -1,0 +1,60 @@
+//! Where a client reached this server: what links begin with, since clients follow them as they are.
+//!
+//! **Invariants**
+//! 1. A link names the host that the request named, or the listener's own address; never what a forwarding header says.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HOST;
+use actix_web::http::uri::Authority;
+
+/// `http://host:port`, without a path.
+pub fn origin(request: &HttpRequest) -> String {
+    let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    match named.filter(|host| !host.as_str().contains('@')) {
+        Some(host) => format!("http://{host}"),
+        None => format!("http://{}", request.app_config().local_addr()),
+    }
+}
+
+/// The whole address of the request, without its query.
+pub fn of(request: &HttpRequest) -> String {
+    format!("{}{}", origin(request), request.uri().path())
+}
+
+/// `text` as a segment of a path.
+pub fn segment(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn a_link_names_the_host_that_the_request_named_and_no_other() {
+        let request = TestRequest::with_uri("/v1.0/x?y=1")
+            .insert_header((HOST, "api.example:8081"))
+            .insert_header(("x-forwarded-host", "evil.example"))
+            .insert_header(("x-forwarded-proto", "https"))
+            .insert_header(("forwarded", "host=evil.example"));
+        assert_eq!(of(&request.to_http_request()), "http://api.example:8081/v1.0/x");
+        for bad in ["evil@host", "a b", "", "host/path"] {
+            let request = TestRequest::with_uri("/").insert_header((HOST, bad)).to_http_request();
+            assert_eq!(origin(&request), format!("http://{}", request.app_config().local_addr()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_segment() {
+        assert_eq!(segment("a-b_c.d~0"), "a-b_c.d~0");
+        assert_eq!(segment("a/b é?"), "a%2Fb%20%C3%A9%3F");
+    }
+}

@@ -1,0 +1,125 @@
+//! What each request to the operations brings: which call, which operation, and around it the house.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::ETAG;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::{Admin, ApiError, address};
+use super::{condition, fields, shape};
+use crate::domain::{GraphId, Operation};
+use crate::odata::{OrderBy, Query, Select};
+
+/// A request to the operations.
+pub struct Asked {
+    /// The house.
+    pub admin: Data<Admin>,
+    /// The request.
+    pub request: HttpRequest,
+    /// The call in its path.
+    pub call_id: Option<GraphId>,
+    /// The operation in its path.
+    id: Option<GraphId>,
+}
+
+#[derive(Deserialize)]
+struct Ids {
+    #[serde(rename = "callId")]
+    call_id: Option<String>,
+    id: Option<String>,
+}
+
+impl FromRequest for Asked {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Self::read(request))
+    }
+}
+
+impl Asked {
+    fn read(request: &HttpRequest) -> Result<Self, ApiError> {
+        let admin = request.app_data::<Data<Admin>>().cloned().ok_or_else(ApiError::unavailable)?;
+        // Whoever asks with an id that cannot be read asks for something that is not there.
+        let ids: Ids = request.match_info().load().map_err(|_unreadable| ApiError::not_found())?;
+        let read = |text: Option<String>| text.as_deref().and_then(GraphId::new);
+        Ok(Self { admin, request: request.clone(), call_id: read(ids.call_id), id: read(ids.id) })
+    }
+
+    /// The options and parameters of the request; of the parameters only those in `known` are taken.
+    ///
+    /// # Errors
+    /// One is wrong, or not known.
+    pub fn query(&self, known: &[&str]) -> Result<Query, ApiError> {
+        let query = Query::parse(self.request.query_string(), shape::SELECTABLE);
+        let query = query.map_err(|error| ApiError::bad_request("invalidQueryOption", error.to_string()))?;
+        let mut names = Vec::new();
+        for (name, _value) in query.others() {
+            if !known.contains(&name) || names.contains(&name) {
+                let known =
+                    if known.is_empty() { "none".to_owned() } else { format!("{}, each once", known.join(", ")) };
+                let found = fields::shown([name]);
+                return Err(invalid_parameter(format!("found the parameter {found}, expected {known}")));
+            }
+            names.push(name);
+        }
+        Ok(query)
+    }
+
+    /// The parameters of a request that is about one operation: `$select` alone of the options.
+    ///
+    /// # Errors
+    /// One is wrong, or means something for collections only.
+    pub fn query_of_one(&self, known: &[&str]) -> Result<Query, ApiError> {
+        let query = self.query(known)?;
+        let is_of_many = query.filter.is_some() || query.order != OrderBy::default() || query.top.is_some();
+        if is_of_many || query.count || query.skiptoken.is_some() {
+            return Err(invalid_parameter("found an option for collections, expected none but $select".to_owned()));
+        }
+        Ok(query)
+    }
+
+    /// The operation in the path.
+    ///
+    /// # Errors
+    /// There is none, or the store could not be read.
+    pub async fn operation(&self) -> Result<Operation, ApiError> {
+        let id = self.id.as_ref().ok_or_else(ApiError::not_found)?;
+        let found = self.admin.operations.get(id, self.call_id.as_ref()).await?;
+        found.ok_or_else(ApiError::not_found)
+    }
+
+    /// What describes an answer: `http://host/v1.0/$metadata#communications/..`.
+    pub fn context(&self, of_one: bool) -> String {
+        let version = if self.request.path().starts_with("/beta/") { "beta" } else { "v1.0" };
+        let collection = match &self.call_id {
+            Some(call_id) => format!("calls('{}')/operations", address::segment(call_id.as_str())),
+            None => "recordOperations".to_owned(),
+        };
+        let entity = if of_one { "/$entity" } else { "" };
+        format!("{}/{version}/$metadata#communications/{collection}{entity}", address::origin(&self.request))
+    }
+
+    /// An answer that is one operation.
+    pub fn answer(
+        &self,
+        status: StatusCode,
+        operation: &Operation,
+        (select, shows_token): (&Select, bool),
+    ) -> HttpResponse {
+        let mut json: Map<String, Value> = shape::json(operation, select, shows_token);
+        json.insert("@odata.context".into(), self.context(true).into());
+        HttpResponse::build(status).insert_header((ETAG, condition::etag(operation.version))).json(json)
+    }
+}
+
+/// 400: a parameter is wrong.
+pub fn invalid_parameter(message: String) -> ApiError {
+    ApiError::bad_request("invalidQueryOption", message)
+}

@@ -1,0 +1,186 @@
+//! Create: an announcement. The body is what the client knows, or what `recordResponse` answered it with.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::super::json::JsonObject;
+use super::super::{ApiError, Writer, address};
+use super::asked::Asked;
+use super::fields;
+use crate::domain::{GraphId, SinkName, Status};
+use crate::odata::Select;
+use crate::store::operations::{Created, NewOperation};
+
+/// What an announcement is made of.
+const OWN: [&str; 8] =
+    ["clientContext", "callId", "tenantId", "metadata", "sinks", "expectWithin", "expectedBy", "allowDuplicate"];
+/// What else `recordResponse` answers with; `id` and `status` say something, the others are passed over
+/// (<https://learn.microsoft.com/graph/api/call-record>).
+const GRAPHS: [&str; 6] =
+    ["id", "status", "resultInfo", "completionReason", "recordingLocation", "recordingAccessToken"];
+
+/// Announces an operation: its notifications are expected from now on. The same again is the same.
+#[utoipa::path(
+    post,
+    path = "/v1.0/communications/recordOperations",
+    tag = "operations",
+    operation_id = "createRecordOperation",
+    request_body = super::schema::Announcement,
+    responses(
+        (status = 201, description = "It is new", body = super::schema::RecordOperation,
+            headers(("Location" = String, description = "Where it is"))),
+        (status = 200, description = "It was announced before", body = super::schema::RecordOperation),
+        (status = 400, description = "A property that is wrong or unknown, by its name", body = super::schema::Refusal),
+        (status = 409, description = "The client context is another operation's", body = super::schema::Refusal),
+        (status = 413, description = "More than 64 KiB", body = super::schema::Refusal),
+        (status = 415, description = "Not JSON", body = super::schema::Refusal),
+        (status = 503, description = "Later", body = super::schema::Refusal),
+    ),
+)]
+pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
+    asked.query_of_one(&[])?;
+    let admin = &asked.admin;
+    let new = announced(&body.0, asked.call_id.as_ref(), (&admin.sinks, admin.clock.now()))?;
+    let (status, operation) = match admin.operations.create(new).await? {
+        Created::New(operation) => (StatusCode::CREATED, operation),
+        Created::Same(operation) => (StatusCode::OK, operation),
+        Created::Taken(other) => {
+            let message = format!(
+                "clientContext: the open operation {:?} of another call has it; end or delete that one, or send \
+                 \"allowDuplicate\": true",
+                other.id
+            );
+            return Err(ApiError::conflict("nameAlreadyExists", message));
+        }
+    };
+    tracing::info!(caller = caller.name(), operation = operation.id, is_new = status.as_u16() == 201, "announced");
+    let mut answer = asked.answer(status, &operation, (&Select::default(), false));
+    let location = format!("{}/{}", address::of(&asked.request), address::segment(&operation.id));
+    if let Ok(location) = location.parse() {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
+}
+
+/// Reads an announcement; `of_call` is the call in the path.
+fn announced(
+    body: &Map<String, Value>,
+    of_call: Option<&GraphId>,
+    (sinks, now): (&[SinkName], Timestamp),
+) -> Result<NewOperation, ApiError> {
+    refuse_unknown(body)?;
+    let value = |name: &str| body.get(name).unwrap_or(&Value::Null);
+    let named_call = fields::graph_id("callId", value("callId"))?;
+    if let (Some(named), Some(of_call)) = (&named_call, of_call)
+        && named != of_call
+    {
+        return Err(fields::wrong("callId", "none, or the call in the path; found another"));
+    }
+    let new = NewOperation {
+        id: fields::graph_id("id", value("id"))?,
+        call_id: named_call.or_else(|| of_call.cloned()),
+        tenant_id: fields::graph_id("tenantId", value("tenantId"))?.map(|id| id.as_str().to_owned()),
+        client_context: fields::client_context(value("clientContext"))?,
+        status: status(value("status"))?,
+        metadata: fields::metadata(value("metadata"))?,
+        sinks: fields::sinks(value("sinks"), sinks)?,
+        expected_by: fields::deadline(body, now)?.flatten(),
+        allow_duplicate: fields::flag("allowDuplicate", value("allowDuplicate"))?,
+    };
+    if new.client_context.is_none() && new.id.is_none() {
+        let expected = "it, or the id that recordResponse answered with: notifications are recognised by either";
+        return Err(fields::wrong("clientContext", expected));
+    }
+    Ok(new)
+}
+
+fn refuse_unknown(body: &Map<String, Value>) -> Result<(), ApiError> {
+    let is_known = |name: &str| OWN.contains(&name) || GRAPHS.contains(&name) || name.contains('@');
+    let unknown: Vec<&str> = body.keys().map(String::as_str).filter(|name| !is_known(name)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let message = format!("found {}, expected some of {}", fields::shown(unknown), OWN.join(", "));
+    Err(ApiError::bad_request("invalidRequest", message))
+}
+
+/// An operation that has ended needs no announcement. One in a state that this version does not know has begun.
+fn status(value: &Value) -> Result<Status, ApiError> {
+    let expected = "notStarted or running: what has ended needs no announcement";
+    let text = match value {
+        Value::Null => "",
+        Value::String(text) => text,
+        _ => return Err(fields::wrong("status", expected)),
+    };
+    match Status::parse(text) {
+        Status::Unknown(_) => Ok(Status::Running),
+        ended if ended.is_terminal() => Err(fields::wrong("status", expected)),
+        status => Ok(status),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ClientContext;
+    use serde_json::json;
+
+    fn read(body: Value) -> Result<NewOperation, String> {
+        let now = "2026-11-24T08:00:00Z".parse().unwrap();
+        let of_call = GraphId::new("57DAB8B1894C409AB240BD8BEAE78896");
+        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now));
+        announced.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_announcement_is_read_whole() {
+        let new = read(json!({
+            "clientContext": "ctx", "metadata": { "a": 1 }, "sinks": ["crm"], "expectWithin": "PT3M", "allowDuplicate": true,
+            "callId": "57dab8b1-894c-409a-b240-bd8beae78896", "tenantId": "1FDD12D0-4620-44ED-BAEC-459B611F84B2",
+        }));
+        let new = new.unwrap();
+        assert_eq!(new.client_context, ClientContext::new("ctx"));
+        assert_eq!(new.call_id, GraphId::new("57dab8b1-894c-409a-b240-bd8beae78896"));
+        assert_eq!(new.tenant_id.as_deref(), Some("1fdd12d0-4620-44ed-baec-459b611f84b2"));
+        assert_eq!((new.status, new.metadata.as_deref()), (Status::NotStarted, Some(r#"{"a":1}"#)));
+        assert_eq!(new.expected_by, "2026-11-24T08:03:00Z".parse().ok());
+        assert!(new.allow_duplicate && new.id.is_none());
+    }
+
+    #[test]
+    fn what_record_response_answered_with_is_an_announcement() {
+        let new = read(json!({
+            "@odata.context": "x", "@odata.type": "#microsoft.graph.recordOperation", "id": "op-1", "status": "running",
+            "clientContext": "ctx", "resultInfo": null, "completionReason": null, "recordingLocation": null,
+            "recordingAccessToken": null,
+        }));
+        let new = new.unwrap();
+        assert_eq!((new.id, new.status), (GraphId::new("op-1"), Status::Running));
+        let of_other_versions =
+            read(json!({ "id": "op-1", "status": "unknownFutureValue", "clientContext": "" })).unwrap();
+        assert_eq!((of_other_versions.status, of_other_versions.client_context), (Status::Running, None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_its_name() {
+        for (body, expected) in [
+            (json!({ "clientContext": "x", "clientcontext": "y", "a": 1 }), r#"found "a", "clientcontext", expected"#),
+            (json!({}), "clientContext: expected it, or the id"),
+            (json!({ "clientContext": "", "metadata": {} }), "clientContext: expected it, or the id"),
+            (json!({ "clientContext": "x", "callId": "another" }), "callId: expected none, or the call in the path"),
+            (json!({ "clientContext": "x", "callId": 1 }), "callId: expected an id of Graph's"),
+            (json!({ "id": "a\u{0}" }), "id: expected an id of Graph's"),
+            (json!({ "id": "a".repeat(257) }), "id: expected an id of Graph's"),
+            (json!({ "id": "op-1", "status": "completed" }), "status: expected notStarted or running"),
+            (json!({ "id": "op-1", "status": "FAILED" }), "status: expected notStarted or running"),
+            (json!({ "id": "op-1", "status": 1 }), "status: expected notStarted or running"),
+            (json!({ "id": "op-1", "allowDuplicate": "yes" }), "allowDuplicate: expected true or false"),
+        ] {
+            let error = read(body.clone()).unwrap_err();
+            assert!(error.starts_with(expected), "{body}: {error}");
+        }
+    }
+}

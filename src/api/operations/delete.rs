@@ -1,0 +1,55 @@
+//! Delete.
+
+use actix_web::HttpResponse;
+
+use super::super::{ApiError, Writer};
+use super::asked::{Asked, invalid_parameter};
+use super::condition::Demanded;
+use crate::odata::Query;
+use crate::store::operations::Deleted;
+
+/// Removes an operation with its events. When Graph speaks of it again it is new.
+#[utoipa::path(
+    delete,
+    path = "/v1.0/communications/recordOperations/{id}",
+    tag = "operations",
+    operation_id = "deleteRecordOperation",
+    params(
+        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+        ("force" = Option<bool>, Query, description = "`true`: also with deliveries that are still open"),
+        ("If-Match" = Option<String>, Header, description = "The `@odata.etag` of the version to remove"),
+    ),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is none with this id", body = super::schema::Refusal),
+        (status = 409, description = "Deliveries are still open", body = super::schema::Refusal),
+        (status = 412, description = "It was changed since", body = super::schema::Refusal),
+    ),
+)]
+pub async fn delete(Writer(caller): Writer, asked: Asked) -> Result<HttpResponse, ApiError> {
+    let force = force(&asked.query_of_one(&["force"])?)?;
+    let demanded = Demanded::of(&asked.request)?;
+    let known = asked.operation().await?;
+    let version = demanded.version(known.version)?;
+    match asked.admin.operations.delete(known.number, version, force).await? {
+        Deleted::Done => {
+            tracing::info!(caller = caller.name(), operation = known.id, force, "deleted by a client");
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Deleted::Stale(_version) => Err(ApiError::stale()),
+        Deleted::Missing => Err(ApiError::not_found()),
+        Deleted::Open(n) => {
+            let message =
+                format!("{n} of its deliveries are open; delete it when they are settled, or with ?force=true");
+            Err(ApiError::conflict("notAllowed", message))
+        }
+    }
+}
+
+fn force(query: &Query) -> Result<bool, ApiError> {
+    match query.others().find(|(name, _value)| *name == "force") {
+        None | Some((_, "false")) => Ok(false),
+        Some((_, "true")) => Ok(true),
+        Some(_) => Err(invalid_parameter("force: expected true or false".into())),
+    }
+}

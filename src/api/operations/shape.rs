@@ -1,0 +1,97 @@
+//! An operation as it is answered: Graph's shape, with what OData adds.
+
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value};
+
+use super::condition::etag;
+use crate::domain::{ClientContext, Operation};
+use crate::odata::{Select, Subject};
+
+/// What `$select` may choose from.
+pub const SELECTABLE: &[&str] = &[
+    "id",
+    "callId",
+    "tenantId",
+    "clientContext",
+    "status",
+    "completionReason",
+    "resultInfo",
+    "recordingLocation",
+    "recordingAccessToken",
+    "createdDateTime",
+    "lastModifiedDateTime",
+    "metadata",
+    "expectation",
+];
+
+/// The selected properties; the recording's token only where `shows_token`.
+pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<String, Value> {
+    let mut json = operation.to_json();
+    let token = operation.recording_access_token.as_ref().filter(|_token| shows_token);
+    json.insert("recordingAccessToken".into(), token.map(ExposeSecret::expose_secret).into());
+    json.insert("@odata.etag".into(), etag(operation.version).to_string().into());
+    json.retain(|name, _value| name.starts_with('@') || select.has(name));
+    json
+}
+
+/// The values that orders and filters go by.
+pub fn subject(operation: &Operation) -> Subject<'_> {
+    Subject {
+        client_context: operation.client_context.as_ref().map(ClientContext::as_str),
+        status: Some(operation.status.as_str()),
+        completion_reason: operation.completion_reason.as_deref(),
+        id: Some(&operation.id),
+        call_id: operation.call_id.as_deref(),
+        result_code: operation.result_info.as_ref().map(|result| result.code),
+        result_subcode: operation.result_info.as_ref().map(|result| result.subcode),
+        created_at: Some(operation.created_at),
+        modified_at: Some(operation.modified_at),
+        tenant_id: operation.tenant_id.as_deref(),
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::domain::Status;
+
+    /// An operation with everything.
+    pub fn operation() -> Operation {
+        Operation {
+            number: 3,
+            version: 7,
+            id: "op-1".into(),
+            call_id: Some("call-1".into()),
+            tenant_id: None,
+            client_context: ClientContext::new("ctx"),
+            status: Status::Completed,
+            completion_reason: None,
+            result_info: None,
+            recording_location: Some("https://file.example/1".into()),
+            recording_access_token: Some("canary-token".to_owned().into()),
+            created_at: "2026-11-24T08:00:00Z".parse().unwrap(),
+            modified_at: "2026-11-24T08:00:01Z".parse().unwrap(),
+            expectation: None,
+        }
+    }
+
+    #[test]
+    fn the_token_is_null_unless_it_may_be_shown() {
+        let operation = operation();
+        let all = Select::default();
+        assert_eq!(json(&operation, &all, false)["recordingAccessToken"], Value::Null);
+        assert_eq!(json(&operation, &all, true)["recordingAccessToken"], "canary-token");
+    }
+
+    #[test]
+    fn only_what_is_selected_is_answered_and_all_of_it_can_be() {
+        let operation = operation();
+        let select = Select::parse("id,status", SELECTABLE).unwrap();
+        let json = json(&operation, &select, true);
+        assert_eq!(json.keys().collect::<Vec<_>>(), ["@odata.etag", "@odata.type", "id", "status"]);
+        assert_eq!(json["@odata.etag"], "W/\"7\"");
+        for name in operation.to_json().keys().filter(|name| !name.starts_with('@')) {
+            assert!(SELECTABLE.contains(&name.as_str()), "{name}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! One operation as it is kept: its row, its expectation's, and what the event whose word stands holds sealed.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::contents;
+use super::rows::{event_id, maybe_parsed, parsed};
+use super::tx::instant;
+use crate::domain::{ClientContext, Expectation, ExpectationState, Operation, ResultInfo, SinkName, Status};
+use crate::store::seal::Seal;
+
+/// What [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e` the event whose
+/// word stands.
+pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
+            o.result_code, o.result_subcode, o.created_at, o.modified_at, \
+            x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed \
+     FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event";
+
+/// What of an event's data the columns do not hold.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Told {
+    result_info: Option<ToldResult>,
+    recording_location: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ToldResult {
+    message: Option<String>,
+}
+
+/// The operation in a row of the store.
+pub fn one(connection: &Connection, seal: &Seal, number: i64) -> rusqlite::Result<Option<Operation>> {
+    let sql = format!("{KEPT} WHERE o.seq = ?1");
+    connection.prepare_cached(&sql)?.query_row([number], |row| read(row, seal)).optional()
+}
+
+/// Reads a row of [`KEPT`]. The token is in it, where it is still kept.
+pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
+    let call_id: String = row.get(3)?;
+    let (token, told) = told(row, seal)?;
+    let (code, subcode): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(9)?);
+    let message = told.result_info.and_then(|result| result.message);
+    Ok(Operation {
+        number: row.get(0)?,
+        version: row.get(1)?,
+        id: row.get(2)?,
+        call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
+        tenant_id: row.get(4)?,
+        client_context: maybe_parsed(row, 5, |text| ClientContext::new(text))?,
+        status: parsed(row, 6, |text| Some(Status::parse(text)))?,
+        completion_reason: row.get(7)?,
+        result_info: code.map(|code| ResultInfo { code, subcode: subcode.unwrap_or_default(), message }),
+        recording_location: told.recording_location,
+        recording_access_token: token,
+        created_at: instant(row.get(10)?),
+        modified_at: instant(row.get(11)?),
+        expectation: expectation(row)?,
+    })
+}
+
+fn expectation(row: &Row<'_>) -> rusqlite::Result<Option<Expectation>> {
+    let Some(id) = row.get(12)? else { return Ok(None) };
+    Ok(Some(Expectation {
+        id,
+        state: parsed(row, 13, ExpectationState::parse)?,
+        expected_by: row.get::<_, Option<i64>>(14)?.map(instant),
+        metadata: row.get(15)?,
+        sinks: parsed(row, 16, sinks_of)?,
+    }))
+}
+
+/// Names of sinks, as a column holds them.
+pub fn sinks_of(text: &str) -> Option<Vec<SinkName>> {
+    serde_json::from_str(text).ok()
+}
+
+/// What the event whose word stands holds sealed: nothing, where no event's does, or retention removed it.
+fn told(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, Told)> {
+    let Some(sealed) = row.get::<_, Option<Vec<u8>>>(18)? else { return Ok((None, Told::default())) };
+    let id = event_id(row, 17)?;
+    match contents::open(seal, id, &sealed) {
+        Ok((token, data)) => Ok((token, serde_json::from_str(&data).unwrap_or_default())),
+        Err(error) => {
+            tracing::warn!(event = %id, %error, "an operation is shown without what its event holds");
+            Ok((None, Told::default()))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The lookups: hashes to rows. New ones go into a small table, and from there to the large one a range of hashes at a
+//! time: so that a transaction changes a few full pages of the large table instead of a page for each new hash.
+//!
+//! Who reads uses the view `lookups`, which is both.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::Connection;
+
+use super::failure::Failure;
+use super::tx::Tx;
+
+/// The ranges that the hashes are moved by: each transaction moves one.
+const N_RANGES: i64 = 64;
+/// So few recent ones are left where they are.
+const FEW: i64 = 4096;
+
+/// How far the moving is.
+#[derive(Debug)]
+pub struct Recent {
+    /// About how many there are: a rollback leaves it a little wrong.
+    n: AtomicI64,
+    next_range: AtomicI64,
+}
+
+impl Recent {
+    /// Counts what there is.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub fn of(connection: &Connection) -> rusqlite::Result<Self> {
+        let n = connection.query_row("SELECT count(*) FROM lookups_recent", [], |row| row.get(0))?;
+        Ok(Self { n: AtomicI64::new(n), next_range: AtomicI64::new(0) })
+    }
+}
+
+/// Adds a lookup.
+pub fn add(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
+    tx.has_lookups.set(true);
+    tx.shared.recent.n.fetch_add(1, Ordering::Relaxed);
+    tx.execute("INSERT INTO lookups_recent VALUES (?1, ?2)", [hash, target]).map(drop)
+}
+
+/// Adds a lookup, unless it is there.
+pub fn add_once(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
+    let sql = "SELECT 1 FROM lookups WHERE hash = ?1 AND target = ?2 LIMIT 1";
+    match tx.first(sql, [hash, target], |_| Ok(()))? {
+        Some(()) => Ok(()),
+        None => add(tx, hash, target),
+    }
+}
+
+/// Moves a range of the recent ones, where there are many and this transaction added some: one that only records outcomes
+/// must fit on a full disk.
+pub fn settle_some(tx: &Tx<'_>) -> Result<(), Failure> {
+    let recent = &tx.shared.recent;
+    if !tx.has_lookups.get() || recent.n.load(Ordering::Relaxed) < FEW {
+        return Ok(());
+    }
+    let range = recent.next_range.fetch_add(1, Ordering::Relaxed) % N_RANGES;
+    let bounds = bounds(range);
+    let sql = "INSERT INTO lookups_settled SELECT hash, target FROM lookups_recent WHERE hash BETWEEN ?1 AND ?2";
+    tx.execute(sql, bounds)?;
+    let n_moved = tx.execute("DELETE FROM lookups_recent WHERE hash BETWEEN ?1 AND ?2", bounds)?;
+    recent.n.fetch_sub(i64::try_from(n_moved).unwrap_or_default(), Ordering::Relaxed);
+    Ok(())
+}
+
+/// The first and the last hash of a range.
+fn bounds(range: i64) -> [i64; 2] {
+    let width = i64::MAX / N_RANGES * 2 + 2;
+    let first = i64::MIN.wrapping_add(range.wrapping_mul(width));
+    let last = if range == N_RANGES - 1 { i64::MAX } else { first.wrapping_add(width - 1) };
+    [first, last]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ranges_cover_every_hash_once() {
+        assert_eq!(bounds(0)[0], i64::MIN);
+        assert_eq!(bounds(N_RANGES - 1)[1], i64::MAX);
+        for range in 1..N_RANGES {
+            assert_eq!(bounds(range)[0], bounds(range - 1)[1] + 1, "{range}");
+            assert!(bounds(range)[0] < bounds(range)[1], "{range}");
+        }
+    }
+}

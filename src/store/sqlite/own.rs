@@ -1,0 +1,63 @@
+//! Events that are reelhook's own word of an operation: `overdue`, `lost`, `recovered`. Kept and delivered like Graph's.
+
+use rusqlite::params;
+
+use super::delivery::{self, NewRow};
+use super::failure::Failure;
+use super::tx::Tx;
+use super::{contents, ids, kept, sweep};
+use crate::domain::{Channel, ClientContext, EventId, NewDelivery, Operation};
+use crate::store::StoreError;
+
+/// The type of what they are about.
+const RESOURCE_TYPE: &str = "recordOperation";
+
+/// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
+/// deliveries to a sink are is not overtaken.
+pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
+    let gone = || StoreError::Database("the operation that an event is about is gone".into());
+    let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
+    let seq = tx.event_number();
+    let id = EventId(ids::of_event(seq, tx.now));
+    let data = serde_json::Value::Object(operation.to_json()).to_string();
+    let sealed = contents::seal(&tx.shared.seal, id, None, (&data, b""))?;
+    let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, is_matched, has_token, kind, resource_type, \
+               resource, client_context, tenant_id, status, sealed) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    tx.execute(
+        sql,
+        params![
+            seq,
+            id.0.as_bytes(),
+            tx.now,
+            Channel::Calls.as_str(),
+            number,
+            // No bytes came from outside that a repeat could be recognised by: its own id stands for them.
+            id.0.as_bytes(),
+            !deliveries.is_empty(),
+            kind,
+            RESOURCE_TYPE,
+            path(&operation),
+            operation.client_context.as_ref().map(ClientContext::as_str),
+            operation.tenant_id,
+            operation.status.as_str(),
+            sealed,
+        ],
+    )?;
+    sweep::look_at(tx, seq, sweep::first_look(&tx.shared.settings, tx.now, false))?;
+    for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
+        let is_blocked = delivery::is_waited_for(tx, &new.sink, number)?;
+        let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.now };
+        delivery::insert(tx, new, &row)?;
+    }
+    tx.changed(number);
+    Ok(())
+}
+
+/// Where Graph, and reelhook's own API, have the operation.
+fn path(operation: &Operation) -> String {
+    match &operation.call_id {
+        Some(call_id) => format!("/communications/calls/{call_id}/operations/{}", operation.id),
+        None => format!("/communications/recordOperations/{}", operation.id),
+    }
+}

@@ -1,0 +1,111 @@
+//! When the watch is to speak of an operation, and what its word does.
+//!
+//! **Invariants**
+//! 1. A watch is there exactly as long as it may still be raised: it goes when it is raised, when it is moved, and when
+//!    its operation ends or is removed. So whoever raises removes it first, and raises nothing where there was none.
+//! 2. After `lost` there is nothing left to be overdue.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::atomic::Ordering;
+
+use super::failure::Failure;
+use super::tx::{Tx, instant};
+use super::{kept, own};
+use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
+use crate::store::operations::Due;
+use crate::store::seal::Seal;
+
+/// The number of a kind in the store.
+fn number(watch: Watch) -> i64 {
+    match watch {
+        Watch::Overdue => 0,
+        Watch::Lost => 1,
+    }
+}
+
+/// Moves the deadline of an operation; `None`: it has none.
+pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), Failure> {
+    let kind = number(Watch::Overdue);
+    tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
+    if let Some(at) = at {
+        tx.execute("INSERT INTO watches VALUES (?1, ?2, ?3)", [at, operation, kind])?;
+    }
+    Ok(())
+}
+
+/// Removes every watch of an operation.
+pub fn clear(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
+    tx.execute("DELETE FROM watches WHERE operation = ?1", [operation]).map(drop)
+}
+
+/// Has the operations of a call that has ended watched: what does not end within the grace is lost.
+pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), Failure> {
+    let at = ended_at.saturating_add(tx.shared.lost_after.load(Ordering::Relaxed));
+    let sql = "INSERT INTO watches SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
+               LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.state IS NOT ?4 \
+               AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
+    let lost = ExpectationState::Lost.as_str();
+    tx.execute(sql, params![call_id.as_str(), at, number(Watch::Lost), lost]).map(drop)
+}
+
+/// When the next watch is due, in microseconds.
+pub fn next(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT at FROM watches ORDER BY at LIMIT 1";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
+}
+
+/// What is due, the longest due first.
+pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusqlite::Result<Vec<Due>> {
+    let sql = "SELECT at, operation, kind FROM watches WHERE at <= ?1 ORDER BY at LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([now, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut due = Vec::new();
+    for row in rows {
+        let (at, operation, kind): (i64, i64, i64) = row?;
+        let watch = if kind == number(Watch::Lost) { Watch::Lost } else { Watch::Overdue };
+        match kept::one(connection, seal, operation) {
+            Ok(Some(operation)) => due.push(Due { operation, watch, at: instant(at) }),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, operation, "an operation that is due cannot be read"),
+        }
+    }
+    Ok(due)
+}
+
+/// Says of an operation what a watch is for. Returns whether there still was something to say.
+pub fn raise(
+    tx: &Tx<'_>,
+    operation: i64,
+    (watch, at): (Watch, Timestamp),
+    deliveries: &[NewDelivery],
+) -> Result<bool, Failure> {
+    let sql = "DELETE FROM watches WHERE at = ?1 AND operation = ?2 AND kind = ?3";
+    if tx.execute(sql, [at.as_microsecond(), operation, number(watch)])? == 0 {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 FROM operations o LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.seq = ?1 AND o.is_terminal = 0 AND (x.state IS NULL OR x.state = ?2 OR x.state = ?3)";
+    let (state, earlier) = match watch {
+        Watch::Overdue => (ExpectationState::Overdue, ExpectationState::Waiting),
+        Watch::Lost => (ExpectationState::Lost, ExpectationState::Overdue),
+    };
+    let waiting = ExpectationState::Waiting.as_str();
+    if tx.first(sql, params![operation, waiting, earlier.as_str()], |_| Ok(()))?.is_none() {
+        return Ok(false);
+    }
+    if watch == Watch::Lost {
+        clear(tx, operation)?;
+    }
+    // An operation that nobody announced may be lost as well: that is kept where an expectation's state is.
+    let sql = "INSERT INTO expectations (operation, id, state, sinks) \
+               SELECT seq, id, ?2, '[]' FROM operations WHERE seq = ?1 \
+               ON CONFLICT (operation) DO UPDATE SET state = excluded.state";
+    tx.execute(sql, params![operation, state.as_str()])?;
+    let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
+    tx.execute(sql, [operation, tx.now])?;
+    own::say(tx, watch.kind(), operation, deliveries)?;
+    Ok(true)
+}

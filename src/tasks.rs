@@ -1,0 +1,135 @@
+//! The tasks that last as long as the app. One that ends before its time leaves its work to nobody, silently: deliveries
+//! would not be made while the server says that it is ready. So it is told, and the app stops: the start after it begins
+//! from what is durable.
+//!
+//! **Invariants**
+//! 1. A task that panics, or that ends before the stop begins, is one error line with its name.
+//! 2. It takes no other task with it: those go on until the stop asks them to end.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long work that is done again and again is to be left alone at least.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rest(pub Duration);
+
+/// Starts tasks and watches them.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    stopping: Arc<AtomicBool>,
+    broken: CancellationToken,
+}
+
+impl Tasks {
+    /// Runs a task, under the name that the log calls it by.
+    pub fn run(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
+        let (name, stopping, broken) = (name.into(), Arc::clone(&self.stopping), self.broken.clone());
+        self.tracker.spawn(async move {
+            // What it shares with others is behind locks that know no poison, or in the store.
+            let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
+            if panicked || !stopping.load(Ordering::SeqCst) {
+                tracing::error!(task = name, panicked, "a task broke: what it did is not done any more");
+                broken.cancel();
+            }
+        });
+    }
+
+    /// Does some work again and again until `stop`: `period` after it ended, or later where it says so.
+    pub fn every<F: Future<Output = Rest> + Send>(
+        &self,
+        (name, period): (&str, Duration),
+        stop: CancellationToken,
+        mut work: impl FnMut() -> F + Send + 'static,
+    ) {
+        self.run(name, async move {
+            let mut rest = period;
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(rest) => {}
+                }
+                rest = period.max(work().await.0);
+            }
+        });
+    }
+
+    /// Resolves when a task broke.
+    pub async fn broken(&self) {
+        self.broken.cancelled().await;
+    }
+
+    /// From now on tasks may end.
+    pub fn begin_stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the stop has begun.
+    pub fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopping)
+    }
+
+    /// Waits until all have ended.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_noticed_and_the_others_go_on() {
+        let tasks = Tasks::default();
+        let stop = CancellationToken::new();
+        let other = stop.clone();
+        tasks.run("other", async move { other.cancelled().await });
+        tasks.run("broken", async { panic!("on purpose") });
+        tasks.broken().await;
+        assert!(tasks.ended().now_or_never().is_none(), "the other one goes on");
+        tasks.begin_stop();
+        stop.cancel();
+        tasks.ended().await;
+    }
+
+    #[tokio::test]
+    async fn work_that_wants_a_longer_rest_gets_it() {
+        let (tasks, stop) = (Tasks::default(), CancellationToken::new());
+        let count = |rest: Duration| {
+            let n_done = Arc::new(tokio::sync::Semaphore::new(0));
+            let counted = Arc::clone(&n_done);
+            tasks.every(("work", Duration::from_millis(1)), stop.clone(), move || {
+                counted.add_permits(1);
+                async move { Rest(rest) }
+            });
+            n_done
+        };
+        let (often, seldom) = (count(Duration::ZERO), count(Duration::from_secs(3600)));
+        drop(seldom.acquire().await);
+        drop(often.acquire_many(20).await);
+        assert_eq!(seldom.available_permits(), 1);
+        tasks.begin_stop();
+        stop.cancel();
+        tasks.ended().await;
+    }
+
+    #[tokio::test]
+    async fn a_task_may_end_once_the_stop_began_and_not_before() {
+        let tasks = Tasks::default();
+        tasks.begin_stop();
+        tasks.run("in time", async {});
+        tasks.ended().await;
+        assert!(tasks.broken().now_or_never().is_none());
+        let tasks = Tasks::default();
+        tasks.run("too early", async {});
+        tasks.broken().await;
+    }
+}

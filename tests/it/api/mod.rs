@@ -1,0 +1,3 @@
+//! The API on the admin listener, over HTTP.
+
+pub mod operations;

@@ -1,0 +1,99 @@
+//! Waiting for an operation's end.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{announced, get, query, recording};
+use crate::recording_sink::PATIENCE;
+use crate::test_app::TestApp;
+
+const LONG: [(&str, &str); 2] = [("waitFor", "terminal"), ("timeout", "PT10M")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_is_answered_when_the_operation_ends() {
+    let mut app = TestApp::start().await;
+    let path = announced(&app, "awaited").await;
+    let recording = recording(&mut app, "awaited");
+    let told = async {
+        // Not the end: the client waits on.
+        app.post_calls(&[recording.running()]).await;
+        app.post_calls(&[recording.completed()]).await;
+    };
+    let both = async { tokio::join!(query(&app, &path, &LONG), told).0 };
+    let ended = tokio::time::timeout(PATIENCE, both).await.expect("it is answered at once");
+    assert_eq!((ended.status, &ended.body["status"]), (200, &json!("completed")));
+    assert_eq!(ended.body["id"], recording.operation.to_string());
+    let at_once = tokio::time::timeout(PATIENCE, query(&app, &path, &LONG)).await.expect("it has ended");
+    assert_eq!(at_once.body["status"], "completed");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_whose_patience_ends_is_told_how_it_stands() {
+    let app = TestApp::start().await;
+    let path = announced(&app, "late").await;
+    let began = Instant::now();
+    let patience = [("waitFor", "terminal"), ("timeout", "PT0.3S")];
+    let reply = query(&app, &path, &patience).await;
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    assert_eq!((reply.status, &reply.body["status"]), (200, &json!("notStarted")));
+    for (options, expected) in [
+        (vec![("waitFor", "terminal"), ("timeout", "PT11M")], "timeout: expected a duration as PT30S, at most PT10M"),
+        (vec![("waitFor", "running")], "waitFor: expected terminal"),
+        (vec![("timeout", "PT1S")], "timeout: expected waitFor=terminal beside it"),
+        (vec![("waitFor", "terminal"), ("waitFor", "terminal")], "found the parameter \"waitFor\", expected waitFor"),
+    ] {
+        let refused = query(&app, &path, &options).await;
+        assert_eq!(refused.status, 400);
+        assert!(refused.message().starts_with(expected), "{refused:?}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_meanwhile_is_waited_for_no_longer() {
+    let app = TestApp::start().await;
+    let path = announced(&app, "withdrawn").await;
+    let deleted = async {
+        let reply = super::ask(&app, ("DELETE", &path), &[], None).await;
+        assert_eq!(reply.status, 204);
+    };
+    let both = async { tokio::join!(query(&app, &path, &LONG), deleted).0 };
+    let reply = tokio::time::timeout(PATIENCE, both).await.expect("it is answered at once");
+    assert_eq!(reply.status, 404);
+    app.stop().await;
+}
+
+/// A client that has sent its request, and waits for the end of the operation at `path`.
+pub fn waiting(admin: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    let query = "waitFor=terminal&timeout=PT10M";
+    let request = format!("GET {path}?{query} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+/// What it is answered.
+pub fn answer(mut client: TcpStream) -> String {
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_waiting_at_once() {
+    let app = TestApp::start().await;
+    let path = announced(&app, "unanswered").await;
+    let clients: Vec<_> = (0..20).map(|_| waiting(app.admin, &path)).collect();
+    // It comes after them.
+    assert_eq!(get(&app, "/livez").await.status, 200);
+    app.stop().await;
+    for client in clients {
+        let answer = answer(client);
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""status":"notStarted""#), "{answer}");
+    }
+}
