@@ -18,8 +18,6 @@ use crate::domain::Reason;
 pub struct Reader(pub Caller);
 /// A caller with the scope `write`.
 pub struct Writer(pub Caller);
-/// A caller with the scope `admin`.
-pub struct Administrator(pub Caller);
 
 /// Who sends a request, if it may use what `scope` opens.
 fn caller(request: &HttpRequest, scope: Scope) -> Result<Caller, ApiError> {
@@ -27,7 +25,7 @@ fn caller(request: &HttpRequest, scope: Scope) -> Result<Caller, ApiError> {
         return Err(ApiError::unavailable());
     };
     access.check(request, scope).map_err(|denied| {
-        admin.rejections.note("admin", Reason::AdminAccess, None);
+        admin.rejections.note(super::PATH, Reason::AdminAccess, None);
         ApiError::from(denied)
     })
 }
@@ -47,14 +45,5 @@ impl FromRequest for Writer {
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         ready(caller(request, Scope::Write).map(Self))
-    }
-}
-
-impl FromRequest for Administrator {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(caller(request, Scope::Admin).map(Self))
     }
 }

@@ -9,6 +9,7 @@ mod json;
 mod listener;
 mod openapi;
 mod operations;
+mod parameters;
 mod preferences;
 
 use std::net::TcpListener;
@@ -23,7 +24,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
 use tokio_util::sync::CancellationToken;
 
-use self::caller::{Administrator, Reader, Writer};
+use self::caller::{Reader, Writer};
 use self::error::ApiError;
 use self::json::BodyRoom;
 

@@ -12,7 +12,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Required, SecurityRequirement};
 
-use super::{ApiError, Reader, error, operations, resource};
+use super::{ApiError, Reader, deliveries, error, events, operations, resource};
 
 /// Graph's version under which the document lists the paths.
 const VERSION: &str = "/v1.0";
@@ -38,7 +38,7 @@ async fn show(_reader: Reader) -> Result<HttpResponse, ApiError> {
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Frame::openapi();
-    for part in [operations::described()] {
+    for part in [operations::described(), events::described(), deliveries::described()] {
         document.merge(part);
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(

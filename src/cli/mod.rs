@@ -8,15 +8,20 @@ mod check;
 mod conformance;
 mod deadletters;
 mod demo;
+mod event_stream;
 mod explain;
 mod healthcheck;
 mod load;
 mod print;
 mod quarantine;
+mod remote;
 mod serve;
 mod simulate;
+mod tail;
 mod text;
+mod token;
 mod unmatched;
+mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +82,12 @@ Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config 
     Unmatched(unmatched::Args),
     /// Tell the story of one operation: what came, what it matched, what became of each delivery
     Explain(explain::Args),
+    /// Watch the events of a running server as they come
+    Tail(tail::Args),
+    /// Wait until an operation has ended
+    Wait(wait::Args),
+    /// Bearer tokens for the admin listener
+    Token(token::Args),
     /// Ask a running server whether it is alive (for containers without a shell)
     Healthcheck(healthcheck::Args),
 }
@@ -139,6 +150,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Unmatched(args) => unmatched::run(args).await,
         Command::Explain(args) => explain::run(args).await,
+        Command::Tail(args) => tail::run(args).await,
+        Command::Wait(args) => wait::run(args).await,
+        Command::Token(args) => token::run(args),
         Command::Healthcheck(args) => healthcheck::run(args).await,
     }
 }

@@ -1,5 +1,5 @@
 //! CloudEvents 1.0, structured JSON (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>):
-//! what every sink sends. `docs/sinks.md` shows it to users.
+//! what every sink sends, and the stream of events. `docs/sinks.md` shows it to users.
 //!
 //! The data is spliced in as the text that it is kept as, not read and written again.
 //!
@@ -20,7 +20,15 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 
 /// Writes the event of a delivery.
 pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
-    let event = &*delivery.event;
+    write_event(&delivery.event, Some(delivery), include_access_token, out);
+}
+
+/// Writes an event that is on its way to no sink: without route and captures, and never with the token.
+pub fn write_unrouted(event: &Event, out: &mut Vec<u8>) {
+    write_event(event, None, false, out);
+}
+
+fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token: bool, out: &mut Vec<u8>) {
     out.reserve(event.data.len() + 512);
     // Writing into memory cannot fail.
     drop(write!(out, r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"#, event.id, event.source()));
@@ -29,16 +37,18 @@ pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>)
     if let Some(subject) = event.subject.as_deref().filter(|subject| !subject.is_empty()) {
         member("subject", subject, out);
     }
-    member("route", delivery.route.as_str(), out);
+    if let Some(delivery) = delivery {
+        member("route", delivery.route.as_str(), out);
+    }
     if let Some(client_context) = &event.client_context {
         member("clientcontext", client_context.as_str(), out);
     }
-    if !delivery.captures.is_empty() {
+    if let Some(captures) = delivery.map(|it| &it.captures).filter(|captures| !captures.is_empty()) {
         // Attributes are flat: JSON inside a text is the only shape that one may have.
-        member("captures", &serde_json::to_string(&delivery.captures).unwrap_or_default(), out);
+        member("captures", &serde_json::to_string(captures).unwrap_or_default(), out);
     }
     out.extend_from_slice(br#","data":"#);
-    data(delivery, include_access_token, out);
+    data(event, delivery, include_access_token, out);
     out.push(b'}');
 }
 
@@ -52,8 +62,7 @@ pub fn write_lines(deliveries: &[&Delivery], include_access_token: bool) -> Vec<
     lines
 }
 
-fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
-    let event = &*delivery.event;
+fn data(event: &Event, delivery: Option<&Delivery>, include_access_token: bool, out: &mut Vec<u8>) {
     let opened = event.data.trim_end().strip_suffix('}').filter(|_| event.is_of_operation());
     let Some(opened) = opened else { return on_one_line(&event.data, out) };
     on_one_line(opened, out);
@@ -61,7 +70,7 @@ fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
         out.push(b',');
     }
     out.extend_from_slice(br#""reelhook":"#);
-    json(&Added::of(delivery), out);
+    json(&Added::of(event, delivery), out);
     if let Some(token) = event.recording_access_token.as_ref().filter(|_| include_access_token) {
         member("recordingAccessToken", token.expose_secret(), out);
     }
@@ -72,8 +81,10 @@ fn data(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Added<'a> {
-    route: &'a str,
-    captures: &'a std::collections::BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captures: Option<&'a std::collections::BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'static str>,
     previous_state: Option<&'a crate::domain::Previous>,
@@ -82,11 +93,10 @@ struct Added<'a> {
 }
 
 impl<'a> Added<'a> {
-    fn of(delivery: &'a Delivery) -> Self {
-        let event: &Event = &delivery.event;
+    fn of(event: &'a Event, delivery: Option<&'a Delivery>) -> Self {
         Self {
-            route: delivery.route.as_str(),
-            captures: &delivery.captures,
+            route: delivery.map(|it| it.route.as_str()),
+            captures: delivery.map(|it| &it.captures),
             order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
             // Read and written again, so that it is on one line.

@@ -156,6 +156,8 @@ pub struct EventView {
     pub status: Option<Status>,
     /// For operations: how it stood to what was known.
     pub order: Option<Order>,
+    /// For operations: the status that was known before.
+    pub previous: Option<Status>,
     /// Its deliveries; empty means that no route matched.
     pub deliveries: Vec<DeliveryView>,
     /// CloudEvents data as JSON text; empty where what is stored cannot be opened.

@@ -22,6 +22,7 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
+pub use self::schema::Refusal;
 use super::{openapi, resource};
 
 /// Where all operations are, and those of one call.

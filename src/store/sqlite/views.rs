@@ -14,10 +14,10 @@ use crate::store::seal::Seal;
 use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView};
 
 /// What [`event_in`] reads.
-pub const EVENT_COLUMNS: &str =
-    "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed";
+pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
+     previous_status";
 /// How many columns those are.
-pub const N_EVENT_COLUMNS: usize = 12;
+pub const N_EVENT_COLUMNS: usize = 13;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12) \
      FROM deliveries";
 
@@ -153,6 +153,7 @@ pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
         tenant_id: row.get(8)?,
         status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
         order: maybe_parsed(row, 10, Order::parse)?,
+        previous: maybe_parsed(row, 12, |text| Some(Status::parse(text)))?,
         deliveries: Vec::new(),
         data,
     })

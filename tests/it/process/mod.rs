@@ -3,6 +3,7 @@
 mod commands;
 mod faults;
 mod operators;
+mod remote;
 pub mod site;
 mod stops;
 
@@ -19,7 +20,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The binary under test.
 pub fn reelhook() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reelhook"));
-    command.env_remove("REELHOOK_CONFIG").env_remove("REELHOOK_CLIENT_STATE").stdin(Stdio::null());
+    command
+        .env_remove("REELHOOK_CONFIG")
+        .env_remove("REELHOOK_CLIENT_STATE")
+        .env_remove("REELHOOK_TOKEN")
+        .stdin(Stdio::null());
     command
 }
 

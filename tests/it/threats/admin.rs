@@ -1,5 +1,7 @@
 //! Threats 56, 57 and 59 against the API on the admin listener.
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 
 use crate::api::operations::{ALL, Reply, announce, announced, ask, completed, get, query, with_tokens};
@@ -158,7 +160,7 @@ async fn threat_59_what_looks_like_sql_is_a_value_or_a_mistake() {
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_59_a_filter_is_bounded() {
     let app = TestApp::start().await;
-    let long = format!("clientContext eq '{}'", "x".repeat(64 << 10));
+    let long = format!("clientContext eq '{}'", "x".repeat(60 << 10));
     let deep = format!("{}status eq 'x'{}", "(".repeat(21), ")".repeat(21));
     let negated = format!("{}status eq 'x'", "not ".repeat(21));
     let wide = vec!["status eq 'x'"; 1000].join(" or ");
@@ -167,6 +169,13 @@ async fn threat_59_a_filter_is_bounded() {
         assert_eq!((refused.status, refused.codes()), (400, ("badRequest", "invalidQueryOption")), "{refused:?}");
         assert!(refused.message().len() < 500, "{refused:?}");
     }
+    // No client builds an address of more than 64 KiB: by hand.
+    let mut stream = std::net::TcpStream::connect(app.admin).unwrap();
+    let request = format!("GET {ALL}?$filter={} HTTP/1.1\r\nhost: localhost\r\n\r\n", "x".repeat(64 << 10));
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 400");
     assert_eq!(announce(&app, json!({ "clientContext": "x" })).await.status, 201, "it serves on");
     app.stop().await;
 }

@@ -1,0 +1,40 @@
+//! A request's body as the type that a handler asks for.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::api::ApiError;
+use crate::api::json::JsonObject;
+
+/// How much is told of what is wrong with a body.
+const MAX_TOLD_CHARS: usize = 200;
+
+/// A body of JSON; none at all is an object without properties.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length.as_bytes() == b"0")
+            && !headers.contains_key(TRANSFER_ENCODING);
+        let object = (!is_empty).then(|| JsonObject::from_request(request, payload));
+        Box::pin(async move {
+            let object = match object {
+                Some(object) => object.await?.0,
+                None => Map::new(),
+            };
+            let read = serde_json::from_value(Value::Object(object));
+            read.map(Self).map_err(|error| {
+                let told: String = error.to_string().chars().take(MAX_TOLD_CHARS).collect();
+                ApiError::bad_request("invalidRequest", format!("the body: {told}"))
+            })
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! Dead letters: deliveries that were given up.
+//!
+//! **Invariants**
+//! 1. Many are replayed only by who names how many there are: a filter that catches more than was meant changes nothing.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::body::Body;
+use super::shapes::{DeliveryShape, EventShape, List};
+use crate::api::operations::Refusal;
+use crate::api::parameters::Parameters;
+use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::domain::{DeliveryId, SinkName};
+use crate::store::{DeadLetters, DeliveryState, DeliveryView};
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/deadLetters", [(Method::GET, web::get().to(list))]))
+        .service(resource("/deadLetters/$count", [(Method::GET, web::get().to(count))]))
+        .service(resource("/deadLetters/replay", [(Method::POST, web::post().to(replay_many))]))
+        .service(resource("/deadLetters/{id}", [(Method::GET, web::get().to(show))]))
+        .service(resource("/deadLetters/{id}/replay", [(Method::POST, web::post().to(replay_one))]));
+}
+
+/// A dead letter with its event.
+#[derive(Serialize, ToSchema)]
+pub struct DeadLetter {
+    #[serde(flatten)]
+    delivery: DeliveryShape,
+    event: Option<EventShape>,
+    /// The event's data, as sinks get it; never with a token. Null where it cannot be opened any more.
+    #[schema(value_type = Option<Object>)]
+    data: Option<Box<RawValue>>,
+}
+
+/// How many are due again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Replayed {
+    replayed: u64,
+}
+
+/// Which ones to replay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Many {
+    /// Of this sink; absent: of all.
+    sink: Option<String>,
+    /// How many there are, as `/deadLetters/$count` told.
+    count: u64,
+}
+
+/// The newest ones, at most `$top`.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters",
+    tag = "deliveries",
+    operation_id = "listDeadLetters",
+    params(
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Dead letters, the newest first", body = List<DeliveryShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<DeliveryShape>>, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["sink", "$top"])?;
+    let sink = parameters.one("sink")?.map(SinkName::new);
+    let dead = admin.store.deliveries(DeliveryState::Dead, sink.as_ref(), parameters.top()?).await?;
+    Ok(Json(List { value: dead.iter().map(DeliveryShape::from).collect() }))
+}
+
+/// How many there are.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters/$count",
+    tag = "deliveries",
+    operation_id = "countDeadLetters",
+    params(
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+    ),
+    responses(
+        (status = 200, description = "The number", body = String, content_type = "text/plain"),
+    ),
+)]
+pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["sink"])?;
+    let sink = parameters.one("sink")?.map(SinkName::new);
+    Ok(n_dead(&admin, sink.as_ref()).await?.to_string())
+}
+
+/// One with its event.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deadLetters/{id}",
+    tag = "deliveries",
+    operation_id = "getDeadLetter",
+    params(
+        ("id" = String, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "It, with every attempt and its event", body = DeadLetter),
+        (status = 404, description = "No dead letter has this id", body = Refusal),
+    ),
+)]
+pub async fn show(
+    _reader: Reader,
+    admin: Data<Admin>,
+    (id, request): (Path<String>, HttpRequest),
+) -> Result<Json<DeadLetter>, ApiError> {
+    Parameters::read(request.query_string(), &[])?;
+    let letter = delivery(&admin, &id).await?;
+    if letter.state != DeliveryState::Dead {
+        return Err(ApiError::not_found());
+    }
+    let event = admin.store.event(letter.event).await?;
+    Ok(Json(DeadLetter {
+        delivery: DeliveryShape::from(&letter),
+        event: event.as_ref().map(EventShape::from),
+        data: event.and_then(|event| RawValue::from_string(event.data).ok()),
+    }))
+}
+
+/// Makes one due again, under its old id.
+#[utoipa::path(
+    post,
+    path = "/v1.0/deadLetters/{id}/replay",
+    tag = "deliveries",
+    operation_id = "replayDeadLetter",
+    params(
+        ("id" = String, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "It is due again", body = Replayed),
+        (status = 404, description = "No delivery has this id", body = Refusal),
+        (status = 409, description = "It is not a dead letter any more", body = Refusal),
+    ),
+)]
+pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
+    let letter = delivery(&admin, &id).await?;
+    let replayed = admin.store.replay_dead(DeadLetters::One(letter.id)).await?;
+    if replayed == 0 {
+        return Err(ApiError::conflict("notDead", "the delivery is not a dead letter (any more): nothing to replay"));
+    }
+    tracing::info!(caller = writer.0.name(), delivery = %letter.id, sink = %letter.sink, "a dead letter is replayed");
+    Ok(Json(Replayed { replayed }))
+}
+
+/// Makes all that are there due again, or all of a sink, for who says how many there are.
+#[utoipa::path(
+    post,
+    path = "/v1.0/deadLetters/replay",
+    tag = "deliveries",
+    operation_id = "replayDeadLetters",
+    request_body = Many,
+    responses(
+        (status = 200, description = "They are due again", body = Replayed),
+        (status = 409, description = "There is another number of them: the message tells it; nothing was replayed", body = Refusal),
+    ),
+)]
+pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
+    let Many { sink, count } = many.0;
+    let sink = sink.as_deref().map(SinkName::new);
+    let n = n_dead(&admin, sink.as_ref()).await?;
+    if n != count {
+        let message = format!("count: found {count}, expected {n}, as there are now; nothing was replayed");
+        return Err(ApiError::conflict("countDiffers", message));
+    }
+    let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
+    let replayed = admin.store.replay_dead(which.clone()).await?;
+    tracing::info!(caller = writer.0.name(), ?which, replayed, "dead letters are replayed");
+    Ok(Json(Replayed { replayed }))
+}
+
+async fn delivery(admin: &Admin, id: &str) -> Result<DeliveryView, ApiError> {
+    let id = Uuid::try_parse(id).map_err(|_error| ApiError::not_found())?;
+    admin.store.delivery(DeliveryId(id)).await?.ok_or_else(ApiError::not_found)
+}
+
+/// How many there are, of a sink or in all.
+async fn n_dead(admin: &Admin, sink: Option<&SinkName>) -> Result<u64, ApiError> {
+    let backlogs = admin.store.backlog().await?;
+    let wanted = backlogs.iter().filter(|(name, _)| sink.is_none_or(|sink| sink == *name));
+    Ok(wanted.map(|(_, backlog)| backlog.n_dead).sum())
+}

@@ -1,0 +1,112 @@
+//! What became of each event on its way to the sinks, and what an operator does about it: deliveries, dead letters, the
+//! quarantine, sinks, and what no route matched.
+//!
+//! **Invariants**
+//! 1. What an operator changes is logged with the name of the token.
+
+mod body;
+mod dead_letters;
+mod quarantine;
+mod shapes;
+mod sinks;
+mod unmatched;
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, ServiceConfig};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use self::shapes::{DeliveryShape, EventShape, List};
+use super::operations::Refusal;
+use super::parameters::Parameters;
+use super::{Admin, ApiError, Reader, openapi, resource};
+use crate::domain::GraphId;
+
+/// Where all operations are, and those of one call.
+const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
+
+/// The routes of this room, under a version.
+pub fn routes(config: &mut ServiceConfig) {
+    for path in COLLECTIONS {
+        let of_operation = [(Method::GET, web::get().to(of_operation))];
+        config.service(resource(&format!("{path}/{{id}}/deliveries"), of_operation));
+    }
+    dead_letters::routes(config);
+    quarantine::routes(config);
+    sinks::routes(config);
+    unmatched::routes(config);
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        of_operation,
+        dead_letters::list,
+        dead_letters::count,
+        dead_letters::show,
+        dead_letters::replay_one,
+        dead_letters::replay_many,
+        quarantine::list,
+        quarantine::show,
+        quarantine::replay,
+        sinks::list,
+        sinks::pause,
+        sinks::resume,
+        unmatched::list,
+        unmatched::replay,
+    ),
+    tags((name = "deliveries", description = "What became of each event on its way to the sinks, and what to do about it")),
+)]
+struct Described;
+
+/// What `/openapi.json` says of this room.
+pub fn described() -> utoipa::openapi::OpenApi {
+    openapi::also_at(Described::openapi(), COLLECTIONS, "callId")
+}
+
+/// A delivery with the event that it delivers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EventDelivery {
+    #[serde(flatten)]
+    delivery: DeliveryShape,
+    event: EventShape,
+}
+
+/// The deliveries of an operation, by either of its ids, in the order of its events. Where no call is named and several
+/// share the id: of all of them.
+#[utoipa::path(
+    get,
+    path = "/v1.0/communications/recordOperations/{id}/deliveries",
+    tag = "deliveries",
+    operation_id = "listDeliveriesOfRecordOperation",
+    params(
+        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+    ),
+    responses(
+        (status = 200, description = "Its deliveries with every attempt, in the order of its events", body = List<EventDelivery>),
+        (status = 404, description = "There is no operation with this id", body = Refusal),
+    ),
+)]
+pub async fn of_operation(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<EventDelivery>>, ApiError> {
+    Parameters::read(request.query_string(), &[])?;
+    let segment = |name| request.match_info().get(name).map(|text| GraphId::new(text).ok_or_else(ApiError::not_found));
+    let id = segment("id").unwrap_or_else(|| Err(ApiError::not_found()))?;
+    let call = segment("callId").transpose()?;
+    let mut operations = admin.store.operations(id.as_str()).await?;
+    operations.retain(|it| call.as_ref().is_none_or(|call| it.call_id.as_deref() == Some(call.as_str())));
+    if operations.is_empty() {
+        return Err(ApiError::not_found());
+    }
+    let events = operations.iter().flat_map(|operation| &operation.events);
+    let value = events.flat_map(|event| {
+        let shown =
+            move |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };
+        event.deliveries.iter().map(shown)
+    });
+    Ok(Json(List { value: value.collect() }))
+}

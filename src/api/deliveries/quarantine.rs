@@ -1,0 +1,172 @@
+//! The quarantine: what arrived but proved nothing.
+//!
+//! **Invariants**
+//! 1. A body, which may hold a secret, is shown only to the scope `admin`; so is taken only its word for an origin.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::body::Body;
+use super::shapes::List;
+use crate::access::Denied;
+use crate::api::operations::Refusal;
+use crate::api::parameters::Parameters;
+use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::config::Scope;
+use crate::domain::Reason;
+use crate::store::QuarantineView;
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/quarantine", [(Method::GET, web::get().to(list))]))
+        .service(resource("/quarantine/{id}", [(Method::GET, web::get().to(show))]))
+        .service(resource("/quarantine/{id}/replay", [(Method::POST, web::post().to(replay))]));
+}
+
+/// An entry.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryShape {
+    /// Its number.
+    id: i64,
+    /// Where it came in.
+    channel: &'static str,
+    /// Why it is here.
+    reason: &'static str,
+    /// When it came.
+    received_date_time: String,
+    /// Its size.
+    size_bytes: u64,
+}
+
+/// An entry with what arrived.
+#[derive(Serialize, ToSchema)]
+pub struct EntryWithBody {
+    #[serde(flatten)]
+    entry: EntryShape,
+    /// What arrived, byte for byte, in base64. Null without the scope `admin`.
+    body: Option<String>,
+    /// The same as text, where it is UTF-8.
+    text: Option<String>,
+}
+
+/// How to judge again.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// Whether the caller vouches for the origin: tokens are never stored, so their proof cannot be had again.
+    #[serde(default)]
+    vouch: bool,
+}
+
+/// A wish that was written down.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Wished {
+    id: i64,
+    vouch: bool,
+}
+
+impl From<&QuarantineView> for EntryShape {
+    fn from(view: &QuarantineView) -> Self {
+        Self {
+            id: view.id,
+            channel: view.channel.as_str(),
+            reason: view.reason.as_str(),
+            received_date_time: view.received_at.to_string(),
+            size_bytes: view.n_bytes,
+        }
+    }
+}
+
+/// The newest ones, at most `$top`.
+#[utoipa::path(
+    get,
+    path = "/v1.0/quarantine",
+    tag = "deliveries",
+    operation_id = "listQuarantine",
+    params(
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Entries, the newest first", body = List<EntryShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<EntryShape>>, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["$top"])?;
+    let entries = admin.store.quarantine(parameters.top()?).await?;
+    Ok(Json(List { value: entries.iter().map(EntryShape::from).collect() }))
+}
+
+/// One entry; what arrived only for the scope `admin`.
+#[utoipa::path(
+    get,
+    path = "/v1.0/quarantine/{id}",
+    tag = "deliveries",
+    operation_id = "getQuarantineEntry",
+    params(
+        ("id" = String, Path, description = "The entry's number"),
+    ),
+    responses(
+        (status = 200, description = "It", body = EntryWithBody),
+        (status = 404, description = "There is no such entry", body = Refusal),
+    ),
+)]
+pub async fn show(
+    reader: Reader,
+    admin: Data<Admin>,
+    (id, request): (Path<String>, HttpRequest),
+) -> Result<Json<EntryWithBody>, ApiError> {
+    Parameters::read(request.query_string(), &[])?;
+    let found = admin.store.quarantine_entry(number(&id)?).await?.ok_or_else(ApiError::not_found)?;
+    let raw = found.raw.as_ref().filter(|_| reader.0.may(Scope::Admin)).map(|raw| &raw.0);
+    Ok(Json(EntryWithBody {
+        entry: EntryShape::from(&found),
+        body: raw.map(|bytes| STANDARD.encode(bytes)),
+        text: raw.and_then(|bytes| str::from_utf8(bytes).ok()).map(str::to_owned),
+    }))
+}
+
+/// Has the server judge an entry again, within seconds. Accepted, the entry is gone; refused again, it stays with the reason.
+#[utoipa::path(
+    post,
+    path = "/v1.0/quarantine/{id}/replay",
+    tag = "deliveries",
+    operation_id = "replayQuarantineEntry",
+    params(
+        ("id" = String, Path, description = "The entry's number"),
+    ),
+    request_body = Judge,
+    responses(
+        (status = 202, description = "It will be judged again", body = Wished),
+        (status = 404, description = "There is no such entry", body = Refusal),
+    ),
+)]
+pub async fn replay(
+    writer: Writer,
+    admin: Data<Admin>,
+    (id, judge): (Path<String>, Body<Judge>),
+) -> Result<HttpResponse, ApiError> {
+    let (id, Judge { vouch }) = (number(&id)?, judge.0);
+    if vouch && !writer.0.may(Scope::Admin) {
+        admin.rejections.note("admin", Reason::AdminAccess, None);
+        return Err(Denied::Scope.into());
+    }
+    if !admin.store.wish_replay(id, vouch).await? {
+        return Err(ApiError::not_found());
+    }
+    tracing::info!(caller = writer.0.name(), id, vouch, "a quarantine entry is to be judged again");
+    Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
+}
+
+fn number(id: &str) -> Result<i64, ApiError> {
+    id.parse().map_err(|_error| ApiError::not_found())
+}

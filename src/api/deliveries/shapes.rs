@@ -1,0 +1,162 @@
+//! Deliveries and events as the API shows them. Instants are RFC 3339 in UTC, durations ISO 8601.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::Order;
+use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
+
+/// A list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// Its members.
+    pub value: Vec<T>,
+}
+
+/// A delivery with every attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryShape {
+    /// The same in every attempt.
+    pub id: String,
+    /// The event that it delivers.
+    pub event_id: String,
+    /// Where to.
+    pub sink: String,
+    /// By which route.
+    pub route: String,
+    /// `open`, `blocked` (by an earlier one of the same operation), `delivered` or `dead`.
+    pub state: &'static str,
+    /// When it was asked for.
+    pub created_date_time: String,
+    /// When the next attempt is due; while one is under way, when it is given up as lost. Null once settled.
+    pub due_date_time: Option<String>,
+    /// When it was delivered or given up.
+    pub settled_date_time: Option<String>,
+    /// How many attempts were made, those before a replay included.
+    pub attempt_count: u32,
+    /// Why the last failed attempt failed.
+    pub last_failure: Option<String>,
+    /// The attempts, oldest first.
+    pub attempts: Vec<AttemptShape>,
+}
+
+/// An attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttemptShape {
+    /// From 1, those before a replay included.
+    pub number: u32,
+    /// When it began; of the one that succeeded only the end is kept.
+    pub started_date_time: Option<String>,
+    /// When it ended.
+    pub ended_date_time: String,
+    /// How long it took, where it is kept.
+    pub duration: Option<String>,
+    /// `failed` or `delivered`.
+    pub result: &'static str,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// An event, without its data.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventShape {
+    /// Its id.
+    pub id: String,
+    /// Its CloudEvents type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Where it came in: `calls`, `subscriptions` or `lifecycle`.
+    pub channel: &'static str,
+    /// When it was received.
+    pub received_date_time: String,
+    /// Its client context.
+    pub client_context: Option<String>,
+    /// Its tenant.
+    pub tenant_id: Option<String>,
+    /// What it is about, as Graph spelt it.
+    pub resource: String,
+    /// For operations: the status that it told.
+    pub status: Option<String>,
+    /// For operations: how it stood to what was known.
+    pub order: Option<&'static str>,
+}
+
+impl From<&DeliveryView> for DeliveryShape {
+    fn from(view: &DeliveryView) -> Self {
+        let (is_settled, state) = match view.state {
+            DeliveryState::Open => (false, "open"),
+            DeliveryState::Blocked => (false, "blocked"),
+            DeliveryState::Delivered => (true, "delivered"),
+            DeliveryState::Dead => (true, "dead"),
+        };
+        let at = view.at.to_string();
+        let (due_date_time, settled_date_time) = if is_settled { (None, Some(at)) } else { (Some(at), None) };
+        let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view.n_attempts, view.at));
+        let failed = (1..).zip(&view.failures).map(|(number, failure)| AttemptShape::failed(number, failure));
+        Self {
+            id: view.id.to_string(),
+            event_id: view.event.to_string(),
+            sink: view.sink.to_string(),
+            route: view.route.to_string(),
+            state,
+            created_date_time: view.created_at.to_string(),
+            due_date_time,
+            settled_date_time,
+            attempt_count: view.n_attempts,
+            last_failure: Some(view.reason.clone()).filter(|reason| !reason.is_empty()),
+            attempts: failed.chain(last).collect(),
+        }
+    }
+}
+
+impl AttemptShape {
+    fn failed(number: u32, failure: &FailedAttempt) -> Self {
+        let ended_at = failure.started_at.saturating_add(failure.took).unwrap_or(failure.started_at);
+        Self {
+            number,
+            started_date_time: Some(failure.started_at.to_string()),
+            ended_date_time: ended_at.to_string(),
+            duration: Some(iso_8601(failure.took)),
+            result: "failed",
+            reason: Some(failure.reason.clone()),
+        }
+    }
+
+    fn delivered(number: u32, at: Timestamp) -> Self {
+        Self {
+            number,
+            started_date_time: None,
+            ended_date_time: at.to_string(),
+            duration: None,
+            result: "delivered",
+            reason: None,
+        }
+    }
+}
+
+impl From<&EventView> for EventShape {
+    fn from(view: &EventView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            kind: view.kind.clone(),
+            channel: view.channel.as_str(),
+            received_date_time: view.received_at.to_string(),
+            client_context: view.client_context.clone(),
+            tenant_id: view.tenant_id.clone(),
+            resource: view.resource.clone(),
+            status: view.status.as_ref().map(|status| status.as_str().to_owned()),
+            order: view.order.map(Order::as_str),
+        }
+    }
+}
+
+/// A duration as ISO 8601 has it: `PT0.0125S`.
+pub fn iso_8601(duration: Duration) -> String {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX).to_string()
+}

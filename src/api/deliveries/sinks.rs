@@ -1,0 +1,128 @@
+//! The sinks: what waits for each, and whether it is paused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::shapes::{List, iso_8601};
+use crate::api::operations::Refusal;
+use crate::api::parameters::Parameters;
+use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::domain::SinkName;
+use crate::store::Backlog;
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/sinks", [(Method::GET, web::get().to(list))]))
+        .service(resource("/sinks/{name}/pause", [(Method::POST, web::post().to(pause))]))
+        .service(resource("/sinks/{name}/resume", [(Method::POST, web::post().to(resume))]));
+}
+
+/// A sink.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkShape {
+    name: String,
+    /// Whether the config has it; what waits for one that it has not is kept.
+    is_configured: bool,
+    /// Whether an operator paused it.
+    is_paused: bool,
+    /// Deliveries that wait.
+    open_count: u64,
+    /// Dead letters.
+    dead_count: u64,
+    /// When the oldest that waits was asked for.
+    oldest_date_time: Option<String>,
+    /// How long it has waited.
+    oldest_age: Option<String>,
+}
+
+/// Every sink that the config has or that something waits for.
+#[utoipa::path(
+    get,
+    path = "/v1.0/sinks",
+    tag = "deliveries",
+    operation_id = "listSinks",
+    responses(
+        (status = 200, description = "The sinks", body = List<SinkShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<SinkShape>>, ApiError> {
+    Parameters::read(request.query_string(), &[])?;
+    let backlogs = admin.store.backlog().await?;
+    let others = backlogs.keys().filter(|name| !admin.sinks.contains(name));
+    let value = admin.sinks.iter().chain(others).map(|name| shape(&admin, name, &backlogs));
+    Ok(Json(List { value: value.collect() }))
+}
+
+/// Attempts nothing any more; what waits stays.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/pause",
+    tag = "deliveries",
+    operation_id = "pauseSink",
+    params(
+        ("name" = String, Path, description = "The sink's name"),
+    ),
+    responses(
+        (status = 200, description = "It is paused", body = SinkShape),
+        (status = 404, description = "The config has no such sink", body = Refusal),
+    ),
+)]
+pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+    let name = configured(&admin, &name)?;
+    if admin.pauses.pause(&name).await? {
+        tracing::info!(caller = writer.0.name(), sink = %name, "a sink is paused");
+    }
+    Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
+}
+
+/// Goes on with what waits.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/resume",
+    tag = "deliveries",
+    operation_id = "resumeSink",
+    params(
+        ("name" = String, Path, description = "The sink's name"),
+    ),
+    responses(
+        (status = 200, description = "It goes on", body = SinkShape),
+        (status = 404, description = "The config has no such sink", body = Refusal),
+    ),
+)]
+pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+    let name = configured(&admin, &name)?;
+    if admin.pauses.resume(&name).await? {
+        tracing::info!(caller = writer.0.name(), sink = %name, "a sink goes on");
+    }
+    Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
+}
+
+fn configured(admin: &Admin, name: &str) -> Result<SinkName, ApiError> {
+    admin.sinks.iter().find(|sink| sink.as_str() == name).cloned().ok_or_else(ApiError::not_found)
+}
+
+fn shape(admin: &Admin, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> SinkShape {
+    let backlog = backlogs.get(name);
+    let oldest_at = backlog.and_then(|backlog| backlog.oldest_at);
+    let age = |at| Duration::try_from(admin.clock.now().duration_since(at)).unwrap_or_default();
+    SinkShape {
+        name: name.to_string(),
+        is_configured: admin.sinks.contains(name),
+        is_paused: admin.pauses.is_paused(name),
+        open_count: backlog.map_or(0, |backlog| backlog.n_open),
+        dead_count: backlog.map_or(0, |backlog| backlog.n_dead),
+        oldest_date_time: oldest_at.map(|at| at.to_string()),
+        oldest_age: oldest_at.map(|at| iso_8601(age(at))),
+    }
+}

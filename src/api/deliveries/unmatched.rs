@@ -1,0 +1,83 @@
+//! What no route matched: it is kept, and routed again when the routes were mended.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::shapes::{EventShape, List};
+use crate::api::operations::Refusal;
+use crate::api::parameters::Parameters;
+use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::domain::EventId;
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/unmatched", [(Method::GET, web::get().to(list))]))
+        .service(resource("/unmatched/{id}/replay", [(Method::POST, web::post().to(replay))]));
+}
+
+/// What was routed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Routed {
+    /// How many deliveries are due.
+    deliveries: usize,
+}
+
+/// The newest ones, at most `$top`.
+#[utoipa::path(
+    get,
+    path = "/v1.0/unmatched",
+    tag = "deliveries",
+    operation_id = "listUnmatched",
+    params(
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+    ),
+    responses(
+        (status = 200, description = "Events, the newest first", body = List<EventShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<EventShape>>, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["$top"])?;
+    let events = admin.store.unmatched(parameters.top()?).await?;
+    Ok(Json(List { value: events.iter().map(EventShape::from).collect() }))
+}
+
+/// Routes an event by the config that the server runs with.
+#[utoipa::path(
+    post,
+    path = "/v1.0/unmatched/{id}/replay",
+    tag = "deliveries",
+    operation_id = "replayUnmatched",
+    params(
+        ("id" = String, Path, description = "The event's id"),
+    ),
+    responses(
+        (status = 200, description = "It is on its way", body = Routed),
+        (status = 404, description = "No event has this id", body = Refusal),
+        (status = 409, description = "No route matches it, or it was routed before", body = Refusal),
+    ),
+)]
+pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Routed>, ApiError> {
+    let id = Uuid::try_parse(&id).map_err(|_error| ApiError::not_found())?;
+    let event = admin.store.event(EventId(id)).await?.ok_or_else(ApiError::not_found)?;
+    let deliveries = admin.routes.matches(&event.routing_key());
+    if deliveries.is_empty() {
+        return Err(ApiError::conflict("noRouteMatches", "no route matches the event; mend the routes and restart"));
+    }
+    let deliveries = admin.store.route_again(event.id, deliveries).await?;
+    if deliveries == 0 {
+        return Err(ApiError::conflict(
+            "alreadyRouted",
+            "the event was routed before: its deliveries say what came of it",
+        ));
+    }
+    tracing::info!(caller = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
+    Ok(Json(Routed { deliveries }))
+}

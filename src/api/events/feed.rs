@@ -1,0 +1,188 @@
+//! What one client is sent, made when its connection takes it.
+//!
+//! **Invariants**
+//! 1. The next page is read when the last one was taken: a slow client costs one page, and nobody else anything.
+//! 2. A client always knows where it is: it is told the place that it begins at, and every place that it passed without
+//!    an event for it, so that it goes on from there over a connection that broke.
+//! 3. A client hears something every [`HEARTBEAT`]; the stream ends when the server stops.
+
+use std::convert::Infallible;
+use std::io::Write;
+use std::time::Duration;
+
+use actix_web::web::{Bytes, Data};
+use futures_util::Stream;
+use tokio::sync::{SemaphorePermit, watch};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::api::Admin;
+use crate::api::parameters::Parameters;
+use crate::domain::{ClientContext, Event, EventId, Previous, Status};
+use crate::sinks::cloud_event;
+use crate::store::EventView;
+use crate::store::operations::StreamedEvent;
+
+/// The longest silence.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// When a client is to connect again after its connection broke, in milliseconds.
+const RETRY_MILLIS: u32 = 2_000;
+/// How many events are read at a time.
+const PAGE: usize = 32;
+
+/// Which events a client wants. A list that is empty wants all.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    client_contexts: Vec<String>,
+    statuses: Vec<Status>,
+    kinds: Vec<String>,
+}
+
+impl Wanted {
+    /// What the parameters say.
+    pub fn of(parameters: &Parameters) -> Self {
+        let texts = |name| parameters.all(name).map(str::to_owned).collect();
+        Self {
+            client_contexts: texts("clientContext"),
+            statuses: parameters.all("status").map(Status::parse).collect(),
+            kinds: texts("type"),
+        }
+    }
+
+    fn has(&self, event: &EventView) -> bool {
+        fn chosen<T: PartialEq>(wanted: &[T], has: impl Fn(&T) -> bool) -> bool {
+            wanted.is_empty() || wanted.iter().any(has)
+        }
+        chosen(&self.client_contexts, |it| event.client_context.as_ref() == Some(it))
+            && chosen(&self.statuses, |it| event.status.as_ref() == Some(it))
+            && chosen(&self.kinds, |it| event.kind == *it)
+    }
+}
+
+/// The stream of one client.
+pub struct Feed {
+    admin: Data<Admin>,
+    wanted: Wanted,
+    changes: watch::Receiver<u64>,
+    /// The last event that was looked at.
+    after: Option<EventId>,
+    /// The last place that the client was told; `None`: nothing yet.
+    told: Option<Option<EventId>>,
+    said_at: Instant,
+    _seat: SemaphorePermit<'static>,
+}
+
+impl Feed {
+    /// A feed of what comes after a place; `changes` was registered before the place was looked up.
+    pub fn new(
+        admin: Data<Admin>,
+        wanted: Wanted,
+        (after, changes): (Option<EventId>, watch::Receiver<u64>),
+        seat: SemaphorePermit<'static>,
+    ) -> Self {
+        Self { admin, wanted, changes, after, told: None, said_at: Instant::now(), _seat: seat }
+    }
+
+    /// The body of the answer.
+    pub fn chunks(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        futures_util::stream::unfold(self, |mut feed| async move {
+            let chunk = feed.next().await?;
+            Some((Ok(chunk), feed))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.told.is_none() {
+            return Some(self.say(format!("retry: {RETRY_MILLIS}\n").into()));
+        }
+        loop {
+            if self.admin.no_more_waiting.is_cancelled() {
+                return None;
+            }
+            self.changes.borrow_and_update();
+            let page = match self.admin.operations.stream(self.after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    // The client connects again, and goes on where it was.
+                    tracing::warn!(%error, "a stream of events ends");
+                    return None;
+                }
+            };
+            let is_last = page.len() < PAGE;
+            let events = self.take(&page);
+            if !events.is_empty() {
+                return Some(self.say(events));
+            }
+            if self.said_at.elapsed() >= HEARTBEAT {
+                return Some(self.say(b":\n".to_vec()));
+            }
+            if is_last {
+                self.wait().await?;
+            }
+        }
+    }
+
+    /// The events of a page that are wanted.
+    fn take(&mut self, page: &[StreamedEvent]) -> Vec<u8> {
+        let mut chunk = Vec::new();
+        for streamed in page {
+            let id = streamed.event.id;
+            self.after = Some(id);
+            if self.wanted.has(&streamed.event) {
+                write(streamed, &mut chunk);
+                self.told = Some(Some(id));
+            }
+        }
+        chunk
+    }
+
+    /// A chunk, with the place where the client is if it does not know it. The place stands for itself, in an event
+    /// without data, which clients do not show.
+    fn say(&mut self, mut chunk: Vec<u8>) -> Bytes {
+        self.said_at = Instant::now();
+        if self.told != Some(self.after) {
+            self.told = Some(self.after);
+            let id = self.after.map_or(Uuid::nil(), |after| after.0);
+            // Writing into memory cannot fail.
+            drop(write!(chunk, "id: {id}\n\n"));
+        }
+        chunk.into()
+    }
+
+    /// Waits for something to look at, or for the next heartbeat; `None` when the server stops.
+    async fn wait(&mut self) -> Option<()> {
+        tokio::select! {
+            changed = self.changes.changed() => changed.ok(),
+            () = self.admin.no_more_waiting.cancelled() => None,
+            () = tokio::time::sleep_until(self.said_at + HEARTBEAT) => Some(()),
+        }
+    }
+}
+
+/// Writes one event.
+fn write(streamed: &StreamedEvent, chunk: &mut Vec<u8>) {
+    let event = event(streamed);
+    // A line break would end the field; Graph's types have none.
+    let kind: String = event.kind.chars().filter(|it| !it.is_control()).collect();
+    drop(write!(chunk, "id: {}\nevent: {kind}\ndata: ", event.id));
+    cloud_event::write_unrouted(&event, chunk);
+    chunk.extend_from_slice(b"\n\n");
+}
+
+/// The event as sinks get it.
+fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
+    // What cannot be opened any more is shown without its data.
+    let data = if view.data.is_empty() { "null".to_owned() } else { view.data.clone() };
+    Event {
+        id: view.id,
+        kind: view.kind.clone(),
+        subject: Some(view.resource.clone()).filter(|resource| !resource.is_empty()),
+        time: view.received_at,
+        client_context: view.client_context.clone().and_then(ClientContext::new),
+        order: view.order,
+        previous: view.previous.clone().map(|status| Previous { status }),
+        data,
+        recording_access_token: None,
+        metadata: metadata.clone(),
+    }
+}

@@ -1,0 +1,114 @@
+//! The events as a stream of server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): each
+//! one as a sink gets it, but for the route and, always, the token.
+//!
+//! It begins with what comes from now on; `Last-Event-ID` (or `lastEventId`) goes on after an event, `after=oldest`
+//! begins with the oldest that is kept. `clientContext`, `status` and `type` choose, each by one of its values.
+
+mod feed;
+
+use actix_web::http::Method;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use utoipa::OpenApi;
+use uuid::Uuid;
+
+use self::feed::{Feed, Wanted};
+use super::operations::Refusal;
+use super::parameters::{Parameters, wrong};
+use super::{Admin, ApiError, Reader, resource};
+use crate::domain::EventId;
+
+/// How many streams there may be in the process: each costs a connection, and a page of events.
+const MAX_STREAMS: usize = 1_000;
+static SEATS: Semaphore = Semaphore::const_new(MAX_STREAMS);
+
+const LAST_EVENT_ID: &str = "last-event-id";
+const PARAMETERS: [&str; 5] = ["clientContext", "status", "type", "after", "lastEventId"];
+
+/// The routes of this room.
+pub fn routes(config: &mut ServiceConfig) {
+    config.service(resource("/events", [(Method::GET, web::get().to(open))]));
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(open), tags((name = "events", description = "Events as they come")))]
+struct Described;
+
+/// What `/openapi.json` says of this room.
+pub fn described() -> utoipa::openapi::OpenApi {
+    Described::openapi()
+}
+
+/// The events as they come (server-sent events): each one a CloudEvent, under its id and its type.
+#[utoipa::path(
+    get,
+    path = "/v1.0/events",
+    tag = "events",
+    operation_id = "streamEvents",
+    params(
+        ("clientContext" = Option<Vec<String>>, Query, description = "Only events with one of these", explode = true),
+        ("status" = Option<Vec<String>>, Query, description = "Only events that tell of one of these", explode = true),
+        ("type" = Option<Vec<String>>, Query, description = "Only events of one of these types", explode = true),
+        ("after" = Option<String>, Query, description = "`oldest`: begin with the oldest that is kept, not now"),
+        ("lastEventId" = Option<String>, Query, description = "Begin after this event"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Begin after this event, whatever the query says"),
+    ),
+    responses(
+        (status = 200, description = "Events, until the server stops", body = String, content_type = "text/event-stream"),
+        (status = 503, description = "There are as many streams as there may be", body = Refusal),
+    ),
+)]
+pub async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
+    let wanted = Wanted::of(&parameters);
+    let seat = seat()?;
+    // Registered before the place is looked up: what comes in between is not missed.
+    let changes = admin.operations.changes().of_events();
+    let after = start(&admin, &request, &parameters).await?;
+    let feed = Feed::new(admin, wanted, (after, changes), seat);
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((CACHE_CONTROL, "no-store"))
+        // A proxy that gathers what it passes on would hold events back.
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(feed.chunks()))
+}
+
+fn seat() -> Result<SemaphorePermit<'static>, ApiError> {
+    SEATS.try_acquire().map_err(|_none_left| ApiError::unavailable())
+}
+
+/// After which event the stream begins; `None`: with the oldest.
+async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) -> Result<Option<EventId>, ApiError> {
+    // The header wins: a browser that connects again sends it along with the address that it began with.
+    let last = match request.headers().get(LAST_EVENT_ID) {
+        Some(value) => Some((LAST_EVENT_ID, value.to_str().unwrap_or("bytes that are no text"))),
+        None => parameters.one("lastEventId")?.map(|value| ("lastEventId", value)),
+    };
+    let from = parameters.one("after")?;
+    if let Some((name, text)) = last.filter(|(_, text)| !text.is_empty()) {
+        let id = Uuid::try_parse(text).map_err(|_error| wrong(name, text, "the id of an event"))?;
+        return Ok(Some(EventId(id)).filter(|id| !id.0.is_nil()));
+    }
+    match from {
+        None => Ok(admin.operations.newest_event().await?),
+        Some("oldest") => Ok(None),
+        Some(other) => Err(wrong("after", other, "oldest; lastEventId goes on after an event")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::ResponseError;
+
+    #[test]
+    fn one_stream_too_many_is_told_to_come_later() {
+        let seats: Vec<_> = (0..MAX_STREAMS).map(|_| seat().unwrap()).collect();
+        assert_eq!(seat().unwrap_err().status_code(), 503);
+        drop(seats);
+        assert!(seat().is_ok());
+    }
+}

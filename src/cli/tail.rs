@@ -1,0 +1,154 @@
+//! `reelhook tail`: the events of a running server as they come, a line each.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::event_stream::Events;
+use super::print::say;
+use super::remote::RemoteArgs;
+use super::text;
+
+const GREEN: &str = "32";
+const RED: &str = "31";
+const YELLOW: &str = "33";
+const DIM: &str = "2";
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook tail                                      everything from now on, until Ctrl-C
+  reelhook tail --client-context support-7           of one operation
+  reelhook tail --status failed --status completed   of either status
+  reelhook tail --from-start --json | jq .data       from the oldest that is kept, as CloudEvents
+  REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
+
+A line each: when, type, clientContext, operation. A connection that breaks is made
+again, and nothing is missed in between. The token is read from the environment, never
+from the command line.
+
+Exit codes: 0 Ctrl-C, 1 the server is not there or says no, 2 wrong usage or config")]
+pub struct Args {
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// Only events with this clientContext (may be given again)
+    #[arg(long, value_name = "TEXT")]
+    client_context: Vec<String>,
+    /// Only events that tell of this status, such as completed (may be given again)
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<String>,
+    /// Only events of this type, such as recordOperation.completed (may be given again)
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Vec<String>,
+    /// Begin with the oldest event that is kept
+    #[arg(long)]
+    from_start: bool,
+    /// Each event as CloudEvents JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows them until Ctrl-C.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    tokio::select! {
+        ended = follow(&args) => ended,
+        pressed = tokio::signal::ctrl_c() => {
+            pressed?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn follow(args: &Args) -> anyhow::Result<ExitCode> {
+    let remote = match args.remote.server()? {
+        Ok(remote) => remote,
+        Err(code) => return Ok(code),
+    };
+    let mut events = Events::open(&remote, &args.parameters()).await?;
+    let in_colour = in_colour();
+    loop {
+        let event = events.next().await?;
+        if args.json {
+            say!("{event}");
+        } else {
+            let event: Value = serde_json::from_str(&event).context("the server sent an event that is no JSON")?;
+            say!("{}", line(&event, in_colour));
+        }
+    }
+}
+
+impl Args {
+    fn parameters(&self) -> Vec<(&str, &str)> {
+        let from_start = self.from_start.then_some(("after", "oldest"));
+        let contexts = self.client_context.iter().map(|it| ("clientContext", it.as_str()));
+        let statuses = self.status.iter().map(|it| ("status", it.as_str()));
+        let kinds = self.kind.iter().map(|it| ("type", it.as_str()));
+        contexts.chain(statuses).chain(kinds).chain(from_start).collect()
+    }
+}
+
+/// One event for a person.
+fn line(event: &Value, in_colour: bool) -> String {
+    let attribute = |name: &str| event[name].as_str().unwrap_or("-");
+    let time = attribute("time");
+    let time = time.parse::<Timestamp>().map_or_else(|_| text::safe(time, 40), text::instant);
+    let kind = attribute("type");
+    let operation = match event["data"]["id"].as_str() {
+        Some(id) if kind.starts_with("recordOperation.") => id,
+        _ => attribute("subject"),
+    };
+    let (colour, dim) = (colour(kind), DIM);
+    let paint = |colour: &str, text: String| match in_colour && !colour.is_empty() {
+        true => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
+        false => text,
+    };
+    format!(
+        "{}  {}  {}  {}",
+        paint(dim, time),
+        paint(colour, format!("{:<26}", text::safe(kind, 64))),
+        text::safe(attribute("clientcontext"), 256),
+        paint(dim, text::safe(operation, 100))
+    )
+}
+
+fn colour(kind: &str) -> &'static str {
+    match kind.strip_prefix("recordOperation.") {
+        Some("completed" | "recovered") => GREEN,
+        Some("failed" | "lost") => RED,
+        Some("overdue") => YELLOW,
+        _ => "",
+    }
+}
+
+/// Only a terminal that can do it and a person who wants it get colours (<https://no-color.org>).
+fn in_colour() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|it| it != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_when_what_for_whom_and_of_which_operation() {
+        let event = serde_json::json!({
+            "time": "2026-11-24T08:00:00.25Z", "type": "recordOperation.failed", "clientcontext": "a\u{1b}[2Jb",
+            "subject": "/app/calls/1/operations/2", "data": {"id": "op-2"}
+        });
+        let plain = line(&event, false);
+        assert_eq!(plain, "2026-11-24 08:00:00 UTC  recordOperation.failed      a\\u{1b}[2Jb  op-2");
+        let coloured = line(&event, true);
+        assert!(coloured.contains("\u{1b}[31mrecordOperation.failed"), "{coloured:?}");
+        assert_eq!(coloured.matches('\u{1b}').count(), 6, "{coloured:?}");
+    }
+
+    #[test]
+    fn what_an_event_lacks_is_shown_as_lacking() {
+        assert_eq!(line(&serde_json::json!({"time": "soon\n", "type": "call.updated"}), false).matches('-').count(), 2);
+    }
+}

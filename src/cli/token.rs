@@ -1,0 +1,125 @@
+//! `reelhook token new`: makes a bearer token for the admin listener.
+//!
+//! **Invariants**
+//! 1. The token is shown once and kept nowhere; the config gets its SHA-256 alone.
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::print::{remark, say};
+
+/// What each token begins with, so that a scanner finds one that leaked.
+const PREFIX: &str = "rhk_";
+/// Nobody guesses 256 bits.
+const N_BYTES: usize = 32;
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook token new --name ops --scopes read,write
+  TOKEN=$(reelhook token new --name ops --scopes read 2>> my.toml)   both where they belong")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a token; its lines for the config go to standard error
+    #[command(after_help = "\
+Examples:
+  reelhook token new --name ops --scopes read,write
+  TOKEN=$(reelhook token new --name ops --scopes read 2>> my.toml)   both where they belong
+
+The token is on standard output, and nothing else is. It is shown this once: keep it
+where secrets are kept, and give it to a command as REELHOOK_TOKEN.
+The [[admin.tokens]] lines are on standard error, as TOML that can be appended to the
+config as it is. The server reads them when it starts.
+
+Scopes: read looks; write announces, changes, removes, replays and pauses; recordings
+sees the recordings' tokens; admin sees quarantined bodies and vouches for them
+
+Exit codes: 0 made, 2 wrong usage")]
+    New {
+        /// Whom it is for
+        #[arg(long, value_parser = name)]
+        name: String,
+        /// What it opens, separated by commas
+        #[arg(long, value_enum, value_delimiter = ',', required = true)]
+        scopes: Vec<ScopeName>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum ScopeName {
+    Read,
+    Write,
+    Recordings,
+    Admin,
+}
+
+impl ScopeName {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Recordings => "recordings",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Makes it.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Action::New { name, mut scopes } = args.action;
+    scopes.sort_unstable();
+    scopes.dedup();
+    let mut bytes = [0; N_BYTES];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("no randomness"))?;
+    let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
+    say!("{token}");
+    remark!("{}", lines(&name, &scopes, &token));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The config's lines for a token.
+fn lines(name: &str, scopes: &[ScopeName], token: &str) -> String {
+    let sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    // TOML writes texts and lists of plain words as its own library does.
+    let (name, scopes) = (toml::Value::from(name), toml::Value::from(scopes));
+    format!("\n[[admin.tokens]]\nname = {name}\nsha256 = \"{sha256}\"\nscopes = {scopes}")
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let is_name = !text.trim().is_empty() && text.chars().count() <= 64 && !text.contains(char::is_control);
+    if is_name { Ok(text.to_owned()) } else { Err("expected text of 1 to 64 characters".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Scope;
+
+    #[test]
+    fn the_lines_are_what_the_config_reads() {
+        for (label, scopes) in
+            [("ops", vec![ScopeName::Read]), ("a \"b\" \\c", vec![ScopeName::Write, ScopeName::Admin])]
+        {
+            let text = lines(label, &scopes, "rhk_x");
+            let minimal = "[sinks.out]\nkind = \"stdout\"\n[[routes]]\nname = \"all\"\nsinks = [\"out\"]\n";
+            let config = crate::config::parse(&format!("{minimal}{text}\n"), std::iter::empty());
+            let config = config.unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}")).config;
+            let token = &config.admin.tokens[0];
+            assert_eq!(token.name, label);
+            assert_eq!(token.sha256, <[u8; 32]>::from(Sha256::digest("rhk_x")));
+            assert_eq!(token.scopes.len(), scopes.len());
+            assert_eq!(token.scopes.contains(&Scope::Admin), scopes.contains(&ScopeName::Admin));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! `reelhook wait`: until the operation of a client context has ended.
+//!
+//! **Invariants**
+//! 1. The server is not asked again and again: it tells of the operation by its stream of events, and of the end by an
+//!    answer that it holds back.
+//! 2. The stream is open before the operation is looked for: none that appears in between is missed.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::event_stream::Events;
+use super::print::{remark, say};
+use super::remote::{Remote, RemoteArgs, Trouble};
+use super::text;
+use crate::domain::{ExpectationState, Status, describe_subcode};
+use crate::odata::quoted;
+
+const EXIT_TIMED_OUT: u8 = 3;
+/// The longest that one answer is held back: a connection that breaks in silence is found out by then.
+const HOLD: Duration = Duration::from_secs(30);
+/// How long to wait before asking a server again that is away.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook wait support-7                           at most 30 s
+  reelhook wait support-7 --timeout 10m && upload   only where the recording was completed
+  reelhook wait support-7 --json | jq -r .recordingLocation
+
+It waits for the operation to appear, too. Where several operations have the
+clientContext it is the newest. The token is read from the environment, never from the
+command line.
+
+Exit codes: 0 completed, 1 failed (or the server is not there or says no), 2 wrong usage
+or config, 3 not ended within --timeout")]
+pub struct Args {
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// The operation's clientContext
+    client_context: String,
+    /// How long ("30s", "10m")
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    timeout: Duration,
+    /// The operation as JSON, instead of a sentence
+    #[arg(long)]
+    json: bool,
+}
+
+/// Waits, and tells the end.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let remote = match args.remote.server()? {
+        Ok(remote) => remote,
+        Err(code) => return Ok(code),
+    };
+    let until = Instant::now() + args.timeout;
+    let Ok(found) = timeout_at(until, appears(&remote, &args.client_context)).await else {
+        let (context, time) = (text::safe(&args.client_context, 256), text::duration(args.timeout));
+        remark!("nothing was heard of an operation with the clientContext {context} in {time}");
+        return Ok(ExitCode::from(EXIT_TIMED_OUT));
+    };
+    let operation = ended(&remote, found?, until).await?;
+    if args.json {
+        say!("{operation}");
+    }
+    let status = Status::parse(operation["status"].as_str().unwrap_or_default());
+    let told = sentence(&args.client_context, &operation);
+    let code = match status {
+        Status::Completed => ExitCode::SUCCESS,
+        Status::Failed => ExitCode::FAILURE,
+        Status::NotStarted | Status::Running | Status::Unknown(_) => {
+            remark!("{told} after {}", text::duration(args.timeout));
+            return Ok(ExitCode::from(EXIT_TIMED_OUT));
+        }
+    };
+    if !args.json {
+        say!("{told}");
+    }
+    Ok(code)
+}
+
+/// The newest operation with a client context, once there is one.
+async fn appears(remote: &Remote, client_context: &str) -> anyhow::Result<Value> {
+    let mut events = Events::open(remote, &[("clientContext", client_context)]).await?;
+    let mut url = remote.at(&["v1.0", "communications", "recordOperations"]);
+    url.query_pairs_mut()
+        .append_pair("$filter", &format!("clientContext eq {}", quoted(client_context)))
+        .append_pair("$orderby", "createdDateTime desc")
+        .append_pair("$top", "1");
+    loop {
+        match remote.get(url.clone()).await {
+            Ok(mut page) => {
+                if let Some(operation) = page["value"].get_mut(0) {
+                    return Ok(operation.take());
+                }
+                events.next().await?;
+            }
+            Err(Trouble::Away(_)) => sleep(AGAIN).await,
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+}
+
+/// The operation at its end, or as it is at `until`.
+async fn ended(remote: &Remote, operation: Value, until: Instant) -> anyhow::Result<Value> {
+    let mut operation = operation;
+    let id = operation["id"].as_str().context("the server told of an operation without an id")?.to_owned();
+    // Where calls share an operation's id, the call tells them apart.
+    let url = match operation["callId"].as_str() {
+        Some(call) => remote.at(&["v1.0", "communications", "calls", call, "operations", &id]),
+        None => remote.at(&["v1.0", "communications", "recordOperations", &id]),
+    };
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
+        if has_ended || left.is_zero() {
+            return Ok(operation);
+        }
+        let mut url = url.clone();
+        let held = jiff::SignedDuration::try_from(left.min(HOLD)).unwrap_or_default();
+        url.query_pairs_mut().append_pair("waitFor", "terminal").append_pair("timeout", &held.to_string());
+        match remote.get(url).await {
+            Ok(now) if now.is_object() => operation = now,
+            Ok(_) => return Err(anyhow!("the server answered with something else than an operation")),
+            Err(Trouble::Away(_)) => sleep(AGAIN.min(left)).await,
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+}
+
+/// Where the operation stands, in a sentence.
+fn sentence(client_context: &str, operation: &Value) -> String {
+    let member = |name: &str| operation[name].as_str().filter(|text| !text.is_empty());
+    let status = member("status").unwrap_or("unknown");
+    let mut told = format!("{}: {}", text::safe(client_context, 256), text::safe(status, 64));
+    let is_terminal = Status::parse(status).is_terminal();
+    if !is_terminal {
+        told.insert_str(0, "not ended: ");
+        let state = operation["expectation"]["state"].as_str().and_then(ExpectationState::parse);
+        told.push_str(match state {
+            Some(ExpectationState::Overdue) => ", and overdue",
+            Some(ExpectationState::Lost) => ", and lost: its call has ended",
+            _ => "",
+        });
+        return told;
+    }
+    let result = &operation["resultInfo"];
+    if let (Some(code), Some(subcode)) = (result["code"].as_i64(), result["subcode"].as_i64()) {
+        let words = describe_subcode(subcode).unwrap_or("a subcode that is not known here");
+        told.push_str(&format!(", {words} (result {code}, subcode {subcode})"));
+    }
+    if let Some(message) = result["message"].as_str().filter(|message| !message.is_empty()) {
+        told.push_str(&format!(", \"{}\"", text::safe(message, 300)));
+    }
+    if let Some(reason) = member("completionReason") {
+        told.push_str(&format!(", completionReason {}", text::safe(reason, 64)));
+    }
+    told.push_str(&match member("recordingLocation") {
+        Some(place) => format!("; the recording is at {}", text::safe(place, 2000)),
+        None => "; it names no recording".into(),
+    });
+    told
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
+    let parsed = Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".to_owned())?;
+    // Longer ones cannot be added to every clock.
+    if parsed <= Duration::from_secs(30 * 86_400) { Ok(parsed) } else { Err("expected at most 720h".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_end_is_told_with_the_subcode_in_words() {
+        let operation = json!({
+            "status": "failed", "resultInfo": {"code": 400, "subcode": 8508, "message": "Cancelled\u{7}."},
+            "completionReason": null, "recordingLocation": null
+        });
+        let expected = "a: failed, the operation was cancelled (result 400, subcode 8508), \"Cancelled\\u{7}.\"; it \
+                        names no recording";
+        assert_eq!(sentence("a", &operation), expected);
+        let operation = json!({
+            "status": "completed", "completionReason": "stopTone", "recordingLocation": "https://x.example/1"
+        });
+        let expected = "a: completed, completionReason stopTone; the recording is at https://x.example/1";
+        assert_eq!(sentence("a", &operation), expected);
+    }
+
+    #[test]
+    fn what_has_not_ended_is_told_with_what_is_expected_of_it() {
+        let operation = json!({"status": "running", "expectation": {"state": "overdue"}});
+        assert_eq!(sentence("a", &operation), "not ended: a: running, and overdue");
+    }
+
+    #[test]
+    fn a_time_has_a_unit_and_an_end() {
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        for wrong in ["10", "-1s", "721h", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Deliveries, dead letters, the quarantine, sinks and what no route matched.
+
+use reelhook::simulator::payload::Recording;
+use reelhook::sinks::DeliveryError;
+use serde_json::{Value, json};
+
+use super::{Reply, ask, completed, get, post, with_tokens};
+use crate::process::eventually;
+use crate::recording_sink::RecordingSink;
+use crate::test_app::{Settings, TestApp};
+
+fn rejected() -> DeliveryError {
+    DeliveryError::Reject { reason: "the far side said \u{1b}no".into() }
+}
+
+fn members(reply: &Reply) -> &[Value] {
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.body["value"].as_array().unwrap()
+}
+
+/// Waits until so many dead letters are listed; returns them.
+async fn dead_letters(app: &TestApp, n: usize) -> Vec<Value> {
+    let mut found = Vec::new();
+    eventually("the dead letters are listed", async || {
+        found = members(&get(app, "deadLetters").await).to_vec();
+        found.len() == n
+    })
+    .await;
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deliveries_of_an_operation_are_told_with_every_attempt() {
+    let routes = "[[routes]]\nname = \"all\"\nsinks = [\"first\", \"second\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
+    app.first.fail([RecordingSink::retry("busy")]);
+    app.second.fail([rejected()]);
+    let recording = Recording::new(&mut app.seed).client_context("a");
+    app.post_calls(&[recording.completed()]).await;
+    let dead = dead_letters(&app, 1).await;
+    let event = app.store.event(reelhook::domain::EventId(dead[0]["eventId"].as_str().unwrap().parse().unwrap()));
+    let event = event.await.unwrap().unwrap();
+    let data: Value = serde_json::from_str(&event.data).unwrap();
+    let path = format!("communications/recordOperations/{}/deliveries", data["id"].as_str().unwrap());
+
+    let mut deliveries = Vec::new();
+    eventually("the first attempt is recorded", async || {
+        deliveries = members(&get(&app, &path).await).to_vec();
+        deliveries.iter().all(|it| it["attemptCount"] == 1)
+    })
+    .await;
+    app.advance(6);
+    eventually("the second attempt is recorded", async || {
+        deliveries = members(&get(&app, &path).await).to_vec();
+        deliveries[0]["state"] == "delivered"
+    })
+    .await;
+    let first = &deliveries[0];
+    assert_eq!((&first["sink"], &first["route"], &first["attemptCount"]), (&json!("first"), &json!("all"), &json!(2)));
+    assert_eq!(first["event"]["type"], "recordOperation.completed");
+    assert_eq!(first["event"]["clientContext"], "a");
+    assert_eq!(first["attempts"][0]["number"], 1);
+    assert_eq!(first["attempts"][0]["result"], "failed");
+    assert_eq!(first["attempts"][0]["reason"], "busy");
+    assert!(first["attempts"][0]["duration"].as_str().unwrap().starts_with("PT"));
+    assert_eq!(first["attempts"][1]["result"], "delivered");
+    assert_eq!(first["attempts"][1]["endedDateTime"], first["settledDateTime"]);
+    let second = &deliveries[1];
+    assert_eq!(
+        (&second["sink"], &second["state"], &second["dueDateTime"]),
+        (&json!("second"), &json!("dead"), &json!(null))
+    );
+    assert_eq!(second["lastFailure"], "the far side said \u{1b}no");
+
+    for unknown in
+        ["communications/recordOperations/no-such/deliveries", "communications/recordOperations/%20/deliveries"]
+    {
+        assert_eq!(get(&app, unknown).await.status, 404, "{unknown}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_shown_and_replayed_one_or_counted() {
+    let mut app = TestApp::start().await;
+    app.first.fail([rejected(), rejected(), rejected()]);
+    for context in ["a", "b", "c"] {
+        completed(&mut app, context).await;
+    }
+    let dead = dead_letters(&app, 3).await;
+    assert_eq!(members(&get(&app, "deadLetters?sink=first&$top=2").await), &dead[..2], "newest first");
+    assert!(members(&get(&app, "deadLetters?sink=second").await).is_empty());
+    assert_eq!(get(&app, "deadLetters/$count?sink=first").await.body, 3);
+    assert_eq!(get(&app, "deadLetters/$count?sink=second").await.body, 0);
+    assert_eq!(get(&app, "deadLetters?$top=1001").await.status, 400);
+
+    let id = dead[0]["id"].as_str().unwrap();
+    let shown = get(&app, &format!("deadLetters/{id}")).await.body;
+    assert_eq!((&shown["event"]["clientContext"], &shown["data"]["clientContext"]), (&json!("c"), &json!("c")));
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 1);
+    assert!(!shown.to_string().contains("recordingAccessToken"));
+    let replay = format!("deadLetters/{id}/replay");
+    let replayed = post(&app, &replay, None).await;
+    assert_eq!((replayed.status, replayed.body), (200, json!({"replayed": 1})));
+    app.first.wait_for(1).await;
+    assert_eq!(app.delivered_contexts(), ["c"]);
+    assert_eq!(post(&app, &replay, None).await.status, 409);
+    assert_eq!(get(&app, &format!("deadLetters/{id}")).await.status, 404, "it is none any more");
+
+    for (body, status) in [
+        (json!({"count": 3}), 409),
+        (json!({"count": 1, "sink": "second"}), 409),
+        (json!({"sink": "first"}), 400),
+        (json!({"count": 2, "sinks": "first"}), 400),
+        (json!({"count": -1}), 400),
+    ] {
+        let reply = post(&app, "deadLetters/replay", Some(body.clone())).await;
+        assert_eq!(reply.status, status, "{body}: {reply:?}");
+        if status == 409 {
+            let expected = if body["sink"] == "second" { "expected 0, as there are now" } else { "expected 2, as" };
+            assert!(reply.body["error"]["message"].as_str().unwrap().contains(expected), "{reply:?}");
+        }
+    }
+    assert_eq!(app.delivered_contexts(), ["c"]);
+    let replayed = post(&app, "deadLetters/replay", Some(json!({"count": 2, "sink": "first"}))).await;
+    assert_eq!((replayed.status, replayed.body), (200, json!({"replayed": 2})));
+    app.first.wait_for(3).await;
+    // Deliveries of different operations have no order.
+    let mut rest = app.delivered_contexts().split_off(1);
+    rest.sort();
+    assert_eq!(rest, ["a", "b"]);
+    for path in ["deadLetters/7", "deadLetters/00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(get(&app, path).await.status, 404);
+        assert_eq!(post(&app, &format!("{path}/replay"), None).await.status, 404);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_body_is_for_administrators() {
+    let tokens =
+        [("reader", "\"read\""), ("writer", "\"read\", \"write\""), ("boss", "\"read\", \"write\", \"admin\"")];
+    let mut app = TestApp::start_with(with_tokens(&tokens)).await;
+    app.graph.client_state = Some("another state than the configured".into());
+    let item = app.graph.change(&mut app.seed).basic();
+    app.post_changes(std::slice::from_ref(&item), false).await;
+    let by = async |token, path: &str| ask(&app, ("GET", path), Some(token), None).await;
+
+    let listed = by("reader", "quarantine").await;
+    let entry = &members(&listed)[0];
+    assert_eq!((&entry["channel"], &entry["reason"]), (&json!("subscriptions"), &json!("client_state")));
+    assert_eq!(entry["sizeBytes"], item.len());
+    assert!(entry.get("body").is_none());
+    let path = format!("quarantine/{}", entry["id"]);
+    let shown = by("reader", &path).await.body;
+    assert_eq!((&shown["body"], &shown["text"]), (&json!(null), &json!(null)));
+    let shown = by("boss", &path).await.body;
+    assert_eq!(shown["text"], item);
+    use base64::Engine;
+    let body = base64::engine::general_purpose::STANDARD.decode(shown["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, item.as_bytes());
+
+    let replay = format!("{path}/replay");
+    for (token, body, status) in [
+        ("reader", None, 403),
+        ("writer", Some(json!({"vouch": true})), 403),
+        ("writer", Some(json!({"vouch": "yes"})), 400),
+        ("writer", Some(json!({"vouched": true})), 400),
+        ("writer", None, 202),
+        ("boss", Some(json!({"vouch": true})), 202),
+    ] {
+        let reply = ask(&app, ("POST", &replay), Some(token), body.clone()).await;
+        assert_eq!(reply.status, status, "{token} {body:?}: {reply:?}");
+    }
+    for unknown in ["quarantine/999", "quarantine/x", "quarantine/99999999999999999999"] {
+        assert_eq!(by("boss", unknown).await.status, 404);
+        assert_eq!(ask(&app, ("POST", &format!("{unknown}/replay")), Some("boss"), None).await.status, 404);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_is_judged_again_by_the_running_server() {
+    let mut app = TestApp::start().await;
+    app.graph.client_state = Some(crate::test_app::NEXT_CLIENT_STATE.into());
+    let item = app.graph.change(&mut app.seed).basic();
+    app.post_changes(&[item], false).await;
+    let app = app.restart_with(|settings| settings.next_client_state = true).await;
+    let id = members(&get(&app, "quarantine").await)[0]["id"].clone();
+    let wished = post(&app, &format!("quarantine/{id}/replay"), None).await;
+    assert_eq!((wished.status, wished.body), (202, json!({"id": id, "vouch": false})));
+    assert_eq!(app.first.wait_for(1).await[0].event.kind, "chatMessage.created");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sinks_are_listed_with_what_waits_and_paused_and_resumed() {
+    let mut app = TestApp::start().await;
+    app.first.fail([RecordingSink::retry("busy"), rejected()]);
+    for context in ["a", "b"] {
+        completed(&mut app, context).await;
+    }
+    dead_letters(&app, 1).await;
+    app.advance(2);
+    let sinks = get(&app, "sinks").await;
+    let first = &members(&sinks)[0];
+    let expected = json!({
+        "name": "first", "isConfigured": true, "isPaused": false, "openCount": 1, "deadCount": 1,
+        "oldestDateTime": "2026-11-24T08:00:00Z", "oldestAge": "PT2S"
+    });
+    assert_eq!(*first, expected);
+    assert_eq!(members(&sinks)[1]["name"], "second");
+    assert_eq!(members(&sinks)[1]["oldestAge"], json!(null));
+
+    for (action, is_paused) in [("pause", true), ("pause", true), ("resume", false), ("resume", false)] {
+        let reply = post(&app, &format!("sinks/first/{action}"), None).await;
+        assert_eq!((reply.status, &reply.body["isPaused"]), (200, &json!(is_paused)), "{action}");
+        assert_eq!(members(&get(&app, "sinks").await)[0]["isPaused"], is_paused);
+    }
+    assert_eq!(post(&app, "sinks/third/pause", None).await.status, 404);
+    assert_eq!(get(&app, "sinks/first/pause").await.status, 405);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_route_matched_is_routed_once_the_routes_are_mended() {
+    let narrow = "[[routes]]\nname = \"few\"\nclient_context = { exact = \"a\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: narrow.into(), ..Settings::default() }).await;
+    completed(&mut app, "b").await;
+    let listed = get(&app, "unmatched").await;
+    let event = &members(&listed)[0];
+    assert_eq!((&event["type"], &event["clientContext"]), (&json!("recordOperation.completed"), &json!("b")));
+    let path = format!("unmatched/{}/replay", event["id"].as_str().unwrap());
+    let reply = post(&app, &path, None).await;
+    assert_eq!((reply.status, &reply.body["error"]["code"]), (409, &json!("noRouteMatches")));
+
+    let app = app.restart_with(|settings| settings.routes = String::new()).await;
+    let reply = post(&app, &path, None).await;
+    assert_eq!((reply.status, reply.body), (200, json!({"deliveries": 1})));
+    app.first.wait_for(1).await;
+    assert_eq!(app.delivered_contexts(), ["b"]);
+    assert!(members(&get(&app, "unmatched").await).is_empty());
+    let reply = post(&app, &path, None).await;
+    assert_eq!((reply.status, &reply.body["error"]["code"]), (409, &json!("alreadyRouted")));
+    assert_eq!(post(&app, "unmatched/7/replay", None).await.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
+    let app = TestApp::start_with(with_tokens(&[("reader", "\"read\"")])).await;
+    let id = "00000000-0000-0000-0000-000000000000";
+    for path in [
+        "deadLetters/replay".to_owned(),
+        format!("deadLetters/{id}/replay"),
+        "quarantine/1/replay".to_owned(),
+        "sinks/first/pause".to_owned(),
+        "sinks/first/resume".to_owned(),
+        format!("unmatched/{id}/replay"),
+    ] {
+        let reply = ask(&app, ("POST", &path), Some("reader"), Some(json!({"count": 0}))).await;
+        assert_eq!((reply.status, &reply.body["error"]["code"]), (403, &json!("accessDenied")), "{path}");
+        assert_eq!(ask(&app, ("POST", &path), None, None).await.status, 401, "{path}");
+    }
+    for path in ["deadLetters", "deadLetters/$count", "quarantine", "sinks", "unmatched"] {
+        assert_eq!(ask(&app, ("GET", path), None, None).await.status, 401, "{path}");
+        assert_eq!(ask(&app, ("GET", path), Some("reader"), None).await.status, 200, "{path}");
+        assert_eq!(ask(&app, ("GET", &format!("{path}?x=1")), Some("reader"), None).await.status, 400, "{path}");
+    }
+    app.stop().await;
+
+    let app = TestApp::start().await;
+    let foreign = reqwest::Client::new().post(format!("http://{}/v1.0/sinks/first/pause", app.admin));
+    assert_eq!(foreign.header("origin", "http://evil.example").send().await.unwrap().status(), 403);
+    assert_eq!(members(&get(&app, "sinks").await)[0]["isPaused"], false);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_of_the_api_has_each_path_with_its_methods() {
+    let app = TestApp::start().await;
+    let document = reqwest::get(format!("http://{}/openapi.json", app.admin)).await.unwrap().text().await.unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    for (path, method) in [
+        ("/events", "get"),
+        ("/communications/recordOperations/{id}/deliveries", "get"),
+        ("/communications/calls/{callId}/operations/{id}/deliveries", "get"),
+        ("/deadLetters", "get"),
+        ("/deadLetters/$count", "get"),
+        ("/deadLetters/{id}", "get"),
+        ("/deadLetters/{id}/replay", "post"),
+        ("/deadLetters/replay", "post"),
+        ("/quarantine", "get"),
+        ("/quarantine/{id}", "get"),
+        ("/quarantine/{id}/replay", "post"),
+        ("/sinks", "get"),
+        ("/sinks/{name}/pause", "post"),
+        ("/sinks/{name}/resume", "post"),
+        ("/unmatched", "get"),
+        ("/unmatched/{id}/replay", "post"),
+    ] {
+        let described = &document["paths"][format!("/v1.0{path}")][method];
+        assert!(described["responses"].is_object() && described["operationId"].is_string(), "{method} {path}");
+        // It is served: the other method is the one that is not.
+        let other = if method == "get" { "POST" } else { "GET" };
+        assert_eq!(ask(&app, (other, &path[1..]), None, None).await.status, 405, "{other} {path}");
+    }
+    app.stop().await;
+}

@@ -1,0 +1,198 @@
+//! The commands that ask a running server over its admin listener: `tail`, `wait`, and the token that opens it.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use serde_json::Value;
+
+use super::site::{Said, Site};
+use super::{PATIENCE, Server, wait_until};
+use crate::test_app::TENANT;
+
+/// A command that goes on, and its lines.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("another line")
+    }
+
+    /// Presses Ctrl-C; returns how it ended.
+    fn interrupted(mut self) -> Said {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        wait_until("the command ended", || self.child.try_wait().unwrap().is_some());
+        assert!(self.lines.recv().is_err(), "no line was left");
+        Said::from(self.child.wait_with_output().unwrap())
+    }
+}
+
+/// A server whose admin listener is at an address of its own, also after a restart.
+fn serve_at(site: &Site, address: &str) -> Server {
+    Server::start_with(site.command(&["serve"]).env("REELHOOK__ADMIN__LISTEN", address))
+}
+
+fn free_address(ip: &str) -> String {
+    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tail_shows_each_event_once_also_over_a_restart_of_the_server() {
+    let mut site = Site::new();
+    let address = free_address("127.81.0.1");
+    let server = serve_at(&site, &address);
+    assert_eq!(site.post(&server, "a\u{1b}[2J").await.status, 202);
+    let url = format!("http://{address}");
+    let tail = Running::start(&mut site.command(&["tail", "--url", &url, "--from-start"]));
+    let json = Running::start(&mut site.command(&["tail", "--url", &url, "--from-start", "--json"]));
+    let one = Running::start(&mut site.command(&[
+        "tail",
+        "--url",
+        &url,
+        "--from-start",
+        "--client-context",
+        "c",
+        "--client-context",
+        "a\u{1b}[2J",
+    ]));
+    one.line();
+    let line = tail.line();
+    assert!(line.contains(" UTC  recordOperation.completed   a\\u{1b}[2J  "), "{line}");
+    let event: Value = serde_json::from_str(&json.line()).unwrap();
+    assert_eq!((&event["specversion"], &event["data"]["tenantId"]), (&"1.0".into(), &TENANT.into()));
+    assert!(line.ends_with(event["data"]["id"].as_str().unwrap()), "{line}");
+
+    server.kill();
+    let server = serve_at(&site, &address);
+    for context in ["b", "c"] {
+        assert_eq!(site.post(&server, context).await.status, 202);
+    }
+    for context in ["b", "c"] {
+        assert!(tail.line().contains(&format!("  {context}  ")));
+        let event: Value = serde_json::from_str(&json.line()).unwrap();
+        assert_eq!(event["clientcontext"], context);
+    }
+    assert!(one.line().contains("  c  "));
+    for running in [tail, json, one] {
+        let said = running.interrupted();
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert!(said.err.contains("lost the stream") && said.err.ends_with("connected again\n"), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_tells_the_end_by_its_words_and_its_exit_code() {
+    let mut site = Site::new();
+    let server = site.serve();
+    let url = server.admin_url("");
+    let wait = |context: &str| Running::start(&mut site.command(&["wait", context, "--url", &url, "--timeout", "60s"]));
+    let (good, bad) = (wait("it's good"), wait("bad"));
+    let (good_end, bad_end) = (site.recording("it's good"), site.recording("bad"));
+    let graph = site.graph(&server);
+    let items = [good_end.running(), bad_end.running(), good_end.completed(), bad_end.failed()];
+    for item in items {
+        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+    }
+    let ended = |mut running: Running| {
+        wait_until("the command ended", || running.child.try_wait().unwrap().is_some());
+        (running.child.wait().unwrap().code(), running.line())
+    };
+    let (code, line) = ended(good);
+    assert_eq!(code, Some(0), "{line}");
+    assert!(line.starts_with("it's good: completed, ") && line.contains("; the recording is at https://"), "{line}");
+    let (code, line) = ended(bad);
+    assert_eq!(code, Some(1), "{line}");
+    assert!(line.starts_with("bad: failed, ") && line.contains("subcode "), "{line}");
+
+    // What has ended is told at once.
+    let said = site.run(&["wait", "bad", "--url", &url, "--json"]);
+    let operation: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &operation["status"]), (Some(1), &"failed".into()), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_ends_in_time_whatever_has_not_happened() {
+    let mut site = Site::new();
+    let server = site.serve();
+    let url = server.admin_url("");
+    let nothing = site.run(&["wait", "nobody", "--url", &url, "--timeout", "1s"]);
+    assert_eq!((nothing.code, &*nothing.out), (Some(3), ""), "{nothing:?}");
+    assert_eq!(nothing.err, "nothing was heard of an operation with the clientContext nobody in 1 s\n");
+
+    let graph = site.graph(&server);
+    let running = site.recording("slow").running();
+    graph.send(graph.calls(&[running]).unwrap()).await.unwrap();
+    let slow = site.run(&["wait", "slow", "--url", &url, "--timeout", "1s"]);
+    assert_eq!((slow.code, &*slow.out), (Some(3), ""), "{slow:?}");
+    assert_eq!(slow.err, "not ended: slow: running after 1 s\n");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_with_a_hint() {
+    for arguments in [&["tail"][..], &["wait", "a"]] {
+        let said = Said::from(super::run(&[arguments, &["--url", "http://127.0.0.1:1"]].concat()));
+        assert_eq!((said.code, &*said.out), (Some(1), ""), "{said:?}");
+        assert!(said.err.starts_with("reelhook: no answer from http://127.0.0.1:1/ (does it run?"), "{said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_opens_what_its_lines_in_the_config_say() {
+    let mut site = Site::new();
+    let made = site.run(&["token", "new", "--name", "ops", "--scopes", "read"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let token = made.out.trim_end();
+    let secret = token.strip_prefix("rhk_").expect("a prefix");
+    assert_eq!((secret.len(), made.out.lines().count()), (43, 1));
+    assert!(!made.err.contains(secret), "{made:?}");
+    assert_ne!(site.run(&["token", "new", "--name", "ops", "--scopes", "read"]).out, made.out);
+
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), config + &made.err).unwrap();
+    assert_eq!(site.run(&["check"]).code, Some(0));
+    let server = site.serve();
+    assert_eq!(site.post(&server, "a").await.status, 202);
+    let arguments = ["tail", "--url", &server.admin_url(""), "--from-start"];
+    let without = site.run(&arguments);
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(without.err.contains("401") && without.err.contains("REELHOOK_TOKEN"), "{without:?}");
+    let wrong = Said::from(site.command(&arguments).env("REELHOOK_TOKEN", "rhk_wrong").output().unwrap());
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.err.contains("it does not know the token") && !wrong.err.contains("rhk_wrong"), "{wrong:?}");
+    let right = [&arguments[..], &["--token-env", "OPS_TOKEN"]].concat();
+    let tail = Running::start(site.command(&right).env("OPS_TOKEN", token));
+    assert!(tail.line().contains("  a  "));
+    assert_eq!(tail.interrupted().code, Some(0));
+}
+
+#[test]
+fn a_token_without_a_name_or_with_a_scope_that_is_none_is_wrong_usage() {
+    for arguments in [
+        &["--scopes", "read"][..],
+        &["--name", "ops"],
+        &["--name", "ops", "--scopes", "reed"],
+        &["--name", "ops", "--scopes", ""],
+        &["--name", " ", "--scopes", "read"],
+        &["--name", "a\nb", "--scopes", "read"],
+    ] {
+        let said = Said::from(super::run(&[&["token", "new"], arguments].concat()));
+        assert_eq!((said.code, &*said.out), (Some(2), ""), "{arguments:?}: {said:?}");
+    }
+}
