@@ -114,12 +114,7 @@ impl RemoteArgs {
 impl Remote {
     /// A resource's address, by the segments of its path.
     pub fn at(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        // Only a URL without a host has no segments, and `http_url` takes none.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        url
+        below(&self.base, path)
     }
 
     /// Asks for a JSON document.
@@ -180,6 +175,15 @@ impl Remote {
     }
 }
 
+fn below(base: &Url, path: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Only a URL without a host has no segments, and `http_url` takes none.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
 /// The address to ask where a server listens on all of them.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
@@ -215,8 +219,7 @@ mod tests {
     #[test]
     fn a_path_is_put_behind_the_servers_own_and_its_parts_stay_parts() {
         let base = http_url("https://ops.example/reelhook/").unwrap();
-        let remote = Remote { client: reqwest::Client::new(), base, authorization: None };
-        let url = remote.at(&["v1.0", "a/b?c", "d"]);
+        let url = below(&base, &["v1.0", "a/b?c", "d"]);
         assert_eq!(url.as_str(), "https://ops.example/reelhook/v1.0/a%2Fb%3Fc/d");
     }
 

@@ -112,7 +112,7 @@ mod tests {
             [("ops", vec![ScopeName::Read]), ("a \"b\" \\c", vec![ScopeName::Write, ScopeName::Admin])]
         {
             let text = lines(label, &scopes, "rhk_x");
-            let minimal = "[sinks.out]\nkind = \"stdout\"\n[[routes]]\nname = \"all\"\nsinks = [\"out\"]\n";
+            let minimal = "[calls]\napp_ids = [\"x\"]\n[sinks.out]\nkind = \"stdout\"\n[[routes]]\nname = \"all\"\nsinks = [\"out\"]\n";
             let config = crate::config::parse(&format!("{minimal}{text}\n"), std::iter::empty());
             let config = config.unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}")).config;
             let token = &config.admin.tokens[0];
