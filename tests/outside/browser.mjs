@@ -68,3 +68,15 @@ export function overhang(page) {
         return `${scrollWidth} pixels of ${clientWidth}: ${out.join("; ")}`;
     });
 }
+
+/** Cells whose text stands on their own label: none. A narrow page puts the label (`data-label`) before the text. */
+export function coveredLabels(page) {
+    return page.evaluate(() => {
+        const isCovered = (cell) => {
+            const label = getComputedStyle(cell, "::before");
+            if (label.content === "none" || label.position !== "absolute") return false;
+            return parseFloat(getComputedStyle(cell).paddingLeft) < parseFloat(label.left) + parseFloat(label.width);
+        };
+        return [...document.querySelectorAll("td[data-label]")].filter(isCovered).map((cell) => cell.outerHTML.slice(0, 80));
+    });
+}

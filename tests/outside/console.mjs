@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
-import { Browser, overhang } from "./browser.mjs";
+import { Browser, coveredLabels, overhang } from "./browser.mjs";
 import { Recording, Reelhook, SCREENSHOTS, prompt, until } from "./server.mjs";
 
 const WIDTHS = [1280, 400];
@@ -182,6 +182,7 @@ test("every page is whole in both widths and both themes, shows no secret, and t
                 await settled(page);
                 await page.screenshot({ path: join(SCREENSHOTS, `${name}-${width}-${theme}.png`), fullPage: true });
                 assert.equal(await overhang(page), "", `${name} cannot be scrolled to the side at ${width}`);
+                assert.deepEqual(await coveredLabels(page), [], `${name} can be read at ${width}`);
                 await assertIsTextAlone(page);
                 await assertShowsNoSecret(page);
             }
