@@ -7,7 +7,7 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 # The dependencies first, with an empty program: this layer is built again only when they change. The benchmark is not
 # built; cargo only wants to see its file.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock askama.toml ./
 COPY .cargo .cargo
 RUN mkdir src benches && touch src/lib.rs benches/rsa.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked \

@@ -72,6 +72,11 @@ impl Access {
         if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope) }
     }
 
+    /// Whether a token is needed; otherwise the `Host` decides.
+    pub fn needs_token(&self) -> bool {
+        !self.tokens.is_empty()
+    }
+
     /// Whose token this is; `None`: nobody's.
     pub fn owner(&self, token: &[u8]) -> Option<Caller> {
         let sha256 = Sha256::digest(token);
@@ -84,7 +89,11 @@ impl Access {
         found
     }
 
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
+    /// Who sends a request with these headers; what it may do, and where it comes from, is not looked at.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
         if self.tokens.is_empty() {
             let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
             let is_ours = is_loopback(host(headers));

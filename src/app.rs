@@ -28,6 +28,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Store};
 use crate::tasks::{Rest, Tasks};
 use crate::telemetry::{Metrics, Rejections};
+use crate::watch::Watcher;
 use crate::{api, console, http};
 
 /// How often operators' wishes are looked for, and backlogs are counted.
@@ -53,6 +54,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The operations in it.
+    pub operations: Arc<dyn Operations>,
+    /// Which sinks are paused.
+    pub pauses: Arc<Pauses>,
     config: Config,
     no_more_waiting: CancellationToken,
     public_server: ServerHandle,
@@ -74,8 +79,9 @@ impl App {
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let metrics = Arc::new(Metrics::new());
         let sqlite = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
+        sqlite.set_lost_after(config.expectations.lost_after);
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
-        let pauses = Arc::new(Pauses::default());
+        let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
         let routes = Arc::new(Routes::new(&config.routes)?);
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let all_sinks = Arc::new(sinks.clone());
@@ -85,7 +91,14 @@ impl App {
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
         let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
-        spawn.dispatchers(&config, sinks, &store, (&metrics, &clock));
+        spawn.dispatchers(&config, sinks, (&store, &pauses), (&metrics, &clock));
+        let watcher = Watcher {
+            operations: Arc::clone(&operations),
+            routes: Arc::clone(&routes),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        };
+        tasks.run("watching deadlines", watcher.run(intake_tasks.clone()));
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
@@ -107,6 +120,7 @@ impl App {
                 store: Arc::clone(&store),
                 operations: Arc::clone(&operations),
                 sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+                default_within: config.expectations.default_within,
                 pauses: Arc::clone(&pauses),
                 routes: Arc::clone(&routes),
                 metrics: Arc::clone(&metrics),
@@ -131,6 +145,8 @@ impl App {
             admin: admin_addr,
             metrics,
             store,
+            operations,
+            pauses,
             config,
             no_more_waiting,
             public_server: public_handle,
@@ -239,7 +255,7 @@ impl Spawn<'_> {
         &self,
         config: &Config,
         sinks: BuiltSinks,
-        store: &Arc<dyn Store>,
+        (store, pauses): (&Arc<dyn Store>, &Arc<Pauses>),
         (metrics, clock): (&Arc<Metrics>, &Clock),
     ) {
         for (name, sink) in sinks {
@@ -247,7 +263,7 @@ impl Spawn<'_> {
             let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
             let telling = (Arc::clone(metrics), clock.clone());
             let task = format!("deliveries to {name}");
-            let dispatcher = Dispatcher::new((name, sink), settings, Arc::clone(store), telling);
+            let dispatcher = Dispatcher::new((name, sink), settings, (Arc::clone(store), Arc::clone(pauses)), telling);
             self.tasks.run(task, dispatcher.run(self.dispatch.clone()));
         }
     }

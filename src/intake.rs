@@ -169,7 +169,7 @@ impl Intake {
                 self.metrics.duplicate(told.channel);
                 continue;
             };
-            self.metrics.accepted(told.channel);
+            self.metrics.accepted(told.channel, self.clock.now());
             if told.is_unmatched {
                 self.metrics.unmatched();
             }

@@ -10,7 +10,8 @@
 //! context*: the operation's `clientContext`. *route*: a configured rule from a client context to sinks. *sink*: a
 //! configured destination. *event*: a notification as it is handed on. *delivery*: one event for one sink. *lease*: the
 //! right to attempt a delivery now. *settle*: to record an attempt's outcome. *dead letter*: a delivery given up.
-//! *quarantine*: what arrived but proved nothing. *accept*: to make durable. `docs/architecture.md` has the drawing.
+//! *quarantine*: what arrived but proved nothing. *accept*: to make durable. *expectation*: an operation that a client
+//! announced before Graph spoke of it; [`watch`] says so when it does not end. `docs/architecture.md` has the drawing.
 
 pub mod http;
 pub mod intake;

@@ -1,1 +1,130 @@
-//! The watch: speaks of operations that did not end in time, or never will.
+//! The watch: speaks of operations that did not end in time (`recordOperation.overdue`), and of those that never will
+//! because their call has ended (`recordOperation.lost`).
+//!
+//! The deadlines are rows of the store, and the nearest one is found by an index. So a restart forgets none, and a million
+//! that are far away cost nothing.
+//!
+//! **Invariants**
+//! 1. What is due is spoken of within a second, once; a deadline that is set or moved meanwhile is not overslept.
+//! 2. Where an expectation names sinks, its events go to those; else where the routes say.
+//! 3. A store that fails or contradicts itself is asked again after a rest, not in a loop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::domain::{ClientContext, NewDelivery, Operation, RouteName, RoutingKey, SinkName};
+use crate::routing::Routes;
+use crate::store::operations::Due;
+use crate::store::{Operations, StoreError};
+use crate::telemetry::Metrics;
+
+/// The longest sleep: the clock may be turned, and to ask for the nearest deadline is one look at the end of an index.
+const STEP: Duration = Duration::from_millis(500);
+/// How long the store is left alone after it failed.
+const REST: Duration = Duration::from_secs(1);
+/// How many are spoken of at a time: together they are one commit or a few.
+const BATCH: usize = 128;
+/// The route that the deliveries to an expectation's own sinks name.
+const ROUTE: &str = "expectation";
+
+/// What every operation's notifications are about.
+const RESOURCE_TYPE: &str = "recordOperation";
+
+/// Watches the deadlines.
+pub struct Watcher {
+    /// Where they are.
+    pub operations: Arc<dyn Operations>,
+    /// Where events go.
+    pub routes: Arc<Routes>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Watcher {
+    /// Watches until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let changes = self.operations.changes();
+        loop {
+            let sleep = match self.look().await {
+                Ok(sleep) => sleep,
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for deadlines; trying again");
+                    REST
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(sleep) => {}
+                () = changes.of_watches() => {}
+            }
+        }
+    }
+
+    /// Speaks of a batch of what is due. Returns how long to sleep.
+    async fn look(&self) -> Result<Duration, StoreError> {
+        let due = self.operations.due(BATCH).await?;
+        if due.is_empty() {
+            let next = self.operations.next_watch().await?;
+            return Ok(next.map_or(STEP, |next| until(next, self.clock.now()).min(STEP)));
+        }
+        let raised = join_all(due.into_iter().map(|due| self.raise(due))).await;
+        // What came to nothing is not asked for in a loop.
+        Ok(if raised.contains(&true) { Duration::ZERO } else { REST })
+    }
+
+    /// Speaks of one. Whether that came to something.
+    async fn raise(&self, due: Due) -> bool {
+        let (watch, operation) = (due.watch, due.operation.id.clone());
+        let deliveries = self.deliveries(&due.operation);
+        let n_deliveries = deliveries.len();
+        match self.operations.raise(due, deliveries).await {
+            Ok(true) => {
+                tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.as_str());
+                self.metrics.expectation_raised(watch);
+                if n_deliveries == 0 {
+                    self.metrics.unmatched();
+                }
+                true
+            }
+            // It ended in the meantime.
+            Ok(false) => false,
+            Err(error) => {
+                tracing::warn!(%operation, %error, "could not say that an operation is {}; trying again", watch.as_str());
+                false
+            }
+        }
+    }
+
+    /// Where the event goes.
+    fn deliveries(&self, operation: &Operation) -> Vec<NewDelivery> {
+        let named = operation.expectation.iter().flat_map(|expectation| &expectation.sinks);
+        let to_named = |sink: &SinkName| NewDelivery {
+            sink: sink.clone(),
+            route: RouteName::new(ROUTE),
+            captures: BTreeMap::new(),
+        };
+        let deliveries: Vec<NewDelivery> = named.map(to_named).collect();
+        if !deliveries.is_empty() {
+            return deliveries;
+        }
+        self.routes.matches(&RoutingKey {
+            client_context: operation.client_context.as_ref().map(ClientContext::as_str),
+            status: Some(&operation.status),
+            tenant_id: operation.tenant_id.as_deref(),
+            resource_type: RESOURCE_TYPE,
+        })
+    }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}

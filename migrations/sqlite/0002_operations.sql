@@ -25,7 +25,8 @@ CREATE TABLE expectations (
     sinks       TEXT NOT NULL,                     -- a JSON array of names
     waits_for   TEXT                               -- the client context ('': none) until Graph's id is known
 );
-CREATE INDEX expectations_waiting ON expectations (waits_for) WHERE waits_for IS NOT NULL;
+-- Of those that wait for one client context: first the waiting, then the overdue, then the lost; the oldest first.
+CREATE INDEX expectations_waiting ON expectations (waits_for, state DESC) WHERE waits_for IS NOT NULL;
 
 -- When the watch is to speak of an operation. kind: 0 overdue, 1 lost.
 CREATE TABLE watches (

@@ -56,6 +56,8 @@ pub struct Admin {
     pub operations: Arc<dyn Operations>,
     /// The names of the sinks.
     pub sinks: Vec<SinkName>,
+    /// When an announced operation that names no deadline is overdue; `None`: never.
+    pub default_within: Option<Duration>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
     /// Which way an event goes.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{Order, Status, describe_subcode};
+use crate::domain::{Status, describe_subcode};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -75,15 +75,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
 /// What the notification said, in words.
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(order) = event.order {
-        lines.push(match order {
-            Order::First => "the first that was heard of the operation".into(),
-            Order::Advanced => "took the operation further".to_owned(),
-            Order::Repeated => "told again what was known".into(),
-            Order::Late => "came late: the operation had already left this state and stays where it is".into(),
-            Order::Conflicting => "told of another end than the one already known: the first end stands".into(),
-        });
-    }
+    lines.extend(event.order.map(|order| order.words().to_owned()));
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return lines };
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();

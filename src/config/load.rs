@@ -10,7 +10,7 @@ use super::mistakes::{Mistakes, Place, Remark};
 use super::places::Places;
 use super::report::Report;
 use super::section::Section;
-use super::sections::{channels, listeners, routes, sinks, storage};
+use super::sections::{channels, expectations, listeners, routes, sinks, storage};
 use super::tree::{self, Node};
 
 /// A checked config, and what its operator should know of it.
@@ -82,12 +82,13 @@ fn config(report: &Report, root: Node) -> Config {
     let calls = channels::calls(&mut root);
     let subscriptions = channels::subscriptions(&mut root);
     channels::check_paths(calls.as_ref(), subscriptions.as_ref(), &root);
+    let expectations = expectations::expectations(&mut root);
     let dispatch = sinks::dispatch(&mut root);
     let sinks = sinks::sinks(&mut root, &dispatch);
     let routes = routes::routes(&mut root, &sinks);
     routes::warn(&routes, &sinks, &root);
     let log = listeners::log(&mut root);
-    Config { server, admin, store, calls, subscriptions, dispatch, sinks, routes, log }
+    Config { server, admin, store, calls, subscriptions, expectations, dispatch, sinks, routes, log }
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct Config {
     pub calls: Option<Calls>,
     /// The subscription channel; `None` where it is not configured.
     pub subscriptions: Option<Subscriptions>,
+    /// Operations that were announced, and must end.
+    pub expectations: Expectations,
     /// What holds for every sink unless the sink says otherwise.
     pub dispatch: Dispatch,
     /// The sinks, by name.
@@ -190,6 +192,15 @@ pub struct Certificate {
     pub private_key: SecretString,
     /// Where configured, an item that names another thumbprint is not decrypted. Upper-case hex SHA-1.
     pub thumbprint: Option<String>,
+}
+
+/// `[expectations]`
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// How long after the end of a call its operations that have not ended are lost.
+    pub lost_after: Duration,
+    /// When an announced operation that names no deadline is overdue; `None`: never.
+    pub default_within: Option<Duration>,
 }
 
 /// `[dispatch]`

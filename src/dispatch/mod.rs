@@ -6,17 +6,19 @@
 //! 3. Memory is bounded by the sink's queue; what does not fit waits in the store.
 //! 4. Fresh deliveries and those of the store take turns: neither starves the other.
 //! 5. A store that fails or contradicts itself is asked again after a rest, not in a loop.
+//! 6. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
 
 mod pauses;
 mod retry;
 mod worker;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +50,8 @@ pub struct Dispatcher {
     /// Leased from the store, not yet attempted.
     leased: VecDeque<Lease>,
     running: JoinSet<()>,
+    /// Tells that an operator paused a sink, or let one go on.
+    pauses: watch::Receiver<BTreeMap<SinkName, Timestamp>>,
     /// Whether the store may hold something that is due.
     look: bool,
     /// Whose turn it is.
@@ -73,22 +77,38 @@ impl Dispatcher {
     pub fn new(
         (name, sink): (SinkName, Arc<dyn Sink>),
         settings: SinkDispatch,
-        store: Arc<dyn Store>,
+        (store, pauses): (Arc<dyn Store>, Arc<Pauses>),
         (metrics, clock): (Arc<Metrics>, Clock),
     ) -> Self {
-        let fresh = store.fresh(&name, settings.queue, settings.timeout.saturating_add(LEASE_MARGIN));
-        let worker = Arc::new(Worker::new((name, sink), settings, store, (metrics, clock)));
-        let (leased, running, now) = (VecDeque::new(), JoinSet::new(), Instant::now());
-        Self { worker, fresh, leased, running, look: true, store_next: false, asked_at: now, rests_until: now }
+        let changes = pauses.changes();
+        let worker = Arc::new(Worker::new((name, sink), settings, (store, pauses), (metrics, clock)));
+        let now = Instant::now();
+        Self {
+            fresh: worker.open_queue(),
+            worker,
+            leased: VecDeque::new(),
+            running: JoinSet::new(),
+            pauses: changes,
+            look: true,
+            store_next: false,
+            asked_at: now,
+            rests_until: now,
+        }
     }
 
     /// Delivers until `cancel`; then hands unused leases back and finishes the attempts under way.
     pub async fn run(mut self, cancel: CancellationToken) {
         let concurrency = self.worker.settings.concurrency.min(self.worker.sink.most_at_a_time()).max(1);
+        self.worker.tell_paused();
         while !cancel.is_cancelled() {
+            if self.worker.is_paused() {
+                self.sit_out(&cancel).await;
+                continue;
+            }
             if self.running.len() >= concurrency {
                 tokio::select! {
                     Some(ended) = self.running.join_next() => self.note(ended),
+                    _ = self.pauses.changed() => {}
                     () = cancel.cancelled() => break,
                 }
                 continue;
@@ -97,16 +117,38 @@ impl Dispatcher {
                 // In short steps: the clock may be turned.
                 tokio::select! {
                     () = tokio::time::sleep(pause.min(LOOK_ANYWAY)) => {}
+                    _ = self.pauses.changed() => {}
                     () = cancel.cancelled() => break,
                 }
                 continue;
             }
             let batch = self.next_batch(&cancel).await;
-            if !batch.is_empty() {
+            if self.worker.is_paused() {
+                // Paused since it was taken: it goes back with the others.
+                self.leased.extend(batch);
+            } else if !batch.is_empty() {
                 self.running.spawn(Arc::clone(&self.worker).attempt(batch));
             }
         }
         self.stop().await;
+    }
+
+    /// While an operator paused the sink: nothing is held, so that what comes stays in the store, and nothing is asked.
+    async fn sit_out(&mut self, cancel: &CancellationToken) {
+        tracing::info!(sink = %self.worker.name, "paused: nothing is attempted until it is resumed");
+        self.worker.tell_paused();
+        self.hand_back().await;
+        while self.worker.is_paused() {
+            tokio::select! {
+                _ = self.pauses.changed() => {}
+                Some(ended) = self.running.join_next() => self.note(ended),
+                () = cancel.cancelled() => return,
+            }
+        }
+        self.fresh = self.worker.open_queue();
+        self.look = true;
+        self.worker.tell_paused();
+        tracing::info!(sink = %self.worker.name, "resumed");
     }
 
     /// The next leases to attempt; empty means: look again.
@@ -219,6 +261,7 @@ impl Dispatcher {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Wake::Again,
+            _ = self.pauses.changed() => Wake::Again,
             Some(lease) = self.fresh.recv() => Wake::Fresh(lease),
             () = self.worker.store.woken(&self.worker.name) => Wake::Look,
             Some(ended) = self.running.join_next() => {
@@ -238,6 +281,14 @@ impl Dispatcher {
     }
 
     async fn stop(mut self) {
+        self.hand_back().await;
+        while let Some(ended) = self.running.join_next().await {
+            self.note(ended);
+        }
+    }
+
+    /// Closes the memory queue and hands back every lease that is not under way.
+    async fn hand_back(&mut self) {
         self.fresh.close();
         let mut unused: Vec<Lease> = self.leased.drain(..).collect();
         // Until the last place that was reserved before the queue closed is filled or given up.
@@ -245,8 +296,5 @@ impl Dispatcher {
             unused.push(lease);
         }
         self.worker.release(unused).await;
-        while let Some(ended) = self.running.join_next().await {
-            self.note(ended);
-        }
     }
 }

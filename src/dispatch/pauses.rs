@@ -1,22 +1,44 @@
 //! Sinks that an operator paused: what waits for them stays, nothing is attempted.
+//!
+//! **Invariants**
+//! 1. A pause is durable before it holds, and outlasts a restart.
+//! 2. Once [`Pauses::pause`] has returned no attempt begins; those under way end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use parking_lot::RwLock;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, watch};
 
 use crate::domain::SinkName;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// Which sinks are paused.
-#[derive(Debug, Default)]
 pub struct Pauses {
-    paused: RwLock<BTreeSet<SinkName>>,
+    store: Arc<dyn Store>,
+    paused: watch::Sender<BTreeMap<SinkName, Timestamp>>,
+    /// What is held and what is durable change together, one change after the other.
+    changing: Mutex<()>,
 }
 
 impl Pauses {
+    /// Those that the store knows of.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let paused = watch::Sender::new(store.paused_sinks().await?);
+        Ok(Self { store, paused, changing: Mutex::default() })
+    }
+
     /// Whether a sink is paused.
     pub fn is_paused(&self, sink: &SinkName) -> bool {
-        self.paused.read().contains(sink)
+        self.since(sink).is_some()
+    }
+
+    /// Since when a sink is paused.
+    pub fn since(&self, sink: &SinkName) -> Option<Timestamp> {
+        self.paused.borrow().get(sink).copied()
     }
 
     /// Pauses a sink. Whether it was not before.
@@ -24,7 +46,11 @@ impl Pauses {
     /// # Errors
     /// It is not paused.
     pub async fn pause(&self, sink: &SinkName) -> Result<bool, StoreError> {
-        Ok(self.paused.write().insert(sink.clone()))
+        let _changing = self.changing.lock().await;
+        let since = self.store.pause_sink(sink).await?;
+        let mut is_new = false;
+        self.paused.send_modify(|paused| is_new = paused.insert(sink.clone(), since).is_none());
+        Ok(is_new)
     }
 
     /// Lets a sink go on. Whether it was paused.
@@ -32,6 +58,15 @@ impl Pauses {
     /// # Errors
     /// It is still paused.
     pub async fn resume(&self, sink: &SinkName) -> Result<bool, StoreError> {
-        Ok(self.paused.write().remove(sink))
+        let _changing = self.changing.lock().await;
+        self.store.resume_sink(sink).await?;
+        let mut was_paused = false;
+        self.paused.send_modify(|paused| was_paused = paused.remove(sink).is_some());
+        Ok(was_paused)
+    }
+
+    /// Changes whenever a sink is paused or goes on.
+    pub fn changes(&self) -> watch::Receiver<BTreeMap<SinkName, Timestamp>> {
+        self.paused.subscribe()
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{LEASE_MARGIN, decide};
+use super::{LEASE_MARGIN, Pauses, decide};
 use crate::clock::Clock;
 use crate::config::SinkDispatch;
 use crate::domain::{Attempt, Delivery, Lease, Outcome, Settlement, SinkName};
@@ -24,7 +25,9 @@ pub(super) struct Worker {
     pub(super) settings: SinkDispatch,
     pub(super) store: Arc<dyn Store>,
     pub(super) clock: Clock,
+    pub(super) pauses: Arc<Pauses>,
     metrics: Arc<Metrics>,
+    /// The pause that the sink itself asked for.
     paused: Mutex<Option<Pause>>,
     /// When the next delivery in the store falls due, as far as is known.
     due: Mutex<Option<Timestamp>>,
@@ -49,10 +52,27 @@ impl Worker {
     pub(super) fn new(
         (name, sink): (SinkName, Arc<dyn Sink>),
         settings: SinkDispatch,
-        store: Arc<dyn Store>,
+        (store, pauses): (Arc<dyn Store>, Arc<Pauses>),
         (metrics, clock): (Arc<Metrics>, Clock),
     ) -> Self {
-        Self { name, sink, settings, store, clock, metrics, paused: Mutex::new(None), due: Mutex::new(None) }
+        let (paused, due) = (Mutex::new(None), Mutex::new(None));
+        Self { name, sink, settings, store, clock, pauses, metrics, paused, due }
+    }
+
+    /// Whether an operator paused the sink.
+    pub(super) fn is_paused(&self) -> bool {
+        self.pauses.is_paused(&self.name)
+    }
+
+    /// Tells whether nothing is attempted, whoever wants it so.
+    pub(super) fn tell_paused(&self) {
+        let paused = self.is_paused() || self.paused.lock().is_some();
+        self.metrics.sink_paused(self.name.as_str(), paused);
+    }
+
+    /// Opens the memory queue of the sink.
+    pub(super) fn open_queue(&self) -> mpsc::Receiver<Lease> {
+        self.store.fresh(&self.name, self.settings.queue, self.lease_time())
     }
 
     /// How long a lease is asked for.
@@ -77,7 +97,8 @@ impl Worker {
         let left = until(pause.until, self.clock.now()).min(pause.ends_at.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             *paused = None;
-            self.metrics.sink_paused(self.name.as_str(), false);
+            drop(paused);
+            self.tell_paused();
             return None;
         }
         Some(left)
@@ -137,13 +158,15 @@ impl Worker {
 
     /// Of attempts that end together the longest pause counts.
     fn pause(&self, from: Timestamp, length: Duration) {
-        let mut paused = self.paused.lock();
         let until = later(from, length);
-        if paused.is_none_or(|known| known.until < until) {
-            let now = Instant::now();
-            *paused = Some(Pause { until, ends_at: now.checked_add(length).unwrap_or(now) });
+        {
+            let mut paused = self.paused.lock();
+            if paused.is_none_or(|known| known.until < until) {
+                let now = Instant::now();
+                *paused = Some(Pause { until, ends_at: now.checked_add(length).unwrap_or(now) });
+            }
         }
-        self.metrics.sink_paused(self.name.as_str(), true);
+        self.tell_paused();
     }
 
     fn log(&self, delivery: &Delivery, settlement: &Settlement) {

@@ -121,6 +121,17 @@ impl Order {
         }
     }
 
+    /// What it means, for a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::First => "the first that was heard of the operation",
+            Self::Advanced => "took the operation further",
+            Self::Repeated => "told again what was known",
+            Self::Late => "came late: the operation had already left this state and stays where it is",
+            Self::Conflicting => "told of another end than the one already known: the first end stands",
+        }
+    }
+
     /// Reads [`Order::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::First, Self::Advanced, Self::Repeated, Self::Late, Self::Conflicting]

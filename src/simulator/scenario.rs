@@ -17,6 +17,8 @@ pub enum Part {
     Duplicates,
     /// The end before the start.
     Reordering,
+    /// Calls that end before their recordings do: one recording comes late, one never.
+    Lost,
     /// Every dialect of both channels.
     Dialects,
     /// Graph's proof that the receiver wants its subscriptions.
@@ -31,11 +33,12 @@ pub enum Part {
 
 impl Part {
     /// All of them, in the order that they are played.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Handshake,
         Self::Recordings,
         Self::Duplicates,
         Self::Reordering,
+        Self::Lost,
         Self::Dialects,
         Self::Changes,
         Self::Lifecycle,
@@ -48,6 +51,7 @@ impl Part {
             Self::Recordings => "recordings",
             Self::Duplicates => "duplicates",
             Self::Reordering => "reordering",
+            Self::Lost => "lost",
             Self::Dialects => "dialects",
             Self::Handshake => "handshake",
             Self::Changes => "changes",
@@ -150,6 +154,7 @@ fn plan(part: Part, graph: &Graph, channels: Channels, seed: &mut Seed) -> Resul
             Part::Recordings => recordings(graph, seed)?,
             Part::Duplicates => duplicates(graph, seed)?,
             Part::Reordering => reordering(graph, seed)?,
+            Part::Lost => lost(graph, seed)?,
             Part::Dialects => call_dialects(graph, seed)?,
             _ => Vec::new(),
         };
@@ -212,6 +217,19 @@ fn reordering(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorE
     Ok(vec![
         planned("recording support-1004 completed", graph.calls(&[recording.completed()])?),
         planned("recording support-1004 running, too late", graph.calls(&[recording.running()])?),
+    ])
+}
+
+fn lost(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorError> {
+    let (late, never) = (Recording::new(seed), Recording::new(seed));
+    let (late, never) = (late.client_context("support-1005"), never.client_context("support-1006"));
+    let one = |what: &str, item: String| Ok(planned(what, graph.calls(&[item])?));
+    Ok(vec![
+        one("recording support-1005 running", late.running())?,
+        one("its call ends before it", calls::call_of(late.call, "terminated"))?,
+        one("recording support-1005 completed, after its call", late.completed())?,
+        one("recording support-1006 running", never.running())?,
+        one("its call ends: no recording will come", calls::call_of(never.call, "terminated"))?,
     ])
 }
 

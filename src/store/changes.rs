@@ -1,4 +1,5 @@
-//! Who waits for what is committed: a request for the end of its operation, a stream for the next event.
+//! Who waits for what is committed: a request for the end of its operation, a stream for the next event, the watch for
+//! deadlines.
 //!
 //! **Invariants**
 //! 1. Only who waits costs: a commit that nobody waits for looks at two numbers.
@@ -18,6 +19,7 @@ pub struct Changes {
     operations: Mutex<HashMap<i64, Arc<Notify>>>,
     n_waiters: AtomicUsize,
     events: watch::Sender<u64>,
+    watches: Notify,
 }
 
 /// Waits for changes of one operation.
@@ -30,7 +32,12 @@ pub struct Waiter {
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { operations: Mutex::default(), n_waiters: AtomicUsize::new(0), events: watch::Sender::new(0) }
+        Self {
+            operations: Mutex::default(),
+            n_waiters: AtomicUsize::new(0),
+            events: watch::Sender::new(0),
+            watches: Notify::new(),
+        }
     }
 }
 
@@ -45,6 +52,17 @@ impl Changes {
     /// Changes whenever new events may be read.
     pub fn of_events(&self) -> watch::Receiver<u64> {
         self.events.subscribe()
+    }
+
+    /// Resolves when the next deadline may be another one than at the last call. For one waiter: the watch.
+    pub async fn of_watches(&self) {
+        self.watches.notified().await;
+    }
+
+    /// To be called after a commit that set or moved a deadline: [`super::Operations::next_watch`] may answer otherwise.
+    pub fn watches_moved(&self) {
+        // It stays noted until the watch asks: none is missed while it works.
+        self.watches.notify_one();
     }
 
     /// To be called after a commit that changed an operation.

@@ -278,7 +278,8 @@ pub trait Store: Send + Sync {
     async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError>;
 
     /// Opens the memory queue of a sink: from now on, up to `capacity` new deliveries at a time arrive here already
-    /// leased for `ttl`; the others wait in the store for [`Store::lease`]. Call it once for each sink, before intake starts.
+    /// leased for `ttl`; the others wait in the store for [`Store::lease`]. Call it for each sink before intake starts, and
+    /// again once that queue was closed.
     fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease>;
 
     /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first.
@@ -405,6 +406,24 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError>;
+
+    /// The sinks that an operator paused, and since when.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError>;
+
+    /// Writes down that a sink is paused; tells since when it is.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError>;
+
+    /// Writes down that a sink is paused no longer.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError>;
 
     /// One round of housekeeping, bounded in time: wipes tokens, removes what retention lets go, frees the quarantine's tail.
     /// Returns how many rows it touched; call again at once while that is not 0.

@@ -203,6 +203,12 @@ pub trait Operations: Send + Sync {
     /// The database could not be read.
     async fn newest_event(&self) -> Result<Option<EventId>, StoreError>;
 
+    /// The last events that [`Operations::stream`] would return, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError>;
+
     /// A secret for the tokens of pages: the same after a restart, and for all who share the store.
     fn page_key(&self) -> [u8; 32];
 

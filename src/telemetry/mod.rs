@@ -5,6 +5,7 @@
 //! 2. Nothing here holds a secret.
 
 pub mod log;
+mod minutes;
 mod rejections;
 
 use std::collections::VecDeque;
@@ -19,8 +20,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::domain::{Channel, Dialect, Order, Reason};
+use crate::domain::{Channel, Dialect, Order, Reason, Watch};
 
+pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
 pub use rejections::Rejections;
 
 /// The window over which Graph judges an endpoint
@@ -51,7 +53,9 @@ pub struct Metrics {
     sink_dead: Family<SinkLabels, Gauge>,
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_paused: Family<SinkLabels, Gauge>,
+    raised: Family<KindLabels, Counter>,
     window: Mutex<VecDeque<Slice>>,
+    minutes: Minutes,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -90,9 +94,28 @@ struct SinkResultLabels {
     result: &'static str,
 }
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AnswerLabels {
     path: &'static str,
     status: u16,
+}
+
+/// What is known of one sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkCounts {
+    /// Deliveries that wait.
+    pub n_open: u64,
+    /// Dead letters.
+    pub n_dead: u64,
+    /// Age of the oldest delivery that waits.
+    pub oldest_age: Duration,
+    /// Attempts since the start that succeeded.
+    pub n_delivered: u64,
+    /// Attempts since the start that failed.
+    pub n_failed: u64,
 }
 
 /// One second's answers.
@@ -113,7 +136,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Fresh metrics, all at zero.
     pub fn new() -> Self {
-        let seconds = || Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0]);
+        let seconds = || Histogram::new(ANSWER_BOUNDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("reelhook"),
             rejected: Family::default(),
@@ -136,7 +159,9 @@ impl Metrics {
             sink_dead: Family::default(),
             sink_oldest: Family::default(),
             sink_paused: Family::default(),
+            raised: Family::default(),
             window: Mutex::new(VecDeque::new()),
+            minutes: Minutes::default(),
         };
         metrics.register();
         metrics
@@ -179,7 +204,12 @@ impl Metrics {
             "Age of the oldest delivery that waits",
             self.sink_oldest.clone(),
         );
-        r.register("sink_paused", "1 while a sink asked to be left alone", self.sink_paused.clone());
+        r.register(
+            "sink_paused",
+            "1 while nothing is attempted: the sink asked to be left alone, or an operator paused it",
+            self.sink_paused.clone(),
+        );
+        r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
     }
 
     /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).
@@ -188,7 +218,8 @@ impl Metrics {
     }
 
     /// A notification was made durable.
-    pub fn accepted(&self, channel: Channel) {
+    pub fn accepted(&self, channel: Channel, now: Timestamp) {
+        self.minutes.accepted(now);
         self.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
     }
 
@@ -238,6 +269,11 @@ impl Metrics {
         self.attempt_seconds.get_or_create(&SinkLabels { sink: sink.to_owned() }).observe(took.as_secs_f64());
     }
 
+    /// An operation was said to be overdue or lost.
+    pub fn expectation_raised(&self, watch: Watch) {
+        self.raised.get_or_create(&KindLabels { kind: watch.as_str() }).inc();
+    }
+
     /// A sink is paused, or no longer.
     pub fn sink_paused(&self, sink: &str, paused: bool) {
         self.sink_paused.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(paused));
@@ -251,10 +287,31 @@ impl Metrics {
         self.sink_oldest.get_or_create(&labels).set(oldest_age.as_secs_f64());
     }
 
+    /// What is known of a sink: what waits for it as of the last look at the store, and how its attempts ended.
+    pub fn of_sink(&self, sink: &str) -> SinkCounts {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        let n = |result| self.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).get();
+        let gauge =
+            |family: &Family<SinkLabels, Gauge>| u64::try_from(family.get_or_create(&labels).get()).unwrap_or_default();
+        SinkCounts {
+            n_open: gauge(&self.sink_open),
+            n_dead: gauge(&self.sink_dead),
+            oldest_age: Duration::try_from_secs_f64(self.sink_oldest.get_or_create(&labels).get()).unwrap_or_default(),
+            n_delivered: n("delivered"),
+            n_failed: n("retry") + n("timeout") + n("dead"),
+        }
+    }
+
+    /// The last minutes, oldest first.
+    pub fn minutes(&self, now: Timestamp) -> [Minute; N_MINUTES] {
+        self.minutes.last(now)
+    }
+
     /// An answer to Graph left on `path`.
     pub fn answered(&self, path: &'static str, status: u16, took: Duration, now: Timestamp) {
         self.answers.get_or_create(&AnswerLabels { path, status }).inc();
         self.answer_seconds.observe(took.as_secs_f64());
+        self.minutes.answered(took, now);
         let mut window = self.window.lock();
         let second = now.as_second();
         if window.back().is_none_or(|slice| slice.second < second) {

@@ -74,6 +74,22 @@ fn the_reference_loads_as_it_is() {
 }
 
 #[test]
+fn expectations_have_bounds() {
+    let expectations = loaded(LEAST).config.expectations;
+    assert_eq!((expectations.lost_after, expectations.default_within), (Duration::from_secs(30), None));
+    let given = format!("{LEAST}[expectations]\nlost_after = '0s'\ndefault_within = 'PT15M'\n");
+    let expectations = loaded(&given).config.expectations;
+    assert_eq!(
+        (expectations.lost_after, expectations.default_within),
+        (Duration::ZERO, Some(Duration::from_secs(900)))
+    );
+    for (line, key) in [("lost_after = '2h'", "lost_after"), ("default_within = '0s'", "default_within")] {
+        let expected = format!("config:4: expectations.{key}: found ");
+        one_mistake(&format!("{LEAST}[expectations]\n{line}\n"), &expected);
+    }
+}
+
+#[test]
 fn the_defaults_are_those_that_are_promised() {
     let Config { server, admin, store, calls, subscriptions, dispatch, log, .. } = loaded(LEAST).config;
     assert_eq!(server.listen.to_string(), "0.0.0.0:8080");

@@ -3,12 +3,14 @@
 
 mod api;
 mod config;
+mod console;
 mod corpus;
 mod dialects;
 mod dispatch;
 mod end_to_end;
 mod floors;
 mod on_disk;
+mod pauses;
 mod process;
 mod quarantine;
 mod readme;
@@ -18,3 +20,4 @@ mod sinks;
 mod store;
 mod test_app;
 mod threats;
+mod watch;

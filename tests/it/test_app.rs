@@ -9,11 +9,12 @@ use jiff::{SignedDuration, Timestamp};
 use reelhook::app::{App, BuiltSinks};
 use reelhook::clock::Clock;
 use reelhook::config::{self, Config};
+use reelhook::dispatch::Pauses;
 use reelhook::domain::SinkName;
 use reelhook::routing::Routes;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
-use reelhook::store::Store;
+use reelhook::store::{Operations, Store};
 use tempfile::TempDir;
 
 use crate::recording_sink::{PATIENCE, RecordingSink};
@@ -47,6 +48,10 @@ pub struct TestApp {
     pub folder: TempDir,
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The operations in it.
+    pub operations: Arc<dyn Operations>,
+    /// Which sinks are paused.
+    pub pauses: Arc<Pauses>,
     /// The Graph-facing listener.
     pub public: SocketAddr,
     /// The admin listener.
@@ -124,8 +129,23 @@ impl TestApp {
             paths: Paths::default(),
         };
         let (public, admin, store) = (app.public, app.admin, Arc::clone(&app.store));
-        let seed = Seed::new(7);
-        Self { graph, provider, first, second, clock, seed, folder, store, public, admin, app, settings }
+        let (operations, pauses, seed) = (Arc::clone(&app.operations), Arc::clone(&app.pauses), Seed::new(7));
+        Self {
+            graph,
+            provider,
+            first,
+            second,
+            clock,
+            seed,
+            folder,
+            store,
+            operations,
+            pauses,
+            public,
+            admin,
+            app,
+            settings,
+        }
     }
 
     /// Stops it as SIGTERM does.
@@ -187,6 +207,16 @@ impl TestApp {
         let text = self.metrics().await;
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until a series has a value.
+    pub async fn until_metric(&self, series: &str, value: f64) {
+        let reached = async {
+            while self.metric(series).await != value {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{series} does not become {value}"));
     }
 
     /// How often something was refused on a path for a reason.

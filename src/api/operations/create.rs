@@ -1,5 +1,7 @@
 //! Create: an announcement. The body is what the client knows, or what `recordResponse` answered it with.
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
@@ -43,7 +45,7 @@ const GRAPHS: [&str; 6] =
 pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let admin = &asked.admin;
-    let new = announced(&body.0, asked.call_id.as_ref(), (&admin.sinks, admin.clock.now()))?;
+    let new = announced(&body.0, asked.call_id.as_ref(), (&admin.sinks, admin.clock.now(), admin.default_within))?;
     let (status, operation) = match admin.operations.create(new).await? {
         Created::New(operation) => (StatusCode::CREATED, operation),
         Created::Same(operation) => (StatusCode::OK, operation),
@@ -65,11 +67,11 @@ pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
     Ok(answer)
 }
 
-/// Reads an announcement; `of_call` is the call in the path.
+/// Reads an announcement; `of_call` is the call in the path, `within` the deadline of those that name none.
 fn announced(
     body: &Map<String, Value>,
     of_call: Option<&GraphId>,
-    (sinks, now): (&[SinkName], Timestamp),
+    (sinks, now, within): (&[SinkName], Timestamp, Option<Duration>),
 ) -> Result<NewOperation, ApiError> {
     refuse_unknown(body)?;
     let value = |name: &str| body.get(name).unwrap_or(&Value::Null);
@@ -87,7 +89,8 @@ fn announced(
         status: status(value("status"))?,
         metadata: fields::metadata(value("metadata"))?,
         sinks: fields::sinks(value("sinks"), sinks)?,
-        expected_by: fields::deadline(body, now)?.flatten(),
+        expected_by: fields::deadline(body, now)?
+            .unwrap_or_else(|| within.and_then(|within| now.checked_add(within).ok())),
         allow_duplicate: fields::flag("allowDuplicate", value("allowDuplicate"))?,
     };
     if new.client_context.is_none() && new.id.is_none() {
@@ -128,11 +131,20 @@ mod tests {
     use crate::domain::ClientContext;
     use serde_json::json;
 
+    const WITHIN: Option<Duration> = Some(Duration::from_secs(900));
+
     fn read(body: Value) -> Result<NewOperation, String> {
         let now = "2026-11-24T08:00:00Z".parse().unwrap();
         let of_call = GraphId::new("57DAB8B1894C409AB240BD8BEAE78896");
-        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now));
+        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now, WITHIN));
         announced.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_announcement_that_names_no_deadline_has_the_default_one() {
+        let expected_by = |body| read(body).unwrap().expected_by.map(|at| at.to_string());
+        assert_eq!(expected_by(json!({ "clientContext": "ctx" })).as_deref(), Some("2026-11-24T08:15:00Z"));
+        assert_eq!(expected_by(json!({ "clientContext": "ctx", "expectWithin": null })), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What else arrives on the calls channel: calls, prompts, participants, and the platform's old format.
 
+use uuid::Uuid;
+
 use super::{Object, Seed, undashed};
 
 fn item(change_type: &str, path: String, resource: String) -> String {
@@ -13,7 +15,11 @@ fn item(change_type: &str, path: String, resource: String) -> String {
 
 /// A call came into a state: `incoming`, `established`, `terminated`.
 pub fn call(seed: &mut Seed, state: &str) -> String {
-    let id = seed.uuid();
+    call_of(seed.uuid(), state)
+}
+
+/// This call came into a state: of one that was recorded, [`super::Recording::call`] is the id.
+pub fn call_of(id: Uuid, state: &str) -> String {
     let change_type = match state {
         "incoming" => "created",
         "terminated" => "deleted",
@@ -92,6 +98,9 @@ mod tests {
         let read = |text: String| -> Value { serde_json::from_str(&text).unwrap() };
         assert_eq!(read(call(seed, "incoming"))["changeType"], "created");
         assert_eq!(read(prompt(seed))["resourceData"]["@odata.type"], "#microsoft.graph.playPromptOperation");
+        let id = seed.uuid();
+        let ended = read(call_of(id, "terminated"));
+        assert_eq!((&ended["changeType"], &ended["resourceData"]["id"]), (&"deleted".into(), &id.to_string().into()));
         let participants = read(participants(seed));
         assert_eq!(participants["resourceData"][1]["id"], Value::Null);
         assert_eq!(participants["resourceData"].as_array().unwrap().len(), 2);

@@ -37,7 +37,12 @@ struct Candidate {
     call_id: String,
     /// Whether its id is Graph's.
     is_bound: bool,
+    /// Whether it is overdue or lost: it may never end, and does not keep its client context from others.
+    is_given_up: bool,
 }
+
+/// The columns of [`Candidate`].
+const CANDIDATE: &str = "SELECT o.seq, o.call_id, x.waits_for IS NULL, coalesce(x.state IN ('overdue', 'lost'), 0)";
 
 /// How an announcement stands to what is known.
 enum Found {
@@ -85,13 +90,17 @@ fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
     let open = open(tx, context, call_id)?;
     let is_same = |candidate: &&Candidate| {
         let one_is_unknown = candidate.call_id.is_empty() || call_id.is_empty();
-        let is_of_call = candidate.call_id == call_id || (one_is_unknown && !new.allow_duplicate);
+        let is_of_call = match candidate.is_given_up {
+            true => candidate.call_id == call_id && !call_id.is_empty(),
+            false => candidate.call_id == call_id || (one_is_unknown && !new.allow_duplicate),
+        };
         is_of_call && (new.id.is_none() || !candidate.is_bound)
     };
     if let Some(same) = open.iter().find(is_same) {
         return Ok(Found::Same(same.number));
     }
-    if let Some(other) = open.first().filter(|_| !new.allow_duplicate) {
+    let other = open.iter().find(|candidate| !candidate.is_given_up);
+    if let Some(other) = other.filter(|_| !new.allow_duplicate) {
         return Ok(Found::Taken(other.number));
     }
     if new.id.is_some() {
@@ -101,22 +110,26 @@ fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
 }
 
 fn of_id(tx: &Tx<'_>, id: &GraphId) -> Result<Vec<Candidate>, Failure> {
-    let sql = "SELECT o.seq, o.call_id, x.waits_for IS NULL FROM lookups l JOIN operations o ON o.seq = l.target \
-               LEFT JOIN expectations x ON x.operation = o.seq WHERE l.hash = ?1 AND (o.id = ?2 OR x.id = ?2)";
-    tx.all(sql, params![operation_lookup(id.as_str()), id.as_str()], candidate)
+    let sql = format!(
+        "{CANDIDATE} FROM lookups l JOIN operations o ON o.seq = l.target \
+         LEFT JOIN expectations x ON x.operation = o.seq WHERE l.hash = ?1 AND (o.id = ?2 OR x.id = ?2)"
+    );
+    tx.all(&sql, params![operation_lookup(id.as_str()), id.as_str()], candidate)
 }
 
 /// Operations that have not ended, those of the call first.
 fn open(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Vec<Candidate>, Failure> {
-    let sql = "SELECT o.seq, o.call_id, x.waits_for IS NULL FROM operations o INDEXED BY operations_open_by_call \
-               LEFT JOIN expectations x ON x.operation = o.seq \
-               WHERE o.call_id = ?2 AND o.call_id <> '' AND o.is_terminal = 0 AND o.client_context = ?1 \
-               ORDER BY o.seq LIMIT ?3";
-    let mut found = tx.all(sql, params![context.as_str(), call_id, MOST], candidate)?;
-    let sql = "SELECT o.seq, o.call_id, x.waits_for IS NULL FROM operations o INDEXED BY operations_open_by_context \
-               LEFT JOIN expectations x ON x.operation = o.seq \
-               WHERE o.client_context = ?1 AND o.is_terminal = 0 ORDER BY o.seq LIMIT ?2";
-    found.extend(tx.all(sql, params![context.as_str(), MOST], candidate)?);
+    let sql = format!(
+        "{CANDIDATE} FROM operations o INDEXED BY operations_open_by_call LEFT JOIN expectations x ON x.operation = o.seq \
+         WHERE o.call_id = ?2 AND o.call_id <> '' AND o.is_terminal = 0 AND o.client_context = ?1 ORDER BY o.seq LIMIT ?3"
+    );
+    let mut found = tx.all(&sql, params![context.as_str(), call_id, MOST], candidate)?;
+    // The newest: what an old one was about is long over.
+    let sql = format!(
+        "{CANDIDATE} FROM operations o INDEXED BY operations_open_by_context LEFT JOIN expectations x \
+         ON x.operation = o.seq WHERE o.client_context = ?1 AND o.is_terminal = 0 ORDER BY o.seq DESC LIMIT ?2"
+    );
+    found.extend(tx.all(&sql, params![context.as_str(), MOST], candidate)?);
     Ok(found)
 }
 
@@ -134,7 +147,8 @@ fn ended(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Option<i
 }
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    Ok(Candidate { number: row.get(0)?, call_id: row.get(1)?, is_bound: row.get(2)? })
+    let (number, call_id) = (row.get(0)?, row.get(1)?);
+    Ok(Candidate { number, call_id, is_bound: row.get(2)?, is_given_up: row.get(3)? })
 }
 
 fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! 1. The first notification of an operation is bound to the oldest expectation that waits for its client context, of its
-//!    call where both name one. From then on the operation has Graph's id, and the expectation's goes on finding it.
+//!    call where both name one; to one that was given up only where no other is. From then on the operation has Graph's id, and the expectation's goes on finding it.
 //! 2. An expectation is met, or recovered, in the commit that ends its operation; its watches go with it.
 
 use rusqlite::{Row, params};
@@ -53,7 +53,7 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
                                      WHERE client_context = ?1 AND is_terminal = 0 AND seq IS NOT bound) \
                FROM (SELECT (SELECT x.operation FROM expectations x JOIN operations o ON o.seq = x.operation \
                              WHERE x.waits_for = ?1 AND (?2 = '' OR o.call_id IN ('', ?2)) \
-                             ORDER BY x.operation LIMIT 1) AS bound)";
+                             ORDER BY x.state DESC, x.operation LIMIT 1) AS bound)";
     let found = tx.first(sql, params![context, call_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.unwrap_or_default())
 }

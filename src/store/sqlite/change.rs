@@ -33,8 +33,10 @@ pub fn update(tx: &Tx<'_>, number: i64, version: Option<i64>, change: &Change) -
 }
 
 fn is_taken(tx: &Tx<'_>, number: i64, context: &ClientContext) -> Result<bool, Failure> {
-    let sql = "SELECT 1 FROM operations INDEXED BY operations_open_by_context \
-               WHERE client_context = ?1 AND is_terminal = 0 AND seq <> ?2 LIMIT 1";
+    // What is overdue or lost may never end: it keeps nothing from others.
+    let sql = "SELECT 1 FROM operations o INDEXED BY operations_open_by_context \
+               LEFT JOIN expectations x ON x.operation = o.seq WHERE o.client_context = ?1 AND o.is_terminal = 0 \
+               AND o.seq <> ?2 AND (x.state IS NULL OR x.state = 'waiting') LIMIT 1";
     Ok(tx.first(sql, params![context.as_str(), number], |_| Ok(()))?.is_some())
 }
 

@@ -26,6 +26,7 @@ mod open;
 mod operation;
 mod operations;
 mod own;
+mod pauses;
 mod prepare;
 mod quarantine;
 mod readers;
@@ -341,6 +342,20 @@ impl Store for SqliteStore {
 
     async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError> {
         self.writer.ask(move |tx| quarantine::end_wish(tx, id, refused)).await
+    }
+
+    async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
+        self.read(|connection, _| pauses::list(connection)).await
+    }
+
+    async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
+        let sink = sink.clone();
+        self.writer.ask(move |tx| pauses::pause(tx, &sink)).await
+    }
+
+    async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
+        let sink = sink.clone();
+        self.writer.ask(move |tx| pauses::resume(tx, &sink)).await
     }
 
     async fn sweep(&self) -> Result<u64, StoreError> {

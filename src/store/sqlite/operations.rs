@@ -62,6 +62,10 @@ impl Operations for SqliteStore {
         let horizon = self.shared.numbers.horizon();
         self.read(move |connection, _| stream::newest(connection, horizon)).await
     }
+    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        let horizon = self.shared.numbers.horizon();
+        self.read(move |connection, shared| stream::latest(connection, &shared.seal, (horizon, limit))).await
+    }
     fn page_key(&self) -> [u8; 32] {
         self.shared.seal.sub_key("pages")
     }

@@ -2,10 +2,11 @@
 //!
 //! **Invariants**
 //! 1. Who asks seldom and much does not keep waiting who asks often and little: each kind has places of its own.
-//! 2. A read of a bounded kind ends in time: SQLite itself gives it up.
+//! 2. A read of a bounded kind ends in time, and when the store is closed: SQLite itself gives it up.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -28,12 +29,14 @@ pub struct Readers {
     places: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
     at_most: Option<Duration>,
+    closing: Arc<AtomicBool>,
 }
 
 impl Readers {
     /// Readers of the database at `path`; connections are opened when they are needed.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, places: Arc::new(Semaphore::new(MAX_READERS)), idle: Arc::default(), at_most: None }
+        let places = Arc::new(Semaphore::new(MAX_READERS));
+        Self { path, places, idle: Arc::default(), at_most: None, closing: Arc::default() }
     }
 
     /// Each read takes so long at most.
@@ -63,7 +66,10 @@ impl Readers {
             let result = work(&connection);
             drop(snapshot);
             readers.idle.lock().push(connection);
-            result
+            match result {
+                Err(StoreError::Slow) if readers.closing.load(Ordering::Relaxed) => Err(StoreError::Closed),
+                result => result,
+            }
         });
         read.await.map_err(|error| StoreError::Database(format!("a read did not end: {error}")))?
     }
@@ -71,12 +77,14 @@ impl Readers {
     /// Has the connection's next read given up in time.
     fn limit(&self, connection: &mut Connection) -> rusqlite::Result<()> {
         let Some(at_most) = self.at_most else { return Ok(()) };
-        let began = Instant::now();
-        connection.progress_handler(INSTRUCTIONS, Some(move || began.elapsed() > at_most))
+        let (began, closing) = (Instant::now(), Arc::clone(&self.closing));
+        let is_over = move || began.elapsed() > at_most || closing.load(Ordering::Relaxed);
+        connection.progress_handler(INSTRUCTIONS, Some(is_over))
     }
 
     /// Closes every connection; later reads are refused.
     pub async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
         // Once all places are taken, no read is under way.
         let all = self.places.acquire_many(u32::try_from(MAX_READERS).unwrap_or(u32::MAX)).await;
         self.places.close();
@@ -94,16 +102,38 @@ mod tests {
         connection.query_row(sql, [to], |row| row.get(0)).map_err(|error| store_error(&error))
     }
 
-    #[tokio::test]
-    async fn a_read_that_takes_too_long_is_given_up_and_the_next_one_is_served() {
+    /// Readers of an empty database; the folder lives as long as they.
+    fn readers(at_most: Duration) -> (Readers, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let readers = Readers::new(path).bounded(Duration::from_millis(20));
+        (Readers::new(path).bounded(at_most), folder)
+    }
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_is_given_up_and_the_next_one_is_served() {
+        let (readers, _folder) = readers(Duration::from_millis(20));
         for _ in 0..2 * MAX_READERS {
             let endless = readers.read(|connection| count(connection, i64::MAX)).await;
             assert!(matches!(endless, Err(StoreError::Slow)), "{endless:?}");
             assert_eq!(readers.read(|connection| count(connection, 9)).await.unwrap(), 9);
         }
+    }
+
+    #[tokio::test]
+    async fn closing_does_not_wait_for_a_long_read() {
+        let (readers, _folder) = readers(Duration::MAX);
+        let (begin, began) = tokio::sync::oneshot::channel();
+        let endless = readers.read(move |connection| {
+            let _ = begin.send(());
+            count(connection, i64::MAX)
+        });
+        let close = async {
+            began.await.unwrap();
+            readers.close().await;
+        };
+        let (endless, ()) = tokio::join!(endless, close);
+        assert!(matches!(endless, Err(StoreError::Closed)), "{endless:?}");
+        assert!(matches!(readers.read(|connection| count(connection, 9)).await, Err(StoreError::Closed)));
     }
 }

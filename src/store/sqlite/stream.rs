@@ -3,7 +3,7 @@
 //! **Invariants**
 //! 1. The horizon is read before the rows are: what it covers is durable then, so that nothing is passed over.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::ids::{Numbers, event_row};
 use super::rows::event_id;
@@ -34,13 +34,34 @@ pub fn events(
     seal: &Seal,
     (stretch, limit): (Stretch, usize),
 ) -> rusqlite::Result<Vec<StreamedEvent>> {
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS}, (SELECT metadata FROM expectations WHERE operation = op_seq) \
-         FROM events WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3"
-    );
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    read(
+        connection,
+        seal,
+        ("WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3", &[stretch.after, stretch.up_to, limit]),
+    )
+}
+
+/// The last events up to a horizon, newest first.
+pub fn latest(
+    connection: &Connection,
+    seal: &Seal,
+    (horizon, limit): (i64, usize),
+) -> rusqlite::Result<Vec<StreamedEvent>> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    read(connection, seal, ("WHERE seq <= ?1 ORDER BY seq DESC LIMIT ?2", &[horizon, limit]))
+}
+
+fn read(
+    connection: &Connection,
+    seal: &Seal,
+    (filter, params): (&str, &[i64]),
+) -> rusqlite::Result<Vec<StreamedEvent>> {
+    let sql = format!(
+        "SELECT {EVENT_COLUMNS}, (SELECT metadata FROM expectations WHERE operation = op_seq) FROM events {filter}"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
-    let found = statement.query_map(params![stretch.after, stretch.up_to, limit], |row| {
+    let found = statement.query_map(params_from_iter(params), |row| {
         Ok(StreamedEvent { event: event_in(row, seal)?, metadata: row.get(N_EVENT_COLUMNS)? })
     })?;
     found.collect()

@@ -52,6 +52,7 @@ pub struct Tx<'a> {
     pub has_lookups: Cell<bool>,
     woken: RefCell<Vec<SinkName>>,
     changed: RefCell<Vec<i64>>,
+    any_watch: Cell<bool>,
     given: RefCell<Vec<Given>>,
 }
 
@@ -59,16 +60,9 @@ impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let now = shared.clock.now().as_microsecond();
-        Self {
-            shared,
-            now,
-            connection,
-            any_blocked: Cell::new(None),
-            has_lookups: Cell::new(false),
-            woken: RefCell::default(),
-            changed: RefCell::default(),
-            given: RefCell::default(),
-        }
+        let (woken, changed, given) = Default::default();
+        let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
+        Self { shared, now, connection, any_blocked, has_lookups, woken, changed, any_watch, given }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -146,6 +140,11 @@ impl<'a> Tx<'a> {
         self.changed.borrow_mut().push(operation);
     }
 
+    /// Has the watch look for the nearest deadline once this is committed.
+    pub fn watch_moved(&self) {
+        self.any_watch.set(true);
+    }
+
     /// A number for an event that is made within the transaction. It is under way until that ends.
     pub fn event_number(&self) -> i64 {
         let given = self.shared.numbers.events(1);
@@ -161,6 +160,9 @@ impl<'a> Tx<'a> {
         }
         for operation in self.changed.into_inner() {
             self.shared.changes.operation_changed(operation);
+        }
+        if self.any_watch.get() {
+            self.shared.changes.watches_moved();
         }
     }
 }

@@ -30,6 +30,7 @@ pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), 
     tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
     if let Some(at) = at {
         tx.execute("INSERT INTO watches VALUES (?1, ?2, ?3)", [at, operation, kind])?;
+        tx.watch_moved();
     }
     Ok(())
 }
@@ -47,7 +48,10 @@ pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), F
                WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.state IS NOT ?4 \
                AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
     let lost = ExpectationState::Lost.as_str();
-    tx.execute(sql, params![call_id.as_str(), at, number(Watch::Lost), lost]).map(drop)
+    if tx.execute(sql, params![call_id.as_str(), at, number(Watch::Lost), lost])? > 0 {
+        tx.watch_moved();
+    }
+    Ok(())
 }
 
 /// When the next watch is due, in microseconds.

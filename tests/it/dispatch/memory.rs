@@ -38,6 +38,7 @@ pub struct Memory {
     tokens: AtomicUsize,
     wake: Notify,
     changes: watch::Sender<u64>,
+    paused: Mutex<BTreeMap<SinkName, Timestamp>>,
     /// Makes every call fail.
     pub down: AtomicBool,
     /// Says that something is due although there is nothing to lease.
@@ -57,6 +58,7 @@ impl Memory {
             tokens: AtomicUsize::new(1),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
+            paused: Mutex::default(),
             down: AtomicBool::new(false),
             lies: AtomicBool::new(false),
             n_asked: AtomicUsize::new(0),
@@ -191,6 +193,21 @@ impl Store for Memory {
         }
         self.wake.notify_one();
         self.changed();
+        Ok(())
+    }
+
+    async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
+        Ok(self.paused.lock().clone())
+    }
+
+    async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
+        self.check()?;
+        Ok(*self.paused.lock().entry(sink.clone()).or_insert(self.clock.now()))
+    }
+
+    async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
+        self.check()?;
+        self.paused.lock().remove(sink);
         Ok(())
     }
 

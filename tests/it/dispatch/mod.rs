@@ -10,11 +10,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
-use reelhook::dispatch::Dispatcher;
+use reelhook::dispatch::{Dispatcher, Pauses};
 use reelhook::domain::{DeliveryId, SinkName};
 use reelhook::sinks::DeliveryError;
 use reelhook::telemetry::Metrics;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ struct House {
     store: Arc<Memory>,
     settings: SinkDispatch,
     metrics: Arc<Metrics>,
+    pauses: OnceCell<Arc<Pauses>>,
 }
 
 impl House {
@@ -37,13 +38,14 @@ impl House {
     fn at(clock: Clock) -> Self {
         let retry = vec![Duration::ZERO; 3];
         let settings = SinkDispatch { concurrency: 4, retry, ..dispatch() };
-        Self { store: Arc::new(Memory::new(&clock)), clock, settings, metrics: Arc::new(Metrics::new()) }
+        let (store, metrics) = (Arc::new(Memory::new(&clock)), Arc::new(Metrics::new()));
+        Self { store, clock, settings, metrics, pauses: OnceCell::new() }
     }
 
     /// Opens the queue, then dispatches to `sink` until `story` ends.
     async fn run(&self, sink: &Arc<Recording>, story: impl AsyncFnOnce(&CancellationToken)) {
         let cancel = CancellationToken::new();
-        let dispatcher = self.dispatcher(sink);
+        let dispatcher = self.dispatcher(sink).await;
         let story = async {
             story(&cancel).await;
             cancel.cancel();
@@ -51,10 +53,17 @@ impl House {
         tokio::join!(dispatcher.run(cancel.clone()), story);
     }
 
-    fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
-        let store = Arc::clone(&self.store);
+    async fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
+        let store = (Arc::clone(&self.store) as _, self.pauses().await);
         let telling = (Arc::clone(&self.metrics), self.clock.clone());
         Dispatcher::new((SinkName::new("crm"), Arc::clone(sink) as _), self.settings.clone(), store, telling)
+    }
+
+    /// The same ones until the next house is built: what is durable is the store's.
+    async fn pauses(&self) -> Arc<Pauses> {
+        Arc::clone(
+            self.pauses.get_or_init(async || Arc::new(Pauses::load(Arc::clone(&self.store) as _).await.unwrap())).await,
+        )
     }
 
     fn add(&self, ids: std::ops::Range<u128>) {
@@ -259,6 +268,93 @@ async fn a_pause_holds_the_whole_sink_and_the_longest_counts() {
     assert!(others.clone().count() == 3 && others.clone().all(|it| it.at - first >= Duration::from_millis(1400)));
 }
 
+/// A sink whose attempts wait for a place at the gate.
+fn gated() -> (Arc<Semaphore>, Arc<Recording>) {
+    let gate = Arc::new(Semaphore::new(0));
+    let opened = Arc::clone(&gate);
+    let sink = Recording::new(move |_| {
+        let gate = Arc::clone(&opened);
+        async move {
+            gate.acquire().await.unwrap().forget();
+            Ok(())
+        }
+    });
+    (gate, Arc::new(sink))
+}
+
+fn is_open(state: &State) -> bool {
+    matches!(state, State::Open { .. })
+}
+
+#[tokio::test]
+async fn an_operators_pause_lets_the_attempt_under_way_end_and_hands_the_others_back() {
+    let mut house = House::new();
+    house.settings.concurrency = 1;
+    house.settings.queue = 3;
+    let crm = SinkName::new("crm");
+    let (gate, sink) = gated();
+    let pauses = house.pauses().await;
+    house
+        .run(&sink, async |_| {
+            house.add(0..9);
+            while sink.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            assert!(pauses.pause(&crm).await.unwrap());
+            house.store.until(|| (0..9).filter(|n| is_open(&house.store.state(id(*n)))).count() == 8).await;
+            house.add(9..12);
+            gate.add_permits(100);
+            house.store.until(|| (0..12).filter(|n| is_open(&house.store.state(id(*n)))).count() == 11).await;
+            let n_asked = house.store.n_asked.load(Ordering::SeqCst);
+            assert!(house.metrics.render(house.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 1"));
+            // Nobody wakes it but the resumption: a lease taken meanwhile would be asked for.
+            house.store.until_all(|state| !matches!(state, State::Leased { .. })).await;
+            assert_eq!((sink.seen().len(), house.store.n_asked.load(Ordering::SeqCst)), (1, n_asked));
+            assert!(pauses.resume(&crm).await.unwrap());
+            house.store.until_all(|state| *state == State::Delivered).await;
+            assert!(house.metrics.render(house.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 0"));
+        })
+        .await;
+    let attempts: Vec<u32> = sink.seen().iter().map(|seen| seen.attempt).collect();
+    assert_eq!(attempts, [1; 12], "each once, and what was handed back counts as no attempt");
+}
+
+#[tokio::test]
+async fn a_pause_is_durable_before_it_holds() {
+    let house = House::new();
+    let (crm, pauses) = (SinkName::new("crm"), house.pauses().await);
+    house.store.down.store(true, Ordering::SeqCst);
+    assert!(pauses.pause(&crm).await.is_err());
+    assert!(!pauses.is_paused(&crm));
+    house.store.down.store(false, Ordering::SeqCst);
+    assert!(pauses.pause(&crm).await.unwrap());
+    assert!(!pauses.pause(&crm).await.unwrap(), "it was before");
+    house.store.down.store(true, Ordering::SeqCst);
+    assert!(pauses.resume(&crm).await.is_err());
+    assert!(pauses.is_paused(&crm));
+}
+
+#[tokio::test]
+async fn a_sink_that_was_paused_when_the_last_process_ended_still_is() {
+    let house = House::new();
+    let crm = SinkName::new("crm");
+    house.pauses().await.pause(&crm).await.unwrap();
+    let later = House { pauses: OnceCell::new(), ..house };
+    let sink = Arc::new(sink(|_, _| Ok(())));
+    later.add(0..1);
+    later
+        .run(&sink, async |_| {
+            later.add(1..2);
+            while !later.metrics.render(later.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 1") {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!((sink.seen().len(), later.store.n_asked.load(Ordering::SeqCst)), (0, 0));
+            later.pauses().await.resume(&crm).await.unwrap();
+            later.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn a_stop_hands_back_what_was_not_attempted_and_finishes_what_was() {
     let mut house = House::new();
@@ -360,7 +456,7 @@ async fn a_store_that_fails_or_contradicts_itself_is_not_asked_in_a_loop() {
         house.store.lies.store(lies, Ordering::SeqCst);
         let sink = Arc::new(sink(|_, _| Ok(())));
         let cancel = CancellationToken::new();
-        let run = house.dispatcher(&sink).run(cancel);
+        let run = house.dispatcher(&sink).await.run(cancel);
         drop(tokio::time::timeout(Duration::from_millis(1600), run).await);
         let n_asked = house.store.n_asked.load(Ordering::SeqCst);
         assert!((1..=10).contains(&n_asked), "{n_asked}");

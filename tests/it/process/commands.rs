@@ -164,12 +164,25 @@ fn a_simulator_without_a_receiver_says_so() {
 #[test]
 fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     let folder = tempfile::tempdir().unwrap();
-    let said = Said::from(reelhook().args(["demo", "--duration", "3s"]).env("TMPDIR", folder.path()).output().unwrap());
+    let said = Said::from(reelhook().args(["demo", "--duration", "8s"]).env("TMPDIR", folder.path()).output().unwrap());
     assert_eq!(said.code, Some(0), "{said:?}");
     let n_posts = said.out.lines().filter(|line| line.contains("  POST /graph/")).count();
     let n_deliveries = said.out.lines().filter(|line| line.contains("  -> ")).count();
     assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
     assert!(said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still open."), "{}", said.out);
+    let (first, _) = said.out.split_once('\n').unwrap();
+    assert!(first.starts_with("reelhook demo: look at http://127.0.0.1:") && first.ends_with('/'), "{first}");
+    for shown in [
+        "crm                    recordOperation.completed  support-2001  (route expectation)",
+        "crm                    recordOperation.failed  support-1002",
+        "recordOperation.overdue  support-2004",
+        "recordOperation.lost  support-2003",
+        "recordOperation.overdue  support-2002",
+        "recordOperation.recovered  support-2002",
+        "crm                    refuses recordOperation.completed  support-2005",
+    ] {
+        assert_eq!(said.out.matches(shown).count(), 1, "{shown}: {}", said.out);
+    }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 

@@ -40,6 +40,7 @@ macro_rules! suite {
             replayed_dead_letters_of_one_operation_keep_their_order,
             only_the_dead_letters_asked_for_are_replayed,
             what_matched_nothing_is_kept_and_can_be_routed_again,
+            pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
             a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
             a_token_stays_while_a_delivery_waits,
             retention_removes_what_is_settled_and_old,
@@ -51,6 +52,7 @@ macro_rules! suite {
             a_wish_is_found_once_and_ended,
             below_the_reserve_nothing_is_accepted_but_all_is_drained,
             backlogs_are_counted_by_sink,
+            a_paused_sink_is_written_down_until_it_is_resumed,
             a_closed_store_says_so,
             ids_that_were_never_given_name_nothing,
             pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
@@ -635,6 +637,20 @@ pub async fn backlogs_are_counted_by_sink(test: TestStore) {
     assert_eq!((archive.n_open, archive.n_dead, archive.oldest_at), (3, 0, Some(began)));
     let crm = &backlog[&name("crm")];
     assert_eq!((crm.n_open, crm.n_dead, crm.oldest_at), (0, 1, None));
+}
+
+pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestStore) {
+    let since = test.store.pause_sink(&name("crm")).await.unwrap();
+    test.clock.advance(SignedDuration::from_secs(60));
+    assert_eq!(test.store.pause_sink(&name("crm")).await.unwrap(), since, "it was paused before");
+    test.store.pause_sink(&name("archive")).await.unwrap();
+    test.reopen(|_| {}).await;
+    let paused = test.store.paused_sinks().await.unwrap();
+    assert_eq!(paused, [(name("archive"), test.clock.now()), (name("crm"), since)].into());
+    test.store.resume_sink(&name("crm")).await.unwrap();
+    test.store.resume_sink(&name("never paused")).await.unwrap();
+    test.reopen(|_| {}).await;
+    assert_eq!(test.store.paused_sinks().await.unwrap().into_keys().collect::<Vec<_>>(), [name("archive")]);
 }
 
 pub async fn a_closed_store_says_so(test: TestStore) {

@@ -22,6 +22,7 @@ macro_rules! suite {
             concurrent_announcements_of_one_operation_are_one,
             what_was_missing_is_added_and_what_was_there_stays,
             another_call_with_the_client_context_is_refused_unless_allowed,
+            what_was_given_up_keeps_its_client_context_from_nobody,
             graphs_id_that_is_announced_later_binds,
             what_graph_told_first_is_joined,
             an_operation_that_ended_long_ago_is_not_joined,
@@ -33,6 +34,7 @@ macro_rules! suite {
             a_raised_event_tells_what_is_known,
             deadlines_are_due_in_their_order_and_survive_a_restart,
             a_deadline_that_moved_is_not_raised_at_its_old_time,
+            a_deadline_that_is_set_or_moved_wakes_the_watch,
             an_operation_that_ended_in_time_is_met,
             what_ended_between_due_and_raise_is_not_raised,
             what_was_removed_between_due_and_raise_is_not_raised,
@@ -47,6 +49,7 @@ macro_rules! suite {
             an_operation_with_open_deliveries_is_removed_by_force_alone,
             a_removed_expectation_binds_nothing,
             the_number_of_a_removed_operation_is_not_given_again,
+            a_stream_goes_on_after_its_last_event_was_removed,
             retention_keeps_what_a_client_waits_for,
             an_expectation_that_was_given_up_goes_with_its_event,
             whoever_waits_is_told_of_every_change,
@@ -354,6 +357,25 @@ pub async fn another_call_with_the_client_context_is_refused_unless_allowed(test
     create(&test, of_call("shared", "c")).await;
 }
 
+pub async fn what_was_given_up_keeps_its_client_context_from_nobody(test: TestStore) {
+    let expected_by = Some(test.clock.now() + MINUTE);
+    let first = create(&test, NewOperation { expected_by, ..of_call("every-call", "a") }).await;
+    test.pass(MINUTE);
+    let due = due_one(&test).await;
+    assert!(raise(&test, due, &[]).await);
+    assert_eq!(same(&test, of_call("every-call", "a")).await.number, first.number);
+    let second = create(&test, new("every-call")).await;
+    assert_eq!(same(&test, new("every-call")).await.number, second.number);
+    test.accept(vec![recording("1").context("every-call").call(None).to(&[])]).await;
+    assert_eq!(get(&test, "1").await.unwrap().number, second.number, "what still waits is bound first");
+    test.accept(vec![recording("2").context("every-call").call(None).to(&[])]).await;
+    assert_eq!(get(&test, "2").await.unwrap().number, first.number);
+    assert_eq!(state(&test, "2").await, Some(ExpectationState::Recovered));
+    let renamed = create(&test, new("another")).await;
+    let done = test.operations.update(renamed.number, None, to_context("every-call")).await.unwrap();
+    assert!(matches!(done, Updated::Done(_)));
+}
+
 pub async fn graphs_id_that_is_announced_later_binds(test: TestStore) {
     let made = create(&test, of_call("support-1", "call")).await;
     let answer = NewOperation { id: GraphId::new("1"), status: RUNNING, ..of_call("support-1", "call") };
@@ -530,6 +552,21 @@ pub async fn a_deadline_that_moved_is_not_raised_at_its_old_time(test: TestStore
     test.pass(DAY);
     assert!(due(&test).await.is_empty());
     assert_eq!(state(&test, &made.id).await, Some(ExpectationState::Waiting));
+}
+
+pub async fn a_deadline_that_is_set_or_moved_wakes_the_watch(test: TestStore) {
+    let changes = test.operations.changes();
+    let is_woken =
+        async || tokio::time::timeout(std::time::Duration::from_secs(20), changes.of_watches()).await.is_ok();
+    let made = create_due_in(&test, "support-1", MINUTE).await;
+    assert!(is_woken().await, "announced");
+    let nearer = Change { expected_by: Some(Some(test.clock.now())), ..Change::default() };
+    test.operations.update(made.number, None, nearer).await.unwrap();
+    assert!(is_woken().await, "moved");
+    test.accept(vec![recording("1").call(Some("call")).status(RUNNING).to(&["crm"])]).await;
+    assert!(futures_util::FutureExt::now_or_never(changes.of_watches()).is_none(), "a notification moves no deadline");
+    end_call(&test, "call").await;
+    assert!(is_woken().await, "its call ended");
 }
 
 pub async fn an_operation_that_ended_in_time_is_met(test: TestStore) {
@@ -745,6 +782,19 @@ pub async fn the_number_of_a_removed_operation_is_not_given_again(mut test: Test
             test.reopen(|_| {}).await;
         }
     }
+}
+
+pub async fn a_stream_goes_on_after_its_last_event_was_removed(mut test: TestStore) {
+    test.accept(vec![recording("1").to(&[])]).await;
+    let last = test.operations.newest_event().await.unwrap();
+    let number = get(&test, "1").await.unwrap().number;
+    assert_eq!(test.operations.delete(number, None, false).await.unwrap(), Deleted::Done);
+    assert!(test.operations.newest_event().await.unwrap().is_none());
+    test.reopen(|_| {}).await;
+    test.accept(vec![recording("2").to(&[])]).await;
+    let streamed = test.operations.stream(last, 10).await.unwrap();
+    assert_eq!(streamed.len(), 1);
+    assert_ne!(Some(streamed[0].event.id), last);
 }
 
 // Retention.

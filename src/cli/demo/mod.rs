@@ -1,4 +1,7 @@
-//! `reelhook demo`: the whole of reelhook and a simulated Microsoft Graph in one process, to be watched.
+//! `reelhook demo`: the whole of reelhook, a simulated Microsoft Graph and a bot in one process, to be watched.
+
+mod setting;
+mod story;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,27 +10,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use async_trait::async_trait;
 use jiff::SignedDuration;
 
+use self::setting::{APP_ID, CERTIFICATE, CLIENT_STATE, TENANT};
+use self::story::Story;
 use super::print::say;
-use super::text;
-use crate::app::{App, BuiltSinks};
+use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{self, Config};
-use crate::domain::Delivery;
+use crate::simulator::client::Post;
 use crate::simulator::payload::{Recording, Seed};
 use crate::simulator::scenario::{self, Channels, Part, Step};
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
-use crate::sinks::{DeliveryError, Sink};
 use crate::telemetry;
 
-const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
-const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
-const CLIENT_STATE: &str = "the secret of the demo's subscriptions";
-const CERTIFICATE: &str = "demo-certificate";
-/// Between two recordings, once the scenario is played.
-const PACE: Duration = Duration::from_secs(2);
+/// What goes wrong on purpose is printed where it happens; what else goes wrong is logged.
+const LOGGED: &str = "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off";
+/// Once the scenario is played: between two notifications of the recordings that go on.
+const PACE: Duration = Duration::from_secs(1);
 /// How long the last deliveries are waited for.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
@@ -48,46 +47,17 @@ pub struct Args {
     seed: u64,
 }
 
-/// Prints what it is given, a line each.
-struct Printer {
-    n_delivered: Arc<AtomicU64>,
-}
-
-#[async_trait]
-impl Sink for Printer {
-    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let event = &delivery.event;
-        let context = event
-            .client_context
-            .as_ref()
-            .map_or_else(String::new, |context| format!("  clientContext {}", text::safe(context.as_str(), 48)));
-        self.n_delivered.fetch_add(1, Ordering::Relaxed);
-        say!(
-            "{}  -> {:<22} {}{context}  (route {})",
-            now(),
-            delivery.sink.as_str(),
-            text::safe(&event.kind, 60),
-            delivery.route
-        );
-        Ok(())
-    }
-
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
-    }
-}
-
 /// Runs until Ctrl-C or for the given time. Exit code 1 where an answer was not as it should be.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    telemetry::log::start("warn", false).map_err(anyhow::Error::msg)?;
+    telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
     let folder = tempfile::Builder::new().prefix("reelhook-demo-").tempdir().context("no temporary folder")?;
     let identity = Identity::new(Clock::system())?;
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);
     let certificate = Certificate::in_file(CERTIFICATE, &folder.path().join("key.pem"))?;
-    let config = config(folder.path(), &provider)?;
+    let config = setting::config(folder.path(), &provider)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
-    let app = App::start(config.clone(), printers(&config, &n_delivered), Clock::system()).await?;
+    let app = App::start(config.clone(), setting::printers(&config, &n_delivered), Clock::system()).await?;
     let graph = Graph {
         client: Client::new(&format!("http://{}", app.public))?,
         identity: provider.identity().clone(),
@@ -101,7 +71,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let until = args.duration.map(|it| Duration::try_from(it).unwrap_or_default());
     let mut tally = Tally::default();
     tokio::select! {
-        played = play(&graph, args.seed, &mut tally) => played?,
+        played = play(&app, &graph, args.seed, &mut tally) => played?,
         () = over(until) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
@@ -139,25 +109,46 @@ impl Tally {
             say!("{}  NOT AS EXPECTED: {fault}", now());
         }
     }
+
+    async fn send(&mut self, graph: &Graph, what: &str, post: Post) {
+        let path = post.path.clone();
+        self.tell(&Step::new((Part::Recordings, what), path, graph.send(post).await));
+    }
 }
 
-/// The scenario once, then recordings for ever.
-async fn play(graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
+/// The scenario once, the bot's story, and recordings for ever.
+async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
     scenario::play(graph, (&Part::ALL, channels), seed, |step| tally.tell(step)).await?;
-    say!("{}  that was everything Graph can say; from now on a recording every two seconds", now());
     let mut seed = Seed::new(seed.wrapping_add(1));
-    for number in 1_u64.. {
-        let context = format!("{}-{number}", if number % 3 == 0 { "sales" } else { "support" });
-        let recording = Recording::new(&mut seed).client_context(context);
-        for (what, item) in
-            [("recording is running", recording.running()), ("recording completed", recording.completed())]
-        {
-            tokio::time::sleep(PACE / 2).await;
-            let post = graph.calls(&[item])?;
-            let path = post.path.clone();
-            tally.tell(&Step::new((Part::Recordings, what), path, graph.send(post).await));
+    let story = Story::new(&mut seed);
+    say!("{}  that was everything Graph can say; now a bot announces what it will record", now());
+    announce(app, &story).await?;
+    let mut recording = Recording::new(&mut seed);
+    for second in 0_u64.. {
+        for (what, post) in story.posts(graph, second)? {
+            tally.send(graph, what, post).await;
         }
+        tokio::time::sleep(PACE).await;
+        let (what, item) = if second.is_multiple_of(2) {
+            let team = if second.is_multiple_of(6) { "sales" } else { "support" };
+            recording = Recording::new(&mut seed).client_context(format!("{team}-{}", second / 2 + 1));
+            ("recording is running", recording.running())
+        } else {
+            ("recording completed", recording.completed())
+        };
+        tally.send(graph, what, graph.calls(&[item])?).await;
+    }
+    Ok(())
+}
+
+/// What a bot says to the admin listener before it records.
+async fn announce(app: &App, story: &Story) -> anyhow::Result<()> {
+    let bot = Client::new(&format!("http://{}", app.admin))?;
+    for (what, post) in story.announced() {
+        let answer = bot.send(post).await?;
+        anyhow::ensure!(answer.status == 201, "{what}: found the answer {}, expected 201", answer.status);
+        say!("{}  expected: {what}", now());
     }
     Ok(())
 }
@@ -182,60 +173,16 @@ async fn waiting(app: &App) -> u64 {
 }
 
 fn greet(app: &App, folder: &Path) {
-    say!("reelhook demo: a server and a simulated Microsoft Graph in one process");
+    say!("reelhook demo: look at http://{}/", app.admin);
+    say!("  a server, a simulated Microsoft Graph and a bot in one process. Within half a minute the console shows");
+    say!("  recordings that completed and that failed, one that is overdue, one that is lost, one that came late");
+    say!("  (recovered), a dead letter, one in the quarantine, and what no route wants");
     say!("  Graph posts to    http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
-    say!("  operators look at http://{}/metrics, /readyz", app.admin);
+    say!("  the API is at     http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
     say!("  the store is      {} (removed at the end)", folder.join("reelhook.db").display());
     say!("  every bearer token, validation token and encrypted content is real and is checked; Ctrl-C ends it\n");
 }
 
 fn now() -> String {
     Clock::system().now().strftime("%H:%M:%S%.3f").to_string()
-}
-
-fn printers(config: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
-    let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
-    config.sinks.iter().map(|sink| (sink.name.clone(), Arc::clone(&printer))).collect()
-}
-
-fn config(folder: &Path, provider: &Provider) -> anyhow::Result<Config> {
-    let folder = folder.display();
-    let (calls, subscriptions) = (provider.calls_configuration(), provider.subscriptions_configuration());
-    let text = format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[admin]
-listen = "127.0.0.1:0"
-[store]
-path = "{folder}/reelhook.db"
-disk_reserve = "1MiB"
-[calls]
-app_ids = ["{APP_ID}"]
-openid_configuration = "{calls}"
-[subscriptions]
-app_ids = ["{APP_ID}"]
-openid_configuration = "{subscriptions}"
-client_states = [{{ env = "REELHOOK_DEMO_CLIENT_STATE" }}]
-[[subscriptions.certificates]]
-id = "{CERTIFICATE}"
-private_key = {{ file = "{folder}/key.pem" }}
-[sinks.crm]
-kind = "stdout"
-[sinks.archive]
-kind = "stdout"
-[[routes]]
-name = "support"
-client_context = {{ prefix = "support-" }}
-sinks = ["crm", "archive"]
-[[routes]]
-name = "rest"
-sinks = ["archive"]
-"#
-    );
-    let variables = [("REELHOOK_DEMO_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
-    match config::parse(&text, variables.into_iter()) {
-        Ok(loaded) => Ok(loaded.config),
-        Err(mistakes) => anyhow::bail!("the demo's own config has mistakes:\n{mistakes}"),
-    }
 }

@@ -1,0 +1,106 @@
+//! Where the demo plays: its config, and sinks that print what they get.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+
+use super::{now, story};
+use crate::app::BuiltSinks;
+use crate::cli::print::say;
+use crate::cli::text;
+use crate::config::{self, Config};
+use crate::domain::{ClientContext, Delivery};
+use crate::simulator::Provider;
+use crate::sinks::{DeliveryError, Sink};
+
+pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
+pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
+pub const CLIENT_STATE: &str = "the secret of the demo's subscriptions";
+pub const CERTIFICATE: &str = "demo-certificate";
+
+/// Prints what it is given, a line each. One it refuses.
+struct Printer {
+    n_delivered: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Sink for Printer {
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        let event = &delivery.event;
+        let context = event.client_context.as_ref().map_or("", ClientContext::as_str);
+        let shown = if context.is_empty() { String::new() } else { format!("  {}", text::safe(context, 48)) };
+        let (sink, kind, route) = (delivery.sink.as_str(), text::safe(&event.kind, 60), &delivery.route);
+        if context == story::REFUSED && sink == "crm" {
+            say!("{}  -> {sink:<22} refuses {kind}{shown}: it will be a dead letter", now());
+            return Err(DeliveryError::Reject { reason: "the CRM knows no such case (410 Gone)".into() });
+        }
+        self.n_delivered.fetch_add(1, Ordering::Relaxed);
+        say!("{}  -> {sink:<22} {kind}{shown}  (route {route})", now());
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
+}
+
+/// A printer for each sink.
+pub fn printers(config: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
+    let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
+    config.sinks.iter().map(|sink| (sink.name.clone(), Arc::clone(&printer))).collect()
+}
+
+/// The demo's config, in a folder of its own. Nobody waits half a minute for what is lost.
+///
+/// # Errors
+/// It has a mistake.
+pub fn config(folder: &Path, provider: &Provider) -> anyhow::Result<Config> {
+    let folder = folder.display();
+    let (calls, subscriptions) = (provider.calls_configuration(), provider.subscriptions_configuration());
+    let text = format!(
+        r#"
+[server]
+listen = "127.0.0.1:0"
+[admin]
+listen = "127.0.0.1:0"
+[store]
+path = "{folder}/reelhook.db"
+disk_reserve = "1MiB"
+[expectations]
+lost_after = "2s"
+[calls]
+app_ids = ["{APP_ID}"]
+openid_configuration = "{calls}"
+[subscriptions]
+app_ids = ["{APP_ID}"]
+openid_configuration = "{subscriptions}"
+client_states = [{{ env = "REELHOOK_DEMO_CLIENT_STATE" }}]
+[[subscriptions.certificates]]
+id = "{CERTIFICATE}"
+private_key = {{ file = "{folder}/key.pem" }}
+[sinks.crm]
+kind = "stdout"
+[sinks.archive]
+kind = "stdout"
+[[routes]]
+name = "support"
+client_context = {{ prefix = "support-" }}
+sinks = ["crm", "archive"]
+[[routes]]
+name = "named"
+client_context = {{ regex = "(?<team>sales|dialect)-.*" }}
+sinks = ["archive"]
+[[routes]]
+name = "rest"
+resource_type = ["call", "participant", "playPromptOperation", "chatMessage", "subscription", "unknown"]
+sinks = ["archive"]
+"#
+    );
+    let variables = [("REELHOOK_DEMO_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
+    match config::parse(&text, variables.into_iter()) {
+        Ok(loaded) => Ok(loaded.config),
+        Err(mistakes) => anyhow::bail!("the demo's own config has mistakes:\n{mistakes}"),
+    }
+}

@@ -1,0 +1,289 @@
+//! *Configuration*: what the server runs with, each key with its value, defaults included.
+//!
+//! **Invariants**
+//! 1. No secret is shown, nor a part of one: a secret is set or not set. What a sink's table holds is shown only where it
+//!    cannot be one: of addresses the host, of headers the names.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use toml::Value;
+use url::Url;
+
+use super::gate::Desk;
+use super::page::{Frame, show};
+use super::problem::Problem;
+use crate::config::{self, ClientContextMatch, Config, Scope, SinkDispatch, Subscriptions};
+use crate::sinks::KINDS;
+
+const SET: &str = "set";
+const NOT_SET: &str = "not set";
+
+#[derive(Template)]
+#[template(path = "configuration.html")]
+struct Page {
+    frame: Frame,
+    sections: Vec<Section>,
+}
+
+struct Section {
+    name: String,
+    rows: Vec<(String, String)>,
+}
+
+/// The route of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/configuration", web::get().to(page));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let page = Page { frame: visitor.frame("configuration"), sections: sections(&desk.console.config) };
+    show(&request, &visitor, &page)
+}
+
+fn sections(config: &Config) -> Vec<Section> {
+    let mut sections = vec![server(config), admin(config), store(config), calls(config)];
+    sections.push(config.subscriptions.as_ref().map_or_else(
+        || section("[subscriptions]", vec![row("subscriptions", NOT_SET)]),
+        |subscriptions| section("[subscriptions]", of_subscriptions(subscriptions)),
+    ));
+    let within = config.expectations.default_within.map_or_else(|| "not set: never overdue".to_owned(), duration);
+    let lost_after = duration(config.expectations.lost_after);
+    sections.push(section("[expectations]", vec![row("lost_after", lost_after), row("default_within", within)]));
+    sections.push(section("[dispatch]", dispatch(&config.dispatch.defaults)));
+    sections.extend(config.sinks.iter().map(|it| section(&format!("[sinks.{}]", it.name), sink(it))));
+    sections.extend(config.routes.iter().map(route));
+    sections.push(section(
+        "[log]",
+        vec![row("filter", &config.log.filter), row("format", format!("{:?}", config.log.format).to_lowercase())],
+    ));
+    sections
+}
+
+fn section(name: &str, rows: Vec<(String, String)>) -> Section {
+    Section { name: name.to_owned(), rows }
+}
+
+fn row(key: &str, value: impl Display) -> (String, String) {
+    (key.to_owned(), value.to_string())
+}
+
+fn list<T: Display>(values: &[T], empty: &str) -> String {
+    match values {
+        [] => empty.to_owned(),
+        values => values.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A duration as the config spells it, exactly.
+fn duration(value: Duration) -> String {
+    in_units(value.as_millis(), &[(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")], "0s")
+}
+
+/// A size as the config spells it, exactly.
+fn bytes(n: u64) -> String {
+    in_units(n.into(), &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")], "0B")
+}
+
+fn in_units(n: u128, units: &[(u128, &str)], none: &str) -> String {
+    let fits = units.iter().find(|(unit, _)| n > 0 && n.is_multiple_of(*unit));
+    fits.map_or_else(|| none.to_owned(), |(unit, name)| format!("{}{name}", n / unit))
+}
+
+fn server(config: &Config) -> Section {
+    let it = &config.server;
+    section(
+        "[server]",
+        vec![
+            row("listen", it.listen),
+            row("workers", it.workers),
+            row("max_body", bytes(it.max_body_bytes as u64)),
+            row("max_items", it.max_items),
+            row("body_timeout", duration(it.body_timeout)),
+            row("answer_timeout", duration(it.answer_timeout)),
+            row("max_connections", it.max_connections),
+            row("max_inflight", bytes(it.max_inflight_bytes as u64)),
+            row("handshakes_per_minute", it.handshakes_per_minute),
+            row("shutdown_delay", duration(it.shutdown_delay)),
+            row("shutdown_grace", duration(it.shutdown_grace)),
+        ],
+    )
+}
+
+fn admin(config: &Config) -> Section {
+    let mut rows = vec![row("listen", config.admin.listen)];
+    if config.admin.tokens.is_empty() {
+        rows.push(row("tokens", "none: loopback only, without a login"));
+    }
+    for token in &config.admin.tokens {
+        let scopes: Vec<String> = token.scopes.iter().map(|scope| format!("{scope:?}").to_lowercase()).collect();
+        rows.push(row(&format!("tokens.{}.sha256", token.name), SET));
+        rows.push(row(&format!("tokens.{}.scopes", token.name), list(&scopes, "none")));
+    }
+    section("[admin]", rows)
+}
+
+fn store(config: &Config) -> Section {
+    let it = &config.store;
+    let key = if it.encryption_key.is_some() { SET } else { "not set: generated once, beside the store" };
+    section(
+        "[store]",
+        vec![
+            row("path", it.path.display()),
+            row("encryption_key", key),
+            row("deduplicate", duration(it.deduplicate)),
+            row("token_retention", duration(it.token_retention)),
+            row("retention", duration(it.retention)),
+            row("disk_reserve", bytes(it.disk_reserve_bytes)),
+            row("quarantine_max_entries", it.quarantine_max_entries),
+            row("quarantine_max_bytes", bytes(it.quarantine_max_bytes)),
+        ],
+    )
+}
+
+fn calls(config: &Config) -> Section {
+    let Some(it) = &config.calls else { return section("[calls]", vec![row("calls", NOT_SET)]) };
+    section(
+        "[calls]",
+        vec![
+            row("path", &it.path),
+            row("app_ids", list(&it.app_ids, "none")),
+            row("tenants", list(&it.tenants, "any")),
+            row("issuers", list(&it.issuers, "Microsoft's")),
+            row("openid_configuration", &it.openid_configuration),
+        ],
+    )
+}
+
+fn of_subscriptions(it: &Subscriptions) -> Vec<(String, String)> {
+    let mut rows = vec![
+        row("path", &it.path),
+        row("lifecycle_path", &it.lifecycle_path),
+        row("app_ids", list(&it.app_ids, "none")),
+        row("tenants", list(&it.tenants, "any")),
+        row("openid_configuration", &it.openid_configuration),
+        row("issuers", list(&it.issuers, "Microsoft's")),
+        row("publisher", &it.publisher),
+        row("client_states", secrets(it.client_states.len())),
+        row("max_pending_decryptions", it.max_pending_decryptions),
+    ];
+    for certificate in &it.certificates {
+        rows.push(row(&format!("certificates.{}.private_key", certificate.id), SET));
+        let thumbprint = certificate.thumbprint.as_deref().unwrap_or(NOT_SET);
+        rows.push(row(&format!("certificates.{}.thumbprint", certificate.id), thumbprint));
+    }
+    rows
+}
+
+fn secrets(n: usize) -> String {
+    match n {
+        0 => NOT_SET.to_owned(),
+        1 => SET.to_owned(),
+        n => format!("{n} set"),
+    }
+}
+
+fn dispatch(it: &SinkDispatch) -> Vec<(String, String)> {
+    let retry: Vec<String> = it.retry.iter().map(|wait| duration(*wait)).collect();
+    vec![
+        row("concurrency", it.concurrency),
+        row("timeout", duration(it.timeout)),
+        row("queue", it.queue),
+        row("retry", list(&retry, "none")),
+        row("jitter", it.jitter),
+        row("max_retry_after", duration(it.max_retry_after)),
+    ]
+}
+
+/// A sink's keys and values.
+pub fn sink(it: &config::Sink) -> Vec<(String, String)> {
+    let mut rows = vec![row("kind", &it.kind)];
+    let keys = KINDS.iter().find(|kind| kind.name == it.kind).map(|kind| kind.keys()).unwrap_or_default();
+    for key in keys.iter().filter(|key| !it.table.contains_key(**key)) {
+        rows.push(row(key, NOT_SET));
+    }
+    rows.extend(it.table.iter().map(|(key, value)| row(key, shown(key, value))));
+    rows.extend(dispatch(&it.dispatch));
+    rows
+}
+
+/// A value of a sink's table, where it cannot be a secret.
+fn shown(key: &str, value: &Value) -> String {
+    match value {
+        Value::Table(table) if is_secret(table) => SET.to_owned(),
+        Value::Table(table) if key == "headers" => list(&table.keys().collect::<Vec<_>>(), "none"),
+        Value::Table(table) => {
+            let pairs = table.iter().map(|(key, value)| format!("{key} = {}", shown(key, value)));
+            list(&pairs.collect::<Vec<_>>(), "none")
+        }
+        Value::Array(values) => list(&values.iter().map(|value| shown(key, value)).collect::<Vec<_>>(), "none"),
+        Value::String(text) => match Url::parse(text) {
+            Ok(url) => format!("{}://{}/…", url.scheme(), url.host_str().unwrap_or_default()),
+            Err(_text) => text.clone(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// `{ file = ".." }` or `{ env = ".." }`
+fn is_secret(table: &toml::Table) -> bool {
+    table.len() == 1 && (table.contains_key("file") || table.contains_key("env"))
+}
+
+fn route(it: &config::Route) -> Section {
+    let context = it.client_context.as_ref().map(|it| match it {
+        ClientContextMatch::Exact(texts) => list(texts, "none"),
+        ClientContextMatch::Prefix(text) => format!("begins with {text}"),
+        ClientContextMatch::Glob(text) => format!("glob {text}"),
+        ClientContextMatch::Regex(text) => format!("regular expression {text}"),
+        ClientContextMatch::Json { pointer, equals } => format!("JSON {pointer} = {equals}"),
+    });
+    let statuses: Vec<&str> = it.status.iter().map(|status| status.as_str()).collect();
+    section(
+        &format!("[[routes]] {}", it.name),
+        vec![
+            row("client_context", context.unwrap_or_else(|| "any".into())),
+            row("status", list(&statuses, "any")),
+            row("tenant", list(&it.tenant, "any")),
+            row("resource_type", list(&it.resource_type, "any")),
+            row("sinks", list(&it.sinks, "none")),
+            row("continue", it.continues),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_told_exactly_and_as_the_config_spells_them() {
+        assert_eq!(duration(Duration::from_millis(2500)), "2500ms");
+        assert_eq!(duration(Duration::from_secs(86_400 * 30)), "30d");
+        assert_eq!(duration(Duration::ZERO), "0s");
+        assert_eq!(bytes(1 << 20), "1MiB");
+        assert_eq!(bytes((1 << 20) + 1), "1048577B");
+    }
+
+    #[test]
+    fn nothing_that_may_be_a_secret_is_shown() {
+        let table: toml::Table = toml::from_str(
+            r#"
+            url = "https://hooks.example/services/CANARY?key=CANARY"
+            urls = ["https://CANARY:CANARY@hooks.example/"]
+            secret = [{ file = "CANARY" }, { env = "CANARY" }]
+            headers = { x-key = "CANARY", authorization = { env = "CANARY" } }
+            allow_private = ["10.0.0.0/8"]
+            "#,
+        )
+        .unwrap();
+        let shown: Vec<String> = table.iter().map(|(key, value)| format!("{key}: {}", shown(key, value))).collect();
+        let shown = shown.join("\n");
+        assert!(!shown.contains("CANARY"), "{shown}");
+        assert!(shown.contains("hooks.example") && shown.contains("10.0.0.0/8") && shown.contains("x-key"), "{shown}");
+    }
+}

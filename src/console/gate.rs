@@ -1,0 +1,274 @@
+//! Who may see a page and who may press a button.
+//!
+//! One cookie, `HttpOnly; SameSite=Strict`, names a session, or without configured tokens just a browser. It is `Secure`
+//! where the proxy in front says `X-Forwarded-Proto: https`: whether the browser came by https cannot be known otherwise,
+//! and a `Secure` cookie over plain http would lock everybody out.
+//!
+//! **Invariants**
+//! 1. Nothing is changed but by a POST whose form carries the cookie's own proof (an HMAC under a key of this process),
+//!    and that no other site sent, where the browser says who sent it.
+//! 2. Without configured tokens only a loopback `Host` is served ([`crate::access`]).
+//! 3. A login gives a new cookie: one that somebody planted before is worth nothing.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{COOKIE, HOST, HeaderName, ORIGIN};
+use actix_web::web::Data;
+use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+use super::problem::Problem;
+use super::sessions::Sessions;
+use super::{Console, page::Frame};
+use crate::access::Caller;
+use crate::config::Scope;
+use crate::domain::Reason;
+
+/// The cookie's name.
+pub const COOKIE_NAME: &str = "reelhook";
+/// The text length of 32 random bytes.
+const COOKIE_CHARS: usize = 43;
+/// Attempts to log in that one source has in a minute.
+const LOGINS_PER_MINUTE: u32 = 10;
+/// Sources are forgotten above this many.
+const MAX_SOURCES: usize = 10_000;
+/// The most live streams at a time: each keeps a connection.
+const MAX_STREAMS: usize = 64;
+
+/// The console at work.
+pub struct Desk {
+    /// What it shows.
+    pub console: Data<Console>,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// Places for live streams.
+    pub streams: Arc<Semaphore>,
+    logins: DefaultKeyedRateLimiter<IpAddr>,
+    /// Without randomness no form is taken.
+    key: Option<hmac::Key>,
+}
+
+/// Somebody who may be here.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// The token's name, where tokens are configured.
+    pub who: Option<String>,
+    /// The cookie's value.
+    pub cookie: String,
+    /// What proves that a form is from a page of this visitor.
+    pub form: String,
+    is_new: bool,
+    caller: Option<Caller>,
+}
+
+impl Desk {
+    /// Opens the console.
+    pub fn new(console: Data<Console>) -> Self {
+        Self {
+            console,
+            sessions: Sessions::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            logins: RateLimiter::keyed(Quota::per_minute(
+                NonZeroU32::new(LOGINS_PER_MINUTE).unwrap_or(NonZeroU32::MIN),
+            )),
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),
+        }
+    }
+
+    /// Lets somebody in who may do what `scope` opens.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub fn enter(&self, request: &HttpRequest, scope: Scope) -> Result<Visitor, Problem> {
+        let visitor = if self.console.access.needs_token() {
+            let session = cookie(request).and_then(|it| Some((it, self.sessions.touch(it, self.console.clock.now())?)));
+            let Some((cookie, session)) = session else {
+                let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
+                return Err(Problem::Login(path.unwrap_or_default()));
+            };
+            let who = Some(session.caller.name().to_owned());
+            Visitor { who, caller: Some(session.caller), ..self.visitor(cookie.to_owned(), false) }
+        } else {
+            let caller = self.console.access.caller(request.headers()).map_err(|_denied| {
+                self.console.metrics.rejected("admin", Reason::AdminAccess);
+                Problem::Host
+            })?;
+            Visitor { caller: Some(caller), ..self.stranger(request)? }
+        };
+        if visitor.may(scope) { Ok(visitor) } else { Err(Problem::Scope(scope)) }
+    }
+
+    /// Lets somebody in to press a button; `form` is the form's proof.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub fn press(&self, request: &HttpRequest, (scope, form): (Scope, &str)) -> Result<Visitor, Problem> {
+        let visitor = self.enter(request, scope)?;
+        self.check_form(request, form)?;
+        Ok(visitor)
+    }
+
+    /// Somebody who is not known, for the login page.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn stranger(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
+        match cookie(request) {
+            Some(cookie) => Ok(self.visitor(cookie.to_owned(), false)),
+            None => Ok(self.visitor(new_cookie()?, true)),
+        }
+    }
+
+    /// Checks that a form is from a page of the same browser's.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_form(&self, request: &HttpRequest, form: &str) -> Result<(), Problem> {
+        let proven = cookie(request).zip(self.key.as_ref()).is_some_and(|(cookie, key)| {
+            let proof = URL_SAFE_NO_PAD.decode(form).unwrap_or_default();
+            hmac::verify(key, cookie.as_bytes(), &proof).is_ok()
+        });
+        if proven && from_here(request) { Ok(()) } else { Err(Problem::Form) }
+    }
+
+    /// Logs in with a token. Returns the new cookie.
+    ///
+    /// # Errors
+    /// The token is not known, or too many were tried.
+    pub fn log_in(&self, request: &HttpRequest, token: &str) -> Result<String, Problem> {
+        if !self.may_try(request) {
+            return Err(Problem::TooMany);
+        }
+        let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
+            self.console.metrics.rejected("admin", Reason::AdminAccess);
+            tracing::warn!(peer = ?request.peer_addr(), "a login to the console was refused");
+            return Err(Problem::Token);
+        };
+        let new = new_cookie()?;
+        if let Some(old) = cookie(request) {
+            self.sessions.end(old);
+        }
+        tracing::info!(who = known.name(), "logged in to the console");
+        self.sessions.begin(&new, known, self.console.clock.now());
+        Ok(new)
+    }
+
+    fn visitor(&self, cookie: String, is_new: bool) -> Visitor {
+        let proof = self.key.as_ref().map(|key| hmac::sign(key, cookie.as_bytes()));
+        let form = proof.map(|proof| URL_SAFE_NO_PAD.encode(proof)).unwrap_or_default();
+        Visitor { who: None, cookie, form, is_new, caller: None }
+    }
+
+    fn may_try(&self, request: &HttpRequest) -> bool {
+        let Some(peer) = request.peer_addr() else { return true };
+        if self.logins.len() > MAX_SOURCES {
+            self.logins.retain_recent();
+        }
+        // An IPv6 host has 2^64 addresses to come from.
+        let source = match peer.ip().to_canonical() {
+            IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
+            v4 => v4,
+        };
+        self.logins.check_key(&source).is_ok()
+    }
+}
+
+impl Visitor {
+    /// Whether this visitor may do what `scope` opens.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.may(scope))
+    }
+
+    /// What stands around each page; `current` is the page's name in the navigation.
+    pub fn frame(&self, current: &'static str) -> Frame {
+        Frame {
+            current,
+            form: self.form.clone(),
+            who: self.who.clone(),
+            is_inside: true,
+            can_write: self.may(Scope::Write),
+            notice: None,
+        }
+    }
+
+    /// The header that gives the browser its cookie, where it has none.
+    pub fn new_cookie(&self, request: &HttpRequest) -> Option<String> {
+        self.is_new.then(|| set_cookie(request, &self.cookie))
+    }
+}
+
+/// The value of `Set-Cookie`.
+pub fn set_cookie(request: &HttpRequest, value: &str) -> String {
+    let name = HeaderName::from_static("x-forwarded-proto");
+    let secure = request.headers().get(name).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"));
+    format!("{COOKIE_NAME}={value}; HttpOnly; SameSite=Strict; Path=/{}", if secure { "; Secure" } else { "" })
+}
+
+/// The cookie of a request, where it looks as one of ours.
+pub fn cookie(request: &HttpRequest) -> Option<&str> {
+    let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    let mut pairs = headers.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let (_, value) = pairs.find(|(name, _)| *name == COOKIE_NAME)?;
+    let is_ours = value.len() == COOKIE_CHARS && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    is_ours.then_some(value)
+}
+
+fn new_cookie() -> Result<String, Problem> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).map_err(|_unspecified| Problem::Store("no randomness".into()))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// Whether the browser says that this server's own page sent the request. Browsers send `Sec-Fetch-Site` to hosts that
+/// they trust, others get `Origin`, which is `null` since our pages send no referrer: that alone says nothing.
+fn from_here(request: &HttpRequest) -> bool {
+    let header = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = header(HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
+    }
+    let Some(origin) = header(ORIGIN).filter(|origin| *origin != "null") else { return true };
+    let host = origin.split_once("://").map(|(_scheme, host)| host);
+    host.is_some() && host == header(HOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn is_from_here(headers: &[(&'static str, &'static str)]) -> bool {
+        let request = headers.iter().fold(TestRequest::default(), |request, it| request.insert_header(*it));
+        from_here(&request.to_http_request())
+    }
+
+    #[test]
+    fn another_site_is_told_by_what_the_browser_says() {
+        assert!(is_from_here(&[("sec-fetch-site", "same-origin")]));
+        assert!(is_from_here(&[("host", "localhost:8081"), ("origin", "http://localhost:8081")]));
+        assert!(is_from_here(&[("host", "localhost:8081"), ("origin", "null")]));
+        assert!(is_from_here(&[]));
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert!(!is_from_here(&[("sec-fetch-site", site), ("host", "a"), ("origin", "http://a")]), "{site}");
+        }
+        assert!(!is_from_here(&[("host", "localhost:8081"), ("origin", "http://localhost:9000")]));
+        assert!(!is_from_here(&[("host", "localhost:8081"), ("origin", "evil")]));
+    }
+
+    #[test]
+    fn only_a_cookie_that_looks_as_ours_is_read() {
+        let value = "A".repeat(COOKIE_CHARS);
+        let read = |text: String| {
+            cookie(&TestRequest::default().insert_header((COOKIE, text)).to_http_request()).map(str::to_owned)
+        };
+        assert_eq!(read(format!("a=b; {COOKIE_NAME}={value}; c=d")), Some(value.clone()));
+        assert_eq!(read(format!("{COOKIE_NAME}={value}A")), None);
+        assert_eq!(read(format!("{COOKIE_NAME}={}<", &value[1..])), None);
+        assert_eq!(read(format!("other={value}")), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! The live stream: events as they become durable, for the page that is open.
+//!
+//! **Invariants**
+//! 1. A stream costs a bounded share of the store's reads, however much arrives: what it cannot follow it skips.
+//! 2. It ends with the session that opened it, and does not keep that session from being idle.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{self, Bytes, Data, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::stream;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use uuid::Uuid;
+
+use super::gate::{Desk, Visitor};
+use super::problem::Problem;
+use super::shown::{encoded, instant, time_of_day, tone_of_kind};
+use crate::config::Scope;
+use crate::domain::EventId;
+use crate::store::EventView;
+use crate::store::operations::StreamedEvent;
+
+/// The rows that a page begins with.
+const FIRST: usize = 15;
+/// The most rows sent at a time.
+const MOST: usize = 50;
+/// The least time between two looks at the store.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How often a quiet stream says that it lives, and looks whether its session does.
+const BEAT: Duration = Duration::from_secs(15);
+
+/// An event in a row.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// The time of day.
+    pub time: String,
+    /// The whole instant.
+    pub instant: String,
+    /// Its CloudEvents type.
+    pub kind: String,
+    /// The colour's class.
+    pub tone: &'static str,
+    /// The client context; empty: none.
+    pub client_context: String,
+    /// Where its page is; empty: nowhere.
+    pub href: String,
+}
+
+impl Row {
+    /// Of an event.
+    pub fn of(event: &EventView) -> Self {
+        Self {
+            id: event.id.to_string(),
+            time: time_of_day(event.received_at),
+            instant: instant(event.received_at),
+            kind: event.kind.clone(),
+            tone: tone_of_kind(&event.kind),
+            client_context: event.client_context.clone().unwrap_or_default(),
+            href: page_of(event),
+        }
+    }
+}
+
+/// The path of the page of an event's operation; empty where it is about none.
+pub fn page_of(event: &EventView) -> String {
+    if event.resource_type != "recordOperation" {
+        return String::new();
+    }
+    let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return String::new() };
+    let text = |key: &str| data.get(key).and_then(Value::as_str);
+    let call = text("callId").map(|call| format!("?call={}", encoded(call))).unwrap_or_default();
+    text("id").map(|id| format!("/operations/{}{call}", encoded(id))).unwrap_or_default()
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Asked {
+    after: Option<String>,
+}
+
+/// The route of the stream.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/console/events", web::get().to(events));
+}
+
+/// The events that a page begins with, and the id that the stream goes on after.
+pub async fn newest(desk: &Desk) -> Result<(Vec<Row>, String), Problem> {
+    let latest = desk.console.operations.latest(FIRST).await?;
+    let after = latest.first().map(|it| it.event.id.to_string()).unwrap_or_default();
+    Ok((latest.iter().map(|it| Row::of(&it.event)).collect(), after))
+}
+
+async fn events(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
+    let visitor = match desk.enter(&request, Scope::Read) {
+        Err(Problem::Login(_)) => return Ok(HttpResponse::Unauthorized().finish()),
+        entered => entered?,
+    };
+    let Ok(place) = Arc::clone(&desk.streams).try_acquire_owned() else {
+        return Ok(HttpResponse::ServiceUnavailable().finish());
+    };
+    let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok().map(str::to_owned));
+    let after = last.or(asked.into_inner().after).and_then(|id| Uuid::try_parse(&id).ok()).map(EventId);
+    let events = desk.console.operations.changes().of_events();
+    let mut following = Following { desk: desk.into_inner(), visitor, events, after, _place: place };
+    if following.after.is_none() {
+        following.after = following.desk.console.operations.newest_event().await?;
+    }
+    let body = stream::unfold(following, |mut following| async move {
+        let bytes = following.next().await?;
+        Some((Ok::<_, actix_web::Error>(bytes), following))
+    });
+    Ok(HttpResponse::Ok().content_type("text/event-stream").streaming(body))
+}
+
+struct Following {
+    desk: Arc<Desk>,
+    visitor: Visitor,
+    events: watch::Receiver<u64>,
+    after: Option<EventId>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Following {
+    /// What is sent next; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.may_go_on() {
+            return None;
+        }
+        tokio::time::sleep(PAUSE).await;
+        // Marked as seen before the store is read: what comes after that wakes the stream again.
+        self.events.borrow_and_update();
+        let rows = self.read().await;
+        if !rows.is_empty() {
+            return Some(rows.into());
+        }
+        match tokio::time::timeout(BEAT, self.events.changed()).await {
+            Ok(Err(_closed)) => None,
+            Ok(Ok(())) | Err(_) => Some(Bytes::from_static(b": alive\n\n")),
+        }
+    }
+
+    async fn read(&mut self) -> String {
+        let operations = &self.desk.console.operations;
+        let read = match operations.stream(self.after, MOST).await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::debug!(%error, "the live stream could not read the store; trying again");
+                return String::new();
+            }
+        };
+        self.after = read.last().map(|it| it.event.id).or(self.after);
+        if read.len() == MOST
+            && let Ok(Some(newest)) = operations.newest_event().await
+        {
+            self.after = Some(newest);
+        }
+        read.iter().map(told).collect()
+    }
+
+    fn may_go_on(&self) -> bool {
+        let console = &self.desk.console;
+        !console.access.needs_token() || self.desk.sessions.has(&self.visitor.cookie, console.clock.now())
+    }
+}
+
+fn told(streamed: &StreamedEvent) -> String {
+    let row = Row::of(&streamed.event);
+    // JSON has no line breaks of its own, so one line holds it.
+    let json = serde_json::to_string(&row).unwrap_or_default();
+    format!("id: {}\ndata: {json}\n\n", row.id)
+}

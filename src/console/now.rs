@@ -1,0 +1,113 @@
+//! *Now*: what arrives, how fast it is answered, what waits.
+
+use std::time::Duration;
+
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use jiff::Timestamp;
+
+use super::gate::Desk;
+use super::live::{self, Row};
+use super::page::{Frame, show};
+use super::plots::{Bars, GROUND, accepted, answers, part};
+use super::problem::Problem;
+use super::shown::{duration, number};
+use crate::config::Scope;
+use crate::telemetry::Minute;
+
+#[derive(Template)]
+#[template(path = "now.html")]
+struct Page {
+    frame: Frame,
+    accepted: Bars,
+    answers: Bars,
+    ground: usize,
+    per_minute: String,
+    slow: String,
+    slow_tone: &'static str,
+    n_open: u64,
+    n_dead: u64,
+    sinks: Vec<Sink>,
+    rows: Vec<Row>,
+    after: String,
+}
+
+struct Sink {
+    name: String,
+    is_paused: bool,
+    open: String,
+    dead: String,
+    open_width: usize,
+    dead_width: usize,
+    oldest: String,
+    delivered: String,
+    failed: String,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/", web::get().to(page));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let now = desk.console.clock.now();
+    let metrics = &desk.console.metrics;
+    let minutes = metrics.minutes(now);
+    let (slow, dropped) = metrics.slow_shares(now);
+    let (rows, after) = live::newest(&desk).await?;
+    let sinks = sinks(&desk);
+    let page = Page {
+        frame: visitor.frame("now"),
+        accepted: accepted(&minutes),
+        answers: answers(&minutes),
+        ground: GROUND,
+        per_minute: number(last_minute(&minutes, now)),
+        slow: format!("{:.1} %", slow * 100.0),
+        // Graph delays above 10 %, and drops above 15 % over 10 s.
+        slow_tone: if dropped > 0.15 {
+            "bad"
+        } else if slow > 0.10 {
+            "warn"
+        } else {
+            "good"
+        },
+        n_open: sinks.iter().map(|(n_open, _, _)| n_open).sum(),
+        n_dead: sinks.iter().map(|(_, n_dead, _)| n_dead).sum(),
+        sinks: sinks.into_iter().map(|(_, _, sink)| sink).collect(),
+        rows,
+        after,
+    };
+    show(&request, &visitor, &page)
+}
+
+/// How much was accepted in the last 60 s: this minute, and the share of the one before that is not longer ago.
+fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
+    let n = |back: usize| minutes.iter().rev().nth(back).map_or(0, |minute| minute.n_accepted);
+    let left = 60 - u64::try_from(now.as_second().rem_euclid(60)).unwrap_or_default();
+    n(0) + (n(1) * left).div_ceil(60)
+}
+
+fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {
+    let console = &desk.console;
+    let counts: Vec<_> =
+        console.config.sinks.iter().map(|sink| (&sink.name, console.metrics.of_sink(sink.name.as_str()))).collect();
+    let most = counts.iter().map(|(_, it)| it.n_open + it.n_dead).max().unwrap_or_default();
+    let one = |(name, it): (&crate::domain::SinkName, crate::telemetry::SinkCounts)| {
+        let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };
+        let sink = Sink {
+            name: name.as_str().to_owned(),
+            is_paused: console.pauses.is_paused(name),
+            open: number(it.n_open),
+            dead: number(it.n_dead),
+            open_width: part(it.n_open, most, 160),
+            dead_width: part(it.n_dead, most, 160),
+            oldest,
+            delivered: number(it.n_delivered),
+            failed: number(it.n_failed),
+        };
+        (it.n_open, it.n_dead, sink)
+    };
+    counts.into_iter().map(one).collect()
+}

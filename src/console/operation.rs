@@ -1,0 +1,177 @@
+//! *Operation*: one operation's story as a picture, in words, and as a table.
+
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use jiff::Timestamp;
+
+use super::gate::Desk;
+use super::page::{Frame, show};
+use super::problem::Problem;
+use super::shown::{duration, instant, json, tone_of, tone_of_kind, tone_of_state};
+use super::timeline::{self, Timeline};
+use super::words;
+use crate::config::Scope;
+use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
+use crate::store::{DeliveryView, EventView};
+
+/// The most characters of an event's data that are shown.
+const MAX_DATA_CHARS: usize = 64 * 1024;
+/// The most events that are shown; the others are counted.
+const MAX_EVENTS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "operation.html")]
+struct Page {
+    frame: Frame,
+    client_context: String,
+    status: String,
+    tone: &'static str,
+    state: &'static str,
+    state_tone: &'static str,
+    facts: Vec<(&'static str, String)>,
+    story: Vec<String>,
+    timeline: Timeline,
+    events: Vec<Event>,
+    n_left_out: usize,
+    json: String,
+}
+
+struct Event {
+    id: String,
+    kind: String,
+    tone: &'static str,
+    channel: &'static str,
+    received: String,
+    meaning: Vec<String>,
+    deliveries: Vec<Delivery>,
+    data: String,
+}
+
+struct Delivery {
+    id: String,
+    sink: String,
+    route: String,
+    state: &'static str,
+    tone: &'static str,
+    told: String,
+    n_attempts: u32,
+    failures: Vec<Failure>,
+}
+
+struct Failure {
+    number: u32,
+    started: String,
+    took: String,
+    reason: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Asked {
+    #[serde(default)]
+    call: String,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/operations/{id}", web::get().to(page));
+}
+
+async fn page(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    id: Path<String>,
+    asked: Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let id = GraphId::new(&id).ok_or_else(missing)?;
+    let operation = desk.console.operations.get(&id, GraphId::new(&asked.call).as_ref()).await?;
+    let operation = operation.ok_or_else(missing)?;
+    let mut views = desk.console.store.operations(&operation.id).await?;
+    views.retain(|view| view.call_id == operation.call_id);
+    let mut events = views.pop().map(|view| view.events).unwrap_or_default();
+    let n_left_out = events.len().saturating_sub(MAX_EVENTS);
+    events.truncate(MAX_EVENTS);
+    let now = desk.console.clock.now();
+    let state = operation.expectation.as_ref().map(|expectation| expectation.state);
+    let page = Page {
+        frame: visitor.frame("operations"),
+        client_context: operation.client_context.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        status: operation.status.as_str().to_owned(),
+        tone: tone_of(&operation.status),
+        state: state.map(ExpectationState::as_str).unwrap_or_default(),
+        state_tone: state.map(tone_of_state).unwrap_or_default(),
+        facts: facts(&operation),
+        story: words::of_operation(&operation, &events, now),
+        timeline: timeline::draw(&operation, &events, now),
+        events: events.iter().map(|it| event(it, now)).collect(),
+        n_left_out,
+        json: serde_json::to_string_pretty(&operation.to_json()).unwrap_or_default(),
+    };
+    show(&request, &visitor, &page)
+}
+
+fn missing() -> Problem {
+    Problem::Missing(
+        "Nothing is known of this operation: Graph never spoke of it here, or its retention is over.".into(),
+    )
+}
+
+fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
+    let or_none = |text: Option<&str>| text.unwrap_or("none").to_owned();
+    let mut facts = vec![
+        ("Client context", or_none(operation.client_context.as_ref().map(ClientContext::as_str))),
+        ("Operation", operation.id.clone()),
+        ("Call", operation.call_id.as_deref().unwrap_or("not known").to_owned()),
+        ("Tenant", operation.tenant_id.as_deref().unwrap_or("not known").to_owned()),
+        ("First heard of", instant(operation.created_at)),
+        ("Last changed", instant(operation.modified_at)),
+    ];
+    if let Some(result) = &operation.result_info {
+        let message = result.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        facts.push(("Result", format!("{}, subcode {}{message}", result.code, result.subcode)));
+    }
+    let reason = operation.completion_reason.clone();
+    facts.extend(reason.map(|reason| ("Completion reason", reason)));
+    facts.push(("Recording", or_none(operation.recording_location.as_deref())));
+    if let Some(expectation) = &operation.expectation {
+        facts.push(("Expected by", expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant)));
+        let sinks: Vec<&str> = expectation.sinks.iter().map(crate::domain::SinkName::as_str).collect();
+        facts.push(("Its sinks", if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") }));
+        facts.extend(expectation.metadata.clone().map(|metadata| ("Metadata", metadata)));
+    }
+    facts
+}
+
+fn event(event: &EventView, now: Timestamp) -> Event {
+    Event {
+        id: event.id.to_string(),
+        kind: event.kind.clone(),
+        tone: tone_of_kind(&event.kind),
+        channel: event.channel.as_str(),
+        received: instant(event.received_at),
+        meaning: words::of_event(event),
+        deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
+        data: json(&event.data, MAX_DATA_CHARS),
+    }
+}
+
+fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
+    let (state, tone) = words::of_delivery_state(delivery.state);
+    let failures = delivery.failures.iter().map(|failure| Failure {
+        number: failure.number,
+        started: instant(failure.started_at),
+        took: duration(failure.took),
+        reason: failure.reason.clone(),
+    });
+    Delivery {
+        id: delivery.id.to_string(),
+        sink: delivery.sink.to_string(),
+        route: delivery.route.to_string(),
+        state,
+        tone,
+        told: words::of_delivery(delivery, now),
+        n_attempts: delivery.n_attempts,
+        failures: failures.collect(),
+    }
+}

@@ -1,0 +1,257 @@
+//! *Operations*: found by what they are about, a page at a time.
+//!
+//! A search text is the beginning of a client context, so that an index answers it; its results go by client context.
+//! All other lists go by creation, the newest first. A page ends at a row's place, which the link to the next one names.
+//!
+//! The state of an expectation is not indexed: that filter looks at a bounded number of operations, says how many, and
+//! goes on from there.
+
+use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use jiff::Timestamp;
+use url::form_urlencoded::Serializer;
+
+use super::PAGE;
+use super::gate::Desk;
+use super::page::{Frame, show};
+use super::problem::Problem;
+use super::shown::{encoded, instant, tone_of, tone_of_state};
+use crate::config::Scope;
+use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
+use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
+use crate::store::operations::Question;
+
+/// How many operations a page looks at where their expectations' state is asked for.
+const LOOKED_AT: usize = 500;
+/// What can be asked for.
+const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
+
+#[derive(Template)]
+#[template(path = "operations.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    statuses: &'static [&'static str],
+    states: Vec<&'static str>,
+    rows: Vec<Row>,
+    is_filtered: bool,
+    looked_at: usize,
+    older: Option<String>,
+    newer: Option<String>,
+    first: String,
+}
+
+struct Row {
+    href: String,
+    id: String,
+    client_context: String,
+    call_id: String,
+    status: String,
+    tone: &'static str,
+    state: &'static str,
+    state_tone: &'static str,
+    created: String,
+    modified: String,
+}
+
+/// What the address asks for.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Asked {
+    q: String,
+    status: String,
+    state: String,
+    call: String,
+    older: String,
+    newer: String,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/operations", web::get().to(page));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let asked = asked.into_inner();
+    let found = find(&desk, &asked).await?;
+    let page = Page {
+        frame: visitor.frame("operations"),
+        statuses: &STATUSES,
+        states: ExpectationState::ALL.into_iter().map(ExpectationState::as_str).collect(),
+        rows: found.operations.iter().map(row).collect(),
+        is_filtered: !(asked.q.is_empty()
+            && asked.status.is_empty()
+            && asked.state.is_empty()
+            && asked.call.is_empty()),
+        looked_at: found.looked_at,
+        older: found.older.map(|place| asked.link(("older", &place))),
+        newer: found.newer.map(|place| asked.link(("newer", &place))),
+        first: asked.link(("", "")),
+        asked,
+    };
+    show(&request, &visitor, &page)
+}
+
+/// A page of operations, the newest first (a search: by client context).
+struct Found {
+    operations: Vec<Operation>,
+    /// How many were looked at where a state is asked for; otherwise 0.
+    looked_at: usize,
+    older: Option<String>,
+    newer: Option<String>,
+}
+
+async fn find(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
+    let state = (!asked.state.is_empty())
+        .then(|| ExpectationState::parse(&asked.state).ok_or_else(|| wrong("state", &asked.state)))
+        .transpose()?;
+    let is_back = !asked.newer.is_empty() && asked.q.is_empty();
+    let order = asked.order(is_back)?;
+    let after = asked.place(&order, is_back)?;
+    let filter = asked.filter()?;
+    let call = GraphId::new(asked.call.trim());
+    let limit = if state.is_some() { LOOKED_AT } else { PAGE };
+    let question = Question {
+        call_id: call.as_ref(),
+        filter: filter.as_ref(),
+        order: &order,
+        after: after.as_ref(),
+        limit: limit + 1,
+    };
+    let mut operations = desk.console.operations.list(question).await?;
+    let mut has_more = operations.len() > limit;
+    operations.truncate(limit);
+    if is_back {
+        operations.reverse();
+    }
+    let mut looked_at = 0;
+    let (mut first, mut last) = (operations.first().cloned(), operations.last().cloned());
+    if let Some(state) = state {
+        looked_at = operations.len();
+        operations.retain(|it| it.expectation.as_ref().is_some_and(|expectation| expectation.state == state));
+        if operations.len() > PAGE {
+            has_more = true;
+            operations.truncate(PAGE);
+            (first, last) = (operations.first().cloned(), operations.last().cloned());
+        }
+    }
+    let has_newer = if is_back { has_more } else { after.is_some() };
+    let has_older = is_back || has_more;
+    Ok(Found {
+        looked_at,
+        older: last.filter(|_| has_older).map(|it| asked.place_of(&it)),
+        newer: first.filter(|_| has_newer && asked.q.is_empty()).map(|it| asked.place_of(&it)),
+        operations,
+    })
+}
+
+impl Asked {
+    fn filter(&self) -> Result<Option<Filter>, Problem> {
+        let mut conditions = Vec::new();
+        if !self.q.is_empty() {
+            conditions.push(format!("startsWith(clientContext,{})", quoted(&self.q)));
+        }
+        if !self.status.is_empty() {
+            conditions.push(format!("status eq {}", quoted(&self.status)));
+        }
+        if conditions.is_empty() {
+            return Ok(None);
+        }
+        let filter = Filter::parse(&conditions.join(" and "));
+        filter.map(Some).map_err(|error| Problem::Address(format!("What you search for cannot be looked up: {error}.")))
+    }
+
+    fn order(&self, is_back: bool) -> Result<OrderBy, Problem> {
+        let text = match (self.q.is_empty(), is_back) {
+            (true, false) => "createdDateTime desc",
+            (true, true) => "createdDateTime",
+            (false, _) => "clientContext,createdDateTime",
+        };
+        OrderBy::parse(text).map_err(|error| Problem::Address(error.to_string()))
+    }
+
+    /// Where the page begins: the place of a row, as [`Asked::place_of`] wrote it.
+    fn place(&self, order: &OrderBy, is_back: bool) -> Result<Option<Cursor>, Problem> {
+        let (name, text) = if is_back { ("newer", &self.newer) } else { ("older", &self.older) };
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut parts = text.splitn(3, '.');
+        let mut number = || parts.next()?.parse::<i64>().ok();
+        let (Some(row), Some(created_at)) = (number(), number()) else { return Err(wrong(name, text)) };
+        let created_at = Timestamp::from_microsecond(created_at).map_err(|_range| wrong(name, text))?;
+        let client_context = parts.next();
+        let subject = Subject { created_at: Some(created_at), client_context, ..Subject::default() };
+        Ok(Some(order.cursor(&subject, row)))
+    }
+
+    fn place_of(&self, operation: &Operation) -> String {
+        let place = format!("{}.{}", operation.number, operation.created_at.as_microsecond());
+        let context = operation.client_context.as_ref().map(ClientContext::as_str);
+        match context.filter(|_| !self.q.is_empty()) {
+            Some(context) => format!("{place}.{context}"),
+            None => place,
+        }
+    }
+
+    /// The same question from another place.
+    fn link(&self, place: (&str, &str)) -> String {
+        let mut query = Serializer::new(String::new());
+        let asked = [("q", &*self.q), ("status", &*self.status), ("state", &*self.state), ("call", &*self.call), place];
+        for (name, value) in asked.into_iter().filter(|(_, value)| !value.is_empty()) {
+            query.append_pair(name, value);
+        }
+        format!("/operations?{}", query.finish())
+    }
+}
+
+fn wrong(name: &str, found: &str) -> Problem {
+    Problem::Address(format!(
+        "Found {name}={:?}, which is none of this page's.",
+        found.chars().take(40).collect::<String>()
+    ))
+}
+
+/// The path of an operation's page.
+pub fn path_of(operation: &Operation) -> String {
+    let call = operation.call_id.as_deref().map(|call| format!("?call={}", encoded(call))).unwrap_or_default();
+    format!("/operations/{}{call}", encoded(&operation.id))
+}
+
+fn row(operation: &Operation) -> Row {
+    let state = operation.expectation.as_ref().map(|expectation| expectation.state);
+    Row {
+        href: path_of(operation),
+        id: operation.id.clone(),
+        client_context: operation.client_context.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        call_id: operation.call_id.clone().unwrap_or_default(),
+        status: operation.status.as_str().to_owned(),
+        tone: tone_of(&operation.status),
+        state: state.map(ExpectationState::as_str).unwrap_or_default(),
+        state_tone: state.map(tone_of_state).unwrap_or_default(),
+        created: instant(operation.created_at),
+        modified: instant(operation.modified_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_none_is_refused() {
+        for text in ["x", "1", "1.x", "1.9223372036854775807", "'; DROP TABLE operations --"] {
+            let asked = Asked { older: text.into(), ..Asked::default() };
+            let order = asked.order(false).unwrap();
+            assert!(matches!(asked.place(&order, false), Err(Problem::Address(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_repeats_the_question_and_escapes_it() {
+        let asked = Asked { q: "a&b='".into(), status: "running".into(), older: "1.2".into(), ..Asked::default() };
+        assert_eq!(asked.link(("older", "3.4")), "/operations?q=a%26b%3D%27&status=running&older=3.4");
+    }
+}

@@ -1,0 +1,138 @@
+//! What all pages share: their frame, their headers, their assets.
+//!
+//! **Invariants**
+//! 1. No page holds script or style of its own, and nothing comes from another host: the policy below forbids it.
+
+use std::sync::LazyLock;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use actix_web::middleware::Next;
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use sha2::{Digest, Sha256};
+
+use super::gate::Visitor;
+use super::problem::Problem;
+use super::shown;
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+const STYLE: &str = include_str!("assets/console.css");
+const SCRIPT: &str = include_str!("assets/console.js");
+/// The assets' path holds their hash, so that a browser may keep them for good.
+static HASH: LazyLock<String> = LazyLock::new(|| {
+    let digest = Sha256::new().chain_update(STYLE).chain_update(SCRIPT).finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+});
+
+/// What stands around a page.
+#[derive(Clone, Debug, Default)]
+pub struct Frame {
+    /// The page's name in the navigation.
+    pub current: &'static str,
+    /// The proof that forms carry.
+    pub form: String,
+    /// Who is logged in.
+    pub who: Option<String>,
+    /// Whether the navigation is shown.
+    pub is_inside: bool,
+    /// Whether buttons that change something are shown.
+    pub can_write: bool,
+    /// What was done just now.
+    pub notice: Option<String>,
+}
+
+impl Frame {
+    /// The path of an asset.
+    pub fn asset(&self, name: &str) -> String {
+        format!("/console/assets/{}/{name}", *HASH)
+    }
+
+    /// `page` where it is the current one.
+    pub fn marks(&self, page: &str) -> bool {
+        self.current == page
+    }
+}
+
+/// What a redirect after a POST says was done; the text is ours, the address only chooses it.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Done {
+    done: Option<String>,
+    n: Option<u64>,
+}
+
+impl Done {
+    /// In words.
+    pub fn notice(&self) -> Option<String> {
+        let n = self.n.unwrap_or_default();
+        Some(match self.done.as_deref()? {
+            "paused" => "Paused. What arrives for it waits in the store; nothing is attempted until you resume it.".into(),
+            "resumed" => "Resumed. What waited is being delivered.".into(),
+            "replayed" if n == 0 => "Nothing was replayed: there was no such dead letter any more.".into(),
+            "replayed" => format!("{} made due again; attempts begin at once.", shown::counted(n, "delivery")),
+            "judged" => "Asked. The server judges it again within seconds: accepted, it leaves this list; refused, it stays with its new reason.".into(),
+            "routed" if n == 0 => "No route matches it yet: change the routes in the config, restart the server, and try again.".into(),
+            "routed" => format!("Routed: {} made.", shown::counted(n, "delivery")),
+            _ => return None,
+        })
+    }
+}
+
+/// The answer that shows a page.
+///
+/// # Errors
+/// The template could not be written out.
+pub fn show(request: &HttpRequest, visitor: &Visitor, page: &impl Template) -> Result<HttpResponse, Problem> {
+    let html = page.render().map_err(|error| Problem::Store(format!("the page could not be written: {error}")))?;
+    let mut response = HttpResponse::Ok();
+    if let Some(cookie) = visitor.new_cookie(request) {
+        response.insert_header((SET_COOKIE, cookie));
+    }
+    Ok(response.content_type("text/html; charset=utf-8").body(html))
+}
+
+/// The answer that leads on after a POST.
+pub fn lead_to(location: impl Into<String>) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, location.into())).finish()
+}
+
+/// The style sheet or the script.
+pub async fn asset(path: actix_web::web::Path<(String, String)>) -> Result<HttpResponse, Problem> {
+    let (hash, name) = path.into_inner();
+    let found = match name.as_str() {
+        "console.css" => Some(("text/css; charset=utf-8", STYLE)),
+        "console.js" => Some(("text/javascript; charset=utf-8", SCRIPT)),
+        _ => None,
+    };
+    let Some((kind, text)) = found.filter(|_| hash == *HASH) else {
+        return Err(Problem::Missing("This file is of another version.".into()));
+    };
+    let kept = (CACHE_CONTROL, "public, max-age=31536000, immutable");
+    Ok(HttpResponse::Ok().insert_header(kept).content_type(kind).body(text))
+}
+
+/// Puts the headers on that every answer of the console has.
+///
+/// # Errors
+/// Those of the page.
+pub async fn guarded(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    let mut put = |name: &'static str, value: &'static str| {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    };
+    put("content-security-policy", POLICY);
+    put("x-content-type-options", "nosniff");
+    put("referrer-policy", "no-referrer");
+    put("cross-origin-opener-policy", "same-origin");
+    put("cross-origin-resource-policy", "same-origin");
+    if !response.headers().contains_key(CACHE_CONTROL) {
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}

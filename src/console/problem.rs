@@ -1,0 +1,141 @@
+//! A page that says what went wrong and what to do next.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{LOCATION, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use askama::Template;
+
+use super::page::Frame;
+use super::shown;
+use crate::config::Scope;
+use crate::store::StoreError;
+
+/// Why a page cannot be shown, or a button does nothing.
+#[derive(Debug)]
+pub enum Problem {
+    /// Nobody is logged in; where to go after it.
+    Login(String),
+    /// The token is not known.
+    Token,
+    /// Too many logins were tried.
+    TooMany,
+    /// The `Host` header names another host.
+    Host,
+    /// The token does not open this.
+    Scope(Scope),
+    /// The form is not from a page of this browser's, or too old.
+    Form,
+    /// There is no such thing: what it is.
+    Missing(String),
+    /// The address makes no sense: why.
+    Address(String),
+    /// The store could not do it: why.
+    Store(String),
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Page<'a> {
+    frame: Frame,
+    title: &'a str,
+    text: &'a str,
+    next: &'a str,
+    link: (&'a str, &'a str),
+}
+
+impl Problem {
+    fn told(&self) -> (&'static str, String, &'static str) {
+        const AGAIN: &str = "Go back, reload the page, and press the button again.";
+        let text = |text: &str| text.to_owned();
+        match self {
+            Self::Login(_) => ("Log in first", String::new(), ""),
+            Self::Token => (
+                "This token is not known",
+                text("It is none of those in [[admin.tokens]] of this server's config."),
+                "Check that it was copied whole. `reelhook token new` makes a new one and prints its lines for the config.",
+            ),
+            Self::TooMany => (
+                "Too many logins",
+                text("More were tried from your address in a minute than are let through."),
+                "Wait a minute, then log in again.",
+            ),
+            Self::Host => (
+                "Not under this name",
+                text("Without a configured token this console is served under a loopback name only."),
+                "Open it as http://localhost or http://127.0.0.1, through an SSH tunnel if it is on another machine; or configure a token in [[admin.tokens]].",
+            ),
+            Self::Scope(scope) => (
+                "Your token does not open this",
+                format!("It needs the scope {:?}.", format!("{scope:?}").to_lowercase()),
+                "Log in with another token, or add the scope to yours in [[admin.tokens]] and restart the server.",
+            ),
+            Self::Form => (
+                "This form was not accepted",
+                text(
+                    "It did not come from a page that this server gave to your browser, or that was before its last start.",
+                ),
+                AGAIN,
+            ),
+            Self::Missing(what) => (
+                "Not found",
+                what.clone(),
+                "It may have been removed by retention, or the address was copied incompletely. Start from the lists above.",
+            ),
+            Self::Address(why) => ("This address makes no sense", why.clone(), "Start again from the page's own form."),
+            Self::Store(why) => (
+                "The store could not do this",
+                why.clone(),
+                "Nothing was changed. Reload in a moment; if it stays, look at the server's log.",
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.told().0)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Login(_) => StatusCode::SEE_OTHER,
+            Self::Token => StatusCode::UNAUTHORIZED,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::Host | Self::Scope(_) | Self::Form => StatusCode::FORBIDDEN,
+            Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Address(_) => StatusCode::BAD_REQUEST,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Self::Login(next) = self {
+            let location = format!("/login?next={}", shown::encoded(next));
+            return response.insert_header((LOCATION, location)).finish();
+        }
+        if matches!(self, Self::TooMany) {
+            response.insert_header((RETRY_AFTER, "60"));
+        }
+        let (title, text, next) = self.told();
+        let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host);
+        let link = if is_inside { ("/", "Go to Now") } else { ("/login", "Try again") };
+        let frame = Frame { is_inside, ..Frame::default() };
+        let page = Page { frame, title, text: &text, next, link };
+        match page.render() {
+            Ok(html) => response.content_type("text/html; charset=utf-8").body(html),
+            Err(_cannot) => response.body(title),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the console could not use the store");
+        Self::Store(error.to_string())
+    }
+}

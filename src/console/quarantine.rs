@@ -1,0 +1,123 @@
+//! *Quarantine*: what arrived but proved nothing: why, what to do, and the button to have it judged again.
+
+use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::gate::Desk;
+use super::page::{Done, Frame, lead_to, show};
+use super::problem::Problem;
+use super::shown::{bytes, instant, json};
+use super::words;
+use crate::config::Scope;
+use crate::store::QuarantineView;
+
+/// The newest entries that are shown.
+const SHOWN: usize = 100;
+/// The most characters of a body that are shown.
+const MAX_BODY_CHARS: usize = 64 * 1024;
+
+#[derive(Template)]
+#[template(path = "quarantine.html")]
+struct List {
+    frame: Frame,
+    entries: Vec<Entry>,
+    is_cut: bool,
+}
+
+#[derive(Template)]
+#[template(path = "quarantined.html")]
+struct Page {
+    frame: Frame,
+    entry: Entry,
+    may_see_body: bool,
+    body: String,
+}
+
+struct Entry {
+    id: i64,
+    received: String,
+    channel: &'static str,
+    reason: &'static str,
+    why: &'static str,
+    next: &'static str,
+    size: String,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Judge {
+    form: String,
+    #[serde(default)]
+    vouch: String,
+}
+
+/// The routes of these pages.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/quarantine", web::get().to(list))
+        .route("/quarantine/{id}", web::get().to(page))
+        .route("/quarantine/{id}/replay", web::post().to(replay));
+}
+
+async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let entries = desk.console.store.quarantine(SHOWN).await?;
+    let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
+    let page = List { frame, is_cut: entries.len() == SHOWN, entries: entries.iter().map(entry).collect() };
+    show(&request, &visitor, &page)
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let found = desk.console.store.quarantine_entry(number(&id)?).await?.ok_or_else(missing)?;
+    let may_see_body = visitor.may(Scope::Admin);
+    let body = found.raw.as_ref().filter(|_| may_see_body).map(|raw| String::from_utf8_lossy(&raw.0).into_owned());
+    let body = json(&body.unwrap_or_default(), MAX_BODY_CHARS);
+    let page = Page { frame: visitor.frame("quarantine"), entry: entry(&found), may_see_body, body };
+    show(&request, &visitor, &page)
+}
+
+async fn replay(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    id: Path<String>,
+    judge: Form<Judge>,
+) -> Result<HttpResponse, Problem> {
+    let is_vouched = judge.vouch == "yes";
+    // To vouch for what has no proof is more than to ask again.
+    let scope = if is_vouched { Scope::Admin } else { Scope::Write };
+    let visitor = desk.press(&request, (scope, &judge.form))?;
+    if !visitor.may(Scope::Write) {
+        return Err(Problem::Scope(Scope::Write));
+    }
+    let id = number(&id)?;
+    if !desk.console.store.wish_replay(id, is_vouched).await? {
+        return Err(missing());
+    }
+    let who = visitor.who.as_deref().unwrap_or("console");
+    tracing::info!(id, vouched = is_vouched, who, "a quarantine entry is to be judged again");
+    Ok(lead_to("/quarantine?done=judged"))
+}
+
+fn number(id: &str) -> Result<i64, Problem> {
+    id.parse().map_err(|_number| missing())
+}
+
+fn missing() -> Problem {
+    Problem::Missing(
+        "There is no such quarantine entry: it was accepted meanwhile, or made room for newer ones.".into(),
+    )
+}
+
+fn entry(view: &QuarantineView) -> Entry {
+    let (why, next) = words::of_reason(view.reason);
+    Entry {
+        id: view.id,
+        received: instant(view.received_at),
+        channel: view.channel.as_str(),
+        reason: view.reason.as_str(),
+        why,
+        next,
+        size: bytes(view.n_bytes),
+    }
+}

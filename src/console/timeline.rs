@@ -1,0 +1,214 @@
+//! The picture of an operation's story: where its marks stand.
+//!
+//! A story has instants that are milliseconds and days apart. The axis keeps their order and shows longer gaps longer,
+//! but a gap of a day is not 10^7 times one of 10 ms: widths go by the logarithm.
+
+use jiff::Timestamp;
+
+use super::shown::{between, duration, instant, time_of_day, tone_of_kind};
+use super::words::of_delivery_state;
+use crate::domain::{Operation, Status};
+use crate::store::{DeliveryState, DeliveryView, EventView};
+
+/// The lanes for deliveries; what is beyond them is in the table alone.
+const MAX_LANES: usize = 12;
+const LEFT: f64 = 24.0;
+const WIDTH: f64 = 792.0;
+const LANE: usize = 52;
+
+/// Something that happened, on a lane.
+#[derive(Debug)]
+pub struct Mark {
+    /// Where.
+    pub x: usize,
+    /// The colour's class.
+    pub tone: &'static str,
+    /// `dot`, `end` or `deadline`.
+    pub shape: &'static str,
+    /// What it is.
+    pub title: String,
+    /// What stands beside it; empty: nothing.
+    pub label: String,
+}
+
+/// One line of the picture.
+#[derive(Debug)]
+pub struct Lane {
+    /// Whose it is.
+    pub name: String,
+    /// Its middle, from above.
+    pub y: usize,
+    /// Where its bar begins and ends.
+    pub bar: (usize, usize),
+    /// The bar's colour.
+    pub tone: &'static str,
+    /// What happened.
+    pub marks: Vec<Mark>,
+}
+
+/// The picture.
+#[derive(Debug)]
+pub struct Timeline {
+    /// The operation's lane, then one for each delivery.
+    pub lanes: Vec<Lane>,
+    /// The height of the picture.
+    pub height: usize,
+    /// Deliveries that have no lane.
+    pub n_left_out: usize,
+    /// When it begins and ends.
+    pub ends: (String, String),
+    /// How long it is.
+    pub took: String,
+}
+
+/// Draws it.
+pub fn draw(operation: &Operation, events: &[EventView], now: Timestamp) -> Timeline {
+    let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
+    let shown = &deliveries[..deliveries.len().min(MAX_LANES)];
+    let axis = Axis::over(instants(operation, events, (shown, now)));
+    let mut lanes = vec![of_operation(operation, events, &axis)];
+    lanes.extend(shown.iter().enumerate().map(|(at, delivery)| of_delivery(delivery, at + 1, (&axis, now))));
+    let (first, last) = axis.ends();
+    Timeline {
+        height: lanes.len() * LANE + 34,
+        lanes,
+        n_left_out: deliveries.len() - shown.len(),
+        ends: (instant(first), instant(last)),
+        took: duration(between(first, last)),
+    }
+}
+
+fn instants(
+    operation: &Operation,
+    events: &[EventView],
+    (deliveries, now): (&[&DeliveryView], Timestamp),
+) -> Vec<Timestamp> {
+    let mut instants = vec![operation.created_at];
+    instants.extend(operation.expectation.as_ref().and_then(|it| it.expected_by));
+    instants.extend(events.iter().map(|event| event.received_at));
+    for delivery in deliveries {
+        instants.push(delivery.created_at);
+        instants.push(end_of(delivery, now));
+        instants.extend(delivery.failures.iter().map(|failure| failure.started_at));
+    }
+    instants
+}
+
+fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lane {
+    let mut marks = Vec::new();
+    if let Some(expectation) = &operation.expectation {
+        let title = format!("announced at {}", instant(operation.created_at));
+        marks.push(Mark {
+            x: axis.x(operation.created_at),
+            tone: "quiet",
+            shape: "dot",
+            title,
+            label: "expected".into(),
+        });
+        if let Some(at) = expectation.expected_by {
+            let title = format!("expected by {}", instant(at));
+            marks.push(Mark { x: axis.x(at), tone: "warn", shape: "deadline", title, label: "deadline".into() });
+        }
+    }
+    for event in events {
+        let what = event.kind.rsplit('.').next().unwrap_or_default().to_owned();
+        let is_end = event.status.as_ref().is_some_and(Status::is_terminal);
+        let title = format!("{} at {}", event.kind, instant(event.received_at));
+        let (tone, shape) = (tone_of_kind(&event.kind), if is_end { "end" } else { "dot" });
+        marks.push(Mark { x: axis.x(event.received_at), tone, shape, title, label: what });
+    }
+    let last = events.last().map_or(operation.created_at, |event| event.received_at);
+    let bar = (axis.x(operation.created_at), axis.x(last));
+    hide_crowded(&mut marks);
+    Lane { name: "operation".into(), y: LANE / 2 + 14, bar, tone: "running", marks }
+}
+
+fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestamp)) -> Lane {
+    let mut marks: Vec<Mark> = delivery
+        .failures
+        .iter()
+        .map(|failure| Mark {
+            x: axis.x(failure.started_at),
+            tone: "bad",
+            shape: "dot",
+            title: format!("attempt {} failed after {}: {}", failure.number, duration(failure.took), failure.reason),
+            label: String::new(),
+        })
+        .collect();
+    let (state, tone) = of_delivery_state(delivery.state);
+    let end = end_of(delivery, now);
+    let label =
+        if delivery.n_attempts > 1 { format!("{state}, {} attempts", delivery.n_attempts) } else { state.into() };
+    let shape = if matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead) { "end" } else { "dot" };
+    marks.push(Mark { x: axis.x(end), tone, shape, title: format!("{state} at {}", time_of_day(end)), label });
+    let bar = (axis.x(delivery.created_at), axis.x(end));
+    Lane { name: format!("to {}", delivery.sink), y: at * LANE + LANE / 2 + 14, bar, tone, marks }
+}
+
+/// The settlement, or now while it lasts.
+fn end_of(delivery: &DeliveryView, now: Timestamp) -> Timestamp {
+    match delivery.state {
+        DeliveryState::Delivered | DeliveryState::Dead => delivery.at,
+        DeliveryState::Open | DeliveryState::Blocked => now.max(delivery.created_at),
+    }
+}
+
+/// Labels that would stand on each other: the later one stands.
+fn hide_crowded(marks: &mut [Mark]) {
+    marks.sort_by_key(|mark| mark.x);
+    for at in 1..marks.len() {
+        if marks[at].x - marks[at - 1].x < 76 {
+            marks[at - 1].label.clear();
+        }
+    }
+}
+
+/// From instants to places.
+struct Axis {
+    instants: Vec<Timestamp>,
+    places: Vec<f64>,
+}
+
+impl Axis {
+    fn over(mut instants: Vec<Timestamp>) -> Self {
+        instants.sort_unstable();
+        instants.dedup();
+        let mut places = vec![0.0];
+        for pair in instants.windows(2) {
+            let gap = between(pair[0], pair[1]).as_secs_f64();
+            let last = places.last().copied().unwrap_or_default();
+            places.push(last + 1.0 + (1.0 + gap * 10.0).ln());
+        }
+        let whole = places.last().copied().filter(|whole| *whole > 0.0).unwrap_or(1.0);
+        places.iter_mut().for_each(|place| *place = LEFT + *place / whole * WIDTH);
+        Self { instants, places }
+    }
+
+    fn x(&self, at: Timestamp) -> usize {
+        let found = self.instants.binary_search(&at).unwrap_or_default();
+        self.places.get(found).copied().unwrap_or(LEFT) as usize
+    }
+
+    fn ends(&self) -> (Timestamp, Timestamp) {
+        (self.instants.first().copied().unwrap_or_default(), self.instants.last().copied().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_axis_keeps_the_order_and_the_frame(micros in prop::collection::vec(0i64..1 << 50, 1..40)) {
+            let mut instants: Vec<Timestamp> =
+                micros.iter().map(|at| Timestamp::from_microsecond(*at).unwrap()).collect();
+            let axis = Axis::over(instants.clone());
+            instants.sort_unstable();
+            let places: Vec<usize> = instants.iter().map(|at| axis.x(*at)).collect();
+            prop_assert!(places.is_sorted());
+            prop_assert!(places.iter().all(|x| (LEFT as usize..=(LEFT + WIDTH) as usize).contains(x)));
+        }
+    }
+}

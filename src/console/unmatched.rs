@@ -1,0 +1,57 @@
+//! *Unmatched*: what no route matched, kept and routed again from here.
+
+use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use uuid::Uuid;
+
+use super::PAGE;
+use super::gate::Desk;
+use super::live::Row;
+use super::page::{Done, Frame, lead_to, show};
+use super::problem::Problem;
+use super::sinks::Pressed;
+use crate::config::Scope;
+use crate::domain::EventId;
+
+#[derive(Template)]
+#[template(path = "unmatched.html")]
+struct Page {
+    frame: Frame,
+    rows: Vec<Unmatched>,
+    is_cut: bool,
+}
+
+struct Unmatched {
+    row: Row,
+    resource: String,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/unmatched", web::get().to(page)).route("/unmatched/{id}/route", web::post().to(route));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let events = desk.console.store.unmatched(PAGE).await?;
+    let rows = events.iter().map(|event| Unmatched { row: Row::of(event), resource: event.resource.clone() });
+    let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
+    show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE })
+}
+
+async fn route(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    id: Path<String>,
+    pressed: Form<Pressed>,
+) -> Result<HttpResponse, Problem> {
+    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
+    let missing = || Problem::Missing("There is no such event.".into());
+    let id = EventId(Uuid::try_parse(&id).map_err(|_uuid| missing())?);
+    let event = desk.console.store.event(id).await?.ok_or_else(missing)?;
+    let deliveries = desk.console.routes.matches(&event.routing_key());
+    let n = if deliveries.is_empty() { 0 } else { desk.console.store.route_again(id, deliveries).await? };
+    tracing::info!(event = %id, n, who = visitor.who.as_deref().unwrap_or("console"), "an event was routed again");
+    Ok(lead_to(format!("/unmatched?done=routed&n={n}")))
+}

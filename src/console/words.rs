@@ -1,0 +1,218 @@
+//! What happened, in sentences.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::shown::{between, counted, duration, instant};
+use crate::domain::{ExpectationState, Operation, Reason, Status, describe_subcode};
+use crate::store::{DeliveryState, DeliveryView, EventView};
+
+/// The story of an operation as it stands at `now`.
+pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some(expectation) = &operation.expectation {
+        let by = expectation.expected_by.map(|at| format!(", to end by {}", instant(at))).unwrap_or_default();
+        told.push(format!("A client announced this recording at {}{by}.", instant(operation.created_at)));
+        told.extend(of_state(expectation.state, expectation.expected_by, now));
+    }
+    told.push(of_end(operation));
+    let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
+    let n_unmatched = events.iter().filter(|event| event.deliveries.is_empty()).count();
+    told.extend(of_deliveries(&deliveries, now));
+    if n_unmatched > 0 {
+        let events = counted(n_unmatched as u64, "event");
+        told.push(format!("No route matched {events}: kept under Unmatched, and routed again from there."));
+    }
+    told
+}
+
+fn of_state(state: ExpectationState, expected_by: Option<Timestamp>, now: Timestamp) -> Option<String> {
+    Some(match (state, expected_by) {
+        (ExpectationState::Waiting, Some(at)) if at > now => {
+            format!("Its end is awaited for another {}.", duration(between(now, at)))
+        }
+        (ExpectationState::Waiting, Some(_)) => "Its time has just passed; the watch will say so within a second.".into(),
+        (ExpectationState::Waiting, None) => "Its end is awaited, without a deadline.".into(),
+        (ExpectationState::Met, _) => "It ended in time.".into(),
+        (ExpectationState::Overdue, _) => {
+            "It is overdue: no end was reported in time, and its sinks were told. It may still come; that is then told \
+             as recovered."
+                .into()
+        }
+        (ExpectationState::Lost, _) => {
+            "It is lost: its call ended and no notification about the recording followed. Graph sends none in that case, \
+             so none is to be expected."
+                .into()
+        }
+        (ExpectationState::Recovered, _) => "It ended after all, later than expected; its sinks were told.".into(),
+    })
+}
+
+fn of_end(operation: &Operation) -> String {
+    let why = operation.result_info.as_ref().map(|result| {
+        let words = describe_subcode(result.subcode).unwrap_or("a subcode that is not known here");
+        format!(" (result {}, subcode {}: {words})", result.code, result.subcode)
+    });
+    let why = why.unwrap_or_default();
+    match &operation.status {
+        Status::NotStarted => "Graph has not said that the recording began.".into(),
+        Status::Running => "Graph said that the recording runs; its end is not known yet.".into(),
+        Status::Completed if operation.recording_location.is_some() => {
+            format!("It completed{why}, and Graph said where the recording lies.")
+        }
+        Status::Completed => format!("It completed{why}. Graph named no recording."),
+        Status::Failed => format!("It failed{why}."),
+        Status::Unknown(text) => format!("Graph calls its state {text:?}, which this version does not know."),
+    }
+}
+
+fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String> {
+    if deliveries.is_empty() {
+        return None;
+    }
+    let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
+    match (deliveries.len(), n(DeliveryState::Delivered)) {
+        (1, 1) => return Some("Its delivery arrived.".into()),
+        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries arrived.")),
+        _ => {}
+    }
+    let mut parts = Vec::new();
+    let mut part = |n: u64, what: &str| {
+        if n > 0 {
+            parts.push(format!("{n} {what}"))
+        }
+    };
+    part(n(DeliveryState::Delivered), "delivered");
+    part(n(DeliveryState::Open), "under way");
+    part(n(DeliveryState::Blocked), "waiting for an earlier one of the same operation");
+    part(n(DeliveryState::Dead), "given up (dead letters: replay them from the sink's page)");
+    let next = deliveries.iter().filter(|it| it.state == DeliveryState::Open && it.at > now).map(|it| it.at).min();
+    let next = next.map(|at| format!("; the next attempt is in {}", duration(between(now, at)))).unwrap_or_default();
+    Some(format!("Of {}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
+}
+
+/// What an event said.
+pub fn of_event(event: &EventView) -> Vec<String> {
+    let mut told: Vec<String> = event.order.map(|order| sentence(order.words())).into_iter().collect();
+    let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
+        told.push("What it held cannot be opened with this store's key.".into());
+        return told;
+    };
+    if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
+        let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
+        let words = describe_subcode(number("subcode")).unwrap_or("a subcode that is not known here");
+        told.push(format!("Result {}, subcode {}: {words}.", number("code"), number("subcode")));
+    }
+    if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {
+        told.push(format!("Completion reason {reason}."));
+    }
+    match data.get("recordingLocation").and_then(Value::as_str) {
+        Some(_) => told.push("It says where the recording lies.".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => told.push("It names no recording.".into()),
+        None => {}
+    }
+    told
+}
+
+/// How a delivery stands, in words.
+pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
+    match delivery.state {
+        DeliveryState::Delivered => format!("delivered at {}", instant(delivery.at)),
+        DeliveryState::Dead => format!("given up at {}", instant(delivery.at)),
+        DeliveryState::Blocked => "waits for an earlier delivery of this operation".into(),
+        DeliveryState::Open if delivery.at <= now => "due now".into(),
+        DeliveryState::Open => format!("next attempt in {}", duration(between(now, delivery.at))),
+    }
+}
+
+/// The name and the colour of a delivery's state.
+pub fn of_delivery_state(state: DeliveryState) -> (&'static str, &'static str) {
+    match state {
+        DeliveryState::Delivered => ("delivered", "good"),
+        DeliveryState::Dead => ("dead letter", "bad"),
+        DeliveryState::Blocked => ("blocked", "quiet"),
+        DeliveryState::Open => ("open", "running"),
+    }
+}
+
+/// Why something is in the quarantine, and what to do about it.
+pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
+    use Reason as R;
+    match reason {
+        R::AuthHeader | R::JwtMissing => (
+            "It came without a token that proves its origin.",
+            "If Graph itself sent it, look at what stands in front of this server: it may strip the Authorization header.",
+        ),
+        R::JwtMalformed | R::JwtAlg | R::JwtHeader | R::JwtKidMissing | R::JwtClaimType | R::JwtTooMany => (
+            "Its token is not made as Microsoft makes tokens.",
+            "Most likely it was forged. Leave it; it makes room by itself.",
+        ),
+        R::JwtKidUnknown | R::JwtKeyUse | R::JwtSignature => (
+            "Its token is not signed with a key that the provider publishes for this.",
+            "Check openid_configuration in the config; otherwise it was forged.",
+        ),
+        R::JwtExp | R::JwtNbf => (
+            "Its token is not valid at this time.",
+            "Check this machine's clock. A repeat of an old request looks the same.",
+        ),
+        R::JwtAud => (
+            "Its token is for another application.",
+            "If the application is yours, add its id to app_ids, restart the server and replay it.",
+        ),
+        R::JwtIss | R::JwtTenant => (
+            "Its tenant or issuer is not allowed, or not the item's.",
+            "If the tenant is yours, add it to tenants, restart the server and replay it.",
+        ),
+        R::JwtPublisher => (
+            "Its token was not published by Graph's change tracking.",
+            "In a national cloud the publisher differs: check subscriptions.publisher, restart the server and replay it.",
+        ),
+        R::KeysUnavailable => (
+            "The provider's keys were not reached, so nothing could be decided.",
+            "Check that this machine reaches openid_configuration; then replay it.",
+        ),
+        R::ClientState => (
+            "Its clientState is none of the configured ones.",
+            "If a subscription of yours was made with another secret, add it to client_states, restart the server and replay it.",
+        ),
+        R::CertUnknown => (
+            "It is encrypted for a certificate that is not configured.",
+            "Configure the certificate in [[subscriptions.certificates]], restart the server and replay it.",
+        ),
+        R::EncInvalid => (
+            "Its encrypted content is not what its keys and its signature say.",
+            "Check that the certificate's private key belongs to the certificate of the subscription; then replay it.",
+        ),
+        R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape | R::ClientContext => (
+            "It does not have the shape of a notification.",
+            "If Graph sent it, a newer version of reelhook may read it: replay it after an update.",
+        ),
+        _ => {
+            ("It was beyond a limit, or no request that is served.", "Look at the limits in [server], then replay it.")
+        }
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", characters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_words_and_a_next_step() {
+        for reason in Reason::ALL {
+            let (why, next) = of_reason(reason);
+            assert!(why.ends_with('.') && next.ends_with('.'), "{}", reason.as_str());
+        }
+    }
+
+    #[test]
+    fn a_sentence_begins_and_ends_as_one() {
+        assert_eq!(sentence("took it further"), "Took it further.");
+    }
+}

@@ -1,0 +1,113 @@
+//! What each button does.
+
+use reelhook::sinks::DeliveryError;
+
+use super::pages::dead_letters;
+use super::{Browser, record, start_with_tokens};
+use crate::test_app::{Settings, TestApp};
+
+fn rejected(n: usize) -> Vec<DeliveryError> {
+    (0..n).map(|_| DeliveryError::Reject { reason: "not wanted".into() }).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_is_paused_and_resumed() {
+    let app = start_with_tokens().await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let paused = browser.press("/sinks/first", "/sinks/first/pause", &[]).await;
+    assert_eq!((paused.status, paused.location()), (303, "/sinks/first?done=paused"));
+    let page = browser.page(paused.location()).await;
+    assert!(page.has("paused") && page.has("resume") && page.has("notice") && !page.has("pause"));
+    assert_eq!(browser.page("/sinks").await.count("paused"), 1);
+    assert!(browser.page("/").await.body.contains(">paused<"));
+    let resumed = browser.press("/sinks/first", "/sinks/first/resume", &[]).await;
+    assert!(browser.page(resumed.location()).await.has("delivering"));
+    for gone in ["pause", "resume", "probe"] {
+        assert_eq!(browser.press("/sinks/first", &format!("/sinks/none/{gone}"), &[]).await.status, 404, "{gone}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_far_side_is_looked_at_on_demand() {
+    let app = TestApp::start().await;
+    let answer = Browser::new(&app).press("/sinks/first", "/sinks/first/probe", &[]).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.has("probe-result") && answer.body.contains("The far side is well."));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_dead_letter_is_replayed_and_then_the_others_after_a_count() {
+    let mut app = TestApp::start().await;
+    app.first.fail(rejected(3));
+    for n in 0..3 {
+        record(&mut app, &format!("dead-{n}")).await;
+    }
+    dead_letters(&app, 3).await;
+    let browser = Browser::new(&app);
+    let page = browser.page("/sinks/first").await;
+    assert_eq!((page.count("dead-letter"), page.has("replay-all")), (3, true));
+    let one = page.actions("/dead-letters/").remove(0);
+    let replayed = browser.press("/sinks/first", &one, &[]).await;
+    assert_eq!(replayed.location(), "/sinks/first?done=replayed&n=1");
+    app.first.wait_for(1).await;
+    let again = browser.press("/sinks/first", &one, &[]).await;
+    assert_eq!(again.location(), "/sinks/first?done=replayed&n=0");
+
+    let asked = browser.page("/sinks/first/replay").await;
+    assert!(asked.has("replay-count") && asked.body.contains("Replay 2 dead letters?"));
+    assert_eq!(app.first.delivered().len(), 1, "to ask replays nothing");
+    let all = browser.press("/sinks/first/replay", "/sinks/first/replay", &[]).await;
+    assert_eq!(all.location(), "/sinks/first?done=replayed&n=2");
+    assert_eq!(app.first.wait_for(3).await.len(), 3);
+    assert!(browser.page("/sinks/first").await.has("no-dead-letters"));
+    assert!(browser.page("/sinks/first/replay").await.body.contains("Nothing of"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand() {
+    let mut app = start_with_tokens().await;
+    let item = reelhook::simulator::payload::Change::new(&mut app.seed, crate::test_app::TENANT, Some("wrong")).basic();
+    assert_eq!(app.post_changes(&[item], false).await.status, 202);
+    let (writer, all) = (Browser::logged_in(&app, "writer-token").await, Browser::logged_in(&app, "all-token").await);
+    let list = writer.page("/quarantine").await;
+    assert_eq!(list.count("quarantine-row"), 1);
+    let path = list.links("/quarantine/").remove(0);
+    let page = writer.page(&path).await;
+    assert!(
+        page.has("body-withheld") && page.has("replay") && !page.has("vouch") && !page.body.contains("resourceData")
+    );
+    assert!(page.body.contains("clientState is none of the configured ones"));
+    assert!(all.page(&path).await.body.contains("subscriptionId"), "the scope admin sees the body");
+    let replay = format!("{path}/replay");
+    let vouched = writer.press(&path, &replay, &[("vouch", "yes")]).await;
+    assert_eq!(vouched.status, 403, "to vouch needs the scope admin");
+    let asked = writer.press(&path, &replay, &[]).await;
+    assert_eq!(asked.location(), "/quarantine?done=judged");
+    assert!(writer.page(asked.location()).await.has("notice"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_matched_nothing_is_routed_after_the_routes_were_mended() {
+    let settings = |context: &str| {
+        format!("[[routes]]\nname = \"x\"\nclient_context = {{ prefix = \"{context}\" }}\nsinks = [\"first\"]\n")
+    };
+    let mut app = TestApp::start_with(Settings { routes: settings("other"), ..Settings::default() }).await;
+    record(&mut app, "lost-1").await;
+    let browser = Browser::new(&app);
+    let page = browser.page("/unmatched").await;
+    assert_eq!(page.count("unmatched-row"), 1);
+    let action = page.actions("/route").remove(0);
+    let tried = browser.press("/unmatched", &action, &[]).await;
+    assert_eq!(tried.location(), "/unmatched?done=routed&n=0");
+    let app = app.restart_with(|it| it.routes = settings("lost-1")).await;
+    let browser = Browser::new(&app);
+    let routed = browser.press("/unmatched", &action, &[]).await;
+    assert_eq!(routed.location(), "/unmatched?done=routed&n=1");
+    app.first.wait_for(1).await;
+    assert!(browser.page("/unmatched").await.has("empty"));
+    app.stop().await;
+}

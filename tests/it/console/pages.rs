@@ -1,0 +1,233 @@
+//! What each page shows.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use reelhook::domain::{ClientContext, Status};
+use reelhook::store::operations::NewOperation;
+
+use super::{Browser, PAYLOAD, record};
+use crate::recording_sink::{PATIENCE, RecordingSink};
+use crate::test_app::{CLIENT_STATE, Settings, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn empty_pages_say_what_to_do_next() {
+    let app = TestApp::start().await;
+    let browser = Browser::new(&app);
+    for (page, hint) in [
+        ("/", "reelhook simulate"),
+        ("/operations", "No operations yet."),
+        ("/operations?q=none", "Show all operations."),
+        ("/quarantine", "Nothing is here."),
+        ("/unmatched", "Nothing is here"),
+        ("/sinks/first", "None. A delivery comes here when"),
+    ] {
+        assert!(browser.page(page).await.body.contains(hint), "{page}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_context_is_shown_as_text_on_every_page() {
+    let routes = "[[routes]]\nname = \"x\"\nclient_context = { prefix = \"a\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
+    app.first.fail([reelhook::sinks::DeliveryError::Reject { reason: format!("no {PAYLOAD}") }]);
+    let dead = format!("a{PAYLOAD}");
+    record(&mut app, PAYLOAD).await;
+    record(&mut app, &dead).await;
+    dead_letters(&app, 1).await;
+    let browser = Browser::new(&app);
+    let operation = browser.page("/operations").await.links("/operations/").remove(0);
+    let search =
+        format!("/operations?q={}", url::form_urlencoded::byte_serialize(PAYLOAD.as_bytes()).collect::<String>());
+    for page in ["/", "/operations", &search, &operation, "/sinks/first", "/unmatched"] {
+        let page = (page, browser.page(page).await.body);
+        assert!(page.1.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#62;&#60;img src=x"), "{page:?}");
+        assert!(!page.1.contains("<script>alert") && !page.1.contains("<img"), "{page:?}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_reaches_the_open_page_as_it_arrives() {
+    let mut app = TestApp::start().await;
+    record(&mut app, "before").await;
+    let browser = Browser::new(&app);
+    let page = browser.page("/").await;
+    assert_eq!(page.count("live-row"), 1);
+    let after = page.body.split("data-after=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let mut stream = browser.stream(&format!("/console/events?after={after}")).await;
+    assert_eq!(stream.status(), 200);
+    record(&mut app, PAYLOAD).await;
+    let mut told = String::new();
+    let read = async {
+        while !told.contains("\n\n") || !told.contains("data:") {
+            told.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().unwrap()));
+        }
+    };
+    tokio::time::timeout(PATIENCE, read).await.expect("the event is told");
+    let data = told.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let row: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(row["clientContext"], PAYLOAD, "{told}");
+    assert_eq!(row["kind"], "recordOperation.completed");
+    assert!(row["href"].as_str().unwrap().starts_with("/operations/"));
+    assert!(!told.contains("before"), "what the page showed is not told again");
+    drop(stream);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_finds_the_beginning_of_a_client_context_and_filters_narrow_it() {
+    let mut app = TestApp::start().await;
+    for context in ["order-1", "order-2", "Order-3", "x'%_"] {
+        record(&mut app, context).await;
+    }
+    let browser = Browser::new(&app);
+    for (query, n) in [
+        ("q=order-", 2),
+        ("q=order-1", 1),
+        ("q=x%27%25_", 1),
+        ("q=%25", 0),
+        ("status=completed", 4),
+        ("status=running", 0),
+        ("q=order-&status=completed", 2),
+        ("state=overdue", 0),
+        ("call=none", 0),
+    ] {
+        let page = browser.page(&format!("/operations?{query}")).await;
+        assert_eq!(page.count("operation-row"), n, "{query}");
+    }
+    for query in ["state=none", "older=x", "newer=1.x", &format!("q={}", "'".repeat(20_000))] {
+        let answer = browser.get(&format!("/operations?{query}")).await;
+        assert!([400, 414, 431].contains(&answer.status), "{}: {}", query.len(), answer.status);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_operations_lead_on_and_back_and_show_each_once() {
+    let mut app = TestApp::start().await;
+    for n in 0..120 {
+        record(&mut app, &format!("op-{n}")).await;
+    }
+    let browser = Browser::new(&app);
+    for start in ["/operations", "/operations?q=op-"] {
+        let (mut path, mut seen, mut sizes) = (start.to_owned(), Vec::new(), Vec::new());
+        loop {
+            let page = browser.page(&path).await;
+            sizes.push(page.count("operation-row"));
+            seen.extend(page.links("/operations/"));
+            let Some(older) = page.links("/operations?").into_iter().find(|link| link.contains("older=")) else {
+                break;
+            };
+            path = older;
+        }
+        assert_eq!(sizes, [50, 50, 20], "{start}");
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 120, "{start}");
+    }
+    let first = browser.page("/operations").await;
+    let second = browser.page(&first.links("/operations?older=").remove(0)).await;
+    let back = browser.page(&second.links("/operations?newer=").remove(0)).await;
+    assert_eq!(back.links("/operations/"), first.links("/operations/"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
+    let mut app = TestApp::start().await;
+    app.first.fail([RecordingSink::retry("far side down")]);
+    record(&mut app, "story-1").await;
+    // The first attempt is settled when it is on record.
+    let attempted = async {
+        while app.metric("reelhook_delivery_attempts_total{sink=\"first\",result=\"retry\"}").await < 1.0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, attempted).await.unwrap();
+    let browser = Browser::new(&app);
+    let path = browser.page("/operations").await.links("/operations/").remove(0);
+    let page = browser.page(&path).await;
+    assert!(page.has("timeline") && page.has("story") && page.has("delivery-row") && page.has("raw"));
+    for part in [
+        "subcode 8515: the maximum recording length was reached",
+        "to first",
+        "far side down",
+        "The first that was heard of the operation.",
+        "maxRecordDurationReached",
+    ] {
+        assert!(page.body.contains(part), "{part}: {}", page.body);
+    }
+    assert!(!page.body.contains("recording-token-"), "the recording's token is never shown");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expectation_is_shown_with_its_state_and_found_by_it() {
+    let app = TestApp::start().await;
+    let new = NewOperation {
+        id: None,
+        call_id: None,
+        tenant_id: None,
+        client_context: ClientContext::new(PAYLOAD),
+        status: Status::NotStarted,
+        metadata: Some(serde_json::json!({ "note": PAYLOAD }).to_string()),
+        sinks: Vec::new(),
+        expected_by: Some(app.clock.now() + SignedDuration::from_secs(60)),
+        allow_duplicate: false,
+    };
+    app.operations.create(new).await.unwrap();
+    let browser = Browser::new(&app);
+    assert_eq!(browser.page("/operations?state=waiting").await.count("operation-row"), 1);
+    assert_eq!(browser.page("/operations?state=overdue").await.count("operation-row"), 0);
+    app.advance(61);
+    app.first.wait_for(1).await;
+    let list = browser.page("/operations?state=overdue&status=notStarted").await;
+    assert_eq!(list.count("operation-row"), 1);
+    let page = browser.page(&list.links("/operations/").remove(0)).await;
+    assert!(page.has("state") && page.body.contains(">overdue<") && page.body.contains(">deadline<"), "{}", page.body);
+    assert!(page.body.contains("It is overdue: no end was reported in time"));
+    assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_shows_every_documented_key_and_no_secret() {
+    let app = TestApp::start().await;
+    let page = Browser::new(&app).page("/configuration").await;
+    assert!(!page.body.contains(CLIENT_STATE) && !page.body.contains("PRIVATE KEY"));
+    assert!(page.body.contains("client_states") && page.body.contains("private_key"));
+    for key in documented() {
+        assert!(page.body.contains(&format!("{key}</code>")), "the page does not show {key}");
+    }
+    app.stop().await;
+}
+
+/// The keys in config/reelhook.toml that a server without them has as well: those of sections that are not repeated.
+fn documented() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/reelhook.toml")).unwrap();
+    let mut keys = BTreeSet::new();
+    let mut section = String::new();
+    for line in text.lines().map(|line| if line.starts_with("# ") { "" } else { line.trim_start_matches('#') }) {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_matches(['[', ']']).to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && ["server", "store", "calls", "subscriptions", "expectations", "dispatch", "log"]
+                .contains(&section.as_str())
+        {
+            keys.insert(key.to_owned());
+        }
+    }
+    assert!(keys.len() > 30, "{keys:?}");
+    keys
+}
+
+/// Waits until a sink has so many dead letters.
+pub async fn dead_letters(app: &TestApp, n: usize) {
+    let given_up = async {
+        let dead = reelhook::store::DeliveryState::Dead;
+        while app.store.deliveries(dead, None, 100).await.unwrap().len() < n {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("the deliveries were given up");
+}
