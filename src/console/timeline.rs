@@ -14,7 +14,7 @@ use crate::store::{DeliveryState, DeliveryView, EventView};
 const MAX_LANES: usize = 12;
 const LEFT: f64 = 24.0;
 const WIDTH: f64 = 792.0;
-const LANE: usize = 52;
+const LANE: usize = 62;
 
 /// Something that happened, on a lane.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ pub fn draw(operation: &Operation, events: &[EventView], now: Timestamp) -> Time
     lanes.extend(shown.iter().enumerate().map(|(at, delivery)| of_delivery(delivery, at + 1, (&axis, now))));
     let (first, last) = axis.ends();
     Timeline {
-        height: lanes.len() * LANE + 34,
+        height: lanes.len() * LANE + 30,
         lanes,
         n_left_out: deliveries.len() - shown.len(),
         ends: (instant(first), instant(last)),
@@ -120,7 +120,7 @@ fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lan
     let last = events.last().map_or(operation.created_at, |event| event.received_at);
     let bar = (axis.x(operation.created_at), axis.x(last));
     hide_crowded(&mut marks);
-    Lane { name: "operation".into(), y: LANE / 2 + 14, bar, tone: "running", marks }
+    Lane { name: "operation".into(), y: LANE / 2 - 4, bar, tone: "running", marks }
 }
 
 fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestamp)) -> Lane {
@@ -142,7 +142,7 @@ fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestam
     let shape = if matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead) { "end" } else { "dot" };
     marks.push(Mark { x: axis.x(end), tone, shape, title: format!("{state} at {}", time_of_day(end)), label });
     let bar = (axis.x(delivery.created_at), axis.x(end));
-    Lane { name: format!("to {}", delivery.sink), y: at * LANE + LANE / 2 + 14, bar, tone, marks }
+    Lane { name: format!("to {}", delivery.sink), y: at * LANE + LANE / 2 - 4, bar, tone, marks }
 }
 
 /// The settlement, or now while it lasts.
