@@ -55,7 +55,6 @@ macro_rules! suite {
             a_paused_sink_is_written_down_until_it_is_resumed,
             a_closed_store_says_so,
             ids_that_were_never_given_name_nothing,
-            pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
         );
     };
 }
