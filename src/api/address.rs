@@ -2,16 +2,24 @@
 //!
 //! **Invariants**
 //! 1. A link names the host that the request named, or is relative to it; never what a forwarding header says.
+//! 2. It is `https` where whoever ends TLS says so: Microsoft's clients show their token to nothing else, and do not
+//!    follow other links.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use actix_web::http::uri::Authority;
 
-/// `http://host:port`, without a path; empty where the request named no host.
+/// `http://host:port` or `https://host:port`, without a path; empty where the request named no host.
 pub fn origin(request: &HttpRequest) -> String {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let named = named.filter(|host| !host.as_str().contains('@'));
-    named.map_or_else(String::new, |host| format!("http://{host}"))
+    named.map_or_else(String::new, |host| format!("{}://{host}", scheme(request)))
+}
+
+/// A client that lies here gets links that it cannot follow, nobody else does.
+fn scheme(request: &HttpRequest) -> &'static str {
+    let said = request.headers().get("x-forwarded-proto");
+    if said.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https")) { "https" } else { "http" }
 }
 
 /// The whole address of the request, without its query.
@@ -38,12 +46,14 @@ mod tests {
 
     #[test]
     fn a_link_names_the_host_that_the_request_named_and_no_other() {
-        let request = TestRequest::with_uri("/v1.0/x?y=1")
-            .insert_header((HOST, "api.example:8081"))
-            .insert_header(("x-forwarded-host", "evil.example"))
-            .insert_header(("x-forwarded-proto", "https"))
-            .insert_header(("forwarded", "host=evil.example"));
-        assert_eq!(of(&request.to_http_request()), "http://api.example:8081/v1.0/x");
+        for (said, scheme) in [("https", "https"), ("HTTPS", "https"), ("http", "http"), ("javascript", "http")] {
+            let request = TestRequest::with_uri("/v1.0/x?y=1")
+                .insert_header((HOST, "api.example:8081"))
+                .insert_header(("x-forwarded-host", "evil.example"))
+                .insert_header(("x-forwarded-proto", said))
+                .insert_header(("forwarded", "host=evil.example"));
+            assert_eq!(of(&request.to_http_request()), format!("{scheme}://api.example:8081/v1.0/x"));
+        }
         for bad in ["evil@host", "a b", "", "host/path"] {
             let request = TestRequest::with_uri("/").insert_header((HOST, bad)).to_http_request();
             assert_eq!(origin(&request), "", "{bad}");

@@ -56,10 +56,10 @@ async fn a_link_names_the_host_that_was_asked_and_outlives_a_restart() {
     ];
     let first = ask(&app, ("GET", &format!("{ALL}?$top=2")), &headers, None).await;
     let link = first.body["@odata.nextLink"].as_str().unwrap().to_owned();
-    assert!(link.starts_with(&format!("http://{host}{ALL}?$top=2&$skiptoken=")), "{link}");
-    assert_eq!(first.body["@odata.context"], format!("http://{host}/v1.0/$metadata#communications/recordOperations"));
+    assert!(link.starts_with(&format!("https://{host}{ALL}?$top=2&$skiptoken=")), "{link}");
+    assert_eq!(first.body["@odata.context"], format!("https://{host}/v1.0/$metadata#communications/recordOperations"));
     let app = app.restart().await;
-    let path = link.strip_prefix(&format!("http://{host}")).unwrap();
+    let path = link.strip_prefix(&format!("https://{host}")).unwrap();
     assert_eq!(get(&app, path).await.contexts(), ["linked-0"]);
 
     let tampered = format!("{}A{}", &path[..path.len() - 10], &path[path.len() - 9..]);
