@@ -16,6 +16,8 @@ const THEMES = ["light", "dark"];
 const NAVIGATION = ["now", "operations", "sinks", "quarantine", "unmatched", "configuration"];
 /** Whatever a page makes of it but text is seen: a dialog, a request to another host, or an element of this name. */
 const HOSTILE = `sales-"><img name=xss src=//evil.example/x onerror=alert(1)><script name=xss>alert(2)</script>'{{7*7}}`;
+/** As it stands in JSON, which is shown as it came. */
+const HOSTILE_IN_JSON = JSON.stringify(HOSTILE).slice(1, -1);
 
 const good = new Recording("sales-4711");
 const failed = new Recording("sales-4712");
@@ -49,9 +51,6 @@ afterEach(async () => {
     await Promise.all(browser.chromium.contexts().map((context) => context.close()));
     assert.deepEqual(browser.takeFaults(), [], "no page did what it may not do");
 });
-
-/** As it stands in JSON, which is shown as it came. */
-const HOSTILE_IN_JSON = JSON.stringify(HOSTILE).slice(1, -1);
 
 const hook = (page, name) => page.locator(`[data-test="${name}"]`);
 /** A row (or whatever has this hook) that says this text. */
