@@ -165,12 +165,12 @@ impl Intake {
             for dialect in &told.dialects {
                 self.metrics.dialect(*dialect);
             }
-            let Stored::New { order, id_conflict, ambiguous, .. } = stored else {
+            let Stored::New { order, id_conflict, ambiguous, unmatched, .. } = stored else {
                 self.metrics.duplicate(told.channel);
                 continue;
             };
             self.metrics.accepted(told.channel, self.clock.now());
-            if told.is_unmatched {
+            if *unmatched {
                 self.metrics.unmatched();
             }
             if let Some(order) = order {
@@ -264,15 +264,13 @@ impl Intake {
 /// What is counted of a notification once it is durable.
 struct Told {
     channel: Channel,
-    is_unmatched: bool,
     dialects: Vec<Dialect>,
 }
 
 impl Told {
     fn of(accepted: &Accepted) -> Self {
         let notification = accepted.notification.notification();
-        let is_unmatched = accepted.deliveries.is_empty();
-        Self { channel: notification.channel, is_unmatched, dialects: notification.dialects.clone() }
+        Self { channel: notification.channel, dialects: notification.dialects.clone() }
     }
 }
 

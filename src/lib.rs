@@ -3,7 +3,9 @@
 //! **The story of one notification.** Microsoft Graph posts it; [`http`] bounds the request; [`intake`] has it verified
 //! and parsed by [`graph`], routed by [`routing`], and made durable by the [`store`]; only then is the answer 202.
 //! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles what came of it.
-//! [`app`] puts the rooms together and owns every task; [`api`] is the operator's listener, [`cli`] the command line.
+//! What was announced and does not end, the [`watch`] speaks of; [`odata`] reads what the API is asked.
+//! [`app`] puts the rooms together and owns every task; [`api`] and [`console`] are the operator's listener, open to
+//! whom [`access`] lets in, [`cli`] the command line.
 //! The [`simulator`] plays Microsoft Graph, for the demo, the tests and whoever builds a receiver.
 //!
 //! **Words.** *notification*: one item of a Graph POST. *operation*: the recordOperation that it is about. *client

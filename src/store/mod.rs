@@ -68,6 +68,8 @@ pub enum Stored {
         id_conflict: bool,
         /// Whether its client context is shared with another operation that has not ended.
         ambiguous: bool,
+        /// Whether it has no deliveries: neither a route nor an expectation wants it.
+        unmatched: bool,
     },
     /// The same bytes were accepted before.
     Duplicate,

@@ -133,7 +133,8 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     }
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
-    let stored = Stored::New { event: item.id, order, id_conflict, ambiguous };
+    let unmatched = deliveries.is_empty();
+    let stored = Stored::New { event: item.id, order, id_conflict, ambiguous, unmatched };
     let previous = taken.and_then(|taken| taken.previous);
     Ok(Decided { stored, previous, metadata, expected, places })
 }

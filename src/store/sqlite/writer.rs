@@ -31,9 +31,13 @@ const MAX_GROUP: usize = 512;
 /// The most bytes of one transaction, give or take one job.
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
-/// Transactions begin so far apart at least, unless one is full: a sync costs as much for one job as for many. What comes
-/// after a pause is written at once.
-const LEAST_APART: Duration = Duration::from_millis(4);
+/// Transactions begin so far apart at least, unless there is enough for one: a sync costs as much for one job as for many.
+/// What comes after a pause is written at once.
+const LEAST_APART: Duration = Duration::from_millis(8);
+/// So many jobs are worth a sync.
+const ENOUGH: usize = 64;
+/// How often the writer looks whether there is enough.
+const STEP: Duration = Duration::from_millis(1);
 
 /// A piece of work within a transaction.
 pub trait Job: Send {
@@ -178,9 +182,8 @@ impl Thread {
         let mut closer = None;
         let mut began: Option<Instant> = None;
         while let Some(first) = queue.blocking_recv() {
-            let rest = began.map_or(Duration::ZERO, |began| LEAST_APART.saturating_sub(began.elapsed()));
-            if !rest.is_zero() && queue.len() < MAX_GROUP {
-                std::thread::sleep(rest);
+            while queue.len() < ENOUGH && began.is_some_and(|began| began.elapsed() < LEAST_APART) {
+                std::thread::sleep(STEP);
             }
             began = Some(Instant::now());
             let mut group = Vec::new();

@@ -288,7 +288,8 @@ pub async fn an_expectation_without_sinks_leaves_them_to_the_routes(test: TestSt
         assert_eq!(lease.delivery.event.metadata.as_deref(), Some("{}"));
     }
     create(&test, NewOperation { sinks: sinks(&["crm"]), ..new("support-2") }).await;
-    test.accept(vec![recording("2").context("support-2").to(&[])]).await;
+    let stored = test.accept(vec![recording("2").context("support-2").to(&[])]).await;
+    assert!(matches!(stored[0], Stored::New { unmatched: false, .. }), "{stored:?}");
     assert!(test.store.unmatched(10).await.unwrap().is_empty(), "what an expectation matched is matched");
     test.accept(vec![recording("3").to(&["archive"])]).await;
     assert!(test.lease_one("archive").await.delivery.event.metadata.is_none());
