@@ -69,7 +69,8 @@ pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
     }
     lines.push(match delivery.state {
         DeliveryState::Delivered => {
-            format!("  delivered at {} (attempt {})", instant(delivery.at), delivery.n_attempts)
+            let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
+            format!("  delivered at {}{took} (attempt {})", instant(delivery.at), delivery.n_attempts)
         }
         DeliveryState::Dead => format!(
             "  given up at {} after {}; `reelhook deadletters replay {}` tries again",

@@ -117,7 +117,10 @@ pub fn of_event(event: &EventView) -> Vec<String> {
 /// How a delivery stands, in words.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
     match delivery.state {
-        DeliveryState::Delivered => format!("delivered at {}", instant(delivery.at)),
+        DeliveryState::Delivered => {
+            let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
+            format!("delivered at {}{took}", instant(delivery.at))
+        }
         DeliveryState::Dead => format!("given up at {}", instant(delivery.at)),
         DeliveryState::Blocked => "waits for an earlier delivery of this operation".into(),
         DeliveryState::Open if delivery.at <= now => "due now".into(),

@@ -62,9 +62,13 @@ impl Pool {
         let (reply, done) = oneshot::channel();
         // The places go with the job: a client that hangs up stops waiting, not the job.
         let job = move || {
-            let _held = places;
-            // Whoever asked may have stopped waiting.
-            let _ = reply.send(job());
+            let done = catch_unwind(AssertUnwindSafe(job));
+            // Before the answer: whoever has it finds the places free.
+            drop(places);
+            if let Ok(done) = done {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(done);
+            }
         };
         if self.queue.add(Box::new(job)) {
             let queue = Arc::clone(&self.queue);
@@ -86,8 +90,7 @@ impl Queue {
 
     fn work_off(&self) {
         while let Some(job) = self.next() {
-            // What it held is dropped with it, and whoever waits for it learns that.
-            let _ = catch_unwind(AssertUnwindSafe(job));
+            job();
         }
     }
 

@@ -110,6 +110,15 @@ pub struct FailedAttempt {
     pub reason: String,
 }
 
+/// The attempt that delivered, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Success {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+}
+
 /// A delivery, as it is shown.
 #[derive(Clone, Debug)]
 pub struct DeliveryView {
@@ -133,6 +142,8 @@ pub struct DeliveryView {
     pub reason: String,
     /// The attempts that failed, oldest first.
     pub failures: Vec<FailedAttempt>,
+    /// The attempt that delivered; `None` before that, and where an older version delivered.
+    pub success: Option<Success>,
 }
 
 /// An event, as it is shown.

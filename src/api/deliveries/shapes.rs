@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,11 +50,11 @@ pub struct DeliveryShape {
 pub struct AttemptShape {
     /// From 1, those before a replay included.
     pub number: u32,
-    /// When it began; of the one that succeeded only the end is kept.
+    /// When it began; not kept where an older version delivered.
     pub started_date_time: Option<String>,
     /// When it ended.
     pub ended_date_time: String,
-    /// How long it took, where it is kept.
+    /// How long it took; not kept where an older version delivered.
     pub duration: Option<String>,
     /// `failed` or `delivered`.
     pub result: &'static str,
@@ -97,7 +97,7 @@ impl From<&DeliveryView> for DeliveryShape {
         };
         let at = view.at.to_string();
         let (due_date_time, settled_date_time) = if is_settled { (None, Some(at)) } else { (Some(at), None) };
-        let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view.n_attempts, view.at));
+        let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view));
         let failed = (1..).zip(&view.failures).map(|(number, failure)| AttemptShape::failed(number, failure));
         Self {
             id: view.id.to_string(),
@@ -128,12 +128,12 @@ impl AttemptShape {
         }
     }
 
-    fn delivered(number: u32, at: Timestamp) -> Self {
+    fn delivered(view: &DeliveryView) -> Self {
         Self {
-            number,
-            started_date_time: None,
-            ended_date_time: at.to_string(),
-            duration: None,
+            number: view.n_attempts,
+            started_date_time: view.success.map(|success| success.started_at.to_string()),
+            ended_date_time: view.at.to_string(),
+            duration: view.success.map(|success| iso_8601(success.took)),
             result: "delivered",
             reason: None,
         }

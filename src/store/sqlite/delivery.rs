@@ -191,13 +191,13 @@ pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64)
 /// Records outcomes. One that comes with an old token changes nothing.
 pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
-        let Outcome { lease, settlement, .. } = outcome;
+        let Outcome { lease, attempt, settlement } = outcome;
         let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
         let n_changed = match settlement {
             Settlement::Delivered => tx.execute(
-                "UPDATE deliveries SET state = 2, is_leased = 0, at = ?3, n_attempts = n_attempts + 1 \
-                 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0",
-                [row, token, tx.now],
+                "UPDATE deliveries SET state = 2, is_leased = 0, at = ?3, n_attempts = n_attempts + 1, started_at = ?4, \
+                 took = ?5 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0",
+                [row, token, tx.now, attempt.started_at.as_microsecond(), micros(attempt.took)],
             )?,
             Settlement::RetryAt { at, reason } => fail(tx, outcome, (0, at.as_microsecond()), reason)?,
             Settlement::Dead { reason } => fail(tx, outcome, (3, tx.now), reason)?,

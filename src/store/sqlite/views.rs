@@ -11,15 +11,15 @@ use super::tx::instant;
 use super::{contents, ids};
 use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
-use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView};
+use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView, Success};
 
 /// What [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
      previous_status";
 /// How many columns those are.
 pub const N_EVENT_COLUMNS: usize = 13;
-const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12) \
-     FROM deliveries";
+const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
+     started_at, took FROM deliveries";
 
 /// When the next delivery of a sink that is not leased falls due; a lease that ended holds nothing.
 pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
@@ -69,6 +69,11 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
         Ok(view)
     });
     with_events.collect()
+}
+
+fn success(started_at: Option<i64>, took: Option<i64>) -> Option<Success> {
+    let (started_at, took) = started_at.zip(took)?;
+    Some(Success { started_at: instant(started_at), took: Duration::from_micros(took.cast_unsigned()) })
 }
 
 /// An event by its id.
@@ -173,6 +178,7 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
             at: instant(row.get(6)?),
             reason: reason.unwrap_or_default(),
             failures: Vec::new(),
+            success: success(row.get(9)?, row.get(10)?),
         };
         Ok((row.get::<_, i64>(0)?, view))
     })?;

@@ -65,6 +65,8 @@ async fn the_deliveries_of_an_operation_are_told_with_every_attempt() {
     assert!(first["attempts"][0]["duration"].as_str().unwrap().starts_with("PT"));
     assert_eq!(first["attempts"][1]["result"], "delivered");
     assert_eq!(first["attempts"][1]["endedDateTime"], first["settledDateTime"]);
+    assert!(first["attempts"][1]["duration"].as_str().unwrap().starts_with("PT"));
+    assert!(first["attempts"][1]["startedDateTime"].as_str() >= first["attempts"][0]["endedDateTime"].as_str());
     let second = &deliveries[1];
     assert_eq!(
         (&second["sink"], &second["state"], &second["dueDateTime"]),
