@@ -1,12 +1,12 @@
 //! The console: pages for people, on the admin listener.
 //!
 //! Written out by the server from templates that the compiler checks; one small script of our own, one style sheet,
-//! nothing from another host. [`gate`] says who may see and press what; each page has a file.
+//! nothing from another host. `gate` says who may see and press what; each page has a file.
 //!
 //! **Invariants**
 //! 1. Every value is escaped by the templates; no template says otherwise, pictures included.
 //! 2. A GET changes nothing. A POST changes something only with the scope `write` and the form's proof.
-//! 3. No page counts over everything: lists are pages of [`PAGE`] rows that are found by their keys.
+//! 3. No page counts over everything: lists are pages of `PAGE` rows that are found by their keys.
 
 mod configuration;
 mod gate;
