@@ -7,7 +7,7 @@ use reelhook::domain::{Event, Raw};
 
 fuzz_target!(|body: &[u8]| {
     let calls = &reelhook_fuzz::receiver().calls;
-    if let Ok(verified) = calls.judge_again(Raw(Bytes::copy_from_slice(body)), true) {
+    if let Ok(verified) = calls.judge_again(Raw(Bytes::copy_from_slice(body)), None, true) {
         let _ = Event::data_of(verified.notification());
     }
 });
