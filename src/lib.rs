@@ -37,6 +37,7 @@ pub mod config;
 pub mod connections;
 pub mod domain;
 pub mod odata;
+pub mod sources;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;

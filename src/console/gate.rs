@@ -10,8 +10,6 @@
 //! 2. Without configured tokens only a loopback `Host` is served ([`crate::access`]).
 //! 3. A login gives a new cookie: one that somebody planted before is worth nothing.
 
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
@@ -20,7 +18,6 @@ use actix_web::web::Data;
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::Semaphore;
 
 use super::problem::Problem;
@@ -29,6 +26,7 @@ use super::{Console, page::Frame};
 use crate::access::Caller;
 use crate::config::Scope;
 use crate::domain::Reason;
+use crate::sources::Sources;
 
 /// The cookie's name.
 pub const COOKIE_NAME: &str = "reelhook";
@@ -36,8 +34,6 @@ pub const COOKIE_NAME: &str = "reelhook";
 const COOKIE_CHARS: usize = 43;
 /// Attempts to log in that one source has in a minute.
 const LOGINS_PER_MINUTE: u32 = 10;
-/// Sources are forgotten above this many.
-const MAX_SOURCES: usize = 10_000;
 /// The most live streams at a time: each keeps a connection.
 const MAX_STREAMS: usize = 64;
 
@@ -49,7 +45,7 @@ pub struct Desk {
     pub sessions: Sessions,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
-    logins: DefaultKeyedRateLimiter<IpAddr>,
+    logins: Sources,
     /// Without randomness no form is taken.
     key: Option<hmac::Key>,
 }
@@ -74,9 +70,7 @@ impl Desk {
             console,
             sessions: Sessions::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            logins: RateLimiter::keyed(Quota::per_minute(
-                NonZeroU32::new(LOGINS_PER_MINUTE).unwrap_or(NonZeroU32::MIN),
-            )),
+            logins: Sources::new(LOGINS_PER_MINUTE),
             key: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),
         }
     }
@@ -142,7 +136,7 @@ impl Desk {
     /// # Errors
     /// The token is not known, or too many were tried.
     pub fn log_in(&self, request: &HttpRequest, token: &str) -> Result<String, Problem> {
-        if !self.may_try(request) {
+        if !self.logins.allow(request.peer_addr()) {
             return Err(Problem::TooMany);
         }
         let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
@@ -163,19 +157,6 @@ impl Desk {
         let proof = self.key.as_ref().map(|key| hmac::sign(key, cookie.as_bytes()));
         let form = proof.map(|proof| URL_SAFE_NO_PAD.encode(proof)).unwrap_or_default();
         Visitor { who: None, cookie, form, is_new, caller: None }
-    }
-
-    fn may_try(&self, request: &HttpRequest) -> bool {
-        let Some(peer) = request.peer_addr() else { return true };
-        if self.logins.len() > MAX_SOURCES {
-            self.logins.retain_recent();
-        }
-        // An IPv6 host has 2^64 addresses to come from.
-        let source = match peer.ip().to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
-            v4 => v4,
-        };
-        self.logins.check_key(&source).is_ok()
     }
 }
 

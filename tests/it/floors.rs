@@ -9,6 +9,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("telemetry", 0),
     ("clock", 0),
     ("tls", 0),
+    ("sources", 0),
     ("tasks", 0),
     ("config", 1),
     ("odata", 1),
