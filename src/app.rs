@@ -15,7 +15,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::clock::Clock;
+use crate::clock::{Clock, between};
 use crate::config::{self, Config};
 use crate::dispatch::{Dispatcher, Pauses};
 use crate::domain::{Channel, SinkName};
@@ -315,7 +315,7 @@ async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock
     let now = clock.now();
     for sink in sinks {
         let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
-            let age = backlog.oldest_at.map(|at| Duration::try_from(now.duration_since(at)).unwrap_or_default());
+            let age = backlog.oldest_at.map(|at| between(at, now));
             (backlog.n_open, backlog.n_dead, age.unwrap_or_default())
         });
         metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);

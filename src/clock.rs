@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -45,4 +46,9 @@ impl Clock {
             micros.fetch_add(by, Ordering::SeqCst);
         }
     }
+}
+
+/// From one instant to another, never below zero.
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }

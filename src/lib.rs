@@ -41,5 +41,6 @@ pub mod sources;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod wording;
 
 pub mod simulator;

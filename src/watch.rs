@@ -9,16 +9,14 @@
 //! 2. Where an expectation names sinks, its events go to those; else where the routes say.
 //! 3. A store that fails or contradicts itself is asked again after a rest, not in a loop.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
-use crate::domain::{ClientContext, NewDelivery, Operation, RouteName, RoutingKey, SinkName};
+use crate::clock::{Clock, between};
+use crate::domain::{NewDelivery, Operation};
 use crate::routing::Routes;
 use crate::store::operations::Due;
 use crate::store::{Operations, StoreError};
@@ -30,11 +28,6 @@ const STEP: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(1);
 /// How many are spoken of at a time: together they are one commit or a few.
 const BATCH: usize = 128;
-/// The route that the deliveries to an expectation's own sinks name.
-const ROUTE: &str = "expectation";
-
-/// What every operation's notifications are about.
-const RESOURCE_TYPE: &str = "recordOperation";
 
 /// Watches the deadlines.
 pub struct Watcher {
@@ -74,7 +67,7 @@ impl Watcher {
         let due = self.operations.due(BATCH).await?;
         if due.is_empty() {
             let next = self.operations.next_watch().await?;
-            return Ok(next.map_or(STEP, |next| until(next, self.clock.now()).min(STEP)));
+            return Ok(next.map_or(STEP, |next| between(self.clock.now(), next).min(STEP)));
         }
         let raised = join_all(due.into_iter().map(|due| self.raise(due))).await;
         // What came to nothing is not asked for in a loop.
@@ -106,25 +99,9 @@ impl Watcher {
 
     /// Where the event goes.
     fn deliveries(&self, operation: &Operation) -> Vec<NewDelivery> {
-        let named = operation.expectation.iter().flat_map(|expectation| &expectation.sinks);
-        let to_named = |sink: &SinkName| NewDelivery {
-            sink: sink.clone(),
-            route: RouteName::new(ROUTE),
-            captures: BTreeMap::new(),
-        };
-        let deliveries: Vec<NewDelivery> = named.map(to_named).collect();
-        if !deliveries.is_empty() {
-            return deliveries;
+        match &operation.expectation {
+            Some(expectation) if !expectation.sinks.is_empty() => NewDelivery::by_expectation(&expectation.sinks),
+            _ => self.routes.matches(&operation.routing_key()),
         }
-        self.routes.matches(&RoutingKey {
-            client_context: operation.client_context.as_ref().map(ClientContext::as_str),
-            status: Some(&operation.status),
-            tenant_id: operation.tenant_id.as_deref(),
-            resource_type: RESOURCE_TYPE,
-        })
     }
-}
-
-fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

@@ -104,6 +104,9 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     })
 }
 
+/// Where all operations are, and those of one call.
+const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
+
 /// Graph's versions: what differs between them is not served here.
 const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
 

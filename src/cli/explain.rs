@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{Status, describe_subcode};
+use crate::domain::{Status, subcode_in_words};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -80,7 +80,7 @@ fn meaning(event: &EventView) -> Vec<String> {
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
         let (code, subcode) = (number("code"), number("subcode"));
-        let words = describe_subcode(subcode).unwrap_or("a subcode that is not known here");
+        let words = subcode_in_words(subcode);
         let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
         lines.push(format!("result {code}, subcode {subcode}: {words}. {}", text::safe(message, 200)));
     }

@@ -25,6 +25,7 @@ mod wait;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -155,4 +156,9 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(args) => token::run(args),
         Command::Healthcheck(args) => healthcheck::run(args).await,
     }
+}
+/// Reads an argument that is a time, such as `30s`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
+    Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".into())
 }

@@ -1,11 +1,12 @@
 //! Text for a person at a terminal. Whatever came from outside is escaped: it cannot move the cursor or colour the line.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
+use crate::clock::between;
 use crate::domain::moves_terminal;
 use crate::store::{DeliveryState, DeliveryView, EventView};
+use crate::wording;
+pub use crate::wording::{duration, instant};
 
 /// `text` with control characters shown, cut to `limit` characters.
 pub fn safe(text: &str, limit: usize) -> String {
@@ -25,34 +26,12 @@ pub fn safe(text: &str, limit: usize) -> String {
 
 /// `1 dead letter`, `2 dead letters`, `no dead letters`.
 pub fn counted(n: usize, what: &str) -> String {
-    let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
-    match n {
-        0 => format!("no {many}"),
-        1 => format!("1 {what}"),
-        _ => format!("{n} {many}"),
-    }
+    wording::counted(n as u64, &n.to_string(), what)
 }
 
 /// What is said below a list that shows at most `limit`.
 pub fn listed(n: usize, limit: usize, what: &str) -> String {
     format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
-}
-
-/// An instant, to the second.
-pub fn instant(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-/// A duration in the two largest units that it has.
-pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
-    }
 }
 
 /// The story of one delivery, a line for each thing that happened.
@@ -81,7 +60,7 @@ pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
         DeliveryState::Blocked => "  waits for an earlier delivery of the same operation to this sink".into(),
         DeliveryState::Open if delivery.at <= now => "  due now".into(),
         DeliveryState::Open => {
-            let left = Duration::try_from(delivery.at.duration_since(now)).unwrap_or_default();
+            let left = between(now, delivery.at);
             format!("  under way, or next attempt in {} ({})", duration(left), instant(delivery.at))
         }
     });
@@ -102,6 +81,8 @@ pub fn event(event: &EventView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

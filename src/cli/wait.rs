@@ -16,7 +16,7 @@ use super::event_stream::Events;
 use super::print::{remark, say};
 use super::remote::{Remote, RemoteArgs, Trouble};
 use super::text;
-use crate::domain::{ExpectationState, Status, describe_subcode};
+use crate::domain::{ExpectationState, Status, subcode_in_words};
 use crate::odata::quoted;
 
 const EXIT_TIMED_OUT: u8 = 3;
@@ -151,7 +151,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
     }
     let result = &operation["resultInfo"];
     if let (Some(code), Some(subcode)) = (result["code"].as_i64(), result["subcode"].as_i64()) {
-        let words = describe_subcode(subcode).unwrap_or("a subcode that is not known here");
+        let words = subcode_in_words(subcode);
         told.push_str(&format!(", {words} (result {code}, subcode {subcode})"));
     }
     if let Some(message) = result["message"].as_str().filter(|message| !message.is_empty()) {
@@ -168,8 +168,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
-    let parsed = Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".to_owned())?;
+    let parsed = super::duration(text)?;
     // Longer ones cannot be added to every clock.
     if parsed <= Duration::from_secs(30 * 86_400) { Ok(parsed) } else { Err("expected at most 720h".into()) }
 }

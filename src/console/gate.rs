@@ -161,6 +161,11 @@ impl Desk {
 }
 
 impl Visitor {
+    /// Who it is, for the log.
+    pub fn name(&self) -> &str {
+        self.who.as_deref().unwrap_or("console")
+    }
+
     /// Whether this visitor may do what `scope` opens.
     pub fn may(&self, scope: Scope) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.may(scope))

@@ -18,7 +18,7 @@ use super::gate::{Desk, Visitor};
 use super::problem::Problem;
 use super::shown::{encoded, instant, time_of_day, tone_of_kind};
 use crate::config::Scope;
-use crate::domain::EventId;
+use crate::domain::{EventId, RecordOperation};
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
 
@@ -68,7 +68,7 @@ impl Row {
 
 /// The path of the page of an event's operation; empty where it is about none.
 pub fn page_of(event: &EventView) -> String {
-    if event.resource_type != "recordOperation" {
+    if event.resource_type != RecordOperation::TYPE {
         return String::new();
     }
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return String::new() };

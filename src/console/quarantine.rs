@@ -94,7 +94,7 @@ async fn replay(
     if !desk.console.store.wish_replay(id, is_vouched).await? {
         return Err(missing());
     }
-    let who = visitor.who.as_deref().unwrap_or("console");
+    let who = visitor.name();
     tracing::info!(id, vouched = is_vouched, who, "a quarantine entry is to be judged again");
     Ok(lead_to("/quarantine?done=judged"))
 }

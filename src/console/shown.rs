@@ -1,46 +1,20 @@
 //! How values are shown to a person.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
+pub use crate::clock::between;
 use crate::domain::{ExpectationState, Status};
-
-/// An instant, to the second.
-pub fn instant(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
+use crate::wording;
+pub use crate::wording::{duration, instant};
 
 /// The time of day, to the second.
 pub fn time_of_day(at: Timestamp) -> String {
     at.strftime("%H:%M:%S").to_string()
 }
 
-/// A duration in the two largest units that it has.
-pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
-    }
-}
-
-/// From one instant to another, never below zero.
-pub fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::try_from(to.duration_since(from)).unwrap_or_default()
-}
-
 /// `no dead letters`, `1 dead letter`, `2,000 dead letters`.
 pub fn counted(n: u64, what: &str) -> String {
-    let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
-    match n {
-        0 => format!("no {many}"),
-        1 => format!("1 {what}"),
-        _ => format!("{} {many}", number(n)),
-    }
+    wording::counted(n, &number(n), what)
 }
 
 /// A number, its thousands apart.
@@ -109,6 +83,8 @@ pub fn json(text: &str, limit: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -160,10 +160,9 @@ async fn pause(
     name: Path<String>,
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
-    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let sink = configured_sink(&desk, &SinkName::new(&name)).ok_or_else(|| missing(&name))?;
-    desk.console.pauses.pause(&sink.name).await?;
-    tracing::info!(sink = %sink.name, who = visitor.who.as_deref().unwrap_or("console"), "a sink was paused");
+    let (visitor, sink) = press(&desk, &request, (&name, &pressed))?;
+    desk.console.pauses.pause(sink).await?;
+    tracing::info!(%sink, who = visitor.name(), "a sink was paused");
     Ok(lead_to(format!("/sinks/{}?done=paused", encoded(&name))))
 }
 
@@ -173,11 +172,21 @@ async fn resume(
     name: Path<String>,
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
-    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let sink = configured_sink(&desk, &SinkName::new(&name)).ok_or_else(|| missing(&name))?;
-    desk.console.pauses.resume(&sink.name).await?;
-    tracing::info!(sink = %sink.name, who = visitor.who.as_deref().unwrap_or("console"), "a sink was resumed");
+    let (visitor, sink) = press(&desk, &request, (&name, &pressed))?;
+    desk.console.pauses.resume(sink).await?;
+    tracing::info!(%sink, who = visitor.name(), "a sink was resumed");
     Ok(lead_to(format!("/sinks/{}?done=resumed", encoded(&name))))
+}
+
+/// Somebody who presses a button of a sink that is configured.
+fn press<'a>(
+    desk: &'a Desk,
+    request: &HttpRequest,
+    (name, pressed): (&str, &Pressed),
+) -> Result<(Visitor, &'a SinkName), Problem> {
+    let visitor = desk.press(request, (Scope::Write, &pressed.form))?;
+    let sink = configured_sink(desk, &SinkName::new(name)).ok_or_else(|| missing(name))?;
+    Ok((visitor, &sink.name))
 }
 
 async fn confirm(desk: Data<Desk>, request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
@@ -217,7 +226,7 @@ async fn replay(
     which: DeadLetters,
 ) -> Result<HttpResponse, Problem> {
     let n = desk.console.store.replay_dead(which).await?;
-    tracing::info!(%sink, n, who = visitor.who.as_deref().unwrap_or("console"), "dead letters were replayed");
+    tracing::info!(%sink, n, who = visitor.name(), "dead letters were replayed");
     Ok(lead_to(format!("/sinks/{}?done=replayed&n={n}", encoded(sink.as_str()))))
 }
 

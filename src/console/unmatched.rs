@@ -52,6 +52,6 @@ async fn route(
     let event = desk.console.store.event(id).await?.ok_or_else(missing)?;
     let deliveries = desk.console.routes.matches(&event.routing_key());
     let n = if deliveries.is_empty() { 0 } else { desk.console.store.route_again(id, deliveries).await? };
-    tracing::info!(event = %id, n, who = visitor.who.as_deref().unwrap_or("console"), "an event was routed again");
+    tracing::info!(event = %id, n, who = visitor.name(), "an event was routed again");
     Ok(lead_to(format!("/unmatched?done=routed&n={n}")))
 }

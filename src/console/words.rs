@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
-use crate::domain::{ExpectationState, Operation, Reason, Status, describe_subcode};
+use crate::domain::{ExpectationState, Operation, Reason, Status, subcode_in_words};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// The story of an operation as it stands at `now`.
@@ -50,7 +50,7 @@ fn of_state(state: ExpectationState, expected_by: Option<Timestamp>, now: Timest
 
 fn of_end(operation: &Operation) -> String {
     let why = operation.result_info.as_ref().map(|result| {
-        let words = describe_subcode(result.subcode).unwrap_or("a subcode that is not known here");
+        let words = subcode_in_words(result.subcode);
         format!(" (result {}, subcode {}: {words})", result.code, result.subcode)
     });
     let why = why.unwrap_or_default();
@@ -100,7 +100,7 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     };
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
-        let words = describe_subcode(number("subcode")).unwrap_or("a subcode that is not known here");
+        let words = subcode_in_words(number("subcode"));
         told.push(format!("Result {}, subcode {}: {words}.", number("code"), number("subcode")));
     }
     if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{LEASE_MARGIN, Pauses, decide};
-use crate::clock::Clock;
+use crate::clock::{Clock, between};
 use crate::config::SinkDispatch;
 use crate::domain::{Attempt, Delivery, Lease, Outcome, Settlement, SinkName};
 use crate::sinks::{DeliveryError, Sink};
@@ -87,14 +87,14 @@ impl Worker {
 
     /// How long until a delivery in the store falls due, as far as is known.
     pub(super) fn until_due(&self) -> Option<Duration> {
-        self.due.lock().map(|due| until(due, self.clock.now()))
+        self.due.lock().map(|due| between(self.clock.now(), due))
     }
 
     /// What is left of the sink's pause.
     pub(super) fn pause_left(&self) -> Option<Duration> {
         let mut paused = self.paused.lock();
         let pause = (*paused)?;
-        let left = until(pause.until, self.clock.now()).min(pause.ends_at.saturating_duration_since(Instant::now()));
+        let left = between(self.clock.now(), pause.until).min(pause.ends_at.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             *paused = None;
             drop(paused);
@@ -217,8 +217,4 @@ fn failure(reason: &str) -> Result<(), DeliveryError> {
 
 fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.saturating_add(SignedDuration::try_from(by).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
-}
-
-fn until(at: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

@@ -23,6 +23,18 @@ pub struct NewDelivery {
     pub captures: BTreeMap<String, String>,
 }
 
+impl NewDelivery {
+    /// What goes to the sinks that an expectation names, as by a route of its own: it is matched before the routes.
+    pub fn by_expectation(sinks: &[SinkName]) -> Vec<Self> {
+        let to = |sink: &SinkName| Self {
+            sink: sink.clone(),
+            route: RouteName::new("expectation"),
+            captures: BTreeMap::new(),
+        };
+        sinks.iter().map(to).collect()
+    }
+}
+
 /// One notification for one sink.
 #[derive(Clone, Debug)]
 pub struct Delivery {

@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-
 use serde_json::{Map, Value};
 
-use super::{ClientContext, Expectation, ResultInfo, SinkName, Status};
+use super::{ClientContext, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status};
 
 /// A record operation as the store knows it.
 #[derive(Clone, Debug)]
@@ -41,6 +40,16 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// What routes are matched against where an event is about the operation as it stands.
+    pub fn routing_key(&self) -> RoutingKey<'_> {
+        RoutingKey {
+            client_context: self.client_context.as_ref().map(ClientContext::as_str),
+            status: Some(&self.status),
+            tenant_id: self.tenant_id.as_deref(),
+            resource_type: RecordOperation::TYPE,
+        }
+    }
+
     /// The operation as JSON, in Graph's shape (<https://learn.microsoft.com/graph/api/resources/recordoperation>) with
     /// what reelhook adds: `callId`, `tenantId`, the times, and of an expectation `metadata` and `expectation`. Without
     /// the token: whoever may see it puts `recordingAccessToken` in.

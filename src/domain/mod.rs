@@ -24,7 +24,7 @@ pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
 pub use kept::Operation;
 pub use notification::{Channel, Content, Dialect, Notification, Raw};
-pub use operation::{Order, RecordOperation, ResultInfo, Status, describe_subcode};
+pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use proof::Verified;
 pub use quarantined::Quarantined;
 pub use reason::Reason;

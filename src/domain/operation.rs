@@ -145,7 +145,7 @@ impl Order {
 pub struct ResultInfo {
     /// 2xx success, 4xx client error, 5xx server error.
     pub code: i64,
-    /// The finer code, see [`describe_subcode`].
+    /// The finer code, see [`subcode_in_words`].
     pub subcode: i64,
     /// Graph's text for developers.
     pub message: Option<String>,
@@ -176,11 +176,16 @@ pub struct RecordOperation {
     pub additional: serde_json::Map<String, serde_json::Value>,
 }
 
-/// What a `resultInfo.subcode` means, in words; `None` where it is not known. 8508, 8515, 7000, 7015 and 7700
+impl RecordOperation {
+    /// The resource's type, as in [`super::Notification::resource_type`].
+    pub const TYPE: &str = "recordOperation";
+}
+
+/// What a `resultInfo.subcode` means, in words. 8508, 8515, 7000, 7015 and 7700
 /// occur in Graph's own documentation; the others are the codes of the same media platform
 /// (<https://learn.microsoft.com/azure/communication-services/resources/troubleshooting/voice-video-calling/troubleshooting-codes>).
-pub fn describe_subcode(subcode: i64) -> Option<&'static str> {
-    Some(match subcode {
+pub fn subcode_in_words(subcode: i64) -> &'static str {
+    match subcode {
         0 => "success",
         7000 | 7015 | 7700 => "the call ended or was transferred",
         8500 => "the media mode is not valid",
@@ -200,8 +205,8 @@ pub fn describe_subcode(subcode: i64) -> Option<&'static str> {
         8588 => "the recording was completed although media stopped coming",
         8589 => "the recording was throttled",
         9998 | 9999 => "an unknown error in Microsoft's media platform",
-        _ => return None,
-    })
+        _ => "a subcode that is not known here",
+    }
 }
 
 #[cfg(test)]

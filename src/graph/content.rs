@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::payload::{self, Key, Object};
 use super::record;
-use crate::domain::{ClientContext, Content, Dialect, Reason};
+use crate::domain::{ClientContext, Content, Dialect, Reason, RecordOperation};
 
 /// What an item is about, as far as the resource itself tells.
 #[derive(Debug)]
@@ -52,9 +52,9 @@ pub(super) fn read(
     let client_context = client_context(&object, dialects)?;
     let mut resource_type = dialects.type_name(odata_type.as_deref());
     if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, resource) {
-        record::TYPE.clone_into(&mut resource_type);
+        RecordOperation::TYPE.clone_into(&mut resource_type);
     }
-    let content = if resource_type == record::TYPE {
+    let content = if resource_type == RecordOperation::TYPE {
         let operation = record::read(&object, resource, client_context.clone(), dialects)?;
         Content::Operation(Box::new(operation))
     } else if is_repeating {

@@ -15,9 +15,6 @@ use super::path;
 use super::payload::{self, Object};
 use crate::domain::{ClientContext, Dialect, GraphId, Reason, RecordOperation, ResultInfo};
 
-/// The type's name.
-pub(super) const TYPE: &str = "recordOperation";
-
 /// Keys that only a record operation has.
 const TELLING_KEYS: &[&str] =
     &["recordingLocation", "recordingAccessToken", "recordResourceLocation", "recordResourceAccessToken"];

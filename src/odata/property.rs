@@ -8,7 +8,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::domain::{GraphId, Status};
+use crate::domain::{ClientContext, GraphId, Operation, Status};
 
 /// A property of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +66,23 @@ pub struct Subject<'a> {
     pub modified_at: Option<Timestamp>,
     /// `tenantId`
     pub tenant_id: Option<&'a str>,
+}
+
+impl<'a> From<&'a Operation> for Subject<'a> {
+    fn from(operation: &'a Operation) -> Self {
+        Self {
+            client_context: operation.client_context.as_ref().map(ClientContext::as_str),
+            status: Some(operation.status.as_str()),
+            completion_reason: operation.completion_reason.as_deref(),
+            id: Some(&operation.id),
+            call_id: operation.call_id.as_deref(),
+            result_code: operation.result_info.as_ref().map(|result| result.code),
+            result_subcode: operation.result_info.as_ref().map(|result| result.subcode),
+            created_at: Some(operation.created_at),
+            modified_at: Some(operation.modified_at),
+            tenant_id: operation.tenant_id.as_deref(),
+        }
+    }
 }
 
 /// A value as it is compared: only ever with another of its kind. An instant is its microseconds since 1970.

@@ -11,6 +11,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("tls", 0),
     ("sources", 0),
     ("tasks", 0),
+    ("wording", 0),
     ("config", 1),
     ("odata", 1),
     ("connections", 1),

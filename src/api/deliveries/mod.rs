@@ -20,18 +20,14 @@ use utoipa::{OpenApi, ToSchema};
 use self::shapes::{DeliveryShape, EventShape, List};
 use super::operations::Refusal;
 use super::parameters::Parameters;
-use super::{Admin, ApiError, Reader, openapi, resource};
+use super::{Admin, ApiError, COLLECTIONS, Reader, openapi, resource};
 use crate::domain::GraphId;
-
-/// Where all operations are, and those of one call.
-const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
 
 /// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {
-    let of_operation = || [(Method::GET, web::get().to(of_operation))];
-    config
-        .service(resource("/communications/recordOperations/{id}/deliveries", of_operation()))
-        .service(resource("/communications/calls/{callId}/operations/{id}/deliveries", of_operation()));
+    for path in COLLECTIONS {
+        config.service(resource(&format!("{path}/{{id}}/deliveries"), [(Method::GET, web::get().to(of_operation))]));
+    }
     dead_letters::routes(config);
     quarantine::routes(config);
     sinks::routes(config);

@@ -1,7 +1,6 @@
 //! The sinks: what waits for each, and whether it is paused.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -13,6 +12,7 @@ use super::shapes::{List, iso_8601};
 use crate::api::operations::Refusal;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::clock::between;
 use crate::domain::SinkName;
 use crate::store::Backlog;
 
@@ -115,7 +115,7 @@ fn configured(admin: &Admin, name: &str) -> Result<SinkName, ApiError> {
 fn shape(admin: &Admin, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> SinkShape {
     let backlog = backlogs.get(name);
     let oldest_at = backlog.and_then(|backlog| backlog.oldest_at);
-    let age = |at| Duration::try_from(admin.clock.now().duration_since(at)).unwrap_or_default();
+    let age = |at| between(at, admin.clock.now());
     SinkShape {
         name: name.to_string(),
         is_configured: admin.sinks.contains(name),

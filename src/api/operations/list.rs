@@ -9,7 +9,7 @@ use super::super::{ApiError, Reader, address, preferences};
 use super::asked::{Asked, invalid_parameter};
 use super::shape;
 use crate::domain::Operation;
-use crate::odata::{Cursor, MAX_TOP, Query, SkipTokens};
+use crate::odata::{Cursor, MAX_TOP, Query, SkipTokens, Subject};
 use crate::store::operations::Question;
 
 /// Rows of a page where the client asks for no number.
@@ -43,7 +43,7 @@ pub async fn list(_reader: Reader, asked: Asked, tokens: Data<SkipTokens>) -> Re
         json.insert("@odata.count".into(), n.into());
     }
     if let Some(last) = page.last().filter(|_last| has_more) {
-        let token = tokens.seal((&query, scope), query.order.cursor(&shape::subject(last), last.number));
+        let token = tokens.seal((&query, scope), query.order.cursor(&Subject::from(last), last.number));
         let link = format!("{}?{}", address::of(&asked.request), query.continued(&token));
         json.insert("@odata.nextLink".into(), link.into());
     }

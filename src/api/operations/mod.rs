@@ -23,10 +23,7 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
 pub use self::schema::Refusal;
-use super::{openapi, resource};
-
-/// Where all operations are, and those of one call.
-const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
+use super::{COLLECTIONS, openapi, resource};
 
 /// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {

@@ -4,8 +4,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::condition::etag;
-use crate::domain::{ClientContext, Operation};
-use crate::odata::{Select, Subject};
+use crate::domain::Operation;
+use crate::odata::Select;
 
 /// What `$select` may choose from.
 pub const SELECTABLE: &[&str] = &[
@@ -34,26 +34,10 @@ pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<St
     json
 }
 
-/// The values that orders and filters go by.
-pub fn subject(operation: &Operation) -> Subject<'_> {
-    Subject {
-        client_context: operation.client_context.as_ref().map(ClientContext::as_str),
-        status: Some(operation.status.as_str()),
-        completion_reason: operation.completion_reason.as_deref(),
-        id: Some(&operation.id),
-        call_id: operation.call_id.as_deref(),
-        result_code: operation.result_info.as_ref().map(|result| result.code),
-        result_subcode: operation.result_info.as_ref().map(|result| result.subcode),
-        created_at: Some(operation.created_at),
-        modified_at: Some(operation.modified_at),
-        tenant_id: operation.tenant_id.as_deref(),
-    }
-}
-
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::domain::Status;
+    use crate::domain::{ClientContext, Status};
 
     /// An operation with everything.
     pub fn operation() -> Operation {

@@ -64,7 +64,7 @@ struct LoadArgs {
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     connections: Option<u16>,
     /// For so long, such as 30s or 5m [default: 10s, unless --count is given]
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = super::duration)]
     duration: Option<Duration>,
     /// So many notifications
     #[arg(long, value_name = "NUMBER")]
@@ -103,11 +103,6 @@ enum PartName {
 
 fn positive(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).ok_or("expected a number above 0".into())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
-    Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".into())
 }
 
 impl Args {

@@ -12,10 +12,7 @@ use super::kept::sinks_of;
 use super::rows::{maybe_parsed, parsed};
 use super::tx::Tx;
 use super::{lookups, watches};
-use crate::domain::{ExpectationState, GraphId, NewDelivery, RouteName, SinkName};
-
-/// The name of the route that an expectation is: it is matched before the routes.
-const ROUTE: &str = "expectation";
+use crate::domain::{ExpectationState, GraphId, NewDelivery, SinkName};
 
 /// What a client announced, as far as a notification's way goes by it.
 #[derive(Clone)]
@@ -36,12 +33,7 @@ impl Announced {
 
     /// What goes to the sinks that it names; `None` where it leaves that to the routes.
     pub fn deliveries(&self) -> Option<Vec<NewDelivery>> {
-        let to = |sink: &SinkName| NewDelivery {
-            sink: sink.clone(),
-            route: RouteName::new(ROUTE),
-            captures: std::collections::BTreeMap::new(),
-        };
-        (!self.sinks.is_empty()).then(|| self.sinks.iter().map(to).collect())
+        (!self.sinks.is_empty()).then(|| NewDelivery::by_expectation(&self.sinks))
     }
 }
 

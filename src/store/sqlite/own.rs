@@ -6,11 +6,8 @@ use super::delivery::{self, NewRow};
 use super::failure::Failure;
 use super::tx::Tx;
 use super::{contents, ids, kept, sweep};
-use crate::domain::{Channel, ClientContext, EventId, NewDelivery, Operation};
+use crate::domain::{Channel, ClientContext, EventId, NewDelivery, Operation, RecordOperation};
 use crate::store::StoreError;
-
-/// The type of what they are about.
-const RESOURCE_TYPE: &str = "recordOperation";
 
 /// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
 /// deliveries to a sink are is not overtaken.
@@ -36,7 +33,7 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
             id.0.as_bytes(),
             !deliveries.is_empty(),
             kind,
-            RESOURCE_TYPE,
+            RecordOperation::TYPE,
             path(&operation),
             operation.client_context.as_ref().map(ClientContext::as_str),
             operation.tenant_id,

@@ -55,21 +55,6 @@ fn ids(operations: &[Operation]) -> Vec<&str> {
     operations.iter().map(|operation| operation.id.as_str()).collect()
 }
 
-fn subject(operation: &Operation) -> Subject<'_> {
-    Subject {
-        client_context: operation.client_context.as_ref().map(ClientContext::as_str),
-        status: Some(operation.status.as_str()),
-        completion_reason: operation.completion_reason.as_deref(),
-        id: Some(&operation.id),
-        call_id: operation.call_id.as_deref(),
-        result_code: operation.result_info.as_ref().map(|result| result.code),
-        result_subcode: operation.result_info.as_ref().map(|result| result.subcode),
-        created_at: Some(operation.created_at),
-        modified_at: Some(operation.modified_at),
-        tenant_id: operation.tenant_id.as_deref(),
-    }
-}
-
 // Get.
 
 pub async fn an_operation_is_got_by_any_spelling_of_its_id_and_by_its_call(test: TestStore) {
@@ -153,7 +138,7 @@ pub async fn pages_go_on_while_rows_come_and_go(test: TestStore) {
     for n in 20.. {
         let rows = page(&test, &order, after.as_ref()).await;
         let Some(last) = rows.last() else { break };
-        after = Some(order.cursor(&subject(last), last.number));
+        after = Some(order.cursor(&Subject::from(last), last.number));
         seen.extend(rows.iter().map(|operation| operation.id.clone()));
         add(n..n + 1).await;
         if n == 21 {
@@ -269,7 +254,7 @@ async fn filters_agree(told: Vec<Told>, filters: Vec<String>) {
     let all = found(&test, None, None).await;
     for filter in filters {
         let parsed = Filter::parse(&filter).unwrap();
-        let expected = all.iter().filter(|operation| parsed.matches(&subject(operation)));
+        let expected = all.iter().filter(|operation| parsed.matches(&Subject::from(*operation)));
         let expected: Vec<i64> = expected.map(|operation| operation.number).collect();
         let matching = found(&test, None, Some(&parsed)).await;
         let numbers: Vec<i64> = matching.iter().map(|operation| operation.number).collect();

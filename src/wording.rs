@@ -1,0 +1,32 @@
+//! How values are told to people, at a terminal and in the console alike.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// An instant, to the second.
+pub fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A duration in the two largest units that it has.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
+    }
+}
+
+/// `no dead letters`, `1 dead letter`, `2 dead letters`; `number` is how `n` is written.
+pub fn counted(n: u64, number: &str, what: &str) -> String {
+    let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
+    match n {
+        0 => format!("no {many}"),
+        1 => format!("1 {what}"),
+        _ => format!("{number} {many}"),
+    }
+}
