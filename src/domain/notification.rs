@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, RecordOperation, RoutingKey};
+use super::{ClientContext, GraphId, RecordOperation, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -152,6 +152,8 @@ pub struct Notification {
     pub client_context: Option<ClientContext>,
     /// What it is about.
     pub content: Content,
+    /// The call of which it says that it has ended: no notification of the call's operations may follow.
+    pub ended_call: Option<GraphId>,
     /// The spellings met while reading it.
     pub dialects: Vec<Dialect>,
     /// The item, byte for byte.

@@ -245,6 +245,7 @@ impl Opened<'_> {
             graph_id,
             client_context: about.client_context,
             content: about.content,
+            ended_call: None,
             dialects: self.dialects.into_vec(),
             raw: self.raw,
         })

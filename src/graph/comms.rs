@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::content;
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::payload::{self, Object};
 use super::token::{Demands, Tokens};
 use super::{Limits, Reading, Refusal};
+use super::{content, ended_call};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Quarantined, Raw, Reason, Verified};
@@ -125,6 +125,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
     }
     let change_type = envelope::change_type(&item, &mut dialects)?;
     let about = content::read(data, (&resource, None), &mut dialects)?;
+    let ended_call = ended_call::of(&about.resource_type, &resource, &about.content);
     Ok(Notification {
         channel: Channel::Calls,
         resource_type: about.resource_type,
@@ -135,6 +136,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
         graph_id: None,
         client_context: about.client_context,
         content: about.content,
+        ended_call,
         dialects: dialects.into_vec(),
         raw: raw.clone(),
     })

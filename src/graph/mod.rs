@@ -18,6 +18,7 @@ mod comms;
 mod content;
 mod dialects;
 mod encrypted;
+mod ended_call;
 mod envelope;
 mod lifecycle;
 mod path;

@@ -9,15 +9,26 @@ pub(super) fn call_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "calls")?)
 }
 
+/// The call that a path leads to; not what lies below one.
+pub(super) fn call_alone(path: &str) -> Option<GraphId> {
+    let mut parts = from(path, "calls").skip(1);
+    let id = parts.next()?;
+    if parts.any(|part| !part.is_empty()) { None } else { GraphId::new(id) }
+}
+
 /// The operation that a path leads to.
 pub(super) fn operation_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "operations")?)
 }
 
 fn after<'a>(path: &'a str, collection: &str) -> Option<&'a str> {
+    from(path, collection).nth(1).filter(|part| !part.is_empty())
+}
+
+/// The parts of a path from a collection on.
+fn from<'a>(path: &'a str, collection: &str) -> impl Iterator<Item = &'a str> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut parts = path.split('/').skip_while(|part| !part.eq_ignore_ascii_case(collection));
-    parts.nth(1).filter(|part| !part.is_empty())
+    path.split('/').skip_while(move |part| !part.eq_ignore_ascii_case(collection))
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             own::say(tx, RECOVERED, taken.seq, deliveries)?;
         }
     }
-    if let Some(call_id) = &item.ended_call {
+    if let Some(call_id) = &item.notification.ended_call {
         watches::call_ended(tx, call_id, received_at)?;
     }
     let order = taken.as_ref().map(|taken| taken.order);

@@ -16,7 +16,6 @@ mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
-mod ended_call;
 mod failure;
 mod ids;
 mod kept;

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use super::ids::Given;
 use super::tx::Shared;
-use super::{contents, ended_call, ids};
-use crate::domain::{Channel, Event, EventId, GraphId, NewDelivery, Notification, Quarantined, Reason};
+use super::{contents, ids};
+use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -48,8 +48,6 @@ pub struct Item {
     pub sealed: Vec<u8>,
     /// What routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
-    /// The call of which it says that it has ended.
-    pub ended_call: Option<GraphId>,
 }
 
 /// One quarantine entry, ready to be written.
@@ -98,7 +96,6 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     let id = EventId(ids::of_event(seq, received_at));
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);
-    let ended_call = ended_call::of(&notification);
     let operation = notification.operation();
     let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
     let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
@@ -112,7 +109,7 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     };
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
-    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries, ended_call })
+    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries })
 }
 
 fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {

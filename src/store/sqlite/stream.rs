@@ -111,6 +111,7 @@ mod tests {
             graph_id: None,
             client_context: None,
             content: Content::Resource("{}".into()),
+            ended_call: None,
             dialects: Vec::new(),
             raw: Raw(Bytes::new()),
         };

@@ -194,6 +194,7 @@ fn notification(resource_type: &str, content: Content) -> Notification {
         graph_id: None,
         client_context: None,
         content,
+        ended_call: None,
         dialects: Vec::new(),
         raw: Raw(Bytes::new()),
     }

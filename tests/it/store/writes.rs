@@ -137,6 +137,7 @@ fn ended_call(call: &str) -> Told {
     let text = r##"{"@odata.type":"#microsoft.graph.call","state":"terminated"}"##;
     let mut told = Told { notification: notification("call", Content::Resource(text.into())) }.raw(call);
     told.notification.resource = format!("/communications/calls/{call}");
+    told.notification.ended_call = GraphId::new(call);
     told
 }
 

@@ -1,55 +1,37 @@
 //! What a notification says of the end of a call: after it, no notification of the call's operations may follow.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
-use crate::domain::{Channel, Content, GraphId, Notification};
+use super::dialects::UNKNOWN_TYPE;
+use super::path;
+use crate::domain::{Content, GraphId};
 
 /// A call, as far as it matters here (<https://learn.microsoft.com/graph/api/resources/call>).
 #[derive(Deserialize)]
 struct Call<'a> {
     #[serde(borrow)]
-    state: Option<std::borrow::Cow<'a, str>>,
+    state: Option<Cow<'a, str>>,
 }
 
-/// The call of which a notification says that it has ended. Its type may be missing: then its path says what it is.
-pub fn of(notification: &Notification) -> Option<GraphId> {
-    let Content::Resource(text) = &notification.content else { return None };
-    if notification.channel != Channel::Calls || !matches!(notification.resource_type.as_str(), "call" | "unknown") {
+/// The call of which a resource says that it has ended. Its type may be missing: then its path says what it is.
+pub(super) fn of(resource_type: &str, path: &str, content: &Content) -> Option<GraphId> {
+    let Content::Resource(text) = content else { return None };
+    if !matches!(resource_type, "call" | UNKNOWN_TYPE) {
         return None;
     }
-    let call_id = call_of(&notification.resource)?;
+    let call_id = path::call_alone(path)?;
     let call: Call<'_> = serde_json::from_str(text).ok()?;
     call.state.is_some_and(|state| state.eq_ignore_ascii_case("terminated")).then_some(call_id)
-}
-
-/// The call that a path leads to; not what lies below one.
-fn call_of(path: &str) -> Option<GraphId> {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let mut parts = path.split('/').skip_while(|part| !part.eq_ignore_ascii_case("calls")).skip(1);
-    let id = parts.next()?;
-    if parts.any(|part| !part.is_empty()) { None } else { GraphId::new(id) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Raw;
 
     fn told(resource_type: &str, resource: &str, text: &str) -> Option<String> {
-        let notification = Notification {
-            channel: Channel::Calls,
-            resource_type: resource_type.into(),
-            change_type: "updated".into(),
-            resource: resource.into(),
-            tenant_id: None,
-            subscription_id: None,
-            graph_id: None,
-            client_context: None,
-            content: Content::Resource(text.into()),
-            dialects: Vec::new(),
-            raw: Raw(bytes::Bytes::new()),
-        };
-        of(&notification).map(|id| id.as_str().to_owned())
+        of(resource_type, resource, &Content::Resource(text.into())).map(|id| id.as_str().to_owned())
     }
 
     #[test]
