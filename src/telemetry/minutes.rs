@@ -2,6 +2,7 @@
 //!
 //! **Invariants**
 //! 1. It holds [`N_MINUTES`] minutes and no more, whatever the clock does.
+//! 2. The last two of [`ANSWER_BOUNDS`] are Graph's: over 3 s is slow, over 10 s is dropped.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +14,9 @@ use parking_lot::Mutex;
 pub const N_MINUTES: usize = 15;
 /// The upper bounds of the answers' times, in seconds; what took longer than the last one is counted behind it.
 pub const ANSWER_BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0];
+/// The window over which Graph judges an endpoint
+/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>), in seconds.
+const WINDOW_SECONDS: i64 = 600;
 /// One more than there are bounds.
 pub const N_BUCKETS: usize = ANSWER_BOUNDS.len() + 1;
 
@@ -27,40 +31,66 @@ pub struct Minute {
     pub answers: [u64; N_BUCKETS],
 }
 
-/// The minutes that are kept.
+/// What happened in one second.
+#[derive(Clone, Copy, Debug, Default)]
+struct Second {
+    second: i64,
+    n_accepted: u64,
+    answers: [u64; N_BUCKETS],
+}
+
+/// The last minutes, second by second: the share that Graph judges by is exact to one.
 #[derive(Debug, Default)]
-pub struct Minutes(Mutex<VecDeque<Minute>>);
+pub struct Minutes(Mutex<VecDeque<Second>>);
 
 impl Minutes {
     /// A notification was made durable.
     pub fn accepted(&self, now: Timestamp) {
-        self.change(now, |minute| minute.n_accepted += 1);
+        self.change(now, |second| second.n_accepted += 1);
     }
 
     /// An answer left.
     pub fn answered(&self, took: Duration, now: Timestamp) {
         let bucket = ANSWER_BOUNDS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(N_BUCKETS - 1);
-        self.change(now, |minute| minute.answers[bucket] += 1);
+        self.change(now, |second| second.answers[bucket] += 1);
     }
 
     /// The last minutes, oldest first; the last one is not over.
     pub fn last(&self, now: Timestamp) -> [Minute; N_MINUTES] {
-        let newest = minute_of(now);
-        let kept = self.0.lock();
-        std::array::from_fn(|at| {
-            let minute = newest - i64::try_from(N_MINUTES - 1 - at).unwrap_or_default();
-            let known = kept.iter().find(|it| it.minute == minute).copied();
-            known.unwrap_or(Minute { minute, ..Minute::default() })
-        })
+        let newest = now.as_second().div_euclid(60);
+        let oldest = newest - (N_MINUTES as i64 - 1);
+        let mut minutes = std::array::from_fn(|at| Minute { minute: oldest + at as i64, ..Minute::default() });
+        for second in self.0.lock().iter() {
+            let at = usize::try_from(second.second.div_euclid(60) - oldest).ok();
+            let Some(minute) = at.and_then(|at| minutes.get_mut(at)) else { continue };
+            minute.n_accepted += second.n_accepted;
+            for (sum, n) in minute.answers.iter_mut().zip(second.answers) {
+                *sum += n;
+            }
+        }
+        minutes
     }
 
-    fn change(&self, now: Timestamp, change: impl FnOnce(&mut Minute)) {
-        let minute = minute_of(now);
+    /// The shares of answers in the last 10 min that took over 3 s and over 10 s.
+    pub fn slow_shares(&self, now: Timestamp) -> (f64, f64) {
+        let oldest = now.as_second() - WINDOW_SECONDS;
+        let kept = self.0.lock();
+        let n_over = |first: usize| -> f64 {
+            let within = kept.iter().filter(|second| second.second > oldest);
+            within.flat_map(|second| &second.answers[first..]).sum::<u64>() as f64
+        };
+        let n_all = n_over(0).max(1.0);
+        (n_over(N_BUCKETS - 2) / n_all, n_over(N_BUCKETS - 1) / n_all)
+    }
+
+    fn change(&self, now: Timestamp, change: impl FnOnce(&mut Second)) {
+        let second = now.as_second();
         let mut kept = self.0.lock();
-        // A clock that was set back counts into the last minute that it had reached.
-        if kept.back().is_none_or(|last| last.minute < minute) {
-            kept.push_back(Minute { minute, ..Minute::default() });
-            if kept.len() > N_MINUTES {
+        // A clock that was set back counts into the last second that it had reached.
+        if kept.back().is_none_or(|last| last.second < second) {
+            kept.push_back(Second { second, ..Second::default() });
+            let oldest = second - N_MINUTES as i64 * 60;
+            while kept.front().is_some_and(|first| first.second <= oldest) {
                 kept.pop_front();
             }
         }
@@ -68,10 +98,6 @@ impl Minutes {
             change(last);
         }
     }
-}
-
-fn minute_of(now: Timestamp) -> i64 {
-    now.as_second().div_euclid(60)
 }
 
 #[cfg(test)]

@@ -8,11 +8,9 @@ pub mod log;
 mod minutes;
 mod rejections;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use parking_lot::Mutex;
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,10 +22,6 @@ use crate::domain::{Channel, Dialect, Order, Reason, Watch};
 
 pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
 pub use rejections::Rejections;
-
-/// The window over which Graph judges an endpoint
-/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>).
-const WINDOW: SignedDuration = SignedDuration::from_secs(600);
 
 /// Everything that is counted. Share it behind an `Arc`.
 #[derive(Debug)]
@@ -54,7 +48,6 @@ pub struct Metrics {
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_paused: Family<SinkLabels, Gauge>,
     raised: Family<KindLabels, Counter>,
-    window: Mutex<VecDeque<Slice>>,
     minutes: Minutes,
 }
 
@@ -118,15 +111,6 @@ pub struct SinkCounts {
     pub n_failed: u64,
 }
 
-/// One second's answers.
-#[derive(Debug)]
-struct Slice {
-    second: i64,
-    n_all: u64,
-    n_over_3s: u64,
-    n_over_10s: u64,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -160,7 +144,6 @@ impl Metrics {
             sink_oldest: Family::default(),
             sink_paused: Family::default(),
             raised: Family::default(),
-            window: Mutex::new(VecDeque::new()),
             minutes: Minutes::default(),
         };
         metrics.register();
@@ -312,31 +295,11 @@ impl Metrics {
         self.answers.get_or_create(&AnswerLabels { path, status }).inc();
         self.answer_seconds.observe(took.as_secs_f64());
         self.minutes.answered(took, now);
-        let mut window = self.window.lock();
-        let second = now.as_second();
-        if window.back().is_none_or(|slice| slice.second < second) {
-            window.push_back(Slice { second, n_all: 0, n_over_3s: 0, n_over_10s: 0 });
-            let oldest = second - WINDOW.as_secs();
-            while window.front().is_some_and(|slice| slice.second <= oldest) {
-                window.pop_front();
-            }
-        }
-        if let Some(slice) = window.back_mut() {
-            slice.n_all += 1;
-            slice.n_over_3s += u64::from(took > Duration::from_secs(3));
-            slice.n_over_10s += u64::from(took > Duration::from_secs(10));
-        }
     }
 
     /// The shares of answers in the last 10 min that took over 3 s and over 10 s.
     pub fn slow_shares(&self, now: Timestamp) -> (f64, f64) {
-        let oldest = now.as_second() - WINDOW.as_secs();
-        let window = self.window.lock();
-        let sum = |of: fn(&Slice) -> u64| -> f64 {
-            window.iter().filter(|slice| slice.second > oldest).map(of).sum::<u64>() as f64
-        };
-        let n_all = sum(|slice| slice.n_all).max(1.0);
-        (sum(|slice| slice.n_over_3s) / n_all, sum(|slice| slice.n_over_10s) / n_all)
+        self.minutes.slow_shares(now)
     }
 
     /// The Prometheus text (OpenMetrics 1.0), as of `now`.
@@ -353,6 +316,8 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
