@@ -10,9 +10,6 @@ CREATE TABLE lookups_recent (
 
 CREATE VIEW lookups AS
     SELECT hash, target FROM lookups_recent UNION ALL SELECT hash, target FROM lookups_settled;
-CREATE TRIGGER lookups_add INSTEAD OF INSERT ON lookups BEGIN
-    INSERT INTO lookups_recent VALUES (new.hash, new.target);
-END;
 CREATE TRIGGER lookups_remove INSTEAD OF DELETE ON lookups BEGIN
     DELETE FROM lookups_recent WHERE hash = old.hash AND target = old.target;
     DELETE FROM lookups_settled WHERE hash = old.hash AND target = old.target;

@@ -75,28 +75,17 @@ pub fn newest(connection: &Connection, horizon: i64) -> rusqlite::Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use bytes::Bytes;
     use jiff::Timestamp;
 
     use crate::clock::Clock;
-    use crate::config;
     use crate::domain::{Channel, Content, Notification, Raw, Verified};
-    use crate::store::sqlite::SqliteStore;
+    use crate::store::sqlite::{SqliteStore, plain_settings};
     use crate::store::{Accepted, Batch, Operations, Store};
 
     fn store(folder: &tempfile::TempDir) -> SqliteStore {
-        let settings = config::Store {
-            path: folder.path().join("reelhook.db"),
-            encryption_key: None,
-            deduplicate: Duration::ZERO,
-            token_retention: Duration::ZERO,
-            retention: Duration::ZERO,
-            disk_reserve_bytes: 0,
-            quarantine_max_entries: 0,
-            quarantine_max_bytes: 0,
-        };
+        let settings = plain_settings(folder.path());
         SqliteStore::open(&settings, Clock::manual(Timestamp::UNIX_EPOCH)).unwrap()
     }
 

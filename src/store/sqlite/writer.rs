@@ -334,28 +334,17 @@ impl Thread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     use crate::clock::Clock;
-    use crate::config;
     use crate::store::disk::Disk;
     use crate::store::mailbox::Mailboxes;
     use crate::store::seal::Seal;
-    use crate::store::sqlite::{ids::Numbers, open};
+    use crate::store::sqlite::{ids::Numbers, open, plain_settings};
 
     /// A writer on a store of its own; the folder lives as long as it.
     fn writer() -> (Writer, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let settings = config::Store {
-            path: folder.path().join("reelhook.db"),
-            encryption_key: None,
-            deduplicate: Duration::ZERO,
-            token_retention: Duration::ZERO,
-            retention: Duration::ZERO,
-            disk_reserve_bytes: 0,
-            quarantine_max_entries: 0,
-            quarantine_max_bytes: 0,
-        };
+        let settings = plain_settings(folder.path());
         let seal = Seal::new(None, &settings.path).unwrap();
         let connection = open::writer(&settings.path, &seal).unwrap();
         let shared = Shared {

@@ -6,6 +6,8 @@
 //! 2. A key provider that is down does not stop the start.
 //! 3. A task that breaks ends the app, in order ([`App::broken`]): half a server that says it is ready is none.
 
+mod spawn;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +16,11 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+use self::spawn::Spawn;
 use crate::access::Access;
-use crate::clock::{Clock, between};
+use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::dispatch::{Dispatcher, Pauses};
+use crate::dispatch::Pauses;
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
 use crate::graph::{Calls, Limits, Subscriptions};
@@ -26,18 +29,11 @@ use crate::routing::Routes;
 use crate::sinks::{self, Sink};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Store};
-use crate::tasks::{Rest, Tasks};
+use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections};
 use crate::watch::Watcher;
 use crate::{api, console, http};
 
-/// How often operators' wishes are looked for, and backlogs are counted.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
-/// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
-const COUNTING_RESTS: u32 = 50;
-/// How often the store is swept.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// The least time that dispatch gets to finish its attempts when the grace is nearly over.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
@@ -242,96 +238,4 @@ pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<sinks:
         }
     }
     if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }
-}
-
-/// Starts tasks, each with an owner.
-struct Spawn<'a> {
-    tasks: &'a Tasks,
-    intake: &'a CancellationToken,
-    dispatch: &'a CancellationToken,
-}
-
-impl Spawn<'_> {
-    fn dispatchers(
-        &self,
-        config: &Config,
-        sinks: BuiltSinks,
-        (store, pauses): (&Arc<dyn Store>, &Arc<Pauses>),
-        (metrics, clock): (&Arc<Metrics>, &Clock),
-    ) {
-        for (name, sink) in sinks {
-            let settings = config.sinks.iter().find(|it| it.name == name).map(|it| it.dispatch.clone());
-            let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
-            let telling = (Arc::clone(metrics), clock.clone());
-            let task = format!("deliveries to {name}");
-            let dispatcher = Dispatcher::new((name, sink), settings, (Arc::clone(store), Arc::clone(pauses)), telling);
-            self.tasks.run(task, dispatcher.run(self.dispatch.clone()));
-        }
-    }
-
-    fn housekeeping(
-        &self,
-        config: &Config,
-        store: &Arc<dyn Store>,
-        intake: &Arc<Intake>,
-        (metrics, clock): (&Arc<Metrics>, &Clock),
-    ) {
-        let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
-        let (metrics, clock) = (Arc::clone(metrics), clock.clone());
-        let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
-        self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
-            let (store, metrics, clock, sinks) =
-                (Arc::clone(&counted), Arc::clone(&metrics), clock.clone(), sinks.clone());
-            async move {
-                let began = Instant::now();
-                count_backlogs(&store, &metrics, &clock, &sinks).await;
-                Rest(began.elapsed() * COUNTING_RESTS)
-            }
-        });
-        self.tasks.every(("sweeping the store", SWEEP_EVERY), self.intake.clone(), move || {
-            let store = Arc::clone(&swept);
-            async move {
-                sweep(&store).await;
-                Rest::default()
-            }
-        });
-        self.tasks.every(("judging again", LOOK_EVERY), self.intake.clone(), move || {
-            let intake = Arc::clone(&replayed);
-            async move {
-                if let Err(error) = intake.replay().await {
-                    tracing::warn!(%error, "could not carry out replays; trying again");
-                }
-                if let Err(error) = intake.decide().await {
-                    tracing::warn!(%error, "could not decide what waited for keys; trying again");
-                }
-                Rest::default()
-            }
-        });
-    }
-}
-
-async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock, sinks: &[SinkName]) {
-    let Ok(backlogs) = store.backlog().await else { return };
-    let now = clock.now();
-    for sink in sinks {
-        let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
-            let age = backlog.oldest_at.map(|at| between(at, now));
-            (backlog.n_open, backlog.n_dead, age.unwrap_or_default())
-        });
-        metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
-    }
-}
-
-async fn sweep(store: &Arc<dyn Store>) {
-    loop {
-        match store.sweep().await {
-            Ok(0) => return,
-            Ok(n) => tracing::debug!(n, "swept"),
-            Err(error) => {
-                tracing::warn!(%error, "could not sweep the store; trying again");
-                return;
-            }
-        }
-        tokio::task::yield_now().await;
-    }
 }

@@ -1,0 +1,116 @@
+//! The tasks that go on as long as the app: dispatchers and housekeeping.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::BuiltSinks;
+use crate::clock::{Clock, between};
+use crate::config::Config;
+use crate::dispatch::{Dispatcher, Pauses};
+use crate::domain::SinkName;
+use crate::intake::Intake;
+use crate::store::Store;
+use crate::tasks::{Rest, Tasks};
+use crate::telemetry::Metrics;
+
+/// How often operators' wishes are looked for, and backlogs are counted.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
+/// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
+const COUNTING_RESTS: u32 = 50;
+/// How often the store is swept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Starts tasks, each with an owner.
+pub(super) struct Spawn<'a> {
+    pub(super) tasks: &'a Tasks,
+    pub(super) intake: &'a CancellationToken,
+    pub(super) dispatch: &'a CancellationToken,
+}
+
+impl Spawn<'_> {
+    pub(super) fn dispatchers(
+        &self,
+        config: &Config,
+        sinks: BuiltSinks,
+        (store, pauses): (&Arc<dyn Store>, &Arc<Pauses>),
+        (metrics, clock): (&Arc<Metrics>, &Clock),
+    ) {
+        for (name, sink) in sinks {
+            let settings = config.sinks.iter().find(|it| it.name == name).map(|it| it.dispatch.clone());
+            let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
+            let telling = (Arc::clone(metrics), clock.clone());
+            let task = format!("deliveries to {name}");
+            let dispatcher = Dispatcher::new((name, sink), settings, (Arc::clone(store), Arc::clone(pauses)), telling);
+            self.tasks.run(task, dispatcher.run(self.dispatch.clone()));
+        }
+    }
+
+    pub(super) fn housekeeping(
+        &self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        intake: &Arc<Intake>,
+        (metrics, clock): (&Arc<Metrics>, &Clock),
+    ) {
+        let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let (metrics, clock) = (Arc::clone(metrics), clock.clone());
+        let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
+        self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
+            let (store, metrics, clock, sinks) =
+                (Arc::clone(&counted), Arc::clone(&metrics), clock.clone(), sinks.clone());
+            async move {
+                let began = Instant::now();
+                count_backlogs(&store, &metrics, &clock, &sinks).await;
+                Rest(began.elapsed() * COUNTING_RESTS)
+            }
+        });
+        self.tasks.every(("sweeping the store", SWEEP_EVERY), self.intake.clone(), move || {
+            let store = Arc::clone(&swept);
+            async move {
+                sweep(&store).await;
+                Rest::default()
+            }
+        });
+        self.tasks.every(("judging again", LOOK_EVERY), self.intake.clone(), move || {
+            let intake = Arc::clone(&replayed);
+            async move {
+                if let Err(error) = intake.replay().await {
+                    tracing::warn!(%error, "could not carry out replays; trying again");
+                }
+                if let Err(error) = intake.decide().await {
+                    tracing::warn!(%error, "could not decide what waited for keys; trying again");
+                }
+                Rest::default()
+            }
+        });
+    }
+}
+
+async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock, sinks: &[SinkName]) {
+    let Ok(backlogs) = store.backlog().await else { return };
+    let now = clock.now();
+    for sink in sinks {
+        let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
+            let age = backlog.oldest_at.map(|at| between(at, now));
+            (backlog.n_open, backlog.n_dead, age.unwrap_or_default())
+        });
+        metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
+    }
+}
+
+async fn sweep(store: &Arc<dyn Store>) {
+    loop {
+        match store.sweep().await {
+            Ok(0) => return,
+            Ok(n) => tracing::debug!(n, "swept"),
+            Err(error) => {
+                tracing::warn!(%error, "could not sweep the store; trying again");
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,159 @@
+//! What operators and the API are shown of the store's rows.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::{Channel, DeliveryId, EventId, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status};
+
+/// The state of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// Waiting for an attempt, or being attempted.
+    Open,
+    /// Waiting for an earlier delivery of the same operation to the same sink.
+    Blocked,
+    /// Delivered.
+    Delivered,
+    /// A dead letter.
+    Dead,
+}
+
+/// A failed attempt, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// From 1.
+    pub number: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// The attempt that delivered, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Success {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A delivery, as it is shown.
+#[derive(Clone, Debug)]
+pub struct DeliveryView {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The event it delivers.
+    pub event: EventId,
+    /// Where to.
+    pub sink: SinkName,
+    /// By which route.
+    pub route: RouteName,
+    /// Where it stands.
+    pub state: DeliveryState,
+    /// How many attempts were made, those before a replay included.
+    pub n_attempts: u32,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it is due (open; while leased, when the lease ends), or when it was settled (delivered, dead).
+    pub at: Timestamp,
+    /// The last failure's reason; empty where none failed.
+    pub reason: String,
+    /// The attempts that failed, oldest first.
+    pub failures: Vec<FailedAttempt>,
+    /// The attempt that delivered; `None` before that, and where an older version delivered.
+    pub success: Option<Success>,
+}
+
+/// An event, as it is shown.
+#[derive(Clone, Debug)]
+pub struct EventView {
+    /// Its id.
+    pub id: EventId,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Its CloudEvents type.
+    pub kind: String,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The client context, if it has one.
+    pub client_context: Option<String>,
+    /// The resource's type.
+    pub resource_type: String,
+    /// The resource's path.
+    pub resource: String,
+    /// The tenant, if it is known.
+    pub tenant_id: Option<String>,
+    /// For operations: the status that the notification told.
+    pub status: Option<Status>,
+    /// For operations: how it stood to what was known.
+    pub order: Option<Order>,
+    /// For operations: the status that was known before.
+    pub previous: Option<Status>,
+    /// Its deliveries; empty means that no route matched.
+    pub deliveries: Vec<DeliveryView>,
+    /// CloudEvents data as JSON text; empty where what is stored cannot be opened.
+    pub data: String,
+}
+
+impl EventView {
+    /// What routes are matched against.
+    pub fn routing_key(&self) -> RoutingKey<'_> {
+        RoutingKey {
+            client_context: self.client_context.as_deref(),
+            status: self.status.as_ref(),
+            tenant_id: self.tenant_id.as_deref(),
+            resource_type: &self.resource_type,
+        }
+    }
+}
+
+/// An operation, as it is shown.
+#[derive(Clone, Debug)]
+pub struct OperationView {
+    /// Its id.
+    pub id: String,
+    /// The call that is recorded.
+    pub call_id: Option<String>,
+    /// The bot's correlation key.
+    pub client_context: Option<String>,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+    /// When it last moved.
+    pub modified_at: Timestamp,
+    /// Its events, oldest first.
+    pub events: Vec<EventView>,
+}
+
+/// A quarantine entry, as it is shown. The body only where it was asked for.
+#[derive(Clone, Debug)]
+pub struct QuarantineView {
+    /// Its number.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Why it is here.
+    pub reason: Reason,
+    /// When it came.
+    pub received_at: Timestamp,
+    /// Its size.
+    pub n_bytes: u64,
+    /// The bytes, unsealed.
+    pub raw: Option<Raw>,
+}
+
+/// What waits for one sink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Open and blocked deliveries.
+    pub n_open: u64,
+    /// Dead letters.
+    pub n_dead: u64,
+    /// When the oldest open delivery was asked for.
+    pub oldest_at: Option<Timestamp>,
+}

@@ -1,0 +1,188 @@
+//! What intake, dispatch and operators ask of the embedded store: each method names the room that does it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use super::tx::instant;
+use super::{SqliteStore, accept, delivery, pauses, prepare, quarantine, replay, sweep, views};
+use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
+use crate::store::{
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, OperationView, QuarantineView, Receipt,
+    ReplayWish, Store, StoreError,
+};
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        if self.shared.disk.is_low() {
+            return Err(StoreError::Full);
+        }
+        let (reply, receipt) = oneshot::channel();
+        let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
+            let n_bytes = prepared.n_bytes();
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)
+        });
+        // What is refused may have been all that later events waited for.
+        offered.inspect_err(|_refused| self.shared.tell_of_events())?;
+        receipt.await.map_err(|_gone| StoreError::Closed)?
+    }
+
+    fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {
+        self.shared.mailboxes.open(sink, capacity, ttl)
+    }
+
+    async fn lease(&self, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        let name = sink.clone();
+        let leased = self.writer.ask(move |tx| delivery::lease(tx, &name, limit, ttl)).await?;
+        if leased.is_empty() { Ok(Vec::new()) } else { self.with_events(sink, leased).await }
+    }
+
+    async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
+        let sink = sink.clone();
+        let due = self.read_by(&self.readers, move |connection, shared| {
+            views::next_due(connection, &sink, shared.clock.now().as_microsecond())
+        });
+        Ok(due.await?.map(instant))
+    }
+
+    async fn woken(&self, sink: &SinkName) {
+        self.shared.mailboxes.woken(sink).await;
+    }
+
+    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| delivery::settle(tx, &outcomes)).await
+    }
+
+    async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
+        let due_at = due_at.as_microsecond();
+        self.writer.ask(move |tx| delivery::release(tx, &leases, due_at)).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        if self.shared.disk.is_low() {
+            return Err(StoreError::Full);
+        }
+        self.writer.ask(|tx| tx.beat()).await
+    }
+
+    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
+        self.read_by(&self.readers, |connection, _| views::backlog(connection)).await
+    }
+
+    async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
+        let id = id.to_owned();
+        self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await
+    }
+
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let sink = sink.cloned();
+        self.question(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), limit)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        self.read(move |connection, _| views::delivery(connection, id)).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
+        self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await
+    }
+
+    async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
+    }
+
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+        self.writer.ask(move |tx| replay::route(tx, id, &deliveries)).await
+    }
+
+    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
+        let sinks = match which {
+            DeadLetters::One(id) => return self.writer.ask(move |tx| replay::one(tx, id)).await,
+            DeadLetters::OfSink(sink) => vec![sink],
+            DeadLetters::All => self.writer.ask(replay::sinks_with_dead).await?,
+        };
+        let mut n_replayed = 0;
+        for sink in sinks {
+            // What dies again meanwhile is not this command's: no more rounds than there were dead letters.
+            let n_dead = self.backlog().await?.get(&sink).map_or(0, |backlog| backlog.n_dead);
+            let mut n_of_sink = 0;
+            while n_of_sink < n_dead {
+                let name = sink.clone();
+                let n = self.writer.ask(move |tx| replay::of_sink(tx, &name)).await?;
+                n_of_sink += n as u64;
+                if n < replay::ROUND {
+                    break;
+                }
+            }
+            n_replayed += n_of_sink;
+        }
+        Ok(n_replayed)
+    }
+
+    async fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineView>, StoreError> {
+        self.views.read(move |connection| quarantine::list(connection, limit)).await
+    }
+
+    async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        self.views.read(move |connection| quarantine::entry(connection, &shared.seal, id)).await
+    }
+
+    async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {
+        self.writer.ask(move |tx| quarantine::wish(tx, id, vouched)).await
+    }
+
+    async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let read = self.readers.read(move |connection| quarantine::wishes(connection, &shared.seal, limit));
+        let (wishes, lost) = read.await?;
+        for (id, reason) in lost {
+            self.end_wish(id, Some(reason)).await?;
+        }
+        Ok(wishes)
+    }
+
+    async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| quarantine::end_wish(tx, id, refused)).await
+    }
+
+    async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
+        self.read(|connection, _| pauses::list(connection)).await
+    }
+
+    async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
+        let sink = sink.clone();
+        self.writer.ask(move |tx| pauses::pause(tx, &sink)).await
+    }
+
+    async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
+        let sink = sink.clone();
+        self.writer.ask(move |tx| pauses::resume(tx, &sink)).await
+    }
+
+    async fn sweep(&self) -> Result<u64, StoreError> {
+        self.writer.ask(sweep::sweep).await
+    }
+
+    async fn close(&self) {
+        for readers in [&self.readers, &self.views, &self.questions] {
+            readers.close().await;
+        }
+        self.writer.close().await;
+        self.shared.mailboxes.close();
+    }
+}
