@@ -92,9 +92,11 @@ impl Event {
     /// as Graph sent it. Never holds the recording's token.
     pub fn data_of(notification: &Notification) -> String {
         match &notification.content {
-            // Writing to a text cannot fail, and every key is a text.
             Content::Operation(operation) => {
-                serde_json::to_string(&OperationData { notification, operation }).unwrap_or_default()
+                // It is about as long as what Graph sent. Writing to memory cannot fail, and every key is a text.
+                let mut text = Vec::with_capacity(notification.raw.0.len());
+                let written = serde_json::to_writer(&mut text, &OperationData { notification, operation });
+                written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
             }
             Content::Resource(text) | Content::Lifecycle(text) => text.clone(),
         }

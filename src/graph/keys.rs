@@ -120,8 +120,9 @@ impl Keys {
         if let Some(set) = self.holding(kid) {
             return Ok(set);
         }
-        // Whether it settled or the wait was over: what counts is what is known then.
-        let _ = tokio::time::timeout(MAX_WAIT, self.ask_for(kid)).await;
+        // Whether it settled or the wait was over: what counts is what is known then. Boxed, so that the many requests
+        // that find their key carry no room for the few that wait.
+        let _ = tokio::time::timeout(MAX_WAIT, Box::pin(self.ask_for(kid))).await;
         self.holding(kid).ok_or_else(|| match self.current.load() {
             set if set.is_empty() => Reason::KeysUnavailable,
             set if set.is_unfit(kid) => Reason::JwtKeyUse,

@@ -69,12 +69,12 @@ pub async fn read(request: &HttpRequest, payload: Payload, limits: &BodyLimits) 
 }
 
 async fn collect(mut payload: Payload, announced: usize, limits: &BodyLimits) -> Result<Body, Reason> {
-    // Room that is not written to yet costs nothing; growing by doubling would cost the double.
-    let mut bytes = BytesMut::with_capacity(announced);
+    // Most notifications come in one piece: that is not copied.
+    let (mut first, mut bytes) = (Bytes::new(), BytesMut::new());
     let mut memory: Option<OwnedSemaphorePermit> = None;
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_broken| Reason::BadRequest)?;
-        if bytes.len() + chunk.len() > limits.max_bytes {
+        if first.len() + bytes.len() + chunk.len() > limits.max_bytes {
             return Err(Reason::BodyTooLarge);
         }
         let n = u32::try_from(chunk.len()).map_err(|_too_long| Reason::BodyTooLarge)?;
@@ -84,9 +84,19 @@ async fn collect(mut payload: Payload, announced: usize, limits: &BodyLimits) ->
             Some(memory) => memory.merge(share),
             None => memory = Some(share),
         }
+        if first.is_empty() && bytes.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if bytes.is_empty() {
+            // Room that is not written to yet costs nothing; growing by doubling would cost the double.
+            bytes.reserve(announced);
+            bytes.extend_from_slice(&std::mem::take(&mut first));
+        }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(Body { bytes: bytes.freeze(), _memory: memory })
+    let bytes = if bytes.is_empty() { first } else { bytes.freeze() };
+    Ok(Body { bytes, _memory: memory })
 }
 
 #[cfg(test)]
