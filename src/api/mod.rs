@@ -9,6 +9,7 @@ mod json;
 mod listener;
 mod openapi;
 mod operations;
+mod pages;
 mod parameters;
 mod preferences;
 

@@ -53,6 +53,11 @@ impl Parameters {
         }
     }
 
+    /// All of them, in their order.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.0.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// How many rows are wanted: `$top`.
     ///
     /// # Errors

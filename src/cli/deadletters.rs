@@ -10,7 +10,7 @@ use super::{ConfigArg, load, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{DeadLetters, DeliveryState, Store};
+use crate::store::{DeadLetters, DeliveryState, Newest, Store};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ fn named(config: &Config, sink: &str) -> SinkName {
 }
 
 async fn list(store: &dyn Store, sink: Option<SinkName>, limit: usize) -> anyhow::Result<ExitCode> {
-    let dead = store.deliveries(DeliveryState::Dead, sink.as_ref(), limit).await?;
+    let dead = store.deliveries(DeliveryState::Dead, sink.as_ref(), Newest::up_to(limit)).await?;
     for letter in &dead {
         say!(
             "{}  {}  {}  {}  {}",

@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::print::{self, remark, say};
 use super::{ConfigArg, load, text};
-use crate::store::Store;
+use crate::store::{Newest, Store};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -75,7 +75,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(store: &dyn Store, limit: usize) -> anyhow::Result<()> {
-    let entries = store.quarantine(limit).await?;
+    let entries = store.quarantine(Newest::up_to(limit)).await?;
     for entry in &entries {
         say!(
             "{}  {}  {}  {}  {} bytes",

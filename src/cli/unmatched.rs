@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::EventId;
 use crate::routing::Routes;
-use crate::store::{EventView, Store};
+use crate::store::{EventView, Newest, Store};
 
 /// How many events are held in memory at a time.
 const PAGE: usize = 500;
@@ -73,7 +73,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let store = load::store(&config)?;
     match args.action {
         Action::List { limit } => {
-            let events = store.unmatched(limit).await?;
+            let events = store.unmatched(Newest::up_to(limit)).await?;
             for event in &events {
                 say!("{}", text::event(event));
             }

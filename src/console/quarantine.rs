@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::shown::{bytes, instant, json};
 use super::words;
 use crate::config::Scope;
-use crate::store::QuarantineView;
+use crate::store::{Newest, QuarantineView};
 
 /// The newest entries that are shown.
 const SHOWN: usize = 100;
@@ -61,7 +61,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let entries = desk.console.store.quarantine(SHOWN).await?;
+    let entries = desk.console.store.quarantine(Newest::up_to(SHOWN)).await?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
     let page = List { frame, is_cut: entries.len() == SHOWN, entries: entries.iter().map(entry).collect() };
     show(&request, &visitor, &page)

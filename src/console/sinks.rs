@@ -16,7 +16,7 @@ use super::shown::{between, counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
 use crate::config::{self, Scope};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{Backlog, DeadLetters, DeliveryState};
+use crate::store::{Backlog, DeadLetters, DeliveryState, Newest};
 
 /// How long a look at the far side may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -267,7 +267,7 @@ fn summary(desk: &Desk, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>)
 async fn letters(desk: &Desk, sink: &SinkName) -> Result<Vec<Letter>, Problem> {
     let store = &desk.console.store;
     let mut letters = Vec::new();
-    for delivery in store.deliveries(DeliveryState::Dead, Some(sink), PAGE).await? {
+    for delivery in store.deliveries(DeliveryState::Dead, Some(sink), Newest::up_to(PAGE)).await? {
         let event = store.event(delivery.event).await?;
         letters.push(Letter {
             id: delivery.id.to_string(),

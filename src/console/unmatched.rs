@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::sinks::Pressed;
 use crate::config::Scope;
 use crate::domain::EventId;
+use crate::store::Newest;
 
 #[derive(Template)]
 #[template(path = "unmatched.html")]
@@ -34,7 +35,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let events = desk.console.store.unmatched(PAGE).await?;
+    let events = desk.console.store.unmatched(Newest::up_to(PAGE)).await?;
     let rows = events.iter().map(|event| Unmatched { row: Row::of(event), resource: event.resource.clone() });
     let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
     show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE })

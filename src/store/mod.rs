@@ -24,7 +24,7 @@ pub mod sqlite;
 pub use changes::{Changes, Waiter};
 pub use operations::Operations;
 pub use shown::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView, QuarantineView, Success,
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, QuarantineView, Success,
 };
 
 use std::collections::BTreeMap;
@@ -200,7 +200,7 @@ pub trait Store: Send + Sync {
         &self,
         state: DeliveryState,
         sink: Option<&SinkName>,
-        limit: usize,
+        page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError>;
 
     /// A delivery by its id, in whatever state.
@@ -219,7 +219,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// The database could not be read.
-    async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError>;
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError>;
 
     /// A page of the same events, oldest first: those that arrived after `after`, or the first ones.
     ///
@@ -245,7 +245,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// The database could not be read.
-    async fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineView>, StoreError>;
+    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError>;
 
     /// One quarantine entry with its bytes.
     ///

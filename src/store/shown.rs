@@ -6,6 +6,27 @@ use jiff::Timestamp;
 
 use crate::domain::{Channel, DeliveryId, EventId, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status};
 
+/// Which part of a list that begins with the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest<I> {
+    /// Only what is older than this; it need not be there any more.
+    pub before: Option<I>,
+    /// The most rows.
+    pub limit: usize,
+}
+
+impl<I> Newest<I> {
+    /// From the newest on.
+    pub const fn up_to(limit: usize) -> Self {
+        Self { before: None, limit }
+    }
+
+    /// The most rows, as SQL counts them.
+    pub fn rows(&self) -> i64 {
+        i64::try_from(self.limit).unwrap_or(i64::MAX)
+    }
+}
+
 /// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryState {

@@ -5,6 +5,7 @@ use reelhook::simulator::payload::Recording;
 
 use crate::recording_sink::{PATIENCE, RecordingSink};
 use crate::test_app::{Settings, TestApp};
+use reelhook::store::Newest;
 
 /// A recording with a client context.
 fn recording(app: &mut TestApp, client_context: &str) -> Recording {
@@ -125,7 +126,7 @@ async fn what_no_route_matches_is_kept_and_routed_once_a_route_does() {
     let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
     let completed = recording(&mut app, "sales-1").completed();
     assert_eq!(app.post_calls(&[completed]).await.status, 202);
-    let unmatched = app.store.unmatched(10).await.unwrap();
+    let unmatched = app.store.unmatched(Newest::up_to(10)).await.unwrap();
     assert_eq!(unmatched[0].client_context.as_deref(), Some("sales-1"));
     assert_eq!(app.metric("reelhook_match_unmatched_total").await, 1.0);
     app.stop().await;

@@ -6,10 +6,11 @@ use reelhook::simulator::payload::{self, Recording};
 
 use crate::on_disk;
 use crate::test_app::{CLIENT_STATE, NEXT_CLIENT_STATE, Settings, TENANT, TestApp};
+use reelhook::store::Newest;
 
 /// The newest entry's number, after it was seen to be listed for the reason and shown byte for byte.
 async fn newest(app: &TestApp, reason: &str, raw: &[u8]) -> i64 {
-    let listed = app.store.quarantine(1).await.unwrap().remove(0);
+    let listed = app.store.quarantine(Newest::up_to(1)).await.unwrap().remove(0);
     assert_eq!((listed.reason.as_str(), listed.n_bytes as usize), (reason, raw.len()));
     assert!(listed.raw.is_none(), "the list holds no bodies");
     let shown = app.store.quarantine_entry(listed.id).await.unwrap().unwrap();
@@ -209,7 +210,7 @@ async fn what_came_of_a_call_matches_by_its_tenant_when_it_is_judged_again() {
     let of_body = newest(&app, "shape", whole.as_bytes()).await;
     let mut app = app.restart().await;
     assert_eq!(go(&mut app, &[(of_item, ""), (of_body, "")], true).await, ["recordOperation.completed"; 2]);
-    assert!(app.store.unmatched(10).await.unwrap().is_empty());
+    assert!(app.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty());
     app.stop().await;
 }
 
@@ -247,7 +248,7 @@ async fn a_flood_is_counted_whole_kept_in_part_and_still_waits_for_the_commit() 
     let app = TestApp::start().await;
     flood(&app).await;
     assert_eq!(app.rejected("notifications", "client_state").await, 4000.0);
-    let n_kept = app.store.quarantine(10_000).await.unwrap().len();
+    let n_kept = app.store.quarantine(Newest::up_to(10_000)).await.unwrap().len();
     let at_most = 2_000 + 100 * (began.elapsed().as_secs() as usize + 1);
     assert!((2_000..=at_most).contains(&n_kept), "{n_kept} kept");
     for _ in 0..20 {
@@ -269,7 +270,7 @@ async fn a_flood_is_kept_by_its_bytes_too() {
         let items = [format!("{{\"clientState\":\"{}\"}}", "x".repeat(1_000_000))];
         assert_eq!(app.post_changes(&items, false).await.status, 202);
     }
-    let kept: u64 = app.store.quarantine(100).await.unwrap().iter().map(|entry| entry.n_bytes).sum();
+    let kept: u64 = app.store.quarantine(Newest::up_to(100)).await.unwrap().iter().map(|entry| entry.n_bytes).sum();
     let at_most = (2_000 + 100 * (began.elapsed().as_secs() + 1)) * 4096;
     assert!((5_000_000..at_most).contains(&kept), "{kept} bytes");
     app.stop().await;
@@ -299,7 +300,7 @@ async fn the_ring_is_bounded_in_entries_and_in_bytes_and_the_oldest_go_first() {
         let items = [format!("{{\"n\":{n}}}"), format!("{{\"m\":{n}}}")];
         assert_eq!(app.post_changes(&items, false).await.status, 202);
     }
-    let kept = app.store.quarantine(100).await.unwrap();
+    let kept = app.store.quarantine(Newest::up_to(100)).await.unwrap();
     assert_eq!(kept.len(), 10);
     let oldest = app.store.quarantine_entry(kept[9].id).await.unwrap().unwrap();
     assert_eq!(oldest.raw.unwrap().0.as_ref(), b"{\"n\":10}");
@@ -308,7 +309,8 @@ async fn the_ring_is_bounded_in_entries_and_in_bytes_and_the_oldest_go_first() {
     for _ in 0..10 {
         assert_eq!(app.post_changes(&[format!("{{\"x\":\"{}\"}}", "y".repeat(20_000))], false).await.status, 202);
     }
-    let kept: Vec<u64> = app.store.quarantine(100).await.unwrap().iter().map(|entry| entry.n_bytes).collect();
+    let kept: Vec<u64> =
+        app.store.quarantine(Newest::up_to(100)).await.unwrap().iter().map(|entry| entry.n_bytes).collect();
     assert_eq!(kept, [20_008; 3]);
     app.stop().await;
 }
@@ -337,12 +339,12 @@ async fn what_matched_nothing_is_routed_by_the_config_as_it_is_now_and_delivered
     app.post_calls(&[it.running(), it.completed()]).await;
     let other = Recording::new(&mut app.seed).client_context("other-1").completed();
     app.post_calls(&[other]).await;
-    let unmatched = app.store.unmatched(10).await.unwrap();
+    let unmatched = app.store.unmatched(Newest::up_to(10)).await.unwrap();
     assert_eq!(unmatched.len(), 3);
     let mended = routes + &only("sales", "sales-");
     let mut app = app.restart_with(|settings| settings.routes = mended).await;
     let routes = app.routes();
-    for event in app.store.unmatched(10).await.unwrap().iter().rev() {
+    for event in app.store.unmatched(Newest::up_to(10)).await.unwrap().iter().rev() {
         let deliveries = routes.matches(&event.routing_key());
         assert_eq!(deliveries.len(), usize::from(event.client_context.as_deref() == Some("sales-1")));
         let n = deliveries.len();
@@ -353,7 +355,7 @@ async fn what_matched_nothing_is_routed_by_the_config_as_it_is_now_and_delivered
     let kinds: Vec<&str> = delivered.iter().map(|it| it.event.kind.as_str()).collect();
     assert_eq!(kinds, ["recordOperation.running", "recordOperation.completed"]);
     assert!(delivered.iter().all(|it| unmatched.iter().any(|known| known.id == it.event.id)));
-    assert_eq!(app.store.unmatched(10).await.unwrap().len(), 1);
+    assert_eq!(app.store.unmatched(Newest::up_to(10)).await.unwrap().len(), 1);
     let fence = Recording::new(&mut app.seed).client_context("sales-fence").completed();
     app.post_calls(&[fence]).await;
     assert_eq!(app.first.wait_for(3).await.len(), 3);

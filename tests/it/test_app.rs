@@ -14,7 +14,7 @@ use reelhook::domain::SinkName;
 use reelhook::routing::Routes;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
-use reelhook::store::{Operations, Store};
+use reelhook::store::{Newest, Operations, Store};
 use tempfile::TempDir;
 
 use crate::recording_sink::{PATIENCE, RecordingSink};
@@ -283,7 +283,7 @@ impl TestApp {
 
     /// Why each quarantine entry is there, newest first.
     pub async fn quarantine(&self) -> Vec<&'static str> {
-        self.store.quarantine(1_000).await.unwrap().iter().map(|entry| entry.reason.as_str()).collect()
+        self.store.quarantine(Newest::up_to(1_000)).await.unwrap().iter().map(|entry| entry.reason.as_str()).collect()
     }
 
     /// The client contexts that `first` got, in order.

@@ -7,6 +7,7 @@ use reelhook::store::operations::{Created, NewOperation};
 
 use crate::recording_sink::RecordingSink;
 use crate::test_app::{Settings, TestApp};
+use reelhook::store::Newest;
 
 const OVERDUE: &str = "recordOperation.overdue";
 const LOST: &str = "recordOperation.lost";
@@ -203,7 +204,7 @@ async fn what_no_route_wants_is_kept_when_it_is_overdue() {
     expect(&app, &other, 60, &[]).await;
     app.advance(60);
     app.first.wait_for(1).await;
-    let kept = app.store.unmatched(10).await.unwrap();
+    let kept = app.store.unmatched(Newest::up_to(10)).await.unwrap();
     assert_eq!(kept.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), [OVERDUE]);
     app.until_metric("reelhook_match_unmatched_total", 1.0).await;
 }

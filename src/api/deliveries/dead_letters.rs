@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Body;
-use super::shapes::{DeliveryShape, EventShape, List};
+use super::shapes::{DeliveryShape, EventShape};
 use crate::api::operations::Refusal;
+use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
@@ -55,7 +56,7 @@ pub struct Many {
     count: u64,
 }
 
-/// The newest ones, at most `$top`.
+/// A page, the newest first, with the link to the next one.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters",
@@ -64,6 +65,7 @@ pub struct Many {
     params(
         ("sink" = Option<String>, Query, description = "Only of this sink"),
         ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
     ),
     responses(
         (status = 200, description = "Dead letters, the newest first", body = List<DeliveryShape>),
@@ -74,10 +76,10 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["sink", "$top"])?;
+    let parameters = Parameters::read(request.query_string(), &["sink", "$top", pages::SKIPTOKEN])?;
     let sink = parameters.one("sink")?.map(SinkName::new);
-    let dead = admin.store.deliveries(DeliveryState::Dead, sink.as_ref(), parameters.top()?).await?;
-    Ok(Json(List { value: dead.iter().map(DeliveryShape::from).collect() }))
+    let dead = admin.store.deliveries(DeliveryState::Dead, sink.as_ref(), pages::asked(&parameters)?).await?;
+    List::page((&request, &parameters), &dead, |row| row.id).map(Json)
 }
 
 /// How many there are.

@@ -17,8 +17,9 @@ use actix_web::web::{self, Data, Json, ServiceConfig};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use self::shapes::{DeliveryShape, EventShape, List};
+use self::shapes::{DeliveryShape, EventShape};
 use super::operations::Refusal;
+use super::pages::List;
 use super::parameters::Parameters;
 use super::{Admin, ApiError, COLLECTIONS, Reader, openapi, resource};
 use crate::domain::GraphId;
@@ -104,5 +105,5 @@ pub async fn of_operation(
             move |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };
         event.deliveries.iter().map(shown)
     });
-    Ok(Json(List { value: value.collect() }))
+    Ok(Json(List::whole(value.collect())))
 }

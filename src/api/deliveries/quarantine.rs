@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Body;
-use super::shapes::List;
 use crate::access::Denied;
 use crate::api::operations::Refusal;
+use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
@@ -83,7 +83,7 @@ impl From<&QuarantineView> for EntryShape {
     }
 }
 
-/// The newest ones, at most `$top`.
+/// A page, the newest first, with the link to the next one.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine",
@@ -91,6 +91,7 @@ impl From<&QuarantineView> for EntryShape {
     operation_id = "listQuarantine",
     params(
         ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
     ),
     responses(
         (status = 200, description = "Entries, the newest first", body = List<EntryShape>),
@@ -101,9 +102,9 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EntryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["$top"])?;
-    let entries = admin.store.quarantine(parameters.top()?).await?;
-    Ok(Json(List { value: entries.iter().map(EntryShape::from).collect() }))
+    let parameters = Parameters::read(request.query_string(), &["$top", pages::SKIPTOKEN])?;
+    let entries = admin.store.quarantine(pages::asked(&parameters)?).await?;
+    List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
 /// One entry; what arrived only for the scope `admin`.

@@ -9,13 +9,6 @@ use utoipa::ToSchema;
 use crate::domain::Order;
 use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
 
-/// A list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct List<T> {
-    /// Its members.
-    pub value: Vec<T>,
-}
-
 /// A delivery with every attempt.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -8,8 +8,9 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::shapes::{List, iso_8601};
+use super::shapes::iso_8601;
 use crate::api::operations::Refusal;
+use crate::api::pages::List;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::clock::between;
@@ -61,7 +62,7 @@ pub async fn list(
     let backlogs = admin.store.backlog().await?;
     let others = backlogs.keys().filter(|name| !admin.sinks.contains(name));
     let value = admin.sinks.iter().chain(others).map(|name| shape(&admin, name, &backlogs));
-    Ok(Json(List { value: value.collect() }))
+    Ok(Json(List::whole(value.collect())))
 }
 
 /// Attempts nothing any more; what waits stays.

@@ -7,8 +7,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::shapes::{EventShape, List};
+use super::shapes::EventShape;
 use crate::api::operations::Refusal;
+use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::EventId;
@@ -26,7 +27,7 @@ pub struct Routed {
     deliveries: usize,
 }
 
-/// The newest ones, at most `$top`.
+/// A page, the newest first, with the link to the next one.
 #[utoipa::path(
     get,
     path = "/v1.0/unmatched",
@@ -34,6 +35,7 @@ pub struct Routed {
     operation_id = "listUnmatched",
     params(
         ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
     ),
     responses(
         (status = 200, description = "Events, the newest first", body = List<EventShape>),
@@ -44,9 +46,9 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EventShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["$top"])?;
-    let events = admin.store.unmatched(parameters.top()?).await?;
-    Ok(Json(List { value: events.iter().map(EventShape::from).collect() }))
+    let parameters = Parameters::read(request.query_string(), &["$top", pages::SKIPTOKEN])?;
+    let events = admin.store.unmatched(pages::asked(&parameters)?).await?;
+    List::page((&request, &parameters), &events, |row| row.id).map(Json)
 }
 
 /// Routes an event by the config that the server runs with.

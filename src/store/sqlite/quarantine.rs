@@ -8,7 +8,7 @@ use super::prepare::{Entry, QUARANTINE_LABEL};
 use super::tx::{Tx, instant};
 use crate::domain::{Channel, Raw, Reason};
 use crate::store::seal::Seal;
-use crate::store::{QuarantineView, ReplayWish, StoreError};
+use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
 
 /// How many entries one round of trimming removes at most.
 const TRIM_ROUND: i64 = 1000;
@@ -82,11 +82,12 @@ fn resize(tx: &Tx<'_>, n_entries: i64, n_bytes: i64) -> Result<(), Failure> {
 }
 
 /// Entries, newest first, without their bytes.
-pub fn list(connection: &Connection, limit: usize) -> Result<Vec<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes FROM quarantine ORDER BY id DESC LIMIT ?1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+    let sql =
+        "SELECT id, received_at, channel, reason, n_bytes FROM quarantine WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
     let read = || -> rusqlite::Result<Vec<QuarantineView>> {
-        connection.prepare_cached(sql)?.query_map([limit], view)?.collect()
+        connection.prepare_cached(sql)?.query_map(bounds, view)?.collect()
     };
     read().map_err(|error| store_error(&error))
 }

@@ -12,8 +12,8 @@ use super::tx::instant;
 use super::{SqliteStore, accept, delivery, pauses, prepare, quarantine, replay, sweep, views};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
 use crate::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, OperationView, QuarantineView, Receipt,
-    ReplayWish, Store, StoreError,
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
+    Receipt, ReplayWish, Store, StoreError,
 };
 
 #[async_trait]
@@ -83,10 +83,10 @@ impl Store for SqliteStore {
         &self,
         state: DeliveryState,
         sink: Option<&SinkName>,
-        limit: usize,
+        page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError> {
         let sink = sink.cloned();
-        self.question(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), limit)).await
+        self.question(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), page)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
@@ -97,8 +97,8 @@ impl Store for SqliteStore {
         self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await
     }
 
-    async fn unmatched(&self, limit: usize) -> Result<Vec<EventView>, StoreError> {
-        self.read(move |connection, shared| views::unmatched(connection, &shared.seal, limit)).await
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched(connection, &shared.seal, page)).await
     }
 
     async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
@@ -133,8 +133,8 @@ impl Store for SqliteStore {
         Ok(n_replayed)
     }
 
-    async fn quarantine(&self, limit: usize) -> Result<Vec<QuarantineView>, StoreError> {
-        self.views.read(move |connection| quarantine::list(connection, limit)).await
+    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+        self.views.read(move |connection| quarantine::list(connection, page)).await
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {

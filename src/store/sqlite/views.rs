@@ -11,7 +11,7 @@ use super::tx::instant;
 use super::{contents, ids};
 use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
-use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, OperationView, Success};
+use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, Success};
 
 /// What [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
@@ -83,9 +83,10 @@ pub fn event(connection: &Connection, seal: &Seal, id: EventId) -> rusqlite::Res
 }
 
 /// Events that matched nothing, newest first.
-pub fn unmatched(connection: &Connection, seal: &Seal, limit: usize) -> rusqlite::Result<Vec<EventView>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    events(connection, seal, "INDEXED BY events_unmatched WHERE is_matched = 0 ORDER BY seq DESC LIMIT ?1", [limit])
+pub fn unmatched(connection: &Connection, seal: &Seal, page: Newest<EventId>) -> rusqlite::Result<Vec<EventView>> {
+    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
+    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq < ?1 ORDER BY seq DESC LIMIT ?2";
+    events(connection, seal, filter, [before, page.rows()])
 }
 
 /// A page of events that matched nothing, oldest first.
@@ -113,9 +114,9 @@ pub fn deliveries_in(
     connection: &Connection,
     state: DeliveryState,
     sink: Option<&SinkName>,
-    limit: usize,
+    page: Newest<DeliveryId>,
 ) -> rusqlite::Result<Vec<DeliveryView>> {
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
     // The state is part of the text, so that the partial indexes apply; most deliveries are delivered.
     let index = match state {
         DeliveryState::Open => "INDEXED BY deliveries_due",
@@ -124,8 +125,9 @@ pub fn deliveries_in(
         DeliveryState::Dead => "INDEXED BY deliveries_dead",
     };
     let state = number(state);
-    let filter = format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) ORDER BY seq DESC LIMIT ?2");
-    deliveries(connection, &filter, params![sink.map(SinkName::as_str), limit])
+    let filter =
+        format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
+    deliveries(connection, &filter, params![sink.map(SinkName::as_str), before, page.rows()])
 }
 
 fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Params) -> rusqlite::Result<Vec<EventView>> {

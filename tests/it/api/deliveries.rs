@@ -82,6 +82,44 @@ async fn the_deliveries_of_an_operation_are_told_with_every_attempt() {
     app.stop().await;
 }
 
+/// Every member of a list, by its links.
+async fn walk(app: &TestApp, path: &str) -> Vec<Value> {
+    let (mut met, mut next) = (Vec::new(), Some(path.to_owned()));
+    while let Some(path) = next {
+        let page = get(app, &path).await;
+        met.extend_from_slice(members(&page));
+        next = page.body["@odata.nextLink"].as_str().map(|link| link.split_once("/v1.0/").unwrap().1.to_owned());
+    }
+    met
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_followed_by_their_links_to_the_oldest() {
+    let routes = "[[routes]]\nname = \"one\"\nclient_context = { prefix = \"one-\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
+    app.first.fail([rejected(), rejected(), rejected()]);
+    app.graph.client_state = Some("another state than the configured".into());
+    for n in 0..3 {
+        completed(&mut app, &format!("one-{n}")).await;
+        completed(&mut app, &format!("another-{n}")).await;
+        let item = app.graph.change(&mut app.seed).basic();
+        app.post_changes(&[item], false).await;
+    }
+    dead_letters(&app, 3).await;
+    for list in ["deadLetters?sink=first&$top=", "unmatched?$top=", "quarantine?$top="] {
+        let whole = members(&get(&app, &format!("{list}3")).await).to_vec();
+        assert_eq!(whole.len(), 3, "{list}");
+        assert_eq!(get(&app, &format!("{list}3")).await.body["@odata.nextLink"], Value::Null, "{list}");
+        for top in [1, 2] {
+            assert_eq!(walk(&app, &format!("{list}{top}")).await, whole, "{list}{top}");
+        }
+        let forged = get(&app, &format!("{list}1&$skiptoken=x")).await;
+        let message = "$skiptoken: found \"x\", expected the one of an @odata.nextLink";
+        assert_eq!((forged.status, &forged.body["error"]["message"]), (400, &json!(message)), "{list}");
+    }
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_listed_shown_and_replayed_one_or_counted() {
     let mut app = TestApp::start().await;

@@ -2,6 +2,7 @@
 
 use super::{Browser, start_with_tokens};
 use crate::test_app::TestApp;
+use reelhook::store::Newest;
 
 const PAGES: [&str; 6] = ["/", "/operations", "/sinks", "/quarantine", "/unmatched", "/configuration"];
 
@@ -143,7 +144,7 @@ async fn a_token_opens_its_scopes_only() {
     assert_eq!(reader.get("/sinks/first/replay").await.status, 403);
 
     app.post_calls_body("{").await;
-    let id = app.store.quarantine(1).await.unwrap().first().map(|entry| entry.id);
+    let id = app.store.quarantine(Newest::up_to(1)).await.unwrap().first().map(|entry| entry.id);
     if let Some(id) = id {
         assert!(reader.page(&format!("/quarantine/{id}")).await.has("body-withheld"));
     }

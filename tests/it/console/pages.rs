@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 use reelhook::domain::{ClientContext, Status};
+use reelhook::store::Newest;
 use reelhook::store::operations::NewOperation;
 
 use super::{Browser, PAYLOAD, record};
@@ -225,7 +226,7 @@ fn documented() -> BTreeSet<String> {
 pub async fn dead_letters(app: &TestApp, n: usize) {
     let given_up = async {
         let dead = reelhook::store::DeliveryState::Dead;
-        while app.store.deliveries(dead, None, 100).await.unwrap().len() < n {
+        while app.store.deliveries(dead, None, Newest::up_to(100)).await.unwrap().len() < n {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };

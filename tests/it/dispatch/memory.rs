@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::domain::{Delivery, DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Settlement, SinkName};
 use reelhook::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, OperationView, QuarantineView, Receipt,
-    ReplayWish, Store, StoreError,
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
+    Receipt, ReplayWish, Store, StoreError,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -229,7 +229,7 @@ impl Store for Memory {
         &self,
         _: DeliveryState,
         _: Option<&SinkName>,
-        _: usize,
+        _: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError> {
         Err(StoreError::Closed)
     }
@@ -243,7 +243,7 @@ impl Store for Memory {
         unreachable!()
     }
 
-    async fn unmatched(&self, _: usize) -> Result<Vec<EventView>, StoreError> {
+    async fn unmatched(&self, _: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
         Err(StoreError::Closed)
     }
     async fn route_again(&self, _: EventId, _: Vec<NewDelivery>) -> Result<usize, StoreError> {
@@ -252,7 +252,7 @@ impl Store for Memory {
     async fn replay_dead(&self, _: DeadLetters) -> Result<u64, StoreError> {
         Err(StoreError::Closed)
     }
-    async fn quarantine(&self, _: usize) -> Result<Vec<QuarantineView>, StoreError> {
+    async fn quarantine(&self, _: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
         Err(StoreError::Closed)
     }
     async fn quarantine_entry(&self, _: i64) -> Result<Option<QuarantineView>, StoreError> {

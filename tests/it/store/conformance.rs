@@ -2,7 +2,7 @@
 
 use super::*;
 use reelhook::domain::DeliveryId;
-use reelhook::store::{DeadLetters, DeliveryState};
+use reelhook::store::{DeadLetters, DeliveryState, Newest};
 use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
@@ -40,6 +40,7 @@ macro_rules! suite {
             replayed_dead_letters_of_one_operation_keep_their_order,
             only_the_dead_letters_asked_for_are_replayed,
             what_matched_nothing_is_kept_and_can_be_routed_again,
+            a_list_goes_on_below_a_row_that_is_gone,
             pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
             a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
             a_token_stays_while_a_delivery_waits,
@@ -239,7 +240,7 @@ pub async fn deliveries_of_one_operation_keep_their_order(test: TestStore) {
 
 pub async fn a_dead_letter_lets_the_next_one_pass(test: TestStore) {
     test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
-    let blocked = test.store.deliveries(DeliveryState::Blocked, None, 10).await.unwrap();
+    let blocked = test.store.deliveries(DeliveryState::Blocked, None, Newest::up_to(10)).await.unwrap();
     assert_eq!(blocked.len(), 1);
     let lease = test.lease_one("archive").await;
     test.bury(lease).await;
@@ -404,7 +405,10 @@ async fn dead(test: &TestStore, told: Vec<Accepted>, sink: &str) -> Vec<Delivery
 
 pub async fn dead_letters_are_replayed_under_their_ids_and_counted_from_one(test: TestStore) {
     let id = dead(&test, vec![recording("1").to(&["archive"])], "archive").await[0];
-    assert_eq!(test.store.deliveries(DeliveryState::Dead, None, 10).await.unwrap()[0].reason, "410 Gone");
+    assert_eq!(
+        test.store.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap()[0].reason,
+        "410 Gone"
+    );
     test.pass(HOUR);
     assert_eq!(test.store.replay_dead(DeadLetters::One(id)).await.unwrap(), 1);
     assert_eq!(test.store.replay_dead(DeadLetters::One(id)).await.unwrap(), 0, "it is no dead letter any more");
@@ -430,7 +434,10 @@ pub async fn only_the_dead_letters_asked_for_are_replayed(test: TestStore) {
     let many = (0..1200).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect();
     dead(&test, many, "archive").await;
     dead(&test, vec![resource("1").to(&["crm"])], "crm").await;
-    assert_eq!(test.store.deliveries(DeliveryState::Dead, Some(&name("crm")), 10).await.unwrap().len(), 1);
+    assert_eq!(
+        test.store.deliveries(DeliveryState::Dead, Some(&name("crm")), Newest::up_to(10)).await.unwrap().len(),
+        1
+    );
     assert_eq!(test.store.replay_dead(DeadLetters::OfSink(name("archive"))).await.unwrap(), 1200);
     let backlog = test.store.backlog().await.unwrap();
     assert_eq!((backlog[&name("archive")].n_open, backlog[&name("crm")].n_dead), (1200, 1));
@@ -439,7 +446,7 @@ pub async fn only_the_dead_letters_asked_for_are_replayed(test: TestStore) {
 
 pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStore) {
     let stored = test.accept(vec![recording("1").context("x").to(&[]), resource("{}").to(&[])]).await;
-    let unmatched = test.store.unmatched(10).await.unwrap();
+    let unmatched = test.store.unmatched(Newest::up_to(10)).await.unwrap();
     assert_eq!(unmatched.len(), 2);
     assert_eq!((unmatched[0].data.as_str(), unmatched[1].client_context.as_deref()), ("{}", Some("x")));
     let Stored::New { event, .. } = stored[0] else { panic!("{stored:?}") };
@@ -447,9 +454,32 @@ pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStor
     let deliveries = vec![delivery_to("archive"), delivery_to("archive"), delivery_to("crm")];
     assert_eq!(test.store.route_again(event, deliveries.clone()).await.unwrap(), 2);
     assert_eq!(test.store.route_again(event, deliveries).await.unwrap(), 0, "it was routed");
-    assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
+    assert_eq!(test.store.unmatched(Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.lease_one("archive").await.delivery.event.id, event);
     assert_eq!(test.store.event(event).await.unwrap().unwrap().deliveries.len(), 2);
+}
+
+pub async fn a_list_goes_on_below_a_row_that_is_gone(test: TestStore) {
+    dead(&test, (0..5).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect(), "archive").await;
+    let archive = name("archive");
+    let letters = |page| test.store.deliveries(DeliveryState::Dead, Some(&archive), page);
+    let all: Vec<_> = letters(Newest::up_to(10)).await.unwrap().iter().map(|letter| letter.id).collect();
+    test.store.replay_dead(DeadLetters::One(all[1])).await.unwrap();
+    let rest = letters(Newest { before: Some(all[1]), limit: 2 }).await.unwrap();
+    assert_eq!(rest.iter().map(|letter| letter.id).collect::<Vec<_>>(), all[2..4]);
+
+    test.accept_batch((0..3).map(|_| resource("{}").to(&[])).collect(), vec![refused("a"), refused("b")])
+        .await
+        .unwrap();
+    let events: Vec<_> = test.store.unmatched(Newest::up_to(10)).await.unwrap().iter().map(|event| event.id).collect();
+    test.store.route_again(events[0], vec![delivery_to("archive")]).await.unwrap();
+    let rest = test.store.unmatched(Newest { before: Some(events[0]), limit: 10 }).await.unwrap();
+    assert_eq!(rest.iter().map(|event| event.id).collect::<Vec<_>>(), events[1..]);
+
+    let entries: Vec<_> =
+        test.store.quarantine(Newest::up_to(10)).await.unwrap().iter().map(|entry| entry.id).collect();
+    let rest = test.store.quarantine(Newest { before: Some(entries[0]), limit: 10 }).await.unwrap();
+    assert_eq!(rest.iter().map(|entry| entry.id).collect::<Vec<_>>(), entries[1..]);
 }
 
 pub async fn pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first(test: TestStore) {
@@ -457,7 +487,7 @@ pub async fn pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first
         test.accept((0..3).map(|of| recording(&format!("{n}-{of}")).to(&[])).collect()).await;
         test.accept(vec![recording(&format!("matched-{n}")).to(&["archive"])]).await;
     }
-    let mut all: Vec<_> = test.store.unmatched(10).await.unwrap().iter().map(|event| event.id).collect();
+    let mut all: Vec<_> = test.store.unmatched(Newest::up_to(10)).await.unwrap().iter().map(|event| event.id).collect();
     all.reverse();
     let (mut met, mut after) = (Vec::new(), None);
     loop {
@@ -519,11 +549,11 @@ pub async fn retention_removes_what_is_settled_and_old(test: TestStore) {
     test.deliver(lease).await;
     test.pass(HOUR * 24 * 29);
     test.sweep().await;
-    assert_eq!(test.store.unmatched(10).await.unwrap().len(), 1);
+    assert_eq!(test.store.unmatched(Newest::up_to(10)).await.unwrap().len(), 1);
     assert!(test.store.delivery(ids[0]).await.unwrap().is_some());
     test.pass(HOUR * 24);
     test.sweep().await;
-    assert!(test.store.unmatched(10).await.unwrap().is_empty());
+    assert!(test.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty());
     assert!(test.store.delivery(ids[0]).await.unwrap().is_none());
     let Stored::New { event, .. } = matched[0] else { panic!("{matched:?}") };
     assert!(test.store.event(event).await.unwrap().is_none());
@@ -552,7 +582,7 @@ pub async fn a_removed_operation_begins_anew(test: TestStore) {
 
 async fn quarantined(test: &TestStore) -> Vec<String> {
     let mut texts = Vec::new();
-    for entry in test.store.quarantine(1000).await.unwrap() {
+    for entry in test.store.quarantine(Newest::up_to(1000)).await.unwrap() {
         assert!(entry.raw.is_none(), "a list holds no bytes");
         let entry = test.store.quarantine_entry(entry.id).await.unwrap().unwrap();
         texts.push(String::from_utf8(entry.raw.unwrap().0.to_vec()).unwrap());
@@ -594,7 +624,8 @@ pub async fn a_receipt_numbers_the_quarantine_entries_in_their_order(test: TestS
 
 pub async fn a_wish_is_found_once_and_ended(test: TestStore) {
     test.accept_batch(Vec::new(), vec![refused("a"), refused("b")]).await.unwrap();
-    let ids: Vec<i64> = test.store.quarantine(10).await.unwrap().iter().map(|entry| entry.id).rev().collect();
+    let ids: Vec<i64> =
+        test.store.quarantine(Newest::up_to(10)).await.unwrap().iter().map(|entry| entry.id).rev().collect();
     assert!(test.store.wish_replay(ids[1], true).await.unwrap());
     assert!(test.store.wish_replay(ids[0], false).await.unwrap());
     assert!(!test.store.wish_replay(ids[1] + 1, false).await.unwrap());
@@ -604,7 +635,7 @@ pub async fn a_wish_is_found_once_and_ended(test: TestStore) {
     test.store.end_wish(ids[0], None).await.unwrap();
     test.store.end_wish(ids[1], Some(Reason::CertUnknown)).await.unwrap();
     assert!(test.store.replay_wishes(10).await.unwrap().is_empty());
-    let left = test.store.quarantine(10).await.unwrap();
+    let left = test.store.quarantine(Newest::up_to(10)).await.unwrap();
     assert_eq!((left.len(), left[0].id, left[0].reason), (1, ids[1], Reason::CertUnknown));
 }
 

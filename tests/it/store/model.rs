@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use reelhook::store::{DeadLetters, DeliveryState};
+use reelhook::store::{DeadLetters, DeliveryState, Newest};
 
 const SINKS: [&str; 2] = ["archive", "crm"];
 
@@ -158,7 +158,8 @@ async fn agree(test: &TestStore, model: &Model) {
         let unsettled = model.count(at, &[DeliveryState::Open, DeliveryState::Blocked]);
         assert_eq!(found, (unsettled, model.count(at, &[DeliveryState::Dead])), "{sink}");
     }
-    let blocked = test.store.deliveries(DeliveryState::Blocked, None, usize::MAX).await.unwrap().len() as u64;
+    let blocked =
+        test.store.deliveries(DeliveryState::Blocked, None, Newest::up_to(usize::MAX)).await.unwrap().len() as u64;
     let expected: u64 = (0..SINKS.len()).map(|sink| model.count(sink, &[DeliveryState::Blocked])).sum();
     assert_eq!(blocked, expected);
 }

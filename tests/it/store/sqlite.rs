@@ -4,7 +4,7 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use reelhook::store::{DeadLetters, DeliveryState};
+use reelhook::store::{DeadLetters, DeliveryState, Newest};
 use rusqlite::Connection;
 
 fn sqlite() -> TestStore {
@@ -256,14 +256,14 @@ async fn a_command_beside_the_server_is_noticed_by_it() {
     let lease = test.lease_one("archive").await;
     test.bury(lease).await;
     let beside = operator(&test);
-    assert_eq!(beside.deliveries(DeliveryState::Dead, None, 10).await.unwrap().len(), 1);
+    assert_eq!(beside.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.store.next_due(&archive).await.unwrap(), None);
     assert_eq!(beside.replay_dead(DeadLetters::All).await.unwrap(), 1);
     assert!(test.store.next_due(&archive).await.unwrap().is_some());
     let Stored::New { event, .. } = stored.unwrap()[1] else { panic!() };
     assert_eq!(beside.route_again(event, vec![delivery_to("archive")]).await.unwrap(), 1);
     assert_eq!(test.lease("archive").await.len(), 2);
-    let id = beside.quarantine(10).await.unwrap()[0].id;
+    let id = beside.quarantine(Newest::up_to(10)).await.unwrap()[0].id;
     assert!(beside.wish_replay(id, false).await.unwrap());
     assert_eq!(test.store.replay_wishes(10).await.unwrap()[0].id, id);
     beside.close().await;
@@ -284,7 +284,7 @@ async fn a_damaged_event_is_a_dead_letter_and_its_neighbours_go_on() {
     connection.execute(swap, []).unwrap();
     let whole: Vec<_> = test.lease("archive").await.iter().map(|lease| seen(&lease.delivery.event)).collect();
     assert_eq!(whole.len(), 2, "{whole:?}");
-    let dead = test.store.deliveries(DeliveryState::Dead, None, 10).await.unwrap();
+    let dead = test.store.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap();
     assert_eq!(dead.len(), 2);
     assert!(dead.iter().all(|letter| letter.reason.contains("cannot be opened") && letter.n_attempts == 0), "{dead:?}");
     let next = test.lease_one("archive").await;
@@ -308,11 +308,11 @@ async fn a_damaged_quarantine_entry_is_no_wish_and_its_neighbours_are() {
 async fn a_quarantine_number_is_never_given_twice() {
     let mut test = sqlite();
     test.accept_batch(Vec::new(), vec![refused("a")]).await.unwrap();
-    let id = test.store.quarantine(1).await.unwrap()[0].id;
+    let id = test.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
     test.store.end_wish(id, None).await.unwrap();
     test.reopen(|_| {}).await;
     test.accept_batch(Vec::new(), vec![refused("b")]).await.unwrap();
-    assert!(test.store.quarantine(1).await.unwrap()[0].id > id);
+    assert!(test.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id > id);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use reelhook::domain::{Expectation, ExpectationState, Operation, RECOVERED, Watch};
+use reelhook::store::Newest;
 use reelhook::store::operations::{Change, Created, Deleted, Due, NewOperation, Updated};
 
 /// One test for each public function of this file.
@@ -277,7 +278,7 @@ pub async fn an_expectations_sinks_go_before_the_routes(test: TestStore) {
         assert_eq!((delivery.route.as_str(), delivery.captures.len()), ("expectation", 0));
         assert_eq!(delivery.event.metadata, metadata);
     }
-    assert!(test.store.unmatched(10).await.unwrap().is_empty());
+    assert!(test.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty());
 }
 
 pub async fn an_expectation_without_sinks_leaves_them_to_the_routes(test: TestStore) {
@@ -291,7 +292,10 @@ pub async fn an_expectation_without_sinks_leaves_them_to_the_routes(test: TestSt
     create(&test, NewOperation { sinks: sinks(&["crm"]), ..new("support-2") }).await;
     let stored = test.accept(vec![recording("2").context("support-2").to(&[])]).await;
     assert!(matches!(stored[0], Stored::New { unmatched: false, .. }), "{stored:?}");
-    assert!(test.store.unmatched(10).await.unwrap().is_empty(), "what an expectation matched is matched");
+    assert!(
+        test.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty(),
+        "what an expectation matched is matched"
+    );
     test.accept(vec![recording("3").to(&["archive"])]).await;
     assert!(test.lease_one("archive").await.delivery.event.metadata.is_none());
 }

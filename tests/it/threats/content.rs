@@ -7,6 +7,7 @@ use reelhook::simulator::payload::{Change, Recording};
 use super::answers::{ACCEPTED, BAD_REQUEST, notifications, refused, still_delivers, with};
 use crate::on_disk;
 use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
+use reelhook::store::Newest;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threat_20_any_client_state_but_ours_is_quarantined_and_answered_as_ours() {
@@ -33,7 +34,7 @@ async fn threat_20_any_client_state_but_ours_is_quarantined_and_answered_as_ours
         let answer = refused(&app, post, ACCEPTED, &[("notifications client_state", 1.0)]).await;
         let names = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(&answer), names(&accepted));
-        let newest = app.store.quarantine(1).await.unwrap()[0].id;
+        let newest = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
         let kept = app.store.quarantine_entry(newest).await.unwrap().unwrap();
         assert_eq!(kept.raw.unwrap().0, item, "byte for byte");
         let post = app.graph.lifecycle(&[with(&item, "lifecycleEvent", "\"missed\"")]);

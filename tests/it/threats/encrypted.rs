@@ -15,6 +15,7 @@ use sha2::Sha256;
 
 use super::answers::{ACCEPTED, refused, still_delivers, with};
 use crate::test_app::{Settings, TestApp};
+use reelhook::store::Newest;
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -66,7 +67,7 @@ async fn is_quarantined(app: &mut TestApp, content: &str, reason: &str) {
     let good = app.graph.change(&mut app.seed).rich(app.graph.certificate.as_ref().unwrap()).unwrap();
     let post = app.graph.notifications(&[spoilt.clone(), good], true).unwrap();
     refused(app, post, ACCEPTED, &[(&format!("notifications {reason}"), 1.0)]).await;
-    let newest = app.store.quarantine(1).await.unwrap()[0].id;
+    let newest = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
     assert_eq!(app.store.quarantine_entry(newest).await.unwrap().unwrap().raw.unwrap().0, spoilt);
     let delivered = app.first.wait_for(n + 1).await;
     assert_eq!(delivered.len(), n + 1);

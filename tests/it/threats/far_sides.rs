@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use reelhook::simulator::payload::Recording;
-use reelhook::store::DeliveryState;
+use reelhook::store::{DeliveryState, Newest};
 
 use crate::process::eventually;
 use crate::sinks::answering::{Answering, OK};
@@ -62,7 +62,7 @@ async fn threat_63_a_far_side_that_never_answers_ends_in_the_dead_letters_and_ho
     }
     app.first.wait_for(3).await;
     wait_for(&app, "dead", 3.0).await;
-    let dead = app.store.deliveries(DeliveryState::Dead, None, 10).await.unwrap();
+    let dead = app.store.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap();
     assert!(dead.iter().all(|letter| letter.reason.starts_with("no answer within 1s")), "{dead:?}");
     drop(hold);
     app.stop().await;

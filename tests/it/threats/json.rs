@@ -6,6 +6,7 @@ use reelhook::simulator::payload::{self, Dialect, Recording};
 
 use super::answers::{ACCEPTED, BAD_REQUEST, notifications, refused, still_delivers, with};
 use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
+use reelhook::store::Newest;
 
 /// A POST of a body on the calls channel with a good token.
 fn calls(app: &TestApp, body: impl Into<bytes::Bytes>) -> Post {
@@ -14,7 +15,7 @@ fn calls(app: &TestApp, body: impl Into<bytes::Bytes>) -> Post {
 
 /// The bytes of the newest quarantine entry.
 async fn newest_raw(app: &TestApp) -> Vec<u8> {
-    let newest = app.store.quarantine(1).await.unwrap()[0].id;
+    let newest = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
     app.store.quarantine_entry(newest).await.unwrap().unwrap().raw.unwrap().0.to_vec()
 }
 
@@ -358,7 +359,8 @@ async fn threat_36_what_matches_nothing_is_kept() {
         refused(&app, post, ACCEPTED, &[]).await;
     }
     assert_eq!(app.metric("reelhook_match_unmatched_total").await, 3.0);
-    let kinds: Vec<String> = app.store.unmatched(10).await.unwrap().into_iter().map(|it| it.kind).collect();
+    let kinds: Vec<String> =
+        app.store.unmatched(Newest::up_to(10)).await.unwrap().into_iter().map(|it| it.kind).collect();
     assert_eq!(kinds, ["chatMessage.created", "recordOperation.completed", "recordOperation.running"]);
     still_delivers(&mut app, 0, &[]).await;
     app.stop().await;

@@ -6,6 +6,7 @@ use reelhook::simulator::{Mode, Token};
 use super::judging::*;
 use crate::recording_sink::PATIENCE;
 use crate::test_app::{APP_ID, Settings, TENANT, TestApp};
+use reelhook::store::Newest;
 
 fn sign(token: Token) -> String {
     token.sign().unwrap()
@@ -125,7 +126,7 @@ async fn f24_what_an_operator_vouched_for_meanwhile_is_delivered_once() {
     let mut app = start_without_keys().await;
     let token = sign(validation_tokens(&app)[1].clone());
     refused_on_subscriptions(&mut app, &[token], "keys_unavailable").await;
-    let id = app.store.quarantine(1).await.unwrap()[0].id;
+    let id = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
     assert!(app.store.wish_replay(id, true).await.unwrap());
     app.first.wait_for(2).await;
     assert_eq!(decided(&app).await, [""; 0]);
@@ -149,7 +150,7 @@ async fn f24_what_waited_when_the_process_stopped_is_still_in_the_quarantine() {
     app.provider.set(Mode::Healthy);
     let app = app.restart().await;
     assert_eq!(app.quarantine().await, ["keys_unavailable"]);
-    let id = app.store.quarantine(1).await.unwrap()[0].id;
+    let id = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
     assert!(app.store.wish_replay(id, true).await.unwrap());
     app.first.wait_for(1).await;
     still_serves(app).await;
