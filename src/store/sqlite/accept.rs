@@ -164,7 +164,10 @@ fn insert(
     let notification = &item.notification;
     let operation = notification.operation();
     let has_token = operation.is_some_and(|operation| operation.recording_access_token.is_some());
-    let sql = "INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, lookup, is_matched, has_token, kind, \
+               resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
+               previous_status, sealed) VALUES \
+               (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     tx.execute(
         sql,
         params![
