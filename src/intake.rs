@@ -18,7 +18,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Dialect, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, Dialect, Quarantined, Raw, Reason, Request, Verified};
 use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
@@ -74,15 +74,15 @@ pub enum Refused {
 }
 
 impl Intake {
-    /// Takes a POST of the calling channel: `authorization` is every value of that header.
+    /// Takes a POST of the calling channel: `authorization` is every value of that header, `request` what else its head said.
     ///
     /// # Errors
     /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
-    pub async fn calls(&self, authorization: &[&[u8]], body: Bytes) -> Result<(), Refused> {
+    pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<(), Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
         let sender = calls.prove(authorization).await.map_err(Refused::ByGraph)?;
         match calls.read(&sender, &body) {
-            Ok(reading) => self.accept(reading).await,
+            Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
                 if let Refusal::Malformed(reason) = refusal {
                     self.keep_unreadable(sender.quarantined(reason, Raw(body))).await;
@@ -108,14 +108,15 @@ impl Intake {
     ///
     /// # Errors
     /// As [`Intake::calls`].
-    pub async fn notifications(&self, channel: Channel, body: Bytes) -> Result<(), Refused> {
+    pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Result<(), Refused> {
         let subscriptions = self.subscriptions.as_ref().ok_or(Refused::NotConfigured)?;
         let reading = subscriptions.read(body, channel).await.map_err(Refused::ByGraph)?;
-        self.accept(reading).await
+        self.accept(reading, request).await
     }
 
-    async fn accept(&self, reading: Reading) -> Result<(), Refused> {
-        let Reading { verified, mut quarantined, undecided } = reading;
+    async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<(), Refused> {
+        let Reading { mut verified, mut quarantined, undecided } = reading;
+        verified.iter_mut().for_each(|it| it.came_with(request));
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
         // All of them wait for the commit, those that are not kept as well.

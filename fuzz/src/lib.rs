@@ -59,6 +59,7 @@ pub fn receiver() -> &'static Receiver {
 fn calls(openid_configuration: url::Url) -> config::Calls {
     config::Calls {
         path: "/graph/calls".into(),
+        subpaths: false,
         app_ids: vec!["app".into()],
         tenants: vec![],
         issuers: vec!["https://api.botframework.com".into()],

@@ -129,6 +129,7 @@ impl App {
         )?;
         let paths = http::Paths {
             calls: config.calls.as_ref().map(|calls| calls.path.clone()),
+            calls_subpaths: config.calls.as_ref().is_some_and(|calls| calls.subpaths),
             subscriptions: config.subscriptions.as_ref().map(|it| (it.path.clone(), it.lifecycle_path.clone())),
         };
         let public_server = http::serve(public, &config.server, paths, intake)?;

@@ -148,6 +148,8 @@ pub struct Store {
 pub struct Calls {
     /// Where Graph posts call notifications.
     pub path: String,
+    /// Whether every path below is taken as well.
+    pub subpaths: bool,
     /// The bot's application ids: the audiences that are accepted.
     pub app_ids: Vec<String>,
     /// The tenants that are accepted, in lower case; empty: all.

@@ -15,6 +15,7 @@ mod operation;
 mod proof;
 mod quarantined;
 mod reason;
+mod request;
 mod routing_key;
 mod terminal;
 
@@ -28,5 +29,6 @@ pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words
 pub use proof::Verified;
 pub use quarantined::Quarantined;
 pub use reason::Reason;
+pub use request::Request;
 pub use routing_key::RoutingKey;
 pub use terminal::moves_terminal;

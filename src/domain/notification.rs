@@ -1,11 +1,12 @@
 //! The notification: one item of a Graph POST, read and normalised.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, GraphId, RecordOperation, RoutingKey};
+use super::{ClientContext, GraphId, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,6 +157,8 @@ pub struct Notification {
     pub ended_call: Option<GraphId>,
     /// The spellings met while reading it.
     pub dialects: Vec<Dialect>,
+    /// What the head of its POST said.
+    pub request: Arc<Request>,
     /// The item, byte for byte.
     pub raw: Raw,
 }

@@ -1,6 +1,8 @@
 //! The proof that a notification comes from Microsoft Graph, as a value that cannot be forged by accident.
 
-use super::Notification;
+use std::sync::Arc;
+
+use super::{Notification, Request};
 
 /// A notification whose origin was proven. Only `graph::token` (and the operator's explicit word, on replay)
 /// makes one; everything behind the intake takes nothing else.
@@ -19,6 +21,11 @@ impl Verified {
     /// The notification.
     pub fn notification(&self) -> &Notification {
         &self.notification
+    }
+
+    /// Notes what the head of its POST said.
+    pub fn came_with(&mut self, request: &Arc<Request>) {
+        self.notification.request = Arc::clone(request);
     }
 
     /// Takes the notification out.

@@ -247,6 +247,7 @@ impl Opened<'_> {
             content: about.content,
             ended_call: None,
             dialects: self.dialects.into_vec(),
+            request: Arc::default(),
             raw: self.raw,
         })
     }

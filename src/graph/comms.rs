@@ -138,6 +138,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
         content: about.content,
         ended_call,
         dialects: dialects.into_vec(),
+        request: Arc::default(),
         raw: raw.clone(),
     })
 }

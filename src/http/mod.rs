@@ -9,6 +9,7 @@
 
 mod body;
 mod handshake;
+mod head;
 mod reply;
 mod unread;
 
@@ -45,6 +46,7 @@ struct Surface {
     intake: Arc<Intake>,
     limits: BodyLimits,
     handshakes: Handshakes,
+    paths: Paths,
 }
 
 /// The paths that are served.
@@ -52,8 +54,23 @@ struct Surface {
 pub struct Paths {
     /// Call notifications.
     pub calls: Option<String>,
+    /// Whether they are taken on every path below as well.
+    pub calls_subpaths: bool,
     /// Change notifications and lifecycle notifications.
     pub subscriptions: Option<(String, String)>,
+}
+
+impl Paths {
+    /// The path of a channel.
+    fn of(&self, channel: Channel) -> &str {
+        let subscriptions = self.subscriptions.as_ref();
+        let path = match channel {
+            Channel::Calls => self.calls.as_ref(),
+            Channel::Subscriptions => subscriptions.map(|(notifications, _)| notifications),
+            Channel::Lifecycle => subscriptions.map(|(_, lifecycle)| lifecycle),
+        };
+        path.map(String::as_str).unwrap_or_default()
+    }
 }
 
 /// Serves Graph on `listener` until the returned server is stopped.
@@ -74,6 +91,7 @@ pub fn serve(
             memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
         },
         handshakes: Handshakes::new(settings.handshakes_per_minute),
+        paths: paths.clone(),
         intake,
     });
     // Connections inherit them. Without them each one's buffers grow to twice this and more, and a thousand of them to
@@ -95,7 +113,11 @@ pub fn serve(
 fn configure(routes: &mut ServiceConfig, paths: &Paths) {
     let wrong_method = || web::route().to(wrong_method);
     if let Some(path) = &paths.calls {
-        routes.service(web::resource(path.as_str()).route(web::post().to(calls)).default_service(wrong_method()));
+        let mut served = vec![path.clone()];
+        if paths.calls_subpaths {
+            served.push(format!("{path}/{{below:.*}}"));
+        }
+        routes.service(web::resource(served).route(web::post().to(calls)).default_service(wrong_method()));
     }
     if let Some((notifications, lifecycle)) = &paths.subscriptions {
         let change = web::post().to(|s, r, p| subscription(s, r, p, Channel::Subscriptions));
@@ -114,7 +136,8 @@ async fn calls(surface: Data<Surface>, request: HttpRequest, payload: Payload) -
     let outcome = match surface.body(&request, payload, path).await {
         Ok(body) => {
             let authorization: Vec<&[u8]> = authorization.iter().map(Vec::as_slice).collect();
-            surface.intake.calls(&authorization, body.bytes.clone()).await.map_err(Failed::Refused)
+            let head = head::read(&request, surface.paths.of(Channel::Calls));
+            surface.intake.calls(&authorization, &head, body.bytes.clone()).await.map_err(Failed::Refused)
         }
         Err(reason) => Err(Failed::Body(reason)),
     };
@@ -134,7 +157,10 @@ async fn subscription(
         return reply;
     }
     let outcome = match surface.body(&request, payload, path).await {
-        Ok(body) => surface.intake.notifications(channel, body.bytes.clone()).await.map_err(Failed::Refused),
+        Ok(body) => {
+            let head = head::read(&request, surface.paths.of(channel));
+            surface.intake.notifications(channel, &head, body.bytes.clone()).await.map_err(Failed::Refused)
+        }
         Err(reason) => Err(Failed::Body(reason)),
     };
     surface.answer(&request, path, outcome, began)

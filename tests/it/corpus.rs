@@ -143,6 +143,7 @@ impl Receiver {
 fn calls(provider: &Provider) -> config::Calls {
     config::Calls {
         path: "/graph/calls".into(),
+        subpaths: false,
         app_ids: vec![APP.into()],
         tenants: vec![TENANT.into()],
         issuers: vec!["https://api.botframework.com".into()],

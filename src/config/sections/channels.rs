@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::config::section::Section;
-use crate::config::value::{count, endpoint, hex, name, provider};
+use crate::config::value::{count, endpoint, hex, name, provider, switch};
 use crate::config::{Calls, Certificate, Subscriptions};
 
 /// The longest `clientState` that Graph takes (<https://learn.microsoft.com/graph/api/resources/subscription>).
@@ -30,6 +30,7 @@ pub fn calls(root: &mut Section<'_>) -> Option<Calls> {
     let mut section = root.section("calls")?;
     Some(Calls {
         path: section.or("path", "/graph/calls".to_owned(), endpoint),
+        subpaths: section.or("subpaths", false, switch),
         app_ids: app_ids(&mut section),
         tenants: tenants(&mut section),
         issuers: issuers(&mut section, CALLS_ISSUERS),
@@ -56,14 +57,21 @@ pub fn subscriptions(root: &mut Section<'_>) -> Option<Subscriptions> {
 
 /// Two endpoints on one path: the second would never be asked.
 pub fn check_paths(calls: Option<&Calls>, subscriptions: Option<&Subscriptions>, root: &Section<'_>) {
+    let is_open = calls.is_some_and(|it| it.subpaths);
     let calls = calls.map(|it| ("calls.path", &it.path));
     let subscriptions = subscriptions
         .map(|it| [("subscriptions.path", &it.path), ("subscriptions.lifecycle_path", &it.lifecycle_path)]);
+    let above = calls.filter(|(..)| is_open).map(|(_, path)| format!("{path}/"));
     let mut seen: Vec<(&str, &String)> = Vec::new();
     for (key, path) in calls.into_iter().chain(subscriptions.into_iter().flatten()) {
         match seen.iter().find(|(_, other)| *other == path) {
             Some((other, _)) => {
                 root.report.mistake(key, format!("found {path:?}, which {other} takes, expected another path"));
+            }
+            None if above.as_ref().is_some_and(|above| path.starts_with(above)) => {
+                let text =
+                    format!("found {path:?}, which calls.subpaths takes, expected a path that is not below calls.path");
+                root.report.mistake(key, text);
             }
             None => seen.push((key, path)),
         }

@@ -159,6 +159,7 @@ impl Graph {
 fn calls(provider: &Provider) -> config::Calls {
     config::Calls {
         path: "/graph/calls".into(),
+        subpaths: false,
         app_ids: vec![APP.into()],
         tenants: vec![],
         issuers: vec!["https://api.botframework.com".into(), "https://graph.microsoft.com".into()],

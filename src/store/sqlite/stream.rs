@@ -102,6 +102,7 @@ mod tests {
             content: Content::Resource("{}".into()),
             ended_call: None,
             dialects: Vec::new(),
+            request: Default::default(),
             raw: Raw(Bytes::new()),
         };
         let accepted = vec![Accepted { notification: Verified::declare(notification), deliveries: Vec::new() }];

@@ -196,6 +196,7 @@ fn notification(resource_type: &str, content: Content) -> Notification {
         content,
         ended_call: None,
         dialects: Vec::new(),
+        request: Default::default(),
         raw: Raw(Bytes::new()),
     }
 }

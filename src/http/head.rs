@@ -1,0 +1,87 @@
+//! What is kept of a request's head: the ids by which Microsoft knows the request
+//! (<https://github.com/microsoftgraph/microsoft-graph-comms-samples> sends and logs them), and what stands behind the
+//! path: a bot that puts `?shift=2` into its `callbackUri` finds it again in every event.
+//!
+//! **Invariants**
+//! 1. What is kept is printable ASCII and bounded; what is not so is left out whole: half an id is another id.
+//! 2. A header that is there twice names nothing.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+
+use crate::domain::Request;
+
+/// The longest id that is kept. Microsoft's are GUIDs.
+const MAX_ID_BYTES: usize = 128;
+/// The longest path and query that are kept, together.
+const MAX_CALLBACK_BYTES: usize = 2048;
+
+/// Reads the head of a request to the endpoint at `path`.
+pub fn read(request: &HttpRequest, path: &str) -> Arc<Request> {
+    Arc::new(Request {
+        message_id: id(request, "x-microsoft-skype-message-id"),
+        original_message_id: id(request, "x-microsoft-skype-original-message-id"),
+        chain_id: id(request, "x-microsoft-skype-chain-id"),
+        scenario_id: id(request, "scenario-id"),
+        client_request_id: id(request, "client-request-id"),
+        callback: callback(request.uri().path().strip_prefix(path).unwrap_or_default(), request.query_string()),
+    })
+}
+
+fn id(request: &HttpRequest, name: &'static str) -> Option<Box<str>> {
+    let mut values = request.headers().get_all(name);
+    match (values.next(), values.next()) {
+        (Some(value), None) => kept(value.to_str().ok()?.trim(), MAX_ID_BYTES),
+        _ => None,
+    }
+}
+
+fn callback(below: &str, query: &str) -> Option<Box<str>> {
+    match (below, query) {
+        (below, "") => kept(below, MAX_CALLBACK_BYTES),
+        (below, query) => kept(&format!("{below}?{query}"), MAX_CALLBACK_BYTES),
+    }
+}
+
+fn kept(text: &str, max_bytes: usize) -> Option<Box<str>> {
+    let is_kept = (1..=max_bytes).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+    is_kept.then(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn ids_are_read_and_what_is_no_id_is_left_out() {
+        let long = "x".repeat(MAX_ID_BYTES + 1);
+        let request = TestRequest::post()
+            .uri("/graph/calls")
+            .insert_header(("X-Microsoft-Skype-Message-ID", " 5b2f "))
+            .insert_header(("X-Microsoft-Skype-Original-Message-ID", "a b"))
+            .insert_header(("X-Microsoft-Skype-Chain-ID", long))
+            .append_header(("Scenario-Id", "one"))
+            .append_header(("Scenario-Id", "two"))
+            .insert_header(("client-request-id", ""))
+            .to_http_request();
+        let expected = Request { message_id: Some("5b2f".into()), ..Request::default() };
+        assert_eq!(*read(&request, "/graph/calls"), expected);
+    }
+
+    #[test]
+    fn the_callback_is_what_stands_behind_the_path() {
+        let callback = |uri: &str| {
+            let request = TestRequest::post().uri(uri).to_http_request();
+            read(&request, "/graph/calls").callback.as_deref().map(str::to_owned)
+        };
+        assert_eq!(callback("/graph/calls"), None);
+        assert_eq!(callback("/graph/calls?"), None);
+        assert_eq!(callback("/graph/calls?shift=2&x=%20").as_deref(), Some("?shift=2&x=%20"));
+        assert_eq!(callback("/graph/calls/emea/1?shift=2").as_deref(), Some("/emea/1?shift=2"));
+        assert_eq!(callback("/graph/calls/emea").as_deref(), Some("/emea"));
+        assert_eq!(callback(&format!("/graph/calls?{}", "x".repeat(MAX_CALLBACK_BYTES))), None);
+    }
+}
