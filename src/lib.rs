@@ -32,6 +32,7 @@ pub mod app;
 pub mod cli;
 pub mod console;
 
+pub mod bodies;
 pub mod clock;
 pub mod config;
 pub mod connections;

@@ -1,100 +1,57 @@
-//! A JSON object as a request's body, read within bounds: its size, its time, and the memory that all bodies hold
-//! together.
+//! A JSON object as a request's body, read within the bounds of the admin listener.
 //!
 //! **Invariants**
 //! 1. A property that stands there twice is refused: nobody can say which of the two was meant.
 
 use std::collections::btree_map::Entry;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use bytes::BytesMut;
-use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
 
-use super::ApiError;
+use super::{Admin, ApiError};
+use crate::bodies::{self, BodyLimits};
+use crate::domain::Reason;
 
 /// The most bytes of a body.
-const MAX_BODY_BYTES: usize = 64 << 10;
-/// The longest that a body may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// So many bodies are read at once: 8 MiB in all.
-const MAX_BODIES: usize = 128;
+pub const MAX_BODY_BYTES: usize = 64 << 10;
 
 /// A JSON object that a client sent.
 #[derive(Debug)]
 pub struct JsonObject(pub Map<String, Value>);
 
-/// The room for bodies that are being read.
-#[derive(Clone, Debug)]
-pub struct BodyRoom(Arc<Semaphore>);
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_BODIES)))
-    }
-}
-
 impl FromRequest for JsonObject {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = check_headers(request.headers());
-        let room = request.app_data::<Data<BodyRoom>>().cloned();
-        let payload = payload.take();
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
         Box::pin(async move {
-            checked?;
-            let room = room.ok_or_else(ApiError::unavailable)?;
-            let _share = room.0.try_acquire().map_err(|_none_left| ApiError::unavailable().closing())?;
-            let read = tokio::time::timeout(BODY_TIMEOUT, collect(payload)).await;
-            let bytes = read.map_err(|_elapsed| ApiError::timeout())??;
-            parse(&bytes).map(Self)
+            let admin = request.app_data::<Data<Admin>>().ok_or_else(ApiError::unavailable)?;
+            let body = body(&request, &admin.bodies).await;
+            let body = body.inspect_err(|reason| admin.rejections.note(super::PATH, *reason, None)).map_err(refused)?;
+            parse(&body.bytes).map(Self)
         })
     }
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), ApiError> {
-    let mut encodings = headers.get_all(CONTENT_ENCODING);
-    if encodings.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
-        return Err(ApiError::unsupported_media_type());
-    }
-    let mut types = headers.get_all(CONTENT_TYPE);
-    match (types.next(), types.next()) {
-        (Some(value), None) if is_json(value.as_bytes()) => {}
-        _ => return Err(ApiError::unsupported_media_type()),
-    }
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|n_bytes| n_bytes > MAX_BODY_BYTES) {
-        return Err(ApiError::too_large(MAX_BODY_BYTES));
-    }
-    Ok(())
+async fn body(request: &HttpRequest, limits: &BodyLimits) -> Result<bodies::Body, Reason> {
+    bodies::check_headers(request.headers(), "application/json")?;
+    bodies::read(request, limits).await
 }
 
-fn is_json(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(b"application/json")
-}
-
-async fn collect(mut payload: Payload) -> Result<BytesMut, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let broken = |_broken| ApiError::bad_request("invalidRequest", "the body ended before its time").closing();
-        let chunk = chunk.map_err(broken)?;
-        if bytes.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(ApiError::too_large(MAX_BODY_BYTES));
-        }
-        bytes.extend_from_slice(&chunk);
+fn refused(reason: Reason) -> ApiError {
+    match reason {
+        Reason::ContentEncoding | Reason::ContentType => ApiError::unsupported_media_type(),
+        Reason::BodyTooLarge => ApiError::too_large(MAX_BODY_BYTES),
+        Reason::BodyTimeout => ApiError::timeout(),
+        Reason::Shed => ApiError::unavailable().closing(),
+        _ => ApiError::bad_request("invalidRequest", "the body ended before its time").closing(),
     }
-    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
@@ -189,11 +146,5 @@ mod tests {
             let error = parse(twice.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(r#"found the property "a" twice"#), "{error}");
         }
-    }
-
-    #[test]
-    fn json_is_recognised_with_its_parameters_and_nothing_else_is() {
-        assert!(is_json(b"application/json") && is_json(b"Application/JSON; charset=utf-8"));
-        assert!(!is_json(b"") && !is_json(b"text/plain") && !is_json(b"application/jsonp"));
     }
 }

@@ -12,6 +12,7 @@ mod operations;
 mod pages;
 mod parameters;
 mod preferences;
+mod ready;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -23,25 +24,25 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::caller::{Reader, Writer};
 use self::error::ApiError;
-use self::json::BodyRoom;
+use self::ready::Readiness;
 
 use crate::access::{Access, Denied};
+use crate::bodies::{self, BodyLimits};
 use crate::clock::Clock;
-use crate::config::Scope;
+use crate::config::{self, Scope};
 use crate::connections::{self, Refusals};
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
 use crate::odata::SkipTokens;
 use crate::routing::Routes;
-use crate::store::{Operations, Store, StoreError};
+use crate::store::{Operations, Store};
 use crate::telemetry::{Metrics, Rejections};
 
-/// How long a commit may take before the server calls itself not ready.
-const READY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a stop waits for what is being answered.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// The label of this listener in the rejection metric.
@@ -65,6 +66,8 @@ pub struct Admin {
     pub routes: Arc<Routes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What the bodies of requests may cost.
+    pub bodies: BodyLimits,
     /// What is counted and logged when somebody is turned away.
     pub rejections: Arc<Rejections>,
     /// The time.
@@ -73,6 +76,15 @@ pub struct Admin {
     pub stopping: Arc<AtomicBool>,
     /// Cancelled then: whoever lets a client wait answers now.
     pub no_more_waiting: CancellationToken,
+}
+
+/// What the bodies of the API's requests may cost.
+pub fn body_limits(settings: &config::Admin) -> BodyLimits {
+    BodyLimits {
+        max_bytes: json::MAX_BODY_BYTES,
+        timeout: settings.body_timeout,
+        memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
+    }
 }
 
 /// Serves operators on `listener` until the returned server is stopped.
@@ -87,15 +99,22 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
 ) -> std::io::Result<Server> {
     let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
     let max_connections = listener::prepare(&listener)?;
-    let settings = connections::Settings { workers: 1, max_connections, shutdown_grace: SHUTDOWN_GRACE };
+    // Whoever hangs up amid a long question, or while it waits, is not served on.
+    let settings = connections::Settings {
+        workers: 1,
+        max_connections,
+        shutdown_grace: SHUTDOWN_GRACE,
+        answers_half_closed: false,
+    };
     let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
-    let (admin, access, room) = (Data::new(admin), Data::from(access), Data::new(BodyRoom::default()));
+    let (admin, access, readiness) = (Data::new(admin), Data::from(access), Data::new(Readiness::default()));
     connections::serve(listener, settings, refusals, move || {
         App::new()
+            .wrap(from_fn(bodies::held))
             .app_data(admin.clone())
             .app_data(access.clone())
             .app_data(tokens.clone())
-            .app_data(room.clone())
+            .app_data(readiness.clone())
             .route("/livez", web::get().to(livez))
             .route("/readyz", web::get().to(readyz))
             .route("/metrics", web::get().to(metrics))
@@ -149,23 +168,11 @@ async fn livez() -> HttpResponse {
 }
 
 /// Ready: a commit goes through now, and no stop is under way. Sinks that are down do not matter.
-async fn readyz(admin: Data<Admin>) -> HttpResponse {
+async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse {
     if admin.stopping.load(Ordering::SeqCst) {
-        return not_ready("stopping");
+        return ready::told(Err("stopping"));
     }
-    match tokio::time::timeout(READY_TIMEOUT, admin.store.ready()).await {
-        Ok(Ok(())) => HttpResponse::Ok().body("ready\n"),
-        Ok(Err(StoreError::Full)) => not_ready("the store's disk is below its reserve"),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
-            not_ready("the store does not commit")
-        }
-        Err(_elapsed) => not_ready("the store does not commit in time"),
-    }
-}
-
-fn not_ready(reason: &'static str) -> HttpResponse {
-    HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n"))
+    ready::told(readiness.of(ready::look(&*admin.store)).await)
 }
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {

@@ -30,7 +30,7 @@ use crate::sinks::{self, Sink};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Store};
 use crate::tasks::Tasks;
-use crate::telemetry::{Metrics, Rejections};
+use crate::telemetry::{self, Metrics, Rejections};
 use crate::watch::Watcher;
 use crate::{api, console, http};
 
@@ -107,6 +107,7 @@ impl App {
             pauses: Arc::clone(&pauses),
             routes: Arc::clone(&routes),
             metrics: Arc::clone(&metrics),
+            rejections: Arc::clone(&intake.rejections),
             clock: clock.clone(),
         };
         let admin_server = api::serve(
@@ -120,6 +121,7 @@ impl App {
                 pauses: Arc::clone(&pauses),
                 routes: Arc::clone(&routes),
                 metrics: Arc::clone(&metrics),
+                bodies: api::body_limits(&config.admin),
                 rejections: Arc::clone(&intake.rejections),
                 clock: clock.clone(),
                 stopping: tasks.stopping(),
@@ -180,6 +182,7 @@ impl App {
             tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
         }
         self.store.close().await;
+        telemetry::log::tell_left_out();
         tracing::info!(took = ?began.elapsed(), "stopped");
     }
 }
@@ -217,7 +220,7 @@ fn intake(
         routes: Arc::clone(routes),
         store: Arc::clone(store),
         metrics: Arc::clone(metrics),
-        rejections: Arc::new(Rejections::new(Arc::clone(metrics), clock.clone())),
+        rejections: Arc::new(Rejections::new(Arc::clone(metrics))),
         clock: clock.clone(),
         answer_timeout: config.server.answer_timeout,
         quarantine_rate: quarantine_rate(),

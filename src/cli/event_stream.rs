@@ -17,8 +17,8 @@ use super::remote::{Remote, Trouble};
 
 /// How long to wait before connecting again where the server does not say.
 const RETRY: Duration = Duration::from_secs(2);
-/// The longest line that is read: an event is smaller.
-const MAX_LINE_BYTES: usize = 64 << 20;
+/// The most bytes of an event with all its lines: those of reelhook are smaller.
+const MAX_EVENT_BYTES: usize = 64 << 20;
 
 /// The events of a server, from now on or from the oldest.
 pub struct Events<'a> {
@@ -109,7 +109,9 @@ impl Reader {
                 let line = std::mem::take(&mut self.line);
                 self.take(&String::from_utf8_lossy(&line));
             } else {
-                ensure!(self.line.len() < MAX_LINE_BYTES, "the server sent a line of more than {MAX_LINE_BYTES} bytes");
+                // What was read of the event's earlier lines counts too.
+                let n_bytes = self.line.len() + self.data.as_ref().map_or(0, String::len);
+                ensure!(n_bytes < MAX_EVENT_BYTES, "the server sent an event of more than {MAX_EVENT_BYTES} bytes");
                 self.line.push(byte);
             }
         }
@@ -181,6 +183,17 @@ retry: 250\nid: 0\n\n: a comment\r\rid: 1\r\nevent: a\r\ndata: {\"a\":1}\r\n\r\n
         #[test]
         fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
             read(&bytes, &[]);
+        }
+    }
+
+    #[test]
+    fn an_event_that_does_not_end_is_given_up_whether_it_is_one_line_or_many() {
+        for piece in
+            [vec![b'a'; 1 << 20], b"data: ".iter().copied().chain(vec![b'a'; 1 << 20]).chain([b'\n']).collect()]
+        {
+            let mut reader = Reader::default();
+            let n_read = (0..100).take_while(|_| reader.read(&piece).is_ok()).count();
+            assert!(n_read < 70, "{n_read} MiB were kept");
         }
     }
 

@@ -26,6 +26,10 @@ const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server says something at least every 15 s on a stream, and answers a wait within 30 s.
 const SILENCE: Duration = Duration::from_secs(60);
+/// The most bytes of an answer: a page of operations is far smaller.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// The most bytes of what a server says instead of an answer.
+const MAX_SAID_BYTES: usize = 64 << 10;
 
 /// Which server, and by what right.
 #[derive(Debug, clap::Args)]
@@ -123,7 +127,7 @@ impl Remote {
     /// See [`Trouble`].
     pub async fn get(&self, url: Url) -> Result<Value, Trouble> {
         let answer = self.send(self.client.get(url)).await?;
-        let body = answer.bytes().await.map_err(|error| Trouble::Away(error.into()))?;
+        let body = body(answer, MAX_ANSWER_BYTES).await?;
         let read = serde_json::from_slice(&body).context("the server answered with something else than JSON");
         read.map_err(Trouble::Refused)
     }
@@ -153,7 +157,7 @@ impl Remote {
         if status.is_success() {
             return Ok(answer);
         }
-        let said = self.said(status, &answer.bytes().await.unwrap_or_default());
+        let said = self.said(status, &body(answer, MAX_SAID_BYTES).await.unwrap_or_default());
         let may_pass = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         Err(if may_pass { Trouble::Away(said) } else { Trouble::Refused(said) })
     }
@@ -173,6 +177,19 @@ impl Remote {
         let colon = if message.is_empty() { "" } else { ": " };
         anyhow!("{} answered {status}{colon}{}{hint}", self.base, text::safe(message, 1000))
     }
+}
+
+/// Reads a body, as far as it may go: a server that is not ours must not fill the memory.
+async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Away(error.without_url().into()))? {
+        if body.len() + chunk.len() > max_bytes {
+            let told = format!("found an answer of more than {max_bytes} bytes, expected one of reelhook's");
+            return Err(Trouble::Refused(anyhow!(told)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn below(base: &Url, path: &[&str]) -> Url {

@@ -13,6 +13,7 @@ mod load;
 mod mistakes;
 pub mod pattern;
 mod places;
+pub mod private;
 mod report;
 mod secret;
 mod section;
@@ -93,6 +94,10 @@ pub struct Server {
 pub struct Admin {
     /// Loopback, unless a token is configured.
     pub listen: SocketAddr,
+    /// The longest that a body may take to arrive.
+    pub body_timeout: Duration,
+    /// The most bytes of bodies held in memory at a time, for each of: the API's requests, the console's forms, logins.
+    pub max_inflight_bytes: usize,
     /// The tokens that open it.
     pub tokens: Vec<AdminToken>,
 }

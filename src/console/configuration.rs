@@ -115,7 +115,12 @@ fn server(config: &Config) -> Section {
 }
 
 fn admin(config: &Config) -> Section {
-    let mut rows = vec![row("listen", config.admin.listen)];
+    let it = &config.admin;
+    let mut rows = vec![
+        row("listen", it.listen),
+        row("body_timeout", duration(it.body_timeout)),
+        row("max_inflight", bytes(it.max_inflight_bytes as u64)),
+    ];
     if config.admin.tokens.is_empty() {
         rows.push(row("tokens", "none: loopback only, without a login"));
     }

@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::sessions::Sessions;
 use super::{Console, page::Frame};
 use crate::access::Caller;
+use crate::bodies::BodyLimits;
 use crate::config::Scope;
 use crate::domain::Reason;
 use crate::sources::Sources;
@@ -36,6 +37,10 @@ const COOKIE_CHARS: usize = 43;
 const LOGINS_PER_MINUTE: u32 = 10;
 /// The most live streams at a time: each keeps a connection.
 const MAX_STREAMS: usize = 64;
+/// The most bytes of the form of a button.
+const MAX_FORM_BYTES: usize = 16 << 10;
+/// The most bytes of the form of a login: a token, and the address of a page.
+const MAX_LOGIN_BYTES: usize = 8 << 10;
 
 /// The console at work.
 pub struct Desk {
@@ -45,6 +50,10 @@ pub struct Desk {
     pub sessions: Sessions,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
+    /// What the forms of buttons may cost.
+    pub forms: BodyLimits,
+    /// What the forms of logins may cost, which anybody may send.
+    pub login_forms: BodyLimits,
     logins: Sources,
     /// Without randomness no form is taken.
     key: Option<hmac::Key>,
@@ -66,7 +75,15 @@ pub struct Visitor {
 impl Desk {
     /// Opens the console.
     pub fn new(console: Data<Console>) -> Self {
+        let settings = &console.config.admin;
+        let limits = |max_bytes| BodyLimits {
+            max_bytes,
+            timeout: settings.body_timeout,
+            memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
+        };
         Self {
+            forms: limits(MAX_FORM_BYTES),
+            login_forms: limits(MAX_LOGIN_BYTES),
             console,
             sessions: Sessions::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
@@ -80,22 +97,29 @@ impl Desk {
     /// # Errors
     /// What to answer instead.
     pub fn enter(&self, request: &HttpRequest, scope: Scope) -> Result<Visitor, Problem> {
-        let visitor = if self.console.access.needs_token() {
+        let visitor = self.visitor(request)?;
+        if visitor.may(scope) { Ok(visitor) } else { Err(Problem::Scope(scope)) }
+    }
+
+    /// Somebody who may be here; what they may do is not looked at.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub fn visitor(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
+        if self.console.access.needs_token() {
             let session = cookie(request).and_then(|it| Some((it, self.sessions.touch(it, self.console.clock.now())?)));
             let Some((cookie, session)) = session else {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
             };
             let who = Some(session.caller.name().to_owned());
-            Visitor { who, caller: Some(session.caller), ..self.visitor(cookie.to_owned(), false) }
-        } else {
-            let caller = self.console.access.caller(request.headers()).map_err(|_denied| {
-                self.console.metrics.rejected("admin", Reason::AdminAccess);
-                Problem::Host
-            })?;
-            Visitor { caller: Some(caller), ..self.stranger(request)? }
-        };
-        if visitor.may(scope) { Ok(visitor) } else { Err(Problem::Scope(scope)) }
+            return Ok(Visitor { who, caller: Some(session.caller), ..self.browser(cookie.to_owned(), false) });
+        }
+        let caller = self.console.access.caller(request.headers()).map_err(|_denied| {
+            self.console.rejections.note("admin", Reason::AdminAccess, None);
+            Problem::Host
+        })?;
+        Ok(Visitor { caller: Some(caller), ..self.stranger(request)? })
     }
 
     /// Lets somebody in to press a button; `form` is the form's proof.
@@ -114,8 +138,8 @@ impl Desk {
     /// There is no randomness.
     pub fn stranger(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         match cookie(request) {
-            Some(cookie) => Ok(self.visitor(cookie.to_owned(), false)),
-            None => Ok(self.visitor(new_cookie()?, true)),
+            Some(cookie) => Ok(self.browser(cookie.to_owned(), false)),
+            None => Ok(self.browser(new_cookie()?, true)),
         }
     }
 
@@ -140,7 +164,7 @@ impl Desk {
             return Err(Problem::TooMany);
         }
         let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
-            self.console.metrics.rejected("admin", Reason::AdminAccess);
+            self.console.rejections.note("admin", Reason::AdminAccess, None);
             tracing::warn!(peer = ?request.peer_addr(), "a login to the console was refused");
             return Err(Problem::Token);
         };
@@ -153,7 +177,7 @@ impl Desk {
         Ok(new)
     }
 
-    fn visitor(&self, cookie: String, is_new: bool) -> Visitor {
+    fn browser(&self, cookie: String, is_new: bool) -> Visitor {
         let proof = self.key.as_ref().map(|key| hmac::sign(key, cookie.as_bytes()));
         let form = proof.map(|proof| URL_SAFE_NO_PAD.encode(proof)).unwrap_or_default();
         Visitor { who: None, cookie, form, is_new, caller: None }

@@ -1,10 +1,11 @@
 //! In with a token, out again.
 
 use actix_web::http::header::SET_COOKIE;
-use actix_web::web::{self, Data, Form, Query, ServiceConfig};
+use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::form::LoginForm;
 use super::gate::{COOKIE_NAME, Desk, cookie, set_cookie};
 use super::page::{Frame, lead_to, show};
 use super::problem::Problem;
@@ -53,7 +54,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
     show(&request, &visitor, &Page { frame, next: own_path(&asked.next).to_owned() })
 }
 
-async fn log_in(desk: Data<Desk>, request: HttpRequest, login: Form<Login>) -> Result<HttpResponse, Problem> {
+async fn log_in(desk: Data<Desk>, request: HttpRequest, login: LoginForm<Login>) -> Result<HttpResponse, Problem> {
     desk.check_form(&request, &login.form)?;
     let cookie = desk.log_in(&request, &login.token)?;
     let mut response = lead_to(own_path(&login.next));
@@ -63,7 +64,7 @@ async fn log_in(desk: Data<Desk>, request: HttpRequest, login: Form<Login>) -> R
     Ok(response)
 }
 
-async fn log_out(desk: Data<Desk>, request: HttpRequest, logout: Form<Logout>) -> Result<HttpResponse, Problem> {
+async fn log_out(desk: Data<Desk>, request: HttpRequest, logout: LoginForm<Logout>) -> Result<HttpResponse, Problem> {
     desk.check_form(&request, &logout.form)?;
     if let Some(cookie) = cookie(&request) {
         desk.sessions.end(cookie);

@@ -9,6 +9,7 @@
 //! 3. No page counts over everything: lists are pages of `PAGE` rows that are found by their keys.
 
 mod configuration;
+mod form;
 mod gate;
 mod live;
 mod login;
@@ -30,7 +31,7 @@ use std::sync::Arc;
 
 use actix_web::http::header::ACCEPT;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, FormConfig, QueryConfig, ServiceConfig};
+use actix_web::web::{self, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
 use self::gate::Desk;
@@ -43,12 +44,10 @@ use crate::domain::SinkName;
 use crate::routing::Routes;
 use crate::sinks::Sink;
 use crate::store::{Operations, Store};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Rejections};
 
 /// The rows of a page.
 const PAGE: usize = 50;
-/// The most bytes of a form.
-const MAX_FORM_BYTES: usize = 16 * 1024;
 
 /// What the console shows.
 pub struct Console {
@@ -68,6 +67,8 @@ pub struct Console {
     pub routes: Arc<Routes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is counted and logged when somebody is turned away.
+    pub rejections: Arc<Rejections>,
     /// The time.
     pub clock: Clock,
 }
@@ -76,14 +77,10 @@ pub struct Console {
 pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let desk = web::Data::new(Desk::new(console));
     move |config| {
-        let forms = FormConfig::default()
-            .limit(MAX_FORM_BYTES)
-            .error_handler(|error, _| Problem::Address(format!("The form could not be read: {error}.")).into());
         let queries = QueryConfig::default()
             .error_handler(|error, _| Problem::Address(format!("It could not be read: {error}.")).into());
         let pages = web::scope("")
             .app_data(desk.clone())
-            .app_data(forms)
             .app_data(queries)
             .wrap(from_fn(page::guarded))
             .route("/console/assets/{hash}/{name}", web::get().to(page::asset))

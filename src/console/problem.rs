@@ -10,6 +10,7 @@ use askama::Template;
 use super::page::Frame;
 use super::shown;
 use crate::config::Scope;
+use crate::domain::Reason;
 use crate::store::StoreError;
 
 /// Why a page cannot be shown, or a button does nothing.
@@ -27,6 +28,8 @@ pub enum Problem {
     Scope(Scope),
     /// The form is not from a page of this browser's, or too old.
     Form,
+    /// The form was not read to its end: why.
+    Body(Reason),
     /// There is no such thing: what it is.
     Missing(String),
     /// The address makes no sense: why.
@@ -78,6 +81,16 @@ impl Problem {
                 ),
                 AGAIN,
             ),
+            Self::Body(reason) => (
+                "This form did not arrive",
+                text(match reason {
+                    Reason::BodyTimeout => "It came too slowly.",
+                    Reason::BodyTooLarge => "It is larger than any form of this console.",
+                    Reason::Shed => "The server reads as many forms as it has memory for.",
+                    _ => "It broke off, or is no form that this console sends.",
+                }),
+                AGAIN,
+            ),
             Self::Missing(what) => (
                 "Not found",
                 what.clone(),
@@ -106,6 +119,11 @@ impl ResponseError for Problem {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Host | Self::Scope(_) | Self::Form => StatusCode::FORBIDDEN,
+            Self::Body(Reason::BodyTimeout) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(Reason::BodyTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(Reason::Shed) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(Reason::ContentEncoding | Reason::ContentType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::Address(_) => StatusCode::BAD_REQUEST,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -118,8 +136,11 @@ impl ResponseError for Problem {
             let location = format!("/login?next={}", shown::encoded(next));
             return response.insert_header((LOCATION, location)).finish();
         }
-        if matches!(self, Self::TooMany) {
-            response.insert_header((RETRY_AFTER, "60"));
+        match self {
+            Self::TooMany => drop(response.insert_header((RETRY_AFTER, "60"))),
+            // What is left of it is not read: where the next request begins is not known.
+            Self::Body(_) => drop(response.force_close()),
+            _ => {}
         }
         let (title, text, next) = self.told();
         let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host);

@@ -1,15 +1,17 @@
 //! *Quarantine*: what arrived but proved nothing: why, what to do, and the button to have it judged again.
 
-use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::form::Form;
 use super::gate::Desk;
 use super::page::{Done, Frame, lead_to, show};
 use super::problem::Problem;
 use super::shown::{bytes, instant, json};
 use super::words;
 use crate::config::Scope;
+use crate::graph::without_secrets;
 use crate::store::{Newest, QuarantineView};
 
 /// The newest entries that are shown.
@@ -31,7 +33,8 @@ struct Page {
     frame: Frame,
     entry: Entry,
     may_see_body: bool,
-    body: String,
+    hides_secrets: bool,
+    body: Option<String>,
 }
 
 struct Entry {
@@ -71,9 +74,13 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     let visitor = desk.enter(&request, Scope::Read)?;
     let found = desk.console.store.quarantine_entry(number(&id)?).await?.ok_or_else(missing)?;
     let may_see_body = visitor.may(Scope::Admin);
-    let body = found.raw.as_ref().filter(|_| may_see_body).map(|raw| String::from_utf8_lossy(&raw.0).into_owned());
-    let body = json(&body.unwrap_or_default(), MAX_BODY_CHARS);
-    let page = Page { frame: visitor.frame("quarantine"), entry: entry(&found), may_see_body, body };
+    let hides_secrets = !visitor.may(Scope::Recordings);
+    let body = found.raw.as_ref().filter(|_| may_see_body).and_then(|raw| match hides_secrets {
+        true => without_secrets(&raw.0),
+        false => Some(String::from_utf8_lossy(&raw.0).into_owned()),
+    });
+    let body = body.map(|body| json(&body, MAX_BODY_CHARS));
+    let page = Page { frame: visitor.frame("quarantine"), entry: entry(&found), may_see_body, hides_secrets, body };
     show(&request, &visitor, &page)
 }
 

@@ -1,11 +1,12 @@
 //! *Unmatched*: what no route matched, kept and routed again from here.
 
-use actix_web::web::{self, Data, Form, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use uuid::Uuid;
 
 use super::PAGE;
+use super::form::Form;
 use super::gate::Desk;
 use super::live::Row;
 use super::page::{Done, Frame, lead_to, show};

@@ -73,20 +73,20 @@ impl KeySet {
         if document.keys.len() > MAX_KEYS {
             return Err("it holds more than 1,000 keys");
         }
-        let mut keys: HashMap<String, Option<(Vec<u8>, Key)>> = HashMap::new();
+        let mut keys: HashMap<String, Option<(Numbers, Key)>> = HashMap::new();
         let mut unfit = HashSet::new();
         for jwk in document.keys.into_iter().filter_map(|raw| named(raw.get())) {
             let kid = jwk.kid.clone();
-            let Some((modulus, key)) = usable(jwk) else {
+            let Some((numbers, key)) = usable(jwk) else {
                 unfit.insert(kid);
                 continue;
             };
             match keys.entry(kid) {
                 Entry::Vacant(free) => {
-                    free.insert(Some((modulus, key)));
+                    free.insert(Some((numbers, key)));
                 }
                 // The same key told twice is one key; two keys of one name are none.
-                Entry::Occupied(mut taken) if taken.get().as_ref().is_some_and(|(known, _)| *known != modulus) => {
+                Entry::Occupied(mut taken) if taken.get().as_ref().is_some_and(|(known, _)| *known != numbers) => {
                     taken.insert(None);
                 }
                 Entry::Occupied(_) => {}
@@ -124,7 +124,14 @@ fn named(jwk: &str) -> Option<Jwk> {
     (!jwk.kid.is_empty() && jwk.kid.len() <= MAX_KID_BYTES).then_some(jwk)
 }
 
-fn usable(jwk: Jwk) -> Option<(Vec<u8>, Key)> {
+/// What a public key is: two keys are one only where both numbers are equal.
+#[derive(PartialEq, Eq)]
+struct Numbers {
+    modulus: Vec<u8>,
+    exponent: Vec<u8>,
+}
+
+fn usable(jwk: Jwk) -> Option<(Numbers, Key)> {
     let is_for_signatures = jwk.kty == "RSA"
         && jwk.usage.is_none_or(|usage| usage == "sig")
         && jwk.alg.is_none_or(|alg| alg == "RS256")
@@ -141,7 +148,7 @@ fn usable(jwk: Jwk) -> Option<(Vec<u8>, Key)> {
         && exponent.last()? & 1 == 1
         && exponent != [1];
     let decoding = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-    is_sound.then_some((modulus, Key { decoding, issuer: jwk.issuer }))
+    is_sound.then_some((Numbers { modulus, exponent }, Key { decoding, issuer: jwk.issuer }))
 }
 
 /// A number in base64url, without leading zeros (RFC 7518 forbids them, some write them all the same).
@@ -205,6 +212,14 @@ mod tests {
             ["good"]
         );
         assert_eq!(kids(&[jwk("good", 256, json!({}))]), ["good"]);
+    }
+
+    #[test]
+    fn a_key_with_another_exponent_is_another_key() {
+        let other = jwk("twice", 256, json!({ "e": "Aw" }));
+        assert_eq!(kids(&[jwk("twice", 256, json!({})), other.clone()]), ["good"]);
+        assert_eq!(kids(&[other.clone(), jwk("twice", 256, json!({}))]), ["good"]);
+        assert_eq!(kids(&[other.clone(), other]), ["good", "twice"]);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod record;
 mod token;
 mod undecided;
 mod validation;
+mod withheld;
 
 #[cfg(test)]
 mod testing;
@@ -41,6 +42,7 @@ pub use certificates::CertificateError;
 pub use change::Subscriptions;
 pub use comms::{Calls, Sender};
 pub use undecided::Undecided;
+pub use withheld::without_secrets;
 
 /// What one POST may hold.
 #[derive(Clone, Copy, Debug)]

@@ -7,11 +7,9 @@
 //! 4. What is no path of Graph's is counted as a refusal, not as an answer to Graph: strangers do not thin out its share
 //!    of slow answers.
 
-mod body;
 mod handshake;
 mod head;
 mod reply;
-mod unread;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -20,12 +18,12 @@ use std::time::Instant;
 use actix_web::dev::Server;
 use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, Payload, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use tokio::sync::Semaphore;
 
-use self::body::{Body, BodyLimits};
 use self::handshake::Handshakes;
+use crate::bodies::{self, Body, BodyLimits};
 use crate::config;
 use crate::connections::{self, Refusals};
 use crate::domain::{Channel, Reason};
@@ -104,9 +102,10 @@ pub fn serve(
         workers: settings.workers,
         max_connections: settings.max_connections,
         shutdown_grace: settings.shutdown_grace,
+        answers_half_closed: true,
     };
     connections::serve(listener, settings, refusals, move || {
-        App::new().wrap(from_fn(unread::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
+        App::new().wrap(from_fn(bodies::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
     })
 }
 
@@ -120,20 +119,20 @@ fn configure(routes: &mut ServiceConfig, paths: &Paths) {
         routes.service(web::resource(served).route(web::post().to(calls)).default_service(wrong_method()));
     }
     if let Some((notifications, lifecycle)) = &paths.subscriptions {
-        let change = web::post().to(|s, r, p| subscription(s, r, p, Channel::Subscriptions));
+        let change = web::post().to(|s, r| subscription(s, r, Channel::Subscriptions));
         routes.service(web::resource(notifications.as_str()).route(change).default_service(wrong_method()));
-        let change = web::post().to(|s, r, p| subscription(s, r, p, Channel::Lifecycle));
+        let change = web::post().to(|s, r| subscription(s, r, Channel::Lifecycle));
         routes.service(web::resource(lifecycle.as_str()).route(change).default_service(wrong_method()));
     }
     routes.default_service(web::route().to(no_such_path));
 }
 
-async fn calls(surface: Data<Surface>, request: HttpRequest, payload: Payload) -> HttpResponse {
+async fn calls(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
     let began = Instant::now();
     let authorization: Vec<Vec<u8>> =
         request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes().to_vec()).collect();
     let path = path_label(Channel::Calls);
-    let outcome = match surface.body(&request, payload, path).await {
+    let outcome = match surface.body(&request, path).await {
         Ok(body) => {
             let authorization: Vec<&[u8]> = authorization.iter().map(Vec::as_slice).collect();
             let head = head::read(&request, surface.paths.of(Channel::Calls));
@@ -144,19 +143,14 @@ async fn calls(surface: Data<Surface>, request: HttpRequest, payload: Payload) -
     surface.answer(&request, path, outcome, began)
 }
 
-async fn subscription(
-    surface: Data<Surface>,
-    request: HttpRequest,
-    payload: Payload,
-    channel: Channel,
-) -> HttpResponse {
+async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Channel) -> HttpResponse {
     let began = Instant::now();
     let path = path_label(channel);
     if let Some(reply) = surface.handshakes.answer(&request, &surface.intake, path) {
         surface.count(path, &reply, began);
         return reply;
     }
-    let outcome = match surface.body(&request, payload, path).await {
+    let outcome = match surface.body(&request, path).await {
         Ok(body) => {
             let head = head::read(&request, surface.paths.of(channel));
             surface.intake.notifications(channel, &head, body.bytes.clone()).await.map_err(Failed::Refused)
@@ -197,10 +191,10 @@ impl Drop for Reading<'_> {
 }
 
 impl Surface {
-    async fn body(&self, request: &HttpRequest, payload: Payload, path: &'static str) -> Result<Body, Reason> {
-        body::check_headers(request)?;
+    async fn body(&self, request: &HttpRequest, path: &'static str) -> Result<Body, Reason> {
+        bodies::check_headers(request.headers(), "application/json")?;
         let mut reading = Reading { rejections: &self.intake.rejections, path, is_over: false };
-        let body = body::read(request, payload, &self.limits).await;
+        let body = bodies::read(request, &self.limits).await;
         reading.is_over = true;
         body
     }

@@ -39,6 +39,11 @@ impl Select {
         Ok(Self { names: (!is_all).then_some(names) })
     }
 
+    /// These properties.
+    pub fn only(names: &[&'static str]) -> Self {
+        Self { names: Some(names.to_vec()) }
+    }
+
     /// Whether a property is answered.
     pub fn has(&self, name: &str) -> bool {
         self.names.as_ref().is_none_or(|names| names.contains(&name))

@@ -197,16 +197,27 @@ fn threat_20_an_empty_or_missing_client_state_stops_the_start() {
     one_mistake(text, "config:1: subscriptions.client_states: found none");
     one_mistake(&format!("{text}client_states = []\n"), "config:3: subscriptions.client_states: found none");
     let named = format!("{text}client_states = [{{ env = 'S' }}]\n");
-    one_mistake(&named, "config:3: subscriptions.client_states[0]: env S: found no such variable");
+    one_mistake(&named, "config:3: subscriptions.client_states[0]: env: found the name of no environment variable");
     let found = mistakes_with(&named, &[("S", "\n")]);
     assert!(found.len() == 1 && found[0].contains("client_states[0]: env S: found nothing"), "{found:#?}");
 }
 
 #[test]
 fn a_secret_in_the_config_itself_is_a_mistake_that_does_not_show_it() {
-    for secret in
-        ["'canary'", "['canary']", "[[\"canary\"]]", "[{ env = 'A', file = 'canary' }]", "{ value = 'canary' }"]
-    {
+    for secret in [
+        "'canary'",
+        "['canary']",
+        "[[\"canary\"]]",
+        "[{ env = 'A', file = 'canary' }]",
+        "{ value = 'canary' }",
+        "[{ env = 'canary' }]",
+        "[{ file = 'canary' }]",
+        "[{ file = ['canary'] }]",
+        "[{ env = { canary = 'canary' } }]",
+        "[{ canary = 'x' }]",
+        "canary",
+        "'canary",
+    ] {
         let text = format!("[subscriptions]\napp_ids = ['x']\nclient_states = {secret}\n");
         let found = mistakes(&text);
         assert!(!found.is_empty() && found.iter().all(|line| !line.contains("canary")), "{found:#?}");

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("odata", 1),
     ("connections", 1),
+    ("bodies", 1),
     ("graph", 2),
     ("routing", 2),
     ("store", 2),
@@ -134,5 +135,19 @@ fn only_reply_knows_status_codes() {
                 assert!(!text.contains(builder), "{}: {builder}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn only_bodies_reads_a_body() {
+    // The simulator is the other side of the wire.
+    let ours = sources().into_iter().filter(|(module, ..)| !["bodies", "simulator"].contains(&module.as_str()));
+    for (module, path, text) in ours {
+        for reader in ["take_payload", "web::Payload", "FormConfig", "JsonConfig", "PayloadConfig", "web::Form"] {
+            assert!(!text.contains(reader), "{} ({module}): {reader}", path.display());
+        }
+        let imported = text.split("use actix_web::web::{").nth(1).and_then(|it| it.split("};").next());
+        let named: Vec<&str> = imported.unwrap_or_default().split(',').map(str::trim).collect();
+        assert!(!named.contains(&"Form") && !named.contains(&"Payload"), "{}: {named:?}", path.display());
     }
 }

@@ -65,6 +65,8 @@ pub struct TestApp {
 pub struct Settings {
     /// More lines for `[server]`.
     pub server: String,
+    /// More lines for `[admin]`.
+    pub admin: String,
     /// More lines for `[store]`.
     pub store: String,
     /// More lines for `[calls]`.
@@ -315,7 +317,7 @@ fn config(settings: &Settings, folder: &TempDir, provider: &Provider) -> Config 
 }
 
 fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, store, calls, subscriptions, next_client_state, sinks, routes, more, .. } = settings;
+    let Settings { server, admin, store, calls, subscriptions, next_client_state, sinks, routes, more, .. } = settings;
     let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let folder = folder.path().display();
     let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
@@ -334,6 +336,7 @@ listen = "127.0.0.1:0"
 {server}
 [admin]
 listen = "127.0.0.1:0"
+{admin}
 [store]
 path = "{folder}/reelhook.db"
 {store}

@@ -2,6 +2,7 @@
 //!
 //! **Invariants**
 //! 1. A body, which may hold a secret, is shown only to the scope `admin`; so is taken only its word for an origin.
+//! 2. The secrets in a body are shown only to the scope `recordings` as well.
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
@@ -19,6 +20,7 @@ use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;
+use crate::graph::without_secrets;
 use crate::store::QuarantineView;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -49,10 +51,13 @@ pub struct EntryShape {
 pub struct EntryWithBody {
     #[serde(flatten)]
     entry: EntryShape,
-    /// What arrived, byte for byte, in base64. Null without the scope `admin`.
+    /// What arrived, in base64; byte for byte where nothing is withheld. Null without the scope `admin`.
     body: Option<String>,
     /// The same as text, where it is UTF-8.
     text: Option<String>,
+    /// `secrets` where tokens and `clientState` are hidden in the body: the scope `recordings` shows them. `body` where the
+    /// body is not shown: without the scope `admin`, or without `recordings` where it is no JSON. Null: nothing.
+    withheld: Option<&'static str>,
 }
 
 /// How to judge again.
@@ -107,7 +112,7 @@ pub async fn list(
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
-/// One entry; what arrived only for the scope `admin`.
+/// One entry; what arrived only for the scope `admin`, the secrets in it only for the scope `recordings` as well.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine/{id}",
@@ -129,10 +134,19 @@ pub async fn show(
     Parameters::read(request.query_string(), &[])?;
     let found = admin.store.quarantine_entry(number(&id)?).await?.ok_or_else(ApiError::not_found)?;
     let raw = found.raw.as_ref().filter(|_| reader.0.may(Scope::Admin)).map(|raw| &raw.0);
+    let (shown, withheld) = match raw {
+        Some(bytes) if reader.0.may(Scope::Recordings) => (Some(bytes.to_vec()), None),
+        Some(bytes) => match without_secrets(bytes) {
+            Some(text) => (Some(text.into_bytes()), Some("secrets")),
+            None => (None, Some("body")),
+        },
+        None => (None, Some("body")),
+    };
     Ok(Json(EntryWithBody {
         entry: EntryShape::from(&found),
-        body: raw.map(|bytes| STANDARD.encode(bytes)),
-        text: raw.and_then(|bytes| str::from_utf8(bytes).ok()).map(str::to_owned),
+        body: shown.as_ref().map(|bytes| STANDARD.encode(bytes)),
+        text: shown.and_then(|bytes| String::from_utf8(bytes).ok()),
+        withheld,
     }))
 }
 

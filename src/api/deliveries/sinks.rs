@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use crate::api::pages::List;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::clock::between;
+use crate::config::Scope;
 use crate::domain::SinkName;
 use crate::store::Backlog;
 
@@ -76,15 +77,16 @@ pub async fn list(
     ),
     responses(
         (status = 200, description = "It is paused", body = SinkShape),
+        (status = 204, description = "The same, where the token has no scope `read`"),
         (status = 404, description = "The config has no such sink", body = Refusal),
     ),
 )]
-pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.pause(&name).await? {
         tracing::info!(caller = writer.0.name(), sink = %name, "a sink is paused");
     }
-    Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
+    shown(&writer, &admin, &name).await
 }
 
 /// Goes on with what waits.
@@ -98,15 +100,24 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     ),
     responses(
         (status = 200, description = "It goes on", body = SinkShape),
+        (status = 204, description = "The same, where the token has no scope `read`"),
         (status = 404, description = "The config has no such sink", body = Refusal),
     ),
 )]
-pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<SinkShape>, ApiError> {
+pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.resume(&name).await? {
         tracing::info!(caller = writer.0.name(), sink = %name, "a sink goes on");
     }
-    Ok(Json(shape(&admin, &name, &admin.store.backlog().await?)))
+    shown(&writer, &admin, &name).await
+}
+
+/// The sink as it is now, for a caller who may see it.
+async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpResponse, ApiError> {
+    if !writer.0.may(Scope::Read) {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Ok(HttpResponse::Ok().json(shape(admin, name, &admin.store.backlog().await?)))
 }
 
 fn configured(admin: &Admin, name: &str) -> Result<SinkName, ApiError> {

@@ -12,6 +12,7 @@ use super::super::json::JsonObject;
 use super::super::{ApiError, Writer, address};
 use super::asked::Asked;
 use super::fields;
+use crate::config::Scope;
 use crate::domain::{GraphId, SinkName, Status};
 use crate::odata::Select;
 use crate::store::operations::{Created, NewOperation};
@@ -24,7 +25,8 @@ const OWN: [&str; 8] =
 const GRAPHS: [&str; 6] =
     ["id", "status", "resultInfo", "completionReason", "recordingLocation", "recordingAccessToken"];
 
-/// Announces an operation: its notifications are expected from now on. The same again is the same.
+/// Announces an operation: its notifications are expected from now on. The same again is the same. A token without the scope
+/// `read` is answered with the id alone.
 #[utoipa::path(
     post,
     path = "/v1.0/communications/recordOperations",
@@ -46,20 +48,23 @@ pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
     asked.query_of_one(&[])?;
     let admin = &asked.admin;
     let new = announced(&body.0, asked.call_id.as_ref(), (&admin.sinks, admin.clock.now(), admin.default_within))?;
+    let may_read = caller.may(Scope::Read);
     let (status, operation) = match admin.operations.create(new).await? {
         Created::New(operation) => (StatusCode::CREATED, operation),
         Created::Same(operation) => (StatusCode::OK, operation),
         Created::Taken(other) => {
+            let which =
+                if may_read { format!("the open operation {:?}", other.id) } else { "an open operation".into() };
             let message = format!(
-                "clientContext: the open operation {:?} of another call has it; end or delete that one, or send \
-                 \"allowDuplicate\": true",
-                other.id
+                "clientContext: {which} of another call has it; end or delete that one, or send \"allowDuplicate\": true"
             );
             return Err(ApiError::conflict("nameAlreadyExists", message));
         }
     };
     tracing::info!(caller = caller.name(), operation = operation.id, is_new = status.as_u16() == 201, "announced");
-    let mut answer = asked.answer(status, &operation, (&Select::default(), false));
+    // Who may announce may not see for that what others told of the same operation.
+    let shown = if may_read { Select::default() } else { Select::only(&["id"]) };
+    let mut answer = asked.answer(status, &operation, (&shown, false));
     let location = format!("{}/{}", address::of(&asked.request), address::segment(&operation.id));
     if let Ok(location) = location.parse() {
         answer.headers_mut().insert(LOCATION, location);

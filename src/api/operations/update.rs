@@ -11,6 +11,7 @@ use super::super::{ApiError, Writer, preferences};
 use super::asked::Asked;
 use super::condition::{self, Demanded};
 use super::fields;
+use crate::config::Scope;
 use crate::domain::SinkName;
 use crate::odata::Select;
 use crate::store::operations::{Change, Updated};
@@ -46,7 +47,7 @@ const READ_ONLY: [&str; 11] = [
     request_body = super::schema::Changes,
     responses(
         (status = 200, description = "The operation as it is now", body = super::schema::RecordOperation),
-        (status = 204, description = "Done"),
+        (status = 204, description = "Done: minimal was preferred, or the token has no scope `read`"),
         (status = 400, description = "Properties that are wrong, unknown or read-only, by their names", body = super::schema::Refusal),
         (status = 404, description = "There is none with this id", body = super::schema::Refusal),
         (status = 409, description = "The operation has started, or the client context is another's", body = super::schema::Refusal),
@@ -73,7 +74,8 @@ pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
         }
     };
     tracing::info!(caller = caller.name(), operation = operation.id, "changed by a client");
-    if preferences::wants_no_body(asked.request.headers()) {
+    // Who may change an operation may not see it for that.
+    if preferences::wants_no_body(asked.request.headers()) || !caller.may(Scope::Read) {
         let tag = condition::etag(operation.version);
         let granted = ("preference-applied", "return=minimal");
         return Ok(HttpResponse::NoContent().insert_header((ETAG, tag)).insert_header(granted).finish());

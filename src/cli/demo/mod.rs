@@ -50,7 +50,7 @@ pub struct Args {
 /// Runs until Ctrl-C or for the given time. Exit code 1 where an answer was not as it should be.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
-    let folder = tempfile::Builder::new().prefix("reelhook-demo-").tempdir().context("no temporary folder")?;
+    let folder = setting::folder().context("no temporary folder")?;
     let identity = Identity::new(Clock::system())?;
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);

@@ -1,5 +1,6 @@
 //! Where the demo plays: its config, and sinks that print what they get.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +53,15 @@ pub fn printers(config: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
     config.sinks.iter().map(|sink| (sink.name.clone(), Arc::clone(&printer))).collect()
 }
 
+/// A folder that is removed at the end. It holds keys: nobody else may look into it.
+///
+/// # Errors
+/// It cannot be made.
+pub fn folder() -> std::io::Result<tempfile::TempDir> {
+    let private = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().prefix("reelhook-demo-").permissions(private).tempdir()
+}
+
 /// The demo's config, in a folder of its own. Nobody waits half a minute for what is lost.
 ///
 /// # Errors
@@ -102,5 +112,16 @@ sinks = ["archive"]
     match config::parse(&text, variables.into_iter()) {
         Ok(loaded) => Ok(loaded.config),
         Err(mistakes) => anyhow::bail!("the demo's own config has mistakes:\n{mistakes}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_may_look_into_the_demos_folder() {
+        let folder = folder().unwrap();
+        assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
     }
 }

@@ -64,6 +64,9 @@ fn check_server(server: &Server, section: &Section<'_>) {
 pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
     let mut section = root.section_or_empty("admin");
     let listen = section.or("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081), address);
+    let seconds = Duration::from_secs(1)..=Duration::from_secs(300);
+    let body_timeout = section.or("body_timeout", Duration::from_secs(5), duration(seconds));
+    let max_inflight_bytes = section.or("max_inflight", 4 << 20, size(ByteSize::kib(64)..=ByteSize::gib(1)));
     let sections = section.sections("tokens");
     let is_open = sections.is_empty();
     let mut tokens: Vec<AdminToken> = Vec::new();
@@ -85,7 +88,7 @@ pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
         let text = format!("found {listen}, which server.listen ({}) takes, expected another port", server.listen);
         section.report.mistake(&key, text);
     }
-    Admin { listen, tokens }
+    Admin { listen, body_timeout, max_inflight_bytes, tokens }
 }
 
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {

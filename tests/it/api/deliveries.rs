@@ -178,8 +178,12 @@ async fn dead_letters_are_listed_shown_and_replayed_one_or_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quarantined_body_is_for_administrators() {
-    let tokens =
-        [("reader", "\"read\""), ("writer", "\"read\", \"write\""), ("boss", "\"read\", \"write\", \"admin\"")];
+    let tokens = [
+        ("reader", "\"read\""),
+        ("writer", "\"read\", \"write\""),
+        ("boss", "\"read\", \"write\", \"admin\""),
+        ("all", "\"read\", \"write\", \"admin\", \"recordings\""),
+    ];
     let mut app = TestApp::start_with(with_tokens(&tokens)).await;
     app.graph.client_state = Some("another state than the configured".into());
     let item = app.graph.change(&mut app.seed).basic();
@@ -194,11 +198,22 @@ async fn a_quarantined_body_is_for_administrators() {
     let path = format!("quarantine/{}", entry["id"]);
     let shown = by("reader", &path).await.body;
     assert_eq!((&shown["body"], &shown["text"]), (&json!(null), &json!(null)));
-    let shown = by("boss", &path).await.body;
-    assert_eq!(shown["text"], item);
+    assert_eq!(shown["withheld"], "body");
     use base64::Engine;
-    let body = base64::engine::general_purpose::STANDARD.decode(shown["body"].as_str().unwrap()).unwrap();
-    assert_eq!(body, item.as_bytes());
+    let decoded = |shown: &Value| {
+        let body = shown["body"].as_str().unwrap();
+        String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body).unwrap()).unwrap()
+    };
+    let shown = by("all", &path).await.body;
+    assert_eq!((shown["text"].as_str(), &shown["withheld"]), (Some(item.as_str()), &json!(null)));
+    assert_eq!(decoded(&shown), item);
+    let shown = by("boss", &path).await.body;
+    assert_eq!((shown["text"].as_str(), &shown["withheld"]), (Some(decoded(&shown).as_str()), &json!("secrets")));
+    assert!(item.contains("another state") && !decoded(&shown).contains("another state"), "{shown}");
+    let read: Value = serde_json::from_str(&decoded(&shown)).unwrap();
+    let mut sent: Value = serde_json::from_str(&item).unwrap();
+    sent["clientState"] = "(hidden)".into();
+    assert_eq!(read, sent);
 
     let replay = format!("{path}/replay");
     for (token, body, status) in [
@@ -215,6 +230,34 @@ async fn a_quarantined_body_is_for_administrators() {
     for unknown in ["quarantine/999", "quarantine/x", "quarantine/99999999999999999999"] {
         assert_eq!(by("boss", unknown).await.status, 404);
         assert_eq!(ask(&app, ("POST", &format!("{unknown}/replay")), Some("boss"), None).await.status, 404);
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recordings_token_and_what_is_no_json_are_withheld_from_a_quarantined_body() {
+    let tokens = [("boss", "\"read\", \"admin\""), ("all", "\"read\", \"admin\", \"recordings\"")];
+    let mut app = TestApp::start_with(with_tokens(&tokens)).await;
+    let recording = crate::api::operations::recording(&mut app, "a");
+    let item = recording.completed();
+    let body = app.graph.calls(std::slice::from_ref(&item)).unwrap().body;
+    let cut = body.slice(..body.len() - 3);
+    assert_eq!(app.post_calls_body(cut).await.status, 400);
+    let by = async |token, path: &str| ask(&app, ("GET", path), Some(token), None).await.body;
+    let id = members(&ask(&app, ("GET", "quarantine"), Some("all"), None).await)[0]["id"].clone();
+    let path = format!("quarantine/{id}");
+    assert!(by("all", &path).await["text"].as_str().unwrap().contains(&recording.access_token));
+    let shown = by("boss", &path).await;
+    assert_eq!((&shown["body"], &shown["text"], &shown["withheld"]), (&json!(null), &json!(null), &json!("body")));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_change_a_sink_is_not_shown_it() {
+    let app = TestApp::start_with(with_tokens(&[("writer", "\"write\"")])).await;
+    for action in ["pause", "resume"] {
+        let reply = ask(&app, ("POST", &format!("sinks/first/{action}")), Some("writer"), None).await;
+        assert_eq!((reply.status, reply.body), (204, json!("")), "{action}");
     }
     app.stop().await;
 }

@@ -80,7 +80,9 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
         page.has("body-withheld") && page.has("replay") && !page.has("vouch") && !page.body.contains("resourceData")
     );
     assert!(page.body.contains("clientState is none of the configured ones"));
-    assert!(all.page(&path).await.body.contains("subscriptionId"), "the scope admin sees the body");
+    let seen = all.page(&path).await;
+    assert!(seen.body.contains("subscriptionId") && seen.has("secrets-hidden"), "the scope admin sees the body");
+    assert!(seen.body.contains("(hidden)") && !seen.body.contains("wrong"), "but not the secrets in it");
     let replay = format!("{path}/replay");
     let vouched = writer.press(&path, &replay, &[("vouch", "yes")]).await;
     assert_eq!(vouched.status, 403, "to vouch needs the scope admin");

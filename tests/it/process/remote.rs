@@ -145,6 +145,29 @@ async fn wait_ends_in_time_whatever_has_not_happened() {
 }
 
 #[test]
+fn an_answer_that_does_not_end_is_given_up() {
+    use std::io::{Read, Write};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut head = String::new();
+                BufReader::new(stream.try_clone().unwrap()).read_line(&mut head).unwrap();
+                let kind = if head.contains("/events") { "text/event-stream" } else { "application/json" };
+                let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\n\r\n");
+                while !head.contains("/events") && stream.write_all(&[b' '; 1 << 16]).is_ok() {}
+                // The events go on, without any, until the command has had enough.
+                let _ = stream.read(&mut [0]);
+            });
+        }
+    });
+    let said = Said::from(super::run(&["wait", "a", "--url", &url, "--timeout", "60s"]));
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("found an answer of more than "), "{said:?}");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_told_with_a_hint() {
     for arguments in [&["tail"][..], &["wait", "a"]] {
         let said = Said::from(super::run(&[arguments, &["--url", "http://127.0.0.1:1"]].concat()));

@@ -3,6 +3,7 @@
 mod admin;
 mod answers;
 mod auth;
+mod bodies;
 mod claims;
 mod connections;
 mod content;
@@ -10,6 +11,7 @@ mod encrypted;
 mod far_sides;
 mod full_disk;
 mod handshake;
+mod hang_ups;
 mod http;
 mod json;
 mod judging;

@@ -145,3 +145,28 @@ async fn each_scope_opens_its_own_and_each_refusal_is_counted_once() {
     }
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_only_write_reads_no_operation_by_writing() {
+    let mut app = TestApp::start_with(with_tokens(&[("writer", "\"write\""), ("reader", "\"read\"")])).await;
+    let recording = super::recording(&mut app, "mine");
+    assert_eq!(app.post_calls(&[recording.running()]).await.status, 202);
+    let path = format!("{ALL}/{}", recording.operation);
+    let by = async |token: &str, method, at: &str, body| {
+        ask(&app, (method, at), &[("authorization", &format!("Bearer {token}"))], body).await
+    };
+    let changed = by("writer", "PATCH", &path, Some(json!({}))).await;
+    assert_eq!((changed.status, &changed.body), (204, &json!("")));
+    assert!(!changed.header("etag").is_empty());
+    let same = json!({ "clientContext": "mine", "id": recording.operation, "callId": recording.call });
+    let same = by("writer", "POST", ALL, Some(same)).await;
+    assert_eq!(same.status, 200, "{same:?}");
+    let shown: Vec<&String> = same.body.as_object().unwrap().keys().filter(|key| !key.contains('@')).collect();
+    assert_eq!(shown, ["id"], "{same:?}");
+    let other = by("writer", "POST", ALL, Some(json!({ "clientContext": "mine", "callId": "another" }))).await;
+    assert_eq!(other.status, 409);
+    assert!(!other.message().contains(&recording.operation.to_string()), "{other:?}");
+    assert_eq!(by("writer", "GET", &path, None).await.status, 403);
+    assert_eq!(by("reader", "GET", &path, None).await.body["clientContext"], "mine");
+    app.stop().await;
+}

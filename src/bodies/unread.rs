@@ -11,10 +11,11 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 use bytes::Bytes;
-use futures_util::{Stream, stream};
+use futures_util::Stream;
 
 /// An answer, with what may be unread of the request's body.
 pub struct Answer {
@@ -22,14 +23,29 @@ pub struct Answer {
     _request_body: Rc<RefCell<Payload>>,
 }
 
+/// A request's body before anybody read it; among the request's extensions.
+pub(super) struct Unread(Rc<RefCell<Payload>>);
+
 /// Answers a request, and holds its body until then.
-pub async fn held(mut request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<Answer>, Error> {
+///
+/// # Errors
+/// Those of the handler.
+pub async fn held(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<Answer>, Error> {
     let held = Rc::new(RefCell::new(request.take_payload()));
-    let read = Rc::clone(&held);
-    let payload = Box::pin(stream::poll_fn(move |context| Pin::new(&mut *read.borrow_mut()).poll_next(context)));
-    request.set_payload(Payload::Stream { payload });
-    let answered = next.call(request).await?;
+    request.extensions_mut().insert(Unread(Rc::clone(&held)));
+    let answered = next.call(request).await?.map_into_boxed_body();
     Ok(answered.map_body(|_head, body| Answer { body, _request_body: held }))
+}
+
+impl Stream for Unread {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(context)
+    }
 }
 
 impl MessageBody for Answer {

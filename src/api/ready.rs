@@ -1,0 +1,96 @@
+//! Whether the server is ready: a commit goes through, and no stop is under way.
+//!
+//! **Invariants**
+//! 1. However many ask, and however often, at most one commit a second is made for them, one at a time: nobody has to
+//!    prove anything to ask.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::store::{Store, StoreError};
+
+/// How long a commit may take before the server calls itself not ready.
+const TIMEOUT: Duration = Duration::from_secs(1);
+/// How long an answer holds.
+const HOLDS: Duration = Duration::from_secs(1);
+
+/// What was found last, and when. Whoever finds it locked waits for what is found by whoever looks.
+#[derive(Debug)]
+pub struct Readiness {
+    last: Mutex<Option<(Instant, Found)>>,
+    holds: Duration,
+}
+
+/// `Err` says why the store takes nothing.
+type Found = Result<(), &'static str>;
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { last: Mutex::default(), holds: HOLDS }
+    }
+}
+
+impl Readiness {
+    /// What was found within the last second, otherwise what `look` finds.
+    pub async fn of(&self, look: impl Future<Output = Found>) -> Found {
+        let mut last = self.last.lock().await;
+        if let Some((at, found)) = *last
+            && at.elapsed() < self.holds
+        {
+            return found;
+        }
+        let found = look.await;
+        *last = Some((Instant::now(), found));
+        found
+    }
+}
+
+/// Whether the store takes a commit now.
+pub async fn look(store: &dyn Store) -> Found {
+    match tokio::time::timeout(TIMEOUT, store.ready()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(StoreError::Full)) => Err("the store's disk is below its reserve"),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "not ready");
+            Err("the store does not commit")
+        }
+        Err(_elapsed) => Err("the store does not commit in time"),
+    }
+}
+
+/// The answer to `/readyz`.
+pub fn told(ready: Found) -> HttpResponse {
+    match ready {
+        Ok(()) => HttpResponse::Ok().body("ready\n"),
+        Err(reason) => HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    async fn n_looks(readiness: Readiness) -> u32 {
+        let n_looks = AtomicU32::new(0);
+        let ask = || {
+            readiness.of(async {
+                n_looks.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Err("not now")
+            })
+        };
+        let found = futures_util::future::join_all((0..100).map(|_| ask())).await;
+        assert!(found.iter().all(|found| *found == Err("not now")));
+        n_looks.into_inner()
+    }
+
+    #[tokio::test]
+    async fn however_many_ask_within_a_second_the_store_is_asked_once() {
+        assert_eq!(n_looks(Readiness { holds: Duration::from_secs(60), ..Readiness::default() }).await, 1);
+        assert_eq!(n_looks(Readiness { holds: Duration::ZERO, ..Readiness::default() }).await, 100);
+    }
+}

@@ -1,0 +1,153 @@
+//! Reading a request's body within bounds: its size, its time, and the memory that the bodies of a listener hold together.
+//!
+//! [`held`] takes each body away before any handler sees the request, and [`read`] is the only way to get it. So no
+//! extractor of the web framework, which knows no time, can wait for a body that never comes: it finds an empty one.
+//!
+//! **Invariants**
+//! 1. Both listeners, the API and the console read bodies here and nowhere else.
+//! 2. A body that is not read to its end is read no further, and its connection is closed.
+
+mod unread;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::{HttpMessage, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::Reason;
+
+use self::unread::Unread;
+
+pub use self::unread::held;
+
+/// What bodies may cost.
+#[derive(Clone, Debug)]
+pub struct BodyLimits {
+    /// The most bytes of one body.
+    pub max_bytes: usize,
+    /// The longest that one body may take.
+    pub timeout: Duration,
+    /// Bytes of memory that are left for bodies, over all requests.
+    pub memory: Arc<Semaphore>,
+}
+
+/// A body, with its share of the memory: dropped together.
+pub struct Body {
+    /// The bytes.
+    pub bytes: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// What is demanded of the headers: no encoding, and this one media type.
+///
+/// # Errors
+/// [`Reason::ContentEncoding`] or [`Reason::ContentType`].
+pub fn check_headers(headers: &HeaderMap, media_type: &str) -> Result<(), Reason> {
+    let encodings = headers.get_all(CONTENT_ENCODING);
+    if encodings.into_iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Reason::ContentEncoding);
+    }
+    let mut types = headers.get_all(CONTENT_TYPE);
+    match (types.next(), types.next()) {
+        (Some(value), None) if is_of(media_type, value.as_bytes()) => Ok(()),
+        _ => Err(Reason::ContentType),
+    }
+}
+
+fn is_of(media_type: &str, content_type: &[u8]) -> bool {
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    essence.eq_ignore_ascii_case(media_type.as_bytes())
+}
+
+/// Reads the body of a request. It can be read once.
+///
+/// # Errors
+/// [`Reason::BodyTooLarge`] as soon as the limit is crossed, [`Reason::BodyTimeout`], [`Reason::Shed`] where the memory
+/// for bodies is used up, [`Reason::BadRequest`] where the connection broke the protocol.
+pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Reason> {
+    let announced = match request.headers().get(CONTENT_LENGTH) {
+        None => 0,
+        Some(value) => value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Reason::BadRequest)?,
+    };
+    if announced > limits.max_bytes {
+        return Err(Reason::BodyTooLarge);
+    }
+    // Where nothing was held there is no body, or it was read before.
+    let unread = request.extensions_mut().remove::<Unread>();
+    let Some(unread) = unread else { return Ok(Body { bytes: Bytes::new(), _memory: None }) };
+    match tokio::time::timeout(limits.timeout, collect(unread, announced, limits)).await {
+        Ok(read) => read,
+        Err(_elapsed) => Err(Reason::BodyTimeout),
+    }
+}
+
+async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> Result<Body, Reason> {
+    // Most bodies come in one piece: that is not copied.
+    let (mut first, mut bytes) = (Bytes::new(), BytesMut::new());
+    let mut memory: Option<OwnedSemaphorePermit> = None;
+    while let Some(chunk) = unread.next().await {
+        let chunk = chunk.map_err(|_broken| Reason::BadRequest)?;
+        if first.len() + bytes.len() + chunk.len() > limits.max_bytes {
+            return Err(Reason::BodyTooLarge);
+        }
+        let n = u32::try_from(chunk.len()).map_err(|_too_long| Reason::BodyTooLarge)?;
+        // Taken as the bytes come, never waited for: a sender that announces much and sends little holds little.
+        let share = Arc::clone(&limits.memory).try_acquire_many_owned(n).map_err(|_none_left| Reason::Shed)?;
+        match &mut memory {
+            Some(memory) => memory.merge(share),
+            None => memory = Some(share),
+        }
+        if first.is_empty() && bytes.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if bytes.is_empty() {
+            // Room that is not written to yet costs nothing; growing by doubling would cost the double.
+            bytes.reserve(announced);
+            bytes.extend_from_slice(&std::mem::take(&mut first));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    let bytes = if bytes.is_empty() { first } else { bytes.freeze() };
+    Ok(Body { bytes, _memory: memory })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::{TestRequest, call_and_read_body, init_service};
+    use actix_web::{App, middleware::from_fn, web};
+
+    #[test]
+    fn json_is_recognised_with_its_parameters_and_nothing_else_is() {
+        for good in ["application/json", "Application/JSON; charset=utf-8"] {
+            assert!(is_of("application/json", good.as_bytes()), "{good}");
+        }
+        for bad in ["", "text/plain", "application/jsonp", "application/json+x", "text/json"] {
+            assert!(!is_of("application/json", bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_frameworks_own_extractors_find_an_empty_body_and_this_reader_the_whole() {
+        let limits = BodyLimits { max_bytes: 9, timeout: Duration::from_secs(5), memory: Arc::new(Semaphore::new(9)) };
+        let ours = move |request: HttpRequest| {
+            let limits = limits.clone();
+            async move { read(&request, &limits).await.map_or_else(|it| it.as_str().into(), |body| body.bytes) }
+        };
+        let app = App::new()
+            .wrap(from_fn(held))
+            .route("/theirs", web::post().to(async |body: Bytes| body))
+            .route("/ours", web::post().to(ours));
+        let app = init_service(app).await;
+        let post = |path, body| TestRequest::post().uri(path).set_payload(body).to_request();
+        assert_eq!(call_and_read_body(&app, post("/theirs", "nine byte")).await, "");
+        assert_eq!(call_and_read_body(&app, post("/ours", "nine byte")).await, "nine byte");
+        assert_eq!(call_and_read_body(&app, post("/ours", "ten bytes!")).await, Reason::BodyTooLarge.as_str());
+        assert_eq!(call_and_read_body(&app, post("/ours", "nine byte")).await, "nine byte", "the memory is free again");
+    }
+}

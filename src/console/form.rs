@@ -1,0 +1,92 @@
+//! What a form holds, read by the only reader of bodies that there is ([`crate::bodies`]).
+//!
+//! **Invariants**
+//! 1. The form of a button is read only from somebody who may be here. A login is read from anybody, and has memory of its
+//!    own: strangers cannot use up what the buttons need.
+
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::web::{Data, Query};
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use super::gate::Desk;
+use super::problem::Problem;
+use crate::bodies::{self, BodyLimits};
+use crate::domain::Reason;
+
+/// The form of a button.
+#[derive(Debug)]
+pub struct Form<T>(T);
+
+/// The form of a login or a logout.
+#[derive(Debug)]
+pub struct LoginForm<T>(T);
+
+impl<T> Deref for Form<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Deref for LoginForm<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let desk = desk(&request)?;
+            desk.visitor(&request)?;
+            read(&request, &desk, &desk.forms).await.map(Self)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for LoginForm<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let desk = desk(&request)?;
+            read(&request, &desk, &desk.login_forms).await.map(Self)
+        })
+    }
+}
+
+fn desk(request: &HttpRequest) -> Result<Data<Desk>, Problem> {
+    request.app_data::<Data<Desk>>().cloned().ok_or_else(|| Problem::Store("the console is not there".into()))
+}
+
+async fn read<T: DeserializeOwned>(request: &HttpRequest, desk: &Desk, limits: &BodyLimits) -> Result<T, Problem> {
+    let body = async {
+        bodies::check_headers(request.headers(), "application/x-www-form-urlencoded")?;
+        bodies::read(request, limits).await
+    };
+    let refused = |reason: Reason| {
+        desk.console.rejections.note("admin", reason, None);
+        Problem::Body(reason)
+    };
+    let body = body.await.map_err(refused)?;
+    let text = str::from_utf8(&body.bytes).map_err(|_not_utf8| unreadable("it is not UTF-8"))?;
+    // A form is written as a query is.
+    Query::from_query(text).map(Query::into_inner).map_err(|error| unreadable(&error.to_string()))
+}
+
+fn unreadable(why: &str) -> Problem {
+    Problem::Address(format!("The form could not be read: {why}."))
+}

@@ -1,0 +1,107 @@
+//! A quarantined body for eyes that may not see the secrets in it.
+//!
+//! **Invariants**
+//! 1. No value under a key that names a secret is shown, however the key is spelt and however deep it stands.
+//! 2. A body that cannot be read as JSON is not shown at all: nobody can say where its secrets are.
+
+use std::fmt::Write;
+
+use serde_json::value::RawValue;
+
+use super::payload::{self, MAX_DEPTH, Object};
+
+/// What stands in the place of a secret.
+const HIDDEN: &str = "\"(hidden)\"";
+/// A byte order mark, which some senders put before JSON.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The body with each secret replaced: recordings' tokens, join tokens and passcodes of meetings, `clientState`,
+/// `validationTokens`. `None` where it is no JSON.
+pub fn without_secrets(body: &[u8]) -> Option<String> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let text = payload::mend_surrogates(payload::text_of(body, MAX_DEPTH).ok()?);
+    let value: &RawValue = serde_json::from_str(&text).ok()?;
+    let mut shown = String::with_capacity(text.len());
+    write(value, &mut shown)?;
+    Some(shown)
+}
+
+/// Whether a key names a secret. More is hidden than must be: a new kind of token is hidden before anybody knows it.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key == "clientstate" || key == "passcode" || key.ends_with("token") || key.ends_with("tokens")
+}
+
+/// Recursion is bounded by the depth that was checked.
+fn write(value: &RawValue, shown: &mut String) -> Option<()> {
+    match value.get().as_bytes().first()? {
+        b'{' => {
+            shown.push('{');
+            for (n, (key, value)) in Object::read(value.get()).ok()?.entries().enumerate() {
+                let comma = if n > 0 { "," } else { "" };
+                write!(shown, "{comma}{}:", serde_json::Value::from(key)).ok()?;
+                if is_secret(key) && !payload::is_null(value) {
+                    shown.push_str(HIDDEN);
+                } else {
+                    write(value, shown)?;
+                }
+            }
+            shown.push('}');
+        }
+        b'[' => {
+            let elements: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
+            shown.push('[');
+            for (n, element) in elements.into_iter().enumerate() {
+                shown.push_str(if n > 0 { "," } else { "" });
+                write(element, shown)?;
+            }
+            shown.push(']');
+        }
+        _ => shown.push_str(value.get()),
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn secrets_are_hidden_in_every_spelling_and_depth_and_the_rest_stays_as_it_came() {
+        for (body, shown) in [
+            (r#"{"a": [1.50, {"recordingAccessToken": "s"}]}"#, r#"{"a":[1.50,{"recordingAccessToken":"(hidden)"}]}"#),
+            (r#"{"RecordResource\u0041ccessToken":"s"}"#, r#"{"RecordResourceAccessToken":"(hidden)"}"#),
+            (r#"{"clientState":"s","clientState":"t"}"#, r#"{"clientState":"(hidden)","clientState":"(hidden)"}"#),
+            (
+                r#"{"validationTokens":["s"],"clientState":null}"#,
+                r#"{"validationTokens":"(hidden)","clientState":null}"#,
+            ),
+            (r#"{"meetingInfo":{"token":"s","x":"\ud800"}}"#, r#"{"meetingInfo":{"token":"(hidden)","x":"\ufffd"}}"#),
+            ("\u{feff}[{\"passcode\":\"s\"}]", r#"[{"passcode":"(hidden)"}]"#),
+        ] {
+            assert_eq!(without_secrets(body.as_bytes()).as_deref(), Some(shown));
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_not_shown() {
+        for body in [&b""[..], b"clientState=s", b"{\"clientState\":\"s\"", b"\xff", &[b'['; 200]] {
+            assert_eq!(without_secrets(body), None, "{body:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = without_secrets(&body);
+        }
+
+        #[test]
+        fn no_canary_comes_through(json in r#"\{("(a|clientState|\\u0063lientState|x_Token)":("canary"|\["canary"\]|\{"b":"canary"\}),){1,4}"z":0\}"#) {
+            let hides_all = !json.contains("\"a\":");
+            let shown = without_secrets(json.as_bytes()).unwrap();
+            prop_assert!(!hides_all || !shown.contains("canary"), "{}", shown);
+        }
+    }
+}
