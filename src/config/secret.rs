@@ -1,23 +1,24 @@
 //! Secrets: named in the config by where they are, read from there, never written in the config itself.
 //!
-//! A file's secret is readable by its owner alone. One case more is let through: a file that belongs to root may be
-//! readable by its group, since that is how Kubernetes (`fsGroup`) and systemd hand a secret to a process that is not
-//! root. A file that anyone may read is always refused.
+//! Who may read the file of a secret is `private`'s to say. A file that anyone may read is always refused.
 //!
 //! **Invariants**
-//! 1. No value of these types and no error of this file holds or prints a secret.
+//! 1. No value of these types and no error of this file holds or prints a secret, nor what was written where only the
+//!    secret's place is named: `{ env = "hunter2" }`.
 //! 2. What is read is text, not empty, and bounded.
 
 use std::fmt;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use zeroize::Zeroizing;
+
+use super::private;
 
 /// The most bytes of a secret: more than any key, less than a mistake.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -35,8 +36,8 @@ pub enum SecretSource {
 /// Why a secret could not be read: what was found, what was expected, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The file could not be read.
-    #[error("file {}: found {error}, expected a file that this process can read", path.display())]
+    /// The file could not be read. Its name is shown where there is such a file; otherwise it may be the secret itself.
+    #[error("{}: found {error}, expected a file that this process can read", shown(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -45,7 +46,8 @@ pub enum SecretError {
     },
     /// The file is open to others.
     #[error(
-        "file {path}: found mode {mode:04o}, expected a file that only its owner can read; run: chmod 600 {path}",
+        "file {path}: found mode {mode:04o}, expected a file that only its owner, or a group of this process, can read; \
+         run: chmod 600 {path}",
         path = path.display()
     )]
     Open {
@@ -54,12 +56,9 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The variable is not set, or not text.
-    #[error("env {name}: found no such variable, expected the secret in it")]
-    NotSet {
-        /// The variable.
-        name: String,
-    },
+    /// The variable is not set, or not text. Its name is not shown: it may be the secret itself.
+    #[error("env: found the name of no environment variable that is set, expected the secret in it")]
+    NotSet,
     /// What was read cannot be a secret.
     #[error("{source_of_it}: found {found}, expected the secret as text")]
     NotASecret {
@@ -86,9 +85,7 @@ impl SecretSource {
     pub fn read_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
         let text = match self {
             Self::File(path) => self.text(read_file(path)?)?,
-            Self::Env(name) => {
-                Zeroizing::new(variable(name).ok_or_else(|| SecretError::NotSet { name: name.clone() })?)
-            }
+            Self::Env(name) => Zeroizing::new(variable(name).ok_or(SecretError::NotSet)?),
         };
         let trimmed = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
         if trimmed.is_empty() {
@@ -112,6 +109,13 @@ impl SecretSource {
     }
 }
 
+fn shown(path: &Path) -> String {
+    match path.symlink_metadata() {
+        Ok(_there) => format!("file {}", path.display()),
+        Err(_not_there) => "file".to_owned(),
+    }
+}
+
 impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -130,15 +134,10 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     if !metadata.is_file() {
         return Err(unreadable(io::Error::other("something that is not a file")));
     }
-    if is_open_to_others(&metadata) {
-        return Err(SecretError::Open { path: path.to_owned(), mode: metadata.permissions().mode() & 0o7777 });
+    if let Some(mode) = private::open_mode(&metadata) {
+        return Err(SecretError::Open { path: path.to_owned(), mode });
     }
     read_bounded(&file).map_err(unreadable)
-}
-
-fn is_open_to_others(metadata: &Metadata) -> bool {
-    let forbidden = if metadata.uid() == 0 { 0o037 } else { 0o077 };
-    metadata.permissions().mode() & forbidden != 0
 }
 
 fn read_bounded(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -179,9 +178,9 @@ impl<'de> Visitor<'de> for SourceVisitor {
         let (mut file, mut env) = (None, None);
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
-                "file" => file = Some(map.next_value::<PathBuf>()?),
-                "env" => env = Some(map.next_value::<String>()?),
-                _ => return Err(de::Error::unknown_field(&key, &["file", "env"])),
+                "file" => file = Some(map.next_value::<PathBuf>().map_err(|_shown| not_a_source("something else"))?),
+                "env" => env = Some(map.next_value::<String>().map_err(|_shown| not_a_source("something else"))?),
+                _ => return Err(not_a_source("another key")),
             }
         }
         match (file, env) {
@@ -203,6 +202,7 @@ mod tests {
     use super::*;
     use secrecy::ExposeSecret;
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     fn file(folder: &tempfile::TempDir, content: &[u8], mode: u32) -> SecretSource {
         let path = folder.path().join(format!("secret-{mode:o}-{}", content.len()));
@@ -230,21 +230,24 @@ mod tests {
     #[test]
     fn threat_62_a_file_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        for mode in [0o644, 0o604, 0o666, 0o601, 0o660, 0o620, 0o610] {
+        for mode in [0o644, 0o604, 0o666, 0o601, 0o664, 0o620, 0o610] {
             let error = file(&folder, b"canary", mode).read().unwrap_err().to_string();
             assert!(error.contains("chmod 600") && error.contains(&format!("{mode:04o}")), "{error}");
         }
     }
 
     #[test]
-    fn a_group_may_read_only_what_belongs_to_root() {
+    fn a_group_may_read_its_own_and_what_belongs_to_root() {
         let folder = tempfile::tempdir().unwrap();
-        let source = file(&folder, b"canary", 0o440);
-        let SecretSource::File(path) = &source else { unreachable!() };
-        let belongs_to_root = fs::metadata(path).unwrap().uid() == 0;
-        assert_eq!(source.read().is_ok(), belongs_to_root);
-        if belongs_to_root && std::os::unix::fs::chown(path, Some(12345), None).is_ok() {
-            assert!(source.read().unwrap_err().to_string().contains("chmod 600"));
+        for mode in [0o440, 0o640, 0o660] {
+            let source = file(&folder, b"canary", mode);
+            let SecretSource::File(path) = &source else { unreachable!() };
+            assert!(source.read().is_ok(), "{mode:o}: of this process's own group");
+            if std::os::unix::fs::chown(path, Some(0), Some(12_345)).is_ok() {
+                assert_eq!(source.read().is_ok(), mode != 0o660, "{mode:o}: root's, of another group");
+                std::os::unix::fs::chown(path, Some(12_345), None).unwrap();
+                assert!(source.read().unwrap_err().to_string().contains("chmod 600"), "{mode:o}");
+            }
         }
     }
 
@@ -255,11 +258,23 @@ mod tests {
             let error = file(&folder, content, 0o600).read().unwrap_err().to_string();
             assert!(error.contains("expected") && !error.contains("canary"), "{error}");
         }
-        let missing = SecretSource::File(folder.path().join("missing"));
-        assert!(missing.read().unwrap_err().to_string().contains("missing"));
         assert!(SecretSource::File(folder.path().to_owned()).read().is_err());
-        let unset = SecretSource::Env("REELHOOK_NO_SUCH_VARIABLE".into());
-        assert!(unset.read().unwrap_err().to_string().contains("REELHOOK_NO_SUCH_VARIABLE"));
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_place_is_an_error_that_does_not_show_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "canary".repeat(99);
+        for canary in
+            ["canary", "./canary", "CANARY", "canary\0", &folder.path().join("canary").display().to_string(), &long]
+        {
+            for source in [SecretSource::File(canary.into()), SecretSource::Env(canary.into())] {
+                let error = source.read_with(|_name| None).unwrap_err().to_string();
+                assert!(error.contains("expected") && !error.to_lowercase().contains("canary"), "{error}");
+            }
+        }
+        let there = file(&folder, b"", 0o600);
+        assert!(there.read().unwrap_err().to_string().contains("secret-600-0"), "a file that is there is named");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! 3. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
 
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -18,6 +18,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::StoreError;
+use crate::config::private;
 
 /// The key's length.
 const KEY_BYTES: usize = 32;
@@ -121,9 +122,11 @@ fn beside(store: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let unusable = |problem: String| StoreError::Unusable(format!("{}: {problem}", path.display()));
     match std::fs::File::open(&path) {
         Ok(mut file) => {
-            let mode = file.metadata().map_err(|error| unusable(error.to_string()))?.permissions().mode();
-            if mode & 0o077 != 0 {
-                return Err(unusable(format!("found mode {:o}, expected 600: `chmod 600` it", mode & 0o777)));
+            let metadata = file.metadata().map_err(|error| unusable(error.to_string()))?;
+            if let Some(mode) = private::open_mode(&metadata) {
+                return Err(unusable(format!(
+                    "found mode {mode:03o}, expected 600, or 640 with a group of this process: `chmod 600` it"
+                )));
             }
             let mut text = Zeroizing::new(String::new());
             file.read_to_string(&mut text).map_err(|error| unusable(error.to_string()))?;
@@ -152,6 +155,7 @@ fn make(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn seal() -> Seal {
         Seal::new(Some(&STANDARD.encode([7u8; 32]).into()), Path::new("unused")).unwrap()
@@ -187,6 +191,17 @@ mod tests {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Seal::new(None, &store), Err(StoreError::Unusable(text)) if text.contains("644")));
+    }
+
+    #[test]
+    fn a_key_that_a_mount_opened_to_this_processs_own_group_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reelhook.db");
+        let sealed = Seal::new(None, &store).unwrap().seal("raw", b"1", &[b"x"]).unwrap();
+        for mode in [0o640, 0o660] {
+            std::fs::set_permissions(key_path(&store), std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(Seal::new(None, &store).unwrap().open("raw", b"1", &sealed).unwrap(), b"x", "{mode:o}");
+        }
     }
 
     #[test]
