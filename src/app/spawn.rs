@@ -13,13 +13,15 @@ use crate::domain::SinkName;
 use crate::intake::Intake;
 use crate::store::Store;
 use crate::tasks::{Rest, Tasks};
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 
 /// How often operators' wishes are looked for, and backlogs are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
 /// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
 const COUNTING_RESTS: u32 = 50;
+/// How often the log tells what it left out of a flood that is over.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often the store is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -73,6 +75,10 @@ impl Spawn<'_> {
                 sweep(&store).await;
                 Rest::default()
             }
+        });
+        self.tasks.every(("telling what the log left out", TELL_EVERY), self.intake.clone(), || async {
+            telemetry::log::tell_left_out();
+            Rest::default()
         });
         self.tasks.every(("judging again", LOOK_EVERY), self.intake.clone(), move || {
             let intake = Arc::clone(&replayed);

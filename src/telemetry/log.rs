@@ -1,8 +1,13 @@
-//! The log: one JSON object a line on standard error, so that standard output stays free for the `stdout` sink.
+//! The log: one JSON object a line on standard error, so that standard output stays free for the `stdout` sink. Of each kind
+//! of line one a second is written (`seldom`).
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+
+use super::seldom::Seldom;
+
+pub use super::seldom::tell as tell_left_out;
 
 /// The web server tells at every start how it starts, and writes an error for each request that it cannot read, so that a
 /// stranger could fill the disk. Who wants them names them in the filter.
@@ -19,9 +24,10 @@ pub fn start(filter: &str, json: bool) -> Result<(), String> {
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let started = if json {
-        subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init()
+        let json = subscriber.json().flatten_event(true).with_current_span(false).with_span_list(false);
+        json.map_event_format(Seldom::json).try_init()
     } else {
-        subscriber.with_ansi(std::io::stderr().is_terminal()).try_init()
+        subscriber.with_ansi(std::io::stderr().is_terminal()).map_event_format(Seldom::text).try_init()
     };
     started.map_err(|error| error.to_string())
 }

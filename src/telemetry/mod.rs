@@ -7,6 +7,7 @@
 pub mod log;
 mod minutes;
 mod rejections;
+mod seldom;
 
 use std::time::Duration;
 

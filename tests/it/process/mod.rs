@@ -2,6 +2,7 @@
 
 mod commands;
 mod faults;
+mod floods;
 mod operators;
 mod remote;
 pub mod site;
