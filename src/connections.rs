@@ -50,6 +50,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// How long a stop waits for requests in flight.
     pub shutdown_grace: Duration,
+    /// Whether who sends nothing more still gets an answer. Otherwise that is a hang-up: its request is let go.
+    pub answers_half_closed: bool,
 }
 
 /// Where refusals are counted, and as whose: the `path` of the metric.
@@ -103,6 +105,7 @@ where
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
+            .h1_allow_half_closed(settings.answers_half_closed)
             .on_connect_ext(|connection: &Connection, shared| {
                 shared.insert(Rc::clone(&connection.watch));
             })

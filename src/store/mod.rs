@@ -108,8 +108,8 @@ pub enum StoreError {
     /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
     #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
     Full,
-    /// More waits for the writer than it may hold. Answer 503; retrying later is safe.
-    #[error("the store has more writes waiting than it takes; retrying later is safe")]
+    /// More waits for the writer, or for a place to read in, than may. Answer 503; retrying later is safe.
+    #[error("the store has more to do than it takes; retrying later is safe")]
     Busy,
     /// A question of the API's would take too long. The same one will again; a narrower one may not.
     #[error("the question would take too long: narrow the filter, or leave out the order")]

@@ -2,7 +2,10 @@
 //!
 //! **Invariants**
 //! 1. Who asks seldom and much does not keep waiting who asks often and little: each kind has places of its own.
-//! 2. A read of a bounded kind ends in time, and when the store is closed: SQLite itself gives it up.
+//! 2. A read of a bounded kind ends in time, which counts from the asking, and when the store is closed: SQLite itself
+//!    gives it up.
+//! 3. So many wait for a place and no more, and a read that nobody waits for any more is given up: who hangs up and asks
+//!    again keeps nobody else waiting.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::store_error;
 use super::open;
@@ -19,14 +22,30 @@ use crate::store::StoreError;
 
 /// How many reads of a kind run at a time: there are few cores, and the intake needs them too.
 const MAX_READERS: usize = 2;
+/// How many reads of a bounded kind wait for a place; beyond it they are refused.
+const MAX_WAITING: usize = 64;
 /// How many of SQLite's instructions run between two looks at the time: some milliseconds.
 const INSTRUCTIONS: i32 = 100_000;
+
+/// Whoever waits for a read; gone when dropped.
+#[derive(Default)]
+struct Caller {
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.is_gone.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Reads of one kind beside the writer.
 #[derive(Clone)]
 pub struct Readers {
     path: PathBuf,
     places: Arc<Semaphore>,
+    /// Room for those that wait for a place.
+    waiting: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
     at_most: Option<Duration>,
     closing: Arc<AtomicBool>,
@@ -36,32 +55,38 @@ impl Readers {
     /// Readers of the database at `path`; connections are opened when they are needed.
     pub fn new(path: PathBuf) -> Self {
         let places = Arc::new(Semaphore::new(MAX_READERS));
-        Self { path, places, idle: Arc::default(), at_most: None, closing: Arc::default() }
+        let waiting = Arc::new(Semaphore::new(MAX_WAITING));
+        Self { path, places, waiting, idle: Arc::default(), at_most: None, closing: Arc::default() }
     }
 
-    /// Each read takes so long at most.
+    /// Each read takes so long at most, from the asking.
     pub fn bounded(self, at_most: Duration) -> Self {
         Self { at_most: Some(at_most), ..self }
     }
 
-    /// Runs `work` on one state of the database.
+    /// Runs `work` on one state of the database. Where the caller lets go of the future, a bounded read is given up.
     ///
     /// # Errors
-    /// The store is closed or could not be read, or the read took too long.
+    /// The store is closed, busy or could not be read, or the read took too long.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| StoreError::Closed)?;
-        let readers = self.clone();
+        let asked_at = Instant::now();
+        let place = self.place().await?;
+        let (readers, caller) = (self.clone(), Caller::default());
+        let is_over = Arc::clone(&caller.is_gone);
         let read = tokio::task::spawn_blocking(move || {
             let _place = place;
+            if is_over.load(Ordering::Relaxed) {
+                return Err(StoreError::Closed);
+            }
             let idle = readers.idle.lock().pop();
             let mut connection = match idle {
                 Some(connection) => connection,
                 None => open::reader(&readers.path)?,
             };
-            readers.limit(&mut connection).map_err(|error| store_error(&error))?;
+            readers.limit(&mut connection, (asked_at, is_over)).map_err(|error| store_error(&error))?;
             let snapshot = connection.unchecked_transaction().map_err(|error| store_error(&error))?;
             let result = work(&connection);
             drop(snapshot);
@@ -71,14 +96,32 @@ impl Readers {
                 result => result,
             }
         });
-        read.await.map_err(|error| StoreError::Database(format!("a read did not end: {error}")))?
+        let read = read.await;
+        drop(caller);
+        read.map_err(|error| StoreError::Database(format!("a read did not end: {error}")))?
+    }
+
+    /// A place to read in. Those of a bounded kind wait no longer than they may read.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned();
+        let Some(at_most) = self.at_most else { return place.await.map_err(|_closed| StoreError::Closed) };
+        let _waiting = self.waiting.try_acquire().map_err(|_full| StoreError::Busy)?;
+        match tokio::time::timeout(at_most, place).await {
+            Ok(place) => place.map_err(|_closed| StoreError::Closed),
+            Err(_elapsed) => Err(StoreError::Busy),
+        }
     }
 
     /// Has the connection's next read given up in time.
-    fn limit(&self, connection: &mut Connection) -> rusqlite::Result<()> {
+    fn limit(
+        &self,
+        connection: &mut Connection,
+        (asked_at, is_over): (Instant, Arc<AtomicBool>),
+    ) -> rusqlite::Result<()> {
         let Some(at_most) = self.at_most else { return Ok(()) };
-        let (began, closing) = (Instant::now(), Arc::clone(&self.closing));
-        let is_over = move || began.elapsed() > at_most || closing.load(Ordering::Relaxed);
+        let closing = Arc::clone(&self.closing);
+        let is_over =
+            move || asked_at.elapsed() > at_most || closing.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
         connection.progress_handler(INSTRUCTIONS, Some(is_over))
     }
 
@@ -95,6 +138,8 @@ impl Readers {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+
     use super::*;
 
     fn count(connection: &Connection, to: i64) -> Result<i64, StoreError> {
@@ -118,6 +163,60 @@ mod tests {
             assert!(matches!(endless, Err(StoreError::Slow)), "{endless:?}");
             assert_eq!(readers.read(|connection| count(connection, 9)).await.unwrap(), 9);
         }
+    }
+
+    /// Takes every place for good: the reads end only when they are dropped.
+    async fn taken(readers: &Readers) -> Vec<Pin<Box<dyn Future<Output = Result<i64, StoreError>>>>> {
+        let mut reads: Vec<Pin<Box<dyn Future<Output = _>>>> = Vec::new();
+        for _ in 0..MAX_READERS {
+            let (begin, began) = tokio::sync::oneshot::channel();
+            let readers = readers.clone();
+            let mut read = Box::pin(async move {
+                let endless = readers.read(move |connection| {
+                    let _ = begin.send(());
+                    count(connection, i64::MAX)
+                });
+                endless.await
+            });
+            tokio::select! {
+                ended = &mut read => panic!("{ended:?}"),
+                begun = began => begun.unwrap(),
+            }
+            reads.push(read);
+        }
+        reads
+    }
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_any_more_frees_its_place() {
+        let (readers, _folder) = readers(Duration::MAX);
+        for _ in 0..10 {
+            drop(taken(&readers).await);
+        }
+        assert_eq!(readers.read(|connection| count(connection, 9)).await.unwrap(), 9);
+    }
+
+    #[tokio::test]
+    async fn no_more_reads_wait_for_a_place_than_there_is_room_for() {
+        let (readers, _folder) = readers(Duration::MAX);
+        let taken = taken(&readers).await;
+        let reads = (0..=MAX_WAITING).map(|_| readers.read(|connection| count(connection, 9)));
+        let (refused, _at, waiting) = futures_util::future::select_all(reads.map(Box::pin)).await;
+        assert!(matches!(refused, Err(StoreError::Busy)), "{refused:?}");
+        drop(taken);
+        let served = futures_util::future::join_all(waiting).await;
+        assert!(served.into_iter().all(|read| read.unwrap() == 9));
+    }
+
+    #[tokio::test]
+    async fn the_time_of_a_read_counts_from_the_asking() {
+        let at_most = Duration::from_secs(1);
+        let (readers, _folder) = readers(at_most);
+        let began = Instant::now();
+        let endless = || readers.read(|connection| count(connection, i64::MAX));
+        let ended = futures_util::future::join_all((0..3 * MAX_READERS).map(|_| endless())).await;
+        assert!(ended.iter().all(|it| matches!(it, Err(StoreError::Slow | StoreError::Busy))), "{ended:?}");
+        assert!(began.elapsed() < at_most * 2, "one after the other: {:?}", began.elapsed());
     }
 
     #[tokio::test]

@@ -1,0 +1,56 @@
+//! Who asks the admin listener something long and hangs up: nothing is done for them any more.
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{App, HttpResponse, web};
+use reelhook::connections::{self, Refusals, Settings};
+use reelhook::telemetry::{Metrics, Rejections};
+use tokio::sync::mpsc;
+
+use super::raw;
+use crate::recording_sink::PATIENCE;
+use crate::test_app::start;
+
+/// Says when a handler begins, and when it is let go.
+struct Asked(mpsc::UnboundedSender<&'static str>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        let _ = self.0.send("let go");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_handler_of_who_hangs_up_is_let_go_where_half_closed_connections_are_not_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let settings =
+        Settings { workers: 1, max_connections: 9, shutdown_grace: Duration::from_secs(1), answers_half_closed: false };
+    let refusals = Refusals { rejections: Arc::new(Rejections::new(Arc::new(Metrics::new()))), path: "admin" };
+    let server = connections::serve(listener, settings, refusals, move || {
+        let tell = tell.clone();
+        let endless = move || {
+            let _ = tell.send("begun");
+            let asked = Asked(tell.clone());
+            async move {
+                std::future::pending::<()>().await;
+                drop(asked);
+                HttpResponse::Ok().finish()
+            }
+        };
+        App::new().route("/", web::get().to(endless))
+    });
+    let server = server.unwrap();
+    let handle = server.handle();
+    start(server);
+    for _ in 0..3 {
+        let stream = raw::write(address, "GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        assert_eq!(tokio::time::timeout(PATIENCE, told.recv()).await.unwrap(), Some("begun"));
+        drop(stream);
+        assert_eq!(tokio::time::timeout(PATIENCE, told.recv()).await.expect("it goes on"), Some("let go"));
+    }
+    handle.stop(false).await;
+}
