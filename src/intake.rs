@@ -7,6 +7,7 @@
 //! 3. A flood of strangers washes nothing away that a known sender sent.
 //! 4. An item that could not be decided for want of keys is decided when they are there, or was never acknowledged.
 //! 5. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
+//! 6. Where a POST that was accepted is not answered in time, the store is told: Graph repeats it ([`Taken`]).
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -18,7 +19,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
-use crate::domain::{Channel, Dialect, Quarantined, Raw, Reason, Request, Verified};
+use crate::config::GRAPH_WAITS;
+use crate::domain::{Channel, Dialect, EventId, Quarantined, Raw, Reason, Request, Verified};
 use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
@@ -62,6 +64,31 @@ pub fn quarantine_rate() -> DefaultDirectRateLimiter {
     RateLimiter::direct(Quota::per_second(QUARANTINED_PER_SECOND).allow_burst(QUARANTINED_AT_ONCE))
 }
 
+/// What was made durable for a POST that is not answered yet. Where it is dropped before it is told that the answer left,
+/// the connection broke: Graph has reason to repeat the POST, and the store recognises the repeat.
+#[must_use = "what is dropped counts as unanswered"]
+pub struct Taken {
+    events: Vec<EventId>,
+    store: Arc<dyn Store>,
+}
+
+impl Taken {
+    /// The 2xx left `after` this time. Beyond Graph's 3 s it comes too late.
+    pub fn answered(mut self, after: Duration) {
+        if after < GRAPH_WAITS {
+            self.events.clear();
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if !self.events.is_empty() {
+            self.store.unanswered(std::mem::take(&mut self.events));
+        }
+    }
+}
+
 /// Why a request got no 2xx.
 #[derive(Debug)]
 pub enum Refused {
@@ -78,7 +105,7 @@ impl Intake {
     ///
     /// # Errors
     /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
-    pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<(), Refused> {
+    pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
         let sender = calls.prove(authorization).await.map_err(Refused::ByGraph)?;
         match calls.read(&sender, &body) {
@@ -108,13 +135,13 @@ impl Intake {
     ///
     /// # Errors
     /// As [`Intake::calls`].
-    pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Result<(), Refused> {
+    pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
         let subscriptions = self.subscriptions.as_ref().ok_or(Refused::NotConfigured)?;
         let reading = subscriptions.read(body, channel).await.map_err(Refused::ByGraph)?;
         self.accept(reading, request).await
     }
 
-    async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<(), Refused> {
+    async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<Taken, Refused> {
         let Reading { mut verified, mut quarantined, undecided } = reading;
         verified.iter_mut().for_each(|it| it.came_with(request));
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
@@ -126,6 +153,8 @@ impl Intake {
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
         match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
             Ok(Ok(receipt)) => {
+                let events = receipt.stored.iter().map(Stored::event).collect();
+                let taken = Taken { events, store: Arc::clone(&self.store) };
                 for (channel, reason) in refused {
                     self.rejections.note(path_label(channel), reason, None);
                 }
@@ -135,7 +164,7 @@ impl Intake {
                     let n_others = receipt.quarantined.len().saturating_sub(undecided.len());
                     self.undecided.lock().extend(receipt.quarantined.into_iter().skip(n_others).zip(undecided));
                 }
-                Ok(())
+                Ok(taken)
             }
             Ok(Err(error)) => {
                 self.log_store_error(&error);
@@ -166,8 +195,11 @@ impl Intake {
             for dialect in &told.dialects {
                 self.metrics.dialect(*dialect);
             }
-            let Stored::New { order, id_conflict, ambiguous, unmatched, .. } = stored else {
+            if let Stored::Duplicate { of, by } = stored {
+                tracing::debug!(event = %of, by = by.as_str(), "a repeat was dropped");
                 self.metrics.duplicate(told.channel);
+            }
+            let Stored::New { order, id_conflict, possible_repeat, ambiguous, unmatched, .. } = stored else {
                 continue;
             };
             self.metrics.accepted(told.channel, self.clock.now());
@@ -180,6 +212,9 @@ impl Intake {
             if *id_conflict {
                 self.metrics.id_conflict();
                 tracing::warn!(channel = told.channel.as_str(), "a known notification id came with other bytes");
+            }
+            if *possible_repeat {
+                self.metrics.possible_repeat(told.channel);
             }
             if *ambiguous {
                 self.metrics.ambiguous();
@@ -289,5 +324,40 @@ pub fn path_label(channel: Channel) -> &'static str {
         Channel::Calls => "calls",
         Channel::Subscriptions => "notifications",
         Channel::Lifecycle => "lifecycle",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use jiff::Timestamp;
+
+    use crate::store::sqlite::{SqliteStore, plain_settings};
+    use crate::store::testing::notification;
+
+    #[tokio::test]
+    async fn what_is_not_answered_in_time_or_not_at_all_is_repeated_for_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = crate::config::Store { deduplicate: Duration::from_secs(3600), ..plain_settings(folder.path()) };
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings, clock).unwrap());
+        let accept = async || {
+            let accepted =
+                vec![Accepted { notification: Verified::declare(notification("{}")), deliveries: Vec::new() }];
+            let batch = Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() };
+            let receipt = store.accept(batch).await.unwrap();
+            let is_repeat = matches!(receipt.stored[0], Stored::Duplicate { .. });
+            (is_repeat, Taken { events: vec![receipt.stored[0].event()], store: Arc::clone(&store) })
+        };
+        let in_time = |taken: Taken| taken.answered(Duration::from_millis(2_999));
+        let late = |taken: Taken| taken.answered(GRAPH_WAITS);
+        let ends: [fn(Taken); 4] = [in_time, late, drop, in_time];
+        for (end, expected) in ends.into_iter().zip([false, false, true, true]) {
+            let (is_repeat, taken) = accept().await;
+            assert_eq!(is_repeat, expected);
+            end(taken);
+        }
+        assert!(!accept().await.0);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{Status, subcode_in_words};
+use crate::domain::{POSSIBLE_REPEAT, Status, subcode_in_words};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -76,6 +76,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(event.order.map(|order| order.words().to_owned()));
+    lines.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return lines };
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();

@@ -37,6 +37,10 @@ pub use mistakes::{Mistakes, Place, Remark};
 pub use places::Places;
 pub use secret::{SecretError, SecretSource};
 
+/// Graph counts an answer as slow, and repeats the POST, after this time
+/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>).
+pub const GRAPH_WAITS: Duration = Duration::from_secs(3);
+
 /// The checked config.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
-use crate::domain::{ExpectationState, Operation, Reason, Status, subcode_in_words};
+use crate::domain::{ExpectationState, Operation, POSSIBLE_REPEAT, Reason, Status, subcode_in_words};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// The story of an operation as it stands at `now`.
@@ -94,6 +94,7 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
 /// What an event said.
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| sentence(order.words())).into_iter().collect();
+    told.extend(event.possible_repeat.then(|| sentence(POSSIBLE_REPEAT)));
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
         told.push("What it held cannot be opened with this store's key.".into());
         return told;

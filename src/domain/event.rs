@@ -54,6 +54,8 @@ pub struct Event {
     pub order: Option<Order>,
     /// For operations: what was known before.
     pub previous: Option<Previous>,
+    /// The extension attribute `possiblerepeat`: the same bytes had come before, and nothing told a repeat from a change.
+    pub possible_repeat: bool,
     /// CloudEvents `data` as JSON text, without any token. See [`Event::data_of`].
     pub data: String,
     /// The recording's token, while it is kept. Reaches a sink only where its config opts in.
@@ -61,6 +63,10 @@ pub struct Event {
     /// For operations: the metadata that its client announced, a JSON object as text.
     pub metadata: Option<String>,
 }
+
+/// What [`Event::possible_repeat`] means, for a person.
+pub const POSSIBLE_REPEAT: &str =
+    "the same bytes had come before: it is a change that is told in equal words, or a repeat";
 
 impl Event {
     /// CloudEvents `source`.

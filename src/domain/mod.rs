@@ -15,12 +15,13 @@ mod operation;
 mod proof;
 mod quarantined;
 mod reason;
+mod repeat;
 mod request;
 mod routing_key;
 mod terminal;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
-pub use event::{Event, Previous};
+pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
 pub use kept::Operation;
@@ -29,6 +30,7 @@ pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words
 pub use proof::Verified;
 pub use quarantined::Quarantined;
 pub use reason::Reason;
+pub use repeat::{Mark, RepeatOf};
 pub use request::Request;
 pub use routing_key::RoutingKey;
 pub use terminal::moves_terminal;

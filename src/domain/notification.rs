@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, GraphId, RecordOperation, Request, RoutingKey};
+use super::{ClientContext, GraphId, Mark, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -149,6 +149,8 @@ pub struct Notification {
     pub subscription_id: Option<String>,
     /// Graph's own id of the change notification, where it sent one.
     pub graph_id: Option<String>,
+    /// What in it, beside its id, tells a repeat from a change that is told in equal bytes.
+    pub mark: Option<Mark>,
     /// The `clientContext` of whatever operation it is about.
     pub client_context: Option<ClientContext>,
     /// What it is about.

@@ -32,7 +32,7 @@ use super::validation::Coverage;
 use super::{Limits, Reading, Refusal, lifecycle};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Channel, Dialect, GraphId, Notification, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Quarantined, Raw, Reason, Verified};
 
 /// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
@@ -225,10 +225,11 @@ impl Opened<'_> {
         let subscription_id = self.item.text("subscriptionId", dialects)?.ok_or(Reason::Shape)?.into_owned();
         let resource = self.item.text("resource", dialects)?.unwrap_or_default().into_owned();
         let graph_id = self.item.text("id", dialects)?.map(Cow::into_owned);
+        let ciphertext = |content: &RawValue| Mark::Ciphertext(Raw(Bytes::copy_from_slice(content.get().as_bytes())));
         let (change_type, about) = match lifecycle::event(&self.item, dialects)? {
             Some(event) => {
                 let content = lifecycle::content(&self.item)?;
-                (event, About { resource_type: lifecycle::TYPE.to_owned(), client_context: None, content })
+                (event, About { resource_type: lifecycle::TYPE.to_owned(), client_context: None, mark: None, content })
             }
             None => {
                 let change_type = envelope::change_type(&self.item, dialects)?;
@@ -243,6 +244,7 @@ impl Opened<'_> {
             tenant_id: self.tenant_id,
             subscription_id: Some(subscription_id),
             graph_id,
+            mark: self.encrypted.map(ciphertext).or(about.mark),
             client_context: about.client_context,
             content: about.content,
             ended_call: None,

@@ -134,6 +134,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
         tenant_id,
         subscription_id: None,
         graph_id: None,
+        mark: about.mark,
         client_context: about.client_context,
         content: about.content,
         ended_call,

@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::payload::{self, Key, Object};
 use super::record;
-use crate::domain::{ClientContext, Content, Dialect, Reason, RecordOperation};
+use super::version;
+use crate::domain::{ClientContext, Content, Dialect, Mark, Reason, RecordOperation};
 
 /// What an item is about, as far as the resource itself tells.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct About {
     pub(super) resource_type: String,
     /// The `clientContext`, where the resource has one.
     pub(super) client_context: Option<ClientContext>,
+    /// Whether it says which version of the resource it is.
+    pub(super) mark: Option<Mark>,
     /// The resource.
     pub(super) content: Content,
 }
@@ -43,7 +46,8 @@ pub(super) fn read(
     if !text.starts_with('{') {
         let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
         let resource_type = dialects.type_name(odata_type.as_deref());
-        return Ok(About { resource_type, client_context: None, content: Content::Resource(clean(text)?) });
+        let mark = version::of_all(text, &resource_type);
+        return Ok(About { resource_type, client_context: None, mark, content: Content::Resource(clean(text)?) });
     }
     let object = Object::read(text)?;
     let is_repeating = object.repeats_any();
@@ -62,7 +66,8 @@ pub(super) fn read(
     } else {
         Content::Resource(clean(text)?)
     };
-    Ok(About { resource_type, client_context, content })
+    let mark = version::of_one(&object, &resource_type);
+    Ok(About { resource_type, client_context, mark, content })
 }
 
 /// Collections (of participants) have their type in their elements.

@@ -29,6 +29,7 @@ mod record;
 mod token;
 mod undecided;
 mod validation;
+mod version;
 mod withheld;
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::bodies::{self, Body, BodyLimits};
 use crate::config;
 use crate::connections::{self, Refusals};
 use crate::domain::{Channel, Reason};
-use crate::intake::{Intake, Refused, path_label};
+use crate::intake::{Intake, Refused, Taken, path_label};
 use crate::telemetry::Rejections;
 
 /// The label of what is no path of Graph's.
@@ -203,11 +203,14 @@ impl Surface {
         &self,
         request: &HttpRequest,
         path: &'static str,
-        outcome: Result<(), Failed>,
+        outcome: Result<Taken, Failed>,
         began: Instant,
     ) -> HttpResponse {
         let (reply, reason) = match outcome {
-            Ok(()) => (reply::accepted(), None),
+            Ok(taken) => {
+                taken.answered(began.elapsed());
+                (reply::accepted(), None)
+            }
             Err(Failed::Refused(refused)) => reply::refused(refused),
             Err(Failed::Body(reason)) => (body_refused(reason), Some(reason)),
         };

@@ -43,6 +43,9 @@ fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token:
     if let Some(client_context) = &event.client_context {
         member("clientcontext", client_context.as_str(), out);
     }
+    if event.possible_repeat {
+        out.extend_from_slice(br#","possiblerepeat":true"#);
+    }
     if let Some(captures) = delivery.map(|it| &it.captures).filter(|captures| !captures.is_empty()) {
         // Attributes are flat: JSON inside a text is the only shape that one may have.
         member("captures", &serde_json::to_string(captures).unwrap_or_default(), out);
@@ -88,6 +91,8 @@ struct Added<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'static str>,
     previous_state: Option<&'a crate::domain::Previous>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    possible_repeat: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<serde_json::Value>,
 }
@@ -99,6 +104,7 @@ impl<'a> Added<'a> {
             captures: delivery.map(|it| &it.captures),
             order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
+            possible_repeat: event.possible_repeat,
             // Read and written again, so that it is on one line.
             metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
         }

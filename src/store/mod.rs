@@ -2,7 +2,8 @@
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
 //! 1. When `accept` returns, everything in its batch is durable (fsynced); when it fails, the caller answers 503.
-//! 2. An item whose bytes were accepted within the deduplication window is a [`Stored::Duplicate`]: no event, no delivery.
+//! 2. An item whose bytes were accepted within the deduplication window is a [`Stored::Duplicate`], no event and no
+//!    delivery, where it is identified as a repeat ([`RepeatOf`]); where not, it is news, and marked as possibly a repeat.
 //! 3. A delivery is held by at most one unexpired lease. An outcome that comes with an old token changes nothing.
 //! 4. For one sink, deliveries of one operation are leased in the order of their arrival; a later one waits until the
 //!    earlier one is delivered or dead.
@@ -20,6 +21,9 @@ pub mod operations;
 mod seal;
 mod shown;
 pub mod sqlite;
+#[cfg(test)]
+pub(crate) mod testing;
+mod unanswered;
 
 pub use changes::{Changes, Waiter};
 pub use operations::Operations;
@@ -35,7 +39,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::domain::{
-    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, SinkName, Verified,
+    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RepeatOf, SinkName,
+    Verified,
 };
 
 /// A proven notification with the deliveries that routing asked for.
@@ -69,13 +74,29 @@ pub enum Stored {
         order: Option<Order>,
         /// Whether its Graph id was seen before with other bytes.
         id_conflict: bool,
+        /// Whether the same bytes were accepted before, and nothing tells whether this is a repeat of them.
+        possible_repeat: bool,
         /// Whether its client context is shared with another operation that has not ended.
         ambiguous: bool,
         /// Whether it has no deliveries: neither a route nor an expectation wants it.
         unmatched: bool,
     },
-    /// The same bytes were accepted before.
-    Duplicate,
+    /// It was accepted before.
+    Duplicate {
+        /// As this event.
+        of: EventId,
+        /// By what that is known.
+        by: RepeatOf,
+    },
+}
+
+impl Stored {
+    /// The event that it became, or that it repeats.
+    pub fn event(&self) -> EventId {
+        match self {
+            Self::New { event, .. } | Self::Duplicate { of: event, .. } => *event,
+        }
+    }
 }
 
 /// What became of a batch: one entry for each of its items, in order.
@@ -138,8 +159,13 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Any error means: answer 503 with `Retry-After`. The batch may be durable all the same (a commit whose outcome is
-    /// unknown); deduplication then absorbs the repeat.
+    /// unknown). Where nobody waits for the receipt any more, the events count as unanswered, so that the repeat is
+    /// recognised.
     async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError>;
+
+    /// Notes that the POST of these events was not answered 2xx in time: Graph has reason to repeat it, and the first
+    /// repeat of each is recognised. Written with one of the next commits, or when the store closes.
+    fn unanswered(&self, events: Vec<EventId>);
 
     /// Opens the memory queue of a sink: from now on, up to `capacity` new deliveries at a time arrive here already
     /// leased for `ttl`; the others wait in the store for [`Store::lease`]. Call it for each sink before intake starts, and

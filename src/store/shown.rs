@@ -114,6 +114,8 @@ pub struct EventView {
     pub order: Option<Order>,
     /// For operations: the status that was known before.
     pub previous: Option<Status>,
+    /// Whether the same bytes had come before, and nothing told a repeat from a change.
+    pub possible_repeat: bool,
     /// Its deliveries; empty means that no route matched.
     pub deliveries: Vec<DeliveryView>,
     /// CloudEvents data as JSON text; empty where what is stored cannot be opened.

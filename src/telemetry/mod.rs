@@ -31,6 +31,7 @@ pub struct Metrics {
     rejected: Family<RejectedLabels, Counter>,
     accepted: Family<ChannelLabels, Counter>,
     duplicates: Family<ChannelLabels, Counter>,
+    possible_repeats: Family<ChannelLabels, Counter>,
     conflicts: Counter,
     ambiguous: Counter,
     unmatched: Counter,
@@ -127,6 +128,7 @@ impl Metrics {
             rejected: Family::default(),
             accepted: Family::default(),
             duplicates: Family::default(),
+            possible_repeats: Family::default(),
             conflicts: Counter::default(),
             ambiguous: Counter::default(),
             unmatched: Counter::default(),
@@ -155,7 +157,16 @@ impl Metrics {
         let r = &mut self.registry;
         r.register("ingest_rejected", "Requests and items refused or quarantined", self.rejected.clone());
         r.register("notifications_accepted", "Notifications made durable", self.accepted.clone());
-        r.register("dedup", "Notifications that were accepted before, byte for byte", self.duplicates.clone());
+        r.register(
+            "dedup",
+            "Notifications that repeat one that was accepted, and were dropped",
+            self.duplicates.clone(),
+        );
+        r.register(
+            "possible_repeats",
+            "Notifications delivered although the same bytes had come before: nothing told a repeat from a change",
+            self.possible_repeats.clone(),
+        );
         r.register("dedup_conflict", "Notifications with a known id and other bytes", self.conflicts.clone());
         r.register(
             "match_ambiguous",
@@ -210,6 +221,11 @@ impl Metrics {
     /// A notification was recognised as a repeat.
     pub fn duplicate(&self, channel: Channel) {
         self.duplicates.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A notification came in bytes that had come before, and nothing told a repeat from a change.
+    pub fn possible_repeat(&self, channel: Channel) {
+        self.possible_repeats.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
     }
 
     /// A known Graph id came with other bytes.

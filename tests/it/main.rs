@@ -15,6 +15,7 @@ mod process;
 mod quarantine;
 mod readme;
 mod recording_sink;
+mod repeats;
 mod simulator;
 mod sinks;
 mod store;

@@ -181,6 +181,7 @@ fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
         client_context: view.client_context.clone().and_then(ClientContext::new),
         order: view.order,
         previous: view.previous.clone().map(|status| Previous { status }),
+        possible_repeat: view.possible_repeat,
         data,
         recording_access_token: None,
         metadata: metadata.clone(),

@@ -7,10 +7,8 @@ use bytesize::ByteSize;
 
 use crate::config::section::Section;
 use crate::config::value::{address, choice, count, duration, hex, name, size, text};
-use crate::config::{Admin, AdminToken, Log, LogFormat, Scope, Server};
+use crate::config::{Admin, AdminToken, GRAPH_WAITS, Log, LogFormat, Scope, Server};
 
-/// Graph counts an answer as slow after this time.
-const GRAPH_WAITS: Duration = Duration::from_secs(3);
 const SCOPES: &[(&str, Scope)] =
     &[("read", Scope::Read), ("write", Scope::Write), ("recordings", Scope::Recordings), ("admin", Scope::Admin)];
 

@@ -16,18 +16,28 @@ use super::operation::Taken;
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{lookups, operation, own, quarantine, sweep, watches};
+use super::{ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
 };
 use crate::store::mailbox::Place;
+use crate::store::unanswered::Unanswered;
 use crate::store::{Receipt, StoreError, Stored};
 
 /// A batch on its way.
 pub struct Accept {
     prepared: Prepared,
     decided: Vec<Decided>,
-    reply: oneshot::Sender<Result<Receipt, StoreError>>,
+    reply: oneshot::Sender<Result<Handed, StoreError>>,
+    unanswered: Arc<Unanswered>,
+    /// Whether the request had given up when the batch was written, and that was written with it.
+    is_given_up: bool,
+}
+
+/// A receipt on its way to the request. Where the request is gone its events are unanswered.
+pub struct Handed {
+    receipt: Receipt,
+    unanswered: Option<Arc<Unanswered>>,
 }
 
 /// What became of one item.
@@ -51,18 +61,30 @@ struct Fresh {
     expires_at: i64,
 }
 
-/// How an item stands to what was accepted before.
-enum Seen {
-    Never,
-    SameBytes,
-    /// Under the same Graph id.
-    OtherBytes,
+impl Accept {
+    /// A batch whose receipt goes to `reply`; where nobody takes it, its events are noted in `unanswered`.
+    pub fn new(
+        prepared: Prepared,
+        reply: oneshot::Sender<Result<Handed, StoreError>>,
+        unanswered: Arc<Unanswered>,
+    ) -> Self {
+        Self { prepared, decided: Vec::new(), reply, unanswered, is_given_up: false }
+    }
 }
 
-impl Accept {
-    /// A batch whose receipt goes to `reply`.
-    pub fn new(prepared: Prepared, reply: oneshot::Sender<Result<Receipt, StoreError>>) -> Self {
-        Self { prepared, decided: Vec::new(), reply }
+impl Handed {
+    /// The request has it.
+    pub fn take(mut self) -> Receipt {
+        self.unanswered = None;
+        std::mem::take(&mut self.receipt)
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(unanswered) = self.unanswered.take() {
+            unanswered.note(self.receipt.stored.iter().map(|stored| ids::event_row(stored.event().0)));
+        }
     }
 }
 
@@ -73,6 +95,11 @@ impl Job for Accept {
         for item in &self.prepared.items {
             self.decided.push(accept(tx, item, self.prepared.received_at)?);
         }
+        // After all of them: equal bytes in one POST are no repeats of each other.
+        self.is_given_up = self.reply.is_closed();
+        if self.is_given_up {
+            unanswered::mark(tx, self.decided.iter().map(|decided| ids::event_row(decided.stored.event().0)))?;
+        }
         if self.prepared.items.is_empty() && self.prepared.quarantined.is_empty() {
             // A batch of which nothing is kept takes as long as any other: the sender learns nothing from the time.
             return tx.beat();
@@ -81,7 +108,7 @@ impl Job for Accept {
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let Self { prepared, decided, reply } = *self;
+        let Self { prepared, decided, reply, unanswered, is_given_up } = *self;
         // Whoever gets a receipt can read the event, unless an earlier one is under way.
         drop(prepared.given);
         let receipt = outcome.map(|()| {
@@ -90,7 +117,8 @@ impl Job for Accept {
                 stored.push(decided.stored.clone());
                 fill(decided, item, prepared.received_at);
             }
-            Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() }
+            let receipt = Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() };
+            Handed { receipt, unanswered: Some(unanswered).filter(|_| !is_given_up) }
         });
         // The request may have given up waiting.
         let _ = reply.send(receipt);
@@ -99,28 +127,28 @@ impl Job for Accept {
 
 fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure> {
     let since = received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
-    let duplicate = || {
+    let about = item.notification.operation().zip(item.operation_lookup);
+    let known = match about {
+        Some((operation, lookup)) => operation::known(tx, operation, lookup)?,
+        None => Vec::new(),
+    };
+    let seen = repeats::look(tx, item, &known, since)?;
+    if let Some((of, by)) = seen.repeat {
         let (previous, metadata, expected, places) = Default::default();
-        Ok(Decided { stored: Stored::Duplicate, previous, metadata, expected, places })
-    };
-    let id_conflict = match seen(tx, item, since)? {
-        Seen::SameBytes => return duplicate(),
-        seen => matches!(seen, Seen::OtherBytes),
-    };
-    let mut taken = None;
-    if let (Some(operation), Some(lookup)) = (item.notification.operation(), item.operation_lookup) {
-        let known = operation::known(tx, &operation.id, lookup)?;
-        if item.lookup.is_none() && operation::has_bytes(tx, &known, &item.hash, since)? {
-            return duplicate();
-        }
-        let told = (&item.notification, operation);
-        taken = Some(operation::take(tx, told, (known, lookup), (item.seq, received_at))?);
+        return Ok(Decided { stored: Stored::Duplicate { of, by }, previous, metadata, expected, places });
     }
+    let taken = match about {
+        Some((operation, lookup)) => {
+            let told = (&item.notification, operation);
+            Some(operation::take(tx, told, (known, lookup), (item.seq, received_at))?)
+        }
+        None => None,
+    };
     let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
     let metadata = announced.and_then(|announced| announced.metadata.clone());
     let expected = announced.and_then(Announced::deliveries);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
-    insert(tx, (item, deliveries), taken.as_ref(), received_at)?;
+    insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
     let places = deliver(tx, (item.seq, deliveries), taken.as_ref(), received_at)?;
     if let Some(taken) = taken.as_ref() {
         tx.changed(taken.seq);
@@ -134,31 +162,16 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
     let unmatched = deliveries.is_empty();
-    let stored = Stored::New { event: item.id, order, id_conflict, ambiguous, unmatched };
+    let (id_conflict, possible_repeat) = (seen.id_conflict, seen.possible_repeat);
+    let stored = Stored::New { event: item.id, order, id_conflict, possible_repeat, ambiguous, unmatched };
     let previous = taken.and_then(|taken| taken.previous);
     Ok(Decided { stored, previous, metadata, expected, places })
-}
-
-fn seen(tx: &Tx<'_>, item: &Item, since: i64) -> Result<Seen, Failure> {
-    let Some(lookup) = item.lookup else { return Ok(Seen::Never) };
-    let (graph_id, subscription_id) = (&item.notification.graph_id, &item.notification.subscription_id);
-    let sql = "SELECT e.hash = ?4, e.received_at > ?5 FROM lookups l JOIN events e ON e.seq = l.target \
-               WHERE l.hash = ?1 AND e.graph_id IS ?2 AND e.subscription_id IS ?3";
-    let rows: Vec<(bool, bool)> = tx
-        .all(sql, params![lookup, graph_id, subscription_id, item.hash, since], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(if rows.contains(&(true, true)) {
-        Seen::SameBytes
-    } else if graph_id.is_some() && rows.iter().any(|(same_bytes, _)| !same_bytes) {
-        Seen::OtherBytes
-    } else {
-        Seen::Never
-    })
 }
 
 fn insert(
     tx: &Tx<'_>,
     (item, deliveries): (&Item, &[NewDelivery]),
-    taken: Option<&Taken>,
+    (taken, possible_repeat): (Option<&Taken>, bool),
     received_at: i64,
 ) -> Result<(), Failure> {
     let notification = &item.notification;
@@ -166,8 +179,8 @@ fn insert(
     let has_token = operation.is_some_and(|operation| operation.recording_access_token.is_some());
     let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, lookup, is_matched, has_token, kind, \
                resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
-               previous_status, sealed) VALUES \
-               (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+               previous_status, sealed, message, possible_repeat) VALUES \
+               (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
     tx.execute(
         sql,
         params![
@@ -191,6 +204,8 @@ fn insert(
             taken.map(|taken| taken.order.as_str()),
             taken.and_then(|taken| taken.previous.as_ref()).map(Status::as_str),
             item.sealed,
+            item.messages[0],
+            possible_repeat,
         ],
     )?;
     if let Some(lookup) = item.lookup {
@@ -228,7 +243,7 @@ fn deliver(
 /// Puts the leases into the places. The event is the one that would be read back.
 fn fill(decided: Decided, item: Item, received_at: i64) {
     let Decided { stored, previous, metadata, expected, places } = decided;
-    let Stored::New { order, .. } = stored else { return };
+    let Stored::New { order, possible_repeat, .. } = stored else { return };
     if places.is_empty() {
         return;
     }
@@ -242,6 +257,7 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
         client_context: notification.client_context,
         order,
         previous: previous.map(|status| Previous { status }),
+        possible_repeat,
         data: item.data,
         metadata,
     });

@@ -30,6 +30,7 @@ mod prepare;
 mod quarantine;
 mod readers;
 mod removal;
+mod repeats;
 mod replay;
 mod rows;
 mod schema;
@@ -37,6 +38,7 @@ mod store;
 mod stream;
 mod sweep;
 mod tx;
+mod unanswered;
 mod views;
 mod watches;
 mod writer;
@@ -88,11 +90,15 @@ impl SqliteStore {
         open::make_folder(&settings.path)?;
         let lock = open::lock(&settings.path)?;
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
-        let connection = open::writer(&settings.path, &seal)?;
+        let mut connection = open::writer(&settings.path, &seal)?;
         let now = clock.now().as_microsecond();
         let n_voided = delivery::void_leases(&connection, now).map_err(|error| open::broken(&settings.path, &error))?;
         if n_voided > 0 {
             tracing::info!(n_voided, "deliveries that were under way when the last process ended are due again");
+        }
+        let n_marked = unanswered::begin_run(&mut connection).map_err(|error| open::broken(&settings.path, &error))?;
+        if n_marked > 0 {
+            tracing::info!(n_marked, "the last process did not stop in order: its last answers may not have arrived");
         }
         Self::start(settings, clock, (connection, seal), Some(lock))
     }
@@ -131,6 +137,7 @@ impl SqliteStore {
             numbers,
             recent,
             changes: Arc::default(),
+            unanswered: Arc::default(),
             lost_after: AtomicI64::new(LOST_AFTER),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
@@ -195,7 +202,7 @@ fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
 
 /// Settings for a store in `folder` that keeps nothing longer than it must.
 #[cfg(test)]
-fn plain_settings(folder: &std::path::Path) -> config::Store {
+pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
     config::Store {
         path: folder.join("reelhook.db"),
         encryption_key: None,

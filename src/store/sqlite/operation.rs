@@ -12,13 +12,18 @@ use super::lookups;
 use super::tx::Tx;
 use crate::domain::{ClientContext, GraphId, Notification, Order, RecordOperation, Status};
 
+/// How many calls may share an operation's id before not all of them are looked at.
+const MOST: usize = 8;
 /// The columns of [`Known`].
 const KNOWN: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
-            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), x.state, x.metadata, x.sinks";
+            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, x.state, x.metadata, x.sinks";
 
 /// An operation that is known.
 pub struct Known {
-    seq: i64,
+    /// Its row.
+    pub seq: i64,
+    /// The event whose word stands.
+    pub state_event: Option<i64>,
     call_id: String,
     status: Status,
     /// Whether Graph has spoken of it; if not, its client alone has.
@@ -45,24 +50,39 @@ pub struct Taken {
     pub is_recovered: bool,
 }
 
-/// The operations that have the id, whatever their call.
-pub fn known(tx: &Tx<'_>, id: &GraphId, lookup: i64) -> Result<Vec<Known>, Failure> {
+/// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
+pub fn known(tx: &Tx<'_>, operation: &RecordOperation, lookup: i64) -> Result<Vec<Known>, Failure> {
     let sql = format!(
         "{KNOWN} FROM lookups l JOIN operations o ON o.seq = l.target LEFT JOIN expectations x ON x.operation = o.seq \
-         WHERE l.hash = ?1 AND o.id = ?2"
+         WHERE l.hash = ?1 AND o.id = ?2 LIMIT ?3"
     );
-    tx.all(&sql, params![lookup, id.as_str()], Known::read)
+    let id = operation.id.as_str();
+    let limit = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
+    let found = tx.all(&sql, params![lookup, id, limit], Known::read)?;
+    if found.len() <= MOST { Ok(found) } else { known_among_many(tx, operation, lookup) }
 }
 
-/// Whether one of the operations has an event of these bytes that arrived after `since`.
-pub fn has_bytes(tx: &Tx<'_>, known: &[Known], hash: &[u8; 16], since: i64) -> Result<bool, Failure> {
-    let sql = "SELECT 1 FROM events WHERE op_seq = ?1 AND hash = ?2 AND received_at > ?3 LIMIT 1";
-    for operation in known {
-        if tx.first(sql, params![operation.seq, hash, since], |_| Ok(()))?.is_some() {
-            return Ok(true);
+fn known_among_many(tx: &Tx<'_>, operation: &RecordOperation, lookup: i64) -> Result<Vec<Known>, Failure> {
+    let (id, call_id) = (operation.id.as_str(), operation.call_id.as_ref().map_or("", GraphId::as_str));
+    let sql = format!(
+        "{KNOWN} FROM operations o INDEXED BY operations_by_call LEFT JOIN expectations x ON x.operation = o.seq \
+         WHERE substr(o.call_id, 1, 8) = substr(?1, 1, 8) AND o.call_id = ?1 AND o.call_id <> '' AND o.id = ?2 LIMIT 1"
+    );
+    let mut found = tx.all(&sql, params![call_id, id], Known::read)?;
+    let limit = i64::try_from(MOST).unwrap_or(i64::MAX);
+    for table in ["lookups_recent", "lookups_settled"] {
+        let sql = format!(
+            "{KNOWN} FROM {table} l CROSS JOIN operations o ON o.seq = l.target \
+             LEFT JOIN expectations x ON x.operation = o.seq \
+             WHERE l.hash = ?1 AND o.id = ?2 ORDER BY l.target DESC LIMIT ?3"
+        );
+        for newest in tx.all(&sql, params![lookup, id, limit], Known::read)? {
+            if found.iter().all(|known| known.seq != newest.seq) {
+                found.push(newest);
+            }
         }
     }
-    Ok(false)
+    Ok(found)
 }
 
 /// Takes a notification into its operation, which it makes where there is none. `event` is what the notification becomes.
@@ -208,7 +228,8 @@ impl Known {
             status: Status::parse(&status),
             is_heard: row.get(3)?,
             is_watched: row.get(4)?,
-            announced: Announced::read(row, 5)?,
+            state_event: row.get(5)?,
+            announced: Announced::read(row, 6)?,
         })
     }
 }
@@ -235,6 +256,7 @@ mod tests {
             status: Status::Running,
             is_heard: true,
             is_watched: false,
+            state_event: None,
             announced: None,
         });
         choose(known.collect(), call_id).map(|known| known.call_id)

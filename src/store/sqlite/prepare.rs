@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::ids::Given;
 use super::tx::Shared;
 use super::{contents, ids};
-use crate::domain::{Channel, Event, EventId, NewDelivery, Notification, Quarantined, Reason};
+use crate::domain::{Channel, Event, EventId, Mark, NewDelivery, Notification, Quarantined, Reason, RepeatOf, Request};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -40,6 +40,10 @@ pub struct Item {
     pub data: String,
     /// What the bytes are recognised by.
     pub hash: [u8; 16],
+    /// What in the bytes tells a repeat from a change.
+    pub mark: Option<RepeatOf>,
+    /// By which message of the calling platform it came, and which one that repeats, each with its place there.
+    pub messages: [Option<i64>; 2],
     /// Where the event is looked up by its Graph id, or else by its bytes; an operation's events are found through it.
     pub lookup: Option<i64>,
     /// Where the operation is looked up by its id.
@@ -76,7 +80,10 @@ impl Prepared {
         let given = shared.numbers.events(batch.accepted.len());
         let numbered = (given.first()..).zip(batch.accepted);
         let items = numbered.map(|(seq, accepted)| item((seq, accepted), received_at, shared));
-        let items = items.collect::<Result<_, _>>()?;
+        let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        for (place, item) in items.iter_mut().enumerate() {
+            item.messages = messages(&item.notification, place);
+        }
         let quarantined = batch.quarantined.into_iter().map(|it| entry(&it, shared)).collect::<Result<_, _>>()?;
         Ok(Self { received_at, items, quarantined, given })
     }
@@ -100,8 +107,19 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
     let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
     let operation_lookup = operation.map(|operation| operation_lookup(operation.id.as_str()));
+    let mark = notification.mark.take();
     let subscription = notification.subscription_id.as_deref().unwrap_or_default();
-    let bytes_hash = digest(notification.channel.as_str(), &[subscription.as_bytes(), &raw]);
+    let bytes_hash = match &mark {
+        Some(Mark::Ciphertext(content)) => {
+            let parts = [subscription, &notification.change_type, &notification.resource].map(str::as_bytes);
+            digest("ciphertext", &[parts[0], parts[1], parts[2], &content.0])
+        }
+        Some(Mark::Version) | None => digest(notification.channel.as_str(), &[subscription.as_bytes(), &raw]),
+    };
+    let mark = mark.map(|mark| match mark {
+        Mark::Ciphertext(_) => RepeatOf::Ciphertext,
+        Mark::Version => RepeatOf::Version,
+    });
     let lookup = match (&notification.graph_id, operation_lookup) {
         (Some(graph_id), _) => Some(head(&digest("graph id", &[graph_id.as_bytes(), subscription.as_bytes()]))),
         (None, None) => Some(head(&bytes_hash)),
@@ -109,7 +127,19 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     };
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
-    Ok(Item { seq, id, notification, kind, data, hash, lookup, operation_lookup, sealed, deliveries })
+    let messages = [None; 2];
+    Ok(Item { seq, id, notification, kind, data, hash, mark, messages, lookup, operation_lookup, sealed, deliveries })
+}
+
+/// The message that a notification came by, and the one that that repeats: each with the notification's place among those
+/// of its POST, since one message may tell of two changes in equal bytes.
+fn messages(notification: &Notification, place: usize) -> [Option<i64>; 2] {
+    if notification.channel != Channel::Calls {
+        return [None; 2];
+    }
+    let Request { message_id, original_message_id, .. } = notification.request.as_ref();
+    let place = (place as u64).to_le_bytes();
+    [message_id, original_message_id].map(|id| Some(head(&digest("message", &[id.as_deref()?.as_bytes(), &place]))))
 }
 
 fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::ids;
 use super::prepare::operation_lookup;
 use super::tx::Tx;
-use super::watches;
+use super::{unanswered, watches};
 use crate::store::operations::Deleted;
 
 /// Removes an event with its deliveries.
@@ -19,6 +19,7 @@ pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure
     tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
     tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
     tx.execute("DELETE FROM events WHERE seq = ?1", [event])?;
+    unanswered::clear(tx, event)?;
     if let Some(lookup) = lookup {
         tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, event])?;
     }

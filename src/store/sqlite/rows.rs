@@ -34,7 +34,7 @@ impl From<rusqlite::Error> for Unread {
 /// See [`Unread`]: a wrong payload is never the answer.
 pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) -> Result<Event, Unread> {
     let sql = "SELECT e.id, e.kind, e.resource, e.received_at, e.client_context, e.op_order, e.previous_status, e.sealed, \
-               x.metadata FROM events e LEFT JOIN expectations x ON x.operation = e.op_seq WHERE e.seq = ?1";
+               x.metadata, e.possible_repeat FROM events e LEFT JOIN expectations x ON x.operation = e.op_seq WHERE e.seq = ?1";
     let read = |row: &Row<'_>| -> rusqlite::Result<(Event, Vec<u8>)> {
         let resource: String = row.get(2)?;
         let previous: Option<String> = row.get(6)?;
@@ -49,6 +49,7 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
             data: String::new(),
             recording_access_token: None,
             metadata: row.get(8)?,
+            possible_repeat: row.get(9)?,
         };
         Ok((event, row.get(7)?))
     };

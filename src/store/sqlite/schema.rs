@@ -15,6 +15,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_quarantine_tenant", include_str!("../../../migrations/sqlite/0003_quarantine_tenant.sql")),
     ("0004_lookups", include_str!("../../../migrations/sqlite/0004_lookups.sql")),
     ("0005_successes", include_str!("../../../migrations/sqlite/0005_successes.sql")),
+    ("0006_repeats", include_str!("../../../migrations/sqlite/0006_repeats.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::tx::instant;
-use super::{SqliteStore, accept, delivery, pauses, prepare, quarantine, replay, sweep, views};
+use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, sweep, views};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
 use crate::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
@@ -25,11 +25,16 @@ impl Store for SqliteStore {
         let (reply, receipt) = oneshot::channel();
         let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
             let n_bytes = prepared.n_bytes();
-            self.writer.offer(Box::new(accept::Accept::new(prepared, reply)), n_bytes)
+            let unanswered = Arc::clone(&self.shared.unanswered);
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply, unanswered)), n_bytes)
         });
         // What is refused may have been all that later events waited for.
         offered.inspect_err(|_refused| self.shared.tell_of_events())?;
-        receipt.await.map_err(|_gone| StoreError::Closed)?
+        receipt.await.map_err(|_gone| StoreError::Closed)?.map(accept::Handed::take)
+    }
+
+    fn unanswered(&self, events: Vec<EventId>) {
+        self.shared.unanswered.note(events.into_iter().map(|event| ids::event_row(event.0)));
     }
 
     fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {

@@ -76,12 +76,12 @@ pub fn newest(connection: &Connection, horizon: i64) -> rusqlite::Result<Option<
 #[cfg(test)]
 mod tests {
 
-    use bytes::Bytes;
     use jiff::Timestamp;
 
     use crate::clock::Clock;
-    use crate::domain::{Channel, Content, Notification, Raw, Verified};
+    use crate::domain::Verified;
     use crate::store::sqlite::{SqliteStore, plain_settings};
+    use crate::store::testing::notification;
     use crate::store::{Accepted, Batch, Operations, Store};
 
     fn store(folder: &tempfile::TempDir) -> SqliteStore {
@@ -90,22 +90,7 @@ mod tests {
     }
 
     async fn accept(store: &SqliteStore) {
-        let notification = Notification {
-            channel: Channel::Subscriptions,
-            resource_type: "chatMessage".into(),
-            change_type: "created".into(),
-            resource: String::new(),
-            tenant_id: None,
-            subscription_id: None,
-            graph_id: None,
-            client_context: None,
-            content: Content::Resource("{}".into()),
-            ended_call: None,
-            dialects: Vec::new(),
-            request: Default::default(),
-            raw: Raw(Bytes::new()),
-        };
-        let accepted = vec![Accepted { notification: Verified::declare(notification), deliveries: Vec::new() }];
+        let accepted = vec![Accepted { notification: Verified::declare(notification("{}")), deliveries: Vec::new() }];
         store.accept(Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() }).await.unwrap();
     }
 

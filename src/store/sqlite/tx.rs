@@ -17,6 +17,8 @@ use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
 use crate::store::sqlite::ids::{Given, Numbers};
 use crate::store::sqlite::lookups::Recent;
+use crate::store::sqlite::unanswered::Written;
+use crate::store::unanswered::Unanswered;
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -36,6 +38,8 @@ pub struct Shared {
     pub recent: Recent,
     /// Who waits for what is committed.
     pub changes: Arc<Changes>,
+    /// Events that Graph has reason to repeat, until that is written.
+    pub unanswered: Arc<Unanswered>,
     /// How long after its call an operation is lost, in microseconds.
     pub lost_after: AtomicI64,
 }
@@ -54,6 +58,8 @@ pub struct Tx<'a> {
     changed: RefCell<Vec<i64>>,
     any_watch: Cell<bool>,
     given: RefCell<Vec<Given>>,
+    /// What this transaction writes of the unanswered events.
+    pub unanswered: Written<'a>,
 }
 
 impl<'a> Tx<'a> {
@@ -62,7 +68,8 @@ impl<'a> Tx<'a> {
         let now = shared.clock.now().as_microsecond();
         let (woken, changed, given) = Default::default();
         let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
-        Self { shared, now, connection, any_blocked, has_lookups, woken, changed, any_watch, given }
+        let unanswered = Written::none(shared);
+        Self { shared, now, connection, any_blocked, has_lookups, woken, changed, any_watch, given, unanswered }
     }
 
     /// The connection, for statements that are run once in a while.
@@ -155,6 +162,7 @@ impl<'a> Tx<'a> {
 
     /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
     pub fn committed(self) {
+        self.unanswered.committed();
         for sink in self.woken.into_inner() {
             self.shared.mailboxes.wake(&sink);
         }

@@ -15,9 +15,9 @@ use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttemp
 
 /// What [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
-     previous_status";
+     previous_status, possible_repeat";
 /// How many columns those are.
-pub const N_EVENT_COLUMNS: usize = 13;
+pub const N_EVENT_COLUMNS: usize = 14;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took FROM deliveries";
 
@@ -161,6 +161,7 @@ pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
         status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
         order: maybe_parsed(row, 10, Order::parse)?,
         previous: maybe_parsed(row, 12, |text| Some(Status::parse(text)))?,
+        possible_repeat: row.get(13)?,
         deliveries: Vec::new(),
         data,
     })

@@ -164,6 +164,8 @@ impl Store for Memory {
         self.wake.notified().await;
     }
 
+    fn unanswered(&self, _: Vec<EventId>) {}
+
     async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
         self.n_settled.fetch_add(1, Ordering::SeqCst);
         self.check()?;

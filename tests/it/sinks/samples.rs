@@ -27,6 +27,7 @@ pub fn delivery(n: u128) -> Delivery {
         client_context: ClientContext::new(format!("support-{n}")),
         order: Some(Order::Advanced),
         previous: Some(Previous { status: Status::Running }),
+        possible_repeat: false,
         data,
         recording_access_token: Some(TOKEN.into()),
         metadata: None,

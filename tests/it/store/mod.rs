@@ -15,6 +15,7 @@ macro_rules! tests {
 mod conformance;
 mod model;
 mod reads;
+mod repeats;
 mod sqlite;
 mod writes;
 
@@ -27,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, NewDelivery, Notification, Order, Outcome,
+    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome,
     Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
 };
 use reelhook::store::sqlite::SqliteStore;
@@ -52,6 +53,7 @@ macro_rules! conforms {
         mod $name {
             super::conformance::suite!($open);
             super::reads::suite!($open);
+            super::repeats::suite!($open);
             super::writes::suite!($open);
         }
     };
@@ -192,6 +194,7 @@ fn notification(resource_type: &str, content: Content) -> Notification {
         tenant_id: Some("1fdd12d0-4620-44ed-baec-459b611f84b2".into()),
         subscription_id: None,
         graph_id: None,
+        mark: None,
         client_context: None,
         content,
         ended_call: None,
@@ -238,6 +241,12 @@ impl Told {
         self
     }
 
+    /// It says which version of the resource it tells of.
+    fn versioned(mut self) -> Self {
+        self.notification.mark = Some(Mark::Version);
+        self
+    }
+
     fn raw(mut self, text: &str) -> Self {
         self.notification.raw = Raw(Bytes::copy_from_slice(text.as_bytes()));
         self
@@ -273,6 +282,10 @@ fn refused(text: &str) -> Quarantined {
 fn seen(event: &Event) -> String {
     let token = event.recording_access_token.as_ref().map(|token| token.expose_secret().to_owned());
     format!("{event:?} {token:?}")
+}
+
+fn is_duplicate(stored: &Stored) -> bool {
+    matches!(stored, Stored::Duplicate { .. })
 }
 
 fn orders(stored: &[Stored]) -> Vec<Option<Order>> {

@@ -167,6 +167,7 @@ mod tests {
             numbers: Numbers::after(0, 0, 0),
             recent: lookups::Recent::of(&connection).unwrap(),
             changes: Arc::default(),
+            unanswered: Arc::default(),
             lost_after: Default::default(),
             settings,
         };

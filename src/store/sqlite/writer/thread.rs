@@ -14,6 +14,7 @@ use crate::store::sqlite::checkpoint::Checkpoints;
 use crate::store::sqlite::failure::{Failure, end_if_disk_failed, is_shared, store_error};
 use crate::store::sqlite::lookups;
 use crate::store::sqlite::tx::{Shared, Tx};
+use crate::store::sqlite::unanswered;
 
 /// The most jobs of one transaction: bounds how long the first of them waits.
 const MAX_GROUP: usize = 512;
@@ -158,7 +159,20 @@ impl Thread {
 
     fn begin(&self) -> Result<Tx<'_>, rusqlite::Error> {
         self.step("BEGIN IMMEDIATE")?;
-        Ok(Tx::new(&self.connection, &self.shared))
+        let tx = Tx::new(&self.connection, &self.shared);
+        // Before any job: what they accept is judged by it. Outcomes must fit on a full disk, so it holds nothing up.
+        match unanswered::write_down(&tx) {
+            Ok(()) => Ok(tx),
+            Err(noted_again) => {
+                if let Failure::Sqlite(error) = &noted_again {
+                    end_if_disk_failed(error);
+                }
+                drop(tx);
+                self.roll_back();
+                self.step("BEGIN IMMEDIATE")?;
+                Ok(Tx::new(&self.connection, &self.shared))
+            }
+        }
     }
 
     fn end(&self, tx: Tx<'_>) -> Result<(), rusqlite::Error> {
@@ -195,9 +209,12 @@ impl Thread {
 
     /// Tells everybody, copies the whole log where it is this process's, and closes.
     fn close(self, is_owner: bool) {
-        let Self { connection, checkpoints, answers, .. } = self;
+        let Self { connection, checkpoints, answers, shared, .. } = self;
         answers.close();
         checkpoints.close();
+        if is_owner && let Err(error) = end_run(&connection, &shared) {
+            tracing::warn!(%error, "the stop could not be written down: the next start takes it for a crash");
+        }
         // Beside a server the log is the server's to cut.
         if is_owner && let Err(error) = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE)
         {
@@ -205,4 +222,18 @@ impl Thread {
             tracing::warn!(%error, "the store's log could not be copied into the database; the next start does it");
         }
     }
+}
+
+/// Notes in the database that the server stopped in order.
+fn end_run(connection: &Connection, shared: &Shared) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| {
+        end_if_disk_failed(&error);
+        store_error(&error)
+    };
+    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let tx = Tx::new(connection, shared);
+    unanswered::end_run(&tx).map_err(StoreError::from)?;
+    transaction.commit().map_err(failed)?;
+    tx.committed();
+    Ok(())
 }

@@ -1,0 +1,25 @@
+//! What the tests of this floor and the ones above accept.
+
+use bytes::Bytes;
+
+use crate::domain::{Channel, Content, Notification, Raw};
+
+/// A change of a resource that says nothing but its text.
+pub fn notification(text: &str) -> Notification {
+    Notification {
+        channel: Channel::Subscriptions,
+        resource_type: "chatMessage".into(),
+        change_type: "created".into(),
+        resource: String::new(),
+        tenant_id: None,
+        subscription_id: None,
+        graph_id: None,
+        mark: None,
+        client_context: None,
+        content: Content::Resource(text.to_owned()),
+        ended_call: None,
+        dialects: Vec::new(),
+        request: Default::default(),
+        raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
+    }
+}

@@ -1,0 +1,59 @@
+//! Events whose POST was not answered 2xx in time, until the store has written that down.
+//!
+//! **Invariants**
+//! 1. What is noted here is written with the next commit that accepts something, or when the store closes; a rollback
+//!    puts it back.
+//! 2. It is bounded: beyond [`MAX_NOTED`] nothing is noted, and the repeat is delivered, marked as possibly one.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+/// How many events are noted at most: 8 bytes each.
+const MAX_NOTED: usize = 131_072;
+
+/// Numbers of events, to be written.
+#[derive(Debug, Default)]
+pub struct Unanswered {
+    noted: Mutex<Vec<i64>>,
+    /// So that a commit need not lock to see that there is nothing.
+    n: AtomicUsize,
+}
+
+impl Unanswered {
+    /// Notes events.
+    pub fn note(&self, events: impl IntoIterator<Item = i64>) {
+        let mut noted = self.noted.lock();
+        let room = MAX_NOTED - noted.len().min(MAX_NOTED);
+        noted.extend(events.into_iter().take(room));
+        self.n.store(noted.len(), Ordering::Release);
+    }
+
+    /// Takes what is noted, to write it.
+    pub fn take(&self) -> Vec<i64> {
+        if self.n.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let mut noted = self.noted.lock();
+        self.n.store(0, Ordering::Release);
+        std::mem::take(&mut noted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_taken_once_and_bounded() {
+        let unanswered = Unanswered::default();
+        assert!(unanswered.take().is_empty());
+        unanswered.note([1, 2]);
+        unanswered.note([3]);
+        assert_eq!(unanswered.take(), [1, 2, 3]);
+        assert!(unanswered.take().is_empty());
+        unanswered.note(0..200_000);
+        unanswered.note([7]);
+        assert_eq!(unanswered.take().len(), MAX_NOTED);
+    }
+}
