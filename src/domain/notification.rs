@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, GraphId, Mark, RecordOperation, Request, RoutingKey};
+use super::{ClientContext, EndedCall, Mark, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -155,8 +155,8 @@ pub struct Notification {
     pub client_context: Option<ClientContext>,
     /// What it is about.
     pub content: Content,
-    /// The call of which it says that it has ended: no notification of the call's operations may follow.
-    pub ended_call: Option<GraphId>,
+    /// The call that it says has ended: no notification of the call's operations may follow.
+    pub ended_call: Option<Box<EndedCall>>,
     /// The spellings met while reading it.
     pub dialects: Vec<Dialect>,
     /// What the head of its POST said.

@@ -125,7 +125,7 @@ fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Noti
     }
     let change_type = envelope::change_type(&item, &mut dialects)?;
     let about = content::read(data, (&resource, None), &mut dialects)?;
-    let ended_call = ended_call::of(&about.resource_type, &resource, &about.content);
+    let ended_call = ended_call::of(&change_type, (&about.resource_type, &resource), &about.content);
     Ok(Notification {
         channel: Channel::Calls,
         resource_type: about.resource_type,

@@ -6,11 +6,11 @@
 
 use rusqlite::{Row, params};
 
-use super::binding::{self, Announced};
+use super::binding::{self, Announced, End};
 use super::failure::Failure;
 use super::lookups;
 use super::tx::Tx;
-use crate::domain::{ClientContext, GraphId, Notification, Order, RecordOperation, Status};
+use crate::domain::{Channel, ClientContext, GraphId, Notification, Order, RecordOperation, Status};
 
 /// How many calls may share an operation's id before not all of them are looked at.
 const MOST: usize = 8;
@@ -26,7 +26,7 @@ pub struct Known {
     pub state_event: Option<i64>,
     call_id: String,
     status: Status,
-    /// Whether Graph has spoken of it; if not, its client alone has.
+    /// Whether a notification of it arrived; if not, its client alone told of it.
     is_heard: bool,
     is_watched: bool,
     announced: Option<Announced>,
@@ -48,6 +48,8 @@ pub struct Taken {
     pub announced: Option<Announced>,
     /// Whether it ended after it had been given up.
     pub is_recovered: bool,
+    /// Whether the notification does not end it.
+    pub is_open: bool,
 }
 
 /// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
@@ -94,10 +96,11 @@ pub fn take(
 ) -> Result<Taken, Failure> {
     let (known, ambiguous) = find(tx, (notification, operation), (known, lookup))?;
     let told = Told { notification, operation, event, received_at };
+    let is_open = !operation.status.is_terminal();
     let Some(known) = known else {
         let seq = insert(tx, &told, lookup)?;
         let (order, previous, announced) = (Order::First, None, None);
-        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false });
+        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false, is_open });
     };
     let heard = Some(&known.status).filter(|_| known.is_heard);
     let order = Order::of(heard, &operation.status);
@@ -105,8 +108,9 @@ pub fn take(
     update(tx, &known, &told, order)?;
     let has_ended = order.moves() && operation.status.is_terminal() && !known.status.is_terminal();
     let Known { seq, is_watched, announced, .. } = known;
-    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), is_watched)?;
-    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered })
+    let end = End { is_watched, recovers: operation.recovers() };
+    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), end)?;
+    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered, is_open })
 }
 
 /// The operation that a notification is about, as it is known or was announced, and whether another open one has its
@@ -127,7 +131,10 @@ fn find(
         };
         return Ok((Some(known), ambiguous));
     }
-    let (expected, ambiguous) = binding::look(tx, context, call_id)?;
+    let (mut expected, ambiguous) = binding::look(tx, context, call_id)?;
+    if context.is_none() && operation.status.is_terminal() && notification.channel == Channel::Calls {
+        expected = binding::only_of_call(tx, call_id)?;
+    }
     let Some(expected) = expected else { return Ok((None, ambiguous)) };
     binding::bind(tx, expected, &operation.id, lookup)?;
     let sql = format!("{KNOWN} FROM operations o LEFT JOIN expectations x ON x.operation = o.seq WHERE o.seq = ?1");

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_lookups", include_str!("../../../migrations/sqlite/0004_lookups.sql")),
     ("0005_successes", include_str!("../../../migrations/sqlite/0005_successes.sql")),
     ("0006_repeats", include_str!("../../../migrations/sqlite/0006_repeats.sql")),
+    ("0010_watching", include_str!("../../../migrations/sqlite/0010_watching.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).
