@@ -6,7 +6,7 @@
 //! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
 //! 3. A flood of strangers washes nothing away that a known sender sent.
 //! 4. An item that could not be decided for want of keys is decided when they are there, or was never acknowledged.
-//! 5. Items are counted when they are durable: what is answered 503 may come again, and is counted then.
+//! 5. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
 //! 6. Where a POST that was accepted is not answered in time, the store is told: Graph repeats it ([`Taken`]).
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use crate::config::GRAPH_WAITS;
 use crate::domain::{Channel, Dialect, EventId, Quarantined, Raw, Reason, Request, Verified};
 use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
 use crate::routing::Routes;
-use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
+use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
 
 /// How many replay wishes are carried out in one round.
@@ -45,8 +45,6 @@ pub struct Intake {
     pub routes: Arc<Routes>,
     /// Where it becomes durable.
     pub store: Arc<dyn Store>,
-    /// Where it is told when something could not be taken in.
-    pub reception: Arc<Reception>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is counted and logged when something is refused.
@@ -109,13 +107,8 @@ impl Intake {
     /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
     pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
-        let proven = calls.prove(authorization).await;
-        if matches!(proven, Err(Refusal::Undecided(_))) {
-            // Nobody can prove anything now.
-            self.refused();
-        }
-        let sender = proven.map_err(Refused::ByGraph)?;
-        match calls.read(&sender, &body) {
+        let sender = calls.prove(authorization).await.map_err(Refused::ByGraph)?;
+        match calls.read(&sender, body.clone()).await {
             Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
                 if let Refusal::Malformed(reason) = refusal {
@@ -124,11 +117,6 @@ impl Intake {
                 Err(Refused::ByGraph(refusal))
             }
         }
-    }
-
-    /// Notes that a call's notification was answered 503: it may come again, so nothing that waits for one runs out.
-    pub fn refused(&self) {
-        self.reception.begins_again();
     }
 
     /// Keeps what a proven sender sent and nobody here can read: Graph may have changed its format. The answer stays 400,
@@ -154,7 +142,8 @@ impl Intake {
     }
 
     async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<Taken, Refused> {
-        let Reading { mut verified, mut quarantined, undecided } = reading;
+        let Reading { mut verified, mut quarantined, undecided, learned } = reading;
+        self.remember_rich(learned).await?;
         verified.iter_mut().for_each(|it| it.came_with(request));
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
@@ -179,16 +168,31 @@ impl Intake {
                 Ok(taken)
             }
             Ok(Err(error)) => {
-                self.refused();
                 self.log_store_error(&error);
                 Err(Refused::ByStore)
             }
             Err(_elapsed) => {
-                self.refused();
                 tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time");
                 Err(Refused::ByStore)
             }
         }
+    }
+
+    /// Writes down which subscriptions send encrypted content, before what they sent is answered.
+    async fn remember_rich(&self, learned: Vec<String>) -> Result<(), Refused> {
+        let Some(subscriptions) = self.subscriptions.as_ref().filter(|_| !learned.is_empty()) else { return Ok(()) };
+        match tokio::time::timeout(self.answer_timeout, self.store.remember_rich(learned.clone())).await {
+            Ok(Ok(())) => subscriptions.remember_rich(&learned),
+            Ok(Err(error)) => {
+                self.log_store_error(&error);
+                return Err(Refused::ByStore);
+            }
+            Err(_elapsed) => {
+                tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time");
+                return Err(Refused::ByStore);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a stranger's item may be kept: the quarantine is bounded, and others are in it.
@@ -281,11 +285,11 @@ impl Intake {
     }
 
     /// Accepts a quarantined item that was judged again, or keeps it for its new reason.
-    async fn end(&self, id: i64, judged: Result<Verified, Reason>) -> Result<(), StoreError> {
+    async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = match judged {
             Ok(verified) => {
-                let accepted = vec![self.route(verified)];
-                let told = [Told::of(&accepted[0])];
+                let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
+                let told: Vec<Told> = accepted.iter().map(Told::of).collect();
                 let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
                 self.count(&told, &self.store.accept(batch).await?);
                 None
@@ -297,7 +301,7 @@ impl Intake {
         Ok(())
     }
 
-    async fn judge_again(&self, wish: ReplayWish) -> Result<Verified, Reason> {
+    async fn judge_again(&self, wish: ReplayWish) -> Result<Vec<Verified>, Reason> {
         match wish.channel {
             Channel::Calls => {
                 let calls = self.calls.as_ref().ok_or(Reason::Shape)?;
@@ -347,6 +351,7 @@ mod tests {
 
     use jiff::Timestamp;
 
+    use crate::domain::Proof;
     use crate::store::sqlite::{SqliteStore, plain_settings};
     use crate::store::testing::notification;
 
@@ -358,7 +363,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings, clock).unwrap());
         let accept = async || {
             let accepted =
-                vec![Accepted { notification: Verified::declare(notification("{}")), deliveries: Vec::new() }];
+                vec![Accepted { notification: Verified::declare(notification("{}"), Proof::ClientState), deliveries: Vec::new() }];
             let batch = Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() };
             let receipt = store.accept(batch).await.unwrap();
             let is_repeat = matches!(receipt.stored[0], Stored::Duplicate { .. });

@@ -10,7 +10,7 @@ fuzz_target!(|body: &[u8]| {
     let body = Bytes::copy_from_slice(body);
     let _ = receiver.run(receiver.subscriptions.read(body.clone(), Channel::Subscriptions));
     let judged = receiver.run(receiver.subscriptions.judge_again(Raw(body), Channel::Lifecycle, true));
-    if let Some(Ok(verified)) = judged {
+    for verified in judged.and_then(Result::ok).unwrap_or_default() {
         let _ = Event::data_of(verified.notification());
     }
 });

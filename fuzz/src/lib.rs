@@ -79,6 +79,7 @@ fn subscriptions(openid_configuration: url::Url) -> config::Subscriptions {
         issuers: vec!["https://sts.windows.net/{tenantid}/".into()],
         publisher: "publisher".into(),
         client_states: vec![SecretString::from(STATE)],
+        encrypted: vec![],
         certificates: vec![config::Certificate {
             id: "cert-1".into(),
             private_key: SecretString::from(pem),

@@ -190,6 +190,9 @@ pub struct Subscriptions {
     pub client_states: Vec<SecretString>,
     /// The keys that encrypted content is read with.
     pub certificates: Vec<Certificate>,
+    /// The subscriptions that send encrypted content: their plain items need a validation token as well. Others are
+    /// learned from what they send.
+    pub encrypted: Vec<String>,
     /// The most RSA operations that may wait at a time; beyond it 503.
     pub max_pending_decryptions: usize,
 }
@@ -212,10 +215,6 @@ pub struct Expectations {
     pub lost_after: Duration,
     /// When an announced operation that names no deadline is overdue; `None`: never.
     pub default_within: Option<Duration>,
-    /// How long a call that has ended is remembered.
-    pub remember_calls: Duration,
-    /// How many are.
-    pub max_remembered_calls: u32,
 }
 
 /// `[dispatch]`

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::{ClientContext, Content, EventId, Notification, Order, RECOVERED, RecordOperation, Status, Watch};
 
@@ -12,22 +13,6 @@ use super::{ClientContext, Content, EventId, Notification, Order, RECOVERED, Rec
 const SOURCE: &str = "https://graph.microsoft.com";
 /// The CloudEvents `source` of what reelhook itself says of an operation.
 const OWN_SOURCE: &str = "/reelhook";
-
-/// The keys of an operation's `data` that are reelhook's reading: a property that Graph may add under one of these names
-/// does not stand beside it.
-const OWN_KEYS: [&str; 11] = [
-    "@odata.type",
-    "@odata.etag",
-    "id",
-    "callId",
-    "tenantId",
-    "changeType",
-    "clientContext",
-    "status",
-    "completionReason",
-    "resultInfo",
-    "recordingLocation",
-];
 
 /// What was known of the operation before this notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +45,9 @@ pub struct Event {
     pub data: String,
     /// The recording's token, while it is kept. Reaches a sink only where its config opts in.
     pub recording_access_token: Option<SecretString>,
+    /// The secrets that stood in a resource that is no operation, while they are kept; see [`super::put_back`]. They reach
+    /// a sink only where its config opts in.
+    pub secrets: Option<SecretString>,
     /// For operations: the metadata that its client announced, a JSON object as text.
     pub metadata: Option<String>,
 }
@@ -102,6 +90,11 @@ impl Event {
                 // It is about as long as what Graph sent. Writing to memory cannot fail, and every key is a text.
                 let mut text = Vec::with_capacity(notification.raw.0.len());
                 let written = serde_json::to_writer(&mut text, &OperationData { notification, operation });
+                if !operation.additional.is_empty() && text.pop().is_some() {
+                    text.push(b',');
+                    text.extend_from_slice(operation.additional.as_bytes());
+                    text.push(b'}');
+                }
                 written.ok().and_then(|()| String::from_utf8(text).ok()).unwrap_or_default()
             }
             Content::Resource(text) | Content::Lifecycle(text) => text.clone(),
@@ -115,26 +108,37 @@ struct OperationData<'a> {
     operation: &'a RecordOperation,
 }
 
+impl OperationData<'_> {
+    fn as_sent(&self, key: &str) -> Option<&RawValue> {
+        self.operation.as_sent.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_ref())
+    }
+
+    /// Writes a member as it was read, or as Graph sent it where it could not be.
+    fn tell<M: SerializeMap>(&self, data: &mut M, key: &str, read: &impl Serialize) -> Result<(), M::Error> {
+        match self.as_sent(key) {
+            Some(value) => data.serialize_entry(key, value),
+            None => data.serialize_entry(key, read),
+        }
+    }
+}
+
 impl Serialize for OperationData<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { notification, operation } = self;
         let mut data = serializer.serialize_map(None)?;
         data.serialize_entry("@odata.type", "#microsoft.graph.recordOperation")?;
-        if let Some(etag) = &operation.etag {
-            data.serialize_entry("@odata.etag", etag)?;
+        if operation.etag.is_some() || self.as_sent("@odata.etag").is_some() {
+            self.tell(&mut data, "@odata.etag", &operation.etag)?;
         }
         data.serialize_entry("id", &operation.id)?;
         data.serialize_entry("callId", &operation.call_id)?;
         data.serialize_entry("tenantId", &notification.tenant_id)?;
         data.serialize_entry("changeType", &notification.change_type)?;
-        data.serialize_entry("clientContext", &operation.client_context)?;
+        self.tell(&mut data, "clientContext", &operation.client_context)?;
         data.serialize_entry("status", &operation.status)?;
-        data.serialize_entry("completionReason", &operation.completion_reason)?;
-        data.serialize_entry("resultInfo", &operation.result_info)?;
-        data.serialize_entry("recordingLocation", &operation.recording_location)?;
-        for (key, value) in operation.additional.iter().filter(|(key, _)| !OWN_KEYS.contains(&key.as_str())) {
-            data.serialize_entry(key, value)?;
-        }
+        self.tell(&mut data, "completionReason", &operation.completion_reason)?;
+        self.tell(&mut data, "resultInfo", &operation.result_info)?;
+        self.tell(&mut data, "recordingLocation", &operation.recording_location)?;
         data.end()
     }
 }

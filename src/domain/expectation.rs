@@ -1,8 +1,7 @@
-//! The expectation: an operation that a client announced.
+//! The expectation: an operation that a client announced before Graph spoke of it.
 //!
 //! **Invariants**
-//! 1. An expectation is met once. What comes after `overdue` or `lost` makes it `recovered`, and that stays; a failure
-//!    without a recording recovers nothing, and leaves it as it is.
+//! 1. An expectation is met once. What comes after `overdue` or `lost` makes it `recovered`, and that stays.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,9 +18,9 @@ pub enum ExpectationState {
     Met,
     /// The deadline passed before its operation ended.
     Overdue,
-    /// Its call ended, and no notification followed in time.
+    /// Its call ended, and no notification followed: none will.
     Lost,
-    /// Its operation ended after it was overdue or lost, completed or with a recording.
+    /// Its operation ended after it was overdue or lost.
     Recovered,
 }
 
@@ -53,8 +52,6 @@ pub struct Expectation {
     pub id: String,
     /// Where it stands.
     pub state: ExpectationState,
-    /// When it was announced; `None`: nobody announced it, and its state alone is kept.
-    pub announced_at: Option<Timestamp>,
     /// When its operation is overdue; `None`: never.
     pub expected_by: Option<Timestamp>,
     /// What the client wants to find again in every event: a JSON object as text.
@@ -63,7 +60,7 @@ pub struct Expectation {
     pub sinks: Vec<SinkName>,
 }
 
-/// Why the watch reports an operation.
+/// Why the watch speaks of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Watch {
     /// Its deadline passed.
@@ -90,5 +87,5 @@ impl Watch {
     }
 }
 
-/// The CloudEvents `type` of the event that says that an overdue or lost operation ended after all; its `outcome` says how.
+/// The CloudEvents `type` of the event that says that an overdue or lost operation ended after all.
 pub const RECOVERED: &str = "recordOperation.recovered";

@@ -6,7 +6,6 @@
 //! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
 
 mod delivery;
-mod ended_call;
 mod event;
 mod expectation;
 mod identifiers;
@@ -19,20 +18,21 @@ mod reason;
 mod repeat;
 mod request;
 mod routing_key;
+mod secrets;
 mod terminal;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
-pub use ended_call::{CallEnd, EndedCall, WhyEnded};
 pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
 pub use kept::Operation;
 pub use notification::{Channel, Content, Dialect, Notification, Raw};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
-pub use proof::Verified;
+pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
 pub use quarantined::Quarantined;
 pub use reason::Reason;
 pub use repeat::{Mark, RepeatOf};
 pub use request::Request;
 pub use routing_key::RoutingKey;
+pub use secrets::put_back;
 pub use terminal::moves_terminal;

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, EndedCall, Mark, RecordOperation, Request, RoutingKey};
+use super::{ClientContext, GraphId, Mark, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,11 +78,17 @@ pub enum Dialect {
     OdataTypeAbsent,
     /// `EncryptedContent` for `encryptedContent`.
     EncryptedContentCase,
+    /// A code written as a fraction (`200.0`).
+    CodeAsFraction,
+    /// A `clientContext` that is longer than Graph allows: it is shown, and matches nothing.
+    ClientContextTooLong,
+    /// A member of another type than documented: the rest was read.
+    UnreadableMember,
 }
 
 impl Dialect {
     /// Every dialect, for the metric's closed label set.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::ResourceForResourceUrl,
         Self::UndashedId,
         Self::IdFromPath,
@@ -96,6 +103,9 @@ impl Dialect {
         Self::OrganizationId,
         Self::OdataTypeAbsent,
         Self::EncryptedContentCase,
+        Self::CodeAsFraction,
+        Self::ClientContextTooLong,
+        Self::UnreadableMember,
     ];
 
     /// The metric's label.
@@ -115,6 +125,9 @@ impl Dialect {
             Self::OrganizationId => "organization_id",
             Self::OdataTypeAbsent => "odata_type_absent",
             Self::EncryptedContentCase => "encrypted_content_case",
+            Self::CodeAsFraction => "code_as_fraction",
+            Self::ClientContextTooLong => "client_context_too_long",
+            Self::UnreadableMember => "unreadable_member",
         }
     }
 }
@@ -124,7 +137,7 @@ impl Dialect {
 pub enum Content {
     /// A record operation.
     Operation(Box<RecordOperation>),
-    /// Any other resource, as JSON text, as Graph sent it (decrypted where it came encrypted).
+    /// Any other resource, as JSON text, as Graph sent it (decrypted where it came encrypted), without its secrets.
     Resource(String),
     /// A lifecycle event of a subscription: the item as JSON text, without its `clientState`.
     Lifecycle(String),
@@ -155,8 +168,10 @@ pub struct Notification {
     pub client_context: Option<ClientContext>,
     /// What it is about.
     pub content: Content,
-    /// The call that it says has ended: no notification of the call's operations may follow.
-    pub ended_call: Option<Box<EndedCall>>,
+    /// The secrets that stood in a resource that is no record operation: a JSON object of JSON pointers (RFC 6901).
+    pub secrets: Option<SecretString>,
+    /// The call of which it says that it has ended: no notification of the call's operations may follow.
+    pub ended_call: Option<GraphId>,
     /// The spellings met while reading it.
     pub dialects: Vec<Dialect>,
     /// What the head of its POST said.

@@ -7,6 +7,7 @@
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{ClientContext, GraphId};
 
@@ -88,6 +89,8 @@ pub enum Order {
     Late,
     /// It told of another end than the one already known; the first end stands.
     Conflicting,
+    /// Weaker proof came with it than the operation has: it changed nothing.
+    Weaker,
 }
 
 impl Order {
@@ -118,6 +121,7 @@ impl Order {
             Self::Repeated => "repeated",
             Self::Late => "late",
             Self::Conflicting => "conflicting",
+            Self::Weaker => "weaker",
         }
     }
 
@@ -129,12 +133,13 @@ impl Order {
             Self::Repeated => "told again what was known",
             Self::Late => "came late: the operation had already left this state and stays where it is",
             Self::Conflicting => "told of another end than the one already known: the first end stands",
+            Self::Weaker => "came with weaker proof than the operation has: it changed nothing",
         }
     }
 
     /// Reads [`Order::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::First, Self::Advanced, Self::Repeated, Self::Late, Self::Conflicting]
+        [Self::First, Self::Advanced, Self::Repeated, Self::Late, Self::Conflicting, Self::Weaker]
             .into_iter()
             .find(|order| order.as_str() == text)
     }
@@ -172,18 +177,32 @@ pub struct RecordOperation {
     pub recording_access_token: Option<SecretString>,
     /// `@odata.etag`, as Graph spelt it.
     pub etag: Option<String>,
-    /// Properties that this version does not know, as Graph sent them (the type is open).
-    pub additional: serde_json::Map<String, serde_json::Value>,
+    /// Members that could not be read as documented, by their keys, as Graph sent them: they stand in for what was read.
+    pub as_sent: Vec<(&'static str, Box<RawValue>)>,
+    /// Properties that this version does not know, as Graph sent them (the type is open): JSON members without the braces
+    /// around them, each key once, none of [`RecordOperation::OWN_KEYS`], no secret.
+    pub additional: String,
 }
 
 impl RecordOperation {
+    /// The keys of an operation's `data` that are reelhook's reading: a property that Graph may add under one of these
+    /// names does not stand beside it.
+    pub const OWN_KEYS: [&str; 11] = [
+        "@odata.type",
+        "@odata.etag",
+        "id",
+        "callId",
+        "tenantId",
+        "changeType",
+        "clientContext",
+        "status",
+        "completionReason",
+        "resultInfo",
+        "recordingLocation",
+    ];
+
     /// The resource's type, as in [`super::Notification::resource_type`].
     pub const TYPE: &str = "recordOperation";
-
-    /// Whether its end brings back what was given up: a failure that names no recording does not.
-    pub fn recovers(&self) -> bool {
-        self.status == Status::Completed || self.recording_location.is_some()
-    }
 }
 
 /// What a `resultInfo.subcode` means, in words. 8508, 8515, 7000, 7015 and 7700

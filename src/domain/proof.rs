@@ -4,18 +4,56 @@ use std::sync::Arc;
 
 use super::{Notification, Request};
 
-/// A notification whose origin was proven. Only `graph::token` (and the operator's explicit word, on replay)
+/// The most subscriptions of which it is remembered that they send encrypted content, and so need more proof; the longest
+/// known go first, and are learned again from their next item.
+pub const MAX_RICH_SUBSCRIPTIONS: usize = 10_000;
+
+/// What proved a notification's origin, the weakest first. Weaker proof never changes what stronger proof established.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Proof {
+    /// An operator vouched for it, and what its sender had proven is not known.
+    OperatorsWord,
+    /// `clientState`: a text that everyone knows who has ever seen one of the subscription's notifications.
+    ClientState,
+    /// A validation token of its tenant, and `clientState`.
+    ValidationToken,
+    /// The bearer token of its POST.
+    BearerToken,
+}
+
+impl Proof {
+    /// The weakest that ends what a client announced.
+    pub const FOR_EXPECTATIONS: Self = Self::ValidationToken;
+
+    /// Its rank, from 1.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::OperatorsWord => 1,
+            Self::ClientState => 2,
+            Self::ValidationToken => 3,
+            Self::BearerToken => 4,
+        }
+    }
+}
+
+/// A notification whose origin was proven. Only `graph` (and the operator's explicit word, on replay)
 /// makes one; everything behind the intake takes nothing else.
 #[derive(Clone, Debug)]
 pub struct Verified {
     notification: Notification,
+    proof: Proof,
 }
 
 impl Verified {
     /// Declares `notification` proven. Call it where the proof was checked, and nowhere else: the floors test
     /// lists its callers.
-    pub fn declare(notification: Notification) -> Self {
-        Self { notification }
+    pub fn declare(notification: Notification, proof: Proof) -> Self {
+        Self { notification, proof }
+    }
+
+    /// What proved it.
+    pub fn proof(&self) -> Proof {
+        self.proof
     }
 
     /// The notification.

@@ -2,11 +2,11 @@
 //! (<https://learn.microsoft.com/graph/api/resources/changenotificationcollection>), judged item by item.
 //!
 //! **Invariants**
-//! 1. Every item proves itself by `clientState`; one with encrypted content by a validation token for its tenant as
-//!    well.
+//! 1. Every item proves itself by `clientState`; one with encrypted content, and every one of a subscription that sends
+//!    such content, by a validation token for its tenant as well.
 //! 2. Nothing is decrypted that has not proven itself, and of one POST nothing where not all can be.
 //! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing. Only where there is no
-//!    place to decrypt or to wait it is refused whole, to come again.
+//!    place to read, to decrypt or to wait it is refused whole, to come again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -18,21 +18,24 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
+use super::readers::Readers;
 use super::certificates::{CertificateError, Certificates};
-use super::content::{self, About};
+use super::collection::Room;
+use super::content::{self, About, Place};
 use super::dialects::Dialects;
 use super::encrypted::Encrypted;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
+use super::rich::{self, Rich};
 use super::token::{Demands, Tokens};
 use super::undecided;
 use super::validation::Coverage;
 use super::{Limits, Reading, Refusal, lifecycle};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Proof, Quarantined, Raw, Reason, Verified};
 
 /// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
@@ -42,22 +45,40 @@ const MAX_DECRYPTED_DEPTH: usize = payload::MAX_DEPTH - 8;
 /// Reads the subscription channel.
 pub struct Subscriptions {
     pub(super) tokens: Tokens,
-    limits: Limits,
-    client_states: Vec<[u8; 32]>,
-    tenants: Vec<String>,
-    certificates: Certificates,
+    gate: Arc<Gate>,
+    certificates: Arc<Certificates>,
     pool: Pool,
+    readers: Readers,
     waiting: undecided::Places,
 }
 
+/// What items must prove by themselves.
+struct Gate {
+    limits: Limits,
+    client_states: Vec<[u8; 32]>,
+    tenants: Vec<String>,
+    rich: Rich,
+}
+
+/// A POST whose items have proven themselves as far as they can by themselves, or not.
+struct Post {
+    items: Vec<Raw>,
+    judged: Vec<Result<Opened, Reason>>,
+    validation_tokens: Option<Raw>,
+}
+
 /// An item that has proven itself as far as it can by itself.
-pub(super) struct Opened<'a> {
-    item: Object<'a>,
+pub(super) struct Opened {
     raw: Raw,
-    encrypted: Option<&'a RawValue>,
+    encrypted: Option<Raw>,
+    needs_token: bool,
+    proof: Proof,
     tenant_id: Option<String>,
     dialects: Dialects,
 }
+
+/// What becomes of each item.
+type Read = Result<Vec<Verified>, Reason>;
 
 impl Subscriptions {
     /// Reads POSTs for the configured subscriptions, proven by `keys`.
@@ -77,15 +98,25 @@ impl Subscriptions {
             publisher: Some(config.publisher.clone()),
         };
         let digest = |state: &secrecy::SecretString| Sha256::digest(state.expose_secret()).into();
-        Ok(Self {
-            tokens: Tokens::new(keys, clock, demands),
+        let gate = Gate {
             limits,
             client_states: config.client_states.iter().map(digest).collect(),
             tenants: config.tenants.clone(),
-            certificates: Certificates::new(&config.certificates)?,
+            rich: Rich::new(&config.encrypted),
+        };
+        Ok(Self {
+            tokens: Tokens::new(keys, clock, demands),
+            gate: Arc::new(gate),
+            certificates: Arc::new(Certificates::new(&config.certificates)?),
             pool: Pool::new(config.max_pending_decryptions),
+            readers: Readers::default(),
             waiting: undecided::Places::default(),
         })
+    }
+
+    /// Remembers subscriptions that send encrypted content: their plain items need a validation token as well.
+    pub fn remember_rich(&self, subscription_ids: &[String]) {
+        self.gate.rich.remember(subscription_ids);
     }
 
     /// Reads one POST that came in on `channel`'s path.
@@ -93,27 +124,22 @@ impl Subscriptions {
     /// # Errors
     /// Why the whole POST is refused.
     pub async fn read(&self, body: Bytes, channel: Channel) -> Result<Reading, Refusal> {
-        let envelope = Envelope::read(&body, self.limits).map_err(|refusal| match refusal {
-            Refusal::Legacy => Refusal::Malformed(Reason::Shape),
-            other => other,
-        })?;
-        let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(&body, item)).collect();
-        let (tokens, now) = (envelope.validation_tokens, self.tokens.now());
-        let mut judged = self.open_all(&envelope, &items);
-        if judged.iter().flatten().any(|opened| opened.encrypted.is_some()) {
+        let (gate, now) = (Arc::clone(&self.gate), self.tokens.now());
+        let post = self.readers.read(body.len(), move || gate.open_all(&body)).await;
+        let Post { items, mut judged, validation_tokens } = post.unwrap_or(Err(Refusal::Overloaded))?;
+        let tokens = validation_tokens.as_ref().and_then(|raw| serde_json::from_slice::<&RawValue>(&raw.0).ok());
+        if judged.iter().flatten().any(|opened| opened.needs_token) {
             let coverage = Coverage::of(tokens, &self.tokens, now).await;
-            for item in &mut judged {
-                let covered = item.as_ref().map_or(Ok(()), |opened| opened.covered_by(&coverage));
-                if let Err(reason) = covered {
-                    *item = Err(reason);
-                }
-            }
+            judged = judged.into_iter().map(|opened| opened?.proven_by(&coverage)).collect();
         }
-        let read = self.decrypt_and_read(judged, channel).await.ok_or(Refusal::Overloaded)?;
+        let read = self.read_all(judged, channel).await.ok_or(Refusal::Overloaded)?;
         let (mut reading, mut undecided) = (Reading::default(), Vec::new());
         for (item, raw) in read.into_iter().zip(items) {
             match item {
-                Ok(notification) => reading.verified.push(Verified::declare(notification)),
+                Ok(verified) => {
+                    reading.learned.extend(verified.iter().filter_map(|it| self.gate.learned_from(it)));
+                    reading.verified.extend(verified);
+                }
                 Err(Reason::KeysUnavailable) => undecided.push(raw),
                 Err(reason) => reading.quarantined.push(Quarantined { channel, reason, tenant_id: None, raw }),
             }
@@ -124,34 +150,102 @@ impl Subscriptions {
     }
 
     /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one,
-    /// the operator must vouch for its origin. `clientState` must fit all the same.
+    /// the operator must vouch for its origin. `clientState` must fit all the same. Where an operator vouches, what
+    /// cannot be read as an item is told as it is.
     ///
     /// # Errors
     /// Why it stays refused.
-    pub async fn judge_again(&self, raw: Raw, channel: Channel, vouched: bool) -> Result<Verified, Reason> {
-        let raw = envelope::sole_item(raw, self.limits)?;
-        let opened = self.open(payload::text_of(&raw.0, payload::MAX_DEPTH)?, &raw)?;
-        if opened.encrypted.is_some() && !vouched {
+    pub async fn judge_again(&self, raw: Raw, channel: Channel, vouched: bool) -> Result<Vec<Verified>, Reason> {
+        let raw = envelope::sole_item(raw, self.gate.limits)?;
+        let opened = self.open(payload::document(&raw.0, payload::MAX_DEPTH)?, &raw)?;
+        if opened.needs_token && !vouched {
             return Err(Reason::JwtMissing);
         }
-        self.read_one(opened, channel).await
+        let tenant_id = opened.tenant_id.clone();
+        match self.read_one(opened, channel).await {
+            Err(reason @ (Reason::Shape | Reason::JsonInvalid)) if vouched => {
+                let about =
+                    content::untyped(payload::document(&raw.0, payload::MAX_DEPTH)?).map_err(|_no_json| reason)?;
+                let (item, mut dialects) = (content::bare(channel, raw.clone(), tenant_id), Dialects::default());
+                dialects.note(Dialect::UnreadableMember);
+                let told = content::each(item, dialects, vec![about]);
+                Ok(told.into_iter().map(|it| Verified::declare(it, Proof::ClientState)).collect())
+            }
+            judged => judged,
+        }
     }
 
     /// Reads an item that is proven.
-    pub(super) async fn read_one(&self, opened: Opened<'_>, channel: Channel) -> Result<Verified, Reason> {
-        let mut read = self.decrypt_and_read(vec![Ok(opened)], channel).await.ok_or(Reason::Shed)?;
-        read.pop().unwrap_or(Err(Reason::Shape)).map(Verified::declare)
-    }
-
-    fn open_all<'a>(&self, envelope: &Envelope<'a>, items: &[Raw]) -> Vec<Result<Opened<'a>, Reason>> {
-        if envelope.is_ambiguous {
-            return items.iter().map(|_| Err(Reason::JsonDuplicate)).collect();
-        }
-        envelope.items.iter().zip(items).map(|(item, raw)| self.open(item.get(), raw)).collect()
+    pub(super) async fn read_one(&self, opened: Opened, channel: Channel) -> Read {
+        let mut read = self.read_all(vec![Ok(opened)], channel).await.ok_or(Reason::Shed)?;
+        read.pop().unwrap_or(Err(Reason::Shape))
     }
 
     /// Checks what an item proves by itself.
-    pub(super) fn open<'a>(&self, text: &'a str, raw: &Raw) -> Result<Opened<'a>, Reason> {
+    pub(super) fn open(&self, text: &str, raw: &Raw) -> Result<Opened, Reason> {
+        self.gate.open(text, raw)
+    }
+
+    /// Decrypts what is encrypted and reads everything. `None`: too much waits already, and nothing was begun.
+    async fn read_all(&self, judged: Vec<Result<Opened, Reason>>, channel: Channel) -> Option<Vec<Read>> {
+        let room = Room::for_operations(self.gate.limits.max_items);
+        let mut read: Vec<Read> = Vec::with_capacity(judged.len());
+        let (mut plain, mut encrypted) = (Vec::new(), Vec::new());
+        for (n, item) in judged.into_iter().enumerate() {
+            // What is read below takes the place of this.
+            read.push(Err(item.as_ref().err().copied().unwrap_or(Reason::Shape)));
+            match item {
+                Ok(opened) if opened.encrypted.is_some() => encrypted.push((n, opened)),
+                Ok(opened) => plain.push((n, opened)),
+                Err(_reason) => {}
+            }
+        }
+        let places = if encrypted.is_empty() { None } else { Some(self.pool.reserve(encrypted.len())?) };
+        let n_bytes = plain.iter().map(|(_, opened)| opened.raw.0.len()).sum();
+        let in_plain = room.clone();
+        let each = move |(n, opened): (usize, Opened)| (n, opened.read(None, (channel, &in_plain)));
+        let of_plain = self.readers.read(n_bytes, move || plain.into_iter().map(each).collect::<Vec<_>>()).await?;
+        if let Some(places) = places {
+            let decrypted = encrypted.into_iter().map(|(n, opened)| {
+                let job = self.decrypt_and_read(opened, places.clone(), (channel, room.clone()));
+                async move { (n, job.await) }
+            });
+            let decrypted: Vec<_> = decrypted.collect();
+            drop(places);
+            join_all(decrypted).await.into_iter().for_each(|(n, it)| read[n] = it);
+        }
+        of_plain.into_iter().for_each(|(n, it)| read[n] = it);
+        Some(read)
+    }
+
+    async fn decrypt_and_read(&self, opened: Opened, places: Places, (channel, room): (Channel, Room)) -> Read {
+        let certificates = Arc::clone(&self.certificates);
+        let job = move || {
+            let content = opened.encrypted.as_ref().and_then(|raw| str::from_utf8(&raw.0).ok()).unwrap_or_default();
+            let decrypted = Encrypted::read(content, &certificates)?.open()?;
+            opened.read(Some(&decrypted), (channel, &room))
+        };
+        // The job is lost only with the runtime, and then so is the answer.
+        self.pool.run(places, job).await.unwrap_or(Err(Reason::EncInvalid))
+    }
+}
+
+impl Gate {
+    fn open_all(&self, body: &Bytes) -> Result<Post, Refusal> {
+        let envelope = Envelope::read(body, self.limits).map_err(|refusal| match refusal {
+            Refusal::Legacy => Refusal::Malformed(Reason::Shape),
+            other => other,
+        })?;
+        let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(body, item)).collect();
+        let judged = match envelope.is_ambiguous {
+            true => items.iter().map(|_| Err(Reason::JsonDuplicate)).collect(),
+            false => envelope.items.iter().zip(&items).map(|(item, raw)| self.open(item.get(), raw)).collect(),
+        };
+        let validation_tokens = envelope.validation_tokens.map(|tokens| envelope::raw(body, tokens));
+        Ok(Post { items, judged, validation_tokens })
+    }
+
+    fn open(&self, text: &str, raw: &Raw) -> Result<Opened, Reason> {
         let item = Object::read(text)?;
         let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
             || item.repeats(&ENCRYPTED_KEYS)
@@ -167,12 +261,27 @@ impl Subscriptions {
         }
         dialects.note_if(item.repeats_any(), Dialect::RepeatedKey);
         dialects.note_if(item.has(ENCRYPTED_KEYS[1]), Dialect::EncryptedContentCase);
-        let tenant_id = tenant(&item, &mut dialects)?;
+        let tenant_id = tenant(&item, &mut dialects);
         if !self.tenants.is_empty() && !tenant_id.as_ref().is_some_and(|tenant| self.tenants.contains(tenant)) {
             return Err(Reason::JwtTenant);
         }
         let encrypted = ENCRYPTED_KEYS.iter().find_map(|key| item.present(key));
-        Ok(Opened { item, raw: raw.clone(), encrypted, tenant_id, dialects })
+        let needs_token = encrypted.is_some() || self.is_of_rich_subscription(&item);
+        let encrypted = encrypted.map(|content| envelope::raw(&raw.0, content));
+        Ok(Opened { raw: raw.clone(), encrypted, needs_token, proof: Proof::ClientState, tenant_id, dialects })
+    }
+
+    /// Whether a subscription that sends encrypted content sent a plain item. Graph sends no tokens with lifecycle events.
+    fn is_of_rich_subscription(&self, item: &Object<'_>) -> bool {
+        let id = item.present("subscriptionId").and_then(|id| payload::text(id).ok());
+        id.is_some_and(|id| self.rich.holds(&id)) && item.present("lifecycleEvent").is_none()
+    }
+
+    /// The subscription of a proven item, where it is new that it sends encrypted content.
+    fn learned_from(&self, verified: &Verified) -> Option<String> {
+        let id = verified.notification().subscription_id.as_deref()?;
+        let is_new = verified.proof() == Proof::ValidationToken && !self.rich.holds(id);
+        is_new.then(|| rich::key(id))
     }
 
     /// Whether a `clientState` is one of ours. Takes the same time whichever it is, and for none at all.
@@ -181,91 +290,57 @@ impl Subscriptions {
         let is_known = self.client_states.iter().fold(Choice::from(0), |known, ours| known | ours.ct_eq(&digest));
         state.is_some() & bool::from(is_known)
     }
-
-    /// Decrypts what is encrypted and reads everything. `None`: too much waits already, and nothing was begun.
-    async fn decrypt_and_read(
-        &self,
-        judged: Vec<Result<Opened<'_>, Reason>>,
-        channel: Channel,
-    ) -> Option<Vec<Result<Notification, Reason>>> {
-        let n_encrypted = judged.iter().flatten().filter(|opened| opened.encrypted.is_some()).count();
-        if n_encrypted == 0 {
-            return Some(judged.into_iter().map(|item| item?.read(None, channel)).collect());
-        }
-        let places = self.pool.reserve(n_encrypted)?;
-        let reads = judged.into_iter().map(|item| {
-            let places = places.clone();
-            async move {
-                let opened = item?;
-                let Some(content) = opened.encrypted else { return opened.read(None, channel) };
-                let decrypted = self.decrypt(content, places).await?;
-                opened.read(Some(&decrypted), channel)
-            }
-        });
-        let reads: Vec<_> = reads.collect();
-        drop(places);
-        Some(join_all(reads).await)
-    }
-
-    async fn decrypt(&self, content: &RawValue, places: Places) -> Result<Vec<u8>, Reason> {
-        let encrypted = Encrypted::read(content, &self.certificates)?;
-        // The job is lost only with the runtime, and then so is the answer.
-        self.pool.run(places, || encrypted.open()).await.unwrap_or(Err(Reason::EncInvalid))
-    }
 }
 
-impl Opened<'_> {
-    pub(super) fn covered_by(&self, coverage: &Coverage) -> Result<(), Reason> {
-        if self.encrypted.is_some() { coverage.covers(self.tenant_id.as_deref()) } else { Ok(()) }
+impl Opened {
+    /// Where it needs a validation token, it must be covered by one.
+    pub(super) fn proven_by(mut self, coverage: &Coverage) -> Result<Self, Reason> {
+        if self.needs_token {
+            coverage.covers(self.tenant_id.as_deref())?;
+            self.proof = Proof::ValidationToken;
+        }
+        Ok(self)
     }
 
     /// Reads the item, with its content where that came encrypted.
-    fn read(mut self, decrypted: Option<&[u8]>, channel: Channel) -> Result<Notification, Reason> {
-        let dialects = &mut self.dialects;
-        let subscription_id = self.item.text("subscriptionId", dialects)?.ok_or(Reason::Shape)?.into_owned();
-        let resource = self.item.text("resource", dialects)?.unwrap_or_default().into_owned();
-        let graph_id = self.item.text("id", dialects)?.map(Cow::into_owned);
-        let ciphertext = |content: &RawValue| Mark::Ciphertext(Raw(Bytes::copy_from_slice(content.get().as_bytes())));
-        let (change_type, about) = match lifecycle::event(&self.item, dialects)? {
-            Some(event) => {
-                let content = lifecycle::content(&self.item)?;
-                (event, About { resource_type: lifecycle::TYPE.to_owned(), client_context: None, mark: None, content })
-            }
+    fn read(self, decrypted: Option<&[u8]>, (channel, room): (Channel, &Room)) -> Read {
+        let Self { raw, encrypted, tenant_id, proof, mut dialects, .. } = self;
+        let item = Object::read(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
+        let subscription_id = item.text("subscriptionId", &mut dialects)?.ok_or(Reason::Shape)?.into_owned();
+        let resource = item.text("resource", &mut dialects)?.unwrap_or_default().into_owned();
+        let graph_id = item.text("id", &mut dialects)?.map(Cow::into_owned);
+        let (change_type, parts) = match lifecycle::event(&item, &mut dialects)? {
+            Some(event) => (event, vec![About::of_lifecycle(lifecycle::content(&item))]),
             None => {
-                let change_type = envelope::change_type(&self.item, dialects)?;
-                (change_type, about(&self.item, decrypted, &resource, dialects)?)
+                let change_type = envelope::change_type(&item, &mut dialects)?;
+                let place = Place { resource: &resource, outer_type: None, within: &raw, room };
+                (change_type, about(&item, decrypted, place, &mut dialects)?)
             }
         };
-        Ok(Notification {
-            channel,
-            resource_type: about.resource_type,
-            change_type,
-            resource,
-            tenant_id: self.tenant_id,
-            subscription_id: Some(subscription_id),
-            graph_id,
-            mark: self.encrypted.map(ciphertext).or(about.mark),
-            client_context: about.client_context,
-            content: about.content,
-            ended_call: None,
-            dialects: self.dialects.into_vec(),
-            request: Arc::default(),
-            raw: self.raw,
-        })
+        let bare = content::bare(channel, raw.clone(), tenant_id);
+        let mark = encrypted.map(Mark::Ciphertext);
+        let item = Notification { change_type, resource, subscription_id: Some(subscription_id), graph_id, mark, ..bare };
+        let told = content::each(item, dialects, parts);
+        Ok(told.into_iter().map(|it| Verified::declare(it, proof)).collect())
     }
 }
 
-/// `tenantId`, or `organizationId`, in lower case.
-fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, Reason> {
-    let tenant = match item.text("tenantId", dialects)? {
-        Some(tenant) => Some(tenant),
-        None => {
-            let organization = item.text("organizationId", dialects)?;
-            dialects.note_if(organization.is_some(), Dialect::OrganizationId);
-            organization
+/// `tenantId`, or `organizationId`, in lower case; one that is no text names no tenant.
+fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Option<String> {
+    for (key, is_old) in [("tenantId", false), ("organizationId", true)] {
+        match item.text(key, dialects) {
+            Ok(Some(tenant)) => {
+                dialects.note_if(is_old, Dialect::OrganizationId);
+                return Some(tenant.to_ascii_lowercase());
+            }
+            Ok(None) => {}
+            Err(_unreadable) => {
+                dialects.note(Dialect::UnreadableMember);
+                return None;
+            }
         }
-    };
-    Ok(tenant.map(|tenant| tenant.to_ascii_lowercase()))
+    }
+    None
 }
 
 /// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands
@@ -273,12 +348,12 @@ fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, 
 fn about(
     item: &Object<'_>,
     decrypted: Option<&[u8]>,
-    resource: &str,
+    place: Place<'_>,
     dialects: &mut Dialects,
-) -> Result<About, Reason> {
+) -> Result<Vec<About>, Reason> {
     let data = item.present("resourceData");
-    let Some(decrypted) = decrypted else { return content::read(data, (resource, None), dialects) };
-    let text = payload::text_of(decrypted, MAX_DECRYPTED_DEPTH).map_err(|_no_json| Reason::EncInvalid)?;
+    let Some(decrypted) = decrypted else { return content::read(data, place, dialects) };
+    let text = payload::document(decrypted, MAX_DECRYPTED_DEPTH).map_err(|_no_json| Reason::EncInvalid)?;
     let inside: &RawValue = serde_json::from_str(text).map_err(|_no_json| Reason::EncInvalid)?;
     let outside = data.and_then(|data| Object::read(data.get()).ok());
     if let (Some(outer), Ok(inner)) = (&outside, Object::read(inside.get()))
@@ -289,7 +364,7 @@ fn about(
     }
     let outer_type = outside.as_ref().and_then(|outer| payload::text(outer.present("@odata.type")?).ok());
     let outer_type = outer_type.filter(|name| !name.is_empty());
-    content::read(Some(inside), (resource, outer_type), dialects)
+    content::read(Some(inside), Place { outer_type, ..place }, dialects)
 }
 
 fn id(object: &Object<'_>) -> Option<GraphId> {

@@ -7,19 +7,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::readers::Readers;
+use super::collection::Room;
+use super::content::{self, Place};
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::payload::{self, Object};
 use super::token::{Demands, Tokens};
-use super::{Limits, Reading, Refusal};
-use super::{content, ended_call};
+use super::{Limits, Reading, Refusal, ended_call};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Channel, Dialect, Notification, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, Dialect, Notification, Proof, Quarantined, Raw, Reason, Verified};
 
 /// Who proved to be the calling platform, and for which tenant it calls.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sender {
     tenant: Arc<str>,
 }
@@ -39,6 +41,7 @@ impl Sender {
 pub struct Calls {
     tokens: Tokens,
     limits: Limits,
+    readers: Readers,
 }
 
 impl Calls {
@@ -50,7 +53,7 @@ impl Calls {
             tenants: config.tenants.clone(),
             publisher: None,
         };
-        Self { tokens: Tokens::new(keys, clock, demands), limits }
+        Self { tokens: Tokens::new(keys, clock, demands), limits, readers: Readers::default() }
     }
 
     /// Proves who sends; `authorization` is every value of that header.
@@ -70,36 +73,62 @@ impl Calls {
     ///
     /// # Errors
     /// Why the whole POST is refused.
-    pub fn read(&self, sender: &Sender, body: &Bytes) -> Result<Reading, Refusal> {
-        let envelope = Envelope::read(body, self.limits)?;
-        let mut reading = Reading::default();
-        reading.verified.reserve_exact(envelope.items.len());
-        for item in &envelope.items {
-            let raw = envelope::raw(body, item);
-            let judged = if envelope.is_ambiguous {
-                Err(Reason::JsonDuplicate)
-            } else {
-                notification(item.get(), &raw, Some(sender.tenant_id()))
-            };
-            match judged {
-                Ok(notification) => reading.verified.push(Verified::declare(notification)),
-                Err(reason) => reading.quarantined.push(sender.quarantined(reason, raw)),
-            }
-        }
-        Ok(reading)
+    pub async fn read(&self, sender: &Sender, body: Bytes) -> Result<Reading, Refusal> {
+        let (sender, limits) = (sender.clone(), self.limits);
+        let read = self.readers.read(body.len(), move || read(&sender, &body, limits)).await;
+        read.unwrap_or(Err(Refusal::Overloaded))
     }
 
     /// Judges a quarantined item again, of the tenant that its sender proved. Its token is gone, so the operator must
-    /// vouch for its origin.
+    /// vouch for its origin; where one does, what cannot be read as an item is told as it is. It counts as proven by a
+    /// token where it is known that there was one.
     ///
     /// # Errors
     /// Why it stays refused: what is wrong with it, or [`Reason::AuthHeader`] where nobody vouches.
-    pub fn judge_again(&self, raw: Raw, tenant_id: Option<String>, vouched: bool) -> Result<Verified, Reason> {
-        let raw = envelope::sole_item(raw, self.limits)?;
-        let text = payload::text_of(&raw.0, payload::MAX_DEPTH)?;
-        let notification = notification(text, &raw, tenant_id)?;
-        if vouched { Ok(Verified::declare(notification)) } else { Err(Reason::AuthHeader) }
+    pub fn judge_again(&self, raw: Raw, tenant_id: Option<String>, vouched: bool) -> Result<Vec<Verified>, Reason> {
+        let proof = if tenant_id.is_some() { Proof::BearerToken } else { Proof::OperatorsWord };
+        let room = Room::for_operations(self.limits.max_items);
+        let read = envelope::sole_item(raw.clone(), self.limits).and_then(|raw| {
+            let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
+            let item = Object::read(text)?;
+            // Those keys decide nothing here that the operator does not.
+            let is_ambiguous = !vouched && item.repeats(envelope::AUTHORITY_KEYS);
+            if is_ambiguous {
+                Err(Reason::JsonDuplicate)
+            } else {
+                notifications(&item, &raw, (tenant_id.clone(), &room))
+            }
+        });
+        let notifications = match read {
+            Err(reason) if vouched => vec![untyped(raw, tenant_id).map_err(|_no_json| reason)?],
+            read => read?,
+        };
+        if !vouched {
+            return Err(Reason::AuthHeader);
+        }
+        Ok(notifications.into_iter().map(|it| Verified::declare(it, proof)).collect())
     }
+}
+
+fn read(sender: &Sender, body: &Bytes, limits: Limits) -> Result<Reading, Refusal> {
+    let envelope = Envelope::read(body, limits)?;
+    let mut reading = Reading::default();
+    reading.verified.reserve_exact(envelope.items.len());
+    let room = Room::for_operations(limits.max_items);
+    for item in &envelope.items {
+        let raw = envelope::raw(body, item);
+        let judged = match Object::read(item.get()) {
+            _ if envelope.is_ambiguous => Err(Reason::JsonDuplicate),
+            Ok(item) if item.repeats(envelope::AUTHORITY_KEYS) => Err(Reason::JsonDuplicate),
+            Ok(item) => notifications(&item, &raw, (Some(sender.tenant_id()), &room)),
+            Err(reason) => Err(reason),
+        };
+        match judged {
+            Ok(told) => reading.verified.extend(told.into_iter().map(|it| Verified::declare(it, Proof::BearerToken))),
+            Err(reason) => reading.quarantined.push(sender.quarantined(reason, raw)),
+        }
+    }
+    Ok(reading)
 }
 
 /// The token of the one `Authorization` header (RFC 6750).
@@ -111,37 +140,35 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a [u8], Reason> {
     if scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty() { Ok(token) } else { Err(Reason::AuthHeader) }
 }
 
-fn notification(item: &str, raw: &Raw, tenant_id: Option<String>) -> Result<Notification, Reason> {
-    let item = Object::read(item)?;
-    if item.repeats(envelope::AUTHORITY_KEYS) {
-        return Err(Reason::JsonDuplicate);
-    }
+/// What an item tells: of one resource, or of each record operation in a collection.
+fn notifications(
+    item: &Object<'_>,
+    raw: &Raw,
+    (tenant_id, room): (Option<String>, &Room),
+) -> Result<Vec<Notification>, Reason> {
     let mut dialects = Dialects::default();
     dialects.note_if(item.repeats_any(), Dialect::RepeatedKey);
-    let resource = resource(&item, &mut dialects)?;
+    let resource = resource(item, &mut dialects)?;
     let data = item.present("resourceData");
     if resource.is_empty() && data.is_none() {
         return Err(Reason::Shape);
     }
-    let change_type = envelope::change_type(&item, &mut dialects)?;
-    let about = content::read(data, (&resource, None), &mut dialects)?;
-    let ended_call = ended_call::of(&change_type, (&about.resource_type, &resource), &about.content);
-    Ok(Notification {
-        channel: Channel::Calls,
-        resource_type: about.resource_type,
-        change_type,
-        resource,
-        tenant_id,
-        subscription_id: None,
-        graph_id: None,
-        mark: about.mark,
-        client_context: about.client_context,
-        content: about.content,
-        ended_call,
-        dialects: dialects.into_vec(),
-        request: Arc::default(),
-        raw: raw.clone(),
-    })
+    let change_type = envelope::change_type(item, &mut dialects)?;
+    let place = Place { resource: &resource, outer_type: None, within: raw, room };
+    let parts = content::read(data, place, &mut dialects)?;
+    let ended_call = parts.first().and_then(|about| ended_call::of(&about.resource_type, &resource, &about.content));
+    let item =
+        Notification { change_type, resource, ended_call, ..content::bare(Channel::Calls, raw.clone(), tenant_id) };
+    Ok(content::each(item, dialects, parts))
+}
+
+/// What an operator vouched for and nobody can read as an item.
+fn untyped(raw: Raw, tenant_id: Option<String>) -> Result<Notification, Reason> {
+    let about = content::untyped(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
+    let mut dialects = Dialects::default();
+    dialects.note(Dialect::UnreadableMember);
+    let told = content::each(content::bare(Channel::Calls, raw.clone(), tenant_id), dialects, vec![about]);
+    told.into_iter().next().ok_or(Reason::Shape)
 }
 
 /// The resource's path: `resourceUrl`, or before 2019 `resource`.

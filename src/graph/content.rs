@@ -1,23 +1,23 @@
-//! What an item is about: a record operation, or any other resource as Graph sent it.
+//! What an item is about: a record operation, or any other resource as Graph sent it; a collection of record operations
+//! is that many.
 //!
 //! **Invariants**
-//! 1. Text that leaves here is JSON on one line that every reader takes: no lone surrogates, no numbers out of range.
-//! 2. What was read is what leaves: of a repeated key the last one, which decided, and no other.
-//! 3. No recording's token leaves here but in a record operation's own field, at whatever depth it was nested.
+//! 1. What was read is what leaves: of a repeated key the last one, which decided, and no other.
+//! 2. No secret leaves here but in a field for it, at whatever depth it was nested.
 
 use std::borrow::Cow;
-use std::cell::Cell;
-use std::fmt;
+use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use bytes::Bytes;
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 
+use super::collection::{Collection, Room};
 use super::dialects::{Dialects, UNKNOWN_TYPE};
-use super::payload::{self, Key, Object};
-use super::record;
-use super::version;
-use crate::domain::{ClientContext, Content, Dialect, Mark, Reason, RecordOperation};
+use super::payload::{self, Object};
+use super::secrets::{self, Clean};
+use super::{envelope, lifecycle, record, version};
+use crate::domain::{Channel, ClientContext, Content, Dialect, Mark, Notification, Raw, Reason, RecordOperation};
 
 /// What an item is about, as far as the resource itself tells.
 #[derive(Debug)]
@@ -30,182 +30,211 @@ pub(super) struct About {
     pub(super) mark: Option<Mark>,
     /// The resource.
     pub(super) content: Content,
+    /// As [`crate::domain::Notification::secrets`].
+    pub(super) secrets: Option<SecretString>,
+    /// The element of a collection that this is; `None` where it is the whole item.
+    element: Option<Element>,
 }
 
-/// Reads a resource: `resourceData`, or what was decrypted. `resource` is the notification's path; `outer_type` is the
-/// type that stands outside of what was decrypted, which mostly names none.
+impl About {
+    /// A lifecycle event.
+    pub(super) fn of_lifecycle(content: Content) -> Self {
+        let resource_type = lifecycle::TYPE.to_owned();
+        Self { resource_type, client_context: None, mark: None, content, secrets: None, element: None }
+    }
+}
+
+/// An element of a collection.
+#[derive(Debug)]
+struct Element {
+    /// Its bytes.
+    raw: Raw,
+    /// The spellings met in it.
+    dialects: Dialects,
+}
+
+/// Where a resource stands.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    /// The notification's path.
+    pub(super) resource: &'a str,
+    /// The type that stands outside of what was decrypted, which mostly names none.
+    pub(super) outer_type: Option<Cow<'a, str>>,
+    /// What the resource is a slice of.
+    pub(super) within: &'a Raw,
+    /// For the operations of collections.
+    pub(super) room: &'a Room,
+}
+
+/// Reads a resource: `resourceData`, or what was decrypted. There is at least one in it; a collection of record
+/// operations has several.
 ///
 /// # Errors
 /// Why the item is to be quarantined.
-pub(super) fn read(
-    data: Option<&RawValue>,
-    (resource, outer_type): (&str, Option<Cow<'_, str>>),
-    dialects: &mut Dialects,
-) -> Result<About, Reason> {
+pub(super) fn read(data: Option<&RawValue>, place: Place<'_>, dialects: &mut Dialects) -> Result<Vec<About>, Reason> {
     let text = data.map_or("null", RawValue::get);
-    if !text.starts_with('{') {
-        let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
-        let resource_type = dialects.type_name(odata_type.as_deref());
-        let mark = version::of_all(text, &resource_type);
-        return Ok(About { resource_type, client_context: None, mark, content: Content::Resource(clean(text)?) });
+    if text.starts_with('{') {
+        return one(text, place, dialects).map(|about| vec![about]);
     }
+    match Collection::split(text, place.resource, place.room) {
+        Some(collection) => Ok(elements(collection, &place)),
+        None => Ok(vec![other(text, place.outer_type, dialects)]),
+    }
+}
+
+fn one(text: &str, place: Place<'_>, dialects: &mut Dialects) -> Result<About, Reason> {
     let object = Object::read(text)?;
     let is_repeating = object.repeats_any();
     dialects.note_if(is_repeating, Dialect::RepeatedKey);
-    let odata_type = object.text("@odata.type", dialects)?.or(outer_type);
-    let client_context = client_context(&object, dialects)?;
+    let odata_type = object.text("@odata.type", dialects)?.or(place.outer_type);
+    let client_context = client_context(&object, dialects);
     let mut resource_type = dialects.type_name(odata_type.as_deref());
-    if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, resource) {
+    if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, place.resource) {
         RecordOperation::TYPE.clone_into(&mut resource_type);
     }
-    let content = if resource_type == RecordOperation::TYPE {
-        let operation = record::read(&object, resource, client_context.clone(), dialects)?;
-        Content::Operation(Box::new(operation))
-    } else if is_repeating {
-        Content::Resource(clean(&object.written(|_| true))?)
-    } else {
-        Content::Resource(clean(text)?)
-    };
     let mark = version::of_one(&object, &resource_type);
-    Ok(About { resource_type, client_context, mark, content })
+    if resource_type == RecordOperation::TYPE {
+        let operation = record::read(&object, place.resource, client_context.clone(), dialects)?;
+        let content = Content::Operation(Box::new(operation));
+        return Ok(About { resource_type, client_context, mark, content, secrets: None, element: None });
+    }
+    let Clean { text, secrets } =
+        if is_repeating { secrets::clean("", &object.written(|_| true)) } else { secrets::clean("", text) };
+    Ok(About { resource_type, client_context, mark, content: Content::Resource(text), secrets, element: None })
+}
+
+/// What is no object: nothing at all, mostly, or a collection, which has its type in its elements.
+fn other(text: &str, outer_type: Option<Cow<'_, str>>, dialects: &mut Dialects) -> About {
+    let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
+    let resource_type = dialects.type_name(odata_type.as_deref());
+    let mark = version::of_all(text, &resource_type);
+    let Clean { text, secrets } = secrets::clean("", text);
+    About { resource_type, client_context: None, mark, content: Content::Resource(text), secrets, element: None }
+}
+
+fn elements(collection: Collection<'_>, place: &Place<'_>) -> Vec<About> {
+    let operations = collection.operations.into_iter().map(|element| About {
+        resource_type: RecordOperation::TYPE.to_owned(),
+        client_context: element.operation.client_context.clone(),
+        mark: element.mark,
+        content: Content::Operation(Box::new(element.operation)),
+        secrets: None,
+        element: Some(Element { raw: part_of(place.within, element.json.get()), dialects: element.dialects }),
+    });
+    let mut parts: Vec<About> = operations.collect();
+    if let Some(rest) = collection.rest {
+        let mut dialects = Dialects::default();
+        let about = other(&rest, None, &mut dialects);
+        parts.push(About { element: Some(Element { raw: Raw(Bytes::from(rest)), dialects }), ..about });
+    }
+    parts
+}
+
+/// A slice of the item, where it is one; of what was decrypted, a copy.
+fn part_of(within: &Raw, text: &str) -> Raw {
+    let (whole, part) = (within.0.as_ptr_range(), text.as_bytes().as_ptr_range());
+    let is_slice = whole.start <= part.start && part.end <= whole.end;
+    Raw(if is_slice { within.0.slice_ref(text.as_bytes()) } else { Bytes::copy_from_slice(text.as_bytes()) })
+}
+
+/// A notification that nothing was read of yet.
+pub(super) fn bare(channel: Channel, raw: Raw, tenant_id: Option<String>) -> Notification {
+    Notification {
+        channel,
+        resource_type: String::new(),
+        change_type: envelope::UNKNOWN_CHANGE.to_owned(),
+        resource: String::new(),
+        tenant_id,
+        subscription_id: None,
+        graph_id: None,
+        mark: None,
+        client_context: None,
+        content: Content::Resource(String::new()),
+        secrets: None,
+        ended_call: None,
+        dialects: Vec::new(),
+        request: Arc::default(),
+        raw,
+    }
+}
+
+/// The notifications of one item: `item` with each thing that it is about.
+pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) -> Vec<Notification> {
+    let mut dialects = Some(dialects);
+    let n_parts = parts.len();
+    let mut item = Some(item);
+    let notification = |(n, about): (usize, About)| {
+        // The last one takes the item, so that the usual one is not copied.
+        let mut it = if n + 1 == n_parts { item.take()? } else { item.clone()? };
+        let mut met = dialects.take().unwrap_or_default();
+        if let Some(element) = about.element {
+            met.add(element.dialects);
+            // The item's id is not the element's: it would make the elements repeats of each other.
+            (it.raw, it.graph_id, it.mark) = (element.raw, None, None);
+        }
+        it.dialects = met.into_vec();
+        (it.resource_type, it.client_context) = (about.resource_type, about.client_context);
+        (it.content, it.secrets) = (about.content, about.secrets);
+        it.mark = it.mark.or(about.mark);
+        Some(it)
+    };
+    parts.into_iter().enumerate().filter_map(notification).collect()
+}
+
+/// An item that cannot be read as what it should be, for whose origin an operator vouched: its JSON without secrets.
+///
+/// # Errors
+/// [`Reason::JsonInvalid`] where it is no JSON either.
+pub(super) fn untyped(json: &str) -> Result<About, Reason> {
+    let value: &RawValue = serde_json::from_str(json).map_err(|_no_json| Reason::JsonInvalid)?;
+    let text = match Object::read(value.get()) {
+        Ok(object) => Cow::Owned(object.written(|key| !is_of_proof(key))),
+        Err(_no_object) => Cow::Borrowed(value.get()),
+    };
+    let Clean { text, secrets } = secrets::clean("", &text);
+    let (resource_type, content) = (UNKNOWN_TYPE.to_owned(), Content::Resource(text));
+    Ok(About { resource_type, client_context: None, mark: None, content, secrets, element: None })
+}
+
+fn is_of_proof(key: &str) -> bool {
+    key.eq_ignore_ascii_case("clientState") || key.eq_ignore_ascii_case("validationTokens")
 }
 
 /// Collections (of participants) have their type in their elements.
 fn type_of_first(text: &str) -> Option<String> {
-    let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-    let first = Object::read(elements.first()?.get()).ok()?;
-    payload::text(first.present("@odata.type")?).ok().map(Into::into)
-}
-
-fn client_context(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ClientContext>, Reason> {
-    let Some(text) = object.text("clientContext", dialects)? else { return Ok(None) };
-    ClientContext::new(text).map(Some).ok_or(Reason::ClientContext)
-}
-
-/// Whether a key names a recording's token.
-pub(super) fn is_token(key: &str) -> bool {
-    key.eq_ignore_ascii_case("recordingAccessToken") || key.eq_ignore_ascii_case("recordResourceAccessToken")
-}
-
-/// JSON text that every reader takes, on one line, without tokens; as Graph sent it where nothing had to change.
-///
-/// # Errors
-/// [`Reason::JsonInvalid`] where a number is out of range.
-pub(super) fn clean(text: &str) -> Result<String, Reason> {
-    let text = payload::mend_surrogates(text);
-    let holds_token = Cell::new(false);
-    let mut json = serde_json::Deserializer::from_str(&text);
-    Inspect(&holds_token).deserialize(&mut json).map_err(|_unreadable| Reason::JsonInvalid)?;
-    if !holds_token.get() {
-        return Ok(on_one_line(text.into_owned()));
-    }
-    let mut value = serde_json::from_str(&text).map_err(|_unreadable| Reason::JsonInvalid)?;
-    remove_tokens(&mut value);
-    Ok(value.to_string())
-}
-
-/// JSON without the white space between its parts, where that holds line breaks: sinks write one event a line.
-fn on_one_line(json: String) -> String {
-    if !json.contains(['\n', '\r']) {
-        return json;
-    }
-    let (mut in_text, mut escaped) = (false, false);
-    let keep = |c: &char| {
-        let is_space = !in_text && matches!(c, ' ' | '\t' | '\n' | '\r');
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if in_text => escaped = true,
-            '"' => in_text = !in_text,
-            _ => {}
-        }
-        !is_space
+    let mut name = None;
+    let first = |element: &RawValue| {
+        let first = Object::read(element.get()).ok();
+        let first = first.and_then(|first| payload::text(first.present("@odata.type")?).ok().map(Into::into));
+        name = first;
+        false
     };
-    json.chars().filter(keep).collect()
+    payload::each_element(text, first).ok()?;
+    name
 }
 
-/// A value without tokens; one that cannot be read as a value is kept as text.
-pub(super) fn value_without_tokens(raw: &RawValue) -> Value {
-    match serde_json::from_str(&payload::mend_surrogates(raw.get())) {
-        Ok(mut value) => {
-            remove_tokens(&mut value);
-            value
-        }
-        // A number out of range; within an array or object, it and its neighbours might hold a token.
-        Err(_) if raw.get().starts_with(['{', '[']) => Value::Null,
-        Err(_) => Value::String(raw.get().to_owned()),
-    }
-}
-
-/// Recursion is bounded by the depth that was read.
-fn remove_tokens(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|key, _| !is_token(key));
-            map.values_mut().for_each(remove_tokens);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(remove_tokens),
-        _ => {}
-    }
-}
-
-/// Walks through a value without keeping any of it: whether it can be read, and whether it holds a token.
-struct Inspect<'c>(&'c Cell<bool>);
-
-impl<'de> DeserializeSeed<'de> for Inspect<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Inspect<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<(), E> {
-        if number.is_finite() { Ok(()) } else { Err(E::custom("a number out of range")) }
-    }
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Inspect(self.0))?.is_some() {}
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Key(key)) = map.next_key()? {
-            if is_token(&key) {
-                self.0.set(true);
-            }
-            map.next_value_seed(Inspect(self.0))?;
-        }
-        Ok(())
-    }
+/// The client context; one that is no text, or longer than Graph's limit, matches nothing.
+pub(super) fn client_context(object: &Object<'_>, dialects: &mut Dialects) -> Option<ClientContext> {
+    let Ok(text) = object.text("clientContext", dialects) else {
+        dialects.note(Dialect::UnreadableMember);
+        return None;
+    };
+    let context = ClientContext::new(text?);
+    dialects.note_if(context.is_none(), Dialect::ClientContextTooLong);
+    context
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn about(json: &str, resource: &str) -> Result<(About, Vec<Dialect>), Reason> {
-        let mut dialects = Dialects::default();
+        let (mut dialects, within) = (Dialects::default(), Raw(Bytes::new()));
         let raw: &RawValue = serde_json::from_str(json).unwrap();
-        read(Some(raw), (resource, None), &mut dialects).map(|about| (about, dialects.into_vec()))
+        let place = Place { resource, outer_type: None, within: &within, room: &Room::for_operations(9) };
+        let mut parts = read(Some(raw), place, &mut dialects)?;
+        assert_eq!(parts.len(), 1);
+        Ok((parts.remove(0), dialects.into_vec()))
     }
 
     fn resource_text(json: &str) -> String {
@@ -223,17 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn line_breaks_between_the_parts_do_not_survive() {
-        let json = "{\r\n  \"a b\" : [ 1,\t2 ],\n \"c\": \"\\\" { \\\\\", \"d\": true }";
-        assert_eq!(resource_text(json), r#"{"a b":[1,2],"c":"\" { \\","d":true}"#);
-    }
-
-    #[test]
     fn a_collection_has_its_elements_type() {
         let json = r##"[{"@odata.type":"#microsoft.graph.participant","id":null},{}]"##;
         let (about, dialects) = about(json, "").unwrap();
         assert_eq!((about.resource_type.as_str(), dialects), ("participant", vec![]));
-        assert_eq!(super::read(None, ("", None), &mut Dialects::default()).unwrap().resource_type, "unknown");
+        let (about, _) = super::tests::about("null", "").unwrap();
+        assert_eq!(about.resource_type, "unknown");
     }
 
     #[test]
@@ -249,36 +273,26 @@ mod tests {
     }
 
     #[test]
-    fn a_client_context_that_is_too_long_is_told() {
-        let json = format!(r#"{{"clientContext":"{}"}}"#, "x".repeat(257));
-        assert_eq!(about(&json, "").map(|_| ()), Err(Reason::ClientContext));
-    }
-
-    #[test]
-    fn no_token_stays_in_any_resource_in_any_spelling() {
-        for key in
-            ["recordingAccessToken", "RECORDINGACCESSTOKEN", "recordResourceAccessToken", "recording\\u0041ccessToken"]
-        {
-            let text = resource_text(&format!(r#"{{"call":{{"operations":[{{"{key}":"secret","kept":1}}]}}}}"#));
-            assert_eq!(text, r#"{"call":{"operations":[{"kept":1}]}}"#);
+    fn a_client_context_that_cannot_be_one_is_none_and_is_told() {
+        let long = format!(r#""{}""#, "x".repeat(257));
+        for (context, dialect) in [
+            (long.as_str(), Dialect::ClientContextTooLong),
+            ("4711", Dialect::UnreadableMember),
+            ("{}", Dialect::UnreadableMember),
+            (r#""\ud800""#, Dialect::UnreadableMember),
+        ] {
+            let json = format!(r##"{{"@odata.type":"#microsoft.graph.call","clientContext":{context}}}"##);
+            let (about, dialects) = about(&json, "").unwrap();
+            assert_eq!((about.client_context, dialects), (None, vec![dialect]), "{context}");
         }
     }
 
     #[test]
-    fn text_that_readers_would_refuse_is_mended_or_refused() {
-        assert_eq!(resource_text(r#"{"a":"\ud800"}"#), r#"{"a":"\ufffd"}"#);
-        assert_eq!(about(r#"{"a":1e999}"#, "").map(|_| ()), Err(Reason::JsonInvalid));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_clean_can_be_read_and_holds_no_token(
-            json in r#"\{("(a|recordingAccessToken|\\ud800)":("x"|1e9|null|\{\}|\[\]),){0,4}"z":0\}"#,
-        ) {
-            if let Ok(text) = clean(&json) {
-                let value: Value = serde_json::from_str(&text).unwrap();
-                prop_assert!(value.get("recordingAccessToken").is_none());
-            }
-        }
+    fn what_cannot_be_read_as_an_item_is_kept_without_secrets() {
+        let json =
+            r#"{"clientState":"s","x":[{"recordingAccessToken":"t"},1e999],"ClientState":1,"validationTokens":[]}"#;
+        let Content::Resource(text) = untyped(json).unwrap().content else { panic!("no resource") };
+        assert_eq!(text, r#"{"x":[{},"1e999"]}"#);
+        assert!(untyped("{").is_err());
     }
 }

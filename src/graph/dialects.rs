@@ -8,10 +8,13 @@ use crate::domain::{Dialect, Status};
 const CHANGE_TYPES: &[&str] = &["created", "updated", "deleted"];
 /// `lifecycleEvent`, as documented.
 const LIFECYCLE_EVENTS: &[&str] = &["missed", "subscriptionRemoved", "reauthorizationRequired"];
-/// The longest type name that is believed; longer ones, and ones with other characters, name no type.
-const MAX_TYPE_CHARS: usize = 128;
+/// The longest name of a type, change type or status in bytes: they become part of the event's type. Graph's longest has
+/// under 60; a longer one names nothing, as does a type name with other characters.
+const MAX_NAME_BYTES: usize = 128;
 /// What names no type.
 pub(super) const UNKNOWN_TYPE: &str = "unknown";
+/// What stands for a name that is too long.
+const UNKNOWN: &str = "unknown";
 /// The types of the calling channel, for their spelling.
 const KNOWN_TYPES: &[&str] =
     &["recordOperation", "call", "participant", "commsOperation", "playPromptOperation", "inviteParticipantsOperation"];
@@ -35,6 +38,11 @@ impl Dialects {
         }
     }
 
+    /// Notes what was met elsewhere.
+    pub(super) fn add(&mut self, others: Self) {
+        others.0.into_iter().for_each(|dialect| self.note(dialect));
+    }
+
     /// The dialects, in the order in which they were met.
     pub(super) fn into_vec(self) -> Vec<Dialect> {
         self.0
@@ -53,7 +61,7 @@ impl Dialects {
     /// An `operationStatus`; `None` is what Graph sends as `null`.
     pub(super) fn status(&mut self, text: Option<&str>) -> Status {
         let Some(text) = text else { return Status::NotStarted };
-        let status = Status::parse(text);
+        let status = Status::parse(if text.len() > MAX_NAME_BYTES { UNKNOWN } else { text });
         match &status {
             Status::Unknown(_) => self.note(Dialect::UnknownMember),
             known => self.note_if(known.as_str() != text, Dialect::EnumCase),
@@ -69,7 +77,7 @@ impl Dialects {
             }
             None => {
                 self.note(Dialect::UnknownMember);
-                text.to_owned()
+                if text.len() > MAX_NAME_BYTES { UNKNOWN.to_owned() } else { text.to_owned() }
             }
         }
     }
@@ -81,7 +89,7 @@ impl Dialects {
             return UNKNOWN_TYPE.to_owned();
         };
         let name = strip_namespace(text);
-        if name.is_empty() || name.len() > MAX_TYPE_CHARS || !name.bytes().all(is_type_byte) {
+        if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(is_type_byte) {
             self.note(Dialect::OdataTypeSpelling);
             return UNKNOWN_TYPE.to_owned();
         }
@@ -138,6 +146,22 @@ mod tests {
         for text in ["", "#", "a b", "é", "#microsoft.graph."] {
             assert_eq!(typed(text), ("unknown".into(), spelt.clone()), "{text}");
         }
+    }
+
+    #[test]
+    fn names_have_a_length() {
+        let long = "x".repeat(129);
+        let mut dialects = Dialects::default();
+        assert_eq!(
+            (dialects.change_type(&long), dialects.lifecycle_event(&long)),
+            ("unknown".into(), "unknown".into())
+        );
+        assert_eq!(dialects.status(Some(&long)), Status::Unknown("unknown".into()));
+        assert_eq!(dialects.clone().into_vec(), [Dialect::UnknownMember]);
+        assert_eq!(
+            (dialects.change_type(&long[1..]), dialects.type_name(Some(&long))),
+            (long[1..].into(), "unknown".into())
+        );
     }
 
     #[test]

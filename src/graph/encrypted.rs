@@ -17,7 +17,6 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OaepPrivateDecryptingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::value::RawValue;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -45,8 +44,8 @@ impl Encrypted {
     ///
     /// # Errors
     /// [`Reason::CertUnknown`], [`Reason::EncInvalid`], [`Reason::JsonDuplicate`], or [`Reason::Shape`].
-    pub(super) fn read(content: &RawValue, certificates: &Certificates) -> Result<Self, Reason> {
-        let content = Object::read(content.get())?;
+    pub(super) fn read(content: &str, certificates: &Certificates) -> Result<Self, Reason> {
+        let content = Object::read(content)?;
         if content.repeats(KEYS) {
             return Err(Reason::JsonDuplicate);
         }
@@ -104,8 +103,7 @@ mod tests {
     use serde_json::json;
 
     fn open(content: &serde_json::Value) -> Result<Vec<u8>, Reason> {
-        let raw = serde_json::value::to_raw_value(content).unwrap();
-        Encrypted::read(&raw, &testing::certificates())?.open()
+        Encrypted::read(&content.to_string(), &testing::certificates())?.open()
     }
 
     #[test]
@@ -161,8 +159,7 @@ mod tests {
     #[test]
     fn a_repeated_key_is_refused() {
         let text = r#"{"data":"","data":"","encryptionCertificateId":"cert-1"}"#;
-        let raw: &RawValue = serde_json::from_str(text).unwrap();
-        let refused = Encrypted::read(raw, &testing::certificates()).map(|_| ());
+        let refused = Encrypted::read(text, &testing::certificates()).map(|_| ());
         assert_eq!(refused, Err(Reason::JsonDuplicate));
     }
 

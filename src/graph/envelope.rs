@@ -19,7 +19,7 @@ use crate::domain::{Dialect, Raw, Reason};
 pub(super) const AUTHORITY_KEYS: &[&str] =
     &["clientState", "tenantId", "organizationId", "subscriptionId", "validationTokens", "encryptedContent"];
 /// The change type of an item that names none.
-const UNKNOWN_CHANGE: &str = "unknown";
+pub(super) const UNKNOWN_CHANGE: &str = "unknown";
 
 /// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>:
 /// `Conversation`, `ConversationResult`; and the invitations that preceded them).
@@ -61,7 +61,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`Refusal::Malformed`], [`Refusal::TooLarge`] or [`Refusal::Legacy`].
     pub(super) fn read(body: &'a [u8], limits: Limits) -> Result<Self, Refusal> {
-        let text = payload::text_of(body, payload::MAX_DEPTH).map_err(Refusal::Malformed)?;
+        let text = payload::document(body, payload::MAX_DEPTH).map_err(Refusal::Malformed)?;
         let mut json = serde_json::Deserializer::from_str(text);
         let envelope = Outer { limits }
             .deserialize(&mut json)
@@ -94,7 +94,7 @@ pub(super) fn raw(body: &Bytes, item: &RawValue) -> Raw {
 /// # Errors
 /// [`Reason::Shape`] where a body holds more than one, and what else is wrong with it.
 pub(super) fn sole_item(raw: Raw, limits: Limits) -> Result<Raw, Reason> {
-    let text = payload::text_of(&raw.0, payload::MAX_DEPTH)?;
+    let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
     let object = Object::read(text)?;
     if !object.has("value") || ITEM_KEYS.iter().any(|key| object.has(key)) {
         return Ok(raw);
@@ -217,10 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_taken_off() {
+        let body = Bytes::from("\u{feff}{\"value\":[{\"a\":1}]}");
+        let envelope = Envelope::read(&body, LIMITS).unwrap();
+        assert_eq!(raw(&body, envelope.items[0]).0.as_ref(), br#"{"a":1}"#);
+    }
+
+    #[test]
     fn what_is_no_envelope_is_malformed() {
-        for body in
-            ["", "{", "nonsense", "{\"value\":[]}x", "{\"value\":[1e]}", "{\"value\":7,}", "\u{feff}{\"value\":[]}"]
-        {
+        for body in [
+            "",
+            "{",
+            "nonsense",
+            "{\"value\":[]}x",
+            "{\"value\":[1e]}",
+            "{\"value\":7,}",
+            "\u{feff}\u{feff}{\"value\":[]}",
+        ] {
             assert_eq!(refused(body), Refusal::Malformed(Reason::JsonInvalid), "{body}");
         }
         for body in ["null", "[]", "7", "{}", "{\"value\":{}}", "{\"value\":null}", "{\"VALUE\":[]}"] {

@@ -14,6 +14,7 @@ pub mod keys;
 
 mod certificates;
 mod change;
+mod collection;
 mod comms;
 mod content;
 mod dialects;
@@ -25,7 +26,10 @@ mod path;
 mod payload;
 mod pool;
 mod provider;
+mod readers;
 mod record;
+mod rich;
+mod secrets;
 mod token;
 mod undecided;
 mod validation;
@@ -59,6 +63,9 @@ pub struct Reading {
     pub verified: Vec<Verified>,
     /// The others.
     pub quarantined: Vec<Quarantined>,
+    /// Subscriptions of which it is new that they send encrypted content. Before the POST is answered they must be
+    /// written down, and told to [`Subscriptions::remember_rich`].
+    pub learned: Vec<String>,
     /// Those of which it cannot be said yet: they go to the quarantine, and are decided when there are keys
     /// (subscriptions only).
     pub undecided: Vec<Undecided>,

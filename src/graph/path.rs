@@ -16,6 +16,11 @@ pub(super) fn call_alone(path: &str) -> Option<GraphId> {
     if parts.any(|part| !part.is_empty()) { None } else { GraphId::new(id) }
 }
 
+/// Whether a path leads to an operation, or to a call's operations.
+pub(super) fn is_of_operations(path: &str) -> bool {
+    from(path, "operations").next().is_some()
+}
+
 /// The operation that a path leads to.
 pub(super) fn operation_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "operations")?)

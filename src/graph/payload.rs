@@ -6,13 +6,16 @@
 //!
 //! **Invariants**
 //! 1. Text that is nested deeper than [`MAX_DEPTH`] is refused before anything descends into it.
-//! 2. Looking a key up in an object costs no more than the object is long; nothing here is quadratic.
+//! 2. Reading an object holds the members that are asked for, however many others it has: strangers send objects of
+//!    200,000 members. What looks at all of them is called only for what is proven.
+//! 3. Looking a key up in an object costs no more than the object is long; nothing here is quadratic.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
@@ -21,8 +24,56 @@ use crate::domain::{Dialect, Reason};
 /// The deepest nesting that is read: what `serde_json` itself allows.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Above this many entries repeated keys are looked for by hashing.
-const FEW_ENTRIES: usize = 32;
+/// Up to so many members an object's keys are kept and compared one by one, above it by hashing.
+const FEW_MEMBERS: usize = 32;
+
+/// The keys that are looked up here. Others can be looked up as well, each at the price of reading the object again.
+const ASKED: &[&str] = &[
+    // Of items.
+    "id",
+    "changeType",
+    "resource",
+    "resourceUrl",
+    "resourceData",
+    "clientState",
+    "tenantId",
+    "organizationId",
+    "subscriptionId",
+    "subscriptionExpirationDateTime",
+    "lifecycleEvent",
+    "validationTokens",
+    "encryptedContent",
+    "EncryptedContent",
+    "value",
+    // Of resources.
+    "@odata.type",
+    "@odata.id",
+    "@odata.etag",
+    "clientContext",
+    "status",
+    "resultInfo",
+    "completionReason",
+    "recordingLocation",
+    "recordingAccessToken",
+    "recordResourceLocation",
+    "recordResourceAccessToken",
+    "etag",
+    "eTag",
+    "changeKey",
+    "version",
+    "sequenceNumber",
+    "rosterSequenceNumber",
+    "code",
+    "subcode",
+    "subCode",
+    "message",
+    // Of encrypted content.
+    "data",
+    "dataKey",
+    "dataSignature",
+    "encryptionCertificateId",
+    "encryptionCertificateThumbprint",
+];
 
 /// Reads bytes as text that may be JSON: UTF-8, not too deep.
 ///
@@ -31,6 +82,15 @@ const FEW_ENTRIES: usize = 32;
 pub(super) fn text_of(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
     let text = std::str::from_utf8(bytes).map_err(|_not_utf8| Reason::JsonInvalid)?;
     if is_deeper_than(max_depth, text) { Err(Reason::JsonDepth) } else { Ok(text) }
+}
+
+/// The same of a whole document: a byte order mark before it is taken off (RFC 8259, section 8.1).
+///
+/// # Errors
+/// As [`text_of`].
+pub(super) fn document(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
+    let text = text_of(bytes, max_depth)?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Whether JSON text nests deeper than `limit`. `serde_json` skips values without counting, so it must be asked first.
@@ -88,26 +148,21 @@ impl<'de> Deserialize<'de> for Key<'de> {
 
 /// One JSON object: its keys decoded, its values as they stand in the text.
 #[derive(Debug)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(super) struct Object<'a> {
+    text: &'a str,
+    /// The members of [`ASKED`] that it has.
+    asked: Vec<Member<'a>>,
+    /// Its first keys, while they are few.
+    keys: Vec<Cow<'a, str>>,
+    n_members: usize,
+}
 
-impl<'de> Deserialize<'de> for Object<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Object<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::with_capacity(16);
-                while let Some(Key(key)) = map.next_key()? {
-                    entries.push((key, map.next_value()?));
-                }
-                Ok(Object(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries)
-    }
+#[derive(Debug)]
+struct Member<'a> {
+    key: &'static str,
+    /// The last value, where the key is repeated.
+    value: &'a RawValue,
+    is_repeated: bool,
 }
 
 impl<'a> Object<'a> {
@@ -116,17 +171,20 @@ impl<'a> Object<'a> {
     /// # Errors
     /// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no object.
     pub(super) fn read(text: &'a str) -> Result<Self, Reason> {
-        serde_json::from_str(text).map_err(|error| reason_of(&error))
-    }
-
-    /// The entries, in the order of the text.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+        let mut object = Object { text, asked: Vec::with_capacity(12), keys: Vec::with_capacity(16), n_members: 0 };
+        let mut json = serde_json::Deserializer::from_str(text);
+        Reader(&mut object).deserialize(&mut json).and_then(|()| json.end()).map_err(|error| reason_of(&error))?;
+        Ok(object)
     }
 
     /// The value of a key, the last one where it is repeated. `null` is a value.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
-        self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value)
+        if !ASKED.contains(&key) {
+            let mut found = None;
+            each_member(self.text, |name, value| found = if name == key { Some(value) } else { found });
+            return found;
+        }
+        self.asked.iter().find(|member| member.key == key).map(|member| member.value)
     }
 
     /// The value of a key, `None` where it is absent or `null`.
@@ -136,32 +194,61 @@ impl<'a> Object<'a> {
 
     /// Whether a key is there.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.0.iter().any(|(name, _)| name == key)
+        self.get(key).is_some()
     }
 
-    /// Whether any key is repeated.
+    /// Whether any key is repeated. Looks at all members: not for what is not proven.
     pub(super) fn repeats_any(&self) -> bool {
-        if self.0.len() > FEW_ENTRIES {
-            let mut seen = HashSet::with_capacity(self.0.len());
-            return !self.0.iter().all(|(key, _)| seen.insert(key.as_ref()));
+        if self.n_members <= FEW_MEMBERS {
+            return self.keys.iter().enumerate().any(|(n, key)| self.keys[..n].contains(key));
         }
-        self.0.iter().enumerate().any(|(n, (key, _))| self.0[..n].iter().any(|(earlier, _)| earlier == key))
+        // Two keys of one hash would only be compared again, by whoever asks for them.
+        let (hasher, mut seen, mut is_repeated) = (RandomState::new(), HashSet::new(), false);
+        each_member(self.text, |key, _| is_repeated |= !seen.insert(hasher.hash_one(&key)));
+        is_repeated
     }
 
-    /// Whether one of `keys` is there more than once.
+    /// Whether one of `keys`, which are all in [`ASKED`], is there more than once.
     pub(super) fn repeats(&self, keys: &[&str]) -> bool {
-        keys.iter().any(|key| self.0.iter().filter(|(name, _)| name == key).nth(1).is_some())
+        self.asked.iter().any(|member| member.is_repeated && keys.contains(&member.key))
+    }
+
+    /// Calls with each key and its value, of a repeated key the last one alone, in the order of the text.
+    pub(super) fn each(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
+        if !self.repeats_any() {
+            return each_member(self.text, |key, value| visit(&key, value));
+        }
+        let (mut last, mut n) = (HashMap::new(), 0usize);
+        each_member(self.text, |key, _| {
+            last.insert(key, n);
+            n += 1;
+        });
+        n = 0;
+        each_member(self.text, |key, value| {
+            if last.get(&key) == Some(&n) {
+                visit(&key, value);
+            }
+            n += 1;
+        });
+    }
+
+    /// Calls with every key and value, also repeated ones.
+    pub(super) fn every(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
+        each_member(self.text, |key, value| visit(&key, value));
     }
 
     /// The object as text, as it was read: of a repeated key the last one alone, each value untouched. Members that are
     /// not to be told are left out.
     pub(super) fn written(&self, is_told: impl Fn(&str) -> bool) -> String {
-        let mut seen = HashSet::with_capacity(self.0.len());
-        let last = self.0.iter().rev().filter(|(key, _)| seen.insert(key.as_ref()) && is_told(key));
-        let mut members: Vec<String> =
-            last.map(|(key, value)| format!("{}:{value}", serde_json::Value::from(key.as_ref()))).collect();
-        members.reverse();
-        format!("{{{}}}", members.join(","))
+        let mut text = String::with_capacity(self.text.len());
+        self.each(|key, value| {
+            if is_told(key) {
+                text.push(if text.is_empty() { '{' } else { ',' });
+                push_member(&mut text, key, value.get());
+            }
+        });
+        text.push_str(if text.is_empty() { "{}" } else { "}" });
+        text
     }
 
     /// Text: `None` where it is absent, `null` or empty.
@@ -186,6 +273,100 @@ impl<'a> Object<'a> {
         dialects.note_if(text.is_empty(), Dialect::EmptyForAbsent);
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
+}
+
+struct Reader<'o, 'a>(&'o mut Object<'a>);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_, 'de> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let object = self.0;
+        while let Some(Key(key)) = map.next_key()? {
+            object.n_members += 1;
+            match ASKED.iter().find(|asked| **asked == key) {
+                Some(asked) => {
+                    let value = map.next_value()?;
+                    match object.asked.iter_mut().find(|member| member.key == *asked) {
+                        Some(member) => (member.value, member.is_repeated) = (value, true),
+                        None => object.asked.push(Member { key: asked, value, is_repeated: false }),
+                    }
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+            if object.keys.len() < FEW_MEMBERS {
+                object.keys.push(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calls with every member of the object that stands in `text`, which was read before.
+fn each_member<'a>(text: &'a str, visit: impl FnMut(Cow<'a, str>, &'a RawValue)) {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Each<F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some(Key(key)) = map.next_key()? {
+                self.0(key, map.next_value()?);
+            }
+            Ok(())
+        }
+    }
+    // It was read before, so it can be read again.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Each(visit));
+}
+
+/// Calls with every element of an array, until it returns `false`.
+///
+/// # Errors
+/// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no array. Nothing behind the last call is looked at.
+pub(super) fn each_element<'a>(text: &'a str, visit: impl FnMut(&'a RawValue) -> bool) -> Result<(), Reason> {
+    struct Each<'s, F>(F, &'s mut bool);
+    impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Each<'_, F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an array")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
+            while let Some(element) = seq.next_element()? {
+                if !self.0(element) {
+                    *self.1 = true;
+                    return Ok(());
+                }
+            }
+            Ok(())
+        }
+    }
+    let mut has_enough = false;
+    let read = serde_json::Deserializer::from_str(text).deserialize_seq(Each(visit, &mut has_enough));
+    match read {
+        // What is left of the array makes the reader fail.
+        Err(_) if has_enough => Ok(()),
+        read => read.map_err(|error| reason_of(&error)),
+    }
+}
+
+/// Writes a member as JSON.
+pub(super) fn push_member(text: &mut String, key: &str, value: &str) {
+    text.push_str(&serde_json::Value::from(key).to_string());
+    text.push(':');
+    text.push_str(value);
 }
 
 /// Whether a value is `null`.
@@ -256,9 +437,14 @@ mod tests {
 
     #[test]
     fn a_repeated_key_is_seen_in_any_spelling_and_the_last_one_counts() {
-        let object = Object::read(r#"{"state": 1, "\u0073tate": 2}"#).unwrap();
-        assert!(object.repeats_any() && object.repeats(&["state"]));
-        assert_eq!(object.get("state").map(RawValue::get), Some("2"));
+        let object = Object::read(r#"{"status": 1, "\u0073tatus": 2, "x": 3}"#).unwrap();
+        assert!(object.repeats_any() && object.repeats(&["status"]));
+        assert_eq!(object.get("status").map(RawValue::get), Some("2"));
+        assert_eq!(
+            (object.get("x").map(RawValue::get), object.has("y")),
+            (Some("3"), false),
+            "nobody asks for it often"
+        );
     }
 
     #[test]
@@ -293,6 +479,8 @@ mod tests {
         assert_eq!(Object::read("{").map(|_| ()), Err(Reason::JsonInvalid));
         assert_eq!(Object::read("{} trailing").map(|_| ()), Err(Reason::JsonInvalid));
         assert_eq!(Object::read("\u{feff}{}").map(|_| ()), Err(Reason::JsonInvalid));
+        assert_eq!(document("\u{feff}{}".as_bytes(), MAX_DEPTH), Ok("{}"));
+        assert_eq!(document("\u{feff}\u{feff}{}".as_bytes(), MAX_DEPTH), Ok("\u{feff}{}"), "one, not two");
     }
 
     proptest! {

@@ -4,15 +4,15 @@
 //! **Invariants**
 //! 1. The recording's token ends in `recording_access_token` and nowhere else.
 //! 2. What this version does not know is kept.
+//! 3. A member that is of another type than documented costs itself alone: the recording is told with what could be read.
+//!    Only without an id, or with a status that is no text, it is none.
 
 use secrecy::SecretString;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use super::content;
 use super::dialects::Dialects;
-use super::path;
 use super::payload::{self, Object};
+use super::{path, secrets};
 use crate::domain::{ClientContext, Dialect, GraphId, Reason, RecordOperation, ResultInfo};
 
 /// Keys that only a record operation has.
@@ -42,19 +42,25 @@ const READ_KEYS: &[&str] = &[
     "recordResourceAccessToken",
 ];
 
+/// The largest code that every reader of JSON takes for the same whole number.
+const MAX_CODE: f64 = 9_007_199_254_740_991.0;
+
 /// Whether a payload without `@odata.type` is a record operation all the same.
 pub(super) fn is_untyped_record(object: &Object<'_>, resource: &str) -> bool {
+    path::operation_id(resource).is_some() && tells_of_recording(object)
+}
+
+/// Whether an operation has what only a record operation has.
+pub(super) fn tells_of_recording(object: &Object<'_>) -> bool {
     let reason = object.get("completionReason").and_then(|value| payload::text(value).ok());
-    path::operation_id(resource).is_some()
-        && (TELLING_KEYS.iter().any(|key| object.has(key))
-            || reason.is_some_and(|reason| TELLING_REASONS.iter().any(|it| it.eq_ignore_ascii_case(&reason))))
+    TELLING_KEYS.iter().any(|key| object.has(key))
+        || reason.is_some_and(|reason| TELLING_REASONS.iter().any(|it| it.eq_ignore_ascii_case(&reason)))
 }
 
 /// Reads the operation; `resource` is the notification's path.
 ///
 /// # Errors
-/// [`Reason::Shape`] where it has no id or a property is of another type, [`Reason::JsonInvalid`] where a text that is
-/// needed is not Unicode.
+/// [`Reason::Shape`] where it has no id or its status is no text, [`Reason::JsonInvalid`] where that is not Unicode.
 pub(super) fn read(
     object: &Object<'_>,
     resource: &str,
@@ -64,28 +70,76 @@ pub(super) fn read(
     let odata_id = object.get("@odata.id").and_then(|value| payload::text(value).ok()).unwrap_or_default();
     let id = operation_id(object, [resource, &odata_id], dialects)?;
     let status = object.text("status", dialects)?;
+    let status = dialects.status(status.as_deref());
+    let mut members = Members { object, dialects, as_sent: Vec::new() };
+    if client_context.is_none() {
+        members.keep_if_unread("clientContext");
+    }
+    let completion_reason =
+        members.read("completionReason", |object, dialects| object.shown("completionReason", dialects));
+    let result_info = members.read("resultInfo", result_info);
+    let location = ["recordingLocation", "recordResourceLocation"];
+    let recording_location = members.read(location[0], |object, dialects| renamed(object, location, dialects));
+    let etag = members.read("@odata.etag", |object, dialects| object.shown("@odata.etag", dialects));
+    let token = ["recordingAccessToken", "recordResourceAccessToken"];
+    let recording_access_token = renamed(object, token, members.dialects).unwrap_or_else(|_unreadable| {
+        members.dialects.note(Dialect::UnreadableMember);
+        None
+    });
     Ok(RecordOperation {
         id,
         call_id: path::call_id(resource).or_else(|| path::call_id(&odata_id)),
         client_context,
-        status: dialects.status(status.as_deref()),
-        result_info: result_info(object, dialects)?,
-        completion_reason: object.shown("completionReason", dialects)?,
-        recording_location: renamed(object, ["recordingLocation", "recordResourceLocation"], dialects)?,
-        recording_access_token: renamed(object, ["recordingAccessToken", "recordResourceAccessToken"], dialects)?
-            .map(SecretString::from),
-        etag: object.shown("@odata.etag", dialects)?,
+        status,
+        result_info,
+        completion_reason,
+        recording_location,
+        recording_access_token: recording_access_token.map(SecretString::from),
+        etag,
+        as_sent: members.as_sent,
         additional: additional(object),
     })
 }
 
-fn operation_id(object: &Object<'_>, paths: [&str; 2], dialects: &mut Dialects) -> Result<GraphId, Reason> {
-    if let Some(text) = object.text("id", dialects)? {
-        let id = GraphId::new(&text).ok_or(Reason::Shape)?;
-        dialects.note_if(id.as_str().len() != text.len(), Dialect::UndashedId);
-        return Ok(id);
+/// Reads members that may be of another type than documented.
+struct Members<'o, 'a, 'd> {
+    object: &'o Object<'a>,
+    dialects: &'d mut Dialects,
+    as_sent: Vec<(&'static str, Box<RawValue>)>,
+}
+
+impl<'a> Members<'_, 'a, '_> {
+    /// Reads one; where that fails it is absent, and kept as it was sent.
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&Object<'a>, &mut Dialects) -> Result<Option<T>, Reason>,
+    ) -> Option<T> {
+        read(self.object, self.dialects).unwrap_or_else(|_unreadable| {
+            self.dialects.note(Dialect::UnreadableMember);
+            self.keep_if_unread(key);
+            None
+        })
     }
-    dialects.note(Dialect::IdFromPath);
+
+    fn keep_if_unread(&mut self, key: &'static str) {
+        let Some(value) = self.object.present(key).filter(|value| value.get() != "\"\"") else { return };
+        if let Ok(value) = RawValue::from_string(secrets::clean(key, value.get()).text) {
+            self.as_sent.push((key, value));
+        }
+    }
+}
+
+fn operation_id(object: &Object<'_>, paths: [&str; 2], dialects: &mut Dialects) -> Result<GraphId, Reason> {
+    match object.text("id", dialects) {
+        Ok(Some(text)) => {
+            let id = GraphId::new(&text).ok_or(Reason::Shape)?;
+            dialects.note_if(id.as_str().len() != text.len(), Dialect::UndashedId);
+            return Ok(id);
+        }
+        Ok(None) => dialects.note(Dialect::IdFromPath),
+        Err(_unreadable) => dialects.note(Dialect::UnreadableMember),
+    }
     paths.into_iter().find_map(path::operation_id).ok_or(Reason::Shape)
 }
 
@@ -99,11 +153,7 @@ fn renamed(object: &Object<'_>, [now, before]: [&str; 2], dialects: &mut Dialect
     Ok(value.map(Into::into))
 }
 
-/// The `resultInfo` of an operation or a call.
-///
-/// # Errors
-/// [`Reason::Shape`] where it is none, [`Reason::JsonInvalid`] where it is no JSON.
-pub(super) fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ResultInfo>, Reason> {
+fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ResultInfo>, Reason> {
     let Some(value) = object.present("resultInfo") else { return Ok(None) };
     if value.get() == "\"\"" {
         dialects.note(Dialect::EmptyForAbsent);
@@ -120,20 +170,45 @@ pub(super) fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Resul
     }))
 }
 
-/// A code: a number, or a number sent as text; absent is 0.
+/// A code: a whole number, which may be written as a fraction or sent as text; absent is 0.
 fn code(value: Option<&RawValue>, dialects: &mut Dialects) -> Result<i64, Reason> {
     let Some(value) = value else { return Ok(0) };
-    if let Ok(code) = value.get().parse() {
+    if let Some(code) = whole(value.get(), dialects) {
         return Ok(code);
     }
     let text = payload::text(value)?;
     dialects.note(if text.is_empty() { Dialect::EmptyForAbsent } else { Dialect::CodeAsText });
-    if text.is_empty() { Ok(0) } else { text.trim().parse().map_err(|_no_number| Reason::Shape) }
+    if text.is_empty() { Ok(0) } else { whole(text.trim(), dialects).ok_or(Reason::Shape) }
 }
 
-fn additional(object: &Object<'_>) -> Map<String, Value> {
-    let unknown = object.entries().filter(|(key, _)| !READ_KEYS.contains(key) && !content::is_token(key));
-    unknown.map(|(key, value)| (key.to_owned(), content::value_without_tokens(value))).collect()
+/// The whole number that a text stands for: `200`, `200.0` and `2e2` are one.
+fn whole(text: &str, dialects: &mut Dialects) -> Option<i64> {
+    if let Ok(code) = text.parse() {
+        return Some(code);
+    }
+    let number: f64 = text.parse().ok()?;
+    if number.fract() != 0.0 || number.abs() > MAX_CODE {
+        return None;
+    }
+    dialects.note(Dialect::CodeAsFraction);
+    // Every whole number up to this bound is one in both types.
+    format!("{number:.0}").parse().ok()
+}
+
+/// The members that this version does not know, as JSON without the braces. Those that are reelhook's own in what it hands
+/// on do not stand beside them.
+fn additional(object: &Object<'_>) -> String {
+    let mut members = String::new();
+    object.each(|key, value| {
+        let is_told = READ_KEYS.contains(&key) || RecordOperation::OWN_KEYS.contains(&key);
+        if !is_told && !secrets::is_recording_token(key) {
+            if !members.is_empty() {
+                members.push(',');
+            }
+            payload::push_member(&mut members, key, &secrets::clean(key, value.get()).text);
+        }
+    });
+    members
 }
 
 #[cfg(test)]
@@ -166,7 +241,7 @@ mod tests {
         .unwrap();
         assert_eq!(operation.recording_location.as_deref(), Some("https://x/1"));
         assert_eq!(operation.recording_access_token.unwrap().expose_secret(), "t");
-        assert_eq!(operation.additional, serde_json::json!({"length": 900}).as_object().unwrap().clone());
+        assert_eq!(operation.additional, r#""length":900"#);
         assert!(dialects.contains(&Dialect::RecordResourceNames));
     }
 
@@ -180,9 +255,41 @@ mod tests {
         assert_eq!(info("{}"), of(0, 0));
         assert_eq!(info("null"), Ok(None));
         assert_eq!(info(r#""""#), Ok(None));
-        for bad in ["7", "[]", r#"{"code":{}}"#, r#"{"code":"many"}"#, r#"{"code":1.5}"#] {
-            assert_eq!(info(bad), Err(Reason::Shape), "{bad}");
+        for whole in ["200.0", "2e2", "\"200.0\"", "\" 200\"", "200.000"] {
+            assert_eq!(info(&format!(r#"{{"code":{whole}}}"#)), of(200, 0), "{whole}");
         }
+        let unreadable = r#"{"code":99999999999999999999}"#;
+        for bad in
+            ["7", "[]", r#"{"code":{}}"#, r#"{"code":"many"}"#, r#"{"code":1.5}"#, r#"{"code":"inf"}"#, unreadable]
+        {
+            assert_eq!(info(bad), Ok(None), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_member_of_another_type_costs_itself_alone_and_is_kept_as_it_was_sent() {
+        let (operation, dialects) = read_from(
+            r#"{"id":"o","status":"completed","clientContext":4711,"resultInfo":{"code":[200],"recordingAccessToken":"t"},
+                "recordingLocation":{"a":1},"recordingAccessToken":7,"completionReason":false,"@odata.etag":["\ud800"]}"#,
+        )
+        .unwrap();
+        assert_eq!(operation.status.as_str(), "completed");
+        assert!(operation.recording_location.is_none() && operation.recording_access_token.is_none());
+        let as_sent: Vec<(&str, &str)> = operation.as_sent.iter().map(|(key, value)| (*key, value.get())).collect();
+        let expected = [
+            ("clientContext", "4711"),
+            ("completionReason", "false"),
+            ("resultInfo", r#"{"code":[200]}"#),
+            ("recordingLocation", r#"{"a":1}"#),
+            ("@odata.etag", r#"["\ufffd"]"#),
+        ];
+        assert_eq!((as_sent.as_slice(), dialects), (&expected[..], vec![Dialect::UnreadableMember]));
+        assert_eq!(read_from(r#"{"id":"o","status":7}"#).map(|_| ()), Err(Reason::Shape));
+        let (operation, dialects) = read_from(r#"{"id":7}"#).unwrap();
+        assert_eq!(
+            (operation.id.as_str(), dialects),
+            ("0fe0623f-d628-42ed-b4bd-8ac290072cc5", vec![Dialect::UnreadableMember])
+        );
     }
 
     #[test]
@@ -200,7 +307,7 @@ mod tests {
             r#"{"id":"o","RecordingAccessToken":"secret","list":[{"recordingAccessToken":"secret","kept":1}],"n":1e999}"#,
         )
         .unwrap();
-        let additional = Value::Object(operation.additional).to_string();
+        let additional = operation.additional;
         assert!(!additional.contains("secret"), "{additional}");
         assert!(additional.contains("kept") && additional.contains("1e999"), "{additional}");
     }

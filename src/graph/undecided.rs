@@ -68,11 +68,10 @@ impl Subscriptions {
     ///
     /// # Errors
     /// Why it proves nothing; [`Reason::Shed`] where too much waits to be decrypted now.
-    pub async fn decide(&self, item: &Undecided) -> Result<Verified, Reason> {
-        let opened = self.open(payload::text_of(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
+    pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
+        let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
         let coverage = Coverage::of(item.tokens(), &self.tokens, item.post.arrived_at).await;
-        opened.covered_by(&coverage)?;
-        self.read_one(opened, item.channel).await
+        self.read_one(opened.proven_by(&coverage)?, item.channel).await
     }
 }
 

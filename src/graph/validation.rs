@@ -31,9 +31,14 @@ impl Coverage {
     pub(super) async fn of(tokens: Option<&RawValue>, prover: &Tokens, now: i64) -> Self {
         let mut coverage = Self::default();
         let Some(value) = tokens.filter(|value| !payload::is_null(value)) else { return coverage };
-        let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(value.get()) else {
+        let mut values = Vec::new();
+        let read = payload::each_element(value.get(), |token| {
+            values.push(token);
+            values.len() <= MAX_TOKENS
+        });
+        if read.is_err() {
             return coverage.fail(None, Reason::JwtMalformed);
-        };
+        }
         if values.len() > MAX_TOKENS {
             return coverage.fail(None, Reason::JwtTooMany);
         }

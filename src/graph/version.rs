@@ -3,7 +3,7 @@
 
 use serde_json::value::RawValue;
 
-use super::payload::Object;
+use super::payload::{self, Object};
 use crate::domain::Mark;
 
 /// Members that are another with each change of the resource, whatever its type: OData's etag and its older spellings
@@ -26,10 +26,14 @@ pub(super) fn of_all(text: &str, resource_type: &str) -> Option<Mark> {
     if !text.starts_with('[') {
         return None;
     }
-    let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
-    let is_told =
-        |element: &&RawValue| Object::read(element.get()).is_ok_and(|object| of_one(&object, resource_type).is_some());
-    (!elements.is_empty() && elements.iter().all(is_told)).then_some(Mark::Version)
+    let mut is_told = false;
+    payload::each_element(text, |element| {
+        let object = Object::read(element.get());
+        is_told = object.is_ok_and(|object| of_one(&object, resource_type).is_some());
+        is_told
+    })
+    .ok()?;
+    is_told.then_some(Mark::Version)
 }
 
 /// Whether a value is a number or a text that is not empty.

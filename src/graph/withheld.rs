@@ -4,22 +4,17 @@
 //! 1. No value under a key that names a secret is shown, however the key is spelt and however deep it stands.
 //! 2. A body that cannot be read as JSON is not shown at all: nobody can say where its secrets are.
 
-use std::fmt::Write;
-
 use serde_json::value::RawValue;
 
 use super::payload::{self, MAX_DEPTH, Object};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "\"(hidden)\"";
-/// A byte order mark, which some senders put before JSON.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The body with each secret replaced: recordings' tokens, join tokens and passcodes of meetings, `clientState`,
 /// `validationTokens`. `None` where it is no JSON.
 pub fn without_secrets(body: &[u8]) -> Option<String> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    let text = payload::mend_surrogates(payload::text_of(body, MAX_DEPTH).ok()?);
+    let text = payload::mend_surrogates(payload::document(body, MAX_DEPTH).ok()?);
     let value: &RawValue = serde_json::from_str(&text).ok()?;
     let mut shown = String::with_capacity(text.len());
     write(value, &mut shown)?;
@@ -36,26 +31,29 @@ fn is_secret(key: &str) -> bool {
 fn write(value: &RawValue, shown: &mut String) -> Option<()> {
     match value.get().as_bytes().first()? {
         b'{' => {
-            shown.push('{');
-            for (n, (key, value)) in Object::read(value.get()).ok()?.entries().enumerate() {
-                let comma = if n > 0 { "," } else { "" };
-                write!(shown, "{comma}{}:", serde_json::Value::from(key)).ok()?;
+            let (mut before, mut written) = ('{', Some(()));
+            Object::read(value.get()).ok()?.every(|key, value| {
+                shown.push(std::mem::replace(&mut before, ','));
+                payload::push_member(shown, key, "");
                 if is_secret(key) && !payload::is_null(value) {
                     shown.push_str(HIDDEN);
                 } else {
-                    write(value, shown)?;
+                    written = written.and_then(|()| write(value, shown));
                 }
-            }
-            shown.push('}');
+            });
+            shown.push_str(if before == '{' { "{}" } else { "}" });
+            written?;
         }
         b'[' => {
-            let elements: Vec<&RawValue> = serde_json::from_str(value.get()).ok()?;
-            shown.push('[');
-            for (n, element) in elements.into_iter().enumerate() {
-                shown.push_str(if n > 0 { "," } else { "" });
-                write(element, shown)?;
-            }
-            shown.push(']');
+            let (mut before, mut written) = ('[', Some(()));
+            payload::each_element(value.get(), |element| {
+                shown.push(std::mem::replace(&mut before, ','));
+                written = written.and_then(|()| write(element, shown));
+                true
+            })
+            .ok()?;
+            shown.push_str(if before == '[' { "[]" } else { "]" });
+            written?;
         }
         _ => shown.push_str(value.get()),
     }

@@ -13,7 +13,7 @@ use std::io::Write;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::domain::{Delivery, Event, Order};
+use crate::domain::{Delivery, Event, Order, put_back};
 
 /// The media type of one event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -67,7 +67,10 @@ pub fn write_lines(deliveries: &[&Delivery], include_access_token: bool) -> Vec<
 
 fn data(event: &Event, delivery: Option<&Delivery>, include_access_token: bool, out: &mut Vec<u8>) {
     let opened = event.data.trim_end().strip_suffix('}').filter(|_| event.is_of_operation());
-    let Some(opened) = opened else { return on_one_line(&event.data, out) };
+    let Some(opened) = opened else {
+        let whole = event.secrets.as_ref().filter(|_| include_access_token).and_then(|it| put_back(&event.data, it));
+        return on_one_line(whole.as_deref().unwrap_or(&event.data), out);
+    };
     on_one_line(opened, out);
     if !opened.trim_end().ends_with('{') {
         out.push(b',');

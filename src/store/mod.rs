@@ -7,7 +7,8 @@
 //! 3. A delivery is held by at most one unexpired lease. An outcome that comes with an old token changes nothing.
 //! 4. For one sink, deliveries of one operation are leased in the order of their arrival; a later one waits until the
 //!    earlier one is delivered or dead.
-//! 5. A terminal status of an operation never changes ([`crate::domain::Order`]).
+//! 5. A terminal status of an operation never changes ([`crate::domain::Order`]), unless weaker proof established it; what
+//!    stronger proof established is never changed by weaker proof ([`crate::domain::Proof`]).
 //! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
 //! 7. A token is wiped, and the raw item with it, when every delivery of its event is settled and its retention is over.
 //! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention; what
@@ -18,7 +19,6 @@ mod changes;
 mod disk;
 mod mailbox;
 pub mod operations;
-mod reception;
 mod seal;
 mod shown;
 pub mod sqlite;
@@ -27,8 +27,7 @@ pub(crate) mod testing;
 mod unanswered;
 
 pub use changes::{Changes, Waiter};
-pub use operations::{Operations, Raised};
-pub use reception::Reception;
+pub use operations::Operations;
 pub use shown::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, QuarantineView, Success,
 };
@@ -298,6 +297,18 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError>;
+
+    /// The subscriptions of which it was written down that they send encrypted content, the longest known first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Writes down that subscriptions send encrypted content. The longest known make room.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError>;
 
     /// The sinks that an operator paused, and since when.
     ///

@@ -17,6 +17,7 @@ pub fn notification(text: &str) -> Notification {
         mark: None,
         client_context: None,
         content: Content::Resource(text.to_owned()),
+        secrets: None,
         ended_call: None,
         dialects: Vec::new(),
         request: Default::default(),

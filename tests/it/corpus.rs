@@ -135,7 +135,7 @@ impl Receiver {
             self.subscriptions.read(body, Channel::Subscriptions).await
         } else {
             let sender = self.calls.prove(&[self.bearer.as_bytes()]).await?;
-            self.calls.read(&sender, &body)
+            self.calls.read(&sender, body).await
         }
     }
 }
@@ -162,6 +162,7 @@ fn subscriptions(provider: &Provider) -> config::Subscriptions {
         publisher: "0bf30f3b-4a52-48df-9a82-234910c4a086".into(),
         client_states: STATES.iter().map(|state| SecretString::from(*state)).collect(),
         certificates: vec![],
+        encrypted: vec![],
         max_pending_decryptions: 1,
     }
 }

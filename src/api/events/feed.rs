@@ -184,6 +184,7 @@ fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
         possible_repeat: view.possible_repeat,
         data,
         recording_access_token: None,
+        secrets: None,
         metadata: metadata.clone(),
     }
 }

@@ -51,6 +51,7 @@ pub fn subscriptions(root: &mut Section<'_>) -> Option<Subscriptions> {
         publisher: section.or("publisher", PUBLISHER.to_owned(), name(256)),
         client_states: client_states(&mut section),
         certificates: certificates(&mut section),
+        encrypted: section.list("encrypted", name(256)).unwrap_or_default(),
         max_pending_decryptions: section.or("max_pending_decryptions", 512, count(1..=65_536)),
     })
 }

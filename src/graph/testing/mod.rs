@@ -181,6 +181,7 @@ fn subscriptions(provider: &Provider) -> config::Subscriptions {
         publisher: PUBLISHER.into(),
         client_states: vec![SecretString::from("the state before"), SecretString::from(STATE)],
         certificates: vec![certificate()],
+        encrypted: vec![],
         max_pending_decryptions: 4,
     }
 }

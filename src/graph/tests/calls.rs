@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::domain::{Content, Dialect, Raw, Reason, Status, Verified};
+use crate::domain::{Content, Dialect, Notification, Proof, Raw, Reason, Status, Verified};
 use crate::graph::testing::identity::Identity;
 use crate::graph::testing::{Graph, NOW, TENANT, body, with};
 use crate::graph::{Reading, Refusal};
@@ -32,7 +32,7 @@ fn recording() -> Value {
 impl Graph {
     async fn post(&self, token: &str, body: Bytes) -> Result<Reading, Refusal> {
         let sender = self.calls.prove(&[format!("Bearer {token}").as_bytes()]).await?;
-        self.calls.read(&sender, &body)
+        self.calls.read(&sender, body).await
     }
 
     async fn post_proven(&self, body: Bytes) -> Result<Reading, Refusal> {
@@ -296,14 +296,50 @@ async fn one_bad_item_never_costs_its_neighbours() {
     lone = format!("{lone},{twice},null,[],7,{{}}");
     let text = format!("{{\"value\":[{},{},{lone},{}]}}", recording(), long, recording());
     let reading = graph.post_proven(Bytes::from(text)).await.unwrap();
-    assert_eq!(reading.verified.len(), 3);
+    assert_eq!(reading.verified.len(), 4);
     let reasons: Vec<Reason> = reading.quarantined.iter().map(|item| item.reason).collect();
+    assert_eq!(reasons, [Reason::JsonDuplicate, Reason::Shape, Reason::Shape, Reason::Shape, Reason::Shape]);
+    assert_eq!(reading.verified[1].notification().raw.0, Bytes::from(long.to_string()));
+    assert_eq!(reading.quarantined[0].raw.0, Bytes::from_static(twice.as_bytes()));
+}
+
+#[actix_web::test]
+async fn an_array_of_record_operations_is_that_many_operations() {
+    let graph = Graph::start();
+    let element = |id: &str| {
+        let mut it =
+            with(recording()["resourceData"].clone(), json!({ "id": id, "clientContext": format!("ctx-{id}") }));
+        it["recordingAccessToken"] = json!(format!("token-{id}"));
+        it
+    };
+    let prompt = json!({ "@odata.type": "#microsoft.graph.playPromptOperation", "id": "p" });
+    let item = json!({
+        "changeType": "deleted", "resourceUrl": "/communications/calls/C1/operations",
+        "resourceData": [element("a"), prompt, element("b")],
+    });
+    let sent = body(&[item]);
+    let reading = graph.post_proven(sent.clone()).await.unwrap();
+    assert!(reading.quarantined.is_empty());
+    let told: Vec<&Notification> = reading.verified.iter().map(Verified::notification).collect();
+    assert_eq!(told.len(), 3);
+    for (notification, id) in told.iter().zip(["a", "b"]) {
+        let operation = notification.operation().unwrap();
+        assert_eq!((operation.id.as_str(), operation.call_id.as_ref().unwrap().as_str()), (id, "C1"));
+        assert_eq!(notification.client_context.as_ref().unwrap().as_str(), format!("ctx-{id}"));
+        let token = operation.recording_access_token.as_ref().unwrap();
+        assert_eq!(secrecy::ExposeSecret::expose_secret(token), format!("token-{id}"));
+        assert_eq!(notification.raw.0, element(id).to_string());
+        assert!(sent.as_ptr_range().contains(&notification.raw.0.as_ptr()), "a slice of the body");
+    }
     assert_eq!(
-        reasons,
-        [Reason::ClientContext, Reason::JsonDuplicate, Reason::Shape, Reason::Shape, Reason::Shape, Reason::Shape]
+        (told[2].resource_type.as_str(), &told[2].raw.0),
+        ("playPromptOperation", &Bytes::from(json!([prompt]).to_string()))
     );
-    assert_eq!(reading.quarantined[0].raw.0, Bytes::from(long.to_string()));
-    assert_eq!(reading.quarantined[1].raw.0, Bytes::from_static(twice.as_bytes()));
+    let many: Vec<Value> = (0..101).map(|n| element(&n.to_string())).collect();
+    let item = json!({ "resourceUrl": "/communications/calls/C1/operations", "resourceData": many });
+    let reading = graph.post_proven(body(&[item])).await.unwrap();
+    let [whole] = reading.verified.as_slice() else { panic!("{}", reading.verified.len()) };
+    assert!(!crate::domain::Event::data_of(whole.notification()).contains("token-"), "no more than the limit of items");
 }
 
 #[actix_web::test]
@@ -344,16 +380,25 @@ async fn every_dialect_is_read_and_noted() {
 async fn an_operator_may_vouch_for_an_item_but_not_for_what_is_wrong_with_it() {
     let graph = Graph::start();
     let judge = |text: String, vouched| graph.calls.judge_again(Raw(Bytes::from(text)), None, vouched);
-    let is_operation =
-        |verified: Result<Verified, Reason>| matches!(verified.unwrap().notification().content, Content::Operation(_));
+    let is_operation = |verified: Result<Vec<Verified>, Reason>| {
+        matches!(verified.unwrap()[0].notification().content, Content::Operation(_))
+    };
     assert!(is_operation(judge(recording().to_string(), true)));
     assert!(is_operation(judge(json!({ "value": [recording()] }).to_string(), true)));
     assert_eq!(judge(recording().to_string(), false).map(|_| ()), Err(Reason::AuthHeader));
-    assert_eq!(judge(json!({ "value": [{}, {}] }).to_string(), true).map(|_| ()), Err(Reason::Shape));
     assert_eq!(judge("{".into(), true).map(|_| ()), Err(Reason::JsonInvalid));
-    let mut long = recording();
-    long["resourceData"]["clientContext"] = json!("x".repeat(257));
-    assert_eq!(judge(long.to_string(), true).map(|_| ()), Err(Reason::ClientContext));
+    let is_untyped = |text: &str, data: &str| {
+        let told = judge(text.to_owned(), true).unwrap();
+        let notification = told[0].notification();
+        assert_eq!((notification.resource_type.as_str(), told[0].proof()), ("unknown", Proof::OperatorsWord), "{text}");
+        assert_eq!(crate::domain::Event::data_of(notification), data);
+    };
+    is_untyped(r#"{"value":[{},{}]}"#, r#"{"value":[{},{}]}"#);
+    is_untyped(r#"{"resourceUrl":7,"x":{"recordingAccessToken":"t"}}"#, r#"{"resourceUrl":7,"x":{}}"#);
+    is_untyped("\u{feff}[1e999]", r#"["1e999"]"#);
+    assert_eq!(judge(r#"{"resourceUrl":7}"#.into(), false).map(|_| ()), Err(Reason::Shape));
+    let of_tenant = graph.calls.judge_again(Raw(Bytes::from(recording().to_string())), Some("t".into()), true);
+    assert_eq!(of_tenant.unwrap()[0].proof(), Proof::BearerToken, "its sender had proven itself");
 }
 
 #[actix_web::test]
@@ -362,7 +407,7 @@ async fn no_bytes_and_no_mutation_make_it_panic() {
     let good = json!({ "value": [recording()] }).to_string().into_bytes();
     let mutations = prop::collection::vec((0..good.len(), any::<u8>()), 1..6);
     let judge = |bytes: Vec<u8>| {
-        if let Ok(verified) = graph.calls.judge_again(Raw(Bytes::from(bytes)), None, true) {
+        for verified in graph.calls.judge_again(Raw(Bytes::from(bytes)), None, true).unwrap_or_default() {
             serde_json::from_str::<Value>(&crate::domain::Event::data_of(verified.notification())).unwrap();
         }
     };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::domain::{Channel, Content, Dialect, Event, Raw, Reason};
+use crate::domain::{Channel, Content, Dialect, Event, Proof, Raw, Reason};
 use crate::graph::keys::ASK_EVERY;
 use crate::graph::testing::identity::Identity;
 use crate::graph::testing::{Graph, STATE, Sealing, TENANT, body, seal, seal_with, with};
@@ -310,7 +310,53 @@ async fn an_operator_may_vouch_for_the_token_that_is_gone_and_for_nothing_else()
     assert_eq!(judge(with(rich(), json!({ "clientState": "x" })), true).await, Err(Reason::ClientState));
     let broken = seal_with(b"{}", Sealing { flip_key: true, ..Sealing::default() });
     assert_eq!(judge(with(rich(), json!({ "encryptedContent": broken })), true).await, Err(Reason::EncInvalid));
-    assert_eq!(judge(with(basic(), json!({ "subscriptionId": null })), true).await, Err(Reason::Shape));
+    assert_eq!(judge(with(basic(), json!({ "subscriptionId": null })), false).await, Err(Reason::Shape));
+    let raw = Raw(Bytes::from(with(basic(), json!({ "subscriptionId": null })).to_string()));
+    let told = graph.subscriptions.judge_again(raw, Channel::Subscriptions, true).await.unwrap();
+    let (notification, proof) = (told[0].notification(), told[0].proof());
+    assert_eq!((notification.resource_type.as_str(), proof), ("unknown", Proof::ClientState));
+    let data = Event::data_of(notification);
+    assert!(data.contains("users/u/messages/m") && !data.contains(STATE), "{data}");
+}
+
+#[actix_web::test]
+async fn a_subscription_that_sent_encrypted_content_needs_tokens_for_its_plain_items_too() {
+    let graph = Graph::start();
+    let token = graph.validation_token("2.0", json!({}));
+    assert_eq!(reason(graph.judge_rich(basic(), json!([])).await), Ok(()), "nothing is known of it yet");
+    let posted = json!({ "value": [rich()], "validationTokens": [token] });
+    let reading = graph.notify(Bytes::from(posted.to_string())).await;
+    assert_eq!((reading.verified[0].proof(), reading.learned.len()), (Proof::ValidationToken, 1));
+    graph.subscriptions.remember_rich(&reading.learned);
+    let spelt = "76222963CC7B42D2882D8AAA69CB2BA3";
+    for item in [basic(), with(basic(), json!({ "subscriptionId": spelt }))] {
+        assert_eq!(reason(graph.judge_rich(item.clone(), json!([])).await), Err(Reason::JwtMissing));
+        let posted = json!({ "value": [item], "validationTokens": [token] });
+        let reading = graph.notify(Bytes::from(posted.to_string())).await;
+        assert_eq!((reading.verified[0].proof(), reading.learned.len()), (Proof::ValidationToken, 0));
+    }
+    let other = with(basic(), json!({ "subscriptionId": "another" }));
+    assert_eq!(reason(graph.judge_rich(other, json!([])).await), Ok(()));
+    let lifecycle = with(basic(), json!({ "lifecycleEvent": "missed", "changeType": null }));
+    assert_eq!(reason(graph.judge_rich(lifecycle, json!([])).await), Ok(()), "Graph sends no tokens with those");
+    let raw = || Raw(Bytes::from(basic().to_string()));
+    let judge = async |vouched| reason(graph.subscriptions.judge_again(raw(), Channel::Subscriptions, vouched).await);
+    assert_eq!((judge(false).await, judge(true).await), (Err(Reason::JwtMissing), Ok(())));
+}
+
+#[actix_web::test]
+async fn what_proves_nothing_teaches_nothing() {
+    let graph = Graph::start();
+    let forged = Identity::fresh("key-1").token(&graph.validation_claims("2.0"));
+    let broken = with(
+        basic(),
+        json!({ "encryptedContent": seal_with(b"{}", Sealing { flip_data: true, ..Sealing::default() }) }),
+    );
+    for (item, token) in [(rich(), forged), (broken, graph.validation_token("2.0", json!({})))] {
+        let posted = json!({ "value": [item], "validationTokens": [token] });
+        let reading = graph.notify(Bytes::from(posted.to_string())).await;
+        assert_eq!((reading.quarantined.len(), reading.learned.len()), (1, 0));
+    }
 }
 
 #[actix_web::test]
@@ -320,7 +366,7 @@ async fn no_bytes_and_no_mutation_make_it_panic() {
     let mutations = prop::collection::vec((0..good.len(), any::<u8>()), 1..6);
     let judge = |bytes: Vec<u8>| {
         let judged = graph.subscriptions.judge_again(Raw(Bytes::from(bytes)), Channel::Subscriptions, true);
-        if let Ok(verified) = futures_util::FutureExt::now_or_never(judged).unwrap_or(Err(Reason::Shed)) {
+        for verified in futures_util::FutureExt::now_or_never(judged).and_then(Result::ok).unwrap_or_default() {
             serde_json::from_str::<Value>(&Event::data_of(verified.notification())).unwrap();
         }
     };

@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 use super::binding::Announced;
 use super::delivery::{self, NewRow};
 use super::failure::Failure;
-use super::operation::Taken;
+use super::operation::{Taken, Told};
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{ended_calls, ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
+use super::{ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
 };
@@ -139,8 +139,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     }
     let taken = match about {
         Some((operation, lookup)) => {
-            let told = (&item.notification, operation);
-            Some(operation::take(tx, told, (known, lookup), (item.seq, received_at))?)
+            let (notification, proof) = (&item.notification, item.proof);
+            let told = Told { notification, operation, proof, event: item.seq, received_at };
+            Some(operation::take(tx, &told, (known, lookup))?)
         }
         None => None,
     };
@@ -152,16 +153,12 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let places = deliver(tx, (item.seq, deliveries), taken.as_ref(), received_at)?;
     if let Some(taken) = taken.as_ref() {
         tx.changed(taken.seq);
-        if taken.is_open {
-            watches::became_known(tx, taken.seq)?;
-        }
         if taken.is_recovered {
             own::say(tx, RECOVERED, taken.seq, deliveries)?;
         }
     }
-    if let Some(ended) = &item.notification.ended_call {
-        ended_calls::remember(tx, ended, received_at)?;
-        watches::call_ended(tx, &ended.call_id, received_at)?;
+    if let Some(call_id) = &item.notification.ended_call {
+        watches::call_ended(tx, call_id, received_at)?;
     }
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
@@ -180,7 +177,10 @@ fn insert(
 ) -> Result<(), Failure> {
     let notification = &item.notification;
     let operation = notification.operation();
-    let has_token = operation.is_some_and(|operation| operation.recording_access_token.is_some());
+    let has_token = match operation {
+        Some(operation) => operation.recording_access_token.is_some(),
+        None => notification.secrets.is_some(),
+    };
     let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, lookup, is_matched, has_token, kind, \
                resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
                previous_status, sealed, message, possible_repeat) VALUES \
@@ -256,6 +256,7 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
         id: item.id,
         kind: item.kind,
         recording_access_token: notification.operation().and_then(|operation| operation.recording_access_token.clone()),
+        secrets: notification.secrets,
         subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
         time: instant(received_at),
         client_context: notification.client_context,

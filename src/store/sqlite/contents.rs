@@ -1,5 +1,5 @@
-//! What an event holds that may be secret, as one sealed value: the recording's token, the data and the raw item. One
-//! value is sealed, stored and read at the price of one.
+//! What an event holds that may be secret, as one sealed value: the recording's token (of other resources what secrets they
+//! held), the data and the raw item. One value is sealed, stored and read at the price of one.
 
 use secrecy::{ExposeSecret, SecretString};
 

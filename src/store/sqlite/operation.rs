@@ -3,20 +3,24 @@
 //! An operation is its id and its call together. A notification that names no call joins the one operation of that id, if
 //! there is one; one that names a call gives it to the one operation of that id whose call is not known. Where several
 //! operations share the id nothing is guessed: those without a call are then an operation of their own.
+//!
+//! **Invariants**
+//! 1. What stronger proof established, or a client announced, is not changed by a notification with weaker proof: it is an
+//!    event of the operation, and nothing more. What weaker proof established stands back for stronger proof.
 
 use rusqlite::{Row, params};
 
-use super::binding::{self, Announced, End};
+use super::binding::{self, Announced};
 use super::failure::Failure;
 use super::lookups;
 use super::tx::Tx;
-use crate::domain::{Channel, ClientContext, GraphId, Notification, Order, RecordOperation, Status};
+use crate::domain::{ClientContext, GraphId, Notification, Order, Proof, RecordOperation, Status};
 
 /// How many calls may share an operation's id before not all of them are looked at.
 const MOST: usize = 8;
 /// The columns of [`Known`].
 const KNOWN: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
-            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, x.state, x.metadata, x.sinks";
+            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks";
 
 /// An operation that is known.
 pub struct Known {
@@ -26,9 +30,11 @@ pub struct Known {
     pub state_event: Option<i64>,
     call_id: String,
     status: Status,
-    /// Whether a notification of it arrived; if not, its client alone told of it.
+    /// Whether Graph has spoken of it; if not, its client alone has.
     is_heard: bool,
     is_watched: bool,
+    /// The rank of what proved it.
+    proof: i64,
     announced: Option<Announced>,
 }
 
@@ -48,8 +54,6 @@ pub struct Taken {
     pub announced: Option<Announced>,
     /// Whether it ended after it had been given up.
     pub is_recovered: bool,
-    /// Whether the notification does not end it.
-    pub is_open: bool,
 }
 
 /// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
@@ -87,40 +91,45 @@ fn known_among_many(tx: &Tx<'_>, operation: &RecordOperation, lookup: i64) -> Re
     Ok(found)
 }
 
-/// Takes a notification into its operation, which it makes where there is none. `event` is what the notification becomes.
-pub fn take(
-    tx: &Tx<'_>,
-    (notification, operation): (&Notification, &RecordOperation),
-    (known, lookup): (Vec<Known>, i64),
-    (event, received_at): (i64, i64),
-) -> Result<Taken, Failure> {
-    let (known, ambiguous) = find(tx, (notification, operation), (known, lookup))?;
-    let told = Told { notification, operation, event, received_at };
-    let is_open = !operation.status.is_terminal();
+/// What one notification says of its operation.
+pub struct Told<'a> {
+    /// The notification.
+    pub notification: &'a Notification,
+    /// The operation in it.
+    pub operation: &'a RecordOperation,
+    /// What proved it.
+    pub proof: Proof,
+    /// The event that it becomes.
+    pub event: i64,
+    /// In microseconds.
+    pub received_at: i64,
+}
+
+/// Takes a notification into its operation, which it makes where there is none.
+pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<Taken, Failure> {
+    let (known, ambiguous) = find(tx, told, (known, lookup))?;
     let Some(known) = known else {
-        let seq = insert(tx, &told, lookup)?;
+        let seq = insert(tx, told, lookup)?;
         let (order, previous, announced) = (Order::First, None, None);
-        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false, is_open });
+        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false });
     };
-    let heard = Some(&known.status).filter(|_| known.is_heard);
-    let order = Order::of(heard, &operation.status);
-    let previous = heard.cloned();
-    update(tx, &known, &told, order)?;
-    let has_ended = order.moves() && operation.status.is_terminal() && !known.status.is_terminal();
+    let order = known.order(told);
+    let previous = known.heard().cloned();
+    if order == Order::Weaker {
+        let announced = known.announced.map(Announced::without_sinks);
+        return Ok(Taken { seq: known.seq, is_new: false, order, previous, ambiguous, announced, is_recovered: false });
+    }
+    update(tx, &known, told, order)?;
+    let has_ended = order.moves() && told.operation.status.is_terminal() && !known.status.is_terminal();
     let Known { seq, is_watched, announced, .. } = known;
-    let end = End { is_watched, recovers: operation.recovers() };
-    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), end)?;
-    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered, is_open })
+    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), is_watched)?;
+    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered })
 }
 
 /// The operation that a notification is about, as it is known or was announced, and whether another open one has its
 /// client context.
-fn find(
-    tx: &Tx<'_>,
-    (notification, operation): (&Notification, &RecordOperation),
-    (known, lookup): (Vec<Known>, i64),
-) -> Result<(Option<Known>, bool), Failure> {
-    let context = notification.client_context.as_ref().map(ClientContext::as_str);
+fn find(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<(Option<Known>, bool), Failure> {
+    let (context, operation) = (told.client_context(), told.operation);
     let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
     if let Some(known) = choose(known, call_id) {
         let sql = "SELECT 1 FROM operations INDEXED BY operations_open_by_context \
@@ -131,22 +140,13 @@ fn find(
         };
         return Ok((Some(known), ambiguous));
     }
-    let (mut expected, ambiguous) = binding::look(tx, context, call_id)?;
-    if context.is_none() && operation.status.is_terminal() && notification.channel == Channel::Calls {
-        expected = binding::only_of_call(tx, call_id)?;
-    }
-    let Some(expected) = expected else { return Ok((None, ambiguous)) };
+    let (expected, ambiguous) = binding::look(tx, context, call_id)?;
+    let Some(expected) = expected.filter(|_| told.proof >= Proof::FOR_EXPECTATIONS) else {
+        return Ok((None, ambiguous || expected.is_some()));
+    };
     binding::bind(tx, expected, &operation.id, lookup)?;
     let sql = format!("{KNOWN} FROM operations o LEFT JOIN expectations x ON x.operation = o.seq WHERE o.seq = ?1");
     Ok((tx.first(&sql, [expected], Known::read)?, ambiguous))
-}
-
-/// What one notification says of its operation.
-struct Told<'a> {
-    notification: &'a Notification,
-    operation: &'a RecordOperation,
-    event: i64,
-    received_at: i64,
 }
 
 impl Told<'_> {
@@ -168,8 +168,8 @@ fn insert(tx: &Tx<'_>, told: &Told<'_>, lookup: i64) -> Result<i64, Failure> {
     let operation = told.operation;
     let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
     let sql = "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at, \
-               tenant_id, completion_reason, result_code, result_subcode, state_event) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12)";
+               tenant_id, completion_reason, result_code, result_subcode, state_event, proof) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
     tx.execute(
         sql,
         params![
@@ -185,6 +185,7 @@ fn insert(tx: &Tx<'_>, told: &Told<'_>, lookup: i64) -> Result<i64, Failure> {
             told.code(),
             told.subcode(),
             told.event,
+            told.proof.rank(),
         ],
     )?;
     lookups::add(tx, lookup, seq)?;
@@ -195,12 +196,12 @@ fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(
     let operation = told.operation;
     if order.moves() {
         // What its client has heard from Graph already does not go back.
-        let is_late = Order::of(Some(&known.status), &operation.status) == Order::Late;
+        let is_late = !known.is_weaker_than(told) && Order::of(Some(&known.status), &operation.status) == Order::Late;
         let status = if is_late { &known.status } else { &operation.status };
         let sql = "UPDATE operations SET status = ?2, is_terminal = ?3, modified_at = ?4, \
                    client_context = coalesce(?5, client_context), tenant_id = coalesce(?6, tenant_id), \
                    completion_reason = ?7, result_code = ?8, result_subcode = ?9, state_event = ?10, \
-                   version = version + 1 WHERE seq = ?1";
+                   proof = ?11, version = version + 1 WHERE seq = ?1";
         tx.execute(
             sql,
             params![
@@ -214,6 +215,7 @@ fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(
                 told.code(),
                 told.subcode(),
                 told.event,
+                told.proof.rank(),
             ],
         )?;
     }
@@ -227,6 +229,28 @@ fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(
 }
 
 impl Known {
+    /// What Graph has said of it.
+    fn heard(&self) -> Option<&Status> {
+        Some(&self.status).filter(|_| self.is_heard)
+    }
+
+    /// How a notification stands to it.
+    fn order(&self, told: &Told<'_>) -> Order {
+        let announced = if self.announced.is_some() { Proof::FOR_EXPECTATIONS.rank() } else { 0 };
+        if told.proof.rank() < self.proof.max(announced) {
+            return Order::Weaker;
+        }
+        match Order::of(self.heard(), &told.operation.status) {
+            Order::Late | Order::Conflicting if self.is_weaker_than(told) => Order::Advanced,
+            order => order,
+        }
+    }
+
+    /// Whether Graph was heard of it, with weaker proof than the notification has.
+    fn is_weaker_than(&self, told: &Told<'_>) -> bool {
+        self.is_heard && self.proof < told.proof.rank()
+    }
+
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         let status: String = row.get(2)?;
         Ok(Self {
@@ -236,7 +260,8 @@ impl Known {
             is_heard: row.get(3)?,
             is_watched: row.get(4)?,
             state_event: row.get(5)?,
-            announced: Announced::read(row, 6)?,
+            proof: row.get(6)?,
+            announced: Announced::read(row, 7)?,
         })
     }
 }
@@ -264,6 +289,7 @@ mod tests {
             is_heard: true,
             is_watched: false,
             state_event: None,
+            proof: 4,
             announced: None,
         });
         choose(known.collect(), call_id).map(|known| known.call_id)

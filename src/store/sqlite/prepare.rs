@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::ids::Given;
 use super::tx::Shared;
 use super::{contents, ids};
-use crate::domain::{Channel, Event, EventId, Mark, NewDelivery, Notification, Quarantined, Reason, RepeatOf, Request};
+use crate::domain::{Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -34,6 +34,8 @@ pub struct Item {
     pub id: EventId,
     /// The notification; its raw bytes are in `sealed` alone.
     pub notification: Notification,
+    /// What proved it.
+    pub proof: Proof,
     /// CloudEvents `type`.
     pub kind: String,
     /// CloudEvents `data`.
@@ -97,6 +99,7 @@ impl Prepared {
 
 fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
+    let proof = notification.proof();
     let mut notification = notification.into_notification();
     each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
@@ -104,7 +107,10 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);
     let operation = notification.operation();
-    let token = operation.and_then(|operation| operation.recording_access_token.as_ref());
+    let token = match operation {
+        Some(operation) => operation.recording_access_token.as_ref(),
+        None => notification.secrets.as_ref(),
+    };
     let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
     let operation_lookup = operation.map(|operation| operation_lookup(operation.id.as_str()));
     let mark = notification.mark.take();
@@ -128,7 +134,7 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
     let messages = [None; 2];
-    Ok(Item { seq, id, notification, kind, data, hash, mark, messages, lookup, operation_lookup, sealed, deliveries })
+    Ok(Item { seq, id, notification, proof, kind, data, hash, mark, messages, lookup, operation_lookup, sealed, deliveries })
 }
 
 /// The message that a notification came by, and the one that that repeats: each with the notification's place among those

@@ -48,6 +48,7 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
             previous: previous.map(|status| Previous { status: Status::parse(&status) }),
             data: String::new(),
             recording_access_token: None,
+            secrets: None,
             metadata: row.get(8)?,
             possible_repeat: row.get(9)?,
         };
@@ -56,7 +57,12 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
     let found = connection.prepare_cached(sql)?.query_row([ids::event_of(delivery)], read).optional()?;
     let (mut event, sealed) = found.ok_or_else(|| Unread::Lost("its event is gone".into()))?;
     let opened = contents::open(seal, event.id, &sealed).map_err(|error| Unread::Lost(error.to_string()))?;
-    (event.recording_access_token, event.data) = opened;
+    let (secret, data) = opened;
+    event.data = data;
+    match event.is_of_operation() {
+        true => event.recording_access_token = secret,
+        false => event.secrets = secret,
+    }
     Ok(event)
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::tx::instant;
-use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, sweep, views};
+use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, views};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
 use crate::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
@@ -163,6 +163,14 @@ impl Store for SqliteStore {
 
     async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError> {
         self.writer.ask(move |tx| quarantine::end_wish(tx, id, refused)).await
+    }
+
+    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(rich::list).await
+    }
+
+    async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| rich::remember(tx, &ids)).await
     }
 
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {

@@ -79,7 +79,7 @@ mod tests {
     use jiff::Timestamp;
 
     use crate::clock::Clock;
-    use crate::domain::Verified;
+    use crate::domain::{Proof, Verified};
     use crate::store::sqlite::{SqliteStore, plain_settings};
     use crate::store::testing::notification;
     use crate::store::{Accepted, Batch, Operations, Store};
@@ -90,7 +90,10 @@ mod tests {
     }
 
     async fn accept(store: &SqliteStore) {
-        let accepted = vec![Accepted { notification: Verified::declare(notification("{}")), deliveries: Vec::new() }];
+        let accepted = vec![Accepted {
+            notification: Verified::declare(notification("{}"), Proof::ClientState),
+            deliveries: Vec::new(),
+        }];
         store.accept(Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() }).await.unwrap();
     }
 

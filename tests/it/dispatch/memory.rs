@@ -198,6 +198,14 @@ impl Store for Memory {
         Ok(())
     }
 
+    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn remember_rich(&self, _ids: Vec<String>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
         Ok(self.paused.lock().clone())
     }

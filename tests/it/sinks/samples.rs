@@ -30,6 +30,7 @@ pub fn delivery(n: u128) -> Delivery {
         possible_repeat: false,
         data,
         recording_access_token: Some(TOKEN.into()),
+        secrets: None,
         metadata: None,
     };
     Delivery {

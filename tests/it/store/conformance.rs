@@ -1,7 +1,7 @@
 //! The suite: every numbered invariant of `reelhook::store`, against `dyn Store` alone.
 
 use super::*;
-use reelhook::domain::DeliveryId;
+use reelhook::domain::{DeliveryId, MAX_RICH_SUBSCRIPTIONS};
 use reelhook::store::{DeadLetters, DeliveryState, Newest};
 use tokio::sync::mpsc::Receiver;
 
@@ -26,6 +26,9 @@ macro_rules! suite {
             a_dead_letter_lets_the_next_one_pass,
             a_retry_holds_back_its_own_operation_and_sink_alone,
             a_terminal_status_never_changes,
+            weaker_proof_never_changes_what_stronger_proof_established,
+            what_weaker_proof_established_stands_back_for_stronger_proof,
+            subscriptions_with_encrypted_content_are_remembered,
             an_event_tells_what_was_known_before,
             the_spellings_of_an_operations_id_are_one_operation,
             a_call_that_is_told_later_joins_its_operation,
@@ -280,6 +283,50 @@ pub async fn a_terminal_status_never_changes(test: TestStore) {
     assert_eq!(operations[0].status, COMPLETED);
     let shown: Vec<_> = operations[0].events.iter().map(|event| event.order).collect();
     assert_eq!(shown, expected.map(Some));
+}
+
+pub async fn weaker_proof_never_changes_what_stronger_proof_established(test: TestStore) {
+    let forged = |id: &str, n: &str| {
+        let told = recording(id).context("ctx").call(None).proof(Proof::ClientState).raw(n).token("forged");
+        told.with(|operation| operation.recording_location = Some("https://elsewhere/".into())).to(&["archive"])
+    };
+    test.accept(vec![recording("1").status(RUNNING).context("ctx").to(&[])]).await;
+    assert_eq!(orders(&test.accept(vec![forged("1", "a")]).await), [Some(Order::Weaker)]);
+    let known = test.store.operations("1").await.unwrap().remove(0);
+    assert_eq!((known.status, known.events.len()), (RUNNING, 2));
+    assert_eq!(known.events[1].previous, Some(RUNNING));
+    let event = test.lease_one("archive").await.delivery.event;
+    assert_eq!((event.kind.as_str(), event.order), ("recordOperation.completed", Some(Order::Weaker)));
+    let kept = test.operations.get(&GraphId::new("1").unwrap(), None).await.unwrap().unwrap();
+    assert_eq!(
+        (kept.recording_location, kept.recording_access_token.is_none()),
+        (Some("https://file.location/1".into()), true)
+    );
+    let end = recording("1").status(Status::Failed).context("ctx");
+    assert_eq!(orders(&test.accept(vec![end.to(&[])]).await), [Some(Order::Advanced)]);
+    assert_eq!(test.store.operations("1").await.unwrap()[0].status, Status::Failed);
+}
+
+pub async fn what_weaker_proof_established_stands_back_for_stronger_proof(test: TestStore) {
+    test.accept(vec![recording("1").proof(Proof::ClientState).to(&[])]).await;
+    assert_eq!(test.store.operations("1").await.unwrap()[0].status, COMPLETED);
+    let told = recording("1").status(RUNNING);
+    assert_eq!(orders(&test.accept(vec![told.to(&[])]).await), [Some(Order::Advanced)]);
+    assert_eq!(test.store.operations("1").await.unwrap()[0].status, RUNNING);
+    let told = recording("1").status(Status::Failed).proof(Proof::ValidationToken);
+    assert_eq!(orders(&test.accept(vec![told.to(&[])]).await), [Some(Order::Weaker)]);
+    assert_eq!(test.store.operations("1").await.unwrap()[0].status, RUNNING);
+}
+
+pub async fn subscriptions_with_encrypted_content_are_remembered(test: TestStore) {
+    assert!(test.store.rich_subscriptions().await.unwrap().is_empty());
+    test.store.remember_rich(vec!["b".into(), "a".into()]).await.unwrap();
+    test.store.remember_rich(vec!["a".into(), "c".into()]).await.unwrap();
+    assert_eq!(test.store.rich_subscriptions().await.unwrap(), ["b", "a", "c"]);
+    let many = (0..MAX_RICH_SUBSCRIPTIONS - 1).map(|n| n.to_string()).collect();
+    test.store.remember_rich(many).await.unwrap();
+    let known = test.store.rich_subscriptions().await.unwrap();
+    assert_eq!((known.len(), known[0].as_str()), (MAX_RICH_SUBSCRIPTIONS, "c"));
 }
 
 pub async fn an_event_tells_what_was_known_before(test: TestStore) {

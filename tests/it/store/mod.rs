@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome,
+    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome, Proof,
     Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
 };
 use reelhook::store::sqlite::SqliteStore;
@@ -161,6 +161,7 @@ fn settings(folder: &TempDir) -> config::Store {
 #[derive(Clone, Debug)]
 struct Told {
     notification: Notification,
+    proof: Proof,
 }
 
 /// A completed recording of call `call`.
@@ -175,14 +176,17 @@ fn recording(id: &str) -> Told {
         recording_location: Some("https://file.location/1".into()),
         recording_access_token: None,
         etag: None,
-        additional: serde_json::Map::new(),
+        as_sent: Vec::new(),
+        additional: String::new(),
     };
-    Told { notification: notification("recordOperation", Content::Operation(Box::new(operation))) }.raw(id)
+    let notification = notification("recordOperation", Content::Operation(Box::new(operation)));
+    Told { notification, proof: Proof::BearerToken }.raw(id)
 }
 
 /// Any other resource.
 fn resource(text: &str) -> Told {
-    Told { notification: notification("chatMessage", Content::Resource(text.into())) }.raw(text)
+    let notification = notification("chatMessage", Content::Resource(text.into()));
+    Told { notification, proof: Proof::BearerToken }.raw(text)
 }
 
 fn notification(resource_type: &str, content: Content) -> Notification {
@@ -197,6 +201,7 @@ fn notification(resource_type: &str, content: Content) -> Notification {
         mark: None,
         client_context: None,
         content,
+        secrets: None,
         ended_call: None,
         dialects: Vec::new(),
         request: Default::default(),
@@ -216,6 +221,11 @@ impl Told {
     fn status(self, status: Status) -> Self {
         let raw = format!("{} {}", self.raw_text(), status.as_str());
         self.with(|operation| operation.status = status).raw(&raw)
+    }
+
+    fn proof(mut self, proof: Proof) -> Self {
+        self.proof = proof;
+        self
     }
 
     fn call(self, call: Option<&str>) -> Self {
@@ -258,7 +268,7 @@ impl Told {
 
     fn to(self, sinks: &[&str]) -> Accepted {
         Accepted {
-            notification: Verified::declare(self.notification),
+            notification: Verified::declare(self.notification, self.proof),
             deliveries: sinks.iter().map(|sink| delivery_to(sink)).collect(),
         }
     }

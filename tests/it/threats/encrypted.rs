@@ -163,7 +163,7 @@ async fn threat_39_a_signature_that_fits_does_not_save_a_bad_padding_or_what_is_
         encrypt(b""),
         encrypt(b"no json"),
         encrypt(b"\xff"),
-        encrypt(b"\xef\xbb\xbf{}"),
+        encrypt(b"\xef\xbb\xbf\xef\xbb\xbf{}"),
         encrypt("[".repeat(200).as_bytes()),
     ] {
         let content = seal(app.graph.certificate.as_ref().unwrap(), &Parts { ciphertext, ..Parts::default() });

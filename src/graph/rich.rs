@@ -1,0 +1,87 @@
+//! Which subscriptions send encrypted content. Graph sends validation tokens with all that such a subscription sends, so its
+//! plain items need one too: otherwise whoever knows the `clientState` would only have to leave `encryptedContent` out.
+//!
+//! **Invariants**
+//! 1. A subscription is learned from an item that a validation token proved, never from one that only says so.
+//! 2. What is learned is bounded; the config's own are never forgotten.
+
+use std::collections::{HashSet, VecDeque};
+
+use parking_lot::RwLock;
+
+use crate::domain::{GraphId, MAX_RICH_SUBSCRIPTIONS};
+
+/// The subscriptions that send encrypted content.
+pub(super) struct Rich {
+    configured: HashSet<String>,
+    learned: RwLock<Learned>,
+}
+
+#[derive(Default)]
+struct Learned {
+    ids: HashSet<String>,
+    in_order: VecDeque<String>,
+}
+
+impl Rich {
+    /// With those that the config names.
+    pub(super) fn new(configured: &[String]) -> Self {
+        Self { configured: configured.iter().map(|id| key(id)).collect(), learned: RwLock::default() }
+    }
+
+    /// Whether a subscription is one of them.
+    pub(super) fn holds(&self, subscription_id: &str) -> bool {
+        if self.configured.is_empty() && self.learned.read().ids.is_empty() {
+            return false;
+        }
+        let id = key(subscription_id);
+        self.configured.contains(&id) || self.learned.read().ids.contains(&id)
+    }
+
+    /// Adds those that were learned, in this run or an earlier one.
+    pub(super) fn remember(&self, subscription_ids: &[String]) {
+        let mut learned = self.learned.write();
+        for id in subscription_ids.iter().map(|id| key(id)) {
+            if learned.ids.insert(id.clone()) {
+                learned.in_order.push_back(id);
+            }
+            if learned.in_order.len() > MAX_RICH_SUBSCRIPTIONS
+                && let Some(oldest) = learned.in_order.pop_front()
+            {
+                learned.ids.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// One spelling of an id: GUIDs come in several.
+pub(super) fn key(subscription_id: &str) -> String {
+    GraphId::new(subscription_id).map_or_else(String::new, |id| id.as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subscription_is_known_in_every_spelling_of_its_id() {
+        let rich = Rich::new(&["76222963-CC7B-42D2-882D-8AAA69CB2BA3".into()]);
+        assert!(rich.holds("76222963cc7b42d2882d8aaa69cb2ba3") && !rich.holds("another"));
+        rich.remember(&["another".into()]);
+        assert!(rich.holds("another"));
+    }
+
+    #[test]
+    fn what_is_learned_is_bounded_and_what_is_configured_stays() {
+        let rich = Rich::new(&["configured".into()]);
+        let ids: Vec<String> = (0..=MAX_RICH_SUBSCRIPTIONS).map(|n| n.to_string()).collect();
+        rich.remember(&ids);
+        rich.remember(&ids[1..]);
+        assert!(
+            !rich.holds("0")
+                && rich.holds("1")
+                && rich.holds(&MAX_RICH_SUBSCRIPTIONS.to_string())
+                && rich.holds("configured")
+        );
+    }
+}
