@@ -362,8 +362,10 @@ mod tests {
         let clock = Clock::manual(Timestamp::UNIX_EPOCH);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings, clock).unwrap());
         let accept = async || {
-            let accepted =
-                vec![Accepted { notification: Verified::declare(notification("{}"), Proof::ClientState), deliveries: Vec::new() }];
+            let accepted = vec![Accepted {
+                notification: Verified::declare(notification("{}"), Proof::ClientState),
+                deliveries: Vec::new(),
+            }];
             let batch = Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() };
             let receipt = store.accept(batch).await.unwrap();
             let is_repeat = matches!(receipt.stored[0], Stored::Duplicate { .. });

@@ -18,7 +18,6 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::readers::Readers;
 use super::certificates::{CertificateError, Certificates};
 use super::collection::Room;
 use super::content::{self, About, Place};
@@ -28,6 +27,7 @@ use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
+use super::readers::Readers;
 use super::rich::{self, Rich};
 use super::token::{Demands, Tokens};
 use super::undecided;
@@ -319,7 +319,8 @@ impl Opened {
         };
         let bare = content::bare(channel, raw.clone(), tenant_id);
         let mark = encrypted.map(Mark::Ciphertext);
-        let item = Notification { change_type, resource, subscription_id: Some(subscription_id), graph_id, mark, ..bare };
+        let item =
+            Notification { change_type, resource, subscription_id: Some(subscription_id), graph_id, mark, ..bare };
         let told = content::each(item, dialects, parts);
         Ok(told.into_iter().map(|it| Verified::declare(it, proof)).collect())
     }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::readers::Readers;
 use super::collection::Room;
 use super::content::{self, Place};
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::payload::{self, Object};
+use super::readers::Readers;
 use super::token::{Demands, Tokens};
 use super::{Limits, Reading, Refusal, ended_call};
 use crate::clock::Clock;

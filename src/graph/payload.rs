@@ -464,6 +464,17 @@ mod tests {
     }
 
     #[test]
+    fn of_many_members_those_that_are_asked_for_are_held() {
+        let many = "\"\":0,".repeat(200_000);
+        let object = format!("{{{many}\"id\":\"1\",{many}\"id\":\"2\"}}");
+        let object = Object::read(&object).unwrap();
+        assert_eq!((object.asked.len(), object.keys.len(), object.n_members), (1, FEW_MEMBERS, 400_002));
+        assert_eq!(object.get("id").map(RawValue::get), Some("\"2\""));
+        assert!(object.repeats(&["id"]) && object.repeats_any());
+        assert_eq!(object.written(|_| true), r#"{"":0,"id":"2"}"#);
+    }
+
+    #[test]
     fn a_lone_surrogate_costs_only_its_own_text() {
         let object = Object::read(r#"{"a": "\ud800", "b": "fine", "c": "\ud83d\ude00 \\ud800 \udc00x"}"#).unwrap();
         let mut dialects = Dialects::default();

@@ -16,7 +16,6 @@ use std::fmt;
 
 use secrecy::SecretString;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::payload::{self, Key, Object};
 

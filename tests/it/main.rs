@@ -2,13 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by panicking")]
 
 mod api;
+mod cases;
 mod config;
 mod console;
 mod corpus;
 mod dialects;
 mod dispatch;
 mod end_to_end;
-mod ended_calls;
 mod floors;
 mod on_disk;
 mod pauses;

@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 use super::ids::Given;
 use super::tx::Shared;
 use super::{contents, ids};
-use crate::domain::{Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request};
+use crate::domain::{
+    Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request,
+};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// What a row costs beside its text, roughly.
@@ -134,7 +136,21 @@ fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> 
     let mut hash = [0; 16];
     hash.copy_from_slice(&bytes_hash[..16]);
     let messages = [None; 2];
-    Ok(Item { seq, id, notification, proof, kind, data, hash, mark, messages, lookup, operation_lookup, sealed, deliveries })
+    Ok(Item {
+        seq,
+        id,
+        notification,
+        proof,
+        kind,
+        data,
+        hash,
+        mark,
+        messages,
+        lookup,
+        operation_lookup,
+        sealed,
+        deliveries,
+    })
 }
 
 /// The message that a notification came by, and the one that that repeats: each with the notification's place among those

@@ -181,7 +181,7 @@ fn every_attribute_and_every_member_is_told() {
     assert_eq!(event["data"]["recordingAccessToken"], TOKEN);
     assert!(page.contains("`data.recordingAccessToken`"));
     let orders = told("order");
-    assert!(orders.iter().all(|order| Order::parse(order).is_some()) && orders.len() == 5, "{orders:?}");
+    assert!(orders.iter().all(|order| Order::parse(order).is_some()) && orders.len() == 6, "{orders:?}");
 }
 
 #[tokio::test]

@@ -28,8 +28,8 @@ use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome, Proof,
-    Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
+    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome,
+    Proof, Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
 };
 use reelhook::store::sqlite::SqliteStore;
 use reelhook::store::{Accepted, Batch, Operations, Store, StoreError, Stored};

@@ -57,7 +57,7 @@ async fn one(test: &TestStore, told: &Told) -> Stored {
 fn by_message(told: Told, id: &str, original: Option<&str>) -> Told {
     let message_id = Some(id.into());
     let request = Request { message_id, original_message_id: original.map(Into::into), ..Request::default() };
-    Told { notification: Notification { request: Arc::new(request), ..told.notification } }
+    Told { notification: Notification { request: Arc::new(request), ..told.notification }, proof: told.proof }
 }
 
 pub async fn the_same_bytes_alone_are_a_change_and_are_marked(test: TestStore) {
@@ -94,7 +94,7 @@ pub async fn changes_to_and_fro_are_all_delivered(test: TestStore) {
 pub async fn what_is_a_repeat_is_known_by_what_it_is_known(test: TestStore) {
     let encrypted = |told: Told| {
         let mark = Some(Mark::Ciphertext(Raw(Bytes::from_static(b"{\"data\":\"x\"}"))));
-        Told { notification: Notification { mark, ..told.notification } }
+        Told { notification: Notification { mark, ..told.notification }, proof: told.proof }
     };
     let cases = [
         (resource("a").graph_id("n-1", "s-1"), RepeatOf::Notification),
@@ -112,7 +112,7 @@ pub async fn what_is_a_repeat_is_known_by_what_it_is_known(test: TestStore) {
 pub async fn the_same_encrypted_content_is_a_repeat_in_whatever_envelope(test: TestStore) {
     let encrypted = |raw: &str, content: &'static [u8]| {
         let mark = Some(Mark::Ciphertext(Raw(Bytes::from_static(content))));
-        Told { notification: Notification { mark, ..resource(raw).notification } }
+        Told { notification: Notification { mark, ..resource(raw).notification }, proof: Proof::BearerToken }
     };
     one(&test, &encrypted("expires at 1", b"x")).await;
     assert_eq!(by(&[one(&test, &encrypted("expires at 2", b"x")).await]), [Some(RepeatOf::Ciphertext)]);
