@@ -6,7 +6,7 @@
 //! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
 //! 3. A flood of strangers washes nothing away that a known sender sent.
 //! 4. An item that could not be decided for want of keys is decided when they are there, or was never acknowledged.
-//! 5. Items are counted when they are durable: what is answered 503 comes again, and is counted then.
+//! 5. Items are counted when they are durable: what is answered 503 may come again, and is counted then.
 //! 6. Where a POST that was accepted is not answered in time, the store is told: Graph repeats it ([`Taken`]).
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use crate::config::GRAPH_WAITS;
 use crate::domain::{Channel, Dialect, EventId, Quarantined, Raw, Reason, Request, Verified};
 use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
 use crate::routing::Routes;
-use crate::store::{Accepted, Batch, Receipt, ReplayWish, Store, StoreError, Stored};
+use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
 
 /// How many replay wishes are carried out in one round.
@@ -45,6 +45,8 @@ pub struct Intake {
     pub routes: Arc<Routes>,
     /// Where it becomes durable.
     pub store: Arc<dyn Store>,
+    /// Where it is told when something could not be taken in.
+    pub reception: Arc<Reception>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What is counted and logged when something is refused.
@@ -107,7 +109,12 @@ impl Intake {
     /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
     pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
-        let sender = calls.prove(authorization).await.map_err(Refused::ByGraph)?;
+        let proven = calls.prove(authorization).await;
+        if matches!(proven, Err(Refusal::Undecided(_))) {
+            // Nobody can prove anything now.
+            self.refused();
+        }
+        let sender = proven.map_err(Refused::ByGraph)?;
         match calls.read(&sender, body.clone()).await {
             Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
@@ -117,6 +124,11 @@ impl Intake {
                 Err(Refused::ByGraph(refusal))
             }
         }
+    }
+
+    /// Notes that a call's notification was answered 503: it may come again, so nothing that waits for one runs out.
+    pub fn refused(&self) {
+        self.reception.begins_again();
     }
 
     /// Keeps what a proven sender sent and nobody here can read: Graph may have changed its format. The answer stays 400,
@@ -168,10 +180,12 @@ impl Intake {
                 Ok(taken)
             }
             Ok(Err(error)) => {
+                self.refused();
                 self.log_store_error(&error);
                 Err(Refused::ByStore)
             }
             Err(_elapsed) => {
+                self.refused();
                 tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time");
                 Err(Refused::ByStore)
             }

@@ -3,7 +3,7 @@
 //! **The story of one notification.** Microsoft Graph posts it; [`http`] bounds the request; [`intake`] has it verified
 //! and parsed by [`graph`], routed by [`routing`], and made durable by the [`store`]; only then is the answer 202.
 //! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles what came of it.
-//! What was announced and does not end, the [`watch`] speaks of; [`odata`] reads what the API is asked.
+//! The [`watch`] reports what was announced and does not end; [`odata`] reads what the API is asked.
 //! [`app`] puts the rooms together and owns every task; [`api`] and [`console`] are the operator's listener, open to
 //! whom [`access`] lets in, [`cli`] the command line.
 //! The [`simulator`] plays Microsoft Graph, for the demo, the tests and whoever builds a receiver.
@@ -13,7 +13,7 @@
 //! configured destination. *event*: a notification as it is handed on. *delivery*: one event for one sink. *lease*: the
 //! right to attempt a delivery now. *settle*: to record an attempt's outcome. *dead letter*: a delivery given up.
 //! *quarantine*: what arrived but proved nothing. *accept*: to make durable. *expectation*: an operation that a client
-//! announced before Graph spoke of it; [`watch`] says so when it does not end. `docs/architecture.md` has the drawing.
+//! announced before Graph notified it; [`watch`] says so when it does not end. `docs/architecture.md` has the drawing.
 
 pub mod http;
 pub mod intake;

@@ -1,16 +1,18 @@
-//! The watch: speaks of operations that did not end in time (`recordOperation.overdue`), and of those that never will
-//! because their call has ended (`recordOperation.lost`).
+//! The watch: tells of operations that did not end in time (`recordOperation.overdue`), and of those that did not although
+//! their call has ended (`recordOperation.lost`).
 //!
 //! The deadlines are rows of the store, and the nearest one is found by an index. So a restart forgets none, and a million
 //! that are far away cost nothing.
 //!
 //! **Invariants**
-//! 1. What is due is spoken of within a second, once; a deadline that is set or moved meanwhile is not overslept.
+//! 1. What is due is told within a second, once; a deadline that is set or moved meanwhile is not overslept.
 //! 2. Where an expectation names sinks, its events go to those; else where the routes say.
 //! 3. A store that fails or contradicts itself is asked again after a rest, not in a loop.
+//! 4. While notifications could not arrive, because they were refused or the process stood still, no grace runs out: the store
+//!    puts off what is due.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
@@ -19,15 +21,18 @@ use crate::clock::{Clock, between};
 use crate::domain::{NewDelivery, Operation};
 use crate::routing::Routes;
 use crate::store::operations::Due;
-use crate::store::{Operations, StoreError};
+use crate::store::{Operations, Raised, StoreError};
 use crate::telemetry::Metrics;
 
 /// The longest sleep: the clock may be turned, and to ask for the nearest deadline is one look at the end of an index.
 const STEP: Duration = Duration::from_millis(500);
 /// How long the store is left alone after it failed.
 const REST: Duration = Duration::from_secs(1);
-/// How many are spoken of at a time: together they are one commit or a few.
+/// How many are told of at a time: together they are one commit or a few.
 const BATCH: usize = 128;
+/// A sleep that took so much longer than it should is one in which the process stood still: stopped, or its machine was. What
+/// Graph sent meanwhile may not have arrived.
+const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Watches the deadlines.
 pub struct Watcher {
@@ -44,7 +49,7 @@ pub struct Watcher {
 impl Watcher {
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let changes = self.operations.changes();
+        let (changes, reception) = (self.operations.changes(), self.operations.reception());
         loop {
             let sleep = match self.look().await {
                 Ok(sleep) => sleep,
@@ -53,34 +58,43 @@ impl Watcher {
                     REST
                 }
             };
+            let began = Instant::now();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(sleep) => {}
                 () = changes.of_watches() => {}
             }
+            let stood_still = began.elapsed().saturating_sub(sleep);
+            if stood_still > STANDSTILL {
+                tracing::warn!(
+                    ?stood_still,
+                    "the process stood still; what waits for a notification is given its grace again"
+                );
+                reception.begins_again();
+            }
         }
     }
 
-    /// Speaks of a batch of what is due. Returns how long to sleep.
+    /// Tells of a batch of what is due. Returns how long to sleep.
     async fn look(&self) -> Result<Duration, StoreError> {
         let due = self.operations.due(BATCH).await?;
         if due.is_empty() {
             let next = self.operations.next_watch().await?;
             return Ok(next.map_or(STEP, |next| between(self.clock.now(), next).min(STEP)));
         }
-        let raised = join_all(due.into_iter().map(|due| self.raise(due))).await;
+        let told = join_all(due.into_iter().map(|due| self.tell(due))).await;
         // What came to nothing is not asked for in a loop.
-        Ok(if raised.contains(&true) { Duration::ZERO } else { REST })
+        Ok(if told.contains(&true) { Duration::ZERO } else { REST })
     }
 
-    /// Speaks of one. Whether that came to something.
-    async fn raise(&self, due: Due) -> bool {
-        let (watch, operation) = (due.watch, due.operation.id.clone());
+    /// Tells of one. Whether that came to something.
+    async fn tell(&self, due: Due) -> bool {
+        let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
         let deliveries = self.deliveries(&due.operation);
         let n_deliveries = deliveries.len();
         match self.operations.raise(due, deliveries).await {
-            Ok(true) => {
+            Ok(Raised::Said) => {
                 tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.as_str());
                 self.metrics.expectation_raised(watch);
                 if n_deliveries == 0 {
@@ -88,10 +102,14 @@ impl Watcher {
                 }
                 true
             }
+            Ok(Raised::PutOff) => {
+                tracing::info!(%operation, %due_at, "whether an operation is {} is put off: notifications could not arrive", watch.as_str());
+                true
+            }
             // It ended in the meantime.
-            Ok(false) => false,
+            Ok(Raised::Nothing) => false,
             Err(error) => {
-                tracing::warn!(%operation, %error, "could not say that an operation is {}; trying again", watch.as_str());
+                tracing::warn!(%operation, %error, "could not tell that an operation is {}; trying again", watch.as_str());
                 false
             }
         }

@@ -28,7 +28,7 @@ use crate::intake::{Intake, quarantine_rate};
 use crate::routing::Routes;
 use crate::sinks::{self, Sink};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Operations, Store};
+use crate::store::{Operations, Reception, Store};
 use crate::tasks::Tasks;
 use crate::telemetry::{self, Metrics, Rejections};
 use crate::watch::Watcher;
@@ -75,7 +75,7 @@ impl App {
             .with_context(|| format!("admin.listen: cannot listen on {}", config.admin.listen))?;
         let metrics = Arc::new(Metrics::new());
         let sqlite = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
-        sqlite.set_lost_after(config.expectations.lost_after);
+        sqlite.watch_by(&config.expectations);
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
         let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
         let routes = Arc::new(Routes::new(&config.routes)?);
@@ -86,7 +86,8 @@ impl App {
         let no_more_waiting = CancellationToken::new();
         let spawn = Spawn { tasks: &tasks, intake: &intake_tasks, dispatch: &dispatch_tasks };
 
-        let intake = Arc::new(intake(&config, (&store, &routes), (&metrics, &clock), &spawn)?);
+        let reception = operations.reception();
+        let intake = Arc::new(intake(&config, (&store, &reception, &routes), (&metrics, &clock), &spawn)?);
         if let Some(subscriptions) = &intake.subscriptions {
             let rich =
                 store.rich_subscriptions().await.context("the subscriptions with encrypted content cannot be read")?;
@@ -99,7 +100,8 @@ impl App {
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
         };
-        tasks.run("watching deadlines", watcher.run(intake_tasks.clone()));
+        // It ends first: while the listener closes nothing can arrive, and nothing is lost by that.
+        tasks.run("watching deadlines", watcher.run(no_more_waiting.clone()));
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
@@ -143,6 +145,7 @@ impl App {
         let (public_handle, admin_handle) = (public_server.handle(), admin_server.handle());
         tasks.run("the admin listener", async move { drop(admin_server.await) });
         tasks.run("the public listener", async move { drop(public_server.await) });
+        reception.begins_again();
         tracing::info!(public = %public_addr, admin = %admin_addr, "serving");
         Ok(Self {
             public: public_addr,
@@ -195,7 +198,7 @@ impl App {
 /// Builds the inbound half and starts what keeps its keys fresh.
 fn intake(
     config: &Config,
-    (store, routes): (&Arc<dyn Store>, &Arc<Routes>),
+    (store, reception, routes): (&Arc<dyn Store>, &Arc<Reception>, &Arc<Routes>),
     (metrics, clock): (&Arc<Metrics>, &Clock),
     spawn: &Spawn<'_>,
 ) -> anyhow::Result<Intake> {
@@ -224,6 +227,7 @@ fn intake(
         subscriptions,
         routes: Arc::clone(routes),
         store: Arc::clone(store),
+        reception: Arc::clone(reception),
         metrics: Arc::clone(metrics),
         rejections: Arc::new(Rejections::new(Arc::clone(metrics))),
         clock: clock.clone(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{POSSIBLE_REPEAT, Status, subcode_in_words};
+use crate::domain::{CallEnd, Expectation, POSSIBLE_REPEAT, RECOVERED, SinkName, Status, Watch, subcode_in_words};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -29,7 +29,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let operations = load::store(&config)?.operations(&args.id).await?;
     if operations.is_empty() {
         remark!(
-            "nothing is known of operation {}: Graph never spoke of it here, or its retention is over. \
+            "nothing is known of operation {}: no notification of it arrived here, or its retention is over. \
              `reelhook quarantine list` shows what was refused.",
             text::safe(&args.id, 64)
         );
@@ -53,6 +53,10 @@ fn tell(operation: &OperationView) -> Vec<String> {
         format!("first heard    {}", text::instant(operation.created_at)),
         format!("last moved     {}", text::instant(operation.modified_at)),
     ];
+    lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
+    // Once the call is forgotten, the event that says that the operation is lost still has it.
+    let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(call_end));
+    lines.extend(end.map(|end| format!("call ended     {}", text::safe(&end.words(&text::instant(end.at)), 1000))));
     for event in &operation.events {
         lines.push(String::new());
         lines.push(format!(
@@ -72,12 +76,39 @@ fn tell(operation: &OperationView) -> Vec<String> {
     lines
 }
 
+/// What was announced, and where that stands.
+fn announced(expectation: &Expectation) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(at) = expectation.announced_at {
+        let by = expectation.expected_by.map_or_else(|| "no deadline".to_owned(), text::instant);
+        let sinks: Vec<&str> = expectation.sinks.iter().map(SinkName::as_str).collect();
+        let sinks = if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") };
+        lines.push(format!("announced      {}; deadline: {by}; sinks: {sinks}", text::instant(at)));
+    }
+    lines.push(format!("expectation    {}", expectation.state.as_str()));
+    lines.extend(expectation.metadata.as_deref().map(|it| format!("metadata       {}", text::safe(it, 2000))));
+    lines
+}
+
+/// The end of the call that one of reelhook's own events tells.
+fn call_end(event: &EventView) -> Option<CallEnd> {
+    let is_own = event.kind == Watch::Lost.kind() && event.order.is_none();
+    let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_own)?;
+    CallEnd::from_json(&data["callEnd"])
+}
+
 /// What the notification said, in words.
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
     lines.extend(event.order.map(|order| order.words().to_owned()));
     lines.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return lines };
+    if let Some(end) = call_end(event) {
+        lines.push(text::safe(&end.words(&text::instant(end.at)), 1000));
+    }
+    if event.kind == RECOVERED && event.order.is_none() {
+        lines.push(format!("ended after all: {}", text::safe(data["status"].as_str().unwrap_or_default(), 64)));
+    }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
         let (code, subcode) = (number("code"), number("subcode"));

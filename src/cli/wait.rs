@@ -1,4 +1,4 @@
-//! `reelhook wait`: until the operation of a client context has ended.
+//! `reelhook wait`: until the operation of a client context has ended, or is lost.
 //!
 //! **Invariants**
 //! 1. The server is not asked again and again: it tells of the operation by its stream of events, and of the end by an
@@ -16,10 +16,11 @@ use super::event_stream::Events;
 use super::print::{remark, say};
 use super::remote::{Remote, RemoteArgs, Trouble};
 use super::text;
-use crate::domain::{ExpectationState, Status, subcode_in_words};
+use crate::domain::{CallEnd, ExpectationState, Status, subcode_in_words};
 use crate::odata::quoted;
 
 const EXIT_TIMED_OUT: u8 = 3;
+const EXIT_LOST: u8 = 4;
 /// The longest that one answer is held back: a connection that breaks in silence is found out by then.
 const HOLD: Duration = Duration::from_secs(30);
 /// How long to wait before asking a server again that is away.
@@ -32,13 +33,15 @@ Examples:
   reelhook wait support-7                           at most 30 s
   reelhook wait support-7 --timeout 10m && upload   only where the recording was completed
   reelhook wait support-7 --json | jq -r .recordingLocation
+  reelhook wait support-7 --timeout 1h --past-lost  also when its call has ended without it
 
 It waits for the operation to appear, too. Where several operations have the
 clientContext it is the newest. The token is read from the environment, never from the
 command line.
 
 Exit codes: 0 completed, 1 failed (or the server is not there or says no), 2 wrong usage
-or config, 3 not ended within --timeout")]
+or config, 3 not ended within --timeout, 4 lost: its call has ended and its end did not
+come in time")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
@@ -47,6 +50,9 @@ pub struct Args {
     /// How long ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
+    /// Wait on when the operation is lost: its end may still come
+    #[arg(long)]
+    past_lost: bool,
     /// The operation as JSON, instead of a sentence
     #[arg(long)]
     json: bool,
@@ -64,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         remark!("nothing was heard of an operation with the clientContext {context} in {time}");
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
-    let operation = ended(&remote, found?, until).await?;
+    let operation = ended(&remote, found?, (until, args.past_lost)).await?;
     if args.json {
         say!("{operation}");
     }
@@ -73,6 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let code = match status {
         Status::Completed => ExitCode::SUCCESS,
         Status::Failed => ExitCode::FAILURE,
+        _ if is_lost(&operation) && !args.past_lost => ExitCode::from(EXIT_LOST),
         Status::NotStarted | Status::Running | Status::Unknown(_) => {
             remark!("{told} after {}", text::duration(args.timeout));
             return Ok(ExitCode::from(EXIT_TIMED_OUT));
@@ -106,8 +113,8 @@ async fn appears(remote: &Remote, client_context: &str) -> anyhow::Result<Value>
     }
 }
 
-/// The operation at its end, or as it is at `until`.
-async fn ended(remote: &Remote, operation: Value, until: Instant) -> anyhow::Result<Value> {
+/// The operation at its end, or when it is lost, unless it is waited for past that; or as it is at `until`.
+async fn ended(remote: &Remote, operation: Value, (until, past_lost): (Instant, bool)) -> anyhow::Result<Value> {
     let mut operation = operation;
     let id = operation["id"].as_str().context("the server told of an operation without an id")?.to_owned();
     // Where calls share an operation's id, the call tells them apart.
@@ -118,12 +125,15 @@ async fn ended(remote: &Remote, operation: Value, until: Instant) -> anyhow::Res
     loop {
         let left = until.saturating_duration_since(Instant::now());
         let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
-        if has_ended || left.is_zero() {
+        if has_ended || left.is_zero() || (is_lost(&operation) && !past_lost) {
             return Ok(operation);
         }
         let mut url = url.clone();
         let held = jiff::SignedDuration::try_from(left.min(HOLD)).unwrap_or_default();
         url.query_pairs_mut().append_pair("waitFor", "terminal").append_pair("timeout", &held.to_string());
+        if past_lost {
+            url.query_pairs_mut().append_pair("pastLost", "true");
+        }
         match remote.get(url).await {
             Ok(now) if now.is_object() => operation = now,
             Ok(_) => return Err(anyhow!("the server answered with something else than an operation")),
@@ -131,6 +141,11 @@ async fn ended(remote: &Remote, operation: Value, until: Instant) -> anyhow::Res
             Err(trouble) => return Err(trouble.into()),
         }
     }
+}
+
+fn is_lost(operation: &Value) -> bool {
+    let state = operation["expectation"]["state"].as_str().and_then(ExpectationState::parse);
+    state == Some(ExpectationState::Lost)
 }
 
 /// Where the operation stands, in a sentence.
@@ -142,11 +157,15 @@ fn sentence(client_context: &str, operation: &Value) -> String {
     if !is_terminal {
         told.insert_str(0, "not ended: ");
         let state = operation["expectation"]["state"].as_str().and_then(ExpectationState::parse);
-        told.push_str(match state {
-            Some(ExpectationState::Overdue) => ", and overdue",
-            Some(ExpectationState::Lost) => ", and lost: its call has ended",
-            _ => "",
-        });
+        match state {
+            Some(ExpectationState::Overdue) => told.push_str(", and overdue"),
+            Some(ExpectationState::Lost) => {
+                let end = CallEnd::from_json(&operation["callEnd"]);
+                let end = end.map_or_else(|| "its call has ended".into(), |end| end.words(&text::instant(end.at)));
+                told.push_str(&format!(", and lost: {}", text::safe(&end, 1000)));
+            }
+            _ => {}
+        }
         return told;
     }
     let result = &operation["resultInfo"];
@@ -198,6 +217,16 @@ mod tests {
     fn what_has_not_ended_is_told_with_what_is_expected_of_it() {
         let operation = json!({"status": "running", "expectation": {"state": "overdue"}});
         assert_eq!(sentence("a", &operation), "not ended: a: running, and overdue");
+        let operation = json!({
+            "status": "running", "expectation": {"state": "lost"},
+            "callEnd": {"dateTime": "2026-11-24T08:00:07Z", "resultInfo": {"code": 487, "subcode": 7000, "message": "Bye"},
+                        "terminationSender": {"phone": {"id": "+4512345678"}}}
+        });
+        let expected = "not ended: a: running, and lost: its call ended at 2026-11-24 08:00:07 UTC (result 487, subcode 7000: \
+                        the call ended or was transferred, \"Bye\"; ended by phone +4512345678)";
+        assert_eq!(sentence("a", &operation), expected);
+        let operation = json!({"status": "notStarted", "expectation": {"state": "lost"}});
+        assert_eq!(sentence("a", &operation), "not ended: a: notStarted, and lost: its call has ended");
     }
 
     #[test]

@@ -215,6 +215,10 @@ pub struct Expectations {
     pub lost_after: Duration,
     /// When an announced operation that names no deadline is overdue; `None`: never.
     pub default_within: Option<Duration>,
+    /// How long a call that has ended is remembered.
+    pub remember_calls: Duration,
+    /// How many are.
+    pub max_remembered_calls: u32,
 }
 
 /// `[dispatch]`

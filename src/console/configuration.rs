@@ -53,7 +53,15 @@ fn sections(config: &Config) -> Vec<Section> {
     ));
     let within = config.expectations.default_within.map_or_else(|| "not set: never overdue".to_owned(), duration);
     let lost_after = duration(config.expectations.lost_after);
-    sections.push(section("[expectations]", vec![row("lost_after", lost_after), row("default_within", within)]));
+    let remembered = duration(config.expectations.remember_calls);
+    let most = config.expectations.max_remembered_calls.to_string();
+    let rows = vec![
+        row("lost_after", lost_after),
+        row("default_within", within),
+        row("remember_calls", remembered),
+        row("max_remembered_calls", most),
+    ];
+    sections.push(section("[expectations]", rows));
     sections.push(section("[dispatch]", dispatch(&config.dispatch.defaults)));
     sections.extend(config.sinks.iter().map(|it| section(&format!("[sinks.{}]", it.name), sink(it))));
     sections.extend(config.routes.iter().map(route));

@@ -113,7 +113,7 @@ async fn page(
 
 fn missing() -> Problem {
     Problem::Missing(
-        "Nothing is known of this operation: Graph never spoke of it here, or its retention is over.".into(),
+        "Nothing is known of this operation: no notification of it arrived here, or its retention is over.".into(),
     )
 }
 
@@ -134,7 +134,9 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
     let reason = operation.completion_reason.clone();
     facts.extend(reason.map(|reason| ("Completion reason", reason)));
     facts.push(("Recording", or_none(operation.recording_location.as_deref())));
+    facts.extend(operation.call_end.as_ref().map(|end| ("Call ended", instant(end.at))));
     if let Some(expectation) = &operation.expectation {
+        facts.extend(expectation.announced_at.map(|at| ("Announced", instant(at))));
         facts.push(("Expected by", expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant)));
         let sinks: Vec<&str> = expectation.sinks.iter().map(crate::domain::SinkName::as_str).collect();
         facts.push(("Its sinks", if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") }));

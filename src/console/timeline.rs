@@ -85,6 +85,8 @@ fn instants(
 ) -> Vec<Timestamp> {
     let mut instants = vec![operation.created_at];
     instants.extend(operation.expectation.as_ref().and_then(|it| it.expected_by));
+    instants.extend(operation.expectation.as_ref().and_then(|it| it.announced_at));
+    instants.extend(operation.call_end.as_ref().map(|end| end.at));
     instants.extend(events.iter().map(|event| event.received_at));
     for delivery in deliveries {
         instants.push(delivery.created_at);
@@ -97,18 +99,18 @@ fn instants(
 fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lane {
     let mut marks = Vec::new();
     if let Some(expectation) = &operation.expectation {
-        let title = format!("announced at {}", instant(operation.created_at));
-        marks.push(Mark {
-            x: axis.x(operation.created_at),
-            tone: "quiet",
-            shape: "dot",
-            title,
-            label: "expected".into(),
-        });
+        if let Some(at) = expectation.announced_at {
+            let title = format!("announced at {}", instant(at));
+            marks.push(Mark { x: axis.x(at), tone: "quiet", shape: "dot", title, label: "expected".into() });
+        }
         if let Some(at) = expectation.expected_by {
             let title = format!("expected by {}", instant(at));
             marks.push(Mark { x: axis.x(at), tone: "warn", shape: "deadline", title, label: "deadline".into() });
         }
+    }
+    if let Some(end) = &operation.call_end {
+        let title = end.words(&instant(end.at));
+        marks.push(Mark { x: axis.x(end.at), tone: "quiet", shape: "deadline", title, label: "call ended".into() });
     }
     for event in events {
         let what = event.kind.rsplit('.').next().unwrap_or_default().to_owned();

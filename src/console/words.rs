@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
-use crate::domain::{ExpectationState, Operation, POSSIBLE_REPEAT, Reason, Status, subcode_in_words};
+use crate::domain::{
+    CallEnd, Expectation, ExpectationState, Operation, POSSIBLE_REPEAT, RECOVERED, Reason, Status, Watch,
+    subcode_in_words,
+};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// The story of an operation as it stands at `now`.
@@ -12,9 +15,11 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     let mut told = Vec::new();
     if let Some(expectation) = &operation.expectation {
         let by = expectation.expected_by.map(|at| format!(", to end by {}", instant(at))).unwrap_or_default();
-        told.push(format!("A client announced this recording at {}{by}.", instant(operation.created_at)));
-        told.extend(of_state(expectation.state, expectation.expected_by, now));
+        let announced = expectation.announced_at.map(instant);
+        told.extend(announced.map(|at| format!("A client announced this recording at {at}{by}.")));
+        told.extend(of_state(expectation, &operation.status, now));
     }
+    told.extend(operation.call_end.as_ref().map(|end| sentence(&end.words(&instant(end.at)))));
     told.push(of_end(operation));
     let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
     let n_unmatched = events.iter().filter(|event| event.deliveries.is_empty()).count();
@@ -26,25 +31,30 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     told
 }
 
-fn of_state(state: ExpectationState, expected_by: Option<Timestamp>, now: Timestamp) -> Option<String> {
-    Some(match (state, expected_by) {
+fn of_state(expectation: &Expectation, status: &Status, now: Timestamp) -> Option<String> {
+    let is_over = status.is_terminal();
+    Some(match (expectation.state, expectation.expected_by) {
         (ExpectationState::Waiting, Some(at)) if at > now => {
             format!("Its end is awaited for another {}.", duration(between(now, at)))
         }
         (ExpectationState::Waiting, Some(_)) => "Its time has just passed; the watch will say so within a second.".into(),
         (ExpectationState::Waiting, None) => "Its end is awaited, without a deadline.".into(),
         (ExpectationState::Met, _) => "It ended in time.".into(),
+        (ExpectationState::Overdue, _) if is_over => "It was overdue, and then failed without a recording.".into(),
+        (ExpectationState::Lost, _) if is_over => "It was lost, and then failed without a recording.".into(),
         (ExpectationState::Overdue, _) => {
             "It is overdue: no end was reported in time, and its sinks were told. It may still come; that is then told \
              as recovered."
                 .into()
         }
         (ExpectationState::Lost, _) => {
-            "It is lost: its call ended and no notification about the recording followed. Graph sends none in that case, \
-             so none is to be expected."
+            "It is lost: its call ended and no notification of the recording's end followed in time. When a caller hangs up \
+             first, Graph may send none. If one comes after all, that is told as recovered."
                 .into()
         }
-        (ExpectationState::Recovered, _) => "It ended after all, later than expected; its sinks were told.".into(),
+        (ExpectationState::Recovered, _) => {
+            format!("It {} after all, later than expected; its sinks were told.", status.as_str())
+        }
     })
 }
 
@@ -55,7 +65,7 @@ fn of_end(operation: &Operation) -> String {
     });
     let why = why.unwrap_or_default();
     match &operation.status {
-        Status::NotStarted => "Graph has not said that the recording began.".into(),
+        Status::NotStarted => "No notification of this recording arrived yet.".into(),
         Status::Running => "Graph said that the recording runs; its end is not known yet.".into(),
         Status::Completed if operation.recording_location.is_some() => {
             format!("It completed{why}, and Graph said where the recording lies.")
@@ -99,6 +109,13 @@ pub fn of_event(event: &EventView) -> Vec<String> {
         told.push("What it held cannot be opened with this store's key.".into());
         return told;
     };
+    if event.order.is_none() && event.kind == Watch::Lost.kind() {
+        let end = data.get("callEnd").and_then(CallEnd::from_json);
+        told.extend(end.map(|end| sentence(&end.words(&instant(end.at)))));
+    }
+    if event.order.is_none() && event.kind == RECOVERED {
+        told.push(format!("Ended after all: {}.", data["status"].as_str().unwrap_or_default()));
+    }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
         let words = subcode_in_words(number("subcode"));

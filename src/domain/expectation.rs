@@ -1,7 +1,8 @@
-//! The expectation: an operation that a client announced before Graph spoke of it.
+//! The expectation: an operation that a client announced.
 //!
 //! **Invariants**
-//! 1. An expectation is met once. What comes after `overdue` or `lost` makes it `recovered`, and that stays.
+//! 1. An expectation is met once. What comes after `overdue` or `lost` makes it `recovered`, and that stays; a failure
+//!    without a recording recovers nothing, and leaves it as it is.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,9 @@ pub enum ExpectationState {
     Met,
     /// The deadline passed before its operation ended.
     Overdue,
-    /// Its call ended, and no notification followed: none will.
+    /// Its call ended, and no notification followed in time.
     Lost,
-    /// Its operation ended after it was overdue or lost.
+    /// Its operation ended after it was overdue or lost, completed or with a recording.
     Recovered,
 }
 
@@ -52,6 +53,8 @@ pub struct Expectation {
     pub id: String,
     /// Where it stands.
     pub state: ExpectationState,
+    /// When it was announced; `None`: nobody announced it, and its state alone is kept.
+    pub announced_at: Option<Timestamp>,
     /// When its operation is overdue; `None`: never.
     pub expected_by: Option<Timestamp>,
     /// What the client wants to find again in every event: a JSON object as text.
@@ -60,7 +63,7 @@ pub struct Expectation {
     pub sinks: Vec<SinkName>,
 }
 
-/// Why the watch speaks of an operation.
+/// Why the watch reports an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Watch {
     /// Its deadline passed.
@@ -87,5 +90,5 @@ impl Watch {
     }
 }
 
-/// The CloudEvents `type` of the event that says that an overdue or lost operation ended after all.
+/// The CloudEvents `type` of the event that says that an overdue or lost operation ended after all; its `outcome` says how.
 pub const RECOVERED: &str = "recordOperation.recovered";

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{ClientContext, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status};
+use super::{CallEnd, ClientContext, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status};
 
 /// A record operation as the store knows it.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Operation {
     pub number: i64,
     /// Grows with every change: what `@odata.etag` is made of.
     pub version: i64,
-    /// Graph's id; the expectation's while Graph has not spoken.
+    /// Graph's id; the expectation's until that is known.
     pub id: String,
     /// The call that is recorded.
     pub call_id: Option<String>,
@@ -37,6 +37,8 @@ pub struct Operation {
     pub modified_at: Timestamp,
     /// What its client announced, if it did.
     pub expectation: Option<Expectation>,
+    /// How its call ended, where it did and that is still remembered.
+    pub call_end: Option<CallEnd>,
 }
 
 impl Operation {
@@ -51,7 +53,7 @@ impl Operation {
     }
 
     /// The operation as JSON, in Graph's shape (<https://learn.microsoft.com/graph/api/resources/recordoperation>) with
-    /// what reelhook adds: `callId`, `tenantId`, the times, and of an expectation `metadata` and `expectation`. Without
+    /// what reelhook adds: `callId`, `tenantId`, the times, `callEnd`, and of an expectation `metadata` and `expectation`. Without
     /// the token: whoever may see it puts `recordingAccessToken` in.
     pub fn to_json(&self) -> Map<String, Value> {
         let mut json = Map::new();
@@ -67,6 +69,9 @@ impl Operation {
         put("recordingLocation", self.recording_location.clone().into());
         put("createdDateTime", self.created_at.to_string().into());
         put("lastModifiedDateTime", self.modified_at.to_string().into());
+        if let Some(end) = &self.call_end {
+            put("callEnd", end.to_json());
+        }
         if let Some(expectation) = &self.expectation {
             let metadata = expectation.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
             put("metadata", metadata.unwrap_or_default());
@@ -75,6 +80,8 @@ impl Operation {
                 serde_json::json!({
                     "id": expectation.id,
                     "state": expectation.state,
+                    "outcome": self.status.is_terminal().then(|| self.status.as_str()),
+                    "announcedAt": expectation.announced_at,
                     "expectedBy": expectation.expected_by,
                     "sinks": expectation.sinks.iter().map(SinkName::as_str).collect::<Vec<_>>(),
                 }),

@@ -6,6 +6,7 @@
 //! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
 
 mod delivery;
+mod ended_call;
 mod event;
 mod expectation;
 mod identifiers;
@@ -22,6 +23,7 @@ mod secrets;
 mod terminal;
 
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
+pub use ended_call::{CallEnd, EndedCall, WhyEnded};
 pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, GraphId, Mark, RecordOperation, Request, RoutingKey};
+use super::{ClientContext, EndedCall, Mark, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -170,8 +170,8 @@ pub struct Notification {
     pub content: Content,
     /// The secrets that stood in a resource that is no record operation: a JSON object of JSON pointers (RFC 6901).
     pub secrets: Option<SecretString>,
-    /// The call of which it says that it has ended: no notification of the call's operations may follow.
-    pub ended_call: Option<GraphId>,
+    /// The call that it says has ended: no notification of the call's operations may follow.
+    pub ended_call: Option<Box<EndedCall>>,
     /// The spellings met while reading it.
     pub dialects: Vec<Dialect>,
     /// What the head of its POST said.

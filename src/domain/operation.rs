@@ -203,6 +203,11 @@ impl RecordOperation {
 
     /// The resource's type, as in [`super::Notification::resource_type`].
     pub const TYPE: &str = "recordOperation";
+
+    /// Whether its end brings back what was given up: a failure that names no recording does not.
+    pub fn recovers(&self) -> bool {
+        self.status == Status::Completed || self.recording_location.is_some()
+    }
 }
 
 /// What a `resultInfo.subcode` means, in words. 8508, 8515, 7000, 7015 and 7700

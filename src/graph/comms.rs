@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::collection::Room;
-use super::content::{self, Place};
+use super::content::{self, About, Place};
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
@@ -156,7 +156,8 @@ fn notifications(
     let change_type = envelope::change_type(item, &mut dialects)?;
     let place = Place { resource: &resource, outer_type: None, within: raw, room };
     let parts = content::read(data, place, &mut dialects)?;
-    let ended_call = parts.first().and_then(|about| ended_call::of(&about.resource_type, &resource, &about.content));
+    let ended = |about: &About| ended_call::of(&change_type, (&about.resource_type, &resource), &about.content);
+    let ended_call = parts.first().and_then(ended);
     let item =
         Notification { change_type, resource, ended_call, ..content::bare(Channel::Calls, raw.clone(), tenant_id) };
     Ok(content::each(item, dialects, parts))

@@ -1,44 +1,69 @@
 //! What a notification says of the end of a call: after it, no notification of the call's operations may follow.
+//!
+//! **Invariants**
+//! 1. A call has ended where its state is `terminated`, and where it is `deleted`, whatever its state says.
+//! 2. How it ended and who ended it are read where they can be; nothing that is wrong with them hides the end.
 
-use std::borrow::Cow;
+use serde_json::value::RawValue;
 
-use serde::Deserialize;
+use super::dialects::{Dialects, UNKNOWN_TYPE};
+use super::payload::{self, Object};
+use super::{path, record};
+use crate::domain::{Content, EndedCall, WhyEnded};
 
-use super::dialects::UNKNOWN_TYPE;
-use super::path;
-use crate::domain::{Content, GraphId};
+/// The most bytes that are kept of who ended a call, as JSON: an identity is far smaller.
+const MAX_SENDER_BYTES: usize = 1 << 10;
+/// The most characters that are kept of the text that says how it ended.
+const MAX_MESSAGE_CHARS: usize = 300;
 
-/// A call, as far as it matters here (<https://learn.microsoft.com/graph/api/resources/call>).
-#[derive(Deserialize)]
-struct Call<'a> {
-    #[serde(borrow)]
-    state: Option<Cow<'a, str>>,
-}
-
-/// The call of which a resource says that it has ended. Its type may be missing: then its path says what it is.
-pub(super) fn of(resource_type: &str, path: &str, content: &Content) -> Option<GraphId> {
+/// The call (<https://learn.microsoft.com/graph/api/resources/call>) of which a resource says that it has ended. Its type
+/// may be missing: then its path says what it is.
+pub(super) fn of(change_type: &str, (resource_type, path): (&str, &str), content: &Content) -> Option<Box<EndedCall>> {
     let Content::Resource(text) = content else { return None };
     if !matches!(resource_type, "call" | UNKNOWN_TYPE) {
         return None;
     }
     let call_id = path::call_alone(path)?;
-    let call: Call<'_> = serde_json::from_str(text).ok()?;
-    call.state.is_some_and(|state| state.eq_ignore_ascii_case("terminated")).then_some(call_id)
+    let call = Object::read(text).ok();
+    let state = call.as_ref().and_then(|call| payload::text(call.present("state")?).ok());
+    let has_ended = change_type == "deleted" || state.is_some_and(|state| state.eq_ignore_ascii_case("terminated"));
+    has_ended.then(|| Box::new(EndedCall { call_id, why: call.map(|call| why(&call)).unwrap_or_default() }))
+}
+
+fn why(call: &Object<'_>) -> WhyEnded {
+    let sender = call.present("terminationSender").map(RawValue::get).filter(|json| json.len() <= MAX_SENDER_BYTES);
+    // How a call's end is spelt is not counted: the dialects are those of what is delivered.
+    let mut result_info = record::result_info(call, &mut Dialects::default()).ok().flatten();
+    if let Some(message) = result_info.as_mut().and_then(|result| result.message.as_mut())
+        && let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS)
+    {
+        message.truncate(end);
+    }
+    WhyEnded { result_info, termination_sender: sender.and_then(|json| serde_json::from_str(json).ok()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ResultInfo;
+    use serde_json::json;
+
+    const PATH: &str = "/communications/calls/C1";
+
+    fn ended(change_type: &str, text: &str) -> Option<EndedCall> {
+        of(change_type, ("call", PATH), &Content::Resource(text.into())).map(|ended| *ended)
+    }
 
     fn told(resource_type: &str, resource: &str, text: &str) -> Option<String> {
-        of(resource_type, resource, &Content::Resource(text.into())).map(|id| id.as_str().to_owned())
+        let ended = of("updated", (resource_type, resource), &Content::Resource(text.into()));
+        ended.map(|ended| ended.call_id.as_str().to_owned())
     }
 
     #[test]
     fn the_end_of_a_call_is_read_in_any_spelling() {
         let ended = r#"{"state":"Terminated","x":[{}]}"#;
         for (resource_type, path) in [
-            ("call", "/communications/calls/C1"),
+            ("call", PATH),
             ("unknown", "/app/Calls/C1/"),
             ("call", "https://graph.microsoft.com/v1.0/communications/calls/C1?x=1"),
         ] {
@@ -50,14 +75,47 @@ mod tests {
 
     #[test]
     fn what_is_no_end_of_a_call_is_none() {
-        let path = "/communications/calls/C1";
         for text in [r#"{"state":"established"}"#, r#"{"state":null}"#, "{}", "[]", r#"{"state":1}"#, ""] {
-            assert_eq!(told("call", path, text), None, "{text}");
+            assert_eq!(told("call", PATH, text), None, "{text}");
         }
         let ended = r#"{"state":"terminated"}"#;
-        assert_eq!(told("participant", path, ended), None);
+        assert_eq!(told("participant", PATH, ended), None);
         for path in ["/communications/calls/C1/participants", "/communications/calls/", "/communications/calls", ""] {
             assert_eq!(told("call", path, ended), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_call_has_ended_whatever_its_state_says() {
+        for text in [r#"{"state":"established"}"#, r#"{"state":1}"#, "{}", "null", "[]"] {
+            assert_eq!(
+                ended("deleted", text).map(|ended| ended.call_id.as_str().to_owned()).as_deref(),
+                Some("C1"),
+                "{text}"
+            );
+        }
+        let of_participant = of("deleted", ("participant", PATH), &Content::Resource("{}".into()));
+        assert_eq!(of_participant, None);
+    }
+
+    #[test]
+    fn how_it_ended_and_who_ended_it_are_read_where_they_can_be() {
+        let text = r#"{"state":"terminated","resultInfo":{"code":"487","subCode":7000,"message":"Call ended."},
+                       "terminationSender":{"phone":{"id":"+4512345678"}}}"#;
+        let why = ended("updated", text).unwrap().why;
+        assert_eq!(why.result_info, Some(ResultInfo { code: 487, subcode: 7000, message: Some("Call ended.".into()) }));
+        assert_eq!(
+            why.termination_sender.map(serde_json::Value::from),
+            Some(json!({ "phone": { "id": "+4512345678" } }))
+        );
+        let long =
+            format!(r#"{{"state":"terminated","resultInfo":{{"message":"{}"}}}}"#, "é".repeat(MAX_MESSAGE_CHARS + 1));
+        let message = ended("updated", &long).unwrap().why.result_info.unwrap().message.unwrap();
+        assert_eq!(message, "é".repeat(MAX_MESSAGE_CHARS));
+        let long =
+            format!(r#"{{"state":"terminated","terminationSender":{{"x":"{}"}}}}"#, "x".repeat(MAX_SENDER_BYTES));
+        for text in [r#"{"state":"terminated","resultInfo":7,"terminationSender":"me"}"#, &long] {
+            assert!(ended("updated", text).unwrap().why.is_unknown(), "{text}");
         }
     }
 }

@@ -153,7 +153,11 @@ fn renamed(object: &Object<'_>, [now, before]: [&str; 2], dialects: &mut Dialect
     Ok(value.map(Into::into))
 }
 
-fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ResultInfo>, Reason> {
+/// The `resultInfo` of an operation or a call.
+///
+/// # Errors
+/// [`Reason::Shape`] where it is none, [`Reason::JsonInvalid`] where it is no JSON.
+pub(super) fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ResultInfo>, Reason> {
     let Some(value) = object.present("resultInfo") else { return Ok(None) };
     if value.get() == "\"\"" {
         dialects.note(Dialect::EmptyForAbsent);

@@ -138,7 +138,12 @@ async fn calls(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
             let head = head::read(&request, surface.paths.of(Channel::Calls));
             surface.intake.calls(&authorization, &head, body.bytes.clone()).await.map_err(Failed::Refused)
         }
-        Err(reason) => Err(Failed::Body(reason)),
+        Err(reason) => {
+            if reason == Reason::Shed {
+                surface.intake.refused();
+            }
+            Err(Failed::Body(reason))
+        }
     };
     surface.answer(&request, path, outcome, began)
 }

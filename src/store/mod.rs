@@ -19,6 +19,7 @@ mod changes;
 mod disk;
 mod mailbox;
 pub mod operations;
+mod reception;
 mod seal;
 mod shown;
 pub mod sqlite;
@@ -27,7 +28,8 @@ pub(crate) mod testing;
 mod unanswered;
 
 pub use changes::{Changes, Waiter};
-pub use operations::Operations;
+pub use operations::{Operations, Raised};
+pub use reception::Reception;
 pub use shown::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, QuarantineView, Success,
 };

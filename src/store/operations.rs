@@ -7,16 +7,20 @@
 //! 2. An open expectation is bound by the first notification of an operation with its exact client context (and its call,
 //!    where both name one), or with its id; from then on one operation answers to both ids.
 //! 3. `overdue` and `lost` are raised once for an operation, in one commit with the deliveries of their event, and never for one that
-//!    has ended. An operation that ends after that raises `recovered` in the commit that ends it.
-//! 4. What was deleted is gone with its events; when Graph speaks of it again it is new.
+//!    has ended. An operation that ends after that raises `recovered` in the commit that ends it, unless it failed and
+//!    there is no recording.
+//! 4. What was deleted is gone with its events; if Graph notifies it again it is new.
 //! 5. Deadlines are found by an index: 10^6 open expectations cost no scan.
+//! 6. An operation that ended before it was announced is not the one that is announced, unless the announcement names its id.
+//! 7. An operation is lost however its call's end, its announcement and its notifications were ordered; `lost` is raised
+//!    only after the grace has passed in which notifications could arrive ([`Reception`]).
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Changes, EventView, StoreError};
+use super::{Changes, EventView, Reception, StoreError};
 use crate::domain::{ClientContext, EventId, GraphId, NewDelivery, Operation, SinkName, Status, Watch};
 use crate::odata::{Cursor, Filter, OrderBy};
 
@@ -63,7 +67,7 @@ pub struct NewOperation {
 pub enum Created {
     /// It is a new operation.
     New(Box<Operation>),
-    /// The same was announced before (or Graph has already spoken of it): nothing changed but the metadata, sinks and
+    /// The same was announced before (or a notification of it has arrived): nothing changed but the metadata, sinks and
     /// deadline that were missing.
     Same(Box<Operation>),
     /// Another open operation, of another call, has this client context.
@@ -111,7 +115,7 @@ pub enum Deleted {
     Missing,
 }
 
-/// An operation that the watch is to speak of.
+/// An operation that the watch is to report.
 #[derive(Clone, Debug)]
 pub struct Due {
     /// The operation as it stands.
@@ -120,6 +124,17 @@ pub struct Due {
     pub watch: Watch,
     /// Since when.
     pub at: Timestamp,
+}
+
+/// What became of what was to be said of a due operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// It is said.
+    Said,
+    /// It is put off: notifications could not arrive all the time.
+    PutOff,
+    /// There is nothing to say any more.
+    Nothing,
 }
 
 /// An event of the stream.
@@ -171,7 +186,7 @@ pub trait Operations: Send + Sync {
     /// Nothing was removed.
     async fn delete(&self, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, StoreError>;
 
-    /// What the watch is to speak of by now, the longest due first.
+    /// What the watch is to report by now, the longest due first.
     ///
     /// # Errors
     /// The database could not be read.
@@ -183,12 +198,12 @@ pub trait Operations: Send + Sync {
     /// The database could not be read.
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Makes the event of a due operation with its deliveries durable. Whether it did: not where the operation ended
-    /// meanwhile, or it was raised already.
+    /// Makes the event of a due operation with its deliveries durable, unless the operation ended meanwhile, it was raised
+    /// already, or notifications could not arrive for some of the time.
     ///
     /// # Errors
     /// Nothing was raised.
-    async fn raise(&self, due: Due, deliveries: Vec<NewDelivery>) -> Result<bool, StoreError>;
+    async fn raise(&self, due: Due, deliveries: Vec<NewDelivery>) -> Result<Raised, StoreError>;
 
     /// Events after `after` (from the oldest: `None`), oldest first, at most `limit`. No event that becomes durable later
     /// stands before one that this has returned.
@@ -214,4 +229,7 @@ pub trait Operations: Send + Sync {
 
     /// Tells of changes as they are committed.
     fn changes(&self) -> Arc<Changes>;
+
+    /// Since when notifications can be taken in; whoever refuses one says so there.
+    fn reception(&self) -> Arc<Reception>;
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::{Channel, DeliveryId, EventId, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status};
+use crate::domain::{
+    CallEnd, Channel, DeliveryId, EventId, Expectation, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
+};
 
 /// Which part of a list that begins with the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +151,10 @@ pub struct OperationView {
     pub created_at: Timestamp,
     /// When it last moved.
     pub modified_at: Timestamp,
+    /// What its client announced, if it did.
+    pub expectation: Option<Expectation>,
+    /// How its call ended, where it did and that is still remembered.
+    pub call_end: Option<CallEnd>,
     /// Its events, oldest first.
     pub events: Vec<EventView>,
 }

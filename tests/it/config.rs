@@ -83,7 +83,16 @@ fn expectations_have_bounds() {
         (expectations.lost_after, expectations.default_within),
         (Duration::ZERO, Some(Duration::from_secs(900)))
     );
-    for (line, key) in [("lost_after = '2h'", "lost_after"), ("default_within = '0s'", "default_within")] {
+    assert_eq!(
+        (expectations.remember_calls, expectations.max_remembered_calls),
+        (Duration::from_secs(24 * 3600), 100_000)
+    );
+    for (line, key) in [
+        ("lost_after = '2h'", "lost_after"),
+        ("default_within = '0s'", "default_within"),
+        ("remember_calls = '0s'", "remember_calls"),
+        ("max_remembered_calls = 999", "max_remembered_calls"),
+    ] {
         let expected = format!("config:4: expectations.{key}: found ");
         one_mistake(&format!("{LEAST}[expectations]\n{line}\n"), &expected);
     }

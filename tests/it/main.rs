@@ -9,6 +9,7 @@ mod corpus;
 mod dialects;
 mod dispatch;
 mod end_to_end;
+mod ended_calls;
 mod floors;
 mod on_disk;
 mod pauses;

@@ -8,7 +8,7 @@ use super::condition::Demanded;
 use crate::odata::Query;
 use crate::store::operations::Deleted;
 
-/// Removes an operation with its events. When Graph speaks of it again it is new.
+/// Removes an operation with its events. If Graph notifies it again it is new.
 #[utoipa::path(
     delete,
     path = "/v1.0/communications/recordOperations/{id}",

@@ -58,7 +58,7 @@ pub struct RecordOperation {
     /// The version: for `If-Match` and `If-None-Match`.
     #[schema(rename = "@odata.etag")]
     etag: String,
-    /// Graph's id; the expectation's while Graph has not spoken.
+    /// Graph's id; the expectation's until a notification or an announcement names Graph's.
     id: String,
     /// The call that is recorded.
     call_id: Option<String>,
@@ -86,6 +86,21 @@ pub struct RecordOperation {
     metadata: Option<BTreeMap<String, Value>>,
     /// What its client announced.
     expectation: Option<Expectation>,
+    /// How its call ended; absent while that is not known, and once it is forgotten (`expectations.remember_calls`).
+    call_end: Option<CallEnd>,
+}
+
+/// How a call ended.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct CallEnd {
+    /// When Graph's notification of it arrived.
+    #[schema(value_type = String, format = DateTime)]
+    date_time: Timestamp,
+    /// How it ended, where Graph told.
+    result_info: Option<ResultInfo>,
+    /// Who ended it, where Graph told: an `identitySet`, as Graph sent it.
+    termination_sender: Option<BTreeMap<String, Value>>,
 }
 
 /// How an operation ended.
@@ -107,6 +122,11 @@ pub struct Expectation {
     id: String,
     /// `waiting`, `met`, `overdue`, `lost` or `recovered`.
     state: String,
+    /// `completed` or `failed`, once the operation has ended.
+    outcome: Option<String>,
+    /// When it was announced; `null` where nobody announced it, and it is lost or recovered all the same.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    announced_at: Option<Timestamp>,
     /// When the operation is overdue.
     #[schema(value_type = Option<String>, format = DateTime)]
     expected_by: Option<Timestamp>,

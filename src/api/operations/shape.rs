@@ -22,6 +22,7 @@ pub const SELECTABLE: &[&str] = &[
     "lastModifiedDateTime",
     "metadata",
     "expectation",
+    "callEnd",
 ];
 
 /// The selected properties; the recording's token only where `shows_token`.
@@ -37,7 +38,7 @@ pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<St
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::domain::{ClientContext, Status};
+    use crate::domain::{CallEnd, ClientContext, Status, WhyEnded};
 
     /// An operation with everything.
     pub fn operation() -> Operation {
@@ -56,6 +57,7 @@ pub mod tests {
             created_at: "2026-11-24T08:00:00Z".parse().unwrap(),
             modified_at: "2026-11-24T08:00:01Z".parse().unwrap(),
             expectation: None,
+            call_end: Some(CallEnd { at: "2026-11-24T08:00:01Z".parse().unwrap(), why: WhyEnded::default() }),
         }
     }
 

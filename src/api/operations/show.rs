@@ -4,27 +4,61 @@
 //! 1. Who waits is nobody's task and polls nothing: the request's own future sleeps until a change, its deadline or the
 //!    server's stop.
 //! 2. No change is missed: the waiter is registered before the state is read.
+//! 3. Nobody waits on for what is lost, unless told to; a header says why the waiting ended.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::ETAG;
+use actix_web::http::header::{ETAG, HeaderName, HeaderValue};
 
 use super::super::{ApiError, Reader};
 use super::asked::{Asked, invalid_parameter};
 use super::{condition, duration};
 use crate::config::Scope;
-use crate::domain::Operation;
+use crate::domain::{ExpectationState, Operation};
 use crate::odata::Query;
 
 /// How long a client waits that does not say how long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest that a client may wait.
 const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+/// Why the waiting ended: see [`Waited`].
+pub const WAITED: HeaderName = HeaderName::from_static("reelhook-waited");
 
-/// One operation; with `waitFor=terminal` the answer comes when the operation ends, or as it stands at the timeout.
+/// How a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wait {
+    /// How long.
+    patience: Duration,
+    /// Whether it waits on when the operation is lost.
+    past_lost: bool,
+}
+
+/// Why the waiting ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waited {
+    /// The operation has ended.
+    Terminal,
+    /// The operation is lost.
+    Lost,
+    /// The time is over, or the server stops.
+    Timeout,
+}
+
+impl Waited {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminal => "terminal",
+            Self::Lost => "lost",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// One operation; with `waitFor=terminal` the answer comes when the operation ends, when it is lost, or as it stands at the
+/// timeout. The header `reelhook-waited` says which: `terminal`, `lost` or `timeout`.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/{id}",
@@ -33,92 +67,131 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(600);
     params(
         ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
         ("$select" = Option<String>, Query, description = "The properties to answer with, separated by commas"),
-        ("waitFor" = Option<String>, Query, description = "`terminal`: answer when the operation has ended"),
+        ("waitFor" = Option<String>, Query, description = "`terminal`: answer when the operation has ended, or is lost"),
+        ("pastLost" = Option<bool>, Query, description = "`true`: wait on when the operation is lost; it may still end"),
         ("timeout" = Option<String>, Query, description = "The longest wait, as `PT30S` (the default); at most `PT10M`"),
         ("If-None-Match" = Option<String>, Header, description = "The `@odata.etag` that the client has"),
     ),
     responses(
-        (status = 200, description = "The operation", body = super::schema::RecordOperation),
+        (status = 200, description = "The operation", body = super::schema::RecordOperation,
+            headers(("reelhook-waited" = String, description = "Why the waiting ended: `terminal`, `lost` or `timeout`"))),
         (status = 304, description = "The client has it already"),
         (status = 404, description = "There is none with this id", body = super::schema::Refusal),
     ),
 )]
 pub async fn show(Reader(caller): Reader, asked: Asked) -> Result<HttpResponse, ApiError> {
-    let query = asked.query_of_one(&["waitFor", "timeout"])?;
-    let patience = patience(&query)?;
+    let query = asked.query_of_one(&["waitFor", "timeout", "pastLost"])?;
+    let wait = wait(&query)?;
     let mut operation = asked.operation().await?;
-    if let Some(patience) = patience {
-        operation = ended(&asked, operation, patience).await?;
+    let mut waited = None;
+    if let Some(wait) = wait {
+        let (after, why) = ended(&asked, operation, wait).await?;
+        (operation, waited) = (after, Some(why));
     }
-    if condition::is_known(&asked.request, operation.version)? {
-        let tag = condition::etag(operation.version);
-        return Ok(HttpResponse::NotModified().insert_header((ETAG, tag)).finish());
+    let mut answer = if condition::is_known(&asked.request, operation.version)? {
+        HttpResponse::NotModified().insert_header((ETAG, condition::etag(operation.version))).finish()
+    } else {
+        asked.answer(StatusCode::OK, &operation, (&query.select, caller.may(Scope::Recordings)))
+    };
+    if let Some(waited) = waited {
+        answer.headers_mut().insert(WAITED, HeaderValue::from_static(waited.as_str()));
     }
-    Ok(asked.answer(StatusCode::OK, &operation, (&query.select, caller.may(Scope::Recordings))))
+    Ok(answer)
 }
 
-/// How long the client wants to wait; `None`: not at all.
-fn patience(query: &Query) -> Result<Option<Duration>, ApiError> {
+/// How the client wants to wait; `None`: not at all.
+fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     let value = |wanted: &str| query.others().find_map(|(name, value)| (name == wanted).then_some(value));
-    match (value("waitFor"), value("timeout")) {
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(invalid_parameter("timeout: expected waitFor=terminal beside it".into())),
-        (Some("terminal"), None) => Ok(Some(DEFAULT_TIMEOUT)),
-        (Some("terminal"), Some(text)) => {
-            let timeout = duration::parse(text).and_then(|timeout| Duration::try_from(timeout).ok());
-            let timeout = timeout.filter(|timeout| *timeout <= MAX_TIMEOUT);
-            let wrong = || invalid_parameter("timeout: expected a duration as PT30S, at most PT10M".into());
-            timeout.map(Some).ok_or_else(wrong)
+    let wrong = |text: &str| Err(invalid_parameter(text.to_owned()));
+    match value("waitFor") {
+        Some("terminal") => {}
+        Some(_) => return wrong("waitFor: expected terminal"),
+        None => {
+            return match ["timeout", "pastLost"].into_iter().find(|name| value(name).is_some()) {
+                Some(name) => wrong(&format!("{name}: expected waitFor=terminal beside it")),
+                None => Ok(None),
+            };
         }
-        (Some(_), _) => Err(invalid_parameter("waitFor: expected terminal".into())),
+    }
+    let past_lost = match value("pastLost") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return wrong("pastLost: expected true or false"),
+    };
+    let Some(text) = value("timeout") else { return Ok(Some(Wait { patience: DEFAULT_TIMEOUT, past_lost })) };
+    let timeout = duration::parse(text).and_then(|timeout| Duration::try_from(timeout).ok());
+    match timeout.filter(|timeout| *timeout <= MAX_TIMEOUT) {
+        Some(patience) => Ok(Some(Wait { patience, past_lost })),
+        None => wrong("timeout: expected a duration as PT30S, at most PT10M"),
     }
 }
 
-/// The operation when it has ended, or as it stands when the patience does, or the server.
-async fn ended(asked: &Asked, mut operation: Operation, patience: Duration) -> Result<Operation, ApiError> {
+/// Whether the operation is where the client wants to be told of it.
+fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
+    let is_lost = operation.expectation.as_ref().is_some_and(|it| it.state == ExpectationState::Lost);
+    match operation.status.is_terminal() {
+        true => Some(Waited::Terminal),
+        false => (is_lost && !wait.past_lost).then_some(Waited::Lost),
+    }
+}
+
+/// The operation when it has ended or is lost, or as it stands when the patience ends, or the server.
+async fn ended(asked: &Asked, mut operation: Operation, wait: Wait) -> Result<(Operation, Waited), ApiError> {
     let changes = asked.admin.operations.changes();
     let stopping = asked.admin.no_more_waiting.cancelled();
     let mut over = pin!(async {
         tokio::select! {
-            () = tokio::time::sleep(patience) => {}
+            () = tokio::time::sleep(wait.patience) => {}
             () = stopping => {}
         }
     });
-    while !operation.status.is_terminal() {
+    loop {
+        if let Some(waited) = reached(&operation, wait) {
+            return Ok((operation, waited));
+        }
         let waiter = changes.of_operation(operation.number);
         let mut changed = pin!(waiter.changed());
         changed.as_mut().enable();
         operation = asked.operation().await?;
-        if operation.status.is_terminal() {
-            break;
+        if let Some(waited) = reached(&operation, wait) {
+            return Ok((operation, waited));
         }
         tokio::select! {
             () = changed => {}
-            () = &mut over => break,
+            () = &mut over => return Ok((operation, Waited::Timeout)),
         }
     }
-    Ok(operation)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Option<Duration>, String> {
-        patience(&Query::parse(text, &[]).unwrap()).map_err(|error| error.to_string())
+    fn read(text: &str) -> Result<Option<Wait>, String> {
+        wait(&Query::parse(text, &[]).unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_wait_is_bounded() {
+        let of = |patience| Ok(Some(Wait { patience, past_lost: false }));
         assert_eq!(read(""), Ok(None));
-        assert_eq!(read("waitFor=terminal"), Ok(Some(DEFAULT_TIMEOUT)));
-        assert_eq!(read("waitFor=terminal&timeout=PT10M"), Ok(Some(MAX_TIMEOUT)));
-        assert_eq!(read("waitFor=terminal&timeout=PT0.2S"), Ok(Some(Duration::from_millis(200))));
+        assert_eq!(read("waitFor=terminal"), of(DEFAULT_TIMEOUT));
+        assert_eq!(read("waitFor=terminal&timeout=PT10M"), of(MAX_TIMEOUT));
+        assert_eq!(read("waitFor=terminal&timeout=PT0.2S"), of(Duration::from_millis(200)));
         for bad in ["PT10M1S", "-PT1S", "30", "30s", "", "P1D", "PT1e9S"] {
             let refused = read(&format!("waitFor=terminal&timeout={bad}")).unwrap_err();
             assert!(refused.starts_with("timeout: expected a duration"), "{bad}: {refused}");
         }
         assert!(read("timeout=PT1S").is_err());
         assert!(read("waitFor=running").is_err());
+    }
+
+    #[test]
+    fn who_waits_past_lost_says_so() {
+        let past_lost = |text| read(text).unwrap().unwrap().past_lost;
+        assert!(past_lost("waitFor=terminal&pastLost=true"));
+        assert!(!past_lost("waitFor=terminal&pastLost=false"));
+        assert_eq!(read("waitFor=terminal&pastLost=yes").unwrap_err(), "pastLost: expected true or false");
+        assert_eq!(read("pastLost=true").unwrap_err(), "pastLost: expected waitFor=terminal beside it");
     }
 }

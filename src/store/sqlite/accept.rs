@@ -16,7 +16,7 @@ use super::operation::{Taken, Told};
 use super::prepare::{Item, Prepared};
 use super::tx::{Tx, instant, micros};
 use super::writer::Job;
-use super::{ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
+use super::{ended_calls, ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
 };
@@ -153,12 +153,16 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let places = deliver(tx, (item.seq, deliveries), taken.as_ref(), received_at)?;
     if let Some(taken) = taken.as_ref() {
         tx.changed(taken.seq);
+        if taken.is_open {
+            watches::became_known(tx, taken.seq)?;
+        }
         if taken.is_recovered {
             own::say(tx, RECOVERED, taken.seq, deliveries)?;
         }
     }
-    if let Some(call_id) = &item.notification.ended_call {
-        watches::call_ended(tx, call_id, received_at)?;
+    if let Some(ended) = &item.notification.ended_call {
+        ended_calls::remember(tx, ended, received_at)?;
+        watches::call_ended(tx, &ended.call_id, received_at)?;
     }
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);

@@ -3,6 +3,7 @@
 //! **Invariants**
 //! 1. The same announced twice is one operation.
 //! 2. Work is bounded however many operations share a client context.
+//! 3. An operation that ended before is joined by its id alone: a client context may be used again in the same call.
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -17,9 +18,6 @@ use crate::store::operations::{Created, NewOperation};
 
 /// How many operations of one client context are looked at.
 const MOST: i64 = 50;
-/// An operation that ended is what is announced with its client context alone, if that is so short ago: the announcement was
-/// overtaken. In microseconds.
-const RECENT: i64 = 15 * 60 * 1_000_000;
 
 /// What a client wants of an operation's events.
 pub struct Terms {
@@ -100,13 +98,11 @@ fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
         return Ok(Found::Same(same.number));
     }
     let other = open.iter().find(|candidate| !candidate.is_given_up);
-    if let Some(other) = other.filter(|_| !new.allow_duplicate) {
-        return Ok(Found::Taken(other.number));
-    }
-    if new.id.is_some() {
-        return Ok(Found::Nothing);
-    }
-    Ok(ended(tx, context, call_id)?.map_or(Found::Nothing, Found::Same))
+    // What has ended is another recording: only an announcement that names its id means it.
+    Ok(match other.filter(|_| !new.allow_duplicate) {
+        Some(other) => Found::Taken(other.number),
+        None => Found::Nothing,
+    })
 }
 
 fn of_id(tx: &Tx<'_>, id: &GraphId) -> Result<Vec<Candidate>, Failure> {
@@ -133,19 +129,6 @@ fn open(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Vec<Candi
     Ok(found)
 }
 
-/// An operation that ended before anybody announced it.
-fn ended(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Option<i64>, Failure> {
-    let sql = "SELECT o.seq FROM (SELECT seq, call_id, modified_at, is_terminal FROM operations \
-                                  INDEXED BY operations_by_context WHERE client_context = ?1 \
-                                  ORDER BY created_at DESC LIMIT ?4) o \
-               LEFT JOIN expectations x ON x.operation = o.seq \
-               WHERE o.is_terminal = 1 AND x.operation IS NULL \
-               AND ((?2 <> '' AND o.call_id = ?2) OR (?2 IN ('', o.call_id) OR o.call_id = '') AND o.modified_at > ?3) \
-               ORDER BY o.seq DESC LIMIT 1";
-    let since = tx.now.saturating_sub(RECENT);
-    tx.first(sql, params![context.as_str(), call_id, since, MOST], |row| row.get(0))
-}
-
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     let (number, call_id) = (row.get(0)?, row.get(1)?);
     Ok(Candidate { number, call_id, is_bound: row.get(2)?, is_given_up: row.get(3)? })
@@ -170,6 +153,7 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
         tx.execute(sql, params![number, context.unwrap_or_default()])?;
     }
     watches::set_deadline(tx, number, new.expected_by.map(Timestamp::as_microsecond))?;
+    watches::became_known(tx, number)?;
     tx.changed(number);
     operation(tx, number)
 }
@@ -204,6 +188,7 @@ fn join(tx: &Tx<'_>, number: i64, new: &NewOperation) -> Result<Operation, Failu
     if is_new_deadline && state == ExpectationState::Waiting {
         watches::set_deadline(tx, number, terms.expected_by.map(Timestamp::as_microsecond))?;
     }
+    watches::became_known(tx, number)?;
     let after = operation(tx, number)?;
     if is_alike(&before, &after) {
         return Ok(after);
@@ -228,12 +213,14 @@ pub fn set(tx: &Tx<'_>, operation: &Operation, terms: &Terms) -> Result<Expectat
         None if operation.status.is_terminal() => ExpectationState::Met,
         None => ExpectationState::Waiting,
     };
-    let sql = "INSERT INTO expectations (operation, id, state, expected_by, metadata, sinks) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-               ON CONFLICT (operation) DO UPDATE SET \
+    let sql = "INSERT INTO expectations (operation, id, state, expected_by, metadata, sinks, announced_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (operation) DO UPDATE SET \
+               announced_at = coalesce(announced_at, excluded.announced_at), \
                expected_by = excluded.expected_by, metadata = excluded.metadata, sinks = excluded.sinks";
     let expected_by = terms.expected_by.map(Timestamp::as_microsecond);
     // A list of texts can always be written.
     let sinks = serde_json::to_string(&terms.sinks).unwrap_or_default();
-    tx.execute(sql, params![operation.number, operation.id, state.as_str(), expected_by, terms.metadata, sinks])?;
+    let id = &operation.id;
+    tx.execute(sql, params![operation.number, id, state.as_str(), expected_by, terms.metadata, sinks, tx.now])?;
     Ok(state)
 }

@@ -3,7 +3,10 @@
 //! **Invariants**
 //! 1. The first notification of an operation is bound to the oldest expectation that waits for its client context, of its
 //!    call where both name one; to one that was given up only where no other is. From then on the operation has Graph's id, and the expectation's goes on finding it.
-//! 2. An expectation is met, or recovered, in the commit that ends its operation; its watches go with it.
+//! 2. The end of an operation that names no client context is bound to the one announcement of its call that is open; where
+//!    there are several, to none.
+//! 3. An expectation is met, or recovered, in the commit that ends its operation; its watches go with it.
+//! 4. An expectation is bound by what comes after it: what ended before is another recording.
 
 use rusqlite::{Row, params};
 
@@ -56,6 +59,20 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
     Ok(found.unwrap_or_default())
 }
 
+/// The operation whose expectation is the only open one of a call; of several, the only one that still waits.
+pub fn only_of_call(tx: &Tx<'_>, call_id: &str) -> Result<Option<i64>, Failure> {
+    let sql = "SELECT x.operation, x.state = ?2 FROM operations o INDEXED BY operations_open_by_call \
+               JOIN expectations x ON x.operation = o.seq \
+               WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.waits_for IS NOT NULL \
+               ORDER BY x.state DESC LIMIT 2";
+    let waiting = ExpectationState::Waiting.as_str();
+    let open = tx.all(sql, params![call_id, waiting], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?)))?;
+    Ok(match open[..] {
+        [(only, _)] | [(only, true), (_, false)] => Some(only),
+        _ => None,
+    })
+}
+
 /// Gives the operation of an expectation its id of Graph's.
 pub fn bind(tx: &Tx<'_>, operation: i64, id: &GraphId, lookup: i64) -> Result<(), Failure> {
     tx.execute("UPDATE expectations SET waits_for = NULL WHERE operation = ?1", [operation])?;
@@ -63,14 +80,23 @@ pub fn bind(tx: &Tx<'_>, operation: i64, id: &GraphId, lookup: i64) -> Result<()
     lookups::add_once(tx, lookup, operation)
 }
 
-/// Ends the expectation of an operation that has ended. Returns whether it had been given up before.
-pub fn end(tx: &Tx<'_>, operation: i64, announced: Option<&Announced>, is_watched: bool) -> Result<bool, Failure> {
-    if is_watched {
+/// How an operation ended, as far as its expectation goes by it.
+pub struct End {
+    /// Whether it was watched.
+    pub is_watched: bool,
+    /// Whether its end brings back what was given up.
+    pub recovers: bool,
+}
+
+/// Ends the expectation of an operation that has ended. Returns whether it had been given up before, and is recovered.
+pub fn end(tx: &Tx<'_>, operation: i64, announced: Option<&Announced>, how: End) -> Result<bool, Failure> {
+    if how.is_watched {
         watches::clear(tx, operation)?;
     }
     let end = match announced.map(|announced| announced.state) {
         Some(ExpectationState::Waiting) => ExpectationState::Met,
-        Some(ExpectationState::Overdue | ExpectationState::Lost) => ExpectationState::Recovered,
+        Some(ExpectationState::Overdue | ExpectationState::Lost) if how.recovers => ExpectationState::Recovered,
+        Some(ExpectationState::Overdue | ExpectationState::Lost) => return Ok(false),
         Some(ExpectationState::Met | ExpectationState::Recovered) | None => return Ok(false),
     };
     tx.execute("UPDATE expectations SET state = ?2 WHERE operation = ?1", params![operation, end.as_str()])?;

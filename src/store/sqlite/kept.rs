@@ -5,18 +5,19 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::contents;
 use super::rows::{event_id, maybe_parsed, parsed};
 use super::tx::instant;
-use crate::domain::{ClientContext, Expectation, ExpectationState, Operation, ResultInfo, SinkName, Status};
+use super::{contents, ended_calls};
+use crate::domain::{CallEnd, ClientContext, Expectation, ExpectationState, Operation, ResultInfo, SinkName, Status};
 use crate::store::seal::Seal;
 
 /// What [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e` the event whose
-/// word stands.
+/// word stands, `c` its call, where that has ended.
 pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
             o.result_code, o.result_subcode, o.created_at, o.modified_at, \
-            x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed \
-     FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event";
+            x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed, x.announced_at, c.ended_at, c.sealed \
+     FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event \
+     LEFT JOIN ended_calls c ON c.call_id = o.call_id";
 
 /// What of an event's data the columns do not hold. Graph may have sent either as another type.
 #[derive(Default, Deserialize)]
@@ -43,7 +44,6 @@ pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
         number: row.get(0)?,
         version: row.get(1)?,
         id: row.get(2)?,
-        call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
         tenant_id: row.get(4)?,
         client_context: maybe_parsed(row, 5, |text| ClientContext::new(text))?,
         status: parsed(row, 6, |text| Some(Status::parse(text)))?,
@@ -54,7 +54,14 @@ pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
         created_at: instant(row.get(10)?),
         modified_at: instant(row.get(11)?),
         expectation: expectation(row)?,
+        call_end: call_end(row, seal, &call_id)?,
+        call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
     })
+}
+
+fn call_end(row: &Row<'_>, seal: &Seal, call_id: &str) -> rusqlite::Result<Option<CallEnd>> {
+    let Some(ended_at) = row.get(20)? else { return Ok(None) };
+    Ok(Some(ended_calls::opened(seal, call_id, (ended_at, row.get(21)?))))
 }
 
 fn expectation(row: &Row<'_>) -> rusqlite::Result<Option<Expectation>> {
@@ -62,6 +69,7 @@ fn expectation(row: &Row<'_>) -> rusqlite::Result<Option<Expectation>> {
     Ok(Some(Expectation {
         id,
         state: parsed(row, 13, ExpectationState::parse)?,
+        announced_at: row.get::<_, Option<i64>>(19)?.map(instant),
         expected_by: row.get::<_, Option<i64>>(14)?.map(instant),
         metadata: row.get(15)?,
         sinks: parsed(row, 16, sinks_of)?,

@@ -16,6 +16,7 @@ mod change;
 mod checkpoint;
 mod contents;
 mod delivery;
+mod ended_calls;
 mod failure;
 mod ids;
 mod kept;
@@ -45,7 +46,6 @@ mod watches;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -53,18 +53,15 @@ use rusqlite::Connection;
 use self::failure::store_error;
 use self::ids::Numbers;
 use self::readers::Readers;
-use self::tx::{Shared, micros};
+use self::tx::Shared;
 use self::writer::Writer;
-use super::StoreError;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
 use super::seal::Seal;
+use super::{Reception, StoreError};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Lease, SinkName};
-
-/// How long after its call an operation is lost where nothing else was said, in microseconds.
-const LOST_AFTER: i64 = 30_000_000;
 
 /// How long a question of people or the API may take.
 const MAX_QUESTION: Duration = Duration::from_secs(10);
@@ -116,9 +113,9 @@ impl SqliteStore {
         Self::start(settings, clock, (connection, seal), None)
     }
 
-    /// Sets how long after the end of its call an operation is lost: what was on its way may still come.
-    pub fn set_lost_after(&self, grace: Duration) {
-        self.shared.lost_after.store(micros(grace), Ordering::Relaxed);
+    /// Has operations watched as `[expectations]` says.
+    pub fn watch_by(&self, settings: &config::Expectations) {
+        self.shared.bounds.set(settings);
     }
 
     fn start(
@@ -131,6 +128,7 @@ impl SqliteStore {
         let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
+            reception: Arc::new(Reception::new(clock.clone())),
             clock,
             seal,
             mailboxes: Mailboxes::default(),
@@ -139,7 +137,7 @@ impl SqliteStore {
             recent,
             changes: Arc::default(),
             unanswered: Arc::default(),
-            lost_after: AtomicI64::new(LOST_AFTER),
+            bounds: ended_calls::Bounds::default(),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;

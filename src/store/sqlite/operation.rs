@@ -10,11 +10,11 @@
 
 use rusqlite::{Row, params};
 
-use super::binding::{self, Announced};
+use super::binding::{self, Announced, End};
 use super::failure::Failure;
 use super::lookups;
 use super::tx::Tx;
-use crate::domain::{ClientContext, GraphId, Notification, Order, Proof, RecordOperation, Status};
+use crate::domain::{Channel, ClientContext, GraphId, Notification, Order, Proof, RecordOperation, Status};
 
 /// How many calls may share an operation's id before not all of them are looked at.
 const MOST: usize = 8;
@@ -30,7 +30,7 @@ pub struct Known {
     pub state_event: Option<i64>,
     call_id: String,
     status: Status,
-    /// Whether Graph has spoken of it; if not, its client alone has.
+    /// Whether a notification of it arrived; if not, its client alone told of it.
     is_heard: bool,
     is_watched: bool,
     /// The rank of what proved it.
@@ -54,6 +54,8 @@ pub struct Taken {
     pub announced: Option<Announced>,
     /// Whether it ended after it had been given up.
     pub is_recovered: bool,
+    /// Whether the notification does not end it.
+    pub is_open: bool,
 }
 
 /// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
@@ -108,22 +110,33 @@ pub struct Told<'a> {
 /// Takes a notification into its operation, which it makes where there is none.
 pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<Taken, Failure> {
     let (known, ambiguous) = find(tx, told, (known, lookup))?;
+    let is_open = !told.operation.status.is_terminal();
     let Some(known) = known else {
         let seq = insert(tx, told, lookup)?;
         let (order, previous, announced) = (Order::First, None, None);
-        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false });
+        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false, is_open });
     };
     let order = known.order(told);
     let previous = known.heard().cloned();
     if order == Order::Weaker {
         let announced = known.announced.map(Announced::without_sinks);
-        return Ok(Taken { seq: known.seq, is_new: false, order, previous, ambiguous, announced, is_recovered: false });
+        return Ok(Taken {
+            seq: known.seq,
+            is_new: false,
+            order,
+            previous,
+            ambiguous,
+            announced,
+            is_recovered: false,
+            is_open: false,
+        });
     }
     update(tx, &known, told, order)?;
     let has_ended = order.moves() && told.operation.status.is_terminal() && !known.status.is_terminal();
     let Known { seq, is_watched, announced, .. } = known;
-    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), is_watched)?;
-    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered })
+    let end = End { is_watched, recovers: told.operation.recovers() };
+    let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), end)?;
+    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered, is_open })
 }
 
 /// The operation that a notification is about, as it is known or was announced, and whether another open one has its
@@ -140,7 +153,10 @@ fn find(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Res
         };
         return Ok((Some(known), ambiguous));
     }
-    let (expected, ambiguous) = binding::look(tx, context, call_id)?;
+    let (mut expected, ambiguous) = binding::look(tx, context, call_id)?;
+    if context.is_none() && operation.status.is_terminal() && told.notification.channel == Channel::Calls {
+        expected = binding::only_of_call(tx, call_id)?;
+    }
     let Some(expected) = expected.filter(|_| told.proof >= Proof::FOR_EXPECTATIONS) else {
         return Ok((None, ambiguous || expected.is_some()));
     };

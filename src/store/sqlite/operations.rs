@@ -13,7 +13,7 @@ use super::{SqliteStore, announce, change, listing, removal, stream, watches};
 use crate::domain::{EventId, GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, Due, NewOperation, Question, StreamedEvent, Updated};
-use crate::store::{Changes, Operations, StoreError};
+use crate::store::{Changes, Operations, Raised, Reception, StoreError};
 
 #[async_trait]
 impl Operations for SqliteStore {
@@ -48,7 +48,7 @@ impl Operations for SqliteStore {
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.read_by(&self.readers, |connection, _| watches::next(connection)).await?.map(instant))
     }
-    async fn raise(&self, due: Due, mut deliveries: Vec<NewDelivery>) -> Result<bool, StoreError> {
+    async fn raise(&self, due: Due, mut deliveries: Vec<NewDelivery>) -> Result<Raised, StoreError> {
         each_sink_once(&mut deliveries);
         check_number_of(&deliveries)?;
         let (number, watch) = (due.operation.number, (due.watch, due.at));
@@ -71,5 +71,8 @@ impl Operations for SqliteStore {
     }
     fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)
+    }
+    fn reception(&self) -> Arc<Reception> {
+        Arc::clone(&self.shared.reception)
     }
 }

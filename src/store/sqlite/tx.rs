@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -11,14 +10,15 @@ use super::failure::Failure;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::SinkName;
-use crate::store::Changes;
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
+use crate::store::sqlite::ended_calls::Bounds;
 use crate::store::sqlite::ids::{Given, Numbers};
 use crate::store::sqlite::lookups::Recent;
 use crate::store::sqlite::unanswered::Written;
 use crate::store::unanswered::Unanswered;
+use crate::store::{Changes, Reception};
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -40,8 +40,10 @@ pub struct Shared {
     pub changes: Arc<Changes>,
     /// Events that Graph has reason to repeat, until that is written.
     pub unanswered: Arc<Unanswered>,
-    /// How long after its call an operation is lost, in microseconds.
-    pub lost_after: AtomicI64,
+    /// Since when notifications can be taken in.
+    pub reception: Arc<Reception>,
+    /// How long ended calls matter.
+    pub bounds: Bounds,
 }
 
 /// The transaction under way.

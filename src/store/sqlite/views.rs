@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::prepare::operation_lookup;
 use super::rows::{delivery_id, event_id, maybe_parsed, parsed};
 use super::tx::instant;
-use super::{contents, ids};
+use super::{contents, ids, kept};
 use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
 use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, Success};
@@ -60,11 +60,16 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
             status: parsed(row, 4, |text| Some(Status::parse(text)))?,
             created_at: instant(row.get(5)?),
             modified_at: instant(row.get(6)?),
+            expectation: None,
+            call_end: None,
             events: Vec::new(),
         };
         Ok((row.get::<_, i64>(0)?, view))
     })?;
     let with_events = found.into_iter().map(|(seq, mut view)| {
+        if let Some(operation) = kept::one(connection, seal, seq)? {
+            (view.expectation, view.call_end) = (operation.expectation, operation.call_end);
+        }
         view.events = events(connection, seal, "WHERE op_seq = ?1 ORDER BY seq", [seq])?;
         Ok(view)
     });

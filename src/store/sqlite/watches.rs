@@ -4,17 +4,22 @@
 //! 1. A watch is there exactly as long as it may still be raised: it goes when it is raised, when it is moved, and when
 //!    its operation ends or is removed. So whoever raises removes it first, and raises nothing where there was none.
 //! 2. After `lost` there is nothing left to be overdue.
+//! 3. An operation of a call that has ended is watched from the moment at which both are known, whichever came first.
+//! 4. Nothing is raised while notifications cannot arrive, nor before they could arrive for the whole grace: then the watch is
+//!    put off, in the transaction that would have raised it.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::sync::atomic::Ordering;
 
 use super::failure::Failure;
 use super::tx::{Tx, instant};
 use super::{kept, own};
 use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
-use crate::store::operations::Due;
+use crate::store::operations::{Due, Raised};
 use crate::store::seal::Seal;
+
+/// The least that a watch is put off, in microseconds.
+const LEAST_PUT_OFF: i64 = 1_000_000;
 
 /// The number of a kind in the store.
 fn number(watch: Watch) -> i64 {
@@ -29,9 +34,14 @@ pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), 
     let kind = number(Watch::Overdue);
     tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
     if let Some(at) = at {
-        tx.execute("INSERT INTO watches VALUES (?1, ?2, ?3)", [at, operation, kind])?;
-        tx.watch_moved();
+        add(tx, at, (operation, kind))?;
     }
+    Ok(())
+}
+
+fn add(tx: &Tx<'_>, at: i64, (operation, kind): (i64, i64)) -> Result<(), Failure> {
+    tx.execute("INSERT INTO watches (at, operation, kind) VALUES (?1, ?2, ?3)", [at, operation, kind])?;
+    tx.watch_moved();
     Ok(())
 }
 
@@ -42,13 +52,28 @@ pub fn clear(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
 
 /// Has the operations of a call that has ended watched: what does not end within the grace is lost.
 pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), Failure> {
-    let at = ended_at.saturating_add(tx.shared.lost_after.load(Ordering::Relaxed));
-    let sql = "INSERT INTO watches SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
+    let at = ended_at.saturating_add(tx.shared.bounds.lost_after());
+    let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
                LEFT JOIN expectations x ON x.operation = o.seq \
                WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.state IS NOT ?4 \
                AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
     let lost = ExpectationState::Lost.as_str();
     if tx.execute(sql, params![call_id.as_str(), at, number(Watch::Lost), lost])? > 0 {
+        tx.watch_moved();
+    }
+    Ok(())
+}
+
+/// Has an operation watched that became known to be of a call that has ended already. What ends it may be on its way, so the
+/// grace begins now.
+pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
+    let at = tx.now.saturating_add(tx.shared.bounds.lost_after());
+    let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o \
+               JOIN ended_calls c ON c.call_id = o.call_id LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.seq = ?1 AND o.is_terminal = 0 AND x.state IS NOT ?4 \
+               AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
+    let lost = ExpectationState::Lost.as_str();
+    if tx.execute(sql, params![operation, at, number(Watch::Lost), lost])? > 0 {
         tx.watch_moved();
     }
     Ok(())
@@ -79,16 +104,32 @@ pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusq
     Ok(due)
 }
 
-/// Says of an operation what a watch is for. Returns whether there still was something to say.
+/// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
+/// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
+/// grace, so that what Graph repeats meanwhile counts.
+fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
+    let reception = &tx.shared.reception;
+    if tx.shared.disk.is_low() {
+        reception.begins_again();
+    }
+    let (since, grace) = (reception.since(), tx.shared.bounds.lost_after());
+    let is_too_early = match watch {
+        Watch::Overdue => at < since,
+        Watch::Lost => at < since.saturating_add(grace),
+    };
+    is_too_early.then(|| since.saturating_add(grace.max(LEAST_PUT_OFF)))
+}
+
+/// Says of an operation what a watch is for.
 pub fn raise(
     tx: &Tx<'_>,
     operation: i64,
     (watch, at): (Watch, Timestamp),
     deliveries: &[NewDelivery],
-) -> Result<bool, Failure> {
+) -> Result<Raised, Failure> {
     let sql = "DELETE FROM watches WHERE at = ?1 AND operation = ?2 AND kind = ?3";
     if tx.execute(sql, [at.as_microsecond(), operation, number(watch)])? == 0 {
-        return Ok(false);
+        return Ok(Raised::Nothing);
     }
     let sql = "SELECT 1 FROM operations o LEFT JOIN expectations x ON x.operation = o.seq \
                WHERE o.seq = ?1 AND o.is_terminal = 0 AND (x.state IS NULL OR x.state = ?2 OR x.state = ?3)";
@@ -98,7 +139,11 @@ pub fn raise(
     };
     let waiting = ExpectationState::Waiting.as_str();
     if tx.first(sql, params![operation, waiting, earlier.as_str()], |_| Ok(()))?.is_none() {
-        return Ok(false);
+        return Ok(Raised::Nothing);
+    }
+    if let Some(later) = put_off(tx, watch, at.as_microsecond()) {
+        add(tx, later, (operation, number(watch)))?;
+        return Ok(Raised::PutOff);
     }
     if watch == Watch::Lost {
         clear(tx, operation)?;
@@ -111,5 +156,5 @@ pub fn raise(
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
     tx.execute(sql, [operation, tx.now])?;
     own::say(tx, watch.kind(), operation, deliveries)?;
-    Ok(true)
+    Ok(Raised::Said)
 }

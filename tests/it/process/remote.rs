@@ -4,7 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
+use reelhook::simulator::payload::calls;
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::site::{Said, Site};
@@ -142,6 +145,73 @@ async fn wait_ends_in_time_whatever_has_not_happened() {
     let slow = site.run(&["wait", "slow", "--url", &url, "--timeout", "1s"]);
     assert_eq!((slow.code, &*slow.out), (Some(3), ""), "{slow:?}");
     assert_eq!(slow.err, "not ended: slow: running after 1 s\n");
+}
+
+/// A server that waits two seconds for the recordings of a call that has ended.
+fn serve_hasty(site: &Site) -> Server {
+    Server::start_with(site.command(&["serve"]).env("REELHOOK__EXPECTATIONS__LOST_AFTER", "2s"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_ends_at_lost_unless_told_to_go_on_and_explain_tells_why() {
+    let mut site = Site::new();
+    let server = serve_hasty(&site);
+    let url = server.admin_url("");
+    let graph = site.graph(&server);
+    let hung_up = site.recording("hung up");
+    let mut end: Value = serde_json::from_str(&calls::call_of(hung_up.call, "terminated")).unwrap();
+    end["resultInfo"] = Value::Null;
+    end["resourceData"]["resultInfo"] = serde_json::json!({ "code": 487, "subcode": 7000, "message": "Bye\u{7}." });
+    end["resourceData"]["terminationSender"] = serde_json::json!({ "phone": { "id": "+4512345678" } });
+    for item in [hung_up.running(), end.to_string()] {
+        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+    }
+    let lost = site.run(&["wait", "hung up", "--url", &url, "--timeout", "60s"]);
+    assert_eq!(lost.code, Some(4), "{lost:?}");
+    assert!(lost.out.starts_with("not ended: hung up: running, and lost: its call ended at "), "{lost:?}");
+    assert!(lost.out.contains("result 487, subcode 7000: the call ended or was transferred"), "{lost:?}");
+    let json = site.run(&["wait", "hung up", "--url", &url, "--json"]);
+    let operation: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((json.code, &operation["expectation"]["state"]), (Some(4), &"lost".into()), "{json:?}");
+    let explained = site.run(&["explain", &hung_up.operation.to_string()]);
+    assert!(explained.out.contains("\nexpectation    lost\n"), "{explained:?}");
+    let why = "\ncall ended     its call ended at ";
+    let sender = "\"Bye\\u{7}.\"; ended by phone +4512345678)\n";
+    assert!(explained.out.contains(why) && explained.out.contains(sender), "{explained:?}");
+
+    let later = site.run(&["wait", "hung up", "--url", &url, "--timeout", "1s", "--past-lost"]);
+    assert_eq!((later.code, &*later.out), (Some(3), ""), "{later:?}");
+    let past_lost = ["wait", "hung up", "--url", &url, "--timeout", "60s", "--past-lost"];
+    let mut waiting = Running::start(&mut site.command(&past_lost));
+    assert_eq!(graph.send(graph.calls(&[hung_up.completed()]).unwrap()).await.unwrap().status, 202);
+    wait_until("the command ended", || waiting.child.try_wait().unwrap().is_some());
+    assert_eq!(waiting.child.wait().unwrap().code(), Some(0));
+    let explained = site.run(&["explain", &hung_up.operation.to_string()]);
+    assert!(explained.out.contains("  ended after all: completed\n"), "{explained:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_because_the_process_stood_still() {
+    let mut site = Site::new();
+    let server = serve_hasty(&site);
+    let graph = site.graph(&server);
+    let (hung_up, good) = (site.recording("hung up"), site.recording("good"));
+    let ends = [&hung_up, &good].map(|recording| calls::call_of(recording.call, "terminated"));
+    for item in [hung_up.running(), good.running()].into_iter().chain(ends) {
+        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+    }
+    server.signal(Signal::STOP);
+    // Time must pass for a process that stands still.
+    std::thread::sleep(Duration::from_secs(4));
+    server.signal(Signal::CONT);
+    let completed = graph.send(graph.calls(&[good.completed()]).unwrap()).await.unwrap();
+    assert_eq!(completed.status, 202);
+    server.said("the process stood still");
+    wait_until("the other is lost", || {
+        site.run(&["explain", &hung_up.operation.to_string()]).out.contains("recordOperation.lost")
+    });
+    let explained = site.run(&["explain", &good.operation.to_string()]);
+    assert!(!explained.out.contains("recordOperation.lost"), "{explained:?}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! The suite of what is announced, watched, changed and removed: `reelhook::store::Operations`, its writes.
 
 use super::*;
-use reelhook::domain::{Expectation, ExpectationState, Operation, RECOVERED, Watch};
-use reelhook::store::Newest;
+use reelhook::domain::{
+    CallEnd, EndedCall, Expectation, ExpectationState, Operation, RECOVERED, ResultInfo, Watch, WhyEnded,
+};
 use reelhook::store::operations::{Change, Created, Deleted, Due, NewOperation, Updated};
+use reelhook::store::{Newest, Raised};
 
 /// One test for each public function of this file.
 macro_rules! suite {
@@ -27,7 +29,8 @@ macro_rules! suite {
             graphs_id_that_is_announced_later_binds,
             a_client_state_alone_neither_binds_nor_ends_what_was_announced,
             what_graph_told_first_is_joined,
-            an_operation_that_ended_long_ago_is_not_joined,
+            an_operation_that_ended_before_is_joined_by_its_id_alone,
+            an_end_without_a_client_context_is_bound_where_one_announcement_of_its_call_is_open,
             a_change_needs_the_version_that_is_there,
             a_client_context_changes_only_while_nothing_has_started,
             a_client_context_of_another_open_operation_is_refused,
@@ -47,6 +50,11 @@ macro_rules! suite {
             a_call_that_ends_twice_loses_its_operations_once,
             what_was_overdue_can_be_lost_but_not_the_other_way,
             a_lost_operation_that_nobody_announced_is_recovered,
+            what_becomes_known_after_its_call_ended_is_lost_as_well,
+            an_ended_call_is_remembered_for_a_day,
+            how_a_call_ended_is_told_with_its_operations,
+            what_could_not_arrive_for_the_whole_grace_is_put_off,
+            a_failure_without_a_recording_recovers_nothing,
             a_removed_operation_is_gone_and_new_when_graph_speaks_of_it,
             an_operation_with_open_deliveries_is_removed_by_force_alone,
             a_removed_expectation_binds_nothing,
@@ -80,7 +88,7 @@ fn new(context: &str) -> NewOperation {
     }
 }
 
-fn of_call(context: &str, call: &str) -> NewOperation {
+pub(super) fn of_call(context: &str, call: &str) -> NewOperation {
     NewOperation { call_id: GraphId::new(call), ..new(context) }
 }
 
@@ -126,6 +134,10 @@ async fn due_one(test: &TestStore) -> Due {
 }
 
 async fn raise(test: &TestStore, due: Due, sinks: &[&str]) -> bool {
+    raised(test, due, sinks).await == Raised::Said
+}
+
+async fn raised(test: &TestStore, due: Due, sinks: &[&str]) -> Raised {
     test.operations.raise(due, sinks.iter().map(|sink| delivery_to(sink)).collect()).await.unwrap()
 }
 
@@ -135,12 +147,13 @@ async fn kinds(test: &TestStore, id: &str) -> Vec<String> {
 }
 
 /// What Graph says of the end of a call.
-fn ended_call(call: &str) -> Told {
+pub(super) fn ended_call(call: &str) -> Told {
     let text = r##"{"@odata.type":"#microsoft.graph.call","state":"terminated"}"##;
     let notification = notification("call", Content::Resource(text.into()));
     let mut told = Told { notification, proof: Proof::BearerToken }.raw(call);
     told.notification.resource = format!("/communications/calls/{call}");
-    told.notification.ended_call = GraphId::new(call);
+    told.notification.ended_call =
+        GraphId::new(call).map(|call_id| Box::new(EndedCall { call_id, why: WhyEnded::default() }));
     told
 }
 
@@ -169,6 +182,7 @@ pub async fn an_announced_operation_is_found_by_its_id_after_a_restart(mut test:
     let expectation = Expectation {
         id: made.id,
         state: ExpectationState::Waiting,
+        announced_at: Some(test.clock.now()),
         expected_by: Some(expected_by),
         metadata: Some(r#"{"case":7}"#.into()),
         sinks: sinks(&["crm"]),
@@ -413,14 +427,11 @@ pub async fn graphs_id_that_is_announced_later_binds(test: TestStore) {
 }
 
 pub async fn what_graph_told_first_is_joined(test: TestStore) {
-    test.accept(vec![recording("1").context("open").status(RUNNING).to(&[])]).await;
-    test.accept(vec![recording("2").context("ended").to(&[]), recording("3").to(&[])]).await;
+    test.accept(vec![recording("1").context("open").status(RUNNING).to(&[]), recording("3").to(&[])]).await;
     let expected_by = Some(test.clock.now() + MINUTE);
     let announce = |new: NewOperation| same(&test, NewOperation { expected_by, ..new });
     let open = announce(new("open")).await;
     assert_eq!((open.id.as_str(), open.expectation.unwrap().state), ("1", ExpectationState::Waiting));
-    let ended = announce(new("ended")).await;
-    assert_eq!((ended.id.as_str(), ended.expectation.unwrap().state), ("2", ExpectationState::Met));
     let by_id = announce(NewOperation { id: GraphId::new("3"), ..new("another") }).await;
     assert_eq!((by_id.id.as_str(), by_id.expectation.unwrap().state), ("3", ExpectationState::Met));
     test.pass(DAY);
@@ -428,11 +439,37 @@ pub async fn what_graph_told_first_is_joined(test: TestStore) {
     assert_eq!(orders(&test.accept(vec![recording("1").to(&[])]).await), [Some(Order::Advanced)]);
 }
 
-pub async fn an_operation_that_ended_long_ago_is_not_joined(test: TestStore) {
+pub async fn an_operation_that_ended_before_is_joined_by_its_id_alone(test: TestStore) {
     test.accept(vec![recording("1").context("every-call").to(&[])]).await;
-    test.pass(DAY);
-    same(&test, of_call("every-call", "call")).await;
-    create(&test, new("every-call")).await;
+    let of_this_call = create(&test, of_call("every-call", "call")).await;
+    assert_eq!(same(&test, new("every-call")).await.number, of_this_call.number);
+    let named = NewOperation { id: GraphId::new("1"), ..of_call("every-call", "call") };
+    assert_eq!(same(&test, named).await.status, COMPLETED);
+    test.accept(vec![recording("2").context("every-call").status(Status::Failed).to(&[])]).await;
+    let second = get(&test, &of_this_call.id).await.unwrap();
+    assert_eq!((second.id.as_str(), second.status), ("2", Status::Failed));
+    create(&test, of_call("every-call", "call")).await;
+}
+
+pub async fn an_end_without_a_client_context_is_bound_where_one_announcement_of_its_call_is_open(mut test: TestStore) {
+    let only = create(&test, of_call("a", "only")).await;
+    let (one, two) = (create(&test, of_call("b", "several")).await, create(&test, of_call("c", "several")).await);
+    test.reopen(|_| {}).await;
+    let told = |id: &str, call| recording(id).call(Some(call));
+    // One that runs is not an end, and one of a subscription is no call's.
+    let mut subscribed = told("0", "only");
+    subscribed.notification.channel = Channel::Subscriptions;
+    test.accept(vec![told("1", "only").status(RUNNING).to(&[]), subscribed.to(&[])]).await;
+    assert_eq!(get(&test, &only.id).await.unwrap().id, only.id);
+    test.accept(vec![told("2", "only").to(&[]), told("3", "several").to(&[]), told("4", "another").to(&[])]).await;
+    let bound = get(&test, &only.id).await.unwrap();
+    assert_eq!((bound.id.as_str(), bound.client_context), ("2", ClientContext::new("a")));
+    assert_eq!(state(&test, "2").await, Some(ExpectationState::Met));
+    assert_eq!(get(&test, &one.id).await.unwrap().id, one.id);
+    // Once the other has ended, which it was is known.
+    test.accept(vec![told("5", "several").context("c").to(&[]), told("6", "several").to(&[])]).await;
+    assert_eq!(get(&test, &two.id).await.unwrap().id, "5");
+    assert_eq!(get(&test, &one.id).await.unwrap().id, "6");
 }
 
 // Changing.
@@ -747,6 +784,127 @@ pub async fn a_lost_operation_that_nobody_announced_is_recovered(test: TestStore
         test.deliver(lease).await;
     }
     assert_eq!(routes, ["all"; 4], "nobody asked for other sinks");
+}
+
+pub async fn what_becomes_known_after_its_call_ended_is_lost_as_well(test: TestStore) {
+    let without_call = create(&test, new("later")).await;
+    end_call(&test, "call").await;
+    test.pass(SignedDuration::from_millis(200));
+    let announced = create(&test, of_call("announced", "call")).await;
+    test.accept(vec![
+        recording("1").status(RUNNING).to(&[]),
+        recording("2").context("another").to(&[]),
+        recording("3").call(Some("another")).status(RUNNING).to(&[]),
+    ])
+    .await;
+    let joined = same(&test, of_call("later", "call")).await;
+    assert_eq!(joined.number, without_call.number);
+    // Told again it is watched once.
+    test.accept(vec![recording("1").status(RUNNING).raw("again").to(&[])]).await;
+    same(&test, of_call("announced", "call")).await;
+    let grace = SignedDuration::from_secs(30);
+    test.pass(grace - SignedDuration::from_micros(1));
+    assert!(due(&test).await.is_empty(), "what ends them may be on its way");
+    test.pass(SignedDuration::from_micros(1));
+    let found = due(&test).await;
+    let mut lost: Vec<_> = found.iter().map(|due| (due.operation.number, due.watch)).collect();
+    lost.sort_by_key(|(number, _)| *number);
+    let heard = get(&test, "1").await.unwrap().number;
+    assert_eq!(lost, [without_call.number, announced.number, heard].map(|number| (number, Watch::Lost)));
+    for due in found {
+        assert!(raise(&test, due, &[]).await);
+    }
+    test.accept(vec![recording("1").status(RUNNING).raw("once more").to(&[])]).await;
+    test.pass(DAY);
+    assert!(due(&test).await.is_empty(), "what is lost is lost once");
+}
+
+pub async fn an_ended_call_is_remembered_for_a_day(mut test: TestStore) {
+    end_call(&test, "call").await;
+    test.reopen(|_| {}).await;
+    test.pass(DAY - MINUTE);
+    test.sweep().await;
+    create(&test, of_call("in time", "call")).await;
+    test.pass(MINUTE);
+    test.sweep().await;
+    create(&test, of_call("too late", "call")).await;
+    test.pass(MINUTE);
+    let lost = due_one(&test).await;
+    assert_eq!(lost.operation.client_context, ClientContext::new("in time"));
+}
+
+pub async fn how_a_call_ended_is_told_with_its_operations(mut test: TestStore) {
+    let why = WhyEnded {
+        result_info: Some(ResultInfo { code: 487, subcode: 7000, message: Some("Call ended.".into()) }),
+        termination_sender: serde_json::json!({ "phone": { "id": "canary-phone" } }).as_object().cloned(),
+    };
+    create(&test, of_call("hung up", "call")).await;
+    end_call(&test, "call").await;
+    let at = test.clock.now();
+    test.reopen(|_| {}).await;
+    test.pass(SignedDuration::from_secs(1));
+    // A second notification of the same end adds what the first one did not tell, and does not move it.
+    let mut told = ended_call("call").raw("again");
+    told.notification.ended_call.as_mut().unwrap().why = why.clone();
+    test.accept(vec![told.to(&[])]).await;
+    test.pass(MINUTE);
+    let lost = due_one(&test).await;
+    let end = CallEnd { at, why };
+    assert_eq!(lost.operation.call_end.as_ref(), Some(&end));
+    assert!(raise(&test, lost, &["crm"]).await);
+    let event = test.lease_one("crm").await.delivery.event.clone();
+    let data: serde_json::Value = serde_json::from_str(&event.data).unwrap();
+    assert_eq!(data["callEnd"], end.to_json());
+    let bytes = std::fs::read(&test.settings.path).unwrap();
+    let log = std::fs::read(format!("{}-wal", test.settings.path.display())).unwrap_or_default();
+    assert!(![bytes, log].iter().any(|it| it.windows(12).any(|it| it == b"canary-phone")), "it is sealed");
+}
+
+pub async fn what_could_not_arrive_for_the_whole_grace_is_put_off(test: TestStore) {
+    let (grace, second) = (SignedDuration::from_secs(30), SignedDuration::from_secs(1));
+    create_due_in(&test, "before", second * 10).await;
+    create_due_in(&test, "after", second * 21).await;
+    create(&test, of_call("hung up", "call")).await;
+    end_call(&test, "call").await;
+    test.pass(second * 20);
+    test.operations.reception().begins_again();
+    test.pass(second * 10);
+    for due in due(&test).await {
+        let expected = match due.operation.client_context.as_ref().map(ClientContext::as_str) {
+            Some("after") => Raised::Said,
+            _ => Raised::PutOff,
+        };
+        assert_eq!(raised(&test, due.clone(), &[]).await, expected, "{due:?}");
+    }
+    assert!(due(&test).await.is_empty());
+    assert_eq!(test.operations.next_watch().await.unwrap(), Some(test.clock.now() + grace - second * 10));
+    test.pass(grace);
+    let found = due(&test).await;
+    assert_eq!(found.len(), 2);
+    for due in found {
+        assert!(raise(&test, due, &[]).await);
+    }
+}
+
+pub async fn a_failure_without_a_recording_recovers_nothing(test: TestStore) {
+    let failed = |id: &str| recording(id).status(Status::Failed);
+    for (told, is_recovered) in [
+        (failed("1").with(|operation| operation.recording_location = None), false),
+        (failed("2"), true),
+        (recording("3").with(|operation| operation.recording_location = None), true),
+    ] {
+        let id = told.raw_text().chars().next().unwrap().to_string();
+        test.accept(vec![recording(&id).status(RUNNING).to(&[])]).await;
+        end_call(&test, "call").await;
+        test.pass(MINUTE);
+        let due = due_one(&test).await;
+        assert!(raise(&test, due, &[]).await);
+        test.accept(vec![told.to(&["archive"])]).await;
+        let kinds = kinds(&test, &id).await;
+        assert_eq!(kinds.last().unwrap() == RECOVERED, is_recovered, "{kinds:?}");
+        let expected = if is_recovered { ExpectationState::Recovered } else { ExpectationState::Lost };
+        assert_eq!(state(&test, &id).await, Some(expected));
+    }
 }
 
 // 4. Removing.

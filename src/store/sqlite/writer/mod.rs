@@ -148,6 +148,7 @@ mod tests {
     use super::*;
 
     use crate::clock::Clock;
+    use crate::store::Reception;
     use crate::store::disk::Disk;
     use crate::store::mailbox::Mailboxes;
     use crate::store::seal::Seal;
@@ -168,7 +169,8 @@ mod tests {
             recent: lookups::Recent::of(&connection).unwrap(),
             changes: Arc::default(),
             unanswered: Arc::default(),
-            lost_after: Default::default(),
+            reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
+            bounds: Default::default(),
             settings,
         };
         (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)

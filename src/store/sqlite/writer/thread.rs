@@ -21,13 +21,14 @@ const MAX_GROUP: usize = 512;
 /// The most bytes of one transaction, give or take one job.
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
-/// Transactions begin so far apart at least, unless there is enough for one: a sync costs as much for one job as for many.
-/// What comes after a pause is written at once.
-const LEAST_APART: Duration = Duration::from_millis(8);
-/// So many jobs are worth a sync.
+/// A transaction waits until as many jobs are there as the last one held, but not longer than this after that one began.
+/// So a lone sender never waits for others, senders that were written together come back together, and a steady stream
+/// is written in groups that grow until they are this far apart: a sync costs as much for one job as for many.
+const MOST_APART: Duration = Duration::from_millis(5);
+/// So many jobs are worth a sync, whatever the last transaction held.
 const ENOUGH: usize = 64;
-/// How often the writer looks whether there is enough.
-const STEP: Duration = Duration::from_millis(1);
+/// How often the writer looks whether there are enough.
+const STEP: Duration = Duration::from_micros(250);
 
 /// What the thread works with.
 pub(super) struct Thread {
@@ -57,12 +58,13 @@ impl Thread {
     /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
     pub fn serve(self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let mut closer = None;
-        let mut began: Option<Instant> = None;
+        let (mut began, mut n_expected) = (Instant::now(), 0);
         while let Some(first) = queue.blocking_recv() {
-            while queue.len() < ENOUGH && began.is_some_and(|began| began.elapsed() < LEAST_APART) {
+            // The first is one of them.
+            while queue.len() + 1 < n_expected && began.elapsed() < MOST_APART {
                 std::thread::sleep(STEP);
             }
-            began = Some(Instant::now());
+            began = Instant::now();
             let mut group = Vec::new();
             let (mut n_bytes, mut next) = (0, Some(first));
             while let Some(message) = next {
@@ -80,6 +82,7 @@ impl Thread {
                 next = if takes_more { queue.try_recv().ok() } else { None };
             }
             self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
+            n_expected = group.len().min(ENOUGH);
             self.commit(group);
             self.copy_log_if_due();
         }

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use reelhook::simulator::payload::calls;
 use serde_json::json;
 
-use super::{announced, get, query, recording};
+use super::{ALL, announced, get, query, recording};
 use crate::recording_sink::PATIENCE;
 use crate::test_app::TestApp;
 
@@ -50,6 +51,37 @@ async fn a_client_whose_patience_ends_is_told_how_it_stands() {
         assert_eq!(refused.status, 400);
         assert!(refused.message().starts_with(expected), "{refused:?}");
     }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_is_answered_when_the_operation_is_lost_unless_it_waits_past_that() {
+    let mut app = TestApp::start().await;
+    let recording = recording(&mut app, "hung up");
+    app.post_calls(&[recording.running()]).await;
+    app.post_calls(&[calls::call_of(recording.call, "terminated")]).await;
+    let path = format!("{ALL}/{}", recording.operation);
+    let past_lost = [("waitFor", "terminal"), ("timeout", "PT10M"), ("pastLost", "true")];
+    let told = async {
+        app.advance(31);
+        app.first.wait_for(3).await;
+    };
+    let both = async { tokio::join!(query(&app, &path, &LONG), told).0 };
+    let lost = tokio::time::timeout(PATIENCE, both).await.expect("it is answered at once");
+    assert_eq!((lost.status, &lost.body["status"]), (200, &json!("running")));
+    assert_eq!((lost.header("reelhook-waited"), &lost.body["expectation"]["state"]), ("lost", &json!("lost")));
+    assert_eq!(lost.body["callEnd"]["dateTime"], "2026-11-24T08:00:00Z");
+    let again = tokio::time::timeout(PATIENCE, query(&app, &path, &LONG)).await.expect("it is lost already");
+    assert_eq!(again.header("reelhook-waited"), "lost");
+
+    let impatient = query(&app, &path, &[("waitFor", "terminal"), ("timeout", "PT0.1S"), ("pastLost", "true")]).await;
+    assert_eq!(impatient.header("reelhook-waited"), "timeout");
+    let ends = async { app.post_calls(&[recording.completed()]).await };
+    let both = async { tokio::join!(query(&app, &path, &past_lost), ends).0 };
+    let ended = tokio::time::timeout(PATIENCE, both).await.expect("it is answered at once");
+    assert_eq!((ended.header("reelhook-waited"), &ended.body["status"]), ("terminal", &json!("completed")));
+    assert_eq!(ended.body["expectation"]["outcome"], "completed");
+    assert_eq!(get(&app, &path).await.header("reelhook-waited"), "", "nobody waited");
     app.stop().await;
 }
 

@@ -1,0 +1,57 @@
+//! Since when everything that Graph sends can be taken in. Nothing is said of what did not arrive unless it could have
+//! arrived for long enough.
+//!
+//! **Invariants**
+//! 1. It begins with the process, and again with each refusal, each stop and each look at a disk that is too full.
+//! 2. It is never in the future: a clock that is set back begins it again, once.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::clock::Clock;
+
+/// Since when notifications can be taken in.
+#[derive(Debug)]
+pub struct Reception {
+    clock: Clock,
+    /// In microseconds.
+    since: AtomicI64,
+}
+
+impl Reception {
+    /// One that begins now.
+    pub fn new(clock: Clock) -> Self {
+        let since = AtomicI64::new(clock.now().as_microsecond());
+        Self { clock, since }
+    }
+
+    /// Notes that something was refused, or could not arrive, until now.
+    pub fn begins_again(&self) {
+        self.since.store(self.clock.now().as_microsecond(), Ordering::SeqCst);
+    }
+
+    /// Since when, in microseconds.
+    pub fn since(&self) -> i64 {
+        let now = self.clock.now().as_microsecond();
+        self.since.fetch_min(now, Ordering::SeqCst).min(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn it_begins_with_each_refusal_and_never_in_the_future() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let reception = Reception::new(clock.clone());
+        clock.advance(SignedDuration::from_secs(7));
+        assert_eq!(reception.since(), 0);
+        reception.begins_again();
+        assert_eq!(reception.since(), 7_000_000);
+        clock.advance(SignedDuration::from_secs(-5));
+        assert_eq!(reception.since(), 2_000_000);
+        clock.advance(SignedDuration::from_secs(9));
+        assert_eq!(reception.since(), 2_000_000, "once");
+    }
+}
