@@ -5,9 +5,12 @@
 //! 1. `Ok` means: committed and fsynced. No other way leads to a 2xx.
 //! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
 //! 3. A flood of strangers washes nothing away that a known sender sent.
-//! 4. An item that could not be decided for want of keys is decided when they are there, or was never acknowledged.
+//! 4. An item that could not be decided for want of keys is decided when they are there, over restarts too, or was never
+//!    acknowledged.
 //! 5. Items are counted when they are durable: what is answered 503 may come again, and is counted then.
 //! 6. Where a POST that was accepted is not answered in time, the store is told: Graph repeats it ([`Taken`]).
+
+mod waiting;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -160,7 +163,7 @@ impl Intake {
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
         // All of them wait for the commit, those that are not kept as well.
-        quarantined.retain(|item| is_of_known_sender(item) || self.is_there_room_for(item));
+        quarantined.retain(|item| !item.is_strangers() || self.is_there_room_for(item));
         let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
         let told: Vec<Told> = accepted.iter().map(Told::of).collect();
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
@@ -279,25 +282,6 @@ impl Intake {
         Ok(n)
     }
 
-    /// Decides what waited for keys, the oldest first, once there are any. Returns how many items were decided.
-    ///
-    /// # Errors
-    /// The store failed; what was not decided goes on waiting.
-    pub async fn decide(&self) -> Result<usize, StoreError> {
-        let Some(subscriptions) = self.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
-        let mut n = 0;
-        loop {
-            let first = self.undecided.lock().front().cloned();
-            let Some((id, item)) = first else { return Ok(n) };
-            match subscriptions.decide(&item).await {
-                Err(Reason::Shed) => return Ok(n),
-                judged => self.end(id, judged).await?,
-            }
-            self.undecided.lock().pop_front();
-            n += 1;
-        }
-    }
-
     /// Accepts a quarantined item that was judged again, or keeps it for its new reason.
     async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = match judged {
@@ -340,14 +324,6 @@ impl Told {
         let notification = accepted.notification.notification();
         Self { channel: notification.channel, dialects: notification.dialects.clone() }
     }
-}
-
-/// Whether the sender proved something, if not enough: a call's by its token, a change's by its `clientState`. That is
-/// looked at first; an item that did not come so far has one of these reasons.
-fn is_of_known_sender(item: &Quarantined) -> bool {
-    let is_strangers =
-        matches!(item.reason, Reason::ClientState | Reason::JsonDuplicate | Reason::JsonInvalid | Reason::Shape);
-    item.channel == Channel::Calls || !is_strangers
 }
 
 /// The label of a channel's path in the rejection metric.

@@ -7,8 +7,8 @@
 //! 2. It takes no other task with it: those go on until the stop asks them to end.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -25,18 +25,19 @@ pub struct Tasks {
     tracker: TaskTracker,
     stopping: Arc<AtomicBool>,
     broken: CancellationToken,
+    what_broke: Arc<OnceLock<String>>,
 }
 
 impl Tasks {
     /// Runs a task, under the name that the log calls it by.
     pub fn run(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
-        let (name, stopping, broken) = (name.into(), Arc::clone(&self.stopping), self.broken.clone());
+        let (name, tasks) = (name.into(), self.clone());
         self.tracker.spawn(async move {
             // What it shares with others is behind locks that know no poison, or in the store.
             let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
-            if panicked || !stopping.load(Ordering::SeqCst) {
+            if panicked || !tasks.stopping.load(Ordering::SeqCst) {
                 tracing::error!(task = name, panicked, "a task broke: what it did is not done any more");
-                broken.cancel();
+                tasks.note_broken(&name);
             }
         });
     }
@@ -60,6 +61,17 @@ impl Tasks {
         });
     }
 
+    /// Notes that something broke without which the app must not go on, by its name.
+    pub fn note_broken(&self, name: &str) {
+        let _ = self.what_broke.set(name.to_owned());
+        self.broken.cancel();
+    }
+
+    /// What broke first, if anything did.
+    pub fn what_broke(&self) -> Option<&str> {
+        self.what_broke.get().map(String::as_str)
+    }
+
     /// Resolves when a task broke.
     pub async fn broken(&self) {
         self.broken.cancelled().await;
@@ -71,8 +83,8 @@ impl Tasks {
     }
 
     /// Whether the stop has begun.
-    pub fn stopping(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.stopping)
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
     }
 
     /// Waits until all have ended.
@@ -94,6 +106,7 @@ mod tests {
         tasks.run("other", async move { other.cancelled().await });
         tasks.run("broken", async { panic!("on purpose") });
         tasks.broken().await;
+        assert_eq!(tasks.what_broke(), Some("broken"));
         assert!(tasks.ended().now_or_never().is_none(), "the other one goes on");
         tasks.begin_stop();
         stop.cancel();

@@ -155,7 +155,7 @@ impl From<StoreError> for ApiError {
         let mut answer = match error {
             StoreError::Full | StoreError::Busy | StoreError::Closed => Self::unavailable(),
             StoreError::Slow => Self::bad_request("invalidQueryOption", error.to_string()),
-            StoreError::Locked { .. } | StoreError::Unusable(_) | StoreError::Database(_) => {
+            StoreError::Locked { .. } | StoreError::Unusable(_) | StoreError::Damaged(_) | StoreError::Database(_) => {
                 let message = "something failed inside; the server's log says what, under this request-id";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "generalException", message)
             }

@@ -16,7 +16,6 @@ mod ready;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::Server;
@@ -41,6 +40,7 @@ use crate::domain::{Reason, SinkName};
 use crate::odata::SkipTokens;
 use crate::routing::Routes;
 use crate::store::{Operations, Store};
+use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections};
 
 /// How long a stop waits for what is being answered.
@@ -72,8 +72,8 @@ pub struct Admin {
     pub rejections: Arc<Rejections>,
     /// The time.
     pub clock: Clock,
-    /// Set when the server is about to stop.
-    pub stopping: Arc<AtomicBool>,
+    /// Whether the server is about to stop, and whether something broke.
+    pub tasks: Tasks,
     /// Cancelled then: whoever lets a client wait answers now.
     pub no_more_waiting: CancellationToken,
 }
@@ -162,14 +162,18 @@ async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found())
 }
 
-/// Alive: the event loop answers. Never looks at the store, a sink or a provider: their trouble is no reason to be killed.
-async fn livez() -> HttpResponse {
-    HttpResponse::Ok().body("ok\n")
+/// Alive: the event loop answers, and no task or thread broke without which the server must not go on. Never looks at the
+/// store, a sink or a provider: their trouble is no reason to be killed.
+async fn livez(admin: Data<Admin>) -> HttpResponse {
+    match admin.tasks.what_broke() {
+        None => HttpResponse::Ok().body("ok\n"),
+        Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server ends\n")),
+    }
 }
 
 /// Ready: a commit goes through now, and no stop is under way. Sinks that are down do not matter.
 async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse {
-    if admin.stopping.load(Ordering::SeqCst) {
+    if admin.tasks.is_stopping() {
         return ready::told(Err("stopping"));
     }
     ready::told(readiness.of(ready::look(&*admin.store)).await)

@@ -14,6 +14,9 @@ use crate::store::{Store, StoreError};
 
 /// How long a commit may take before the server calls itself not ready.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// What was found stands in the log and the console: anybody may ask whether the server is ready.
+const DAMAGED: &str = "the store is damaged, and the log has what was found: stop the server, keep a copy of its folder, and \
+                       restore a backup";
 /// How long an answer holds.
 const HOLDS: Duration = Duration::from_secs(1);
 
@@ -53,6 +56,8 @@ pub async fn look(store: &dyn Store) -> Found {
     match tokio::time::timeout(TIMEOUT, store.ready()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(StoreError::Full)) => Err("the store's disk is below its reserve"),
+        // It was logged when it was met.
+        Ok(Err(StoreError::Damaged(_))) => Err(DAMAGED),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
             Err("the store does not commit")

@@ -102,7 +102,9 @@ impl App {
         };
         // It ends first: while the listener closes nothing can arrive, and nothing is lost by that.
         tasks.run("watching deadlines", watcher.run(no_more_waiting.clone()));
+        intake.wait_on().await.context("what waits for the provider's keys cannot be read")?;
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
+        spawn.looking_after(&store, &metrics);
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
         let console = console::Console {
@@ -131,7 +133,7 @@ impl App {
                 bodies: api::body_limits(&config.admin),
                 rejections: Arc::clone(&intake.rejections),
                 clock: clock.clone(),
-                stopping: tasks.stopping(),
+                tasks: tasks.clone(),
                 no_more_waiting: no_more_waiting.clone(),
             },
             console::routes(actix_web::web::Data::new(console)),

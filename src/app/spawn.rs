@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::dispatch::{Dispatcher, Pauses};
 use crate::domain::SinkName;
 use crate::intake::Intake;
-use crate::store::Store;
+use crate::store::{Health, Store};
 use crate::tasks::{Rest, Tasks};
 use crate::telemetry::{self, Metrics};
 
@@ -22,6 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const COUNTING_RESTS: u32 = 50;
 /// How often the log tells what it left out of a flood that is over.
 const TELL_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked what the store noticed of itself.
+const LOOK_AFTER_EVERY: Duration = Duration::from_secs(1);
 /// How often the store is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -50,6 +52,26 @@ impl Spawn<'_> {
         }
     }
 
+    /// Ends the app where a thread of the store breaks, and tells metrics what the store noticed.
+    pub(super) fn looking_after(&self, store: &Arc<dyn Store>, metrics: &Arc<Metrics>) {
+        let (stop, tasks, health) = (self.dispatch.clone(), self.tasks.clone(), store.health());
+        self.tasks.run("watching the store's threads", async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                thread = health.broken() => {
+                    tracing::error!(thread, "a thread of the store broke: ending; what was acknowledged is durable");
+                    tasks.note_broken(thread);
+                    stop.cancelled().await;
+                }
+            }
+        });
+        let (metrics, health) = (Arc::clone(metrics), store.health());
+        self.tasks.every(("telling of the store", LOOK_AFTER_EVERY), self.intake.clone(), move || {
+            tell_health(&health, &metrics);
+            std::future::ready(Rest::default())
+        });
+    }
+
     pub(super) fn housekeeping(
         &self,
         config: &Config,
@@ -58,6 +80,8 @@ impl Spawn<'_> {
         (metrics, clock): (&Arc<Metrics>, &Clock),
     ) {
         let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        // Their series are there from the start, whatever becomes of the counting.
+        sinks.iter().for_each(|sink| metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO));
         let (metrics, clock) = (Arc::clone(metrics), clock.clone());
         let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
         self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
@@ -95,9 +119,21 @@ impl Spawn<'_> {
     }
 }
 
+fn tell_health(health: &Health, metrics: &Metrics) {
+    metrics.store_health(health.damage().is_some(), health.log_bytes(), health.n_lost_frames());
+}
+
 async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock, sinks: &[SinkName]) {
-    let Ok(backlogs) = store.backlog().await else { return };
     let now = clock.now();
+    let backlogs = match store.backlog().await {
+        Ok(backlogs) => backlogs,
+        // What was counted last stays, and the metric of when that was tells how old it is.
+        Err(error) => {
+            tracing::warn!(%error, "what waits in the store could not be counted; trying again");
+            return;
+        }
+    };
+    metrics.backlog_counted(now);
     for sink in sinks {
         let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
             let age = backlog.oldest_at.map(|at| between(at, now));

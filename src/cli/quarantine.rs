@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::print::{self, remark, say};
 use super::{ConfigArg, load, text};
-use crate::store::{Newest, Store};
+use crate::store::{Newest, QuarantineView, Store};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -82,7 +82,7 @@ async fn list(store: &dyn Store, limit: usize) -> anyhow::Result<()> {
             entry.id,
             text::instant(entry.received_at),
             entry.channel.as_str(),
-            entry.reason.as_str(),
+            reasons(entry),
             entry.n_bytes
         );
     }
@@ -93,7 +93,7 @@ async fn list(store: &dyn Store, limit: usize) -> anyhow::Result<()> {
 /// The body: byte for byte into a file or a pipe; on a terminal what could move its cursor is shown as text.
 async fn show(store: &dyn Store, id: i64) -> anyhow::Result<()> {
     let entry = store.quarantine_entry(id).await?.with_context(|| no_entry(id))?;
-    remark!("{}  {}  {}", entry.channel.as_str(), entry.reason.as_str(), text::instant(entry.received_at));
+    remark!("{}  {}  {}", entry.channel.as_str(), reasons(&entry), text::instant(entry.received_at));
     let Some(raw) = entry.raw else { return Ok(()) };
     if std::io::stdout().is_terminal() {
         say!("{}", text::safe(&String::from_utf8_lossy(&raw.0), usize::MAX));
@@ -101,6 +101,12 @@ async fn show(store: &dyn Store, id: i64) -> anyhow::Result<()> {
         print::bytes(&raw.0);
     }
     Ok(())
+}
+
+/// Why it was last refused, and why it came, where that is another reason.
+fn reasons(entry: &QuarantineView) -> String {
+    let (first, last) = (entry.first_reason.as_str(), entry.reason.as_str());
+    if first == last { last.to_owned() } else { format!("{last} (first {first})") }
 }
 
 fn no_entry(id: i64) -> String {

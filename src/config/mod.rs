@@ -150,6 +150,8 @@ pub struct Store {
     pub quarantine_max_entries: usize,
     /// The most bytes of quarantined bodies.
     pub quarantine_max_bytes: u64,
+    /// The share of both that known senders leave to strangers, 0 to 1.
+    pub quarantine_strangers_share: f64,
 }
 
 /// `[calls]`

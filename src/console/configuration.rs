@@ -154,6 +154,7 @@ fn store(config: &Config) -> Section {
             row("disk_reserve", bytes(it.disk_reserve_bytes)),
             row("quarantine_max_entries", it.quarantine_max_entries),
             row("quarantine_max_bytes", bytes(it.quarantine_max_bytes)),
+            row("quarantine_strangers_share", it.quarantine_strangers_share),
         ],
     )
 }

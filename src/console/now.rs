@@ -14,6 +14,7 @@ use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
 use super::shown::{duration, number};
 use crate::config::Scope;
+use crate::store::health;
 use crate::telemetry::Minute;
 
 #[derive(Template)]
@@ -31,6 +32,8 @@ struct Page {
     sinks: Vec<Sink>,
     rows: Vec<Row>,
     after: String,
+    damage: Option<String>,
+    what_to_do: &'static str,
 }
 
 struct Sink {
@@ -56,7 +59,12 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let metrics = &desk.console.metrics;
     let minutes = metrics.minutes(now);
     let (slow, dropped) = metrics.slow_shares(now);
-    let (rows, after) = live::newest(&desk).await?;
+    let damage = desk.console.store.health().damage().map(str::to_owned);
+    let (rows, after) = match live::newest(&desk).await {
+        // The page that says so is shown all the same.
+        Err(_unreadable) if damage.is_some() => Default::default(),
+        newest => newest?,
+    };
     let sinks = sinks(&desk);
     let page = Page {
         frame: visitor.frame("now"),
@@ -78,6 +86,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         sinks: sinks.into_iter().map(|(_, _, sink)| sink).collect(),
         rows,
         after,
+        damage,
+        what_to_do: health::WHAT_TO_DO,
     };
     show(&request, &visitor, &page)
 }

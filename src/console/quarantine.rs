@@ -42,6 +42,8 @@ struct Entry {
     received: String,
     channel: &'static str,
     reason: &'static str,
+    /// Why it came here, where that is another reason.
+    first_reason: Option<&'static str>,
     why: &'static str,
     next: &'static str,
     size: String,
@@ -123,6 +125,7 @@ fn entry(view: &QuarantineView) -> Entry {
         received: instant(view.received_at),
         channel: view.channel.as_str(),
         reason: view.reason.as_str(),
+        first_reason: (view.first_reason != view.reason).then(|| view.first_reason.as_str()),
         why,
         next,
         size: bytes(view.n_bytes),

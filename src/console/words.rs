@@ -190,7 +190,7 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         ),
         R::KeysUnavailable => (
             "The provider's keys were not reached, so nothing could be decided.",
-            "Check that this machine reaches openid_configuration; then replay it.",
+            "Check that this machine reaches openid_configuration: it is judged by itself once the keys are there. After 24 h its token is wiped; then vouch for it.",
         ),
         R::ClientState => (
             "Its clientState is none of the configured ones.",

@@ -31,7 +31,7 @@ pub use kept::Operation;
 pub use notification::{Channel, Content, Dialect, Notification, Raw};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
-pub use quarantined::Quarantined;
+pub use quarantined::{HeldTokens, Quarantined};
 pub use reason::Reason;
 pub use repeat::{Mark, RepeatOf};
 pub use request::Request;

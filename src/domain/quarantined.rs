@@ -1,8 +1,13 @@
-//! What arrived but proved nothing.
+//! What arrived but could not be verified.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::{Channel, Raw, Reason};
 
-/// Something that arrived but proved nothing. It is kept, bounded, and never reaches a sink.
+/// Something that arrived but could not be verified. It is kept, bounded, and never reaches a sink.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
     /// Where it came in.
@@ -13,4 +18,25 @@ pub struct Quarantined {
     pub tenant_id: Option<String>,
     /// The item (or the whole body, where no items could be told apart), byte for byte.
     pub raw: Raw,
+    /// The tokens of its POST, where they will decide it once the provider's keys are there.
+    pub held: Option<Arc<HeldTokens>>,
+}
+
+/// The `validationTokens` of a POST whose items wait for the provider's keys. They are wiped when they are dropped.
+#[derive(Debug)]
+pub struct HeldTokens {
+    /// As they came: a JSON array.
+    pub tokens: SecretString,
+    /// When: they are as good as they were then.
+    pub arrived_at: Timestamp,
+}
+
+impl Quarantined {
+    /// Whether its sender showed nothing that we know: neither a call's token nor a change's `clientState`. That is looked
+    /// at first; an item that did not come so far has one of these reasons.
+    pub fn is_strangers(&self) -> bool {
+        let is_first =
+            matches!(self.reason, Reason::ClientState | Reason::JsonDuplicate | Reason::JsonInvalid | Reason::Shape);
+        self.channel != Channel::Calls && is_first
+    }
 }

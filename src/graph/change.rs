@@ -49,7 +49,7 @@ pub struct Subscriptions {
     certificates: Arc<Certificates>,
     pool: Pool,
     readers: Readers,
-    waiting: undecided::Places,
+    pub(super) waiting: undecided::Places,
 }
 
 /// What items must prove by themselves.
@@ -124,7 +124,8 @@ impl Subscriptions {
     /// # Errors
     /// Why the whole POST is refused.
     pub async fn read(&self, body: Bytes, channel: Channel) -> Result<Reading, Refusal> {
-        let (gate, now) = (Arc::clone(&self.gate), self.tokens.now());
+        let (gate, came_at) = (Arc::clone(&self.gate), self.tokens.clock_now());
+        let now = came_at.as_second();
         let post = self.readers.read(body.len(), move || gate.open_all(&body)).await;
         let Post { items, mut judged, validation_tokens } = post.unwrap_or(Err(Refusal::Overloaded))?;
         let tokens = validation_tokens.as_ref().and_then(|raw| serde_json::from_slice::<&RawValue>(&raw.0).ok());
@@ -141,10 +142,12 @@ impl Subscriptions {
                     reading.verified.extend(verified);
                 }
                 Err(Reason::KeysUnavailable) => undecided.push(raw),
-                Err(reason) => reading.quarantined.push(Quarantined { channel, reason, tenant_id: None, raw }),
+                Err(reason) => {
+                    reading.quarantined.push(Quarantined { channel, reason, tenant_id: None, raw, held: None })
+                }
             }
         }
-        let waiting = self.waiting.take(&undecided, channel, (tokens, now));
+        let waiting = self.waiting.take(&undecided, channel, (tokens, came_at));
         reading.undecided = waiting.ok_or(Refusal::Undecided(Reason::KeysUnavailable))?;
         Ok(reading)
     }

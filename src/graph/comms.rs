@@ -33,7 +33,7 @@ impl Sender {
 
     /// What it sent and nobody can read.
     pub fn quarantined(&self, reason: Reason, raw: Raw) -> Quarantined {
-        Quarantined { channel: Channel::Calls, reason, tenant_id: Some(self.tenant_id()), raw }
+        Quarantined { channel: Channel::Calls, reason, tenant_id: Some(self.tenant_id()), raw, held: None }
     }
 }
 

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
@@ -72,7 +73,12 @@ impl Tokens {
 
     /// The time by which tokens are judged that come now, in seconds.
     pub(super) fn now(&self) -> i64 {
-        self.clock.now().as_second()
+        self.clock_now().as_second()
+    }
+
+    /// The time.
+    pub(super) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Whether there are keys to decide by.

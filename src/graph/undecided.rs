@@ -3,12 +3,15 @@
 //!
 //! **Invariants**
 //! 1. What waits is bounded in number and bytes. What finds no place is refused before it is acknowledged, and comes again.
-//! 2. Nothing here is ever written anywhere; it is wiped when it is dropped.
+//! 2. What waits is in the store too, its tokens sealed: after a restart it waits on ([`Subscriptions::wait_on`]). Here it is
+//!    wiped when it is dropped.
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
@@ -16,7 +19,7 @@ use zeroize::Zeroizing;
 use super::change::Subscriptions;
 use super::payload;
 use super::validation::Coverage;
-use crate::domain::{Channel, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, HeldTokens, Quarantined, Raw, Reason, Verified};
 
 /// The most items that wait.
 const MAX_ITEMS: usize = 1_000;
@@ -33,9 +36,7 @@ pub struct Undecided {
 
 /// What the items of one POST share.
 struct Post {
-    tokens: Zeroizing<String>,
-    /// In seconds: the tokens are as good as they were then.
-    arrived_at: i64,
+    held: Arc<HeldTokens>,
     _places: [OwnedSemaphorePermit; 2],
 }
 
@@ -46,15 +47,20 @@ impl fmt::Debug for Undecided {
 }
 
 impl Undecided {
-    /// What of it goes to the quarantine meanwhile: the item, and no token.
+    /// What of it goes to the quarantine meanwhile.
     pub fn quarantined(&self) -> Quarantined {
-        let (channel, raw) = (self.channel, self.raw.clone());
-        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw }
+        let (channel, raw, held) = (self.channel, self.raw.clone(), Some(Arc::clone(&self.post.held)));
+        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw, held }
+    }
+
+    /// When it came.
+    pub fn arrived_at(&self) -> Timestamp {
+        self.post.held.arrived_at
     }
 
     /// The `validationTokens` that it came with.
     fn tokens(&self) -> Option<&RawValue> {
-        serde_json::from_str(&self.post.tokens).ok()
+        serde_json::from_str(self.post.held.tokens.expose_secret()).ok()
     }
 }
 
@@ -64,13 +70,18 @@ impl Subscriptions {
         self.tokens.can_decide()
     }
 
+    /// Has an item wait on that waited when the last process ended. `None`: there is no place.
+    pub fn wait_on(&self, channel: Channel, raw: &Raw, held: Arc<HeldTokens>) -> Option<Undecided> {
+        self.waiting.take_with(std::slice::from_ref(raw), channel, held)?.pop()
+    }
+
     /// Judges an item that waited for keys, as it would have been when it came.
     ///
     /// # Errors
     /// Why it proves nothing; [`Reason::Shed`] where too much waits to be decrypted now.
     pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
         let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
-        let coverage = Coverage::of(item.tokens(), &self.tokens, item.post.arrived_at).await;
+        let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;
         self.read_one(opened.proven_by(&coverage)?, item.channel).await
     }
 }
@@ -93,17 +104,21 @@ impl Places {
         &self,
         items: &[Raw],
         channel: Channel,
-        (tokens, arrived_at): (Option<&RawValue>, i64),
+        (tokens, arrived_at): (Option<&RawValue>, Timestamp),
     ) -> Option<Vec<Undecided>> {
         if items.is_empty() {
             return Some(Vec::new());
         }
-        let tokens = Zeroizing::new(tokens.map_or("null", RawValue::get).to_owned());
-        let n_bytes = tokens.len() + items.iter().map(|raw| raw.0.len()).sum::<usize>();
+        let tokens = SecretString::from(tokens.map_or("null", RawValue::get));
+        self.take_with(items, channel, Arc::new(HeldTokens { tokens, arrived_at }))
+    }
+
+    fn take_with(&self, items: &[Raw], channel: Channel, held: Arc<HeldTokens>) -> Option<Vec<Undecided>> {
+        let n_bytes = held.tokens.expose_secret().len() + items.iter().map(|raw| raw.0.len()).sum::<usize>();
         let taken =
             |places: &Arc<Semaphore>, n: usize| Arc::clone(places).try_acquire_many_owned(u32::try_from(n).ok()?).ok();
         let places = [taken(&self.items, items.len())?, taken(&self.bytes, n_bytes)?];
-        let post = Arc::new(Post { tokens, arrived_at, _places: places });
+        let post = Arc::new(Post { held, _places: places });
         // Copied, since a slice would keep the whole body.
         let waiting = |raw: &Raw| Undecided {
             channel,
@@ -123,7 +138,7 @@ mod tests {
         let places = Places::default();
         let take = |n: usize, n_bytes: usize| {
             let items = vec![Raw(Bytes::from(vec![b'x'; n_bytes])); n];
-            places.take(&items, Channel::Subscriptions, (None, 0))
+            places.take(&items, Channel::Subscriptions, (None, Timestamp::UNIX_EPOCH))
         };
         let one = take(1, 10).unwrap();
         assert!(take(MAX_ITEMS, 1).is_none() && take(1, MAX_BYTES - 10).is_none());

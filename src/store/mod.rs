@@ -11,12 +11,15 @@
 //!    stronger proof established is never changed by weaker proof ([`crate::domain::Proof`]).
 //! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
 //! 7. A token is wiped, and the raw item with it, when every delivery of its event is settled and its retention is over.
-//! 8. The quarantine is bounded: the oldest entries make room. Nothing undelivered is ever removed by retention; what
+//! 8. The quarantine is bounded, with a part for each class of senders: the oldest entries of a class make room. What waits
+//!    for keys is not removed. Nothing undelivered is ever removed by retention; what
 //!    matched nothing stays for the retention from its arrival, a dead letter from the day it was given up.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
 
 mod changes;
 mod disk;
+mod error;
+pub mod health;
 mod mailbox;
 pub mod operations;
 mod reception;
@@ -26,15 +29,20 @@ pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unanswered;
+mod waiting;
 
 pub use changes::{Changes, Waiter};
+pub use error::StoreError;
+pub use health::Health;
 pub use operations::{Operations, Raised};
 pub use reception::Reception;
 pub use shown::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, QuarantineView, Success,
 };
+pub use waiting::{WAITS_AT_MOST, Waiting};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -126,35 +134,6 @@ pub struct ReplayWish {
     pub vouched: bool,
 }
 
-/// Why the store could not do as asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
-    #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
-    Full,
-    /// More waits for the writer, or for a place to read in, than may. Answer 503; retrying later is safe.
-    #[error("the store has more to do than it takes; retrying later is safe")]
-    Busy,
-    /// A question of the API's would take too long. The same one will again; a narrower one may not.
-    #[error("the question would take too long: narrow the filter, or leave out the order")]
-    Slow,
-    /// The store is closing. Answer 503.
-    #[error("the store is closing")]
-    Closed,
-    /// Another process holds the store.
-    #[error("{path} is in use by another reelhook process; stop it first, or give this one a store of its own")]
-    Locked {
-        /// The lock file.
-        path: String,
-    },
-    /// The store is not what it should be: found, expected, what to do.
-    #[error("{0}")]
-    Unusable(String),
-    /// The database failed. Retrying may be safe; the writer ends the process where it is not.
-    #[error("the database failed: {0}")]
-    Database(String),
-}
-
 /// The durable heart of the house. Two implementations, one conformance suite.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -206,7 +185,7 @@ pub trait Store: Send + Sync {
     /// Whether a commit goes through now, for readiness.
     ///
     /// # Errors
-    /// [`StoreError::Full`] below the disk reserve; others as they come.
+    /// [`StoreError::Full`] below the disk reserve, [`StoreError::Damaged`] once damage was met; others as they come.
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// What waits for each sink that has deliveries.
@@ -294,7 +273,7 @@ pub trait Store: Send + Sync {
     /// The database could not be read.
     async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError>;
 
-    /// Ends a wish: removes the entry (it was accepted), or keeps it with a new reason (it was refused again).
+    /// Ends a wish: removes the entry (it was accepted), or keeps it with a further reason (it was refused again).
     ///
     /// # Errors
     /// Nothing was changed.
@@ -311,6 +290,22 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError>;
+
+    /// The items that wait for the provider's keys, oldest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
+
+    /// Ends the waiting of an entry that was refused, and wipes its tokens. One that was accepted ends with
+    /// [`Store::end_wish`].
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError>;
+
+    /// What it noticed of itself.
+    fn health(&self) -> Arc<Health>;
 
     /// The sinks that an operator paused, and since when.
     ///

@@ -166,8 +166,10 @@ pub struct QuarantineView {
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
-    /// Why it is here.
+    /// Why it is here: why it was last refused.
     pub reason: Reason,
+    /// Why it came here.
+    pub first_reason: Reason,
     /// When it came.
     pub received_at: Timestamp,
     /// Its size.

@@ -50,6 +50,10 @@ pub struct Metrics {
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_paused: Family<SinkLabels, Gauge>,
     raised: Family<KindLabels, Counter>,
+    counted_at: Gauge,
+    damaged: Gauge,
+    log_bytes: Gauge,
+    lost_frames: Gauge,
     minutes: Minutes,
 }
 
@@ -147,6 +151,10 @@ impl Metrics {
             sink_oldest: Family::default(),
             sink_paused: Family::default(),
             raised: Family::default(),
+            counted_at: Gauge::default(),
+            damaged: Gauge::default(),
+            log_bytes: Gauge::default(),
+            lost_frames: Gauge::default(),
             minutes: Minutes::default(),
         };
         metrics.register();
@@ -205,6 +213,35 @@ impl Metrics {
             self.sink_paused.clone(),
         );
         r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
+        r.register(
+            "backlog_counted_timestamp_seconds",
+            "When the deliveries that wait were last counted; 0: not yet",
+            self.counted_at.clone(),
+        );
+        self.register_store();
+    }
+
+    fn register_store(&mut self) {
+        let r = &mut self.registry;
+        r.register("store_damaged", "1 once damage to the database was met", self.damaged.clone());
+        r.register("store_log_bytes", "The length of the store's write-ahead log", self.log_bytes.clone());
+        r.register(
+            "store_lost_log_frames",
+            "Frames of the log that the start could not read, since one before them is damaged",
+            self.lost_frames.clone(),
+        );
+    }
+
+    /// What the store noticed of itself.
+    pub fn store_health(&self, is_damaged: bool, log_bytes: u64, n_lost_frames: u64) {
+        self.damaged.set(i64::from(is_damaged));
+        self.log_bytes.set(log_bytes.cast_signed());
+        self.lost_frames.set(n_lost_frames.cast_signed());
+    }
+
+    /// The deliveries that wait were counted.
+    pub fn backlog_counted(&self, now: Timestamp) {
+        self.counted_at.set(now.as_second());
     }
 
     /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).

@@ -336,6 +336,36 @@ async fn the_ring_is_bounded_in_entries_and_in_bytes_and_the_oldest_go_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn strangers_wash_out_strangers_alone() {
+    let settings = Settings { store: "quarantine_max_entries = 8".into(), ..Settings::default() };
+    let mut app = TestApp::start_with(settings).await;
+    let mut known = Vec::new();
+    for n in 0..3 {
+        let rich = app.graph.change(&mut app.seed).rich(app.graph.certificate.as_ref().unwrap()).unwrap();
+        let rich = rich.replace("cert-1", &format!("cert-{n}-unknown"));
+        let post = app.graph.notifications(std::slice::from_ref(&rich), true).unwrap();
+        known.push(quarantine(&app, post, "cert_unknown", &rich).await);
+    }
+    for n in 0..30 {
+        assert_eq!(app.post_changes(&[format!("{{\"n\":{n}}}")], false).await.status, 202);
+    }
+    let kept = app.store.quarantine(Newest::up_to(100)).await.unwrap();
+    assert_eq!(kept.len(), 8, "what known senders do not need strangers may use");
+    assert!(known.iter().all(|id| kept.iter().any(|entry| entry.id == *id)), "{kept:?}");
+    // Known senders have their part whatever strangers did before, and do not take the strangers' last.
+    for n in 3..12 {
+        let rich = app.graph.change(&mut app.seed).rich(app.graph.certificate.as_ref().unwrap()).unwrap();
+        let rich = rich.replace("cert-1", &format!("cert-{n}-unknown"));
+        let post = app.graph.notifications(std::slice::from_ref(&rich), true).unwrap();
+        quarantine(&app, post, "cert_unknown", &rich).await;
+    }
+    let reasons = app.quarantine().await;
+    let n_of = |reason: &str| reasons.iter().filter(|it| **it == reason).count();
+    assert_eq!((n_of("cert_unknown"), n_of("client_state")), (6, 2), "{reasons:?}");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_could_not_be_stored_is_refused_once_and_counts_as_nothing_else() {
     let mut app = TestApp::start().await;
     app.store.close().await;

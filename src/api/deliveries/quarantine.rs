@@ -38,8 +38,10 @@ pub struct EntryShape {
     id: i64,
     /// Where it came in.
     channel: &'static str,
-    /// Why it is here.
+    /// Why it is here: why it was last refused.
     reason: &'static str,
+    /// Why it came here.
+    first_reason: &'static str,
     /// When it came.
     received_date_time: String,
     /// Its size.
@@ -82,6 +84,7 @@ impl From<&QuarantineView> for EntryShape {
             id: view.id,
             channel: view.channel.as_str(),
             reason: view.reason.as_str(),
+            first_reason: view.first_reason.as_str(),
             received_date_time: view.received_at.to_string(),
             size_bytes: view.n_bytes,
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::threads;
 use super::tx::Shared;
 use super::writer::Job;
 use crate::store::StoreError;
@@ -35,8 +36,11 @@ impl Answers {
     pub fn start(shared: Arc<Shared>) -> std::io::Result<Self> {
         let (groups, told) = sync_channel::<Vec<Answer>>(MAX_AHEAD);
         let by = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("store-answers".into()).spawn(move || {
-            told.into_iter().for_each(|group| finish(group, &by));
+        let thread = threads::start("store-answers", &shared.health, move || {
+            told.into_iter().for_each(|group| {
+                threads::break_if_asked("store-answers");
+                finish(group, &by);
+            });
         })?;
         Ok(Self { groups, shared, thread })
     }
@@ -52,7 +56,7 @@ impl Answers {
     /// Returns when every owner was told.
     pub fn close(self) {
         drop(self.groups);
-        // It may have ended by a panic, which was logged: what it held is lost, and its owners see that.
+        // It may have ended by a panic: what it held is lost, and its owners see that.
         let _ = self.thread.join();
     }
 }

@@ -3,20 +3,25 @@
 //! **Invariants**
 //! 1. The log is bounded. SQLite begins it anew only when all of it was copied before a write, which never happens beside
 //!    a busy writer: so the last stretch is copied while the writer waits, and all of it once the log is [`LONG`].
-//! 2. A failed sync ends the process, as it does for the writer (`failure`): SQLite's own automatic checkpoint would hide it.
+//! 2. While a reader holds an old state the log cannot begin again: one that has [`GROWN`] is warned of.
+//! 3. Whether the store's files are still the ones that it opened (`files`) is looked at here too: before each transaction and
+//!    after its commit, and each second where there is none. Otherwise the process ends.
+//! 4. A failed sync ends the process, as it does for the writer (`failure`): SQLite's own automatic checkpoint would hide it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, wal::CheckpointMode};
 
-use super::failure::end_if_disk_failed;
-use super::open;
+use super::failure::{end_if_disk_failed, end_since_files_are_gone};
+use super::files::Files;
+use super::tx::Shared;
+use super::{open, threads};
 use crate::store::StoreError;
 
 /// The pages of the log from which on it is copied.
@@ -25,6 +30,12 @@ const DUE: i32 = 2000;
 const FEW: i32 = 300;
 /// A log so long is copied while the writer waits, whatever is left.
 const LONG: i32 = 8000;
+/// From how many pages on a log that cannot begin again is warned of: twice the length at which it otherwise would, 125 MiB.
+const GROWN: i32 = 2 * LONG;
+/// How often that is said.
+const WARN_EVERY: Duration = Duration::from_secs(300);
+/// How often the files are looked at where nothing is written.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Copies a store's log.
 pub struct Checkpoints {
@@ -41,6 +52,11 @@ struct Log {
     n_copied: AtomicI32,
     /// From how many pages on it is looked at.
     look_at: AtomicI32,
+    /// The server's files; a command beside it does not watch them.
+    files: Option<Files>,
+    shared: Arc<Shared>,
+    /// When it was last said that it has grown.
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Checkpoints {
@@ -48,12 +64,16 @@ impl Checkpoints {
     ///
     /// # Errors
     /// No second connection, no thread, or no memory for the watch could be had.
-    pub fn start(writer: &mut Connection, store: &Path) -> Result<Self, StoreError> {
+    pub fn start(writer: &mut Connection, shared: &Arc<Shared>, is_owner: bool) -> Result<Self, StoreError> {
+        let store = &shared.settings.path;
         let log = Arc::new(Log {
             connection: Mutex::new(open::checkpointer(store)?),
             n_pages: AtomicI32::new(0),
             n_copied: AtomicI32::new(0),
             look_at: AtomicI32::new(DUE),
+            files: if is_owner { Some(Files::of(store, writer)?) } else { None },
+            shared: Arc::clone(shared),
+            warned: Mutex::new(None),
         });
         let noted = Arc::clone(&log);
         let note = move |_: &mut Wal, n_pages| {
@@ -63,11 +83,15 @@ impl Checkpoints {
         writer.wal_hook(Some(note)).map_err(|error| open::broken(store, &error))?;
         let (ask, asked) = sync_channel(1);
         let copied = Arc::clone(&log);
-        let thread = std::thread::Builder::new()
-            .name("store-log".into())
-            .spawn(move || copied.copy_when(&asked))
+        let thread = threads::start("store-log", &shared.health, move || copied.copy_when(&asked))
             .map_err(|error| open::unusable(store, &format!("its log cannot be copied by a thread: {error}")))?;
         Ok(Self { log, ask, thread })
+    }
+
+    /// To be called before each transaction and after its commit, before anybody is told of it: ends the process where the
+    /// files are not the ones that were opened.
+    pub fn must_have_files(&self, connection: &Connection) {
+        self.log.must_have_files(connection);
     }
 
     /// To be called after each commit. Whether the writer waited for a copy.
@@ -99,9 +123,44 @@ impl Checkpoints {
 
 impl Log {
     fn copy_when(&self, asked: &Receiver<()>) {
-        for () in asked {
-            self.copy(&self.connection.lock());
+        loop {
+            match asked.recv_timeout(LOOK_EVERY) {
+                Ok(()) => drop(self.copy(&self.connection.lock())),
+                Err(RecvTimeoutError::Timeout) => self.must_have_files(&self.connection.lock()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            threads::break_if_asked("store-log");
         }
+    }
+
+    fn must_have_files(&self, connection: &Connection) {
+        let Some(files) = &self.files else { return };
+        let n_pages = u64::try_from(self.n_pages.load(Ordering::Relaxed)).unwrap_or_default();
+        match files.look(n_pages) {
+            Ok(n_bytes) => self.shared.health.note_log(n_bytes),
+            Err(harm) => {
+                if let Err(harm) = files.confirm(harm, connection) {
+                    end_since_files_are_gone(&harm);
+                }
+            }
+        }
+    }
+
+    /// Warns of a log that cannot begin again and has grown.
+    fn warn_if_grown(&self, n_pages: i32) -> bool {
+        let mut warned = self.warned.lock();
+        let is_due = n_pages >= GROWN && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        if is_due {
+            *warned = Some(Instant::now());
+            tracing::warn!(
+                n_pages,
+                log_bytes = self.shared.health.log_bytes(),
+                store = %self.shared.settings.path.display(),
+                "the store's log grows, since something reads an old state of the database: end what has the file open \
+                 beside reelhook (lsof or fuser name it), or its transaction; the log is then used again from its beginning"
+            );
+        }
+        is_due
     }
 
     /// Copies what readers allow. Whether that was all.
@@ -110,6 +169,9 @@ impl Log {
             Ok((n_pages, n_copied)) => {
                 let is_whole = n_copied == n_pages;
                 self.n_copied.store(if is_whole { 0 } else { n_copied }, Ordering::Relaxed);
+                if !is_whole {
+                    self.warn_if_grown(n_pages);
+                }
                 is_whole
             }
             Err(error) => {
@@ -118,5 +180,41 @@ impl Log {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::tests::shared;
+
+    #[test]
+    fn a_log_that_has_grown_is_warned_of_and_not_again_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, shared) = shared(folder.path());
+        let checkpoints = Checkpoints::start(&mut connection, &shared, true).unwrap();
+        let log = &checkpoints.log;
+        assert!(!log.warn_if_grown(GROWN - 1));
+        assert!(log.warn_if_grown(GROWN));
+        assert!(!log.warn_if_grown(GROWN + DUE));
+        *log.warned.lock() = Instant::now().checked_sub(WARN_EVERY);
+        assert!(log.warn_if_grown(GROWN + DUE));
+        checkpoints.close();
+    }
+
+    #[test]
+    fn a_foreign_reader_keeps_the_log_from_being_copied_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, shared) = shared(folder.path());
+        let checkpoints = Checkpoints::start(&mut connection, &shared, true).unwrap();
+        let foreign = Connection::open(&shared.settings.path).unwrap();
+        foreign.execute_batch("BEGIN; SELECT count(*) FROM upkeep").unwrap();
+        connection.execute("INSERT INTO upkeep VALUES (1, 1)", []).unwrap();
+        assert!(!checkpoints.log.copy(&checkpoints.log.connection.lock()));
+        checkpoints.must_have_files(&connection);
+        assert!(shared.health.log_bytes() > 0);
+        foreign.execute_batch("COMMIT").unwrap();
+        assert!(checkpoints.log.copy(&checkpoints.log.connection.lock()));
+        checkpoints.close();
     }
 }

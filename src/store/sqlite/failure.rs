@@ -4,9 +4,11 @@
 //! 1. After a failed write or sync nothing is answered and nothing is tried again: the kernel may have dropped the pages
 //!    it could not write, so a second sync would lie (<https://www.usenix.org/conference/atc20/presentation/rebello>).
 //!    The process ends; the next start reads from the log what is really there.
+//! 2. The same where the files are gone (`files`).
 
 use rusqlite::{ErrorCode, ffi};
 
+use super::files::Harm;
 use crate::store::StoreError;
 
 /// The exit code of a process whose store's disk failed: `EX_IOERR` of sysexits.h.
@@ -38,6 +40,7 @@ pub fn store_error(error: &rusqlite::Error) -> StoreError {
         (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full,
         (Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked), _) => StoreError::Busy,
         (Some(ErrorCode::OperationInterrupted), _) => StoreError::Slow,
+        (Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase), _) => StoreError::Damaged(error.to_string()),
         _ => StoreError::Database(error.to_string()),
     }
 }
@@ -58,6 +61,17 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
     }
 }
 
+/// Ends the process where the store's files are not the ones that it opened: nothing that is committed now would be there
+/// after a restart.
+pub fn end_since_files_are_gone(harm: &Harm) -> ! {
+    tracing::error!(
+        %harm,
+        what_to_do = "put the files back where they were, then start again; keep what is there now until it serves",
+        "the store's files are not the ones that it opened: ending, so that nothing is acknowledged that would be lost"
+    );
+    std::process::exit(EXIT_DISK_FAILED);
+}
+
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     error.sqlite_error().map(|it| it.extended_code)
 }
@@ -76,7 +90,10 @@ mod tests {
         assert!(matches!(store_error(&failed(ffi::SQLITE_IOERR_SHMSIZE)), StoreError::Full));
         assert!(matches!(store_error(&failed(ffi::SQLITE_BUSY)), StoreError::Busy));
         assert!(matches!(store_error(&failed(ffi::SQLITE_INTERRUPT)), StoreError::Slow));
-        assert!(matches!(store_error(&failed(ffi::SQLITE_CORRUPT)), StoreError::Database(_)));
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_CORRUPT_INDEX, ffi::SQLITE_NOTADB] {
+            assert!(matches!(store_error(&failed(code)), StoreError::Damaged(_)), "{code}");
+        }
+        assert!(matches!(store_error(&failed(ffi::SQLITE_CONSTRAINT)), StoreError::Database(_)));
     }
 
     #[test]

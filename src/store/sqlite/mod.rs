@@ -4,23 +4,28 @@
 //! whatever waits into one transaction (`writer`). Reads have connections of their own (`readers`).
 //!
 //! **Invariants**
-//! 1. One process owns the store: a lock file keeps a second server out. Operators' commands may write beside it.
+//! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands may write beside it.
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
-//! 3. After a failed write or sync the process ends (`failure`).
+//! 3. After a failed write or sync, and where the files are gone (`files`), the process ends (`failure`).
+//! 4. Damage, a thread that broke and a log that grows are noted in [`Health`](super::Health).
 
 mod accept;
 mod announce;
 mod answers;
 mod binding;
 mod change;
+mod check;
 mod checkpoint;
 mod contents;
 mod delivery;
 mod ended_calls;
 mod failure;
+mod files;
+mod frames;
 mod ids;
 mod kept;
 mod listing;
+mod lock;
 mod lookups;
 mod open;
 mod operation;
@@ -39,26 +44,32 @@ mod schema;
 mod store;
 mod stream;
 mod sweep;
+mod threads;
 mod tx;
 mod unanswered;
 mod views;
+mod waiting;
 mod watches;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use self::check::Check;
 use self::failure::store_error;
 use self::ids::Numbers;
+use self::lock::Lock;
 use self::readers::Readers;
 use self::tx::Shared;
 use self::writer::Writer;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
 use super::seal::Seal;
-use super::{Reception, StoreError};
+use super::{Health, Reception, StoreError};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Lease, SinkName};
@@ -76,6 +87,8 @@ pub struct SqliteStore {
     views: Readers,
     /// For what may walk through many rows.
     questions: Readers,
+    /// The check of the database that goes on beside the server.
+    check: Mutex<Option<Check>>,
 }
 
 impl SqliteStore {
@@ -86,19 +99,27 @@ impl SqliteStore {
     /// [`StoreError::Locked`] where another server has it, [`StoreError::Unusable`] where it is not what it should be.
     pub fn open(settings: &config::Store, clock: Clock) -> Result<Self, StoreError> {
         open::make_folder(&settings.path)?;
-        let lock = open::lock(&settings.path)?;
+        let lock = lock::take(&settings.path)?;
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
+        let lock = lock.with_database(&settings.path)?;
+        let health = Arc::new(Health::default());
+        tell_of_lost_frames(&settings.path, &health)?;
         let mut connection = open::writer(&settings.path, &seal)?;
         let now = clock.now().as_microsecond();
         let n_voided = delivery::void_leases(&connection, now).map_err(|error| open::broken(&settings.path, &error))?;
         if n_voided > 0 {
             tracing::info!(n_voided, "deliveries that were under way when the last process ended are due again");
         }
-        let n_marked = unanswered::begin_run(&mut connection).map_err(|error| open::broken(&settings.path, &error))?;
-        if n_marked > 0 {
+        let last = unanswered::begin_run(&mut connection).map_err(|error| open::broken(&settings.path, &error))?;
+        if last.n_marked > 0 {
+            let n_marked = last.n_marked;
             tracing::info!(n_marked, "the last process did not stop in order: its last answers may not have arrived");
         }
-        Self::start(settings, clock, (connection, seal), Some(lock))
+        let is_sure = last.was_clean && !check::was_damaged(&connection);
+        let check = if is_sure { None } else { Check::start(settings.path.clone(), &health)? };
+        let store = Self::start(settings, clock, (connection, seal), (Some(lock), health))?;
+        *store.check.lock() = check;
+        Ok(store)
     }
 
     /// Opens the store for a command, whether a server runs or not. It takes no lock and makes no store; the server
@@ -110,7 +131,7 @@ impl SqliteStore {
         open::must_exist(&settings.path)?;
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
         let connection = open::operator_writer(&settings.path, &seal)?;
-        Self::start(settings, clock, (connection, seal), None)
+        Self::start(settings, clock, (connection, seal), (None, Arc::default()))
     }
 
     /// Has operations watched as `[expectations]` says.
@@ -122,7 +143,7 @@ impl SqliteStore {
         settings: &config::Store,
         clock: Clock,
         (connection, seal): (Connection, Seal),
-        lock: Option<std::fs::File>,
+        (lock, health): (Option<Lock>, Arc<Health>),
     ) -> Result<Self, StoreError> {
         let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
@@ -138,12 +159,22 @@ impl SqliteStore {
             changes: Arc::default(),
             unanswered: Arc::default(),
             bounds: ended_calls::Bounds::default(),
+            health: Arc::clone(&health),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
-        let readers = || Readers::new(settings.path.clone());
+        let readers = || Readers::new(settings.path.clone(), Arc::clone(&health));
         let bounded = || readers().bounded(MAX_QUESTION);
-        Ok(Self { shared, writer, readers: readers(), views: bounded(), questions: bounded() })
+        let check = Mutex::default();
+        Ok(Self { shared, writer, readers: readers(), views: bounded(), questions: bounded(), check })
+    }
+
+    /// Ends the check of the database, where one goes on.
+    async fn end_check(&self) {
+        let check = self.check.lock().take();
+        if let Some(check) = check {
+            let _ = tokio::task::spawn_blocking(move || check.end()).await;
+        }
     }
 
     async fn read<T: Send + 'static>(
@@ -191,6 +222,36 @@ impl SqliteStore {
     }
 }
 
+/// Tells of what SQLite will not read of the log, and keeps a copy of it: opening the database overwrites it.
+fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> {
+    let log = open::beside(&open::real(store), "-wal");
+    let cannot = |error: std::io::Error| open::unusable(&log, &format!("the log cannot be read: {error}"));
+    let Some(behind) = frames::behind_damage(&log).map_err(cannot)? else { return Ok(()) };
+    health.note_lost_frames(behind.n_frames);
+    let copy = open::beside(&log, ".damaged");
+    let kept = std::fs::copy(&log, &copy).map_or_else(|error| error.to_string(), |_| copy.display().to_string());
+    let frames::Behind { n_frames, n_commits, damaged } = behind;
+    if n_commits > 1 {
+        tracing::error!(
+            n_frames,
+            n_commits,
+            damaged,
+            copy = kept,
+            "the log has frames behind a damaged one: transactions that were acknowledged are lost. Stop the server and \
+             look at the disk; where a backup or a snapshot has a sound log, restore it"
+        );
+    } else {
+        tracing::warn!(
+            n_frames,
+            damaged,
+            copy = kept,
+            "the log has frames behind a damaged one, of one transaction: after a power cut it was being written, and \
+             nothing that was acknowledged is lost; otherwise look at the disk"
+        );
+    }
+    Ok(())
+}
+
 fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
@@ -211,5 +272,33 @@ pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
         disk_reserve_bytes: 0,
         quarantine_max_entries: 0,
         quarantine_max_bytes: 0,
+        quarantine_strangers_share: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer's connection to a store of its own in `folder`, and what goes with it.
+    pub fn shared(folder: &Path) -> (Connection, Arc<Shared>) {
+        let settings = plain_settings(folder);
+        let seal = Seal::new(None, &settings.path).unwrap();
+        let connection = open::writer(&settings.path, &seal).unwrap();
+        let shared = Shared {
+            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
+            seal,
+            mailboxes: Mailboxes::default(),
+            disk: Disk::new(folder, 0),
+            numbers: Numbers::after(0, 0, 0),
+            recent: lookups::Recent::of(&connection).unwrap(),
+            changes: Arc::default(),
+            unanswered: Arc::default(),
+            health: Arc::default(),
+            reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
+            bounds: ended_calls::Bounds::default(),
+            settings,
+        };
+        (connection, Arc::new(shared))
     }
 }

@@ -1,6 +1,6 @@
-//! Opening: the folder, the lock, the file, the checks; and what every connection is told.
+//! Opening: the folder, the file, the checks; and what every connection is told.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +14,8 @@ use crate::store::seal::Seal;
 
 /// How long a connection waits for another process's write: an operator's command beside the server.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// To this length SQLite cuts a log that was longer.
+pub const LOG_LIMIT_BYTES: u64 = 64 << 20;
 /// Statements that stay prepared.
 const PREPARED_STATEMENTS: usize = 64;
 /// What is sealed to recognise the key by.
@@ -40,19 +42,9 @@ pub fn make_folder(store: &Path) -> Result<(), StoreError> {
         .map_err(|error| unusable(folder, &format!("the store's folder cannot be made: {error}")))
 }
 
-/// Takes the lock that keeps a second process out. It ends with the file that is returned, or with the process.
-///
-/// # Errors
-/// [`StoreError::Locked`], or the file cannot be made.
-pub fn lock(store: &Path) -> Result<File, StoreError> {
-    let path = beside(store, ".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|error| unusable(&path, &format!("the lock cannot be made: {error}")))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(unusable(&path, &format!("the lock cannot be taken: {error}"))),
-    }
+/// The path of the database's file, where the one that the config names is a link.
+pub fn real(store: &Path) -> PathBuf {
+    std::fs::canonicalize(store).unwrap_or_else(|_missing| store.to_owned())
 }
 
 /// The writer's connection: made where it is missing, of the newest schema.
@@ -60,7 +52,8 @@ pub fn lock(store: &Path) -> Result<File, StoreError> {
 /// # Errors
 /// The file is not a store of this version, or not one of this key.
 pub fn writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
-    let is_new = make_file(store)?;
+    make_file(store)?;
+    let is_new = store.metadata().is_ok_and(|found| found.len() == 0);
     let mut connection = connect(store)?;
     schema::check_is_ours(&connection, store)?;
     prepare_writer(&connection).map_err(|error| broken(store, &error))?;
@@ -122,11 +115,15 @@ pub fn must_exist(store: &Path) -> Result<(), StoreError> {
     ))
 }
 
-fn make_file(store: &Path) -> Result<bool, StoreError> {
+/// Makes the database's file, readable by its owner alone, where it is missing.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_file(store: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(store);
     match made {
-        Ok(_file) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Ok(_file) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(unusable(store, &format!("the store cannot be made: {error}"))),
     }
 }
@@ -151,7 +148,8 @@ fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
     // The writer copies the log itself and looks at what came of it. Between two copies the log's file is kept, since a
     // sync of a file that grows costs more; after a flood it is cut back to this.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |row| row.get::<_, i64>(0))?;
-    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |row| row.get::<_, i64>(0))?;
+    let limit = LOG_LIMIT_BYTES.cast_signed();
+    connection.pragma_update_and_check(None, "journal_size_limit", limit, |row| row.get::<_, i64>(0))?;
     // The hot ends of the trees, and what is held of the lookups.
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "memory")?;
@@ -181,7 +179,7 @@ fn check_key(connection: &Connection, seal: &Seal, store: &Path) -> Result<(), S
 }
 
 /// The path of a file that belongs to a store.
-fn beside(store: &Path, ending: &str) -> PathBuf {
+pub fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut path = store.as_os_str().to_owned();
     path.push(ending);
     PathBuf::from(path)

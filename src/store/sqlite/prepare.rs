@@ -1,13 +1,18 @@
 //! What of an acceptance needs no transaction: numbers, hashes, data, sealing. Done by whoever asks, so that the writer
 //! only writes.
 
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use super::ids::Given;
+use super::quarantine::Class;
 use super::tx::Shared;
+use super::waiting::TOKENS_LABEL;
 use super::{contents, ids};
 use crate::domain::{
-    Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request,
+    Channel, Event, EventId, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request,
 };
 use crate::store::{Accepted, Batch, StoreError};
 
@@ -66,12 +71,26 @@ pub struct Entry {
     pub channel: Channel,
     /// Why it is here.
     pub reason: Reason,
+    /// Whose it is.
+    pub class: Class,
+    /// What it waits with, where it waits for keys.
+    pub waits: Option<Waits>,
     /// The tenant that its sender proved.
     pub tenant_id: Option<String>,
     /// Its size, unsealed.
     pub n_bytes: i64,
     /// The bytes.
     pub sealed: Vec<u8>,
+}
+
+/// The POST of an entry that waits for keys.
+pub struct Waits {
+    /// The number of its first entry.
+    pub post: i64,
+    /// When it came, in microseconds.
+    pub arrived_at: i64,
+    /// Its tokens; with the first entry alone.
+    pub sealed_tokens: Option<Vec<u8>>,
 }
 
 impl Prepared {
@@ -88,7 +107,7 @@ impl Prepared {
         for (place, item) in items.iter_mut().enumerate() {
             item.messages = messages(&item.notification, place);
         }
-        let quarantined = batch.quarantined.into_iter().map(|it| entry(&it, shared)).collect::<Result<_, _>>()?;
+        let quarantined = entries(&batch.quarantined, shared)?;
         Ok(Self { received_at, items, quarantined, given })
     }
 
@@ -96,6 +115,11 @@ impl Prepared {
     pub fn n_bytes(&self) -> usize {
         let items = self.items.iter().map(|item| item.sealed.len() + item.data.len() + ROW_BYTES);
         items.chain(self.quarantined.iter().map(|entry| entry.sealed.len() + ROW_BYTES)).sum()
+    }
+
+    /// Whether nothing of it comes from a sender that we know.
+    pub fn is_strangers(&self) -> bool {
+        self.items.is_empty() && self.quarantined.iter().all(|entry| entry.class == Class::Strangers)
     }
 }
 
@@ -164,13 +188,38 @@ fn messages(notification: &Notification, place: usize) -> [Option<i64>; 2] {
     [message_id, original_message_id].map(|id| Some(head(&digest("message", &[id.as_deref()?.as_bytes(), &place]))))
 }
 
+fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
+    // Those of one POST share their tokens.
+    let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
+    for it in quarantined {
+        let mut entry = entry(it, shared)?;
+        if let Some(held) = &it.held {
+            let known = last.filter(|(tokens, _)| Arc::ptr_eq(tokens, held)).map(|(_, post)| post);
+            last = Some((held, known.unwrap_or(entry.id)));
+            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), shared)?);
+            entry.class = Class::Waiting;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn waits(held: &HeldTokens, post: i64, is_first: bool, shared: &Shared) -> Result<Waits, StoreError> {
+    let tokens = held.tokens.expose_secret().as_bytes();
+    let seal = || shared.seal.seal(TOKENS_LABEL, &post.to_be_bytes(), &[tokens]);
+    let sealed_tokens = is_first.then(seal).transpose()?;
+    Ok(Waits { post, arrived_at: held.arrived_at.as_microsecond(), sealed_tokens })
+}
+
 fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
     let id = shared.numbers.quarantine();
     let raw = &quarantined.raw.0;
     let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
     let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
     let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
-    Ok(Entry { id, channel, reason, tenant_id: tenant_id.clone(), n_bytes, sealed })
+    let class = if quarantined.is_strangers() { Class::Strangers } else { Class::Known };
+    Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
 }
 
 /// Two routes to one sink are one delivery: the first route's.

@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::store_error;
 use super::open;
-use crate::store::StoreError;
+use crate::store::{Health, StoreError};
 
 /// How many reads of a kind run at a time: there are few cores, and the intake needs them too.
 const MAX_READERS: usize = 2;
@@ -43,6 +43,7 @@ impl Drop for Caller {
 #[derive(Clone)]
 pub struct Readers {
     path: PathBuf,
+    health: Arc<Health>,
     places: Arc<Semaphore>,
     /// Room for those that wait for a place.
     waiting: Arc<Semaphore>,
@@ -53,10 +54,10 @@ pub struct Readers {
 
 impl Readers {
     /// Readers of the database at `path`; connections are opened when they are needed.
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf, health: Arc<Health>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_READERS));
         let waiting = Arc::new(Semaphore::new(MAX_WAITING));
-        Self { path, places, waiting, idle: Arc::default(), at_most: None, closing: Arc::default() }
+        Self { path, health, places, waiting, idle: Arc::default(), at_most: None, closing: Arc::default() }
     }
 
     /// Each read takes so long at most, from the asking.
@@ -92,13 +93,21 @@ impl Readers {
             drop(snapshot);
             readers.idle.lock().push(connection);
             match result {
+                Err(StoreError::Damaged(found)) => {
+                    readers.health.note_damage(&found);
+                    Err(StoreError::Damaged(found))
+                }
                 Err(StoreError::Slow) if readers.closing.load(Ordering::Relaxed) => Err(StoreError::Closed),
                 result => result,
             }
         });
         let read = read.await;
         drop(caller);
-        read.map_err(|error| StoreError::Database(format!("a read did not end: {error}")))?
+        // A read that panics costs whoever asked, and nobody else: its connection is closed, its place given back.
+        read.map_err(|error| {
+            tracing::error!(%error, "a read of the store broke: a fault in reelhook");
+            StoreError::Database(format!("a read did not end: {error}"))
+        })?
     }
 
     /// A place to read in. Those of a bounded kind wait no longer than they may read.
@@ -152,7 +161,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        (Readers::new(path).bounded(at_most), folder)
+        (Readers::new(path, Arc::default()).bounded(at_most), folder)
     }
 
     #[tokio::test]
@@ -217,6 +226,26 @@ mod tests {
         let ended = futures_util::future::join_all((0..3 * MAX_READERS).map(|_| endless())).await;
         assert!(ended.iter().all(|it| matches!(it, Err(StoreError::Slow | StoreError::Busy))), "{ended:?}");
         assert!(began.elapsed() < at_most * 2, "one after the other: {:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_costs_whoever_asked_alone() {
+        let (readers, _folder) = readers(Duration::MAX);
+        for _ in 0..2 * MAX_READERS {
+            let broken = readers.read(|_| -> Result<(), StoreError> { panic!("on purpose") }).await;
+            assert!(matches!(broken, Err(StoreError::Database(_))), "{broken:?}");
+        }
+        assert_eq!(readers.read(|connection| count(connection, 9)).await.unwrap(), 9);
+    }
+
+    #[tokio::test]
+    async fn damage_that_a_read_meets_is_noted() {
+        let (readers, _folder) = readers(Duration::MAX);
+        let code = rusqlite::ffi::SQLITE_CORRUPT;
+        let damaged = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let read = readers.read(move |_| Err::<(), _>(store_error(&damaged))).await;
+        assert!(matches!(read, Err(StoreError::Damaged(_))), "{read:?}");
+        assert!(readers.health.damage().is_some());
     }
 
     #[tokio::test]

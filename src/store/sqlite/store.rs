@@ -9,11 +9,12 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::tx::instant;
-use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, views};
+use super::writer::Sender;
+use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, views, waiting};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
 use crate::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
-    Receipt, ReplayWish, Store, StoreError,
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
+    Receipt, ReplayWish, Store, StoreError, Waiting,
 };
 
 #[async_trait]
@@ -26,7 +27,8 @@ impl Store for SqliteStore {
         let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
             let n_bytes = prepared.n_bytes();
             let unanswered = Arc::clone(&self.shared.unanswered);
-            self.writer.offer(Box::new(accept::Accept::new(prepared, reply, unanswered)), n_bytes)
+            let sender = if prepared.is_strangers() { Sender::Stranger } else { Sender::Known };
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply, unanswered)), n_bytes, sender)
         });
         // What is refused may have been all that later events waited for.
         offered.inspect_err(|_refused| self.shared.tell_of_events())?;
@@ -71,6 +73,9 @@ impl Store for SqliteStore {
     async fn ready(&self) -> Result<(), StoreError> {
         if self.shared.disk.is_low() {
             return Err(StoreError::Full);
+        }
+        if let Some(found) = self.shared.health.damage() {
+            return Err(StoreError::Damaged(found.to_owned()));
         }
         self.writer.ask(|tx| tx.beat()).await
     }
@@ -173,6 +178,19 @@ impl Store for SqliteStore {
         self.writer.ask(move |tx| rich::remember(tx, &ids)).await
     }
 
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        self.readers.read(move |connection| waiting::list(connection, &shared.seal)).await
+    }
+
+    async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| waiting::end(tx, id, refused)).await
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.shared.health)
+    }
+
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
         self.read(|connection, _| pauses::list(connection)).await
     }
@@ -192,6 +210,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.end_check().await;
         for readers in [&self.readers, &self.views, &self.questions] {
             readers.close().await;
         }

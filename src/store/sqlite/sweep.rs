@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::ids;
 use super::rows::event_id;
 use super::tx::{Tx, micros};
-use super::{contents, ended_calls, quarantine, removal};
+use super::{contents, ended_calls, quarantine, removal, waiting};
 use crate::config;
 use crate::domain::{EventId, ExpectationState};
 
@@ -46,7 +46,7 @@ pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
 
 /// One round; returns how many rows it touched.
 pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
-    let mut n_touched = quarantine::trim(tx)? + ended_calls::trim(tx)?;
+    let mut n_touched = waiting::let_go(tx)? + quarantine::trim(tx)? + ended_calls::trim(tx)?;
     let sql = "SELECT look_at, event FROM upkeep WHERE look_at <= ?1 ORDER BY look_at LIMIT ?2";
     let due = tx.all(sql, [tx.now, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     for (at, event) in due {

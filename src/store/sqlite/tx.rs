@@ -18,7 +18,7 @@ use crate::store::sqlite::ids::{Given, Numbers};
 use crate::store::sqlite::lookups::Recent;
 use crate::store::sqlite::unanswered::Written;
 use crate::store::unanswered::Unanswered;
-use crate::store::{Changes, Reception};
+use crate::store::{Changes, Health, Reception};
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -44,6 +44,8 @@ pub struct Shared {
     pub reception: Arc<Reception>,
     /// How long ended calls matter.
     pub bounds: Bounds,
+    /// What it noticed of itself.
+    pub health: Arc<Health>,
 }
 
 /// The transaction under way.

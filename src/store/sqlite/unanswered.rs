@@ -72,17 +72,26 @@ pub fn clear(tx: &Tx<'_>, event: i64) -> Result<(), Failure> {
     tx.execute("DELETE FROM unanswered WHERE event = ?1", [event]).map(drop)
 }
 
-/// Begins a run of the server: after a stop that was not clean, marks what was accepted last. Returns how many events.
+/// How the last run ended.
+#[derive(Clone, Copy, Debug)]
+pub struct LastRun {
+    /// Whether it stopped in order.
+    pub was_clean: bool,
+    /// How many events were marked, since it did not.
+    pub n_marked: usize,
+}
+
+/// Begins a run of the server: after a stop that was not clean, marks what was accepted last.
 ///
 /// # Errors
 /// The database failed.
-pub fn begin_run(connection: &mut Connection) -> rusqlite::Result<usize> {
+pub fn begin_run(connection: &mut Connection) -> rusqlite::Result<LastRun> {
     let transaction = connection.transaction()?;
     let was_clean: bool = transaction.query_row("SELECT was_clean FROM last_stop", [], |row| row.get(0))?;
     transaction.execute("UPDATE last_stop SET was_clean = 0", [])?;
     let n_marked = if was_clean { 0 } else { mark_last(&transaction)? };
     transaction.commit()?;
-    Ok(n_marked)
+    Ok(LastRun { was_clean, n_marked })
 }
 
 /// Notes that the run ended in order.

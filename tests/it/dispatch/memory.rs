@@ -1,6 +1,7 @@
 //! A store in memory that keeps the part of the store's contract that dispatch lives by: fresh queues, leases, outcomes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::domain::{Delivery, DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Settlement, SinkName};
 use reelhook::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Newest, OperationView, QuarantineView,
-    Receipt, ReplayWish, Store, StoreError,
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
+    Receipt, ReplayWish, Store, StoreError, Waiting,
 };
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -276,6 +277,15 @@ impl Store for Memory {
     }
     async fn end_wish(&self, _: i64, _: Option<Reason>) -> Result<(), StoreError> {
         Err(StoreError::Closed)
+    }
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn end_waiting(&self, _: i64, _: Reason) -> Result<(), StoreError> {
+        Err(StoreError::Closed)
+    }
+    fn health(&self) -> Arc<Health> {
+        Arc::default()
     }
     async fn sweep(&self) -> Result<u64, StoreError> {
         Err(StoreError::Closed)

@@ -1,12 +1,15 @@
 //! The real binary as a process of its own: started, fed, stopped, killed, and given a disk that fails.
 
 mod commands;
+mod damage;
 mod faults;
 mod floods;
 mod operators;
 mod remote;
 pub mod site;
 mod stops;
+mod store_files;
+mod threads;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -59,8 +62,10 @@ pub struct Server {
     pub public: SocketAddr,
     /// Where operators look.
     pub admin: SocketAddr,
-    /// Every line of its log so far and to come.
+    /// Every line of its log from then on.
     pub log: mpsc::Receiver<String>,
+    /// Every line of its log until it served.
+    pub before: Vec<String>,
 }
 
 impl Server {
@@ -76,15 +81,15 @@ impl Server {
             }
         });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, public: nowhere, admin: nowhere, log };
-        let mut seen = Vec::new();
+        let mut server = Self { child, public: nowhere, admin: nowhere, log, before: Vec::new() };
         loop {
-            let line = server.log.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never served: {seen:#?}"));
+            let next = server.log.recv_timeout(PATIENCE);
+            let line = next.unwrap_or_else(|_| panic!("it never served: {:#?}", server.before));
             if let Some(addresses) = addresses(&line) {
                 (server.public, server.admin) = addresses;
                 return server;
             }
-            seen.push(line);
+            server.before.push(line);
         }
     }
 

@@ -154,6 +154,7 @@ fn settings(folder: &TempDir) -> config::Store {
         disk_reserve_bytes: 0,
         quarantine_max_entries: 10_000,
         quarantine_max_bytes: 64 << 20,
+        quarantine_strangers_share: 0.25,
     }
 }
 
@@ -285,6 +286,7 @@ fn refused(text: &str) -> Quarantined {
         reason: Reason::ClientState,
         tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
+        held: None,
     }
 }
 

@@ -75,7 +75,7 @@ async fn f24_a_token_is_judged_by_the_time_at_which_it_came() {
     let mut app = start_without_keys().await;
     let token = sign(validation_tokens(&app)[1].clone().shifted("exp", -29_000));
     refused_on_subscriptions(&mut app, std::slice::from_ref(&token), "keys_unavailable").await;
-    app.advance(24 * 3600);
+    app.advance(23 * 3600);
     bring_the_keys(&mut app).await;
     assert_eq!(app.first.wait_for(3).await.len(), 3);
     assert_eq!(decided(&app).await, [""; 0]);
@@ -143,15 +143,71 @@ async fn f24_what_an_operator_vouched_for_meanwhile_is_delivered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_what_waited_when_the_process_stopped_is_still_in_the_quarantine() {
+async fn f24_what_waited_when_the_process_stopped_is_decided_after_the_start() {
     let mut app = start_without_keys().await;
+    let [v1, v2] = validation_tokens(&app);
+    refused_on_subscriptions(&mut app, &[sign(v1)], "keys_unavailable").await;
+    refused_on_subscriptions(&mut app, &[sign(v2.clone().shifted("exp", -1_000_000))], "keys_unavailable").await;
+    // Once more without keys: what waits outlasts every restart.
+    let app = app.restart().await;
+    assert_eq!(app.quarantine().await, ["keys_unavailable"; 2]);
+    app.provider.set(Mode::Healthy);
+    assert_eq!(held_tokens(&app), 2);
+    let app = app.restart().await;
+    app.first.wait_for(1).await;
+    assert_eq!(decided(&app).await, ["jwt_exp"]);
+    assert_eq!(held_tokens(&app), 0, "they are wiped once they have decided");
+    let entry = app.store.quarantine(Newest::up_to(1)).await.unwrap().remove(0);
+    assert_eq!((entry.reason.as_str(), entry.first_reason.as_str()), ("jwt_exp", "keys_unavailable"));
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_tokens_are_sealed_and_wiped_after_a_day_and_the_items_stay() {
+    let mut app = start_without_keys().await;
+    let token = sign(validation_tokens(&app)[0].clone());
+    refused_on_subscriptions(&mut app, std::slice::from_ref(&token), "keys_unavailable").await;
+    for file in ["reelhook.db", "reelhook.db-wal"] {
+        let bytes = std::fs::read(app.folder.path().join(file)).unwrap();
+        assert!(!bytes.windows(40).any(|window| window == &token.as_bytes()[..40]), "{file} has the token's text");
+    }
+    app.advance(24 * 3600 - 60);
+    while app.store.sweep().await.unwrap() > 0 {}
+    assert_eq!(held_tokens(&app), 1);
+    app.advance(60);
+    while app.store.sweep().await.unwrap() > 0 {}
+    assert_eq!((held_tokens(&app), app.store.waiting().await.unwrap().len()), (0, 0));
+    assert_eq!(app.quarantine().await, ["keys_unavailable"]);
+    // What the operator vouches for is delivered all the same.
+    let id = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
+    let n_delivered = app.first.delivered().len();
+    assert!(app.store.wish_replay(id, true).await.unwrap());
+    app.first.wait_for(n_delivered + 1).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_what_waits_for_keys_is_not_washed_out_of_the_quarantine() {
+    let settings =
+        Settings { provider: Mode::Status(503), store: "quarantine_max_entries = 2".into(), ..Settings::default() };
+    let mut app = TestApp::start_with(settings).await;
     let token = sign(validation_tokens(&app)[1].clone());
-    refused_on_subscriptions(&mut app, &[token], "keys_unavailable").await;
+    let items: Vec<String> = (0..5).map(|_| rich(&mut app)).collect();
+    let post = app.graph.notifications_with(changes(&items, std::slice::from_ref(&token)));
+    assert_eq!(app.send(post).await.status, 202);
+    for n in 0..5 {
+        assert_eq!(app.post_changes(&[format!("{{\"n\":{n}}}")], false).await.status, 202);
+    }
+    assert_eq!(app.quarantine().await.iter().filter(|reason| **reason == "keys_unavailable").count(), 5);
+    assert_eq!(held_tokens(&app), 1, "the items of one POST share its tokens");
     app.provider.set(Mode::Healthy);
     let app = app.restart().await;
-    assert_eq!(app.quarantine().await, ["keys_unavailable"]);
-    let id = app.store.quarantine(Newest::up_to(1)).await.unwrap()[0].id;
-    assert!(app.store.wish_replay(id, true).await.unwrap());
-    app.first.wait_for(1).await;
-    still_serves(app).await;
+    app.first.wait_for(5).await;
+    app.stop().await;
+}
+
+/// Of how many POSTs the store has tokens.
+fn held_tokens(app: &TestApp) -> i64 {
+    let database = rusqlite::Connection::open(app.folder.path().join("reelhook.db")).unwrap();
+    database.query_row("SELECT count(*) FROM waiting_posts", [], |row| row.get(0)).unwrap()
 }

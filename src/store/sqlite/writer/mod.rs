@@ -3,12 +3,11 @@
 //! **Invariants**
 //! 1. A job's owner is told of success only after the commit that holds it returned.
 //! 2. A job that fails costs its neighbours nothing: the group is rolled back and run again, each job in a savepoint.
-//! 3. The queue is bounded in jobs and bytes. Intake is refused beyond it; outcomes wait for a place, since a lost
+//! 3. The queue is bounded in jobs and bytes, and strangers get half of it: they turn nobody else away. Intake is refused beyond it; outcomes wait for a place, since a lost
 //!    outcome is a second delivery.
 
 mod thread;
 
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,6 +18,8 @@ use self::thread::Thread;
 use super::answers::Answers;
 use super::checkpoint::Checkpoints;
 use super::failure::Failure;
+use super::lock::Lock;
+use super::threads;
 use super::tx::{Shared, Tx};
 use crate::store::StoreError;
 
@@ -27,6 +28,8 @@ const MAX_WAITING: usize = 4096;
 /// The most bytes of jobs that wait: what a request gave up waiting for stays in the queue, so the requests' own limit does
 /// not bound it.
 const MAX_WAITING_BYTES: usize = 64 << 20;
+/// The part of both that strangers may fill.
+const STRANGERS_PART: usize = 2;
 
 /// A piece of work within a transaction.
 pub trait Job: Send {
@@ -40,10 +43,21 @@ pub trait Job: Send {
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// Who sent what a job writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sender {
+    /// Nobody that we know.
+    Stranger,
+    /// Somebody who proved something.
+    Known,
+}
+
 /// The way to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     waiting_bytes: Arc<AtomicUsize>,
+    #[cfg(test)]
+    health: Arc<crate::store::Health>,
 }
 
 enum Message {
@@ -60,32 +74,40 @@ impl Writer {
     ///
     /// # Errors
     /// No thread could be started.
-    pub fn start(mut connection: Connection, shared: Arc<Shared>, lock: Option<File>) -> Result<Self, StoreError> {
+    pub fn start(mut connection: Connection, shared: Arc<Shared>, lock: Option<Lock>) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
         let waiting_bytes = Arc::new(AtomicUsize::new(0));
-        let checkpoints = Checkpoints::start(&mut connection, &shared.settings.path)?;
+        let checkpoints = Checkpoints::start(&mut connection, &shared, lock.is_some())?;
+        let health = Arc::clone(&shared.health);
         let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
         let answers = Answers::start(Arc::clone(&shared)).map_err(unstarted)?;
         let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
-        std::thread::Builder::new()
-            .name("store-writer".into())
-            .spawn(move || {
-                let closer = thread.serve(waiting, lock.is_some());
-                drop(lock);
-                if let Some(closer) = closer {
-                    let _ = closer.send(());
-                }
-            })
-            .map_err(unstarted)?;
-        Ok(Self { queue, waiting_bytes })
+        let work = move || {
+            let closer = thread.serve(waiting, lock.is_some());
+            drop(lock);
+            if let Some(closer) = closer {
+                let _ = closer.send(());
+            }
+        };
+        threads::start("store-writer", &health, work).map_err(unstarted)?;
+        Ok(Self {
+            queue,
+            waiting_bytes,
+            #[cfg(test)]
+            health,
+        })
     }
 
-    /// Puts a job into the queue, unless that is full.
+    /// Puts a job into the queue, unless that is full, or for a stranger half full.
     ///
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Closed`]: the job is not done.
-    pub fn offer(&self, job: Box<dyn Job>, n_bytes: usize) -> Result<(), StoreError> {
-        if self.waiting_bytes.fetch_add(n_bytes, Ordering::Relaxed) > MAX_WAITING_BYTES {
+    pub fn offer(&self, job: Box<dyn Job>, n_bytes: usize, sender: Sender) -> Result<(), StoreError> {
+        let part = if sender == Sender::Stranger { STRANGERS_PART } else { 1 };
+        if self.queue.max_capacity() - self.queue.capacity() >= MAX_WAITING / part {
+            return Err(StoreError::Busy);
+        }
+        if self.waiting_bytes.fetch_add(n_bytes, Ordering::Relaxed) > MAX_WAITING_BYTES / part {
             self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
             return Err(StoreError::Busy);
         }
@@ -147,33 +169,13 @@ impl<T: Send, W: FnMut(&Tx<'_>) -> Result<T, Failure> + Send> Job for Ask<T, W> 
 mod tests {
     use super::*;
 
-    use crate::clock::Clock;
-    use crate::store::Reception;
-    use crate::store::disk::Disk;
-    use crate::store::mailbox::Mailboxes;
-    use crate::store::seal::Seal;
-    use crate::store::sqlite::{ids::Numbers, lookups, open, plain_settings};
+    use crate::store::sqlite::tests::shared;
 
     /// A writer on a store of its own; the folder lives as long as it.
     fn writer() -> (Writer, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let settings = plain_settings(folder.path());
-        let seal = Seal::new(None, &settings.path).unwrap();
-        let connection = open::writer(&settings.path, &seal).unwrap();
-        let shared = Shared {
-            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
-            seal,
-            mailboxes: Mailboxes::default(),
-            disk: Disk::new(folder.path(), 0),
-            numbers: Numbers::after(0, 0, 0),
-            recent: lookups::Recent::of(&connection).unwrap(),
-            changes: Arc::default(),
-            unanswered: Arc::default(),
-            reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
-            bounds: Default::default(),
-            settings,
-        };
-        (Writer::start(connection, Arc::new(shared), None).unwrap(), folder)
+        let (connection, shared) = shared(folder.path());
+        (Writer::start(connection, shared, None).unwrap(), folder)
     }
 
     fn add(tx: &Tx<'_>, at: i64) -> Result<(), Failure> {
@@ -193,7 +195,7 @@ mod tests {
             let _ = held.recv();
             Ok(())
         };
-        writer.offer(Box::new(Ask { work, answer: None, reply }), 0).unwrap();
+        writer.offer(Box::new(Ask { work, answer: None, reply }), 0, Sender::Known).unwrap();
         release
     }
 
@@ -245,11 +247,18 @@ mod tests {
     async fn a_full_queue_refuses_intake_and_lets_outcomes_wait() {
         let (writer, _folder) = writer();
         let release = hold(&writer);
-        let offer = |n_bytes| {
+        let offer_by = |n_bytes, sender| {
             let (reply, _) = oneshot::channel();
-            writer.offer(Box::new(Ask { work: |_: &Tx<'_>| Ok(()), answer: None, reply }), n_bytes)
+            writer.offer(Box::new(Ask { work: |_: &Tx<'_>| Ok(()), answer: None, reply }), n_bytes, sender)
         };
-        offer(MAX_WAITING_BYTES + 1).unwrap();
+        let offer = |n_bytes| offer_by(n_bytes, Sender::Known);
+        let by_strangers = (0..2 * MAX_WAITING).take_while(|_| offer_by(0, Sender::Stranger).is_ok()).count();
+        // The writer may have taken a group out of the queue before it was held.
+        let half = MAX_WAITING / 2..=MAX_WAITING / 2 + 512;
+        assert!(half.contains(&by_strangers), "{by_strangers}: half is theirs");
+        offer(MAX_WAITING_BYTES / 2 + 1).unwrap();
+        assert!(matches!(offer_by(1, Sender::Stranger), Err(StoreError::Busy)), "half of the bytes too");
+        offer(MAX_WAITING_BYTES / 2 + 1).unwrap();
         assert!(matches!(offer(1), Err(StoreError::Busy)), "too many bytes");
         let n_taken = (0..2 * MAX_WAITING).take_while(|_| offer(0).is_ok()).count();
         assert!(n_taken < 2 * MAX_WAITING, "too many jobs");
@@ -258,6 +267,16 @@ mod tests {
         let (outcome, ()) = tokio::join!(outcome, let_go);
         outcome.unwrap();
         offer(1).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_is_told_of_and_nothing_is_taken_any_more() {
+        let (writer, _folder) = writer();
+        let broken = writer.ask(|_| -> Result<(), Failure> { panic!("on purpose") }).await;
+        assert!(matches!(broken, Err(StoreError::Closed)), "{broken:?}");
+        assert_eq!(writer.health.broken().await, "store-writer");
+        assert!(matches!(writer.ask(|tx| add(tx, 1)).await, Err(StoreError::Closed)));
+        writer.close().await;
     }
 
     #[tokio::test]

@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 use super::{Job, Message, Queue};
 use crate::store::StoreError;
 use crate::store::sqlite::answers::Answers;
+use crate::store::sqlite::check;
 use crate::store::sqlite::checkpoint::Checkpoints;
 use crate::store::sqlite::failure::{Failure, end_if_disk_failed, is_shared, store_error};
 use crate::store::sqlite::lookups;
+use crate::store::sqlite::threads::break_if_asked;
 use crate::store::sqlite::tx::{Shared, Tx};
 use crate::store::sqlite::unanswered;
 
@@ -83,6 +85,8 @@ impl Thread {
             }
             self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
             n_expected = group.len().min(ENOUGH);
+            break_if_asked("store-writer");
+            self.checkpoints.must_have_files(&self.connection);
             self.commit(group);
             self.copy_log_if_due();
         }
@@ -98,12 +102,15 @@ impl Thread {
         };
         match failures {
             Ok(failures) => {
+                self.checkpoints.must_have_files(&self.connection);
+                failures.iter().flatten().for_each(|failure| self.note_damage(failure));
                 let outcomes = failures.into_iter().map(|failure| failure.map_or(Ok(()), Err));
                 self.answers.tell(group.into_iter().zip(outcomes.chain(std::iter::repeat_with(|| Ok(())))).collect());
             }
             Err(error) => {
                 self.roll_back();
                 let error = || store_error(&error);
+                self.note_damage(&error());
                 // On a full disk outcomes still fit where a request's batch does not.
                 if group.len() > 1 && matches!(error(), StoreError::Full) {
                     group.into_iter().for_each(|job| self.commit(vec![job]));
@@ -188,6 +195,12 @@ impl Thread {
         Ok(())
     }
 
+    fn note_damage(&self, error: &StoreError) {
+        if let StoreError::Damaged(found) = error {
+            self.shared.health.note_damage(found);
+        }
+    }
+
     fn roll_back(&self) {
         // SQLite itself has rolled back after some failures.
         if !self.connection.is_autocommit()
@@ -215,6 +228,10 @@ impl Thread {
         let Self { connection, checkpoints, answers, shared, .. } = self;
         answers.close();
         checkpoints.close();
+        let is_damaged = shared.health.damage().is_some();
+        if is_owner && let Err(error) = check::note_damage(&connection, is_damaged) {
+            tracing::warn!(%error, is_damaged, "what the store noticed could not be written down");
+        }
         if is_owner && let Err(error) = end_run(&connection, &shared) {
             tracing::warn!(%error, "the stop could not be written down: the next start takes it for a crash");
         }

@@ -1,0 +1,56 @@
+//! What waits for the provider's keys: decided once they are there, after a restart too.
+
+use jiff::Timestamp;
+
+use super::Intake;
+use crate::domain::Reason;
+use crate::store::{StoreError, WAITS_AT_MOST};
+
+impl Intake {
+    /// Has what waited for keys when the last process ended wait on. Call it once, before anything is taken in.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn wait_on(&self) -> Result<usize, StoreError> {
+        let Some(subscriptions) = &self.subscriptions else { return Ok(0) };
+        let waiting = self.store.waiting().await?;
+        let mut undecided = self.undecided.lock();
+        for item in waiting {
+            // There is a place for each: they had one before.
+            if let Some(waiting) = subscriptions.wait_on(item.channel, &item.raw, item.held) {
+                undecided.push_back((item.id, waiting));
+            }
+        }
+        Ok(undecided.len())
+    }
+
+    /// Forgets what has waited too long: its tokens are wiped in the store by then.
+    fn let_go(&self) {
+        let since = self.clock.now().saturating_sub(WAITS_AT_MOST).unwrap_or(Timestamp::MIN);
+        self.undecided.lock().retain(|(_, item)| item.arrived_at() > since);
+    }
+
+    /// Decides what waited for keys, the oldest first, once there are any. Returns how many items were decided.
+    ///
+    /// # Errors
+    /// The store failed; what was not decided goes on waiting.
+    pub async fn decide(&self) -> Result<usize, StoreError> {
+        self.let_go();
+        let Some(subscriptions) = self.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
+        let mut n = 0;
+        loop {
+            let first = self.undecided.lock().front().cloned();
+            let Some((id, item)) = first else { return Ok(n) };
+            match subscriptions.decide(&item).await {
+                Err(Reason::Shed) => return Ok(n),
+                Err(reason) => {
+                    self.store.end_waiting(id, reason).await?;
+                    tracing::info!(id, refused = reason.as_str(), "an item that waited for keys was decided");
+                }
+                judged => self.end(id, judged).await?,
+            }
+            self.undecided.lock().pop_front();
+            n += 1;
+        }
+    }
+}

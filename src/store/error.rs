@@ -1,0 +1,35 @@
+//! Why the store could not do as asked, and what that means to whoever asked.
+
+use super::health;
+
+/// Why the store could not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
+    #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
+    Full,
+    /// More waits for the writer, or for a place to read in, than may. Answer 503; retrying later is safe.
+    #[error("the store has more to do than it takes; retrying later is safe")]
+    Busy,
+    /// A question of the API's would take too long. The same one will again; a narrower one may not.
+    #[error("the question would take too long: narrow the filter, or leave out the order")]
+    Slow,
+    /// The store is closing. Answer 503.
+    #[error("the store is closing")]
+    Closed,
+    /// Another process holds the store.
+    #[error("{path} is in use by another reelhook process; stop it first, or give this one a store of its own")]
+    Locked {
+        /// The lock file.
+        path: String,
+    },
+    /// The store is not what it should be: found, expected, what to do.
+    #[error("{0}")]
+    Unusable(String),
+    /// The database is damaged: some of it cannot be read. Retrying does not help.
+    #[error("the store is damaged ({0}): {what_to_do}", what_to_do = health::WHAT_TO_DO)]
+    Damaged(String),
+    /// The database failed. Retrying may be safe; the writer ends the process where it is not.
+    #[error("the database failed: {0}")]
+    Database(String),
+}

@@ -1,0 +1,217 @@
+//! Whether the store's files are still the ones that it opened. SQLite goes on with a file that was removed, renamed or
+//! replaced, as if nothing had happened; what it commits then is gone at the next start.
+//!
+//! **Invariants**
+//! 1. A file is the same where device and inode are the same under its path, and where it is not shorter than what was
+//!    written to it.
+//! 2. A file that seems too short is no proof: another process may have cut the log by SQLite's own rules. SQLite itself
+//!    then says how long it must be.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{Connection, wal::CheckpointMode};
+
+use super::open;
+use crate::store::StoreError;
+
+/// The header of the log, and of each of its frames (<https://sqlite.org/fileformat2.html#walformat>).
+const LOG_HEADER: u64 = 32;
+const FRAME_HEADER: u64 = 24;
+/// To this length SQLite itself may cut the log at any time; see [`open::LOG_LIMIT_BYTES`].
+const SURE_BYTES: u64 = open::LOG_LIMIT_BYTES;
+
+/// The files of an open store.
+#[derive(Debug)]
+pub struct Files {
+    database: File,
+    log: File,
+    /// The index of the log, and the path that the config names, which may be a link.
+    others: Vec<File>,
+    page_bytes: u64,
+    /// The database's length when it was last looked at.
+    database_bytes: AtomicU64,
+}
+
+/// A path, and what was there.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Harm {
+    /// Nothing is there.
+    #[error("{0} was removed or renamed")]
+    Gone(String),
+    /// Another file is there.
+    #[error("{0} was replaced by another file")]
+    Other(String),
+    /// It is shorter than what was written.
+    #[error("{path} was cut: found {found} bytes, expected {expected} at least")]
+    Cut {
+        /// Which.
+        path: String,
+        /// Its length.
+        found: u64,
+        /// The length that it must have.
+        expected: u64,
+    },
+}
+
+impl Files {
+    /// The files of the store at `path`, which `connection` has open and has written to.
+    ///
+    /// # Errors
+    /// One of them cannot be looked at.
+    pub fn of(path: &Path, connection: &Connection) -> Result<Self, StoreError> {
+        let page_bytes = number(connection, "page_size").map_err(|error| open::broken(path, &error))?;
+        let real = open::real(path);
+        let database = File::at(real.clone())?;
+        let others = vec![File::at(open::beside(&real, "-shm"))?, File::at(path.to_owned())?];
+        let log = File::at(open::beside(&real, "-wal"))?;
+        let database_bytes = AtomicU64::new(0);
+        Ok(Self { database, log, others, page_bytes, database_bytes })
+    }
+
+    /// Looks at all of them, after a commit that left `n_pages` in the log. Returns the log's length.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn look(&self, n_pages: u64) -> Result<u64, Harm> {
+        self.others.iter().try_for_each(|file| file.look().map(drop))?;
+        if let Some(found) = self.database.look()? {
+            let expected = self.database_bytes.fetch_max(found, Ordering::Relaxed);
+            if found < expected {
+                return Err(self.database.cut(found, expected));
+            }
+        }
+        let expected = self.bytes_of(n_pages).min(SURE_BYTES);
+        match self.log.look()? {
+            Some(found) if found < expected => Err(self.log.cut(found, expected)),
+            found => Ok(found.unwrap_or_default()),
+        }
+    }
+
+    /// Asks SQLite whether a file that seems too short is.
+    ///
+    /// # Errors
+    /// It is; or the harm is another one.
+    pub fn confirm(&self, harm: Harm, connection: &Connection) -> Result<(), Harm> {
+        let Harm::Cut { path, found, .. } = harm else { return Err(harm) };
+        let is_log = path == self.log.name();
+        let expected = if is_log { self.log_expected(connection) } else { self.database_expected(connection) };
+        match expected {
+            Some(expected) if found < expected => Err(Harm::Cut { path, found, expected }),
+            _ => {
+                self.database_bytes.store(0, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    fn database_expected(&self, connection: &Connection) -> Option<u64> {
+        Some(number(connection, "page_count").ok()?.saturating_mul(self.page_bytes))
+    }
+
+    fn log_expected(&self, connection: &Connection) -> Option<u64> {
+        match connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
+            Ok((n_pages, _copied)) => Some(self.bytes_of(u64::try_from(n_pages).unwrap_or_default())),
+            // Another one copies the log: it meets what is missing itself.
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => None,
+            Err(_unreadable) => Some(u64::MAX),
+        }
+    }
+
+    fn bytes_of(&self, n_pages: u64) -> u64 {
+        if n_pages == 0 { 0 } else { LOG_HEADER + n_pages.saturating_mul(self.page_bytes + FRAME_HEADER) }
+    }
+}
+
+impl File {
+    fn at(path: PathBuf) -> Result<Self, StoreError> {
+        let found = std::fs::metadata(&path)
+            .map_err(|error| open::unusable(&path, &format!("a file of the store cannot be looked at: {error}")))?;
+        Ok(Self { device: found.dev(), inode: found.ino(), path })
+    }
+
+    /// Its length, where that can be seen.
+    fn look(&self) -> Result<Option<u64>, Harm> {
+        match std::fs::metadata(&self.path) {
+            Ok(found) if (found.dev(), found.ino()) == (self.device, self.inode) => Ok(Some(found.len())),
+            Ok(_other) => Err(Harm::Other(self.name())),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Err(Harm::Gone(self.name()))
+            }
+            // The folder may not be read now: that says nothing of the files.
+            Err(_unknown) => Ok(None),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn cut(&self, found: u64, expected: u64) -> Harm {
+        Harm::Cut { path: self.name(), found, expected }
+    }
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map(i64::cast_unsigned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store with a log, its files, and the folder that they are in.
+    fn opened() -> (Connection, Files, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reelhook.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode=wal; CREATE TABLE t (x); INSERT INTO t VALUES (1);").unwrap();
+        let files = Files::of(&path, &connection).unwrap();
+        (connection, files, folder)
+    }
+
+    #[test]
+    fn files_that_nobody_touched_are_the_same() {
+        let (connection, files, folder) = opened();
+        let n_bytes = files.look(1).unwrap();
+        assert_eq!(n_bytes, folder.path().join("reelhook.db-wal").metadata().unwrap().len());
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        assert!(files.look(4).is_ok());
+    }
+
+    #[test]
+    fn a_log_that_was_cut_by_sqlites_own_rules_is_no_harm_and_another_is() {
+        let (connection, files, folder) = opened();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        let seems_cut = files.look(2).unwrap_err();
+        assert!(matches!(seems_cut, Harm::Cut { found: 0, .. }), "{seems_cut:?}");
+        assert_eq!(files.confirm(seems_cut, &connection), Ok(()));
+
+        connection.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        let log = folder.path().join("reelhook.db-wal");
+        std::fs::OpenOptions::new().write(true).open(log).unwrap().set_len(0).unwrap();
+        let cut = files.look(1).unwrap_err();
+        assert!(files.confirm(cut, &connection).is_err());
+    }
+
+    #[test]
+    fn a_database_that_shrank_by_sqlites_own_rules_is_no_harm() {
+        let (connection, files, _folder) = opened();
+        connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000)); PRAGMA wal_checkpoint").unwrap();
+        assert!(files.look(0).is_ok());
+        connection.execute_batch("DELETE FROM t; VACUUM; PRAGMA wal_checkpoint").unwrap();
+        let seems_cut = files.look(0).unwrap_err();
+        assert_eq!(files.confirm(seems_cut, &connection), Ok(()));
+        assert!(files.look(0).is_ok());
+    }
+}

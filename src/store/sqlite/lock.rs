@@ -1,0 +1,79 @@
+//! The lock that keeps a second server out.
+//!
+//! **Invariants**
+//! 1. On Linux the database's own file is held, by `flock`: no other name of it (a link), and no missing lock file, lets
+//!    another server in. `flock` and SQLite's own locks do not meet there (`fcntl(2)`, "Record locks"); elsewhere they do, and
+//!    the lock file beside the database alone must do.
+//! 2. To close a file ends all of SQLite's locks on it in this process. So a [`Lock`] is dropped after the last connection,
+//!    and the lock file is taken first: a second store of the same process is refused before it opens the database.
+//! 3. A database that is missing beside its log is not begun new.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::open::{beside, make_file, real, unusable};
+use crate::store::StoreError;
+
+/// What is held. It ends with this value, or with the process.
+#[derive(Debug)]
+pub struct Lock {
+    _beside: File,
+    _database: Option<File>,
+}
+
+/// Takes the lock file beside the store.
+///
+/// # Errors
+/// [`StoreError::Locked`]; the file cannot be made; the database is missing beside its log.
+pub fn take(store: &Path) -> Result<Lock, StoreError> {
+    let path = beside(&real(store), ".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|error| unusable(&path, &format!("the lock cannot be made: {error}")))?;
+    let held = held(file, &path)?;
+    must_not_be_lost(store)?;
+    Ok(Lock { _beside: held, _database: None })
+}
+
+impl Lock {
+    /// Holds the database's file as well; makes it where it is missing.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], or the file cannot be opened.
+    pub fn with_database(self, store: &Path) -> Result<Self, StoreError> {
+        make_file(store)?;
+        if !cfg!(target_os = "linux") {
+            return Ok(self);
+        }
+        let file = OpenOptions::new().read(true).write(true).open(store);
+        let file = file.map_err(|error| unusable(store, &format!("the database cannot be opened: {error}")))?;
+        Ok(Self { _database: Some(held(file, store)?), ..self })
+    }
+}
+
+fn held(file: File, path: &Path) -> Result<File, StoreError> {
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(unusable(path, &format!("the lock cannot be taken: {error}"))),
+    }
+}
+
+/// With a new or empty database SQLite would remove the log, and what was acknowledged with it.
+fn must_not_be_lost(store: &Path) -> Result<(), StoreError> {
+    let length = |path: &Path| path.metadata().map_or(0, |found| found.len());
+    let log = beside(&real(store), "-wal");
+    let n_bytes = length(&log);
+    if n_bytes == 0 || length(store) > 0 {
+        return Ok(());
+    }
+    Err(unusable(
+        store,
+        &format!(
+            "found no database, but its log {} ({n_bytes} bytes), which holds notifications that were acknowledged: put \
+             the database back (from where it was moved to, or from a backup of the same moment); or move the log away \
+             too, to begin a new store without them",
+            log.display()
+        ),
+    ))
+}

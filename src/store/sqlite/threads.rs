@@ -1,0 +1,54 @@
+//! The store's threads. One that panics leaves its work to nobody: the store is told, and the app ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::store::health::Health;
+
+/// Starts a thread. Where it panics, `health` is told.
+///
+/// # Errors
+/// No thread could be started.
+pub fn start(
+    name: &'static str,
+    health: &Arc<Health>,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let health = Arc::clone(health);
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        // What it held is dropped: whoever waits for it is told that the store is closing.
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
+            health.note_broken(name);
+        }
+    })
+}
+
+/// Panics where the file that `REELHOOK_FAULT` names holds the name of this thread: so that a test, and `scripts/faults`,
+/// can break one thread of a running server. Debug builds alone have it.
+#[cfg(debug_assertions)]
+#[allow(clippy::panic, reason = "the fault that tests inject")]
+pub fn break_if_asked(name: &str) {
+    static FAULT: std::sync::OnceLock<Option<std::ffi::OsString>> = std::sync::OnceLock::new();
+    let Some(file) = FAULT.get_or_init(|| std::env::var_os("REELHOOK_FAULT")) else { return };
+    if std::fs::read_to_string(file).is_ok_and(|asked| asked.trim() == name) {
+        panic!("{name} breaks, as it was asked to");
+    }
+}
+
+/// Release builds break no thread.
+#[cfg(not(debug_assertions))]
+pub fn break_if_asked(_name: &str) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_panics_is_told_of_and_one_that_ends_is_not() {
+        let health = Arc::new(Health::default());
+        start("ends", &health, || {}).unwrap().join().unwrap();
+        start("breaks", &health, || panic!("on purpose")).unwrap().join().unwrap();
+        assert_eq!(health.broken().await, "breaks");
+    }
+}

@@ -1,0 +1,22 @@
+//! An item that waits for the provider's keys, as the store keeps it over a restart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::{Channel, HeldTokens, Raw};
+
+/// How long an item waits at most: Graph's tokens are of use for a day, and are kept no longer than they are of use.
+pub const WAITS_AT_MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// An item that waits for the provider's keys.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Its quarantine entry.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// The bytes.
+    pub raw: Raw,
+    /// The tokens of its POST.
+    pub held: Arc<HeldTokens>,
+}
