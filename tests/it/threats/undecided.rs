@@ -89,16 +89,16 @@ async fn f24_more_than_can_wait_is_answered_503_and_comes_again() {
     let token = sign(validation_tokens(&app)[1].clone());
     let items = |app: &mut TestApp, n: usize| -> Vec<String> { (0..n).map(|_| rich(app)).collect() };
     let held = items(&mut app, 300);
-    let (one, item) = (basic(&mut app), rich(&mut app));
+    let one = basic(&mut app);
     for chunk in held.chunks(100) {
         let post = app.graph.notifications_with(changes(chunk, std::slice::from_ref(&token)));
         assert_eq!(app.send(post).await.status, 202);
     }
     // Beside what waits, the rest of the places is taken by large ones.
-    let large = format!("{},\"padding\":\"{}\"}}", &item[..item.len() - 1], "x".repeat(900_000));
     let mut n_large = 0;
     let refused = loop {
-        let item = large.replace("\"padding\"", &format!("\"padding-{n_large}\""));
+        let item = rich(&mut app);
+        let item = format!("{},\"padding\":\"{}\"}}", &item[..item.len() - 1], "x".repeat(900_000));
         let post = app.graph.notifications_with(changes(&[one.clone(), item], std::slice::from_ref(&token)));
         let (answer, counted) = app.send_counting(post.clone()).await;
         assert_eq!(counted, [("notifications".to_owned(), "keys_unavailable".to_owned(), 1)]);
