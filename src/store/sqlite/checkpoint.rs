@@ -19,7 +19,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, wal::CheckpointMode};
 
 use super::failure::{end_if_disk_failed, end_since_files_are_gone};
-use super::files::Files;
+use super::files::{Files, Harm};
 use super::tx::Shared;
 use super::{open, threads};
 use crate::store::StoreError;
@@ -88,10 +88,16 @@ impl Checkpoints {
         Ok(Self { log, ask, thread })
     }
 
-    /// To be called before each transaction and after its commit, before anybody is told of it: ends the process where the
-    /// files are not the ones that were opened.
+    /// To be called before each transaction: ends the process where the log is not as it was left. What is written behind
+    /// a cut would hide it.
+    pub fn must_have_log(&self, connection: &Connection) {
+        self.log.must(connection, Files::look_at_log);
+    }
+
+    /// To be called after each commit, before anybody is told of it: ends the process where the files are not the ones that
+    /// were opened.
     pub fn must_have_files(&self, connection: &Connection) {
-        self.log.must_have_files(connection);
+        self.log.must(connection, Files::look);
     }
 
     /// To be called after each commit. Whether the writer waited for a copy.
@@ -126,17 +132,17 @@ impl Log {
         loop {
             match asked.recv_timeout(LOOK_EVERY) {
                 Ok(()) => drop(self.copy(&self.connection.lock())),
-                Err(RecvTimeoutError::Timeout) => self.must_have_files(&self.connection.lock()),
+                Err(RecvTimeoutError::Timeout) => self.must(&self.connection.lock(), Files::look),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             threads::break_if_asked("store-log");
         }
     }
 
-    fn must_have_files(&self, connection: &Connection) {
+    fn must(&self, connection: &Connection, look: fn(&Files, u64) -> Result<u64, Harm>) {
         let Some(files) = &self.files else { return };
         let n_pages = u64::try_from(self.n_pages.load(Ordering::Relaxed)).unwrap_or_default();
-        match files.look(n_pages) {
+        match look(files, n_pages) {
             Ok(n_bytes) => self.shared.health.note_log(n_bytes),
             Err(harm) => {
                 if let Err(harm) = files.confirm(harm, connection) {
@@ -156,8 +162,9 @@ impl Log {
                 n_pages,
                 log_bytes = self.shared.health.log_bytes(),
                 store = %self.shared.settings.path.display(),
-                "the store's log grows, since something reads an old state of the database: end what has the file open \
-                 beside reelhook (lsof or fuser name it), or its transaction; the log is then used again from its beginning"
+                "the store's log grows, since something reads an old state of the database: where it goes on, end what has \
+                 the file open beside reelhook (lsof or fuser name it), or its transaction; the log is then used again \
+                 from its beginning"
             );
         }
         is_due

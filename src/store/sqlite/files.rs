@@ -75,7 +75,7 @@ impl Files {
         let database = File::at(real.clone())?;
         let others = vec![File::at(open::beside(&real, "-shm"))?, File::at(path.to_owned())?];
         let log = File::at(open::beside(&real, "-wal"))?;
-        let database_bytes = AtomicU64::new(0);
+        let database_bytes = AtomicU64::new(database.look().ok().flatten().unwrap_or_default());
         Ok(Self { database, log, others, page_bytes, database_bytes })
     }
 
@@ -91,6 +91,14 @@ impl Files {
                 return Err(self.database.cut(found, expected));
             }
         }
+        self.look_at_log(n_pages)
+    }
+
+    /// Looks at the log alone. Returns its length.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn look_at_log(&self, n_pages: u64) -> Result<u64, Harm> {
         let expected = self.bytes_of(n_pages).min(SURE_BYTES);
         match self.log.look()? {
             Some(found) if found < expected => Err(self.log.cut(found, expected)),

@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use super::failure::store_error;
 use super::schema;
 use crate::store::StoreError;
+use crate::store::health::WHAT_TO_DO;
 use crate::store::seal::Seal;
 
 /// How long a connection waits for another process's write: an operator's command beside the server.
@@ -191,8 +192,8 @@ pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
             store,
             &format!(
-                "found no readable database ({error}), expected a store of reelhook's: restore a backup, or move it \
-                 away to begin anew"
+                "found a damaged database, or none at all ({error}), expected a store of reelhook's: {WHAT_TO_DO}; or move \
+                 it away to begin a new one"
             ),
         ),
         _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),

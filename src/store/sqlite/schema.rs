@@ -1,10 +1,11 @@
 //! The schema, and how a database of an older one is brought up to date.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
+use super::failure::store_error;
 use super::open::{broken, unusable};
 use crate::store::StoreError;
 
@@ -70,8 +71,11 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             rusqlite::version()
         )));
     }
-    let failed =
-        |error: rusqlite::Error| StoreError::Unusable(format!("the database cannot be brought up to date: {error}"));
+    let path = connection.path().map(PathBuf::from).unwrap_or_default();
+    let failed = |error: rusqlite::Error| match store_error(&error) {
+        StoreError::Damaged(_) => broken(&path, &error),
+        _ => StoreError::Unusable(format!("the database cannot be brought up to date: {error}")),
+    };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
     transaction

@@ -8,6 +8,7 @@
 
 mod thread;
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -82,9 +83,11 @@ impl Writer {
         let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
         let answers = Answers::start(Arc::clone(&shared)).map_err(unstarted)?;
         let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
+        // Where the thread panics nothing is dropped: the lock is held until the process has ended.
+        let lock = ManuallyDrop::new(lock);
         let work = move || {
             let closer = thread.serve(waiting, lock.is_some());
-            drop(lock);
+            drop(ManuallyDrop::into_inner(lock));
             if let Some(closer) = closer {
                 let _ = closer.send(());
             }

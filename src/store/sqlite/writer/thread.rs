@@ -86,7 +86,7 @@ impl Thread {
             self.waiting_bytes.fetch_sub(n_bytes, Ordering::Relaxed);
             n_expected = group.len().min(ENOUGH);
             break_if_asked("store-writer");
-            self.checkpoints.must_have_files(&self.connection);
+            self.checkpoints.must_have_log(&self.connection);
             self.commit(group);
             self.copy_log_if_due();
         }
