@@ -6,10 +6,12 @@
 //! 3. Memory is bounded by the sink's queue; what does not fit waits in the store.
 //! 4. Fresh deliveries and those of the store take turns: neither starves the other.
 //! 5. A store that fails or contradicts itself is asked again after a rest, not in a loop.
-//! 6. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
+//! 6. What follows a delivery is attempted by the call that attempts that one, after it ([`Lease::follows`]).
+//! 7. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
 
 mod pauses;
 mod retry;
+mod run;
 mod worker;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -184,6 +186,10 @@ impl Dispatcher {
             }
         }
         self.take_leased(&mut batch, size);
+        // What follows the last one goes with it, beyond the batch's size: the worker cuts it.
+        while let Some(follower) = self.leased.pop_front_if(|lease| lease.follows) {
+            batch.push(follower);
+        }
         batch
     }
 

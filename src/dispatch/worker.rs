@@ -1,15 +1,18 @@
 //! An attempt, from lease to settlement.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::run::Run;
 use super::{LEASE_MARGIN, Pauses, decide};
 use crate::clock::{Clock, between};
 use crate::config::SinkDispatch;
@@ -104,12 +107,31 @@ impl Worker {
         Some(left)
     }
 
-    /// Attempts a batch under the sink's timeout and settles it.
-    pub(super) async fn attempt(self: Arc<Self>, batch: Vec<Lease>) {
+    /// Attempts deliveries, a batch at a time, each under the sink's timeout, and settles them. While one batch is settled
+    /// the next is under way: a commit takes longer than many an attempt.
+    pub(super) async fn attempt(self: Arc<Self>, leases: Vec<Lease>) {
+        let mut run = Run::new(leases);
+        let mut settling = FuturesUnordered::new();
+        while let Some(batch) = run.next_batch(self.sink.batch_size(), self.sink.is_all_or_nothing()) {
+            beside(&mut settling, self.attempt_batch(batch, &mut run)).await;
+            if settling.is_empty() {
+                settling.push(self.settle(run.take_outcomes()));
+            }
+            if self.is_paused() || self.pause_left().is_some() {
+                run.stop();
+            }
+        }
+        while settling.next().await.is_some() {}
+        self.settle(run.take_outcomes()).await;
+        self.release(run.into_unused()).await;
+    }
+
+    /// Attempts one batch and notes what came of it.
+    async fn attempt_batch(&self, batch: Vec<Lease>, run: &mut Run) {
         let started_at = self.clock.now();
         let needed_until = later(started_at, self.settings.timeout);
         let (batch, stale): (Vec<_>, Vec<_>) = batch.into_iter().partition(|lease| lease.expires_at > needed_until);
-        self.release(stale).await;
+        run.hand_back(stale);
         if batch.is_empty() {
             return;
         }
@@ -117,12 +139,12 @@ impl Worker {
         let (results, timed_out) = self.deliver(&batch).await;
         let span = Span { started_at, ended_at: self.clock.now(), took: began.elapsed(), timed_out };
         let mut results = results.into_iter();
-        let outcomes = batch.into_iter().map(|lease| {
+        for lease in batch {
             let result = results.next().unwrap_or_else(|| failure("the sink gave no result"));
-            self.outcome(lease, result, &span)
-        });
-        let outcomes = outcomes.collect();
-        self.settle(outcomes).await;
+            let Some((lease, result)) = run.is_in_turn(lease, result) else { continue };
+            let outcome = self.outcome(lease, result, &span);
+            run.note(outcome);
+        }
     }
 
     /// One result for each lease, and whether the time was up.
@@ -183,6 +205,9 @@ impl Worker {
     }
 
     async fn settle(&self, outcomes: Vec<Outcome>) {
+        if outcomes.is_empty() {
+            return;
+        }
         let n = outcomes.len();
         let next = outcomes.iter().filter_map(|outcome| match outcome.settlement {
             Settlement::RetryAt { at, .. } => Some(at),
@@ -207,6 +232,17 @@ impl Worker {
         }
         if let Err(error) = self.store.release(leases, self.clock.now()).await {
             tracing::warn!(sink = %self.name, %error, "could not hand leases back; they expire by themselves");
+        }
+    }
+}
+
+/// Waits for an attempt; what goes on beside it goes on.
+async fn beside<T>(others: &mut FuturesUnordered<impl Future<Output = ()>>, attempt: impl Future<Output = T>) -> T {
+    let mut attempt = pin!(attempt);
+    loop {
+        tokio::select! {
+            done = &mut attempt => return done,
+            Some(()) = others.next() => {}
         }
     }
 }

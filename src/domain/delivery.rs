@@ -62,6 +62,9 @@ pub struct Lease {
     pub expires_at: Timestamp,
     /// Tells this lease from later ones of the same delivery: an outcome that comes with an old token is ignored.
     pub token: i64,
+    /// Whether it may be attempted only once the lease before it, of the same operation, is delivered or given up: the
+    /// store hands out what waits behind a delivery together with it.
+    pub follows: bool,
 }
 
 /// One attempt, as it is recorded.

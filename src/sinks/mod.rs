@@ -52,6 +52,11 @@ pub trait Sink: Send + Sync {
         1
     }
 
+    /// Whether a batch arrives whole or not at all. Then it may hold several deliveries of one operation, in their order.
+    fn is_all_or_nothing(&self) -> bool {
+        false
+    }
+
     /// How many calls at a time do it any good; the configured `concurrency` is cut to it.
     fn most_at_a_time(&self) -> usize {
         usize::MAX

@@ -73,6 +73,10 @@ impl Sink for StdoutSink {
         BATCH_SIZE
     }
 
+    fn is_all_or_nothing(&self) -> bool {
+        true
+    }
+
     fn most_at_a_time(&self) -> usize {
         2 // one is written while the other is settled
     }

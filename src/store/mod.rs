@@ -6,7 +6,7 @@
 //!    delivery, where it is identified as a repeat ([`RepeatOf`]); where not, it is news, and marked as possibly a repeat.
 //! 3. A delivery is held by at most one unexpired lease. An outcome that comes with an old token changes nothing.
 //! 4. For one sink, deliveries of one operation are leased in the order of their arrival; a later one waits until the
-//!    earlier one is delivered or dead.
+//!    earlier one is delivered or dead, or is leased to the same holder right behind it ([`Lease::follows`]).
 //! 5. A terminal status of an operation never changes ([`crate::domain::Order`]), unless weaker proof established it; what
 //!    stronger proof established is never changed by weaker proof ([`crate::domain::Proof`]).
 //! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
@@ -154,7 +154,8 @@ pub trait Store: Send + Sync {
     /// again once that queue was closed.
     fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease>;
 
-    /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first.
+    /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first, and as far as the limit goes those of
+    /// the same operations that wait behind them, each right after the one that it follows.
     ///
     /// # Errors
     /// Nothing was leased; try again later.

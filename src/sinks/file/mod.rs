@@ -119,6 +119,10 @@ impl Sink for FileSink {
         self.batch_size
     }
 
+    fn is_all_or_nothing(&self) -> bool {
+        true
+    }
+
     fn most_at_a_time(&self) -> usize {
         2 // one is written while the other is settled
     }

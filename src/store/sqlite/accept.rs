@@ -285,6 +285,7 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
             },
             expires_at: instant(fresh.expires_at),
             token: delivery::FIRST_TOKEN,
+            follows: false,
         });
     }
 }

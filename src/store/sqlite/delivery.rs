@@ -3,12 +3,14 @@
 //! **Invariants**
 //! 1. Of one operation's deliveries to one sink at most one is open: the others are blocked, delivered or dead.
 //! 2. A lease's token grows with each lease of the row, so an old one matches nothing.
+//! 3. A blocked delivery is leased only to the holder of the open one before it. Its lease counts from when it is
+//!    unblocked; until then, and when the lease is over, it waits as if it had none.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::failure::Failure;
 use super::rows::{Unread, delivery_id, event_of_delivery};
@@ -20,6 +22,10 @@ use crate::store::seal::Seal;
 
 /// The token of a row's first lease.
 pub const FIRST_TOKEN: i64 = 1;
+/// States of a row, as statements get them.
+const OPEN: i64 = 0;
+const BLOCKED: i64 = 1;
+const DEAD: i64 = 3;
 
 /// A row to be made.
 pub struct NewRow {
@@ -51,6 +57,8 @@ pub struct Leased {
     pub token: i64,
     /// Until when, in microseconds.
     pub expires_at: i64,
+    /// Whether it waits for the one before it.
+    pub follows: bool,
 }
 
 /// A leased delivery whose event cannot be read.
@@ -106,10 +114,40 @@ pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, 
 pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Leased>, Failure> {
     let expires_at = tx.now.saturating_add(micros(ttl));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token FROM deliveries INDEXED BY deliveries_due \
-               WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3";
-    let leased = tx.all(sql, params![sink.as_str(), tx.now, limit], |row| {
-        Ok(Leased {
+    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token, state, op_seq \
+               FROM deliveries INDEXED BY deliveries_due WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3";
+    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(7)?));
+    let due = tx.all(sql, params![sink.as_str(), tx.now, limit], read)?;
+    let mut room = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+    let mut leased = Vec::with_capacity(due.len());
+    for (first, op_seq) in due {
+        leased.push(first);
+        if let Some(op_seq) = op_seq.filter(|_| room > 0)
+            && tx.any_blocked()?
+        {
+            let behind = behind(tx, (sink, op_seq), room, expires_at)?;
+            room = room.saturating_sub(i64::try_from(behind.len()).unwrap_or(i64::MAX));
+            leased.extend(behind);
+        }
+    }
+    let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
+    for it in &leased {
+        tx.execute(sql, [it.seq, expires_at, it.token])?;
+    }
+    Ok(leased)
+}
+
+/// What waits behind the open delivery of an operation, in the order in which it would be unblocked.
+fn behind(tx: &Tx<'_>, (sink, op_seq): (&SinkName, i64), limit: i64, expires_at: i64) -> Result<Vec<Leased>, Failure> {
+    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token, state \
+               FROM deliveries INDEXED BY deliveries_unsettled \
+               WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3";
+    tx.all(sql, params![sink.as_str(), op_seq, limit], |row| Leased::read(row, expires_at))
+}
+
+impl Leased {
+    fn read(row: &Row<'_>, expires_at: i64) -> rusqlite::Result<Self> {
+        Ok(Self {
             seq: row.get(0)?,
             id: delivery_id(row, 1)?,
             route: row.get(2)?,
@@ -117,13 +155,9 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Resul
             attempt: row.get::<_, u32>(4)?.saturating_add(1),
             token: row.get::<_, i64>(5)?.saturating_add(1),
             expires_at,
+            follows: row.get(6)?,
         })
-    })?;
-    let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
-    for it in &leased {
-        tx.execute(sql, [it.seq, expires_at, it.token])?;
     }
-    Ok(leased)
 }
 
 /// Reads the events of what was leased; what can never be read is told apart, with the reason.
@@ -137,7 +171,11 @@ pub fn with_events(
     leased: Vec<Leased>,
 ) -> Result<(Vec<Lease>, Vec<Lost>), StoreError> {
     let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
+    // Whether what waits behind the last one may go: it is given up.
+    let mut is_free = false;
     for it in leased {
+        let follows = it.follows && !is_free;
+        is_free = false;
         let captures = it.captures.as_deref().map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str);
         let event = match (event_of_delivery(connection, seal, it.seq), &captures) {
             (Err(Unread::Failed(error)), _) => return Err(error),
@@ -157,9 +195,11 @@ pub fn with_events(
                 },
                 expires_at: tx::instant(it.expires_at),
                 token: it.token,
+                follows,
             }),
             Err(reason) => {
                 tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it is given up");
+                is_free = !follows;
                 lost.push(Lost { row: it.seq, token: it.token, reason });
             }
         }
@@ -179,7 +219,7 @@ pub fn release(tx: &Tx<'_>, leases: &[Lease], due_at: i64) -> Result<(), Failure
 /// Hands rows back, each with the token of its lease.
 pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64) -> Result<(), Failure> {
     let sql = "UPDATE deliveries SET is_leased = 0, at = ?3 \
-               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state < 2";
     for (row, token) in rows {
         if tx.execute(sql, [*row, *token, due_at])? > 0 {
             tx.wake(sink);
@@ -191,31 +231,46 @@ pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64)
 /// Records outcomes. One that comes with an old token changes nothing.
 pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
-        let Outcome { lease, attempt, settlement } = outcome;
-        let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
-        let n_changed = match settlement {
-            Settlement::Delivered => tx.execute(
-                "UPDATE deliveries SET state = 2, is_leased = 0, at = ?3, n_attempts = n_attempts + 1, started_at = ?4, \
-                 took = ?5 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0",
-                [row, token, tx.now, attempt.started_at.as_microsecond(), micros(attempt.took)],
-            )?,
-            Settlement::RetryAt { at, reason } => fail(tx, outcome, (0, at.as_microsecond()), reason)?,
-            Settlement::Dead { reason } => fail(tx, outcome, (3, tx.now), reason)?,
-        };
+        let Outcome { lease, settlement, .. } = outcome;
+        let row = ids::delivery_row(lease.delivery.id.0);
+        if record(tx, outcome, OPEN)? == 0 {
+            // Attempted behind one that is not settled: an operator replayed an earlier one meanwhile.
+            if lease.follows {
+                record(tx, outcome, BLOCKED)?;
+            }
+            continue;
+        }
         let is_over = !matches!(settlement, Settlement::RetryAt { .. });
-        if n_changed > 0 && is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
+        if is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
             unblock_next(tx, row, &lease.delivery.sink)?;
         }
     }
     Ok(())
 }
 
-fn fail(tx: &Tx<'_>, outcome: &Outcome, (state, at): (i64, i64), reason: &str) -> Result<usize, Failure> {
+/// Records an outcome, if its delivery is in this state. Returns how many deliveries that are.
+fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> {
+    let Outcome { lease, attempt, settlement } = outcome;
+    let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
+    match settlement {
+        Settlement::Delivered => {
+            let sql = "UPDATE deliveries SET state = 2, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, \
+                       started_at = ?5, took = ?6 \
+                       WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+            let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
+            tx.execute(sql, [row, token, state, tx.now, started_at, took])
+        }
+        Settlement::RetryAt { at, reason } => fail(tx, outcome, (state, state, at.as_microsecond()), reason),
+        Settlement::Dead { reason } => fail(tx, outcome, (state, DEAD, tx.now), reason),
+    }
+}
+
+fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason: &str) -> Result<usize, Failure> {
     let Outcome { lease, attempt, .. } = outcome;
     let row = ids::delivery_row(lease.delivery.id.0);
-    let sql = "UPDATE deliveries SET state = ?3, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, reason = ?5 \
-               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
-    let n_changed = tx.execute(sql, params![row, lease.token, state, at, reason])?;
+    let sql = "UPDATE deliveries SET state = ?4, is_leased = 0, at = ?5, n_attempts = n_attempts + 1, reason = ?6 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+    let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason])?;
     if n_changed > 0 {
         // The same attempt twice can only be told by a clock that stands still.
         let sql = "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -227,30 +282,44 @@ fn fail(tx: &Tx<'_>, outcome: &Outcome, (state, at): (i64, i64), reason: &str) -
 
 /// Makes leased deliveries whose events cannot be read dead letters: no attempt was made.
 pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failure> {
-    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?3, reason = ?4 \
-               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = 0";
+    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
     for Lost { row, token, reason } in lost {
-        if tx.execute(sql, params![row, token, tx.now, reason])? > 0 && tx.any_blocked()? {
+        if tx.execute(sql, params![row, token, OPEN, tx.now, reason])? == 0 {
+            tx.execute(sql, params![row, token, BLOCKED, tx.now, reason])?;
+        } else if tx.any_blocked()? {
             unblock_next(tx, *row, sink)?;
         }
     }
     Ok(())
 }
 
-/// Opens the earliest delivery to a sink that waits behind the settled one in `row`.
+/// Opens the earliest delivery to a sink that waits behind the settled one in `row`. Where the holder of that one has it,
+/// it stays leased.
 fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
-    let sql = "SELECT seq, state FROM deliveries INDEXED BY deliveries_unsettled WHERE sink = ?1 AND state < 2 \
-               AND op_seq = (SELECT op_seq FROM deliveries WHERE seq = ?2) ORDER BY seq LIMIT 1";
-    let next: Option<(i64, i64)> = tx.first(sql, params![sink.as_str(), row], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    if let Some((next, 1)) = next {
-        tx.execute("UPDATE deliveries SET state = 0, at = ?2 WHERE seq = ?1", [next, tx.now])?;
-        tx.wake(sink);
+    let sql = "SELECT seq, state, is_leased AND at > ?3 FROM deliveries INDEXED BY deliveries_unsettled \
+               WHERE sink = ?1 AND state < 2 AND op_seq = (SELECT op_seq FROM deliveries WHERE seq = ?2) \
+               ORDER BY seq LIMIT 1";
+    let next: Option<(i64, i64, bool)> =
+        tx.first(sql, params![sink.as_str(), row, tx.now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    match next {
+        Some((next, 1, true)) => {
+            tx.execute("UPDATE deliveries SET state = 0 WHERE seq = ?1", [next])?;
+        }
+        Some((next, 1, false)) => {
+            tx.execute("UPDATE deliveries SET state = 0, is_leased = 0, at = ?2 WHERE seq = ?1", [next, tx.now])?;
+            tx.wake(sink);
+        }
+        _ => {}
     }
     Ok(())
 }
 
 /// Makes every leased delivery due at once: its holder died with its process. Their age keeps their turn.
 pub fn void_leases(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+    let sql = "UPDATE deliveries SET is_leased = 0 WHERE seq IN \
+               (SELECT seq FROM deliveries INDEXED BY deliveries_blocked WHERE state = 1 AND is_leased = 1)";
+    connection.execute(sql, [])?;
     connection.execute(
         "UPDATE deliveries SET is_leased = 0, at = min(created_at, ?1) WHERE seq IN \
          (SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND is_leased = 1)",

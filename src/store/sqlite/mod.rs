@@ -50,6 +50,8 @@ mod unanswered;
 mod views;
 mod waiting;
 mod watches;
+#[cfg(test)]
+mod work;
 mod writer;
 
 use std::path::Path;
@@ -160,6 +162,8 @@ impl SqliteStore {
             unanswered: Arc::default(),
             bounds: ended_calls::Bounds::default(),
             health: Arc::clone(&health),
+            #[cfg(test)]
+            work: Default::default(),
         });
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
@@ -297,6 +301,7 @@ mod tests {
             health: Arc::default(),
             reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
             bounds: ended_calls::Bounds::default(),
+            work: Default::default(),
             settings,
         };
         (connection, Arc::new(shared))

@@ -46,6 +46,9 @@ pub struct Shared {
     pub bounds: Bounds,
     /// What it noticed of itself.
     pub health: Arc<Health>,
+    /// The most steps that each statement of the writer's took.
+    #[cfg(test)]
+    pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
 }
 
 /// The transaction under way.
@@ -89,7 +92,10 @@ impl<'a> Tx<'a> {
 
     /// Runs a statement; returns how many rows it changed.
     pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Failure> {
-        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let n_changed = statement.execute(params)?;
+        self.account(sql, &statement);
+        Ok(n_changed)
     }
 
     /// The first row of a query, if there is one.
@@ -99,7 +105,10 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, Failure> {
-        Ok(self.connection.prepare_cached(sql)?.query_row(params, read).optional()?)
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row(params, read).optional()?;
+        self.account(sql, &statement);
+        Ok(found)
     }
 
     /// Every row of a query.
@@ -109,8 +118,24 @@ impl<'a> Tx<'a> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, Failure> {
-        Ok(self.connection.prepare_cached(sql)?.query_map(params, read)?.collect::<Result<_, _>>()?)
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_map(params, read)?.collect::<Result<_, _>>()?;
+        self.account(sql, &statement);
+        Ok(found)
     }
+
+    /// Notes how many steps a statement took: its work, whatever the machine.
+    #[cfg(test)]
+    fn account(&self, sql: &str, statement: &rusqlite::Statement<'_>) {
+        let n_steps = statement.reset_status(rusqlite::StatementStatus::VmStep);
+        let mut work = self.shared.work.lock();
+        let most = work.entry(sql.to_owned()).or_default();
+        *most = n_steps.max(*most);
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests account for the work")]
+    fn account(&self, _sql: &str, _statement: &rusqlite::Statement<'_>) {}
 
     /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
     pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {

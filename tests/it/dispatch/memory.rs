@@ -1,6 +1,6 @@
 //! A store in memory that keeps the part of the store's contract that dispatch lives by: fresh queues, leases, outcomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -40,6 +40,8 @@ pub struct Memory {
     wake: Notify,
     changes: watch::Sender<u64>,
     paused: Mutex<BTreeMap<SinkName, Timestamp>>,
+    /// What may only be attempted behind the one before it.
+    pub following: Mutex<BTreeSet<DeliveryId>>,
     /// Makes every call fail.
     pub down: AtomicBool,
     /// Says that something is due although there is nothing to lease.
@@ -60,6 +62,7 @@ impl Memory {
             wake: Notify::new(),
             changes: watch::Sender::new(0),
             paused: Mutex::default(),
+            following: Mutex::default(),
             down: AtomicBool::new(false),
             lies: AtomicBool::new(false),
             n_asked: AtomicUsize::new(0),
@@ -84,7 +87,8 @@ impl Memory {
         let token = i64::try_from(self.tokens.fetch_add(1, Ordering::SeqCst)).unwrap();
         let until = self.clock.now() + SignedDuration::try_from(ttl).unwrap();
         row.state = State::Leased { until, token };
-        Lease { delivery: row.delivery.clone(), expires_at: until, token }
+        let follows = self.following.lock().contains(&row.delivery.id);
+        Lease { delivery: row.delivery.clone(), expires_at: until, token, follows }
     }
 
     pub fn state(&self, id: DeliveryId) -> State {

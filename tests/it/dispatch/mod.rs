@@ -1,5 +1,6 @@
 //! Dispatch, over a store in memory and a sink that records.
 
+mod chains;
 mod memory;
 mod recording;
 
@@ -501,4 +502,19 @@ async fn every_attempt_carries_the_same_delivery() {
         .await;
     let ids: Vec<DeliveryId> = sink.seen().iter().map(|seen| seen.id).collect();
     assert_eq!(ids, [id(1); 3]);
+}
+
+#[tokio::test]
+async fn what_follows_a_delivery_is_attempted_by_the_same_call_and_not_after_a_failure() {
+    let house = House::new();
+    let sink = Arc::new(sink(|it, attempt| if it == id(2) && attempt == 1 { retry() } else { Ok(()) }));
+    house.store.following.lock().extend((1..5).map(id));
+    house.add(0..5); // before the queue is open: they wait in the store
+    house.run(&sink, async |_| house.store.until_all(|state| *state == State::Delivered).await).await;
+    assert_eq!(sink.most_calls(), 1);
+    let seen: Vec<(DeliveryId, u32)> = sink.seen().iter().map(|seen| (seen.id, seen.attempt)).collect();
+    assert_eq!(seen[..3], [(id(0), 1), (id(1), 1), (id(2), 1)]);
+    // Those behind it were handed back without an attempt; in this store nothing holds them then.
+    assert_eq!(seen.len(), 6);
+    assert!(seen.contains(&(id(2), 2)) && seen.contains(&(id(3), 1)) && seen.contains(&(id(4), 1)), "{seen:?}");
 }

@@ -25,6 +25,13 @@ macro_rules! suite {
             deliveries_of_one_operation_keep_their_order,
             a_dead_letter_lets_the_next_one_pass,
             a_retry_holds_back_its_own_operation_and_sink_alone,
+            what_waits_behind_a_delivery_is_leased_with_it_in_order,
+            a_run_that_is_put_off_waits_behind_its_first,
+            a_run_is_leased_anew_as_a_whole_and_its_old_leases_change_nothing,
+            a_run_whose_process_ended_is_due_from_its_first_on,
+            a_dead_letter_in_a_run_lets_the_next_one_pass,
+            what_an_operator_replays_beside_a_run_costs_no_repeat,
+            a_long_run_is_drained_in_few_commits,
             a_terminal_status_never_changes,
             weaker_proof_never_changes_what_stronger_proof_established,
             what_weaker_proof_established_stands_back_for_stronger_proof,
@@ -174,7 +181,8 @@ pub async fn a_delivery_is_held_by_one_lease(test: TestStore) {
 pub async fn an_expired_lease_is_given_anew_and_the_old_one_changes_nothing(test: TestStore) {
     test.accept(vec![recording("1").to(&["archive"])]).await;
     let old = test.lease_one("archive").await;
-    let another_old = Lease { delivery: old.delivery.clone(), expires_at: old.expires_at, token: old.token };
+    let another_old =
+        Lease { delivery: old.delivery.clone(), expires_at: old.expires_at, token: old.token, follows: false };
     test.pass(HOUR);
     let lease = test.lease_one("archive").await;
     assert_eq!(lease.delivery.id, old.delivery.id);
@@ -266,6 +274,108 @@ pub async fn a_retry_holds_back_its_own_operation_and_sink_alone(test: TestStore
     assert_eq!(other.delivery.event.client_context, ClientContext::new("other"));
     test.pass(HOUR);
     assert!(kinds(&test, "archive").await.contains(&"recordOperation.running".to_owned()));
+}
+
+/// `n` notifications of one operation for `archive`, each of bytes of its own.
+async fn run_of(test: &TestStore, n: usize) {
+    accept_chain(&*test.store, test.clock.now(), n).await;
+}
+
+fn turns(leases: &[Lease]) -> Vec<(usize, bool)> {
+    let turn = |lease: &Lease| lease.delivery.event.client_context.as_ref().unwrap().as_str().parse().unwrap();
+    leases.iter().map(|lease| (turn(lease), lease.follows)).collect()
+}
+
+pub async fn what_waits_behind_a_delivery_is_leased_with_it_in_order(test: TestStore) {
+    run_of(&test, 5).await;
+    test.accept(vec![recording("other").context("9").to(&["archive"])]).await;
+    let leases = test.lease_run("archive", 4).await;
+    assert_eq!(turns(&leases), [(0, false), (1, true), (2, true), (9, false)]);
+    assert!(test.lease_run("archive", 4).await.is_empty(), "nobody else gets what waits behind it");
+    test.settle_all(leases, &Settlement::Delivered).await;
+    let leases = test.lease_run("archive", 4).await;
+    assert_eq!(turns(&leases), [(3, false), (4, true)]);
+    // One after the other is as good.
+    for lease in leases {
+        test.deliver(lease).await;
+    }
+    assert_eq!(test.store.backlog().await.unwrap().get(&name("archive")), None);
+}
+
+pub async fn a_run_that_is_put_off_waits_behind_its_first(test: TestStore) {
+    run_of(&test, 3).await;
+    let mut leases = test.lease_run("archive", 10).await;
+    let first = leases.remove(0);
+    test.settle(first, Settlement::RetryAt { at: test.clock.now() + HOUR, reason: "503".into() }).await;
+    test.store.release(leases, test.clock.now()).await.unwrap();
+    assert!(test.lease_run("archive", 10).await.is_empty());
+    test.pass(HOUR);
+    let leases = test.lease_run("archive", 10).await;
+    assert_eq!(turns(&leases), [(0, false), (1, true), (2, true)]);
+    assert_eq!(leases.iter().map(|lease| lease.delivery.attempt).collect::<Vec<_>>(), [2, 1, 1]);
+}
+
+pub async fn a_run_is_leased_anew_as_a_whole_and_its_old_leases_change_nothing(test: TestStore) {
+    run_of(&test, 3).await;
+    let old = test.lease_run("archive", 10).await;
+    test.pass(HOUR);
+    let leases = test.lease_run("archive", 10).await;
+    assert_eq!(turns(&leases), [(0, false), (1, true), (2, true)]);
+    test.settle_all(old, &Settlement::Dead { reason: "too late".into() }).await;
+    assert_eq!(test.store.backlog().await.unwrap()[&name("archive")].n_dead, 0);
+    // What is unblocked after the lease's end is due for whoever asks first.
+    let (mut leases, late) = (leases, test.clock.now() + HOUR);
+    let first = leases.remove(0);
+    test.pass(HOUR);
+    test.deliver(first).await;
+    assert_eq!(test.store.next_due(&name("archive")).await.unwrap(), Some(late));
+    assert_eq!(turns(&test.lease_run("archive", 10).await), [(1, false), (2, true)]);
+    test.settle_all(leases, &Settlement::Dead { reason: "too late".into() }).await;
+    assert_eq!(test.store.backlog().await.unwrap()[&name("archive")].n_dead, 0);
+}
+
+pub async fn a_run_whose_process_ended_is_due_from_its_first_on(mut test: TestStore) {
+    run_of(&test, 3).await;
+    assert_eq!(test.lease_run("archive", 10).await.len(), 3);
+    test.reopen(|_| {}).await;
+    let leases = test.lease_run("archive", 1).await;
+    assert_eq!(turns(&leases), [(0, false)]);
+    test.settle_all(leases, &Settlement::Delivered).await;
+    assert_eq!(turns(&test.lease_run("archive", 10).await), [(1, false), (2, true)]);
+}
+
+pub async fn a_dead_letter_in_a_run_lets_the_next_one_pass(test: TestStore) {
+    run_of(&test, 3).await;
+    let mut leases = test.lease_run("archive", 10).await;
+    let last = leases.pop().unwrap();
+    test.settle_all(leases, &Settlement::Dead { reason: "410".into() }).await;
+    test.deliver(last).await;
+    let backlog = &test.store.backlog().await.unwrap()[&name("archive")];
+    assert_eq!((backlog.n_open, backlog.n_dead), (0, 2));
+}
+
+pub async fn what_an_operator_replays_beside_a_run_costs_no_repeat(test: TestStore) {
+    run_of(&test, 4).await;
+    let mut leases = test.lease_run("archive", 1).await;
+    test.bury(leases.remove(0)).await;
+    let leases = test.lease_run("archive", 10).await;
+    assert_eq!(turns(&leases), [(1, false), (2, true), (3, true)]);
+    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
+    test.settle_all(leases, &Settlement::Delivered).await;
+    assert_eq!(turns(&test.lease_run("archive", 10).await), [(0, false)]);
+}
+
+pub async fn a_long_run_is_drained_in_few_commits(test: TestStore) {
+    run_of(&test, 1_000).await;
+    let (mut drained, mut n_rounds) = (Vec::new(), 0);
+    while drained.len() < 1_000 {
+        let leases = test.lease_run("archive", 256).await;
+        drained.extend(turns(&leases).into_iter().map(|(turn, _)| turn));
+        test.settle_all(leases, &Settlement::Delivered).await;
+        n_rounds += 1;
+    }
+    assert_eq!(n_rounds, 4);
+    assert!(drained.is_sorted() && drained.len() == 1_000);
 }
 
 // 5. The operation.

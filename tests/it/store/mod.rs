@@ -104,8 +104,16 @@ impl TestStore {
         Ok(self.store.accept(batch).await?.stored)
     }
 
+    /// All that is due; what waits behind it is handed back.
     async fn lease(&self, sink: &str) -> Vec<Lease> {
-        self.store.lease(&SinkName::new(sink), 100, TTL).await.unwrap()
+        let (behind, due) = self.lease_run(sink, 100).await.into_iter().partition(|lease| lease.follows);
+        self.store.release(behind, self.clock.now()).await.unwrap();
+        due
+    }
+
+    /// What is due, with what waits behind it.
+    async fn lease_run(&self, sink: &str, limit: usize) -> Vec<Lease> {
+        self.store.lease(&SinkName::new(sink), limit, TTL).await.unwrap()
     }
 
     /// The one delivery that is due.
@@ -144,7 +152,7 @@ impl TestStore {
 const TTL: Duration = Duration::from_secs(90);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-fn settings(folder: &TempDir) -> config::Store {
+pub fn settings(folder: &TempDir) -> config::Store {
     config::Store {
         path: folder.path().join("data/reelhook.db"),
         encryption_key: None,
@@ -273,6 +281,16 @@ impl Told {
             deliveries: sinks.iter().map(|sink| delivery_to(sink)).collect(),
         }
     }
+}
+
+/// Accepts `n` notifications of one operation for `archive`, whose client contexts are their turns.
+pub async fn accept_chain(store: &dyn Store, received_at: Timestamp, n: usize) {
+    let told = |n: usize| {
+        let told = recording("chain").status(Status::Running).raw(&n.to_string()).context(&n.to_string());
+        told.to(&["archive"])
+    };
+    let accepted = (0..n).map(told).collect();
+    store.accept(Batch { received_at, accepted, quarantined: Vec::new() }).await.unwrap();
 }
 
 fn delivery_to(sink: &str) -> NewDelivery {

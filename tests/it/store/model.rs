@@ -81,12 +81,21 @@ impl Model {
     }
 
     fn end(&mut self, at: usize, state: DeliveryState, now: Timestamp) {
+        let was_open = self.rows[at].state == DeliveryState::Open;
         self.rows[at].state = state;
         let lane = (self.rows[at].operation, self.rows[at].sink);
-        let is_next = |row: &&mut Row| (row.operation, row.sink) == lane && row.state == DeliveryState::Blocked;
-        if let Some(next) = self.rows.iter_mut().find(is_next) {
-            (next.state, next.due_at) = (DeliveryState::Open, now);
+        let next = self.blocked(lane).first().copied().filter(|_| was_open);
+        let Some(next) = next.map(|at| &mut self.rows[at]) else { return };
+        next.state = DeliveryState::Open;
+        if next.token.is_none() || next.due_at <= now {
+            (next.due_at, next.token) = (now, None);
         }
+    }
+
+    /// What waits in a lane, in its order.
+    fn blocked(&self, lane: (u8, usize)) -> Vec<usize> {
+        let is_blocked = |row: &Row| (row.operation, row.sink) == lane && row.state == DeliveryState::Blocked;
+        (0..self.rows.len()).filter(|at| is_blocked(&self.rows[*at])).collect()
     }
 
     fn replay(&mut self, now: Timestamp) {
@@ -101,7 +110,7 @@ impl Model {
 
     fn void_leases(&mut self) {
         for row in &mut self.rows {
-            if row.token.take().is_some() {
+            if row.token.take().is_some() && row.state == DeliveryState::Open {
                 row.due_at = row.created_at;
             }
         }
@@ -117,13 +126,22 @@ async fn lease(test: &TestStore, model: &mut Model, (sink, limit): (usize, usize
     let leases = test.store.lease(&SinkName::new(SINKS[sink]), limit, TTL).await.unwrap();
     let is_due = |row: &Row| row.sink == sink && row.state == DeliveryState::Open && row.due_at <= now;
     let taken: Vec<usize> = leases.iter().map(|lease| model.at(lease)).collect();
-    assert!(taken.iter().all(|at| is_due(&model.rows[*at])), "only what is due is leased");
     let left = model.rows.iter().enumerate().filter(|(at, row)| is_due(row) && !taken.contains(at));
     let earliest_left = left.map(|(_, row)| row.due_at).min();
-    assert!(taken.len() == limit || earliest_left.is_none(), "all that is due is leased, up to the limit");
+    let n_first = leases.iter().filter(|lease| !lease.follows).count();
+    assert!(n_first == limit || earliest_left.is_none(), "all that is due is leased, up to the limit");
+    assert!(leases.len() <= limit);
+    let mut behind = Vec::new().into_iter();
     for (lease, at) in leases.iter().zip(&taken) {
+        if lease.follows {
+            assert_eq!(behind.next(), Some(*at), "what waits behind a delivery follows it in its order");
+        } else {
+            let row = &model.rows[*at];
+            assert!(is_due(row), "only what is due is leased");
+            assert!(earliest_left.is_none_or(|left| row.due_at <= left), "the longest due goes first");
+            behind = model.blocked((row.operation, row.sink)).into_iter();
+        }
         let row = &mut model.rows[*at];
-        assert!(earliest_left.is_none_or(|left| row.due_at <= left), "the longest due goes first");
         assert_eq!(lease.delivery.attempt, row.attempt);
         assert_ne!(row.token, Some(lease.token), "a lease has a token of its own");
         (row.token, row.due_at) = (Some(lease.token), lease.expires_at);
@@ -140,7 +158,7 @@ async fn settle(test: &TestStore, model: &mut Model, lease: Lease, how: u8) {
         match how {
             0 => model.end(at, DeliveryState::Delivered, now),
             1 => model.end(at, DeliveryState::Dead, now),
-            _ => (row.due_at, row.attempt) = (retry_at, row.attempt + 1),
+            _ => (row.due_at, row.attempt) = (retry_at, row.attempt + 1), // blocked or open as before
         }
     }
     let settlement = match how {
