@@ -12,8 +12,8 @@ use super::{SqliteStore, plain_settings};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{
-    Attempt, Channel, ClientContext, Content, EndedCall, GraphId, NewDelivery, Notification, Outcome, Proof, Quarantined, Raw,
-    Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified, WhyEnded,
+    Attempt, Channel, ClientContext, Content, EndedCall, GraphId, NewDelivery, Notification, Outcome, Proof,
+    Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified, WhyEnded,
 };
 use crate::store::testing::notification;
 use crate::store::{Accepted, Batch, Receipt, Store};
