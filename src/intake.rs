@@ -105,6 +105,20 @@ pub enum Refused {
     NotConfigured,
 }
 
+/// What became of a POST on the subscription channel.
+pub struct Arrived {
+    /// As [`Intake::calls`] has it.
+    pub outcome: Result<Taken, Refused>,
+    /// Whether Graph sent it: at least one of its items is of a known sender.
+    pub is_graphs: bool,
+}
+
+impl From<Refused> for Arrived {
+    fn from(refused: Refused) -> Self {
+        Self { outcome: Err(refused), is_graphs: false }
+    }
+}
+
 impl Intake {
     /// Takes a POST of the calling channel: `authorization` is every value of that header, `request` what else its head said.
     ///
@@ -147,13 +161,15 @@ impl Intake {
     }
 
     /// Takes a POST of the subscription channel, on its notification or its lifecycle path.
-    ///
-    /// # Errors
-    /// As [`Intake::calls`].
-    pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
-        let subscriptions = self.subscriptions.as_ref().ok_or(Refused::NotConfigured)?;
-        let reading = subscriptions.read(body, channel).await.map_err(Refused::ByGraph)?;
-        self.accept(reading, request).await
+    pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Arrived {
+        let Some(subscriptions) = &self.subscriptions else { return Arrived::from(Refused::NotConfigured) };
+        match subscriptions.read(body, channel).await {
+            Ok(reading) => {
+                let is_graphs = is_of_graph(&reading);
+                Arrived { outcome: self.accept(reading, request).await, is_graphs }
+            }
+            Err(refusal) => Arrived::from(Refused::ByGraph(refusal)),
+        }
     }
 
     async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<Taken, Refused> {
@@ -324,6 +340,12 @@ impl Told {
         let notification = accepted.notification.notification();
         Self { channel: notification.channel, dialects: notification.dialects.clone() }
     }
+}
+
+/// Whether Graph sent it: at least one item is of a known sender.
+fn is_of_graph(reading: &Reading) -> bool {
+    let Reading { verified, quarantined, undecided, .. } = reading;
+    !verified.is_empty() || !undecided.is_empty() || quarantined.iter().any(|item| !item.is_strangers())
 }
 
 /// The label of a channel's path in the rejection metric.

@@ -27,6 +27,7 @@ use crate::graph::{Calls, Limits, Subscriptions};
 use crate::intake::{Intake, quarantine_rate};
 use crate::routing::Routes;
 use crate::sinks::{self, Sink};
+use crate::sources::Proxies;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Reception, Store};
 use crate::tasks::Tasks;
@@ -132,6 +133,7 @@ impl App {
                 metrics: Arc::clone(&metrics),
                 bodies: api::body_limits(&config.admin),
                 rejections: Arc::clone(&intake.rejections),
+                proxies: Proxies::new(&config.server.trusted_proxies),
                 clock: clock.clone(),
                 tasks: tasks.clone(),
                 no_more_waiting: no_more_waiting.clone(),
@@ -192,7 +194,7 @@ impl App {
             tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
         }
         self.store.close().await;
-        telemetry::log::tell_left_out();
+        telemetry::log::tell_left_out_at_the_end();
         tracing::info!(took = ?began.elapsed(), "stopped");
     }
 }

@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::shown::{duration, number};
 use crate::config::Scope;
 use crate::store::health;
-use crate::telemetry::Minute;
+use crate::telemetry::{Minute, SlowShares};
 
 #[derive(Template)]
 #[template(path = "now.html")]
@@ -58,7 +58,9 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let now = desk.console.clock.now();
     let metrics = &desk.console.metrics;
     let minutes = metrics.minutes(now);
-    let (slow, dropped) = metrics.slow_shares(now);
+    let shares = metrics.slow_shares(now);
+    let worst = |share: fn(&SlowShares) -> f64| shares.values().map(share).fold(0.0, f64::max);
+    let (slow, dropped) = (worst(|it| it.over_3s), worst(|it| it.over_10s));
     let damage = desk.console.store.health().damage().map(str::to_owned);
     let (rows, after) = match live::newest(&desk).await {
         // The page that says so is shown all the same.

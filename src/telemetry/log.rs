@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::seldom::Seldom;
 
-pub use super::seldom::tell as tell_left_out;
+pub use super::seldom::{tell as tell_left_out, tell_at_the_end as tell_left_out_at_the_end};
 
 /// The web server tells at every start how it starts, and writes an error for each request that it cannot read, so that a
 /// stranger could fill the disk. Who wants them names them in the filter.

@@ -14,9 +14,6 @@ use parking_lot::Mutex;
 pub const N_MINUTES: usize = 15;
 /// The upper bounds of the answers' times, in seconds; what took longer than the last one is counted behind it.
 pub const ANSWER_BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0];
-/// The window over which Graph judges an endpoint
-/// (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>), in seconds.
-const WINDOW_SECONDS: i64 = 600;
 /// One more than there are bounds.
 pub const N_BUCKETS: usize = ANSWER_BOUNDS.len() + 1;
 
@@ -39,7 +36,7 @@ struct Second {
     answers: [u64; N_BUCKETS],
 }
 
-/// The last minutes, second by second: the share that Graph judges by is exact to one.
+/// The last minutes, second by second.
 #[derive(Debug, Default)]
 pub struct Minutes(Mutex<VecDeque<Second>>);
 
@@ -69,18 +66,6 @@ impl Minutes {
             }
         }
         minutes
-    }
-
-    /// The shares of answers in the last 10 min that took over 3 s and over 10 s.
-    pub fn slow_shares(&self, now: Timestamp) -> (f64, f64) {
-        let oldest = now.as_second() - WINDOW_SECONDS;
-        let kept = self.0.lock();
-        let n_over = |first: usize| -> f64 {
-            let within = kept.iter().filter(|second| second.second > oldest);
-            within.flat_map(|second| &second.answers[first..]).sum::<u64>() as f64
-        };
-        let n_all = n_over(0).max(1.0);
-        (n_over(N_BUCKETS - 2) / n_all, n_over(N_BUCKETS - 1) / n_all)
     }
 
     fn change(&self, now: Timestamp, change: impl FnOnce(&mut Second)) {

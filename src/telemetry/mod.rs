@@ -8,7 +8,9 @@ pub mod log;
 mod minutes;
 mod rejections;
 mod seldom;
+mod shares;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,8 +23,14 @@ use prometheus_client::registry::Registry;
 
 use crate::domain::{Channel, Dialect, Order, Reason, Watch};
 
+use self::shares::Shares;
+
 pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
-pub use rejections::Rejections;
+pub use rejections::{Rejections, Sender};
+pub use shares::SlowShares;
+
+/// The paths that Graph judges the answers of: nothing of the like is documented for the calling channel.
+const JUDGED_PATHS: [&str; 2] = ["notifications", "lifecycle"];
 
 /// Everything that is counted. Share it behind an `Arc`.
 #[derive(Debug)]
@@ -43,8 +51,8 @@ pub struct Metrics {
     attempt_seconds: Family<SinkLabels, Histogram>,
     answers: Family<AnswerLabels, Counter>,
     answer_seconds: Histogram,
-    slow_share: Gauge<f64, std::sync::atomic::AtomicU64>,
-    drop_share: Gauge<f64, std::sync::atomic::AtomicU64>,
+    slow_share: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    drop_share: Family<PathLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_open: Family<SinkLabels, Gauge>,
     sink_dead: Family<SinkLabels, Gauge>,
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
@@ -55,8 +63,13 @@ pub struct Metrics {
     log_bytes: Gauge,
     lost_frames: Gauge,
     minutes: Minutes,
+    shares: Shares,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabels {
+    path: &'static str,
+}
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RejectedLabels {
     path: &'static str,
@@ -144,8 +157,8 @@ impl Metrics {
             attempt_seconds: Family::new_with_constructor(|| Histogram::new([0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0])),
             answers: Family::default(),
             answer_seconds: seconds(),
-            slow_share: Gauge::default(),
-            drop_share: Gauge::default(),
+            slow_share: Family::default(),
+            drop_share: Family::default(),
             sink_open: Family::default(),
             sink_dead: Family::default(),
             sink_oldest: Family::default(),
@@ -156,6 +169,7 @@ impl Metrics {
             log_bytes: Gauge::default(),
             lost_frames: Gauge::default(),
             minutes: Minutes::default(),
+            shares: Shares::of(&JUDGED_PATHS),
         };
         metrics.register();
         metrics
@@ -192,12 +206,12 @@ impl Metrics {
         r.register("answer_seconds", "How long answers to Graph took", self.answer_seconds.clone());
         r.register(
             "answers_over_3s_share",
-            "Share of answers over 3 s in the last 10 min; above 0.10 Graph delays notifications",
+            "Share of answers to Graph's POSTs over 3 s in the last 10 min; above 0.10 Graph delays notifications",
             self.slow_share.clone(),
         );
         r.register(
             "answers_over_10s_share",
-            "Share of answers over 10 s in the last 10 min; above 0.15 Graph drops notifications",
+            "Share of answers to Graph's POSTs over 10 s in the last 10 min; above 0.15 Graph drops notifications",
             self.drop_share.clone(),
         );
         r.register("sink_open_deliveries", "Deliveries that wait", self.sink_open.clone());
@@ -351,16 +365,23 @@ impl Metrics {
         self.minutes.answered(took, now);
     }
 
-    /// The shares of answers in the last 10 min that took over 3 s and over 10 s.
-    pub fn slow_shares(&self, now: Timestamp) -> (f64, f64) {
-        self.minutes.slow_shares(now)
+    /// An answer to a POST that Graph sent itself left on `path`, one of the subscription channel's: see [`SlowShares`].
+    pub fn answered_graph(&self, path: &'static str, took: Duration, now: Timestamp) {
+        self.shares.answered(path, took, now);
+    }
+
+    /// The shares of slow answers on each path of the subscription channel.
+    pub fn slow_shares(&self, now: Timestamp) -> BTreeMap<&'static str, SlowShares> {
+        self.shares.now(now)
     }
 
     /// The Prometheus text (OpenMetrics 1.0), as of `now`.
     pub fn render(&self, now: Timestamp) -> String {
-        let (slow, dropped) = self.slow_shares(now);
-        self.slow_share.set(slow);
-        self.drop_share.set(dropped);
+        for (path, shares) in self.slow_shares(now) {
+            let labels = PathLabels { path };
+            self.slow_share.get_or_create(&labels).set(shares.over_3s);
+            self.drop_share.get_or_create(&labels).set(shares.over_10s);
+        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
@@ -370,19 +391,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
-
-    #[test]
-    fn the_share_of_slow_answers_forgets_what_is_older_than_ten_minutes() {
-        let metrics = Metrics::new();
-        let start = Timestamp::UNIX_EPOCH;
-        metrics.answered("calls", 202, Duration::from_secs(11), start);
-        metrics.answered("calls", 202, Duration::from_millis(5), start);
-        assert_eq!(metrics.slow_shares(start), (0.5, 0.5));
-        assert_eq!(metrics.slow_shares(start + SignedDuration::from_secs(601)), (0.0, 0.0));
-    }
 
     #[test]
     fn a_rejection_is_one_increment() {

@@ -20,6 +20,7 @@ mod operations;
 mod proof;
 mod raw;
 mod secrets;
+mod shares;
 mod surroundings;
 mod undecided;
 mod validation_tokens;

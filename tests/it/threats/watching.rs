@@ -50,8 +50,8 @@ async fn sinks_that_are_down_leave_it_ready_and_the_metrics_tell_of_them() {
     }
     let text = app.metrics().await;
     for series in [
-        "reelhook_answers_over_3s_share 0.0\n",
-        "reelhook_answers_over_10s_share 0.0\n",
+        "reelhook_answers_over_3s_share{path=\"notifications\"} 0.0\n",
+        "reelhook_answers_over_10s_share{path=\"notifications\"} 0.0\n",
         "reelhook_answers_total{path=\"calls\",status=\"202\"} 1\n",
         "reelhook_notifications_accepted_total{channel=\"calls\"} 1\n",
         "reelhook_sink_dead_letters{sink=\"first\"} 0\n",
