@@ -65,7 +65,7 @@ use self::check::Check;
 use self::failure::store_error;
 use self::ids::Numbers;
 use self::lock::Lock;
-use self::readers::Readers;
+use self::readers::{Bounds, Readers};
 use self::tx::Shared;
 use self::writer::Writer;
 use super::disk::Disk;
@@ -76,8 +76,11 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Lease, SinkName};
 
-/// How long a question of people or the API may take.
-const MAX_QUESTION: Duration = Duration::from_secs(10);
+/// What a question of people or the API may take that may walk through many rows. Two run at a time: who finds 64 before
+/// them would wait for longer than they are worth.
+const QUESTIONS: Bounds = Bounds { at_most: Duration::from_secs(10), max_waiting: 64 };
+/// What a look at a few rows may take. 10,000 clients that wait are woken at once, and each of them looks.
+const VIEWS: Bounds = Bounds { at_most: Duration::from_secs(30), max_waiting: 20_000 };
 
 /// The store in one SQLite file.
 pub struct SqliteStore {
@@ -168,9 +171,8 @@ impl SqliteStore {
         shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
         let readers = || Readers::new(settings.path.clone(), Arc::clone(&health));
-        let bounded = || readers().bounded(MAX_QUESTION);
-        let check = Mutex::default();
-        Ok(Self { shared, writer, readers: readers(), views: bounded(), questions: bounded(), check })
+        let (views, questions) = (readers().bounded(VIEWS), readers().bounded(QUESTIONS));
+        Ok(Self { shared, writer, readers: readers(), views, questions, check: Mutex::default() })
     }
 
     /// Ends the check of the database, where one goes on.

@@ -22,8 +22,6 @@ use crate::store::{Health, StoreError};
 
 /// How many reads of a kind run at a time: there are few cores, and the intake needs them too.
 const MAX_READERS: usize = 2;
-/// How many reads of a bounded kind wait for a place; beyond it they are refused.
-const MAX_WAITING: usize = 64;
 /// How many of SQLite's instructions run between two looks at the time: some milliseconds.
 const INSTRUCTIONS: i32 = 100_000;
 
@@ -39,6 +37,15 @@ impl Drop for Caller {
     }
 }
 
+/// What reads of a kind may cost others.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The longest that one may take, from the asking.
+    pub at_most: Duration,
+    /// How many may wait for a place; beyond it they are refused.
+    pub max_waiting: usize,
+}
+
 /// Reads of one kind beside the writer.
 #[derive(Clone)]
 pub struct Readers {
@@ -48,7 +55,7 @@ pub struct Readers {
     /// Room for those that wait for a place.
     waiting: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
-    at_most: Option<Duration>,
+    bounds: Option<Bounds>,
     closing: Arc<AtomicBool>,
 }
 
@@ -56,13 +63,13 @@ impl Readers {
     /// Readers of the database at `path`; connections are opened when they are needed.
     pub fn new(path: PathBuf, health: Arc<Health>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_READERS));
-        let waiting = Arc::new(Semaphore::new(MAX_WAITING));
-        Self { path, health, places, waiting, idle: Arc::default(), at_most: None, closing: Arc::default() }
+        let waiting = Arc::new(Semaphore::new(0));
+        Self { path, health, places, waiting, idle: Arc::default(), bounds: None, closing: Arc::default() }
     }
 
-    /// Each read takes so long at most, from the asking.
-    pub fn bounded(self, at_most: Duration) -> Self {
-        Self { at_most: Some(at_most), ..self }
+    /// Each read has these bounds.
+    pub fn bounded(self, bounds: Bounds) -> Self {
+        Self { bounds: Some(bounds), waiting: Arc::new(Semaphore::new(bounds.max_waiting)), ..self }
     }
 
     /// Runs `work` on one state of the database. Where the caller lets go of the future, a bounded read is given up.
@@ -113,9 +120,9 @@ impl Readers {
     /// A place to read in. Those of a bounded kind wait no longer than they may read.
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         let place = Arc::clone(&self.places).acquire_owned();
-        let Some(at_most) = self.at_most else { return place.await.map_err(|_closed| StoreError::Closed) };
+        let Some(bounds) = self.bounds else { return place.await.map_err(|_closed| StoreError::Closed) };
         let _waiting = self.waiting.try_acquire().map_err(|_full| StoreError::Busy)?;
-        match tokio::time::timeout(at_most, place).await {
+        match tokio::time::timeout(bounds.at_most, place).await {
             Ok(place) => place.map_err(|_closed| StoreError::Closed),
             Err(_elapsed) => Err(StoreError::Busy),
         }
@@ -127,7 +134,7 @@ impl Readers {
         connection: &mut Connection,
         (asked_at, is_over): (Instant, Arc<AtomicBool>),
     ) -> rusqlite::Result<()> {
-        let Some(at_most) = self.at_most else { return Ok(()) };
+        let Some(Bounds { at_most, .. }) = self.bounds else { return Ok(()) };
         let closing = Arc::clone(&self.closing);
         let is_over =
             move || asked_at.elapsed() > at_most || closing.load(Ordering::Relaxed) || is_over.load(Ordering::Relaxed);
@@ -156,12 +163,14 @@ mod tests {
         connection.query_row(sql, [to], |row| row.get(0)).map_err(|error| store_error(&error))
     }
 
+    const MAX_WAITING: usize = 64;
+
     /// Readers of an empty database; the folder lives as long as they.
     fn readers(at_most: Duration) -> (Readers, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        (Readers::new(path, Arc::default()).bounded(at_most), folder)
+        (Readers::new(path, Arc::default()).bounded(Bounds { at_most, max_waiting: MAX_WAITING }), folder)
     }
 
     #[tokio::test]

@@ -81,7 +81,7 @@ impl Store for SqliteStore {
     }
 
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
-        self.read_by(&self.readers, |connection, _| views::backlog(connection)).await
+        self.read_by(&self.views, |connection, _| views::backlog(connection)).await
     }
 
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
