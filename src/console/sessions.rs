@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! 1. A session opens what its token opened when it began, and nothing else.
-//! 2. There are at most [`MAX_SESSIONS`]; an idle one ends after [`IDLE`].
+//! 2. There are at most [`MAX_SESSIONS`]; an idle one ends after [`IDLE`], and
+//!    each after [`LONGEST`], whatever is done with it: a page that is left open asks on and on.
 //! 3. The cookie's value is known to the browser alone: here is its SHA-256.
 
 use std::collections::HashMap;
@@ -17,12 +18,15 @@ use crate::access::Caller;
 const MAX_SESSIONS: usize = 1_000;
 /// How long a session may be idle.
 const IDLE: SignedDuration = SignedDuration::from_hours(8);
+/// How long a session lasts at most: a cookie that was stolen is worth nothing the day after.
+const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 
 /// A login.
 #[derive(Clone, Debug)]
 pub struct Session {
     /// Whose it is, and what it opens.
     pub caller: Caller,
+    began_at: Timestamp,
     seen_at: Timestamp,
 }
 
@@ -39,7 +43,7 @@ impl Sessions {
             let idlest = sessions.iter().min_by_key(|(_, session)| session.seen_at).map(|(key, _)| *key);
             idlest.and_then(|key| sessions.remove(&key));
         }
-        sessions.insert(key(cookie), Session { caller, seen_at: now });
+        sessions.insert(key(cookie), Session { caller, began_at: now, seen_at: now });
     }
 
     /// The session of a cookie; it is not idle now.
@@ -63,7 +67,7 @@ impl Sessions {
 
 impl Session {
     fn is_over(&self, now: Timestamp) -> bool {
-        now.duration_since(self.seen_at) > IDLE
+        now.duration_since(self.seen_at) > IDLE || now.duration_since(self.began_at) > LONGEST
     }
 }
 
@@ -87,9 +91,20 @@ mod tests {
         let (sessions, start) = (Sessions::default(), Timestamp::UNIX_EPOCH);
         let hours = |n| start + SignedDuration::from_hours(n);
         sessions.begin("a", caller(), start);
-        assert!(sessions.touch("a", hours(7)).is_some());
-        assert!(sessions.has("a", hours(14)), "seven hours after it was used");
-        assert!(sessions.touch("a", hours(16)).is_none());
+        assert!(sessions.touch("a", hours(3)).is_some());
+        assert!(sessions.has("a", hours(10)), "seven hours after it was used");
+        assert!(!sessions.has("a", hours(12)), "nine hours after it was used");
+    }
+
+    #[test]
+    fn a_session_ends_after_twelve_hours_however_much_it_is_used() {
+        let (sessions, start) = (Sessions::default(), Timestamp::UNIX_EPOCH);
+        sessions.begin("a", caller(), start);
+        for minutes in 0..=720 {
+            assert!(sessions.touch("a", start + SignedDuration::from_mins(minutes)).is_some(), "{minutes}");
+        }
+        assert!(sessions.touch("a", start + SignedDuration::from_mins(721)).is_none());
+        assert!(!sessions.has("a", start + SignedDuration::from_mins(721)));
     }
 
     #[test]
