@@ -1,8 +1,9 @@
 //! Who may use the admin listener.
 //!
 //! **Invariants**
-//! 1. Without configured tokens only a request that names a loopback host is served: a page in the operator's browser
-//!    cannot reach the listener under a name of its own (DNS rebinding).
+//! 1. Without configured tokens only a request is served that names a loopback host (a page in the operator's browser
+//!    cannot reach the listener under a name of its own by DNS rebinding), that no proxy sent on (whoever reaches the proxy
+//!    would be in), and that no page of another site caused, not even to look.
 //! 2. Tokens are compared by their SHA-256 in constant time, and every configured one is compared.
 //! 3. A request that may change something and that a browser sends for a page of another origin is denied, whatever
 //!    else it brings.
@@ -34,8 +35,10 @@ pub struct Caller {
 pub enum Denied {
     /// The `Host` header names another host: 403.
     Host,
-    /// A page of another origin sends it, to change something: 403.
+    /// A page of another origin sends it, to change something; without tokens also to look: 403.
     Origin,
+    /// A proxy sent it on, and there are no tokens: 403.
+    Forwarded,
     /// No token, or none that is configured: 401.
     Token,
     /// The token does not open this: 403.
@@ -96,8 +99,12 @@ impl Access {
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
         if self.tokens.is_empty() {
             let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
-            let is_ours = is_loopback(host(headers));
-            return if is_ours { Ok(Caller { name: "loopback".into(), scopes }) } else { Err(Denied::Host) };
+            return match () {
+                () if !is_loopback(host(headers)) => Err(Denied::Host),
+                () if is_forwarded(headers) => Err(Denied::Forwarded),
+                () if is_cross_site(headers) => Err(Denied::Origin),
+                () => Ok(Caller { name: "loopback".into(), scopes }),
+            };
         }
         let mut values = headers.get_all(AUTHORIZATION);
         let (Some(value), None) = (values.next(), values.next()) else { return Err(Denied::Token) };
@@ -108,6 +115,18 @@ impl Access {
 
 fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a proxy sent it on: they say so in one header or another.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    let is_of_proxies =
+        |name: &str| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-");
+    headers.keys().any(|name| is_of_proxies(name.as_str()))
+}
+
+/// Whether a browser says that a page of another site causes this.
+fn is_cross_site(headers: &HeaderMap) -> bool {
+    headers.get_all("sec-fetch-site").any(|site| site.as_bytes() == b"cross-site")
 }
 
 /// Whether a browser says that a page of another origin sends this. Other clients say nothing
@@ -202,5 +221,23 @@ mod tests {
         let request = TestRequest::get().insert_header((HOST, "localhost")).to_http_request();
         assert_eq!(Access::new(Vec::new()).check(&request, Scope::Recordings), Err(Denied::Scope));
         assert!(Access::new(Vec::new()).check(&request, Scope::Admin).is_ok());
+    }
+
+    #[test]
+    fn without_tokens_nothing_is_served_that_a_proxy_sent_on_or_another_site_caused() {
+        let looking = |header: (&'static str, &'static str)| {
+            let request = TestRequest::get().insert_header((HOST, "localhost")).insert_header(header);
+            Access::new(Vec::new()).check(&request.to_http_request(), Scope::Read).map(|_caller| ())
+        };
+        for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-x", "via"] {
+            assert_eq!(looking((name, "1.1 proxy")), Err(Denied::Forwarded), "{name}");
+        }
+        assert_eq!(looking(("sec-fetch-site", "cross-site")), Err(Denied::Origin));
+        for site in ["none", "same-origin", "same-site"] {
+            assert_eq!(looking(("sec-fetch-site", site)), Ok(()), "{site}");
+        }
+        let bearer = (AUTHORIZATION, "Bearer open sesame");
+        let request = TestRequest::get().insert_header(bearer).insert_header(("x-forwarded-for", "192.0.2.1"));
+        assert!(with_token().check(&request.to_http_request(), Scope::Read).is_ok(), "a token proves who it is");
     }
 }

@@ -25,7 +25,7 @@ fn caller(request: &HttpRequest, scope: Scope) -> Result<Caller, ApiError> {
         return Err(ApiError::unavailable());
     };
     access.check(request, scope).map_err(|denied| {
-        admin.rejections.note(super::PATH, Reason::AdminAccess, None);
+        admin.turned_away(request, Reason::AdminAccess);
         ApiError::from(denied)
     })
 }

@@ -144,7 +144,12 @@ impl From<Denied> for ApiError {
                 error
             }
             Denied::Host => forbidden("without configured tokens only loopback names are served: 127.0.0.1, localhost"),
-            Denied::Origin => forbidden("pages of other origins may not change anything here"),
+            Denied::Origin => {
+                forbidden("pages of other origins may not change anything here, nor look without configured tokens")
+            }
+            Denied::Forwarded => forbidden(
+                "without configured tokens nothing is served that a proxy sent on (Forwarded, X-Forwarded-*, Via)",
+            ),
             Denied::Scope => forbidden("the token does not have the scope that this needs"),
         }
     }

@@ -33,7 +33,7 @@ impl FromRequest for JsonObject {
         Box::pin(async move {
             let admin = request.app_data::<Data<Admin>>().ok_or_else(ApiError::unavailable)?;
             let body = body(&request, &admin.bodies).await;
-            let body = body.inspect_err(|reason| admin.rejections.note(super::PATH, *reason, None)).map_err(refused)?;
+            let body = body.inspect_err(|reason| admin.turned_away(&request, *reason)).map_err(refused)?;
             parse(&body.bytes).map(Self)
         })
     }

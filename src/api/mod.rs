@@ -39,9 +39,10 @@ use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
 use crate::odata::SkipTokens;
 use crate::routing::Routes;
+use crate::sources::Proxies;
 use crate::store::{Operations, Store};
 use crate::tasks::Tasks;
-use crate::telemetry::{Metrics, Rejections};
+use crate::telemetry::{Metrics, Rejections, Sender};
 
 /// How long a stop waits for what is being answered.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
@@ -70,12 +71,22 @@ pub struct Admin {
     pub bodies: BodyLimits,
     /// What is counted and logged when somebody is turned away.
     pub rejections: Arc<Rejections>,
+    /// The proxies that are believed where a request comes from.
+    pub proxies: Proxies,
     /// The time.
     pub clock: Clock,
     /// Whether the server is about to stop, and whether something broke.
     pub tasks: Tasks,
     /// Cancelled then: whoever lets a client wait answers now.
     pub no_more_waiting: CancellationToken,
+}
+
+impl Admin {
+    /// Counts and logs that a request was refused.
+    fn turned_away(&self, request: &HttpRequest, reason: Reason) {
+        let source = self.proxies.source(request.peer_addr(), request.headers());
+        self.rejections.note_of(PATH, reason, Sender { source, ..Sender::default() });
+    }
 }
 
 /// What the bodies of the API's requests may cost.
@@ -181,7 +192,7 @@ async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse 
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
-        admin.rejections.note(PATH, Reason::AdminAccess, None);
+        admin.turned_away(&request, Reason::AdminAccess);
         return refused(denied);
     }
     HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))
@@ -190,7 +201,7 @@ async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest)
 fn refused(denied: Denied) -> HttpResponse {
     match denied {
         Denied::Token => HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).finish(),
-        Denied::Host | Denied::Origin | Denied::Scope => HttpResponse::Forbidden().finish(),
+        Denied::Host | Denied::Origin | Denied::Forwarded | Denied::Scope => HttpResponse::Forbidden().finish(),
     }
 }
 

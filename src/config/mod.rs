@@ -85,8 +85,10 @@ pub struct Server {
     pub max_connections: usize,
     /// The most bytes of bodies held in memory at a time, over all requests; beyond it 503.
     pub max_inflight_bytes: usize,
-    /// The most handshakes that one source may ask for in a minute.
-    pub handshakes_per_minute: u32,
+    /// The most handshakes that one source may ask for in a minute; `None`: as many as it likes.
+    pub handshakes_per_minute: Option<u32>,
+    /// The proxies that are believed where a request comes from, on both listeners.
+    pub trusted_proxies: Vec<IpNet>,
     /// How long readiness says "no" before the listener closes.
     pub shutdown_delay: Duration,
     /// The whole time that a shutdown may take, `shutdown_delay` included.

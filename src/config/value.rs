@@ -1,11 +1,12 @@
 //! How one value is read. Every reading says what it found and what it expected.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use toml::Value as Leaf;
 use url::{Host, Url};
@@ -134,6 +135,16 @@ pub fn address(node: &Node) -> Read<SocketAddr> {
     match as_text(node).and_then(|text| text.trim().parse().ok()) {
         Some(address) => Ok(address),
         None => wrong(node, "an IP address and a port, as \"127.0.0.1:8080\" or \"[::]:8080\""),
+    }
+}
+
+/// A network, or one address.
+pub fn network(node: &Node) -> Read<IpNet> {
+    let text = as_text(node).map(str::trim).unwrap_or_default();
+    let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    match read {
+        Some(network) => Ok(network),
+        None => wrong(node, "a network, as \"10.0.0.0/8\" or \"fd00::/8\", or an address"),
     }
 }
 

@@ -115,7 +115,11 @@ fn server(config: &Config) -> Section {
             row("answer_timeout", duration(it.answer_timeout)),
             row("max_connections", it.max_connections),
             row("max_inflight", bytes(it.max_inflight_bytes as u64)),
-            row("handshakes_per_minute", it.handshakes_per_minute),
+            row(
+                "handshakes_per_minute",
+                it.handshakes_per_minute.map_or_else(|| "not set: no limit".into(), |n| n.to_string()),
+            ),
+            row("trusted_proxies", list(&it.trusted_proxies, "none")),
             row("shutdown_delay", duration(it.shutdown_delay)),
             row("shutdown_grace", duration(it.shutdown_grace)),
         ],
@@ -165,6 +169,7 @@ fn calls(config: &Config) -> Section {
         "[calls]",
         vec![
             row("path", &it.path),
+            row("subpaths", it.subpaths),
             row("app_ids", list(&it.app_ids, "none")),
             row("tenants", list(&it.tenants, "any")),
             row("issuers", list(&it.issuers, "Microsoft's")),

@@ -27,13 +27,14 @@ use crate::access::Caller;
 use crate::bodies::BodyLimits;
 use crate::config::Scope;
 use crate::domain::Reason;
-use crate::sources::Sources;
+use crate::sources::{Proxies, Sources};
+use crate::telemetry::Sender;
 
 /// The cookie's name.
 pub const COOKIE_NAME: &str = "reelhook";
 /// The text length of 32 random bytes.
 const COOKIE_CHARS: usize = 43;
-/// Attempts to log in that one source has in a minute.
+/// Wrong tokens that one source may try in a minute before it is told to wait.
 const LOGINS_PER_MINUTE: u32 = 10;
 /// The most live streams at a time: each keeps a connection.
 const MAX_STREAMS: usize = 64;
@@ -55,6 +56,7 @@ pub struct Desk {
     /// What the forms of logins may cost, which anybody may send.
     pub login_forms: BodyLimits,
     logins: Sources,
+    proxies: Proxies,
     /// Without randomness no form is taken.
     key: Option<hmac::Key>,
 }
@@ -75,6 +77,7 @@ pub struct Visitor {
 impl Desk {
     /// Opens the console.
     pub fn new(console: Data<Console>) -> Self {
+        let proxies = Proxies::new(&console.config.server.trusted_proxies);
         let settings = &console.config.admin;
         let limits = |max_bytes| BodyLimits {
             max_bytes,
@@ -88,6 +91,7 @@ impl Desk {
             sessions: Sessions::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             logins: Sources::new(LOGINS_PER_MINUTE),
+            proxies,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),
         }
     }
@@ -115,9 +119,9 @@ impl Desk {
             let who = Some(session.caller.name().to_owned());
             return Ok(Visitor { who, caller: Some(session.caller), ..self.browser(cookie.to_owned(), false) });
         }
-        let caller = self.console.access.caller(request.headers()).map_err(|_denied| {
+        let caller = self.console.access.caller(request.headers()).map_err(|denied| {
             self.console.rejections.note("admin", Reason::AdminAccess, None);
-            Problem::Host
+            Problem::from(denied)
         })?;
         Ok(Visitor { caller: Some(caller), ..self.stranger(request)? })
     }
@@ -155,24 +159,23 @@ impl Desk {
         if proven && from_here(request) { Ok(()) } else { Err(Problem::Form) }
     }
 
-    /// Logs in with a token. Returns the new cookie.
+    /// Logs in with a token. Returns the new cookie. A right token is never refused, however many wrong ones were tried.
     ///
     /// # Errors
-    /// The token is not known, or too many were tried.
+    /// The token is not known, and too many such were tried where that is said.
     pub fn log_in(&self, request: &HttpRequest, token: &str) -> Result<String, Problem> {
-        if !self.logins.allow(request.peer_addr()) {
-            return Err(Problem::TooMany);
-        }
+        let source = self.proxies.source(request.peer_addr(), request.headers());
         let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
-            self.console.rejections.note("admin", Reason::AdminAccess, None);
-            tracing::warn!(peer = ?request.peer_addr(), "a login to the console was refused");
-            return Err(Problem::Token);
+            let sender = Sender { source, ..Sender::default() };
+            self.console.rejections.note_of("admin", Reason::AdminAccess, sender);
+            return Err(if self.logins.allow(source) { Problem::Token } else { Problem::TooMany });
         };
         let new = new_cookie()?;
         if let Some(old) = cookie(request) {
             self.sessions.end(old);
         }
-        tracing::info!(who = known.name(), "logged in to the console");
+        let source = source.map(tracing::field::display);
+        tracing::info!(who = known.name(), source, "logged in to the console");
         self.sessions.begin(&new, known, self.console.clock.now());
         Ok(new)
     }

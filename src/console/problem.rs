@@ -9,6 +9,7 @@ use askama::Template;
 
 use super::page::Frame;
 use super::shown;
+use crate::access::Denied;
 use crate::config::Scope;
 use crate::domain::Reason;
 use crate::store::StoreError;
@@ -24,6 +25,10 @@ pub enum Problem {
     TooMany,
     /// The `Host` header names another host.
     Host,
+    /// A proxy sent it, and no tokens are configured.
+    Forwarded,
+    /// A page of another site sent it.
+    Elsewhere,
     /// The token does not open this.
     Scope(Scope),
     /// The form is not from a page of this browser's, or too old.
@@ -61,13 +66,27 @@ impl Problem {
             ),
             Self::TooMany => (
                 "Too many logins",
-                text("More were tried from your address in a minute than are let through."),
-                "Wait a minute, then log in again.",
+                text(
+                    "This token is not known, and more such were tried from your address in a minute than are answered.",
+                ),
+                "Check the token and log in again: a right one is let in at once.",
             ),
             Self::Host => (
                 "Not under this name",
                 text("Without a configured token this console is served under a loopback name only."),
                 "Open it as http://localhost or http://127.0.0.1, through an SSH tunnel if it is on another machine; or configure a token in [[admin.tokens]].",
+            ),
+            Self::Forwarded => (
+                "Not through a proxy",
+                text(
+                    "Without a configured token this console is for this machine alone, and a proxy sent the request on.",
+                ),
+                "Configure a token in [[admin.tokens]], or open http://localhost directly, through an SSH tunnel if it is on another machine.",
+            ),
+            Self::Elsewhere => (
+                "Not from another site",
+                text("A page of another site led your browser here."),
+                "Type the address into the browser yourself.",
             ),
             Self::Scope(scope) => (
                 "Your token does not open this",
@@ -118,7 +137,7 @@ impl ResponseError for Problem {
             Self::Login(_) => StatusCode::SEE_OTHER,
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::Host | Self::Scope(_) | Self::Form => StatusCode::FORBIDDEN,
+            Self::Host | Self::Forwarded | Self::Elsewhere | Self::Scope(_) | Self::Form => StatusCode::FORBIDDEN,
             Self::Body(Reason::BodyTimeout) => StatusCode::REQUEST_TIMEOUT,
             Self::Body(Reason::BodyTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(Reason::Shed) => StatusCode::SERVICE_UNAVAILABLE,
@@ -143,13 +162,25 @@ impl ResponseError for Problem {
             _ => {}
         }
         let (title, text, next) = self.told();
-        let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host);
+        let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host | Self::Forwarded | Self::Elsewhere);
         let link = if is_inside { ("/", "Go to Now") } else { ("/login", "Try again") };
         let frame = Frame { is_inside, ..Frame::default() };
         let page = Page { frame, title, text: &text, next, link };
         match page.render() {
             Ok(html) => response.content_type("text/html; charset=utf-8").body(html),
             Err(_cannot) => response.body(title),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Host => Self::Host,
+            Denied::Forwarded => Self::Forwarded,
+            Denied::Origin => Self::Elsewhere,
+            Denied::Token => Self::Token,
+            Denied::Scope => Self::Scope(Scope::Read),
         }
     }
 }

@@ -8,24 +8,31 @@ use crate::domain::Reason;
 use crate::graph::handshake::{Handshake, token};
 use crate::intake::Intake;
 use crate::sources::Sources;
+use crate::telemetry::Sender;
 
-/// Answers handshakes, not too many for one source.
+/// Answers handshakes; where the config says so, not too many for one source. A handshake costs nothing that is worth a
+/// limit, and a limit where the source is not known would lock Graph out for what strangers do.
 pub struct Handshakes {
-    sources: Sources,
+    sources: Option<Sources>,
 }
 
 impl Handshakes {
-    /// Allows `per_minute` for each source address.
-    pub fn new(per_minute: u32) -> Self {
-        Self { sources: Sources::new(per_minute) }
+    /// Allows `per_minute` for each source.
+    pub fn new(per_minute: Option<u32>) -> Self {
+        Self { sources: per_minute.map(Sources::new) }
     }
 
-    /// The answer, `None` where the request is no handshake. The body is never looked at.
-    pub fn answer(&self, request: &HttpRequest, intake: &Intake, path: &'static str) -> Option<HttpResponse> {
+    /// The answer, `None` where the request, which comes from `sender`, is no handshake. The body is never looked at.
+    pub fn answer(
+        &self,
+        request: &HttpRequest,
+        intake: &Intake,
+        (path, sender): (&'static str, Sender<'_>),
+    ) -> Option<HttpResponse> {
         let outcome = match token(request.query_string()) {
             Handshake::None => return None,
             Handshake::Bad => Err((reply::bad_request(), Reason::HandshakeBad)),
-            Handshake::Token(_) if !self.sources.allow(request.peer_addr()) => {
+            Handshake::Token(_) if self.sources.as_ref().is_some_and(|it| !it.allow(sender.source)) => {
                 Err((reply::too_many(), Reason::HandshakeRate))
             }
             Handshake::Token(token) => Ok(reply::handshake(token)),
@@ -37,7 +44,7 @@ impl Handshakes {
             }
             Err((reply, reason)) => {
                 intake.metrics.handshake("refused");
-                intake.rejections.note(path, reason, None);
+                intake.rejections.note_of(path, reason, sender);
                 reply
             }
         })

@@ -4,8 +4,8 @@
 //! 1. `reply` is the only file here with status codes in it.
 //! 2. Every answer is counted once, every refusal once, by a reason from the closed set.
 //! 3. The handshake is answered before anything looks at the body.
-//! 4. What is no path of Graph's is counted as a refusal, not as an answer to Graph: strangers do not thin out its share
-//!    of slow answers.
+//! 4. What is no path of Graph's is counted as a refusal, not as an answer to Graph. In the shares that Graph judges by
+//!    only what Graph sent counts: strangers do not thin them out.
 
 mod handshake;
 mod head;
@@ -28,7 +28,8 @@ use crate::config;
 use crate::connections::{self, Refusals};
 use crate::domain::{Channel, Reason};
 use crate::intake::{Intake, Refused, Taken, path_label};
-use crate::telemetry::Rejections;
+use crate::sources::Proxies;
+use crate::telemetry::{Rejections, Sender};
 
 /// The label of what is no path of Graph's.
 const OUTSIDE: &str = "other";
@@ -44,6 +45,7 @@ struct Surface {
     intake: Arc<Intake>,
     limits: BodyLimits,
     handshakes: Handshakes,
+    proxies: Proxies,
     paths: Paths,
 }
 
@@ -89,6 +91,7 @@ pub fn serve(
             memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
         },
         handshakes: Handshakes::new(settings.handshakes_per_minute),
+        proxies: Proxies::new(&settings.trusted_proxies),
         paths: paths.clone(),
         intake,
     });
@@ -151,18 +154,23 @@ async fn calls(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
 async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Channel) -> HttpResponse {
     let began = Instant::now();
     let path = path_label(channel);
-    if let Some(reply) = surface.handshakes.answer(&request, &surface.intake, path) {
+    if let Some(reply) = surface.handshakes.answer(&request, &surface.intake, (path, surface.sender(&request))) {
         surface.count(path, &reply, began);
         return reply;
     }
-    let outcome = match surface.body(&request, path).await {
+    let (outcome, is_graphs) = match surface.body(&request, path).await {
         Ok(body) => {
             let head = head::read(&request, surface.paths.of(channel));
-            surface.intake.notifications(channel, &head, body.bytes.clone()).await.map_err(Failed::Refused)
+            let taken = surface.intake.notifications(channel, &head, body.bytes.clone()).await;
+            (taken.outcome.map_err(Failed::Refused), taken.is_graphs)
         }
-        Err(reason) => Err(Failed::Body(reason)),
+        Err(reason) => (Err(Failed::Body(reason)), false),
     };
-    surface.answer(&request, path, outcome, began)
+    let reply = surface.answer(&request, path, outcome, began);
+    if is_graphs {
+        surface.intake.metrics.answered_graph(path, began.elapsed(), surface.intake.clock.now());
+    }
+    reply
 }
 
 async fn wrong_method(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
@@ -220,14 +228,20 @@ impl Surface {
             Err(Failed::Body(reason)) => (body_refused(reason), Some(reason)),
         };
         if let Some(reason) = reason {
-            self.intake.rejections.note(path, reason, request_id(request));
+            self.intake.rejections.note_of(path, reason, self.sender(request));
         }
         self.count(path, &reply, began);
         reply
     }
 
+    /// Who sent a request, as far as it says.
+    fn sender<'r>(&self, request: &'r HttpRequest) -> Sender<'r> {
+        let source = self.proxies.source(request.peer_addr(), request.headers());
+        Sender { request_id: request_id(request), source }
+    }
+
     fn outside(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
-        self.intake.rejections.note(OUTSIDE, Reason::BadRequest, request_id(request));
+        self.intake.rejections.note_of(OUTSIDE, Reason::BadRequest, self.sender(request));
         reply
     }
 

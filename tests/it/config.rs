@@ -103,7 +103,7 @@ fn the_defaults_are_those_that_are_promised() {
     let Config { server, admin, store, calls, subscriptions, dispatch, log, .. } = loaded(LEAST).config;
     assert_eq!(server.listen.to_string(), "0.0.0.0:8080");
     assert_eq!((server.max_body_bytes, server.max_items), (1 << 20, 1000));
-    assert_eq!(server.handshakes_per_minute, 600);
+    assert_eq!((server.handshakes_per_minute, server.trusted_proxies.len()), (None, 0));
     assert_eq!((server.body_timeout, server.answer_timeout), (Duration::from_secs(5), Duration::from_millis(2500)));
     assert_eq!(admin.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(store.path, Path::new("data/reelhook.db"));
@@ -121,6 +121,18 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!(dispatch.defaults.retry, schedule);
     assert_eq!((dispatch.defaults.jitter, dispatch.defaults.max_retry_after), (0.2, hours(1)));
     assert_eq!(log.format, LogFormat::Json);
+}
+
+#[test]
+fn trusted_proxies_are_networks_or_addresses_and_a_limit_without_them_is_warned_of() {
+    let server = format!("{LEAST}[server]\nhandshakes_per_minute = 60\n");
+    let given = loaded(&format!("{server}trusted_proxies = ['10.0.0.0/8', '192.0.2.7', 'fd00::/8']\n"));
+    let proxies: Vec<String> = given.config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]);
+    assert!(!given.warnings.iter().any(|it| it.to_string().contains("trusted_proxies")), "{:?}", given.warnings);
+    assert!(warnings(&server).iter().any(|it| it.contains("behind a proxy all of Graph is one source")));
+    let wrong = format!("{LEAST}[server]\ntrusted_proxies = ['proxy.example']\n");
+    one_mistake(&wrong, "config:4: server.trusted_proxies[0]: found \"proxy.example\", expected a network");
 }
 
 #[test]

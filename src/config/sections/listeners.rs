@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use crate::config::section::Section;
-use crate::config::value::{address, choice, count, duration, hex, name, size, text};
+use crate::config::value::{address, choice, count, duration, hex, name, network, size, text};
 use crate::config::{Admin, AdminToken, GRAPH_WAITS, Log, LogFormat, Scope, Server};
 
 const SCOPES: &[(&str, Scope)] =
@@ -32,7 +32,8 @@ pub fn server(root: &mut Section<'_>) -> Server {
         ),
         max_connections: section.or("max_connections", 2048, count(1..=1_000_000)),
         max_inflight_bytes: section.or("max_inflight", 32 << 20, size(ByteSize::kib(1)..=ByteSize::gib(64))),
-        handshakes_per_minute: section.or("handshakes_per_minute", 600, count(1..=1_000_000)),
+        handshakes_per_minute: section.read("handshakes_per_minute", count(1..=1_000_000)),
+        trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),
         shutdown_grace: section.or("shutdown_grace", Duration::from_secs(25), duration(seconds(1, 3600))),
     };
@@ -51,6 +52,11 @@ fn check_server(server: &Server, section: &Section<'_>) {
     if server.shutdown_delay >= server.shutdown_grace {
         let text = "found as much as server.shutdown_grace or more, expected less: the grace includes the delay";
         section.report.mistake(&section.path_of("shutdown_delay"), text);
+    }
+    if server.handshakes_per_minute.is_some() && server.trusted_proxies.is_empty() {
+        let text = "counts by the address of the connection: behind a proxy all of Graph is one source; name the proxy in \
+                    server.trusted_proxies";
+        section.report.warning(&section.path_of("handshakes_per_minute"), text);
     }
     if server.answer_timeout >= GRAPH_WAITS {
         let text = "is not below 3 s, after which Graph counts an answer as slow and delays what follows";

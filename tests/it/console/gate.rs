@@ -39,7 +39,7 @@ async fn a_login_leads_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_is_refused_and_too_many_are_not_looked_at() {
+async fn a_wrong_token_is_refused_and_who_tries_many_is_told_to_wait() {
     let app = start_with_tokens().await;
     let browser = Browser::new(&app);
     let refused = browser.log_in("reader-tokem").await;
@@ -50,6 +50,7 @@ async fn a_wrong_token_is_refused_and_too_many_are_not_looked_at() {
         statuses.push(browser.log_in("guess").await.status);
     }
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert_eq!(Browser::new(&app).log_in("reader-token").await.status, 303, "a right one is let in all the same");
     assert_eq!(browser.get("/").await.status, 303);
     app.stop().await;
 }
@@ -81,6 +82,51 @@ async fn an_idle_session_ends() {
     app.advance(8 * 3600 + 1);
     assert_eq!(browser.get("/").await.status, 303);
     assert_eq!(browser.get("/console/events").await.status, 401);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_logins_are_counted_by_whom_the_proxy_names() {
+    let mut settings =
+        crate::test_app::Settings { more: super::tokens(&[("a", "a-token", &["read"])]), ..Default::default() };
+    settings.server = "trusted_proxies = [\"127.0.0.0/8\"]".into();
+    let app = TestApp::start_with(settings).await;
+    let browser = Browser::new(&app);
+    let page = browser.page("/login").await;
+    let proof = page.body.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let guess = async |source: &str| {
+        let said = format!("198.51.100.7, {source}");
+        browser.post("/login", (&proof, &[("token", "guess")]), &[("x-forwarded-for", &said)]).await.status
+    };
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(guess("192.0.2.1").await);
+    }
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    assert_eq!(guess("192.0.2.2").await, 401, "another source was not counted");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_no_proxy_and_no_other_site_is_served() {
+    let app = TestApp::start().await;
+    let browser = Browser::new(&app);
+    for header in [
+        ("forwarded", "for=192.0.2.1"),
+        ("x-forwarded-for", "192.0.2.1"),
+        ("x-forwarded-proto", "https"),
+        ("via", "1.1 proxy"),
+        ("sec-fetch-site", "cross-site"),
+    ] {
+        for page in PAGES {
+            let answer = browser.get_with(page, &[header]).await;
+            assert!(answer.status == 403 && answer.has("problem"), "{page} {header:?}: {}", answer.status);
+        }
+        for path in ["/metrics", "/v1.0/communications/recordOperations", "/openapi.json"] {
+            assert_eq!(browser.get_with(path, &[header]).await.status, 403, "{path} {header:?}");
+        }
+        assert_eq!(browser.get_with("/livez", &[header]).await.status, 200, "it tells nothing");
+    }
     app.stop().await;
 }
 

@@ -134,6 +134,25 @@ async fn threat_48_one_source_gets_so_many_handshakes_a_minute_and_notifications
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn threat_48_handshakes_are_counted_by_whom_the_proxy_names_and_without_a_limit_none_is_refused() {
+    let server = "handshakes_per_minute = 3\ntrusted_proxies = [\"127.0.0.0/8\"]".to_owned();
+    let app = TestApp::start_with(Settings { server, ..Settings::default() }).await;
+    let shake = async |app: &TestApp, source: &str| {
+        let said = format!("198.51.100.7, {source}, 127.0.0.9");
+        app.send(app.graph.handshake("/graph/lifecycle", "it").header("x-forwarded-for", &said)).await.status
+    };
+    for expected in [200, 200, 200, 429] {
+        assert_eq!(shake(&app, "192.0.2.1").await, expected);
+    }
+    assert_eq!(shake(&app, "192.0.2.2").await, 200, "another source was not counted");
+    let app = app.restart_with(|settings| settings.server = String::new()).await;
+    for n in 0..1_000 {
+        assert_eq!(shake(&app, "192.0.2.1").await, 200, "{n}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threat_49_nothing_that_is_sent_makes_a_redirect() {
     let app = TestApp::start().await;
     for target in [

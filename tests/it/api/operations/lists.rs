@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ALL, ask, completed, get, query, recording};
+use super::{ALL, ask, completed, get, query, recording, with_tokens};
 use crate::test_app::TestApp;
 
 /// Follows the links from a page to the last; tells what each page held.
@@ -42,7 +42,8 @@ async fn pages_lead_from_one_to_the_next_and_show_each_operation_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_names_the_host_that_was_asked_and_outlives_a_restart() {
-    let mut app = TestApp::start().await;
+    // Through a proxy it takes a token.
+    let mut app = TestApp::start_with(with_tokens(&[("sesame", "\"read\"")])).await;
     for n in 0..3 {
         app.advance(1);
         completed(&mut app, &format!("linked-{n}")).await;
@@ -50,6 +51,7 @@ async fn a_link_names_the_host_that_was_asked_and_outlives_a_restart() {
     let host = format!("localhost:{}", app.admin.port());
     let headers = [
         ("host", host.as_str()),
+        ("authorization", "Bearer sesame"),
         ("x-forwarded-host", "evil.example"),
         ("x-forwarded-proto", "https"),
         ("forwarded", "host=evil.example"),
@@ -58,7 +60,7 @@ async fn a_link_names_the_host_that_was_asked_and_outlives_a_restart() {
     let link = first.body["@odata.nextLink"].as_str().unwrap().to_owned();
     assert!(link.starts_with(&format!("https://{host}{ALL}?$top=2&$skiptoken=")), "{link}");
     assert_eq!(first.body["@odata.context"], format!("https://{host}/v1.0/$metadata#communications/recordOperations"));
-    let app = app.restart().await;
+    let app = app.restart_with(|settings| settings.more = String::new()).await;
     let path = link.strip_prefix(&format!("https://{host}")).unwrap();
     assert_eq!(get(&app, path).await.contexts(), ["linked-0"]);
 
