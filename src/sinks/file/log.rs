@@ -2,8 +2,8 @@
 //!
 //! **Invariants**
 //! 1. When `append` returns, its lines are synced to the disk, in a file that has a name in its folder.
-//! 2. A batch is written by one call. One that failed is taken back; what cannot be taken back, or was left by a crash,
-//!    stays alone on its line.
+//! 2. A batch is written by one call. One that failed is taken back; what cannot be taken back, was left by a crash, or by
+//!    another program that cut the file, stays alone on its line.
 //! 3. Only a plain file of its own is written to: never a symbolic link, a device, or another name of a file elsewhere.
 //! 4. After a failed sync the file is opened anew; the sync is never tried again (the kernel may have dropped the pages).
 
@@ -31,8 +31,6 @@ struct Open {
     /// Device and inode: which file it is, whatever its name is now.
     id: (u64, u64),
     began_at: Timestamp,
-    /// Whether it ends in the middle of a line.
-    torn: bool,
 }
 
 impl Log {
@@ -43,11 +41,13 @@ impl Log {
     /// Appends whole lines.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         // Taken out: whatever fails, the next call opens the file anew and looks at how it ends.
-        let open = match self.open.take().filter(|open| open.is_at(&self.path)) {
+        let mut open = match self.open.take().filter(|open| open.is_at(&self.path)) {
             Some(open) => open,
             None => Open::at(&self.path, self.clock.now())?,
         };
-        let mut open = self.set_aside_if_due(open, lines.len())?;
+        // A file that is younger than nothing was begun by a clock that was wrong: its age counts from now.
+        open.began_at = open.began_at.min(self.clock.now());
+        let open = self.set_aside_if_due(open, lines.len())?;
         open.append(lines)?;
         self.open = Some(open);
         Ok(())
@@ -86,12 +86,8 @@ impl Open {
             found => found?,
         };
         let metadata = checked(&file)?;
-        let mut last = [b'\n'];
-        if metadata.len() > 0 {
-            file.read_exact_at(&mut last, metadata.len() - 1)?;
-        }
         let began_at = if metadata.len() == 0 { now } else { began_at(&metadata).unwrap_or(now) };
-        Ok(Self { file, id: (metadata.dev(), metadata.ino()), began_at, torn: last != *b"\n" })
+        Ok(Self { file, id: (metadata.dev(), metadata.ino()), began_at })
     }
 
     /// Whether `path` still names this file: it may have been deleted, or set aside by another program.
@@ -99,10 +95,22 @@ impl Open {
         fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.id)
     }
 
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    /// Whether a file of so many bytes ends in the middle of a line: by a crash, or because somebody else cut it, or wrote
+    /// to it.
+    fn is_torn(&self, n_bytes: u64) -> io::Result<bool> {
+        let mut last = [b'\n'];
+        if let Some(at) = n_bytes.checked_sub(1) {
+            // Where it was cut just now there is nothing to read.
+            self.file.read_at(&mut last, at)?;
+        }
+        Ok(last != *b"\n")
+    }
+
+    fn append(&self, lines: &[u8]) -> io::Result<()> {
+        // Looked at each time: the file is the operator's too, whose tools may have cut it meanwhile.
         let start = self.file.metadata()?.len();
         let mended;
-        let lines = if self.torn {
+        let lines = if self.is_torn(start)? {
             mended = [b"\n", lines].concat();
             &mended
         } else {
@@ -115,7 +123,6 @@ impl Open {
             }
             return Err(error);
         }
-        self.torn = false;
         self.file.sync_data()?;
         if self.file.metadata()?.nlink() == 0 {
             return Err(io::Error::other("it was deleted while it was written to"));

@@ -87,7 +87,9 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::from(u32::MAX))));
     }
     let at: SystemTime = httpdate::parse_http_date(text).ok()?;
-    Duration::try_from(Timestamp::try_from(at).ok()?.duration_since(now)).ok()
+    // Not as a Timestamp: those end a day before the year 9999 does, and such a date is "very long" as well.
+    let now = Duration::from_micros(u64::try_from(now.as_microsecond()).unwrap_or_default());
+    at.duration_since(SystemTime::UNIX_EPOCH + now).ok()
 }
 
 #[cfg(test)]
@@ -104,6 +106,15 @@ mod tests {
         assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", NOW), Some(Duration::from_secs(120)));
         let later = NOW + jiff::SignedDuration::from_secs(600);
         assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", later), None);
+    }
+
+    #[test]
+    fn a_date_in_the_year_9999_is_very_long() {
+        let years = Duration::from_secs(8000 * 365 * 24 * 3600);
+        for text in ["Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 30 Dec 9999 22:00:01 GMT", "Fri, 01 Jan 9999 00:00:00 GMT"]
+        {
+            assert!(retry_after(text, NOW).is_some_and(|after| after > years), "{text}");
+        }
     }
 
     #[test]

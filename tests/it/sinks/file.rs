@@ -112,6 +112,28 @@ async fn a_line_torn_by_a_crash_stays_alone() {
 }
 
 #[tokio::test]
+async fn a_line_that_another_program_tore_stays_alone() {
+    let folder = Folder::new();
+    let sink = folder.sink("", &clock());
+    sink.deliver(&delivery(1)).await.unwrap();
+    let n_whole = fs::metadata(&folder.path).unwrap().len();
+    for (n, cut) in (2..).zip([1, n_whole / 2, n_whole - 1]) {
+        // By the sink's own file, open all the while: as `truncate`, or an editor, does.
+        let file = fs::OpenOptions::new().write(true).open(&folder.path).unwrap();
+        file.set_len(file.metadata().unwrap().len() - cut).unwrap();
+        sink.deliver(&delivery(n)).await.unwrap();
+        assert_eq!(ids(&folder.path).last(), Some(&id(n)), "{cut}");
+    }
+    let stranger = fs::OpenOptions::new().append(true).open(&folder.path).unwrap();
+    std::io::Write::write_all(&mut &stranger, b"a note").unwrap();
+    sink.deliver(&delivery(5)).await.unwrap();
+    assert_eq!(ids(&folder.path).last(), Some(&id(5)));
+    fs::OpenOptions::new().write(true).open(&folder.path).unwrap().set_len(0).unwrap();
+    sink.deliver(&delivery(6)).await.unwrap();
+    assert_eq!(ids(&folder.path), [id(6)], "an empty file has no line to keep apart from");
+}
+
+#[tokio::test]
 async fn a_file_that_was_taken_away_is_begun_anew() {
     let folder = Folder::new();
     let sink = folder.sink("", &clock());
