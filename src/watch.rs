@@ -24,7 +24,7 @@ use crate::store::operations::Due;
 use crate::store::{Operations, Raised, StoreError};
 use crate::telemetry::Metrics;
 
-/// The longest sleep: the clock may be turned, and to ask for the nearest deadline is one look at the end of an index.
+/// The longest sleep: a test turns the clock, and to ask for the nearest deadline is one look at the end of an index.
 const STEP: Duration = Duration::from_millis(500);
 /// How long the store is left alone after it failed.
 const REST: Duration = Duration::from_secs(1);
@@ -81,7 +81,7 @@ impl Watcher {
         let due = self.operations.due(BATCH).await?;
         if due.is_empty() {
             let next = self.operations.next_watch().await?;
-            return Ok(next.map_or(STEP, |next| between(self.clock.now(), next).min(STEP)));
+            return Ok(next.map_or(STEP, |next| between(self.clock.steady(), next).min(STEP)));
         }
         let told = join_all(due.into_iter().map(|due| self.tell(due))).await;
         // What came to nothing is not asked for in a loop.

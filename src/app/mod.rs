@@ -106,6 +106,7 @@ impl App {
         intake.wait_on().await.context("what waits for the provider's keys cannot be read")?;
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
         spawn.looking_after(&store, &metrics);
+        spawn.clock(&store, (&metrics, &clock));
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
         let console = console::Console {

@@ -1,12 +1,14 @@
 //! The tasks that go on as long as the app: dispatchers and housekeeping.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::BuiltSinks;
-use crate::clock::{Clock, between};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::dispatch::{Dispatcher, Pauses};
 use crate::domain::SinkName;
@@ -14,6 +16,7 @@ use crate::intake::Intake;
 use crate::store::{Health, Store};
 use crate::tasks::{Rest, Tasks};
 use crate::telemetry::{self, Metrics};
+use crate::wording;
 
 /// How often operators' wishes are looked for, and backlogs are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -24,6 +27,10 @@ const COUNTING_RESTS: u32 = 50;
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked what the store noticed of itself.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked what operators' commands ask for: they wait for it.
+const WISHES_EVERY: Duration = Duration::from_millis(250);
+/// How often the machine's clock is compared with steady time.
+const CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store is swept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -72,6 +79,18 @@ impl Spawn<'_> {
         });
     }
 
+    /// Watches the machine's clock: whoever sets it is told what that does, and what it does not.
+    pub(super) fn clock(&self, store: &Arc<dyn Store>, (metrics, clock): (&Arc<Metrics>, &Clock)) {
+        let (store, metrics, clock) = (Arc::clone(store), Arc::clone(metrics), clock.clone());
+        self.tasks.every(("watching the clock", CLOCK_EVERY), self.intake.clone(), move || {
+            let (store, metrics, clock) = (Arc::clone(&store), Arc::clone(&metrics), clock.clone());
+            async move {
+                watch_clock(&store, &metrics, &clock).await;
+                Rest::default()
+            }
+        });
+    }
+
     pub(super) fn housekeeping(
         &self,
         config: &Config,
@@ -79,18 +98,29 @@ impl Spawn<'_> {
         intake: &Arc<Intake>,
         (metrics, clock): (&Arc<Metrics>, &Clock),
     ) {
-        let sinks: Vec<SinkName> = config.sinks.iter().map(|sink| sink.name.clone()).collect();
+        let backlogs = Arc::new(Backlogs {
+            store: Arc::clone(store),
+            metrics: Arc::clone(metrics),
+            clock: clock.clone(),
+            sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            gone: Mutex::default(),
+        });
         // Their series are there from the start, whatever becomes of the counting.
-        sinks.iter().for_each(|sink| metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO));
-        let (metrics, clock) = (Arc::clone(metrics), clock.clone());
-        let (counted, swept, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
+        backlogs.sinks.iter().for_each(|sink| metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO));
+        let (swept, wished, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
         self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
-            let (store, metrics, clock, sinks) =
-                (Arc::clone(&counted), Arc::clone(&metrics), clock.clone(), sinks.clone());
+            let backlogs = Arc::clone(&backlogs);
             async move {
                 let began = Instant::now();
-                count_backlogs(&store, &metrics, &clock, &sinks).await;
+                backlogs.count().await;
                 Rest(began.elapsed() * COUNTING_RESTS)
+            }
+        });
+        self.tasks.every(("carrying out wishes", WISHES_EVERY), self.intake.clone(), move || {
+            let store = Arc::clone(&wished);
+            async move {
+                carry_out_wishes(&store).await;
+                Rest::default()
             }
         });
         self.tasks.every(("sweeping the store", SWEEP_EVERY), self.intake.clone(), move || {
@@ -123,23 +153,67 @@ fn tell_health(health: &Health, metrics: &Metrics) {
     metrics.store_health(health.damage().is_some(), health.log_bytes(), health.n_lost_frames());
 }
 
-async fn count_backlogs(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock, sinks: &[SinkName]) {
-    let now = clock.now();
-    let backlogs = match store.backlog().await {
-        Ok(backlogs) => backlogs,
-        // What was counted last stays, and the metric of when that was tells how old it is.
-        Err(error) => {
-            tracing::warn!(%error, "what waits in the store could not be counted; trying again");
-            return;
+async fn watch_clock(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock) {
+    let step = clock.noticed_step();
+    metrics.clock(clock.lead(), step.is_some());
+    let Some(step) = step else { return };
+    let step_seconds = step.as_secs_f64();
+    tracing::warn!(step_seconds, "the machine's clock was set, or the machine slept: timers go on as before");
+    if let Err(error) = store.note_time().await {
+        tracing::warn!(%error, "the step could not be written down; the store does it within a minute");
+    }
+}
+
+/// Counts what waits for each sink, those that the config no longer has among them.
+struct Backlogs {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    /// Those of the config.
+    sinks: BTreeSet<SinkName>,
+    /// Those that something was found to wait for although the config does not have them.
+    gone: Mutex<BTreeSet<SinkName>>,
+}
+
+impl Backlogs {
+    async fn count(&self) {
+        let now = self.clock.now();
+        let backlogs = match self.store.backlog().await {
+            Ok(backlogs) => backlogs,
+            // What was counted last stays, and the metric of when that was tells how old it is.
+            Err(error) => {
+                tracing::warn!(%error, "what waits in the store could not be counted; trying again");
+                return;
+            }
+        };
+        self.metrics.backlog_counted(now);
+        let mut gone = self.gone.lock();
+        for (sink, backlog) in &backlogs {
+            if !self.sinks.contains(sink) && gone.insert(sink.clone()) && backlog.n_open > 0 {
+                let n = backlog.n_open;
+                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), (n, &n.to_string())));
+            }
         }
-    };
-    metrics.backlog_counted(now);
-    for sink in sinks {
-        let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
-            let age = backlog.oldest_at.map(|at| between(at, now));
-            (backlog.n_open, backlog.n_dead, age.unwrap_or_default())
-        });
-        metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
+        for sink in self.sinks.iter().chain(gone.iter()) {
+            let (n_open, n_dead, age) = backlogs.get(sink).map_or((0, 0, Duration::ZERO), |backlog| {
+                (backlog.n_open, backlog.n_dead, backlog.oldest.map(|oldest| oldest.age).unwrap_or_default())
+            });
+            self.metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
+            self.metrics.sink_configured(sink.as_str(), self.sinks.contains(sink));
+        }
+    }
+}
+
+async fn carry_out_wishes(store: &Arc<dyn Store>) {
+    loop {
+        match store.carry_out_wishes().await {
+            Ok(0) => return,
+            Ok(_more) => {}
+            Err(error) => {
+                tracing::warn!(%error, "could not carry out what operators' commands asked for; trying again");
+                return;
+            }
+        }
     }
 }
 

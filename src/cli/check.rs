@@ -1,17 +1,20 @@
-//! `reelhook check`: every mistake of a config at once; with `--probe`, a look at the far sides.
+//! `reelhook check`: every mistake of a config at once, and what waits for sinks that it no longer has; with `--probe`, a
+//! look at the far sides.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::print::say;
+use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::app::BuiltSinks;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::Channel;
+use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
+use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::wording;
 
 /// The longest that one probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,10 +46,29 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let (n_sinks, n_routes) = (text::counted(config.sinks.len(), "sink"), text::counted(config.routes.len(), "route"));
     say!("{}: {n_sinks}, {n_routes}: no mistakes", path.display());
+    tell_of_gone_sinks(&config).await;
     if args.probe && !probe(&config, sinks).await? {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns of what waits in the store for sinks that the config does not have. The store is only read.
+async fn tell_of_gone_sinks(config: &Config) {
+    if !config.store.path.exists() {
+        return;
+    }
+    let read = async { anyhow::Ok(load::store(config)?.backlog().await?) };
+    match read.await {
+        Ok(backlogs) => {
+            let has = |sink: &SinkName| config.sinks.iter().any(|known| known.name == *sink);
+            for (sink, backlog) in backlogs.iter().filter(|(sink, backlog)| backlog.n_open > 0 && !has(sink)) {
+                let n = (backlog.n_open, &*backlog.n_open.to_string());
+                remark!("warning: {}", text::safe(&wording::sink_is_gone(sink.as_str(), n), 1000));
+            }
+        }
+        Err(error) => remark!("note: what waits in the store could not be looked at: {error:#}"),
+    }
 }
 
 /// Looks at each far side; returns whether all could be reached.

@@ -6,10 +6,13 @@ use anyhow::Context;
 use uuid::Uuid;
 
 use super::print::{remark, say};
+use super::wish::{self, Became};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{DeliveryId, SinkName};
+use crate::store::sqlite::SqliteStore;
+use crate::store::wishes::Wish;
 use crate::store::{DeadLetters, DeliveryState, Newest, Store};
 
 /// The arguments.
@@ -120,17 +123,29 @@ async fn show(store: &dyn Store, id: DeliveryId) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn replay(store: &dyn Store, which: DeadLetters) -> anyhow::Result<ExitCode> {
-    let n = store.replay_dead(which.clone()).await?;
-    if n == 0 {
+async fn replay(store: &SqliteStore, which: DeadLetters) -> anyhow::Result<ExitCode> {
+    let (n_dead, wish) = match &which {
+        DeadLetters::One(id) => {
+            let letter = store.delivery(*id).await?.filter(|it| it.state == DeliveryState::Dead);
+            (u64::from(letter.is_some()), Wish::ReplayOne { delivery: id.0 })
+        }
+        DeadLetters::OfSink(sink) => {
+            let n_dead = store.backlog().await?.get(sink).map_or(0, |it| it.n_dead);
+            (n_dead, Wish::ReplayOfSink { sink: sink.to_string() })
+        }
+        DeadLetters::All => (store.backlog().await?.values().map(|it| it.n_dead).sum(), Wish::ReplayAll),
+    };
+    let became = if n_dead == 0 { None } else { Some(wish::ask(store, &wish).await?) };
+    let n = if let Some(Became::Granted(granted)) = became { granted.n } else { n_dead };
+    let Some(became) = became.filter(|_| n > 0) else {
         match which {
             DeadLetters::One(id) => remark!("no dead letter {id}; `deadletters list` shows those there are"),
             DeadLetters::OfSink(_) | DeadLetters::All => remark!("no dead letters: nothing to replay"),
         }
         return Ok(ExitCode::FAILURE);
-    }
-    let (due, them) = if n == 1 { ("is", "it") } else { ("are", "them") };
+    };
+    let due = if n == 1 { "is" } else { "are" };
     let n = usize::try_from(n).unwrap_or(usize::MAX);
-    say!("{} {due} due again; a running server picks {them} up within seconds", text::counted(n, "dead letter"));
+    say!("{} {due} due again {}", text::counted(n, "dead letter"), became.when());
     Ok(ExitCode::SUCCESS)
 }

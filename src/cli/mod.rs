@@ -7,6 +7,7 @@
 mod check;
 mod conformance;
 mod deadletters;
+mod deliveries;
 mod demo;
 mod event_stream;
 mod explain;
@@ -22,6 +23,7 @@ mod text;
 mod token;
 mod unmatched;
 mod wait;
+mod wish;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +79,8 @@ Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config 
     Conformance(Box<conformance::Args>),
     /// Deliveries that were given up: list, show, replay
     Deadletters(deadletters::Args),
+    /// Deliveries that wait: list; where their sink is gone from the config: move, drop
+    Deliveries(deliveries::Args),
     /// What arrived but proved nothing: list, show, replay
     Quarantine(quarantine::Args),
     /// What no route matched: list, show, replay
@@ -148,6 +152,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Simulate(args) => simulate::run(*args).await,
         Command::Conformance(args) => conformance::run(*args).await,
         Command::Deadletters(args) => deadletters::run(args).await,
+        Command::Deliveries(args) => deliveries::run(args).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Unmatched(args) => unmatched::run(args).await,
         Command::Explain(args) => explain::run(args).await,

@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use super::print::{self, remark, say};
 use super::{ConfigArg, load, text};
+use crate::store::wishes::Wish;
 use crate::store::{Newest, QuarantineView, Store};
 
 /// The arguments.
@@ -66,7 +67,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::List { limit } => list(&store, limit).await?,
         Action::Show { id } => show(&store, id).await?,
         Action::Replay { id, vouch } => {
-            anyhow::ensure!(store.wish_replay(id, vouch).await?, no_entry(id));
+            anyhow::ensure!(store.quarantine_entry(id).await?.is_some(), no_entry(id));
+            store.wish(&Wish::JudgeAgain { entry: id, vouched: vouch })?;
             say!("entry {id} is judged again by the running server within seconds, or by the next one that starts;");
             say!("accepted, it leaves `quarantine list`; refused again, it stays there with the reason");
         }

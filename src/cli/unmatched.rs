@@ -1,16 +1,20 @@
 //! `reelhook unmatched`: what no route matched. It is kept; after the routes were mended it can be routed again.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use uuid::Uuid;
 
 use super::print::{remark, say};
+use super::wish::{self, Became};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::EventId;
 use crate::routing::Routes;
+use crate::store::sqlite::SqliteStore;
+use crate::store::wishes::{Asked, Routed, Wish};
 use crate::store::{EventView, Newest, Store};
 
 /// How many events are held in memory at a time.
@@ -95,45 +99,65 @@ struct Done {
     n_events: usize,
     n_routed: usize,
     n_deliveries: usize,
+    /// Where the server has not done it yet.
+    waits: Option<Became>,
 }
 
-async fn replay(store: &dyn Store, config: &Config, id: Option<EventId>) -> anyhow::Result<ExitCode> {
+async fn replay(store: &SqliteStore, config: &Config, id: Option<EventId>) -> anyhow::Result<ExitCode> {
     let routes = Routes::new(&config.routes)?;
     let mut done = Done::default();
     match id {
-        Some(id) => done.route(store, &routes, &event(store, id).await?).await?,
+        Some(id) => done.route(store, &routes, &[event(store, id).await?]).await?,
         None => done.route_all(store, &routes).await?,
     }
     let (of, due) = (text::counted(done.n_events, "event"), text::counted(done.n_deliveries, "delivery"));
-    say!("{} of {of} matched now: {due} due", done.n_routed);
+    let when = done.waits.map(|became| format!(" {}", became.when())).unwrap_or_default();
+    say!("{} of {of} matched now: {due} due{when}", done.n_routed);
     Ok(if done.n_routed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl Done {
     /// Page by page, the oldest first, so that what is of one operation keeps its order. What arrives meanwhile is left:
     /// the server that takes it in may be faster than this.
-    async fn route_all(&mut self, store: &dyn Store, routes: &Routes) -> anyhow::Result<()> {
+    async fn route_all(&mut self, store: &SqliteStore, routes: &Routes) -> anyhow::Result<()> {
         let (until, mut after) = (Clock::system().now(), None);
         loop {
             let page = store.unmatched_after(after, PAGE).await?;
-            for event in page.iter().filter(|event| event.received_at <= until) {
-                self.route(store, routes, event).await?;
-            }
-            let is_last = page.len() < PAGE || page.iter().all(|event| event.received_at > until);
-            match page.last() {
-                Some(last) if !is_last => after = Some(last.id),
+            let last = page.last().filter(|_| page.len() == PAGE).map(|last| last.id);
+            let page: Vec<EventView> = page.into_iter().filter(|event| event.received_at <= until).collect();
+            self.route(store, routes, &page).await?;
+            match last {
+                Some(last) if !page.is_empty() => after = Some(last),
                 _ => return Ok(()),
             }
             remark!("{} so far, {} matched", text::counted(self.n_events, "event"), self.n_routed);
         }
     }
 
-    async fn route(&mut self, store: &dyn Store, routes: &Routes, event: &EventView) -> anyhow::Result<()> {
-        let deliveries = routes.matches(&event.routing_key());
-        let n = if deliveries.is_empty() { 0 } else { store.route_again(event.id, deliveries).await? };
-        self.n_events += 1;
-        self.n_routed += usize::from(n > 0);
-        self.n_deliveries += n;
+    /// Has events routed: the routes are those of the config as it is now, whatever the server was started with.
+    async fn route(&mut self, store: &SqliteStore, routes: &Routes, events: &[EventView]) -> anyhow::Result<()> {
+        self.n_events += events.len();
+        let matched = events.iter().filter_map(|event| {
+            let mut deliveries = routes.matches(&event.routing_key());
+            let mut sinks = BTreeSet::new();
+            deliveries.retain(|delivery| sinks.insert(delivery.sink.clone()));
+            let deliveries: Vec<Asked> = deliveries.iter().map(Asked::from).collect();
+            (!deliveries.is_empty()).then_some(Routed { event: event.id.0, deliveries })
+        });
+        let matched: Vec<Routed> = matched.collect();
+        if matched.is_empty() {
+            return Ok(());
+        }
+        let planned = (matched.len(), matched.iter().map(|it| it.deliveries.len()).sum::<usize>());
+        let (n_routed, n_deliveries) = match wish::ask(store, &Wish::Route { events: matched }).await? {
+            Became::Granted(it) => (usize::try_from(it.n)?, usize::try_from(it.n_deliveries)?),
+            waits => {
+                self.waits = Some(waits);
+                planned
+            }
+        };
+        self.n_routed += n_routed;
+        self.n_deliveries += n_deliveries;
         Ok(())
     }
 }

@@ -241,6 +241,8 @@ pub struct SinkDispatch {
     pub timeout: Duration,
     /// Fresh deliveries held in memory; the others wait in the store.
     pub queue: usize,
+    /// The most bytes of deliveries in memory, waiting or under way; the others wait in the store.
+    pub queue_bytes: usize,
     /// The delay before each attempt, of which the first is none: it is made at once. When they are used up the
     /// delivery is a dead letter.
     pub retry: Vec<Duration>,

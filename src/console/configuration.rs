@@ -213,6 +213,7 @@ fn dispatch(it: &SinkDispatch) -> Vec<(String, String)> {
         row("concurrency", it.concurrency),
         row("timeout", duration(it.timeout)),
         row("queue", it.queue),
+        row("queue_bytes", bytes(it.queue_bytes as u64)),
         row("retry", list(&retry, "none")),
         row("jitter", it.jitter),
         row("max_retry_after", duration(it.max_retry_after)),

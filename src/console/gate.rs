@@ -111,7 +111,8 @@ impl Desk {
     /// What to answer instead.
     pub fn visitor(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         if self.console.access.needs_token() {
-            let session = cookie(request).and_then(|it| Some((it, self.sessions.touch(it, self.console.clock.now())?)));
+            let session =
+                cookie(request).and_then(|it| Some((it, self.sessions.touch(it, self.console.clock.steady())?)));
             let Some((cookie, session)) = session else {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
@@ -176,7 +177,7 @@ impl Desk {
         }
         let source = source.map(tracing::field::display);
         tracing::info!(who = known.name(), source, "logged in to the console");
-        self.sessions.begin(&new, known, self.console.clock.now());
+        self.sessions.begin(&new, known, self.console.clock.steady());
         Ok(new)
     }
 

@@ -4,7 +4,8 @@
 //! 1. A session opens what its token opened when it began, and nothing else.
 //! 2. There are at most [`MAX_SESSIONS`]; an idle one ends after [`IDLE`], and
 //!    each after [`LONGEST`], whatever is done with it: a page that is left open asks on and on.
-//! 3. The cookie's value is known to the browser alone: here is its SHA-256.
+//! 3. `now` is steady time everywhere here: setting the machine's clock neither ends a session nor prolongs it.
+//! 4. The cookie's value is known to the browser alone: here is its SHA-256.
 
 use std::collections::HashMap;
 

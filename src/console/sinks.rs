@@ -13,11 +13,12 @@ use super::gate::{Desk, Visitor};
 use super::live::page_of;
 use super::page::{Done, Frame, lead_to, show};
 use super::problem::Problem;
-use super::shown::{between, counted, duration, encoded, instant, number};
+use super::shown::{counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
 use crate::config::{self, Scope};
 use crate::domain::{DeliveryId, SinkName};
 use crate::store::{Backlog, DeadLetters, DeliveryState, Newest};
+use crate::wording;
 
 /// How long a look at the far side may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,6 +59,8 @@ struct Summary {
     n_dead: u64,
     dead: String,
     oldest: String,
+    /// What to do about what waits, where the config does not have the sink.
+    hint: String,
 }
 
 struct Letter {
@@ -250,7 +253,7 @@ fn summary(desk: &Desk, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>)
     let configured = configured_sink(desk, name);
     let backlog = backlogs.get(name);
     let (n_open, n_dead) = backlog.map_or((0, 0), |it| (it.n_open, it.n_dead));
-    let oldest_at = backlog.and_then(|it| it.oldest_at);
+    let oldest = backlog.and_then(|it| it.oldest);
     Summary {
         href: format!("/sinks/{}", encoded(name.as_str())),
         kind: configured.map_or_else(|| "not in the config any more".to_owned(), |sink| sink.kind.clone()),
@@ -260,7 +263,11 @@ fn summary(desk: &Desk, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>)
         open: number(n_open),
         n_dead,
         dead: number(n_dead),
-        oldest: oldest_at.map_or("–".into(), |at| duration(between(at, desk.console.clock.now()))),
+        hint: match configured {
+            None if n_open > 0 => wording::sink_is_gone(name.as_str(), (n_open, &number(n_open))),
+            _ => String::new(),
+        },
+        oldest: oldest.map_or("–".into(), |it| duration(it.age)),
         name: name.to_string(),
     }
 }

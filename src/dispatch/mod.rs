@@ -3,12 +3,14 @@
 //! **Invariants**
 //! 1. An attempt is made only under a lease that outlasts the sink's timeout: no delivery is attempted twice at a time.
 //! 2. Every attempt ends in `settle`; every lease that was not used is released.
-//! 3. Memory is bounded by the sink's queue; what does not fit waits in the store.
+//! 3. Memory is bounded by the sink's queue, in deliveries and in bytes, those under way among them; what does not fit
+//!    waits in the store.
 //! 4. Fresh deliveries and those of the store take turns: neither starves the other.
 //! 5. A store that fails or contradicts itself is asked again after a rest, not in a loop.
 //! 6. What follows a delivery is attempted by the call that attempts that one, after it ([`Lease::follows`]).
 //! 7. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
 
+mod health;
 mod pauses;
 mod retry;
 mod run;
@@ -56,6 +58,8 @@ pub struct Dispatcher {
     pauses: watch::Receiver<BTreeMap<SinkName, Timestamp>>,
     /// Whether the store may hold something that is due.
     look: bool,
+    /// Whether what is due may not have fitted the memory.
+    is_tight: bool,
     /// Whose turn it is.
     store_next: bool,
     /// When the store was last asked what is due.
@@ -92,6 +96,7 @@ impl Dispatcher {
             running: JoinSet::new(),
             pauses: changes,
             look: true,
+            is_tight: false,
             store_next: false,
             asked_at: now,
             rests_until: now,
@@ -223,7 +228,8 @@ impl Dispatcher {
                 if leases.is_empty() && worker.until_due().is_some_and(|until| until.is_zero()) {
                     self.rests_until = Instant::now() + REST;
                 }
-                self.look = leases.len() >= limit;
+                self.is_tight = worker.budget.is_tight();
+                self.look = leases.len() >= limit || (self.is_tight && !leases.is_empty());
                 self.leased.extend(leases);
             }
             Err(error) => {
@@ -240,7 +246,7 @@ impl Dispatcher {
         match worker.store.next_due(&worker.name).await {
             Ok(due) => {
                 worker.know_due(due);
-                self.look = due.is_some_and(|due| due <= worker.clock.now());
+                self.look = due.is_some_and(|due| due <= worker.clock.steady());
             }
             Err(error) => {
                 tracing::warn!(sink = %worker.name, %error, "could not ask what is due; trying again");
@@ -279,7 +285,11 @@ impl Dispatcher {
     }
 
     /// A sink that panics costs an attempt; what is told here broke around it.
-    fn note(&self, ended: Result<(), JoinError>) {
+    fn note(&mut self, ended: Result<(), JoinError>) {
+        if std::mem::take(&mut self.is_tight) {
+            // There is room again.
+            (self.look, self.rests_until) = (true, Instant::now());
+        }
         if let Err(error) = ended {
             let sink = &self.worker.name;
             tracing::error!(%sink, %error, "an attempt broke off; its deliveries are attempted again when their leases end");

@@ -67,6 +67,7 @@ mod tests {
             concurrency: 1,
             timeout: Duration::from_secs(30),
             queue: 16,
+            queue_bytes: 1 << 20,
             retry: [0, 5, 300].map(Duration::from_secs).to_vec(),
             jitter: 0.2,
             max_retry_after: Duration::from_secs(3600),

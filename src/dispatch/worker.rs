@@ -12,14 +12,19 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::health::Health;
 use super::run::Run;
 use super::{LEASE_MARGIN, Pauses, decide};
 use crate::clock::{Clock, between};
 use crate::config::SinkDispatch;
-use crate::domain::{Attempt, Delivery, Lease, Outcome, Settlement, SinkName};
+use crate::domain::{Attempt, Budget, Delivery, Lease, Outcome, Room, Settlement, SinkName};
 use crate::sinks::{DeliveryError, Sink};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
+
+/// How long an outcome that could not be recorded waits, at first and at most.
+const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(100);
+const MOST_RECORD_PAUSE: Duration = Duration::from_secs(2);
 
 /// What an attempt needs; shared by those under way.
 pub(super) struct Worker {
@@ -30,13 +35,17 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) pauses: Arc<Pauses>,
     metrics: Arc<Metrics>,
+    /// What it holds in memory.
+    pub(super) budget: Arc<Budget>,
+    /// How its last attempts ended.
+    health: Mutex<Health>,
     /// The pause that the sink itself asked for.
     paused: Mutex<Option<Pause>>,
-    /// When the next delivery in the store falls due, as far as is known.
+    /// When the next delivery in the store falls due in steady time, as far as is known.
     due: Mutex<Option<Timestamp>>,
 }
 
-/// A pause ends by whichever clock says so first: one that was turned back does not prolong it.
+/// A pause ends by whichever clock says so first: a test's is turned.
 #[derive(Clone, Copy)]
 struct Pause {
     until: Timestamp,
@@ -45,7 +54,9 @@ struct Pause {
 
 /// When an attempt was made.
 struct Span {
+    /// By the machine's clock, as it is shown.
     started_at: Timestamp,
+    /// In steady time, by which the next one is planned.
     ended_at: Timestamp,
     took: Duration,
     timed_out: bool,
@@ -58,8 +69,9 @@ impl Worker {
         (store, pauses): (Arc<dyn Store>, Arc<Pauses>),
         (metrics, clock): (Arc<Metrics>, Clock),
     ) -> Self {
+        let (budget, health) = (Budget::new(settings.queue_bytes), Mutex::default());
         let (paused, due) = (Mutex::new(None), Mutex::new(None));
-        Self { name, sink, settings, store, clock, pauses, metrics, paused, due }
+        Self { name, sink, settings, store, clock, pauses, metrics, budget, health, paused, due }
     }
 
     /// Whether an operator paused the sink.
@@ -75,7 +87,8 @@ impl Worker {
 
     /// Opens the memory queue of the sink.
     pub(super) fn open_queue(&self) -> mpsc::Receiver<Lease> {
-        self.store.fresh(&self.name, self.settings.queue, self.lease_time())
+        let room = Room { n: self.settings.queue, budget: Arc::clone(&self.budget) };
+        self.store.fresh(&self.name, &room, self.lease_time())
     }
 
     /// How long a lease is asked for.
@@ -90,14 +103,15 @@ impl Worker {
 
     /// How long until a delivery in the store falls due, as far as is known.
     pub(super) fn until_due(&self) -> Option<Duration> {
-        self.due.lock().map(|due| between(self.clock.now(), due))
+        self.due.lock().map(|due| between(self.clock.steady(), due))
     }
 
     /// What is left of the sink's pause.
     pub(super) fn pause_left(&self) -> Option<Duration> {
         let mut paused = self.paused.lock();
         let pause = (*paused)?;
-        let left = between(self.clock.now(), pause.until).min(pause.ends_at.saturating_duration_since(Instant::now()));
+        let left =
+            between(self.clock.steady(), pause.until).min(pause.ends_at.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             *paused = None;
             drop(paused);
@@ -128,16 +142,15 @@ impl Worker {
 
     /// Attempts one batch and notes what came of it.
     async fn attempt_batch(&self, batch: Vec<Lease>, run: &mut Run) {
-        let started_at = self.clock.now();
-        let needed_until = later(started_at, self.settings.timeout);
+        let needed_until = later(self.clock.steady(), self.settings.timeout);
         let (batch, stale): (Vec<_>, Vec<_>) = batch.into_iter().partition(|lease| lease.expires_at > needed_until);
         run.hand_back(stale);
         if batch.is_empty() {
             return;
         }
-        let began = Instant::now();
+        let (started_at, began) = (self.clock.now(), Instant::now());
         let (results, timed_out) = self.deliver(&batch).await;
-        let span = Span { started_at, ended_at: self.clock.now(), took: began.elapsed(), timed_out };
+        let span = Span { started_at, ended_at: self.clock.steady(), took: began.elapsed(), timed_out };
         let mut results = results.into_iter();
         for lease in batch {
             let result = results.next().unwrap_or_else(|| failure("the sink gave no result"));
@@ -163,7 +176,8 @@ impl Worker {
     fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, span: &Span) -> Outcome {
         let number = lease.delivery.attempt;
         let decision = decide(&self.settings, number, result, (span.ended_at, fastrand::f64()));
-        if let Some(pause) = decision.pause {
+        let is_ill = self.health.lock().note(decision.pause.is_some());
+        if let Some(pause) = decision.pause.filter(|_| is_ill) {
             self.pause(span.ended_at, pause);
         }
         let result = match &decision.settlement {
@@ -196,6 +210,7 @@ impl Worker {
         match settlement {
             Settlement::Delivered => tracing::debug!(%sink, delivery = %id, attempt, "delivered"),
             Settlement::RetryAt { at, reason } => {
+                let at = self.clock.shown(*at);
                 tracing::warn!(%sink, delivery = %id, attempt, retry_at = %at, reason = %reason, "attempt failed");
             }
             Settlement::Dead { reason } => {
@@ -214,7 +229,7 @@ impl Worker {
             Settlement::Delivered | Settlement::Dead { .. } => None,
         });
         let next = next.min();
-        if let Err(error) = self.store.settle(outcomes).await {
+        if let Err(error) = self.record(outcomes).await {
             tracing::error!(sink = %self.name, n, %error, "could not record outcomes; the deliveries are attempted again");
             return;
         }
@@ -225,12 +240,30 @@ impl Worker {
         }
     }
 
+    /// Records outcomes, and tries again until their leases end: an outcome that is lost is a delivery made twice.
+    async fn record(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+        let ends_at = outcomes.iter().map(|outcome| outcome.lease.expires_at).min();
+        let (outcomes, mut pause): (Arc<[Outcome]>, _) = (outcomes.into(), FIRST_RECORD_PAUSE);
+        loop {
+            let Err(error) = self.store.settle(Arc::clone(&outcomes)).await else { return Ok(()) };
+            if pause == FIRST_RECORD_PAUSE {
+                tracing::warn!(sink = %self.name, n = outcomes.len(), %error, "could not record outcomes; trying again");
+            }
+            tokio::time::sleep(pause).await;
+            let is_over = ends_at.is_none_or(|ends_at| ends_at <= self.clock.steady());
+            if is_over || matches!(error, StoreError::Closed) {
+                return Err(error);
+            }
+            pause = (pause * 2).min(MOST_RECORD_PAUSE);
+        }
+    }
+
     /// Hands leases back; no attempt is counted.
     pub(super) async fn release(&self, leases: Vec<Lease>) {
         if leases.is_empty() {
             return;
         }
-        if let Err(error) = self.store.release(leases, self.clock.now()).await {
+        if let Err(error) = self.store.release(leases, self.clock.steady()).await {
             tracing::warn!(sink = %self.name, %error, "could not hand leases back; they expire by themselves");
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{DeliveryId, Event, RouteName, SinkName};
+use super::{Budget, DeliveryId, Event, Held, RouteName, SinkName};
 
 /// A delivery that routing asks for; the store gives it its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,9 @@ impl NewDelivery {
     }
 }
 
+/// What a delivery takes in memory beside its event's text, roughly.
+const DELIVERY_BYTES: usize = 1024;
+
 /// One notification for one sink.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -52,19 +55,38 @@ pub struct Delivery {
     pub attempt: u32,
 }
 
+impl Delivery {
+    /// What a delivery takes in memory whose event has so much data, roughly. An event that goes to several sinks is
+    /// counted for each, although it is held once.
+    pub fn n_bytes_with(data: &str) -> usize {
+        data.len().saturating_add(DELIVERY_BYTES)
+    }
+}
+
 /// The right to attempt a delivery now, until it expires.
 #[must_use = "a lease that is neither settled nor released blocks its delivery until it expires"]
 #[derive(Debug)]
 pub struct Lease {
     /// What may be delivered.
     pub delivery: Delivery,
-    /// Until when. Do not start an attempt that could outlast it: after it the delivery may be leased again.
+    /// Until when, in steady time. Do not start an attempt that could outlast it: after it the delivery may be leased again.
     pub expires_at: Timestamp,
     /// Tells this lease from later ones of the same delivery: an outcome that comes with an old token is ignored.
     pub token: i64,
     /// Whether it may be attempted only once the lease before it, of the same operation, is delivered or given up: the
     /// store hands out what waits behind a delivery together with it.
     pub follows: bool,
+    /// Its share of the sink's memory.
+    pub held: Held,
+}
+
+/// How much of a sink's fresh deliveries its memory queue takes.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The most deliveries in the queue.
+    pub n: usize,
+    /// The most bytes, of what is in the queue, leased from the store and under way together.
+    pub budget: Arc<Budget>,
 }
 
 /// One attempt, as it is recorded.
@@ -72,7 +94,7 @@ pub struct Lease {
 pub struct Attempt {
     /// From 1.
     pub number: u32,
-    /// When it began.
+    /// When it began, by the machine's clock.
     pub started_at: Timestamp,
     /// How long it took.
     pub took: Duration,
@@ -83,7 +105,7 @@ pub struct Attempt {
 pub enum Settlement {
     /// It has arrived.
     Delivered,
-    /// Again, not before `at`.
+    /// Again, not before `at` in steady time.
     RetryAt {
         /// Not before this instant.
         at: Timestamp,

@@ -5,6 +5,7 @@
 //! 2. A terminal [`Status`] never regresses ([`Order`] says what became of a notification that tried).
 //! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
 
+mod budget;
 mod delivery;
 mod ended_call;
 mod event;
@@ -22,7 +23,8 @@ mod routing_key;
 mod secrets;
 mod terminal;
 
-pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Settlement};
+pub use budget::{Budget, Held};
+pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Room, Settlement};
 pub use ended_call::{CallEnd, EndedCall, WhyEnded};
 pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};

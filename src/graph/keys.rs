@@ -164,10 +164,9 @@ impl Keys {
 
     /// Asks for a fetch, unless one was asked for too lately. Whoever is told so finds the other one open.
     fn ask(&self) -> bool {
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut asked_at = self.asked_at.lock();
-        // A clock that was set back must not keep new keys out for hours.
-        let is_too_soon = asked_at.is_some_and(|at| at <= now && now.duration_since(at) < ASK_EVERY);
+        let is_too_soon = asked_at.is_some_and(|at| now.duration_since(at) < ASK_EVERY);
         if !is_too_soon {
             *asked_at = Some(now);
             self.n_open.fetch_add(1, Ordering::SeqCst);

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! 1. A place is reserved before the commit and filled after it: nobody holds a lease that is not durable.
-//! 2. A queue never grows: what finds no place waits in the store, and its dispatcher is woken.
+//! 2. A queue is bounded in deliveries and in bytes: what finds no place waits in the store, and its dispatcher is woken.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{self, OwnedPermit};
 
-use crate::domain::{Lease, SinkName};
+use crate::domain::{Budget, Held, Lease, Room, SinkName};
 
 /// The memory queues of all sinks.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub struct Mailboxes {
 #[derive(Debug)]
 struct Mailbox {
     sender: Option<mpsc::Sender<Lease>>,
+    budget: Arc<Budget>,
     ttl: Duration,
     wake: Arc<Notify>,
 }
@@ -30,26 +31,34 @@ struct Mailbox {
 /// A place in a queue, to be filled after the commit.
 pub struct Place {
     permit: OwnedPermit<Lease>,
+    held: Held,
     /// How long the lease lasts.
     pub ttl: Duration,
 }
 
 impl Mailboxes {
     /// Opens the queue of a sink.
-    pub fn open(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {
-        let (sender, receiver) = mpsc::channel(capacity.max(1));
+    pub fn open(&self, sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease> {
+        let (sender, receiver) = mpsc::channel(room.n.max(1));
+        let budget = Arc::clone(&room.budget);
         let mut by_sink = self.by_sink.write();
         let wake = by_sink.get(sink).map_or_else(Arc::default, |known| Arc::clone(&known.wake));
-        by_sink.insert(sink.clone(), Mailbox { sender: Some(sender), ttl, wake });
+        by_sink.insert(sink.clone(), Mailbox { sender: Some(sender), budget, ttl, wake });
         receiver
     }
 
-    /// A place in the queue of a sink, if it has one.
-    pub fn reserve(&self, sink: &SinkName) -> Option<Place> {
+    /// A place for so many bytes in the queue of a sink, if it has one.
+    pub fn reserve(&self, sink: &SinkName, n_bytes: usize) -> Option<Place> {
         let by_sink = self.by_sink.read();
         let mailbox = by_sink.get(sink)?;
         let permit = mailbox.sender.clone()?.try_reserve_owned().ok()?;
-        Some(Place { permit, ttl: mailbox.ttl })
+        let held = mailbox.budget.try_hold(n_bytes)?;
+        Some(Place { permit, held, ttl: mailbox.ttl })
+    }
+
+    /// What is left of a sink's memory; `None` where nothing bounds it: no dispatcher has opened its queue.
+    pub fn budget(&self, sink: &SinkName) -> Option<Arc<Budget>> {
+        self.by_sink.read().get(sink).map(|mailbox| Arc::clone(&mailbox.budget))
     }
 
     /// Tells the dispatcher of a sink to look into the store.
@@ -79,6 +88,6 @@ impl Mailboxes {
 impl Place {
     /// Fills the place.
     pub fn fill(self, lease: Lease) {
-        self.permit.send(lease);
+        self.permit.send(Lease { held: self.held, ..lease });
     }
 }

@@ -30,6 +30,7 @@ pub mod sqlite;
 pub(crate) mod testing;
 mod unanswered;
 mod waiting;
+pub mod wishes;
 
 pub use changes::{Changes, Waiter};
 pub use error::StoreError;
@@ -37,7 +38,8 @@ pub use health::Health;
 pub use operations::{Operations, Raised};
 pub use reception::Reception;
 pub use shown::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, QuarantineView, Success,
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,
+    Success,
 };
 pub use waiting::{WAITS_AT_MOST, Waiting};
 
@@ -50,8 +52,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::domain::{
-    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RepeatOf, SinkName,
-    Verified,
+    Channel, DeliveryId, EventId, Lease, NewDelivery, Order, Outcome, Quarantined, Raw, Reason, RepeatOf, Room,
+    SinkName, Verified,
 };
 
 /// A proven notification with the deliveries that routing asked for.
@@ -149,19 +151,21 @@ pub trait Store: Send + Sync {
     /// repeat of each is recognised. Written with one of the next commits, or when the store closes.
     fn unanswered(&self, events: Vec<EventId>);
 
-    /// Opens the memory queue of a sink: from now on, up to `capacity` new deliveries at a time arrive here already
-    /// leased for `ttl`; the others wait in the store for [`Store::lease`]. Call it for each sink before intake starts, and
+    /// Opens the memory queue of a sink: from now on, new deliveries arrive here already leased for `ttl`, as many at a
+    /// time as it has room for; the others wait in the store for [`Store::lease`]. Call it for each sink before intake
+    /// starts, and
     /// again once that queue was closed.
-    fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease>;
+    fn fresh(&self, sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease>;
 
     /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first, and as far as the limit goes those of
-    /// the same operations that wait behind them, each right after the one that it follows.
+    /// the same operations that wait behind them, each right after the one that it follows. They fit what is left of the
+    /// sink's [`Room`]; the first one always does where nothing is held.
     ///
     /// # Errors
     /// Nothing was leased; try again later.
     async fn lease(&self, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError>;
 
-    /// When the next delivery of a sink that is not leased falls due, `None` where nothing waits.
+    /// When the next delivery of a sink that is not leased falls due in steady time, `None` where nothing waits.
     ///
     /// # Errors
     /// The database could not be read.
@@ -174,10 +178,10 @@ pub trait Store: Send + Sync {
     /// Records outcomes.
     ///
     /// # Errors
-    /// None was recorded: the leases expire and the deliveries are attempted again.
-    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError>;
+    /// None was recorded. Try again until the leases end: then the deliveries are attempted again.
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError>;
 
-    /// Hands leases back unused: due again at `due_at`, no attempt counted.
+    /// Hands leases back unused: due again at `due_at` in steady time, no attempt counted.
     ///
     /// # Errors
     /// The leases expire by themselves.
@@ -325,6 +329,19 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError>;
+
+    /// Carries out what operators' commands asked for ([`wishes`]), some of it. Returns how many wishes; call again at once
+    /// while that is not 0.
+    ///
+    /// # Errors
+    /// What was not carried out waits; try again later.
+    async fn carry_out_wishes(&self) -> Result<usize, StoreError>;
+
+    /// Writes down how steady time and the machine's clock stand to each other, after that one was set.
+    ///
+    /// # Errors
+    /// It is written down by the next round of housekeeping, or at the stop.
+    async fn note_time(&self) -> Result<(), StoreError>;
 
     /// One round of housekeeping, bounded in time: wipes tokens, removes what retention lets go, frees the quarantine's tail.
     /// Returns how many rows it touched; call again at once while that is not 0.

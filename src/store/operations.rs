@@ -192,7 +192,7 @@ pub trait Operations: Send + Sync {
     /// The database could not be read.
     async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError>;
 
-    /// When the next one will be due.
+    /// When the next one will be due, in steady time.
     ///
     /// # Errors
     /// The database could not be read.

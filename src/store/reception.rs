@@ -3,7 +3,7 @@
 //!
 //! **Invariants**
 //! 1. It begins with the process, and again with each refusal, each stop and each look at a disk that is too full.
-//! 2. It is never in the future: a clock that is set back begins it again, once.
+//! 2. It goes by steady time, as the watches do: setting the machine's clock does not begin it again.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -20,18 +20,18 @@ pub struct Reception {
 impl Reception {
     /// One that begins now.
     pub fn new(clock: Clock) -> Self {
-        let since = AtomicI64::new(clock.now().as_microsecond());
+        let since = AtomicI64::new(clock.steady().as_microsecond());
         Self { clock, since }
     }
 
     /// Notes that something was refused, or could not arrive, until now.
     pub fn begins_again(&self) {
-        self.since.store(self.clock.now().as_microsecond(), Ordering::SeqCst);
+        self.since.store(self.clock.steady().as_microsecond(), Ordering::SeqCst);
     }
 
     /// Since when, in microseconds.
     pub fn since(&self) -> i64 {
-        let now = self.clock.now().as_microsecond();
+        let now = self.clock.steady().as_microsecond();
         self.since.fetch_min(now, Ordering::SeqCst).min(now)
     }
 }

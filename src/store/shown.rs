@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::domain::{
     CallEnd, Channel, DeliveryId, EventId, Expectation, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
 };
@@ -89,6 +90,15 @@ pub struct DeliveryView {
     pub failures: Vec<FailedAttempt>,
     /// The attempt that delivered; `None` before that, and where an older version delivered.
     pub success: Option<Success>,
+}
+
+impl DeliveryView {
+    /// Tells when it is due by the machine's clock; the store goes by steady time.
+    pub(super) fn by(&mut self, clock: &Clock) {
+        if matches!(self.state, DeliveryState::Open | DeliveryState::Blocked) {
+            self.at = clock.shown(self.at);
+        }
+    }
 }
 
 /// An event, as it is shown.
@@ -185,6 +195,15 @@ pub struct Backlog {
     pub n_open: u64,
     /// Dead letters.
     pub n_dead: u64,
-    /// When the oldest open delivery was asked for.
-    pub oldest_at: Option<Timestamp>,
+    /// The oldest open delivery.
+    pub oldest: Option<Oldest>,
+}
+
+/// The oldest delivery that waits for a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oldest {
+    /// When it was asked for, by the machine's clock.
+    pub at: Timestamp,
+    /// How long it has waited, whatever was done to that clock.
+    pub age: Duration,
 }

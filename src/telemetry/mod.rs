@@ -1,7 +1,8 @@
 //! What the house tells about itself: metrics with closed label sets, and the log.
 //!
 //! **Invariants**
-//! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are configured.
+//! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are or were
+//!    configured.
 //! 2. Nothing here holds a secret.
 
 pub mod log;
@@ -13,7 +14,7 @@ mod shares;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -57,11 +58,14 @@ pub struct Metrics {
     sink_dead: Family<SinkLabels, Gauge>,
     sink_oldest: Family<SinkLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     sink_paused: Family<SinkLabels, Gauge>,
+    sink_configured: Family<SinkLabels, Gauge>,
     raised: Family<KindLabels, Counter>,
     counted_at: Gauge,
     damaged: Gauge,
     log_bytes: Gauge,
     lost_frames: Gauge,
+    clock_steps: Counter,
+    clock_offset: Gauge<f64, std::sync::atomic::AtomicU64>,
     minutes: Minutes,
     shares: Shares,
 }
@@ -163,11 +167,14 @@ impl Metrics {
             sink_dead: Family::default(),
             sink_oldest: Family::default(),
             sink_paused: Family::default(),
+            sink_configured: Family::default(),
             raised: Family::default(),
             counted_at: Gauge::default(),
             damaged: Gauge::default(),
             log_bytes: Gauge::default(),
             lost_frames: Gauge::default(),
+            clock_steps: Counter::default(),
+            clock_offset: Gauge::default(),
             minutes: Minutes::default(),
             shares: Shares::of(&JUDGED_PATHS),
         };
@@ -226,6 +233,11 @@ impl Metrics {
             "1 while nothing is attempted: the sink asked to be left alone, or an operator paused it",
             self.sink_paused.clone(),
         );
+        r.register(
+            "sink_configured",
+            "1, or 0 where the config does not have the sink and something is left for it",
+            self.sink_configured.clone(),
+        );
         r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
         r.register(
             "backlog_counted_timestamp_seconds",
@@ -243,6 +255,16 @@ impl Metrics {
             "store_lost_log_frames",
             "Frames of the log that the start could not read, since one before them is damaged",
             self.lost_frames.clone(),
+        );
+        r.register(
+            "clock_steps",
+            "How often the machine's clock was set, as far as was noticed",
+            self.clock_steps.clone(),
+        );
+        r.register(
+            "clock_offset_seconds",
+            "How far the machine's clock is ahead of the steady time that timers go by",
+            self.clock_offset.clone(),
         );
     }
 
@@ -325,9 +347,20 @@ impl Metrics {
         self.raised.get_or_create(&KindLabels { kind: watch.as_str() }).inc();
     }
 
+    /// How the machine's clock stands to steady time, and whether it was set since this was last told.
+    pub fn clock(&self, lead: SignedDuration, was_set: bool) {
+        self.clock_offset.set(lead.as_secs_f64());
+        self.clock_steps.inc_by(u64::from(was_set));
+    }
+
     /// A sink is paused, or no longer.
     pub fn sink_paused(&self, sink: &str, paused: bool) {
         self.sink_paused.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(paused));
+    }
+
+    /// Whether the config has a sink.
+    pub fn sink_configured(&self, sink: &str, is_configured: bool) {
+        self.sink_configured.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(is_configured));
     }
 
     /// What waits for a sink now.

@@ -3,6 +3,7 @@
 
 mod api;
 mod cases;
+mod clock;
 mod config;
 mod console;
 mod corpus;

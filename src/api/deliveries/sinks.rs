@@ -13,10 +13,10 @@ use crate::api::operations::Refusal;
 use crate::api::pages::List;
 use crate::api::parameters::Parameters;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
-use crate::clock::between;
 use crate::config::Scope;
 use crate::domain::SinkName;
 use crate::store::Backlog;
+use crate::wording;
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -42,6 +42,9 @@ pub struct SinkShape {
     oldest_date_time: Option<String>,
     /// How long it has waited.
     oldest_age: Option<String>,
+    /// What to do about what waits for a sink that the config does not have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 /// Every sink that the config has or that something waits for.
@@ -126,15 +129,17 @@ fn configured(admin: &Admin, name: &str) -> Result<SinkName, ApiError> {
 
 fn shape(admin: &Admin, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> SinkShape {
     let backlog = backlogs.get(name);
-    let oldest_at = backlog.and_then(|backlog| backlog.oldest_at);
-    let age = |at| between(at, admin.clock.now());
+    let oldest = backlog.and_then(|backlog| backlog.oldest);
+    let (is_configured, n_open) = (admin.sinks.contains(name), backlog.map_or(0, |backlog| backlog.n_open));
+    let is_stuck = !is_configured && n_open > 0;
     SinkShape {
         name: name.to_string(),
-        is_configured: admin.sinks.contains(name),
+        is_configured,
         is_paused: admin.pauses.is_paused(name),
-        open_count: backlog.map_or(0, |backlog| backlog.n_open),
+        open_count: n_open,
         dead_count: backlog.map_or(0, |backlog| backlog.n_dead),
-        oldest_date_time: oldest_at.map(|at| at.to_string()),
-        oldest_age: oldest_at.map(|at| iso_8601(age(at))),
+        oldest_date_time: oldest.map(|oldest| oldest.at.to_string()),
+        oldest_age: oldest.map(|oldest| iso_8601(oldest.age)),
+        hint: is_stuck.then(|| wording::sink_is_gone(name.as_str(), (n_open, &n_open.to_string()))),
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
+
 use crate::config::section::Section;
-use crate::config::value::{count, duration, name, share, show};
+use crate::config::value::{count, duration, name, share, show, size};
 use crate::config::{Dispatch, Sink, SinkDispatch};
 use crate::domain::SinkName;
 
@@ -21,6 +23,7 @@ pub fn dispatch(root: &mut Section<'_>) -> Dispatch {
         concurrency: 8,
         timeout: Duration::from_secs(30),
         queue: 1024,
+        queue_bytes: 8 << 20,
         retry: RETRY.map(Duration::from_secs).to_vec(),
         jitter: 0.2,
         max_retry_after: HOUR,
@@ -33,6 +36,7 @@ fn sink_dispatch(section: &mut Section<'_>, defaults: &SinkDispatch) -> SinkDisp
         concurrency: section.or("concurrency", defaults.concurrency, count(1..=1024)),
         timeout: section.or("timeout", defaults.timeout, duration(Duration::from_millis(100)..=HOUR)),
         queue: section.or("queue", defaults.queue, count(1..=1_000_000)),
+        queue_bytes: section.or("queue_bytes", defaults.queue_bytes, size(ByteSize::kib(64)..=ByteSize::gib(64))),
         retry: retry(section).unwrap_or_else(|| defaults.retry.clone()),
         jitter: section.or("jitter", defaults.jitter, share),
         max_retry_after: section.or("max_retry_after", defaults.max_retry_after, duration(Duration::ZERO..=7 * DAY)),

@@ -18,7 +18,7 @@ use super::tx::{Tx, instant, micros};
 use super::writer::Job;
 use super::{ended_calls, ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
-    ClientContext, Delivery, DeliveryId, Event, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
+    ClientContext, Delivery, DeliveryId, Event, Held, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
 };
 use crate::store::mailbox::Place;
 use crate::store::unanswered::Unanswered;
@@ -150,7 +150,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let expected = announced.and_then(Announced::deliveries);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
     insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
-    let places = deliver(tx, (item.seq, deliveries), taken.as_ref(), received_at)?;
+    let places = deliver(tx, (item, deliveries), taken.as_ref(), received_at)?;
     if let Some(taken) = taken.as_ref() {
         tx.changed(taken.seq);
         if taken.is_open {
@@ -219,26 +219,26 @@ fn insert(
     if let Some(lookup) = item.lookup {
         lookups::add(tx, lookup, item.seq)?;
     }
-    sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, received_at, has_token))
+    sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, tx.steady, has_token))
 }
 
 /// Writes an item's deliveries; those that found a place in a memory queue are leased.
 fn deliver(
     tx: &Tx<'_>,
-    (event, deliveries): (i64, &[NewDelivery]),
+    (item, deliveries): (&Item, &[NewDelivery]),
     taken: Option<&Taken>,
     received_at: i64,
 ) -> Result<Vec<(Place, Fresh)>, Failure> {
-    let mut places = Vec::new();
-    for ((number, new), row) in deliveries.iter().enumerate().zip(super::ids::first_delivery(event)..) {
+    let (mut places, n_bytes) = (Vec::new(), Delivery::n_bytes_with(&item.data));
+    for ((number, new), row) in deliveries.iter().enumerate().zip(super::ids::first_delivery(item.seq)..) {
         // Nothing waits for an operation that was not known.
         let op_seq = taken.map(|taken| taken.seq);
         let is_blocked = match taken {
             Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
             _ => false,
         };
-        let place = if is_blocked { None } else { tx.shared.mailboxes.reserve(&new.sink) };
-        let leased_until = place.as_ref().map(|place| tx.now.saturating_add(micros(place.ttl)));
+        let place = if is_blocked { None } else { tx.shared.mailboxes.reserve(&new.sink, n_bytes) };
+        let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
         let id =
             delivery::insert(tx, new, &NewRow { seq: row, op_seq, is_blocked, leased_until, created_at: received_at })?;
         if let (Some(place), Some(expires_at)) = (place, leased_until) {
@@ -286,6 +286,8 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
             expires_at: instant(fresh.expires_at),
             token: delivery::FIRST_TOKEN,
             follows: false,
+            // The place has it.
+            held: Held::default(),
         });
     }
 }

@@ -67,7 +67,7 @@ pub fn operation(tx: &Tx<'_>, number: i64) -> Result<Operation, Failure> {
 /// Notes that an operation was changed by its client.
 pub fn touch(tx: &Tx<'_>, number: i64) -> Result<(), Failure> {
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
-    tx.execute(sql, [number, tx.now])?;
+    tx.execute(sql, [number, tx.wall])?;
     tx.changed(number);
     Ok(())
 }
@@ -138,14 +138,14 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
     let number = tx.shared.numbers.operation();
     let id = match &new.id {
         Some(id) => id.as_str().to_owned(),
-        None => ids::of_event(number, tx.now).to_string(),
+        None => ids::of_event(number, tx.steady).to_string(),
     };
     let call_id = new.call_id.as_ref().map_or("", GraphId::as_str);
     let context = new.client_context.as_ref().map(ClientContext::as_str);
     let sql = "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at, \
                tenant_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
     let (status, is_terminal) = (new.status.as_str(), new.status.is_terminal());
-    tx.execute(sql, params![number, id, call_id, context, status, is_terminal, tx.now, new.tenant_id])?;
+    tx.execute(sql, params![number, id, call_id, context, status, is_terminal, tx.wall, new.tenant_id])?;
     lookups::add(tx, operation_lookup(&id), number)?;
     set(tx, &operation(tx, number)?, &terms(new))?;
     if new.id.is_none() {
@@ -221,6 +221,6 @@ pub fn set(tx: &Tx<'_>, operation: &Operation, terms: &Terms) -> Result<Expectat
     // A list of texts can always be written.
     let sinks = serde_json::to_string(&terms.sinks).unwrap_or_default();
     let id = &operation.id;
-    tx.execute(sql, params![operation.number, id, state.as_str(), expected_by, terms.metadata, sinks, tx.now])?;
+    tx.execute(sql, params![operation.number, id, state.as_str(), expected_by, terms.metadata, sinks, tx.wall])?;
     Ok(state)
 }

@@ -16,7 +16,8 @@ use super::failure::Failure;
 use super::rows::{Unread, delivery_id, event_of_delivery};
 use super::tx::{Tx, micros};
 use super::{ids, tx};
-use crate::domain::{Delivery, DeliveryId, Lease, NewDelivery, Outcome, RouteName, Settlement, SinkName};
+use crate::clock::Clock;
+use crate::domain::{Delivery, DeliveryId, Held, Lease, NewDelivery, Outcome, RouteName, Settlement, SinkName};
 use crate::store::StoreError;
 use crate::store::seal::Seal;
 
@@ -35,9 +36,9 @@ pub struct NewRow {
     pub op_seq: Option<i64>,
     /// Whether it waits for an earlier one.
     pub is_blocked: bool,
-    /// Until when it is leased from the start, in microseconds.
+    /// Until when it is leased from the start, in microseconds of steady time.
     pub leased_until: Option<i64>,
-    /// When it was asked for, in microseconds.
+    /// When it was asked for, in microseconds of the machine's clock.
     pub created_at: i64,
 }
 
@@ -55,10 +56,39 @@ pub struct Leased {
     pub attempt: u32,
     /// The lease's token.
     pub token: i64,
-    /// Until when, in microseconds.
+    /// Until when, in microseconds of steady time.
     pub expires_at: i64,
     /// Whether it waits for the one before it.
     pub follows: bool,
+    /// What the event takes in the store.
+    n_bytes: usize,
+}
+
+/// How much is leased at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The most deliveries.
+    pub n: usize,
+    /// The most bytes of events, as they are stored.
+    pub n_bytes: usize,
+    /// Whether the first one is leased however large it is.
+    pub takes_any: bool,
+}
+
+impl Limit {
+    /// How many of the first deliveries fit, whose events take so much each.
+    fn fit(&self, sizes: impl Iterator<Item = usize>) -> usize {
+        let (mut left, mut n) = (self.n_bytes, 0);
+        for n_bytes in sizes {
+            match left.checked_sub(n_bytes) {
+                Some(rest) => left = rest,
+                None if n == 0 && self.takes_any => left = 0,
+                None => break,
+            }
+            n += 1;
+        }
+        n
+    }
 }
 
 /// A leased delivery whose event cannot be read.
@@ -70,13 +100,13 @@ pub struct Lost {
 
 /// Makes a row. Where it is due now and not leased, its dispatcher is woken.
 pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId, Failure> {
-    let id = ids::of_delivery(row.seq, row.created_at);
+    let id = ids::of_delivery(row.seq, tx.steady);
     let captures = match new.captures.is_empty() {
         true => None,
         // A map of texts can always be written.
         false => serde_json::to_string(&new.captures).ok(),
     };
-    let (at, token) = row.leased_until.map_or((tx.now, 0), |until| (until, FIRST_TOKEN));
+    let (at, token) = row.leased_until.map_or((tx.steady, 0), |until| (until, FIRST_TOKEN));
     let sql = "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route, captures) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
     tx.execute(
@@ -110,15 +140,21 @@ pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, 
     Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())
 }
 
-/// Leases what is due, the longest due first.
-pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Leased>, Failure> {
-    let expires_at = tx.now.saturating_add(micros(ttl));
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token, state, op_seq \
-               FROM deliveries INDEXED BY deliveries_due WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3";
-    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(7)?));
-    let due = tx.all(sql, params![sink.as_str(), tx.now, limit], read)?;
-    let mut room = limit.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+/// The columns of [`Leased`]. The length of a value stands in the head of its row: the value itself is not read for it.
+const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, \
+                      (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
+
+/// Leases what is due, the longest due first, as far as it fits.
+pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Leased>, Failure> {
+    let expires_at = tx.steady.saturating_add(micros(ttl));
+    let most = i64::try_from(limit.n).unwrap_or(i64::MAX);
+    let sql = format!(
+        "{LEASED}, op_seq FROM deliveries INDEXED BY deliveries_due \
+         WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3"
+    );
+    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(8)?));
+    let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], read)?;
+    let mut room = most.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
     let mut leased = Vec::with_capacity(due.len());
     for (first, op_seq) in due {
         leased.push(first);
@@ -130,6 +166,8 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Resul
             leased.extend(behind);
         }
     }
+    // Whoever follows another one stands behind it, and is cut off first.
+    leased.truncate(limit.fit(leased.iter().map(|it| it.n_bytes)));
     let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
     for it in &leased {
         tx.execute(sql, [it.seq, expires_at, it.token])?;
@@ -139,10 +177,11 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: usize, ttl: Duration) -> Resul
 
 /// What waits behind the open delivery of an operation, in the order in which it would be unblocked.
 fn behind(tx: &Tx<'_>, (sink, op_seq): (&SinkName, i64), limit: i64, expires_at: i64) -> Result<Vec<Leased>, Failure> {
-    let sql = "SELECT seq, id, route, captures, n_attempts, lease_token, state \
-               FROM deliveries INDEXED BY deliveries_unsettled \
-               WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3";
-    tx.all(sql, params![sink.as_str(), op_seq, limit], |row| Leased::read(row, expires_at))
+    let sql = format!(
+        "{LEASED} FROM deliveries INDEXED BY deliveries_unsettled \
+         WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3"
+    );
+    tx.all(&sql, params![sink.as_str(), op_seq, limit], |row| Leased::read(row, expires_at))
 }
 
 impl Leased {
@@ -156,6 +195,7 @@ impl Leased {
             token: row.get::<_, i64>(5)?.saturating_add(1),
             expires_at,
             follows: row.get(6)?,
+            n_bytes: usize::try_from(row.get::<_, Option<i64>>(7)?.unwrap_or_default()).unwrap_or(usize::MAX),
         })
     }
 }
@@ -196,6 +236,7 @@ pub fn with_events(
                 expires_at: tx::instant(it.expires_at),
                 token: it.token,
                 follows,
+                held: Held::default(),
             }),
             Err(reason) => {
                 tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it is given up");
@@ -207,7 +248,7 @@ pub fn with_events(
     Ok((leases, lost))
 }
 
-/// Hands leases back: due again at `due_at`, in microseconds.
+/// Hands leases back: due again at `due_at`, in microseconds of steady time.
 pub fn release(tx: &Tx<'_>, leases: &[Lease], due_at: i64) -> Result<(), Failure> {
     for lease in leases {
         let row = ids::delivery_row(lease.delivery.id.0);
@@ -255,25 +296,27 @@ fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> 
     match settlement {
         Settlement::Delivered => {
             let sql = "UPDATE deliveries SET state = 2, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, \
-                       started_at = ?5, took = ?6 \
+                       started_at = ?5, took = ?6, settled_at = ?7 \
                        WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
             let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
-            tx.execute(sql, [row, token, state, tx.now, started_at, took])
+            tx.execute(sql, [row, token, state, tx.wall, started_at, took, tx.steady])
         }
         Settlement::RetryAt { at, reason } => fail(tx, outcome, (state, state, at.as_microsecond()), reason),
-        Settlement::Dead { reason } => fail(tx, outcome, (state, DEAD, tx.now), reason),
+        Settlement::Dead { reason } => fail(tx, outcome, (state, DEAD, tx.wall), reason),
     }
 }
 
 fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason: &str) -> Result<usize, Failure> {
     let Outcome { lease, attempt, .. } = outcome;
     let row = ids::delivery_row(lease.delivery.id.0);
-    let sql = "UPDATE deliveries SET state = ?4, is_leased = 0, at = ?5, n_attempts = n_attempts + 1, reason = ?6 \
-               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
-    let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason])?;
+    let sql = "UPDATE deliveries SET state = ?4, is_leased = 0, at = ?5, n_attempts = n_attempts + 1, reason = ?6, \
+               settled_at = ?7 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+    let settled_at = (to == DEAD).then_some(tx.steady);
+    let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason, settled_at])?;
     if n_changed > 0 {
         // The same attempt twice can only be told by a clock that stands still.
-        let sql = "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql =
+            "INSERT OR REPLACE INTO attempts (delivery, started_at, number, took, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
         let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
         tx.execute(sql, params![row, started_at, attempt.number, took, reason])?;
     }
@@ -282,11 +325,11 @@ fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason:
 
 /// Makes leased deliveries whose events cannot be read dead letters: no attempt was made.
 pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failure> {
-    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5 \
+    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5, settled_at = ?6 \
                WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
     for Lost { row, token, reason } in lost {
-        if tx.execute(sql, params![row, token, OPEN, tx.now, reason])? == 0 {
-            tx.execute(sql, params![row, token, BLOCKED, tx.now, reason])?;
+        if tx.execute(sql, params![row, token, OPEN, tx.wall, reason, tx.steady])? == 0 {
+            tx.execute(sql, params![row, token, BLOCKED, tx.wall, reason, tx.steady])?;
         } else if tx.any_blocked()? {
             unblock_next(tx, *row, sink)?;
         }
@@ -301,13 +344,13 @@ fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
                WHERE sink = ?1 AND state < 2 AND op_seq = (SELECT op_seq FROM deliveries WHERE seq = ?2) \
                ORDER BY seq LIMIT 1";
     let next: Option<(i64, i64, bool)> =
-        tx.first(sql, params![sink.as_str(), row, tx.now], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        tx.first(sql, params![sink.as_str(), row, tx.steady], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     match next {
         Some((next, 1, true)) => {
             tx.execute("UPDATE deliveries SET state = 0 WHERE seq = ?1", [next])?;
         }
         Some((next, 1, false)) => {
-            tx.execute("UPDATE deliveries SET state = 0, is_leased = 0, at = ?2 WHERE seq = ?1", [next, tx.now])?;
+            tx.execute("UPDATE deliveries SET state = 0, is_leased = 0, at = ?2 WHERE seq = ?1", [next, tx.steady])?;
             tx.wake(sink);
         }
         _ => {}
@@ -316,13 +359,14 @@ fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
 }
 
 /// Makes every leased delivery due at once: its holder died with its process. Their age keeps their turn.
-pub fn void_leases(connection: &Connection, now: i64) -> rusqlite::Result<usize> {
+pub fn void_leases(connection: &Connection, clock: &Clock) -> rusqlite::Result<usize> {
     let sql = "UPDATE deliveries SET is_leased = 0 WHERE seq IN \
                (SELECT seq FROM deliveries INDEXED BY deliveries_blocked WHERE state = 1 AND is_leased = 1)";
     connection.execute(sql, [])?;
+    let (now, lead) = (clock.steady().as_microsecond(), clock.lead().as_micros());
     connection.execute(
-        "UPDATE deliveries SET is_leased = 0, at = min(created_at, ?1) WHERE seq IN \
+        "UPDATE deliveries SET is_leased = 0, at = min(created_at - ?2, ?1) WHERE seq IN \
          (SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND is_leased = 1)",
-        [now],
+        [now, i64::try_from(lead).unwrap_or_default()],
     )
 }

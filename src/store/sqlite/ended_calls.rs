@@ -76,7 +76,7 @@ pub fn remember(tx: &Tx<'_>, ended: &EndedCall, ended_at: i64) -> Result<(), Fai
 /// Forgets what is too old and what is too much; returns how many.
 pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
     let bounds = &tx.shared.bounds;
-    let before = tx.now.saturating_sub(bounds.remembered.load(Ordering::Relaxed));
+    let before = tx.wall.saturating_sub(bounds.remembered.load(Ordering::Relaxed));
     // The oldest are neighbours: a round looks at no more rows than it removes.
     let sql = "DELETE FROM ended_calls WHERE seq IN (\
                    SELECT seq FROM (SELECT seq, ended_at FROM ended_calls ORDER BY seq LIMIT ?3) \

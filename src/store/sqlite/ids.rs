@@ -2,7 +2,8 @@
 //! found by its id without an index, and a settlement costs one descent of one tree.
 //!
 //! **Invariants**
-//! 1. Ids are ordered by arrival, and differ between stores: the time, the row and 20 random bits would have to agree.
+//! 1. Ids are ordered by arrival: they tell steady time, which no setting of the machine's clock turns back. They differ
+//!    between stores: the time, the row and 20 random bits would have to agree.
 //! 2. A row found by an id is that id's only if it holds the same id: whoever looks up compares.
 //! 3. Events' numbers are given out before the commit, so a smaller one may become durable later. At and below the
 //!    *horizon* none will: a number under way is held by a [`Given`], however its job ends, and the horizon lies below it.
@@ -134,12 +135,12 @@ pub fn event_of(delivery: i64) -> i64 {
     delivery >> DELIVERY_BITS
 }
 
-/// A new id for an event row, made at an instant in microseconds.
+/// A new id for an event row, made at an instant of steady time, in microseconds.
 pub fn of_event(event: i64, at: i64) -> Uuid {
     of_delivery(first_delivery(event), at)
 }
 
-/// A new id for a delivery row, made at an instant in microseconds.
+/// A new id for a delivery row, made at an instant of steady time, in microseconds.
 pub fn of_delivery(delivery: i64, at: i64) -> Uuid {
     let row = delivery.cast_unsigned() & ((1 << ROW_BITS) - 1);
     let chance = fastrand::u32(..).to_be_bytes();
@@ -149,6 +150,12 @@ pub fn of_delivery(delivery: i64, at: i64) -> Uuid {
     bytes[2..].copy_from_slice(&tail);
     let millis = u64::try_from(at / 1000).unwrap_or_default();
     Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
+/// When an id was made, in microseconds of steady time, to a millisecond.
+pub fn made_at(id: Uuid) -> i64 {
+    let (head, _) = id.as_u64_pair();
+    i64::try_from(head >> 16).unwrap_or_default().saturating_mul(1000)
 }
 
 /// The event row that an event's id names.

@@ -35,6 +35,12 @@ pub fn take(store: &Path) -> Result<Lock, StoreError> {
     Ok(Lock { _beside: held, _database: None })
 }
 
+/// Whether a server has the store now.
+pub fn is_taken(store: &Path) -> bool {
+    let file = File::open(beside(&real(store), ".lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl Lock {
     /// Holds the database's file as well; makes it where it is missing.
     ///

@@ -4,7 +4,8 @@
 //! whatever waits into one transaction (`writer`). Reads have connections of their own (`readers`).
 //!
 //! **Invariants**
-//! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands may write beside it.
+//! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands read beside it, and
+//!    write wishes alone (`wishes`).
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
 //! 3. After a failed write or sync, and where the files are gone (`files`), the process ends (`failure`).
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`](super::Health).
@@ -35,6 +36,7 @@ mod pauses;
 mod prepare;
 mod quarantine;
 mod readers;
+mod redirect;
 mod removal;
 mod repeats;
 mod replay;
@@ -45,11 +47,13 @@ mod store;
 mod stream;
 mod sweep;
 mod threads;
+mod time;
 mod tx;
 mod unanswered;
 mod views;
 mod waiting;
 mod watches;
+mod wishes;
 #[cfg(test)]
 mod work;
 mod writer;
@@ -64,17 +68,16 @@ use rusqlite::Connection;
 use self::check::Check;
 use self::failure::store_error;
 use self::ids::Numbers;
-use self::lock::Lock;
 use self::readers::{Bounds, Readers};
 use self::tx::Shared;
 use self::writer::Writer;
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
 use super::seal::Seal;
-use super::{Health, Reception, StoreError};
+use super::{EventView, Health, Reception, StoreError};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Lease, SinkName};
+use crate::domain::{Delivery, Lease, SinkName};
 
 /// What a question of people or the API may take that may walk through many rows. Two run at a time: who finds 64 before
 /// them would wait for longer than they are worth.
@@ -110,8 +113,9 @@ impl SqliteStore {
         let health = Arc::new(Health::default());
         tell_of_lost_frames(&settings.path, &health)?;
         let mut connection = open::writer(&settings.path, &seal)?;
-        let now = clock.now().as_microsecond();
-        let n_voided = delivery::void_leases(&connection, now).map_err(|error| open::broken(&settings.path, &error))?;
+        time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
+        let n_voided =
+            delivery::void_leases(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
         if n_voided > 0 {
             tracing::info!(n_voided, "deliveries that were under way when the last process ended are due again");
         }
@@ -122,21 +126,30 @@ impl SqliteStore {
         }
         let is_sure = last.was_clean && !check::was_damaged(&connection);
         let check = if is_sure { None } else { Check::start(settings.path.clone(), &health)? };
-        let store = Self::start(settings, clock, (connection, seal), (Some(lock), health))?;
+        let shared = Self::share(settings, clock, (&connection, seal), health)?;
+        let writer = Writer::start(connection, Arc::clone(&shared), Some(lock))?;
+        let store = Self::with(shared, writer);
         *store.check.lock() = check;
         Ok(store)
     }
 
-    /// Opens the store for a command, whether a server runs or not. It takes no lock and makes no store; the server
-    /// finds what was written when it next looks.
+    /// Opens the store for a command, whether a server runs or not. It takes no lock, makes no store, and reads alone; what
+    /// a command wants done it writes down as a [wish](Self::wish).
     ///
     /// # Errors
     /// [`StoreError::Unusable`] where there is no store, or none of this version.
     pub fn open_for_operator(settings: &config::Store, clock: Clock) -> Result<Self, StoreError> {
         open::must_exist(&settings.path)?;
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
-        let connection = open::operator_writer(&settings.path, &seal)?;
-        Self::start(settings, clock, (connection, seal), (None, Arc::default()))
+        let connection = open::operator(&settings.path, &seal)?;
+        time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
+        let shared = Self::share(settings, clock, (&connection, seal), Arc::default())?;
+        Ok(Self::with(shared, Writer::absent()))
+    }
+
+    /// Whether a server has the store now.
+    pub fn is_served(&self) -> bool {
+        lock::is_taken(&self.shared.settings.path)
     }
 
     /// Has operations watched as `[expectations]` says.
@@ -144,14 +157,21 @@ impl SqliteStore {
         self.shared.bounds.set(settings);
     }
 
-    fn start(
+    fn with(shared: Arc<Shared>, writer: Writer) -> Self {
+        let readers = || Readers::new(shared.settings.path.clone(), Arc::clone(&shared.health));
+        let (readers, views, questions) = (readers(), readers().bounded(VIEWS), readers().bounded(QUESTIONS));
+        Self { shared, writer, readers, views, questions, check: Mutex::default() }
+    }
+
+    /// What the store's own tasks and its writer share.
+    fn share(
         settings: &config::Store,
         clock: Clock,
-        (connection, seal): (Connection, Seal),
-        (lock, health): (Option<Lock>, Arc<Health>),
-    ) -> Result<Self, StoreError> {
-        let numbers = last_numbers(&connection).map_err(|error| open::broken(&settings.path, &error))?;
-        let recent = lookups::Recent::of(&connection).map_err(|error| open::broken(&settings.path, &error))?;
+        (connection, seal): (&Connection, Seal),
+        health: Arc<Health>,
+    ) -> Result<Arc<Shared>, StoreError> {
+        let numbers = last_numbers(connection).map_err(|error| open::broken(&settings.path, &error))?;
+        let recent = lookups::Recent::of(connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
             reception: Arc::new(Reception::new(clock.clone())),
@@ -164,15 +184,12 @@ impl SqliteStore {
             changes: Arc::default(),
             unanswered: Arc::default(),
             bounds: ended_calls::Bounds::default(),
-            health: Arc::clone(&health),
+            health,
             #[cfg(test)]
             work: Default::default(),
         });
-        shared.note_reusable(&connection).map_err(|error| open::broken(&settings.path, &error))?;
-        let writer = Writer::start(connection, Arc::clone(&shared), lock)?;
-        let readers = || Readers::new(settings.path.clone(), Arc::clone(&health));
-        let (views, questions) = (readers().bounded(VIEWS), readers().bounded(QUESTIONS));
-        Ok(Self { shared, writer, readers: readers(), views, questions, check: Mutex::default() })
+        shared.note_reusable(connection).map_err(|error| open::broken(&settings.path, &error))?;
+        Ok(shared)
     }
 
     /// Ends the check of the database, where one goes on.
@@ -206,13 +223,22 @@ impl SqliteStore {
         readers.read(move |connection| work(connection, &shared).map_err(|error| store_error(&error))).await
     }
 
+    /// Tells by the machine's clock when an event's deliveries are due.
+    fn tell_due(&self, event: &mut EventView) {
+        event.deliveries.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
+    }
+
     /// Reads the events of what was leased. What cannot be read is given up, or handed back where that may pass.
     async fn with_events(&self, sink: &SinkName, leased: Vec<delivery::Leased>) -> Result<Vec<Lease>, StoreError> {
         let (name, shared) = (sink.clone(), Arc::clone(&self.shared));
         let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.seq, it.token)).collect();
         let read = self.readers.read(move |connection| delivery::with_events(connection, &shared.seal, &name, leased));
         match read.await {
-            Ok((leases, lost)) => {
+            Ok((mut leases, lost)) => {
+                if let Some(budget) = self.shared.mailboxes.budget(sink) {
+                    let held = |lease: &Lease| budget.hold(Delivery::n_bytes_with(&lease.delivery.event.data));
+                    leases.iter_mut().for_each(|lease| lease.held = held(lease));
+                }
                 if !lost.is_empty() {
                     let sink = sink.clone();
                     self.writer.ask(move |tx| delivery::give_up(tx, &sink, &lost)).await?;
@@ -221,7 +247,7 @@ impl SqliteStore {
             }
             Err(error) => {
                 let sink = sink.clone();
-                self.writer.ask(move |tx| delivery::hand_back(tx, &sink, &rows, tx.now)).await?;
+                self.writer.ask(move |tx| delivery::hand_back(tx, &sink, &rows, tx.steady)).await?;
                 Err(error)
             }
         }

@@ -67,15 +67,14 @@ pub fn writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// The writer's connection of a command beside a running server: the store must be there, of this version.
+/// The connection of a command, beside a running server or without one: the store must be there, of this version.
 ///
 /// # Errors
 /// There is none, or it is of another version or key.
-pub fn operator_writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
-    let connection = connect(store)?;
+pub fn operator(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
+    let connection = reader(store)?;
     schema::check_is_ours(&connection, store)?;
     schema::check_is_current(&connection, store)?;
-    prepare_writer(&connection).map_err(|error| broken(store, &error))?;
     check_key(&connection, seal, store)?;
     Ok(connection)
 }
@@ -88,6 +87,9 @@ pub fn reader(store: &Path) -> Result<Connection, StoreError> {
     let connection = connect(store)?;
     let told = connection.pragma_update(None, "query_only", true);
     let told = told.and_then(|()| connection.pragma_update(None, "cache_size", -2048));
+    // The log is the server's to copy: a command that ends last would do it otherwise, under a lock.
+    let no_copy = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    let told = told.and_then(|()| connection.set_db_config(no_copy, true));
     told.map_err(|error| store_error(&error))?;
     Ok(connection)
 }

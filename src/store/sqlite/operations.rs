@@ -42,7 +42,7 @@ impl Operations for SqliteStore {
         self.writer.ask(move |tx| removal::delete(tx, number, version, force)).await
     }
     async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
-        let now = self.shared.clock.now().as_microsecond();
+        let now = self.shared.clock.steady().as_microsecond();
         self.read_by(&self.readers, move |connection, shared| watches::due(connection, &shared.seal, now, limit)).await
     }
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -15,7 +15,7 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
     let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
     let seq = tx.event_number();
-    let id = EventId(ids::of_event(seq, tx.now));
+    let id = EventId(ids::of_event(seq, tx.steady));
     let data = serde_json::Value::Object(operation.to_json()).to_string();
     let sealed = contents::seal(&tx.shared.seal, id, None, (&data, b""))?;
     let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, is_matched, has_token, kind, resource_type, \
@@ -26,7 +26,7 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
         params![
             seq,
             id.0.as_bytes(),
-            tx.now,
+            tx.wall,
             Channel::Calls.as_str(),
             number,
             // No bytes came from outside that a repeat could be recognised by: its own id stands for them.
@@ -41,10 +41,10 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
             sealed,
         ],
     )?;
-    sweep::look_at(tx, seq, sweep::first_look(&tx.shared.settings, tx.now, false))?;
+    sweep::look_at(tx, seq, sweep::first_look(&tx.shared.settings, tx.steady, false))?;
     for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
         let is_blocked = delivery::is_waited_for(tx, &new.sink, number)?;
-        let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.now };
+        let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.wall };
         delivery::insert(tx, new, &row)?;
     }
     tx.changed(number);

@@ -25,8 +25,8 @@ pub fn list(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, Time
 pub fn pause(tx: &Tx<'_>, sink: &SinkName) -> Result<Timestamp, Failure> {
     let sql = "INSERT INTO paused_sinks (sink, paused_at) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET sink = sink \
                RETURNING paused_at";
-    let since = tx.first(sql, params![sink.as_str(), tx.now], |row| row.get(0))?;
-    Ok(instant(since.unwrap_or(tx.now)))
+    let since = tx.first(sql, params![sink.as_str(), tx.wall], |row| row.get(0))?;
+    Ok(instant(since.unwrap_or(tx.wall)))
 }
 
 /// Lets one go on.

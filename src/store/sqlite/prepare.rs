@@ -102,7 +102,7 @@ impl Prepared {
         let received_at = batch.received_at.as_microsecond();
         let given = shared.numbers.events(batch.accepted.len());
         let numbered = (given.first()..).zip(batch.accepted);
-        let items = numbered.map(|(seq, accepted)| item((seq, accepted), received_at, shared));
+        let items = numbered.map(|(seq, accepted)| item((seq, accepted), shared));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
         for (place, item) in items.iter_mut().enumerate() {
             item.messages = messages(&item.notification, place);
@@ -123,13 +123,13 @@ impl Prepared {
     }
 }
 
-fn item((seq, accepted): (i64, Accepted), received_at: i64, shared: &Shared) -> Result<Item, StoreError> {
+fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
     let proof = notification.proof();
     let mut notification = notification.into_notification();
     each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
-    let id = EventId(ids::of_event(seq, received_at));
+    let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
     let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
     let raw = std::mem::take(&mut notification.raw.0);
     let operation = notification.operation();

@@ -57,7 +57,7 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
             None => false,
         };
         let seq = ids::first_delivery(event) + i64::try_from(routed.len()).unwrap_or(i64::MAX);
-        delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.now })?;
+        delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.wall })?;
         routed.push(new);
     }
     tx.execute("UPDATE events SET is_matched = 1 WHERE seq = ?1", [event])?;
@@ -72,7 +72,7 @@ fn reopen(tx: &Tx<'_>, sink: &SinkName, (row, op_seq): (i64, Option<i64>)) -> Re
         None => false,
     };
     let sql = "UPDATE deliveries SET state = ?2, at = ?3, n_attempts = 0 WHERE seq = ?1 AND state = 3";
-    tx.execute(sql, params![row, is_blocked, tx.now])?;
+    tx.execute(sql, params![row, is_blocked, tx.steady])?;
     if is_blocked {
         tx.blocked()
     } else {

@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::tx::instant;
+use super::tx::{Shared, instant};
 use super::writer::Sender;
-use super::{SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, views, waiting};
-use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, SinkName};
+use super::{
+    SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, time, views, waiting,
+};
+use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Room, SinkName};
 use crate::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
     Receipt, ReplayWish, Store, StoreError, Waiting,
@@ -39,12 +41,15 @@ impl Store for SqliteStore {
         self.shared.unanswered.note(events.into_iter().map(|event| ids::event_row(event.0)));
     }
 
-    fn fresh(&self, sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {
-        self.shared.mailboxes.open(sink, capacity, ttl)
+    fn fresh(&self, sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease> {
+        self.shared.mailboxes.open(sink, room, ttl)
     }
 
     async fn lease(&self, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
         let name = sink.clone();
+        let budget = self.shared.mailboxes.budget(sink);
+        let (n_bytes, takes_any) = budget.map_or((usize::MAX, true), |it| (it.left(), it.is_free()));
+        let limit = delivery::Limit { n: limit, n_bytes, takes_any };
         let leased = self.writer.ask(move |tx| delivery::lease(tx, &name, limit, ttl)).await?;
         if leased.is_empty() { Ok(Vec::new()) } else { self.with_events(sink, leased).await }
     }
@@ -52,7 +57,7 @@ impl Store for SqliteStore {
     async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
         let sink = sink.clone();
         let due = self.read_by(&self.readers, move |connection, shared| {
-            views::next_due(connection, &sink, shared.clock.now().as_microsecond())
+            views::next_due(connection, &sink, shared.clock.steady().as_microsecond())
         });
         Ok(due.await?.map(instant))
     }
@@ -61,7 +66,7 @@ impl Store for SqliteStore {
         self.shared.mailboxes.woken(sink).await;
     }
 
-    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
         self.writer.ask(move |tx| delivery::settle(tx, &outcomes)).await
     }
 
@@ -81,12 +86,16 @@ impl Store for SqliteStore {
     }
 
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
-        self.read_by(&self.views, |connection, _| views::backlog(connection)).await
+        let backlog =
+            |connection: &_, shared: &Shared| views::backlog(connection, shared.clock.steady().as_microsecond());
+        self.read_by(&self.views, backlog).await
     }
 
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
         let id = id.to_owned();
-        self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await
+        let mut found = self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await?;
+        found.iter_mut().flat_map(|operation| &mut operation.events).for_each(|event| self.tell_due(event));
+        Ok(found)
     }
 
     async fn deliveries(
@@ -96,15 +105,22 @@ impl Store for SqliteStore {
         page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError> {
         let sink = sink.cloned();
-        self.question(move |connection, _| views::deliveries_in(connection, state, sink.as_ref(), page)).await
+        let question = move |connection: &_, _: &_| views::deliveries_in(connection, state, sink.as_ref(), page);
+        let mut found = self.question(question).await?;
+        found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
+        Ok(found)
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
-        self.read(move |connection, _| views::delivery(connection, id)).await
+        let mut found = self.read(move |connection, _| views::delivery(connection, id)).await?;
+        found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
+        Ok(found)
     }
 
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
-        self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await
+        let mut found = self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await?;
+        found.iter_mut().for_each(|event| self.tell_due(event));
+        Ok(found)
     }
 
     async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
@@ -205,6 +221,14 @@ impl Store for SqliteStore {
         self.writer.ask(move |tx| pauses::resume(tx, &sink)).await
     }
 
+    async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
+        self.carry_out_some().await
+    }
+
+    async fn note_time(&self) -> Result<(), StoreError> {
+        self.writer.ask(time::note).await
+    }
+
     async fn sweep(&self) -> Result<u64, StoreError> {
         self.writer.ask(sweep::sweep).await
     }
@@ -213,6 +237,10 @@ impl Store for SqliteStore {
         self.end_check().await;
         for readers in [&self.readers, &self.views, &self.questions] {
             readers.close().await;
+        }
+        // A command's store writes nothing, and has no time of its own.
+        if let Some(error) = self.note_time().await.err().filter(|error| !matches!(error, StoreError::Closed)) {
+            tracing::warn!(%error, "the store's time could not be written down; the next start takes that of a minute ago");
         }
         self.writer.close().await;
         self.shared.mailboxes.close();

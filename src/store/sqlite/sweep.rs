@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::ids;
 use super::rows::event_id;
 use super::tx::{Tx, micros};
-use super::{contents, ended_calls, quarantine, removal, waiting};
+use super::{contents, ended_calls, quarantine, removal, time, waiting};
 use crate::config;
 use crate::domain::{EventId, ExpectationState};
 
@@ -30,34 +30,35 @@ struct Subject {
     has_token: bool,
     /// Open and blocked deliveries.
     n_unsettled: i64,
-    /// When the last delivery was settled; its arrival where none was.
+    /// When the last delivery was settled; its arrival where none was. In steady time.
     settled_at: i64,
 }
 
-/// When a new event is looked at first.
-pub fn first_look(settings: &config::Store, received_at: i64, has_token: bool) -> i64 {
-    received_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
+/// When an event that arrived at an instant of steady time is looked at first.
+pub fn first_look(settings: &config::Store, arrived_at: i64, has_token: bool) -> i64 {
+    arrived_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
 }
 
-/// Has an event looked at.
+/// Has an event looked at, at an instant of steady time.
 pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
-    tx.execute("INSERT INTO upkeep VALUES (?1, ?2)", [at, event]).map(drop)
+    tx.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, ?2)", [at, event]).map(drop)
 }
 
 /// One round; returns how many rows it touched.
 pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
     let mut n_touched = waiting::let_go(tx)? + quarantine::trim(tx)? + ended_calls::trim(tx)?;
     let sql = "SELECT look_at, event FROM upkeep WHERE look_at <= ?1 ORDER BY look_at LIMIT ?2";
-    let due = tx.all(sql, [tx.now, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let due = tx.all(sql, [tx.steady, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     for (at, event) in due {
         tx.execute("DELETE FROM upkeep WHERE look_at = ?1 AND event = ?2", [at, event])?;
-        if let Some(subject) = subject(tx, event)?
+        if let Some(subject) = subject(tx, (event, at))?
             && let Some(next) = tend(tx, &subject)?
         {
             look_at(tx, event, next)?;
         }
         n_touched += 1;
     }
+    time::note(tx)?;
     tx.shared.note_reusable(tx.connection())?;
     Ok(n_touched)
 }
@@ -67,17 +68,17 @@ fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
     let settings = &tx.shared.settings;
     if subject.n_unsettled > 0 {
         let wait = micros(settings.token_retention / 24).clamp(*LOOK_AGAIN.start(), *LOOK_AGAIN.end());
-        return Ok(Some(tx.now.saturating_add(wait)));
+        return Ok(Some(tx.steady.saturating_add(wait)));
     }
     if subject.has_token {
         let due = subject.settled_at.saturating_add(micros(settings.token_retention));
-        if tx.now < due {
+        if tx.steady < due {
             return Ok(Some(due));
         }
         wipe(tx, subject)?;
     }
     let due = subject.settled_at.saturating_add(retention(settings));
-    if tx.now < due {
+    if tx.steady < due {
         return Ok(Some(due));
     }
     remove(tx, subject).map(|()| None)
@@ -87,22 +88,32 @@ fn retention(settings: &config::Store) -> i64 {
     micros(settings.retention.max(settings.deduplicate))
 }
 
-fn subject(tx: &Tx<'_>, seq: i64) -> Result<Option<Subject>, Failure> {
-    let sql = "SELECT e.id, e.op_seq, e.lookup, e.has_token, count(*) FILTER (WHERE d.state < 2), \
-                      max(e.received_at, coalesce(max(d.at) FILTER (WHERE d.state >= 2), 0)) \
+fn subject(tx: &Tx<'_>, (seq, looked_at): (i64, i64)) -> Result<Option<Subject>, Failure> {
+    let sql = "SELECT e.id, e.op_seq, e.lookup, e.has_token, count(*) FILTER (WHERE d.state < 2), e.received_at, \
+                      max(coalesce(d.settled_at, d.at)) FILTER (WHERE d.state >= 2) \
                FROM events e LEFT JOIN deliveries d ON d.seq BETWEEN ?2 AND ?3 WHERE e.seq = ?1 GROUP BY e.seq";
     let range = (ids::first_delivery(seq), ids::last_delivery(seq));
     tx.first(sql, params![seq, range.0, range.1], |row| {
+        let has_token = row.get(3)?;
+        let arrived_at = arrived_at(tx, (row.get(5)?, has_token), looked_at);
         Ok(Subject {
             seq,
             id: event_id(row, 0)?,
             op_seq: row.get(1)?,
             lookup: row.get(2)?,
-            has_token: row.get(3)?,
+            has_token,
             n_unsettled: row.get(4)?,
-            settled_at: row.get(5)?,
+            settled_at: row.get::<_, Option<i64>>(6)?.unwrap_or(arrived_at),
         })
     })
+}
+
+/// When an event arrived, in steady time. It was to be looked at so long after; the machine's clock says the same, unless
+/// it was set since.
+fn arrived_at(tx: &Tx<'_>, (received_at, has_token): (i64, bool), looked_at: i64) -> i64 {
+    let span = first_look(&tx.shared.settings, 0, has_token);
+    let (by_plan, by_clock) = (looked_at.saturating_sub(span), tx.in_steady_time(received_at));
+    if by_clock > tx.steady { by_plan } else { by_plan.max(by_clock) }
 }
 
 /// Seals the event anew without its token, and without the raw item: that holds the token, in whatever spelling.

@@ -55,8 +55,10 @@ pub struct Shared {
 pub struct Tx<'a> {
     /// What is shared.
     pub shared: &'a Shared,
-    /// When the transaction began, in microseconds.
-    pub now: i64,
+    /// When the transaction began, in microseconds of the machine's clock: for what people are shown.
+    pub wall: i64,
+    /// The same in steady time: for whatever is to happen later. See [`super::time`].
+    pub steady: i64,
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
     /// Whether lookups were added.
@@ -72,11 +74,28 @@ pub struct Tx<'a> {
 impl<'a> Tx<'a> {
     /// Around a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
-        let now = shared.clock.now().as_microsecond();
+        let (wall, steady) = (shared.clock.now().as_microsecond(), shared.clock.steady().as_microsecond());
         let (woken, changed, given) = Default::default();
         let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
         let unanswered = Written::none(shared);
-        Self { shared, now, connection, any_blocked, has_lookups, woken, changed, any_watch, given, unanswered }
+        Self {
+            shared,
+            wall,
+            steady,
+            connection,
+            any_blocked,
+            has_lookups,
+            woken,
+            changed,
+            any_watch,
+            given,
+            unanswered,
+        }
+    }
+
+    /// An instant of the machine's clock in steady time, in microseconds, as the two stand to each other now.
+    pub fn in_steady_time(&self, wall: i64) -> i64 {
+        wall.saturating_sub(self.wall).saturating_add(self.steady)
     }
 
     /// The connection, for statements that are run once in a while.
@@ -87,7 +106,7 @@ impl<'a> Tx<'a> {
     /// Changes something that nobody reads, so that the transaction is written and synced.
     pub fn beat(&self) -> Result<(), Failure> {
         // SQLite writes no page whose bytes stay the same: the clock may stand still.
-        self.execute("UPDATE heartbeat SET beaten_at = max(?1, beaten_at + 1)", [self.now]).map(drop)
+        self.execute("UPDATE heartbeat SET beaten_at = max(?1, beaten_at + 1)", [self.wall]).map(drop)
     }
 
     /// Runs a statement; returns how many rows it changed.

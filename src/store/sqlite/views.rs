@@ -11,7 +11,9 @@ use super::tx::instant;
 use super::{contents, ids, kept};
 use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
-use crate::store::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, Success};
+use crate::store::{
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
+};
 
 /// What [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
@@ -21,25 +23,30 @@ pub const N_EVENT_COLUMNS: usize = 14;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took FROM deliveries";
 
-/// When the next delivery of a sink that is not leased falls due; a lease that ended holds nothing.
+/// When the next delivery of a sink that is not leased falls due, in steady time; a lease that ended holds nothing.
 pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
                WHERE sink = ?1 AND state = 0 AND (is_leased = 0 OR at <= ?2) ORDER BY at LIMIT 1";
     connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get(0)).optional()
 }
 
-/// What waits for each sink: a walk over two indexes that hold nothing else.
-pub fn backlog(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
+/// What waits for each sink at an instant of steady time: a walk over two indexes that hold nothing else.
+pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
     let mut backlogs = BTreeMap::new();
-    let sql = "SELECT sink, n, (SELECT created_at FROM deliveries WHERE seq = oldest) FROM (SELECT sink, count(*) AS n, \
-               min(seq) AS oldest FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 GROUP BY sink)";
-    for row in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))? {
-        let (sink, n, oldest_at) = row;
-        backlogs.insert(sink, Backlog { n_open: n.cast_unsigned(), n_dead: 0, oldest_at: Some(instant(oldest_at)) });
-    }
+    let sql = "SELECT w.sink, w.n, d.created_at, d.id FROM (SELECT sink, count(*) AS n, min(seq) AS oldest \
+               FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 GROUP BY sink) w \
+               CROSS JOIN deliveries d ON d.seq = w.oldest";
+    let waiting = all(connection, sql, [], |row| {
+        let n_open = row.get::<_, i64>(1)?.cast_unsigned();
+        // Not by the machine's clock: where that was set back, the oldest would be the youngest.
+        let age = steady.saturating_sub(ids::made_at(delivery_id(row, 3)?.0)).max(0);
+        let oldest = Oldest { at: instant(row.get(2)?), age: Duration::from_micros(age.cast_unsigned()) };
+        Ok((sink(row, 0)?, Backlog { n_open, n_dead: 0, oldest: Some(oldest) }))
+    });
+    backlogs.extend(waiting?);
     let sql = "SELECT sink, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink";
     for (sink, n) in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?)))? {
-        let empty = Backlog { n_open: 0, n_dead: 0, oldest_at: None };
+        let empty = Backlog { n_open: 0, n_dead: 0, oldest: None };
         backlogs.entry(sink).or_insert(empty).n_dead = n.cast_unsigned();
     }
     Ok(backlogs)

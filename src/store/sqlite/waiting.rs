@@ -50,7 +50,7 @@ pub fn forget_if_last(tx: &Tx<'_>, post: i64) -> Result<(), Failure> {
 /// Ends the waiting of what has waited too long; the entries stay. Returns how many POSTs those were.
 pub fn let_go(tx: &Tx<'_>) -> Result<u64, Failure> {
     let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
-    let since = tx.now.saturating_sub(micros(WAITS_AT_MOST));
+    let since = tx.wall.saturating_sub(micros(WAITS_AT_MOST));
     let posts = tx.all("SELECT post FROM waiting_posts WHERE arrived_at <= ?1 LIMIT ?2", [since, ROUND], number)?;
     for post in &posts {
         for id in tx.all("SELECT id FROM quarantine WHERE post = ?1", [post], number)? {

@@ -29,12 +29,12 @@ fn number(watch: Watch) -> i64 {
     }
 }
 
-/// Moves the deadline of an operation; `None`: it has none.
+/// Moves the deadline of an operation, an instant of the machine's clock; `None`: it has none.
 pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), Failure> {
     let kind = number(Watch::Overdue);
     tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
     if let Some(at) = at {
-        add(tx, at, (operation, kind))?;
+        add(tx, tx.in_steady_time(at), (operation, kind))?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ pub fn clear(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
 
 /// Has the operations of a call that has ended watched: what does not end within the grace is lost.
 pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), Failure> {
-    let at = ended_at.saturating_add(tx.shared.bounds.lost_after());
+    let at = tx.in_steady_time(ended_at).saturating_add(tx.shared.bounds.lost_after());
     let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
                LEFT JOIN expectations x ON x.operation = o.seq \
                WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.state IS NOT ?4 \
@@ -67,7 +67,7 @@ pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), F
 /// Has an operation watched that became known to be of a call that has ended already. What ends it may be on its way, so the
 /// grace begins now.
 pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
-    let at = tx.now.saturating_add(tx.shared.bounds.lost_after());
+    let at = tx.steady.saturating_add(tx.shared.bounds.lost_after());
     let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o \
                JOIN ended_calls c ON c.call_id = o.call_id LEFT JOIN expectations x ON x.operation = o.seq \
                WHERE o.seq = ?1 AND o.is_terminal = 0 AND x.state IS NOT ?4 \
@@ -79,7 +79,7 @@ pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// When the next watch is due, in microseconds.
+/// When the next watch is due, in microseconds of steady time.
 pub fn next(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT at FROM watches ORDER BY at LIMIT 1";
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
@@ -154,7 +154,7 @@ pub fn raise(
                ON CONFLICT (operation) DO UPDATE SET state = excluded.state";
     tx.execute(sql, params![operation, state.as_str()])?;
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
-    tx.execute(sql, [operation, tx.now])?;
+    tx.execute(sql, [operation, tx.wall])?;
     own::say(tx, watch.kind(), operation, deliveries)?;
     Ok(Raised::Said)
 }

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use reelhook::clock::Clock;
-use reelhook::domain::{Delivery, DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Settlement, SinkName};
+use reelhook::domain::{
+    Budget, Delivery, DeliveryId, EventId, Held, Lease, NewDelivery, Outcome, Reason, Room, Settlement, SinkName,
+};
 use reelhook::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
     Receipt, ReplayWish, Store, StoreError, Waiting,
@@ -31,11 +33,17 @@ struct Row {
     reasons: Vec<String>,
 }
 
+/// What a delivery takes of the budget.
+fn size_of(delivery: &Delivery) -> usize {
+    Delivery::n_bytes_with(&delivery.event.data)
+}
+
 /// The store.
 pub struct Memory {
     clock: Clock,
     rows: Mutex<BTreeMap<DeliveryId, Row>>,
     fresh: Mutex<Option<(mpsc::Sender<Lease>, Duration)>>,
+    budget: Mutex<Option<Arc<Budget>>>,
     tokens: AtomicUsize,
     wake: Notify,
     changes: watch::Sender<u64>,
@@ -58,6 +66,7 @@ impl Memory {
             clock: clock.clone(),
             rows: Mutex::default(),
             fresh: Mutex::default(),
+            budget: Mutex::default(),
             tokens: AtomicUsize::new(1),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
@@ -72,23 +81,26 @@ impl Memory {
 
     /// Takes a delivery in: into the memory queue where it has room, else it waits to be leased.
     pub fn add(&self, delivery: Delivery) {
-        let place =
-            self.fresh.lock().as_ref().and_then(|(sender, ttl)| Some((sender.clone().try_reserve_owned().ok()?, *ttl)));
+        let place = self.fresh.lock().as_ref().and_then(|(sender, ttl)| {
+            let place = sender.clone().try_reserve_owned().ok()?;
+            let held = self.budget.lock().as_ref()?.try_hold(size_of(&delivery))?;
+            Some((place, held, *ttl))
+        });
         let mut rows = self.rows.lock();
-        let state = State::Open { due: self.clock.now() };
+        let state = State::Open { due: self.clock.steady() };
         let row = rows.entry(delivery.id).or_insert(Row { delivery, state, reasons: Vec::new() });
         match place {
-            Some((place, ttl)) => drop(place.send(self.leased(row, ttl))),
+            Some((place, held, ttl)) => drop(place.send(Lease { held, ..self.leased(row, ttl) })),
             None => self.wake.notify_one(),
         }
     }
 
     fn leased(&self, row: &mut Row, ttl: Duration) -> Lease {
         let token = i64::try_from(self.tokens.fetch_add(1, Ordering::SeqCst)).unwrap();
-        let until = self.clock.now() + SignedDuration::try_from(ttl).unwrap();
+        let until = self.clock.steady() + SignedDuration::try_from(ttl).unwrap();
         row.state = State::Leased { until, token };
         let follows = self.following.lock().contains(&row.delivery.id);
-        Lease { delivery: row.delivery.clone(), expires_at: until, token, follows }
+        Lease { delivery: row.delivery.clone(), expires_at: until, token, follows, held: Held::default() }
     }
 
     pub fn state(&self, id: DeliveryId) -> State {
@@ -140,25 +152,34 @@ impl Memory {
 
 #[async_trait]
 impl Store for Memory {
-    fn fresh(&self, _sink: &SinkName, capacity: usize, ttl: Duration) -> mpsc::Receiver<Lease> {
-        let (sender, receiver) = mpsc::channel(capacity);
+    fn fresh(&self, _sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease> {
+        let (sender, receiver) = mpsc::channel(room.n);
         *self.fresh.lock() = Some((sender, ttl));
+        *self.budget.lock() = Some(Arc::clone(&room.budget));
         receiver
     }
 
     async fn lease(&self, _sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
         self.n_asked.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        let now = self.clock.now();
+        let now = self.clock.steady();
         let mut rows = self.rows.lock();
         let due = rows.values_mut().filter(|row| Self::is_due(&row.state, now).is_some_and(|due| due <= now));
-        Ok(due.take(limit).map(|row| self.leased(row, ttl)).collect())
+        let budget = self.budget.lock().clone();
+        let fitting = due.take(limit).map_while(|row| {
+            let held = match &budget {
+                Some(budget) => budget.try_hold(size_of(&row.delivery))?,
+                None => Held::default(),
+            };
+            Some(Lease { held, ..self.leased(row, ttl) })
+        });
+        Ok(fitting.collect())
     }
 
     async fn next_due(&self, _sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
         self.n_asked.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        let now = self.clock.now();
+        let now = self.clock.steady();
         if self.lies.load(Ordering::SeqCst) {
             return Ok(Some(now));
         }
@@ -171,14 +192,14 @@ impl Store for Memory {
 
     fn unanswered(&self, _: Vec<EventId>) {}
 
-    async fn settle(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
         self.n_settled.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        for outcome in outcomes {
+        for outcome in outcomes.iter() {
             let mut rows = self.rows.lock();
             let Some(row) = Self::held(&mut rows, &outcome.lease) else { continue };
             row.delivery.attempt += 1;
-            row.state = match outcome.settlement {
+            row.state = match outcome.settlement.clone() {
                 Settlement::Delivered => State::Delivered,
                 Settlement::RetryAt { at, reason } => {
                     row.reasons.push(reason);
@@ -217,7 +238,7 @@ impl Store for Memory {
 
     async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
         self.check()?;
-        Ok(*self.paused.lock().entry(sink.clone()).or_insert(self.clock.now()))
+        Ok(*self.paused.lock().entry(sink.clone()).or_insert(self.clock.steady()))
     }
 
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
@@ -290,6 +311,12 @@ impl Store for Memory {
     }
     fn health(&self) -> Arc<Health> {
         Arc::default()
+    }
+    async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn note_time(&self) -> Result<(), StoreError> {
+        Err(StoreError::Closed)
     }
     async fn sweep(&self) -> Result<u64, StoreError> {
         Err(StoreError::Closed)

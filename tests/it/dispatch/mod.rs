@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses};
-use reelhook::domain::{DeliveryId, SinkName};
+use reelhook::domain::{Delivery, DeliveryId, Event, SinkName};
 use reelhook::sinks::DeliveryError;
 use reelhook::telemetry::Metrics;
 use tokio::sync::{OnceCell, Semaphore};
@@ -446,6 +446,119 @@ async fn an_outcome_that_could_not_be_recorded_is_not_lost() {
         })
         .await;
     assert_eq!(sink.seen().iter().map(|seen| seen.attempt).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn an_outcome_is_recorded_once_the_store_writes_again_and_nothing_is_delivered_twice() {
+    let house = House::new();
+    let store = Arc::clone(&house.store);
+    let sink = Arc::new(sink(move |_, _| {
+        store.down.store(store.n_settled.load(Ordering::SeqCst) == 0, Ordering::SeqCst);
+        Ok(())
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(1..2);
+            while house.store.n_settled.load(Ordering::SeqCst) < 3 {
+                tokio::task::yield_now().await;
+            }
+            house.store.down.store(false, Ordering::SeqCst);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(sink.seen().len(), 1);
+}
+
+/// A delivery of so many bytes.
+fn large(n: u128, n_bytes: usize) -> Delivery {
+    let it = delivery(n);
+    let event = Event { data: "x".repeat(n_bytes), ..(*it.event).clone() };
+    Delivery { event: Arc::new(event), ..it }
+}
+
+#[tokio::test]
+async fn a_sink_that_hangs_holds_no_more_bytes_than_its_budget() {
+    let mut house = House::new();
+    (house.settings.queue, house.settings.concurrency) = (1000, 64);
+    house.settings.queue_bytes = 400_000;
+    let (gate, sink) = gated();
+    (0..20).for_each(|n| house.store.add(large(n, 100_000))); // these wait in the store
+    house
+        .run(&sink, async |_| {
+            (20..40).for_each(|n| house.store.add(large(n, 100_000)));
+            while sink.seen().len() < 3 {
+                tokio::task::yield_now().await;
+            }
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            let n_held = (0..40).filter(|n| matches!(house.store.state(id(*n)), State::Leased { .. })).count();
+            assert_eq!((n_held, sink.seen().len()), (3, 3), "as many as fit, and all of them under way");
+            gate.add_permits(100);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(sink.seen().len(), 40);
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_larger_than_the_budget_goes_alone() {
+    let mut house = House::new();
+    house.settings.queue_bytes = 1000;
+    let sink = Arc::new(sink(|_, _| Ok(())));
+    (0..3).for_each(|n| house.store.add(large(n, 50_000)));
+    house
+        .run(&sink, async |_| {
+            (3..6).for_each(|n| house.store.add(large(n, 50_000)));
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert_eq!(sink.seen().len(), 6);
+}
+
+#[tokio::test]
+async fn one_answer_in_a_hundred_that_asks_for_a_pause_delays_nobody_else() {
+    let house = House::new();
+    let sink = Arc::new(sink(|it, attempt| match it.0.as_u128() % 100 {
+        50 if attempt == 1 => pause(Duration::from_secs(3600)),
+        _ => Ok(()),
+    }));
+    house
+        .run(&sink, async |_| {
+            house.add(0..300);
+            house
+                .store
+                .until(|| (0..300).filter(|n| house.store.state(id(*n)) == State::Delivered).count() == 297)
+                .await;
+            assert!(!house.metrics.render(house.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 1"));
+            house.clock.advance(SignedDuration::from_secs(3600));
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_attempt_under_way_is_not_made_twice_when_the_clock_is_set() {
+    for hours in [-2, 2] {
+        let house = House::new();
+        let (gate, sink) = gated();
+        house.add(0..1);
+        house
+            .run(&sink, async |_| {
+                while sink.seen().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+                house.clock.step(SignedDuration::from_hours(hours));
+                house.add(1..2);
+                while sink.seen().len() < 2 {
+                    tokio::task::yield_now().await;
+                }
+                gate.add_permits(9);
+                house.store.until_all(|state| *state == State::Delivered).await;
+            })
+            .await;
+        assert_eq!(sink.seen().len(), 2);
+    }
 }
 
 #[tokio::test]

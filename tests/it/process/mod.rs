@@ -4,6 +4,8 @@ mod commands;
 mod damage;
 mod faults;
 mod floods;
+mod gone_sinks;
+mod memory;
 mod operators;
 mod remote;
 pub mod site;
@@ -119,6 +121,14 @@ impl Server {
     /// Sends SIGINT, as Ctrl-C does.
     pub fn interrupt(&self) {
         self.signal(rustix::process::Signal::INT);
+    }
+
+    /// The memory that it holds now.
+    #[cfg(target_os = "linux")]
+    pub fn memory_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")).unwrap();
+        kib.parse::<u64>().unwrap() * 1024
     }
 
     fn signal(&self, signal: rustix::process::Signal) {

@@ -8,8 +8,8 @@ use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::SinkName;
 use reelhook::simulator::payload;
-use reelhook::store::Store;
 use reelhook::store::sqlite::SqliteStore;
+use reelhook::store::{DeliveryState, Newest, Store};
 
 use super::site::Site;
 use super::{Server, eventually, wait_until};
@@ -89,9 +89,11 @@ async fn what_was_leased_but_not_attempted_is_handed_back() {
     let variables = [("TEST_CLIENT_STATE".to_owned(), crate::test_app::CLIENT_STATE.to_owned())];
     let settings = config::parse(&text, variables.into_iter()).unwrap().config.store;
     let store = SqliteStore::open_for_operator(&settings, Clock::system()).unwrap();
-    let leases = store.lease(&SinkName::new("hook"), 100, Duration::from_secs(60)).await.unwrap();
-    assert_eq!(leases.len(), 10);
-    assert!(leases.iter().filter(|lease| lease.delivery.attempt == 1).count() >= 5, "{leases:?}");
+    let waiting =
+        store.deliveries(DeliveryState::Open, Some(&SinkName::new("hook")), Newest::up_to(100)).await.unwrap();
+    assert_eq!(waiting.len(), 10);
+    assert!(waiting.iter().all(|delivery| delivery.at <= Clock::system().now()), "{waiting:?}");
+    assert!(waiting.iter().filter(|delivery| delivery.n_attempts == 0).count() >= 5, "{waiting:?}");
     store.close().await;
 
     gate.open();

@@ -1,7 +1,7 @@
 //! The suite: every numbered invariant of `reelhook::store`, against `dyn Store` alone.
 
 use super::*;
-use reelhook::domain::{DeliveryId, MAX_RICH_SUBSCRIPTIONS};
+use reelhook::domain::{DeliveryId, Held, MAX_RICH_SUBSCRIPTIONS};
 use reelhook::store::{DeadLetters, DeliveryState, Newest};
 use tokio::sync::mpsc::Receiver;
 
@@ -181,8 +181,13 @@ pub async fn a_delivery_is_held_by_one_lease(test: TestStore) {
 pub async fn an_expired_lease_is_given_anew_and_the_old_one_changes_nothing(test: TestStore) {
     test.accept(vec![recording("1").to(&["archive"])]).await;
     let old = test.lease_one("archive").await;
-    let another_old =
-        Lease { delivery: old.delivery.clone(), expires_at: old.expires_at, token: old.token, follows: false };
+    let another_old = Lease {
+        delivery: old.delivery.clone(),
+        expires_at: old.expires_at,
+        token: old.token,
+        follows: false,
+        held: Held::default(),
+    };
     test.pass(HOUR);
     let lease = test.lease_one("archive").await;
     assert_eq!(lease.delivery.id, old.delivery.id);
@@ -493,7 +498,7 @@ fn taken(fresh: &mut Receiver<Lease>) -> Lease {
 }
 
 pub async fn a_fresh_lease_is_what_would_be_read_back(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
     let recording = recording("1").status(RUNNING).context("x").token("secret");
     test.accept(vec![recording.to(&["archive"]), resource("{\"a\":1}").to(&["crm", "archive"])]).await;
     for _ in 0..2 {
@@ -510,7 +515,7 @@ pub async fn a_fresh_lease_is_what_would_be_read_back(test: TestStore) {
 }
 
 pub async fn what_finds_no_place_in_memory_waits_in_the_store(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), 2, TTL);
+    let mut fresh = test.store.fresh(&name("archive"), &room(2), TTL);
     test.accept((0..5).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect()).await;
     test.store.woken(&name("archive")).await;
     let (first, second) = (taken(&mut fresh), taken(&mut fresh));
@@ -522,7 +527,7 @@ pub async fn what_finds_no_place_in_memory_waits_in_the_store(test: TestStore) {
 }
 
 pub async fn a_delivery_blocked_at_first_does_not_go_to_memory(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
     test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
     let lease = taken(&mut fresh);
     assert!(fresh.try_recv().is_err());
@@ -825,9 +830,9 @@ pub async fn backlogs_are_counted_by_sink(test: TestStore) {
     test.bury(lease).await;
     let backlog = test.store.backlog().await.unwrap();
     let archive = &backlog[&name("archive")];
-    assert_eq!((archive.n_open, archive.n_dead, archive.oldest_at), (3, 0, Some(began)));
+    assert_eq!((archive.n_open, archive.n_dead, archive.oldest.map(|it| it.at)), (3, 0, Some(began)));
     let crm = &backlog[&name("crm")];
-    assert_eq!((crm.n_open, crm.n_dead, crm.oldest_at), (0, 1, None));
+    assert_eq!((crm.n_open, crm.n_dead, crm.oldest), (0, 1, None));
 }
 
 pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestStore) {
@@ -845,7 +850,7 @@ pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestSto
 }
 
 pub async fn a_closed_store_says_so(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), 8, TTL);
+    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
     test.store.close().await;
     let refused = test.accept_batch(vec![recording("1").to(&[])], Vec::new()).await;
     assert!(matches!(refused, Err(StoreError::Closed)));

@@ -12,11 +12,13 @@ macro_rules! tests {
     };
 }
 
+mod clock;
 mod conformance;
 mod model;
 mod reads;
 mod repeats;
 mod sqlite;
+mod wishes;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -28,11 +30,12 @@ use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order, Outcome,
-    Proof, Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified,
+    Attempt, Budget, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order,
+    Outcome, Proof, Quarantined, Raw, Reason, RecordOperation, Room, RouteName, Settlement, SinkName, Status, Verified,
 };
+use reelhook::store::operations::NewOperation;
 use reelhook::store::sqlite::SqliteStore;
-use reelhook::store::{Accepted, Batch, Operations, Store, StoreError, Stored};
+use reelhook::store::{Accepted, Batch, DeliveryState, Newest, Operations, Store, StoreError, Stored};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
@@ -147,6 +150,11 @@ impl TestStore {
     async fn sweep(&self) {
         while self.store.sweep().await.unwrap() > 0 {}
     }
+}
+
+/// Room in memory for so many deliveries of any size.
+fn room(n: usize) -> Room {
+    Room { n, budget: Budget::new(usize::MAX) }
 }
 
 const TTL: Duration = Duration::from_secs(90);

@@ -74,7 +74,7 @@ pub async fn the_same_bytes_alone_are_a_change_and_are_marked(test: TestStore) {
     }
     assert_eq!(marked, [false, true, true]);
     // And from the memory queue.
-    let mut fresh = test.store.fresh(&SinkName::new("archive"), 1, TTL);
+    let mut fresh = test.store.fresh(&SinkName::new("archive"), &room(1), TTL);
     one(&test, &told).await;
     assert!(fresh.try_recv().unwrap().delivery.event.possible_repeat);
     // After the window nothing is remembered of it.

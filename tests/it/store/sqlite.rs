@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use reelhook::store::operations::Created;
-use reelhook::store::{DeadLetters, DeliveryState, Newest};
+use reelhook::store::wishes::Wish;
 use rusqlite::Connection;
 
 fn sqlite() -> TestStore {
@@ -36,11 +36,11 @@ fn copy_of_the_files(test: &TestStore) -> TempDir {
     copy
 }
 
-fn after_a_kill(test: &TestStore) -> TestStore {
+pub(super) fn after_a_kill(test: &TestStore, clock: Clock) -> TestStore {
     let copy = copy_of_the_files(test);
     let settings = settings(&copy);
-    let (store, operations) = open_sqlite(&settings, test.clock.clone()).unwrap();
-    TestStore { store, operations, clock: test.clock.clone(), settings, open: open_sqlite, _folder: copy }
+    let (store, operations) = open_sqlite(&settings, clock.clone()).unwrap();
+    TestStore { store, operations, clock, settings, open: open_sqlite, _folder: copy }
 }
 
 fn is_on_disk(folder: &Path, text: &[u8]) -> bool {
@@ -64,14 +64,14 @@ fn reopened(test: &TestStore) -> Result<SqliteStore, StoreError> {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_and_is_due_at_once() {
     let test = sqlite();
-    let mut fresh = test.store.fresh(&SinkName::new("archive"), 1, TTL);
+    let mut fresh = test.store.fresh(&SinkName::new("archive"), &room(1), TTL);
     let told =
         || vec![recording("1").to(&["archive"]), recording("2").to(&["archive"]), resource("{}").to(&["archive"])];
     test.accept(told()).await;
     let in_flight = fresh.try_recv().unwrap();
     let leased = test.lease("archive").await;
     assert_eq!(leased.len(), 2);
-    let after = after_a_kill(&test);
+    let after = after_a_kill(&test, test.clock.clone());
     let again = after.lease("archive").await;
     assert_eq!(again.len(), 3, "the leases died with their process");
     assert!(again.iter().any(|lease| lease.delivery.id == in_flight.delivery.id), "under the same id");
@@ -89,7 +89,7 @@ async fn after_a_kill_what_was_accepted_last_is_recognised_once() {
     test.accept(told("in time")).await;
     test.pass(SignedDuration::from_secs(10));
     test.accept(told("last")).await;
-    let mut after = after_a_kill(&test);
+    let mut after = after_a_kill(&test, test.clock.clone());
     after.pass(HOUR);
     assert!(!is_duplicate(&after.accept(told("before")).await[0]));
     for text in ["in time", "last"] {
@@ -117,7 +117,7 @@ async fn a_kill_among_concurrent_requests_loses_nothing_acknowledged_and_splits_
     while acknowledged.len() < 100 {
         acknowledged.push(requests.next().await.unwrap());
     }
-    let after = after_a_kill(&test);
+    let after = after_a_kill(&test, test.clock.clone());
     let mut n_by_request = BTreeMap::<String, u32>::new();
     loop {
         let leases = after.lease("archive").await;
@@ -274,22 +274,15 @@ async fn a_command_makes_no_store_where_none_is() {
 async fn a_command_beside_the_server_is_noticed_by_it() {
     let test = sqlite();
     let archive = SinkName::new("archive");
-    let stored =
-        test.accept_batch(vec![recording("1").to(&["archive"]), resource("{}").to(&[])], vec![refused("a")]).await;
-    let lease = test.lease_one("archive").await;
-    test.bury(lease).await;
+    test.accept(vec![recording("1").to(&["archive"])]).await;
+    test.bury(test.lease_one("archive").await).await;
     let beside = operator(&test);
     assert_eq!(beside.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.store.next_due(&archive).await.unwrap(), None);
-    assert_eq!(beside.replay_dead(DeadLetters::All).await.unwrap(), 1);
-    assert!(test.store.next_due(&archive).await.unwrap().is_some());
-    let Stored::New { event, .. } = stored.unwrap()[1] else { panic!() };
-    assert_eq!(beside.route_again(event, vec![delivery_to("archive")]).await.unwrap(), 1);
-    assert_eq!(test.lease("archive").await.len(), 2);
-    let id = beside.quarantine(Newest::up_to(10)).await.unwrap()[0].id;
-    assert!(beside.wish_replay(id, false).await.unwrap());
-    assert_eq!(test.store.replay_wishes(10).await.unwrap()[0].id, id);
+    beside.wish(&Wish::ReplayAll).unwrap();
     beside.close().await;
+    assert_eq!(test.store.carry_out_wishes().await.unwrap(), 1);
+    assert!(test.store.next_due(&archive).await.unwrap().is_some());
     test.store.ready().await.unwrap();
     assert!(matches!(reopened(&test), Err(StoreError::Locked { .. })), "the command took no lock and gave none back");
 }

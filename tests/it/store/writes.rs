@@ -283,7 +283,7 @@ pub async fn what_graph_said_to_the_client_does_not_go_back(test: TestStore) {
 // Delivery.
 
 pub async fn an_expectations_sinks_go_before_the_routes(test: TestStore) {
-    let mut fresh = test.store.fresh(&SinkName::new("fresh"), 8, TTL);
+    let mut fresh = test.store.fresh(&SinkName::new("fresh"), &room(8), TTL);
     let metadata = Some(r#"{"case":7}"#.to_owned());
     create(&test, NewOperation { metadata: metadata.clone(), sinks: sinks(&["crm", "fresh"]), ..new("support-1") })
         .await;
@@ -298,7 +298,7 @@ pub async fn an_expectations_sinks_go_before_the_routes(test: TestStore) {
 }
 
 pub async fn an_expectation_without_sinks_leaves_them_to_the_routes(test: TestStore) {
-    let mut fresh = test.store.fresh(&SinkName::new("fresh"), 8, TTL);
+    let mut fresh = test.store.fresh(&SinkName::new("fresh"), &room(8), TTL);
     create(&test, NewOperation { metadata: Some("{}".into()), ..new("support-1") }).await;
     test.accept(vec![recording("1").context("support-1").to(&["archive", "fresh"])]).await;
     for lease in [test.lease_one("archive").await, fresh.try_recv().unwrap()] {

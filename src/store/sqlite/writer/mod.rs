@@ -101,6 +101,17 @@ impl Writer {
         })
     }
 
+    /// No writer: whatever is asked of it is refused as closed.
+    pub fn absent() -> Self {
+        let (queue, _gone) = mpsc::channel(1);
+        Self {
+            queue,
+            waiting_bytes: Arc::default(),
+            #[cfg(test)]
+            health: Arc::default(),
+        }
+    }
+
     /// Puts a job into the queue, unless that is full, or for a stranger half full.
     ///
     /// # Errors

@@ -1,0 +1,137 @@
+//! `reelhook deliveries`: what waits, and what becomes of it where its sink is gone from the config.
+
+use std::process::ExitCode;
+
+use super::print::{remark, say};
+use super::wish::{self, Became};
+use super::{ConfigArg, load, text};
+use crate::config::Config;
+use crate::domain::SinkName;
+use crate::store::sqlite::SqliteStore;
+use crate::store::wishes::Wish;
+use crate::store::{DeliveryState, Newest, Store};
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook deliveries list --sink old-crm
+  reelhook deliveries move --from old-crm --to crm
+  reelhook deliveries drop --sink old-crm
+
+A running server need not be stopped: it does what is asked for within seconds.")]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// What waits, newest first, a line each: id, asked for, sink, route, attempts, when it is due
+    #[command(after_help = "Example:\n  reelhook deliveries list --sink old-crm --limit 20")]
+    List {
+        /// Of this sink alone
+        #[arg(long)]
+        sink: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+    },
+    /// Have what waits for a sink that the config no longer has go to another one, under the same delivery ids
+    #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
+    Move {
+        /// The sink that is gone
+        #[arg(long, value_name = "SINK")]
+        from: String,
+        /// A sink of the config
+        #[arg(long, value_name = "SINK")]
+        to: String,
+    },
+    /// Make dead letters of what waits for a sink that the config no longer has; they are kept and shown as such
+    #[command(after_help = "Example:\n  reelhook deliveries drop --sink old-crm")]
+    Drop {
+        /// The sink that is gone
+        #[arg(long)]
+        sink: String,
+    },
+}
+
+/// Runs the command; a running server need not be stopped for it.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = match load::config(&args.config.config) {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let store = load::store(&config)?;
+    match args.action {
+        Action::List { sink, limit } => list(&store, (&config, sink), limit).await,
+        Action::Move { from, to } => {
+            is_gone(&config, &from)?;
+            anyhow::ensure!(
+                has(&config, &to),
+                "found no sink {:?} in the config, expected one of its own for --to",
+                text::safe(&to, 64)
+            );
+            let wish = Wish::Move { from: from.clone(), to: to.clone() };
+            redirect(&store, &from, (&wish, &format!("go to {}", text::safe(&to, 64)))).await
+        }
+        Action::Drop { sink } => {
+            is_gone(&config, &sink)?;
+            redirect(&store, &sink, (&Wish::Drop { sink: sink.clone() }, "are dead letters")).await
+        }
+    }
+}
+
+fn has(config: &Config, sink: &str) -> bool {
+    config.sinks.iter().any(|known| known.name.as_str() == sink)
+}
+
+/// Deliveries of a sink that is there are its dispatcher's.
+fn is_gone(config: &Config, sink: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !has(config, sink),
+        "found sink {:?} in the config, expected one that it no longer has: take it out, and restart the server first",
+        text::safe(sink, 64)
+    );
+    Ok(())
+}
+
+async fn list(
+    store: &SqliteStore,
+    (config, sink): (&Config, Option<String>),
+    limit: usize,
+) -> anyhow::Result<ExitCode> {
+    let sink = sink.map(|sink| SinkName::new(&sink));
+    let mut waiting = Vec::new();
+    for state in [DeliveryState::Open, DeliveryState::Blocked] {
+        waiting.extend(store.deliveries(state, sink.as_ref(), Newest::up_to(limit)).await?);
+    }
+    waiting.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    waiting.truncate(limit);
+    for it in &waiting {
+        let due = match it.state {
+            DeliveryState::Blocked => "waits for an earlier one".to_owned(),
+            _ => format!("due {}", text::instant(it.at)),
+        };
+        let gone = if has(config, it.sink.as_str()) { "" } else { "  (the config has no such sink)" };
+        let (asked_for, attempts) = (text::instant(it.created_at), text::counted(it.n_attempts as usize, "attempt"));
+        say!("{}  {asked_for}  {}  {}  {attempts}  {due}{gone}", it.id, it.sink, text::safe(it.route.as_str(), 64));
+    }
+    remark!("{}", text::listed(waiting.len(), limit, "delivery"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn redirect(store: &SqliteStore, sink: &str, (wish, done): (&Wish, &str)) -> anyhow::Result<ExitCode> {
+    let n_open = store.backlog().await?.get(&SinkName::new(sink)).map_or(0, |backlog| backlog.n_open);
+    if n_open == 0 {
+        remark!("nothing waits for sink {}; `deliveries list` shows what waits", text::safe(sink, 64));
+        return Ok(ExitCode::FAILURE);
+    }
+    let became = wish::ask(store, wish).await?;
+    let n = if let Became::Granted(granted) = became { granted.n } else { n_open };
+    let n = text::counted(usize::try_from(n).unwrap_or(usize::MAX), "delivery");
+    say!("{n} of {} {done} {}", text::safe(sink, 64), became.when());
+    Ok(ExitCode::SUCCESS)
+}
