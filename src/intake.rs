@@ -174,7 +174,6 @@ impl Intake {
 
     async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<Taken, Refused> {
         let Reading { mut verified, mut quarantined, undecided, learned } = reading;
-        self.remember_rich(learned).await?;
         verified.iter_mut().for_each(|it| it.came_with(request));
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
@@ -183,7 +182,7 @@ impl Intake {
         let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
         let told: Vec<Told> = accepted.iter().map(Told::of).collect();
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
-        match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
+        match tokio::time::timeout(self.answer_timeout, self.make_durable(batch, learned)).await {
             Ok(Ok(receipt)) => {
                 let events = receipt.stored.iter().map(Stored::event).collect();
                 let taken = Taken { events, store: Arc::clone(&self.store) };
@@ -211,21 +210,13 @@ impl Intake {
         }
     }
 
-    /// Writes down which subscriptions send encrypted content, before what they sent is answered.
-    async fn remember_rich(&self, learned: Vec<String>) -> Result<(), Refused> {
-        let Some(subscriptions) = self.subscriptions.as_ref().filter(|_| !learned.is_empty()) else { return Ok(()) };
-        match tokio::time::timeout(self.answer_timeout, self.store.remember_rich(learned.clone())).await {
-            Ok(Ok(())) => subscriptions.remember_rich(&learned),
-            Ok(Err(error)) => {
-                self.log_store_error(&error);
-                return Err(Refused::ByStore);
-            }
-            Err(_elapsed) => {
-                tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time");
-                return Err(Refused::ByStore);
-            }
+    /// Accepts a batch, after it was written down which subscriptions are known from now on to send encrypted content.
+    async fn make_durable(&self, batch: Batch, learned: Vec<String>) -> Result<Receipt, StoreError> {
+        if let Some(subscriptions) = self.subscriptions.as_ref().filter(|_| !learned.is_empty()) {
+            self.store.remember_rich(learned.clone()).await?;
+            subscriptions.remember_rich(&learned);
         }
-        Ok(())
+        self.store.accept(batch).await
     }
 
     /// Whether a stranger's item may be kept: the quarantine is bounded, and others are in it.
@@ -302,10 +293,11 @@ impl Intake {
     async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = match judged {
             Ok(verified) => {
+                let learned = self.subscriptions.as_ref().map(|it| it.learned_from(&verified)).unwrap_or_default();
                 let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
                 let told: Vec<Told> = accepted.iter().map(Told::of).collect();
                 let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
-                self.count(&told, &self.store.accept(batch).await?);
+                self.count(&told, &self.make_durable(batch, learned).await?);
                 None
             }
             Err(reason) => Some(reason),

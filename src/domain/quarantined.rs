@@ -18,6 +18,8 @@ pub struct Quarantined {
     pub tenant_id: Option<String>,
     /// The item (or the whole body, where no items could be told apart), byte for byte.
     pub raw: Raw,
+    /// Whether it had shown a `clientState` of ours, and was refused for what else is wrong with it.
+    pub had_client_state: bool,
     /// The tokens of its POST, where they will decide it once the provider's keys are there.
     pub held: Option<Arc<HeldTokens>>,
 }
@@ -37,6 +39,6 @@ impl Quarantined {
     pub fn is_strangers(&self) -> bool {
         let is_first =
             matches!(self.reason, Reason::ClientState | Reason::JsonDuplicate | Reason::JsonInvalid | Reason::Shape);
-        self.channel != Channel::Calls && is_first
+        self.channel != Channel::Calls && is_first && !self.had_client_state
     }
 }

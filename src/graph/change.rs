@@ -114,6 +114,11 @@ impl Subscriptions {
         })
     }
 
+    /// The subscriptions of proven items of which it is new that they send encrypted content.
+    pub fn learned_from(&self, verified: &[Verified]) -> Vec<String> {
+        verified.iter().filter_map(|it| self.gate.learned_from(it)).collect()
+    }
+
     /// Remembers subscriptions that send encrypted content: their plain items need a validation token as well.
     pub fn remember_rich(&self, subscription_ids: &[String]) {
         self.gate.rich.remember(subscription_ids);
@@ -133,17 +138,19 @@ impl Subscriptions {
             let coverage = Coverage::of(tokens, &self.tokens, now).await;
             judged = judged.into_iter().map(|opened| opened?.proven_by(&coverage)).collect();
         }
+        let was_opened: Vec<bool> = judged.iter().map(Result::is_ok).collect();
         let read = self.read_all(judged, channel).await.ok_or(Refusal::Overloaded)?;
         let (mut reading, mut undecided) = (Reading::default(), Vec::new());
-        for (item, raw) in read.into_iter().zip(items) {
+        for ((item, raw), had_client_state) in read.into_iter().zip(items).zip(was_opened) {
             match item {
                 Ok(verified) => {
-                    reading.learned.extend(verified.iter().filter_map(|it| self.gate.learned_from(it)));
+                    reading.learned.extend(self.learned_from(&verified));
                     reading.verified.extend(verified);
                 }
                 Err(Reason::KeysUnavailable) => undecided.push(raw),
                 Err(reason) => {
-                    reading.quarantined.push(Quarantined { channel, reason, tenant_id: None, raw, held: None })
+                    let (tenant_id, held) = (None, None);
+                    reading.quarantined.push(Quarantined { channel, reason, tenant_id, raw, had_client_state, held });
                 }
             }
         }

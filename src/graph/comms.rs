@@ -33,7 +33,8 @@ impl Sender {
 
     /// What it sent and nobody can read.
     pub fn quarantined(&self, reason: Reason, raw: Raw) -> Quarantined {
-        Quarantined { channel: Channel::Calls, reason, tenant_id: Some(self.tenant_id()), raw, held: None }
+        let (channel, tenant_id) = (Channel::Calls, Some(self.tenant_id()));
+        Quarantined { channel, reason, tenant_id, raw, had_client_state: false, held: None }
     }
 }
 

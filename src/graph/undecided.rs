@@ -50,7 +50,7 @@ impl Undecided {
     /// What of it goes to the quarantine meanwhile.
     pub fn quarantined(&self) -> Quarantined {
         let (channel, raw, held) = (self.channel, self.raw.clone(), Some(Arc::clone(&self.post.held)));
-        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw, held }
+        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw, had_client_state: true, held }
     }
 
     /// When it came.

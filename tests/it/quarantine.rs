@@ -308,6 +308,9 @@ async fn a_flood_of_strangers_costs_nothing_that_a_proven_sender_sent() {
         let rich = rich.replace("cert-1", &format!("cert-{n}-unknown"));
         let post = app.graph.notifications(std::slice::from_ref(&rich), true).unwrap();
         quarantine(&app, post, "cert_unknown", &rich).await;
+        let unread = app.graph.change(&mut app.seed).basic().replace("\"subscriptionId\"", "\"subscription\"");
+        let post = app.graph.notifications(std::slice::from_ref(&unread), false).unwrap();
+        quarantine(&app, post, "shape", &unread).await;
     }
     app.stop().await;
 }

@@ -72,7 +72,8 @@ async fn accept(store: &SqliteStore, told: Vec<Notification>) -> Receipt {
         || vec![NewDelivery { sink: SinkName::new("sink"), route: RouteName::new("all"), captures: BTreeMap::new() }];
     let accepted = |it| Accepted { notification: Verified::declare(it, Proof::BearerToken), deliveries: to() };
     let raw = Raw(Bytes::from_static(b"?"));
-    let refused = Quarantined { channel: Channel::Calls, reason: Reason::Shape, tenant_id: None, raw, held: None };
+    let (channel, tenant_id, held) = (Channel::Calls, None, None);
+    let refused = Quarantined { channel, reason: Reason::Shape, tenant_id, raw, had_client_state: false, held };
     let accepted = told.into_iter().map(accepted).collect();
     let received_at = Timestamp::from_microsecond(NOW).unwrap();
     store.accept(Batch { received_at, accepted, quarantined: vec![refused] }).await.unwrap()

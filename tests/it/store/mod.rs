@@ -312,6 +312,7 @@ fn refused(text: &str) -> Quarantined {
         reason: Reason::ClientState,
         tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
+        had_client_state: false,
         held: None,
     }
 }

@@ -88,6 +88,7 @@ async fn a_join_token_is_kept_beside_the_event_and_reaches_only_a_sink_that_aske
     refused(&app, app.graph.calls(&[item]).unwrap(), ACCEPTED, &[]).await;
     app.first.wait_for_attempts(1).await;
     let app = app.restart().await;
+    app.advance(3600);
     let delivered = app.first.wait_for(1).await.remove(0);
     let shown = |with_secrets: bool| {
         let mut line = Vec::new();
