@@ -55,6 +55,8 @@ struct Log {
     /// The server's files; a command beside it does not watch them.
     files: Option<Files>,
     shared: Arc<Shared>,
+    /// From how many pages on it is warned of.
+    grown: i32,
     /// When it was last said that it has grown.
     warned: Mutex<Option<Instant>>,
 }
@@ -66,15 +68,7 @@ impl Checkpoints {
     /// No second connection, no thread, or no memory for the watch could be had.
     pub fn start(writer: &mut Connection, shared: &Arc<Shared>, is_owner: bool) -> Result<Self, StoreError> {
         let store = &shared.settings.path;
-        let log = Arc::new(Log {
-            connection: Mutex::new(open::checkpointer(store)?),
-            n_pages: AtomicI32::new(0),
-            n_copied: AtomicI32::new(0),
-            look_at: AtomicI32::new(DUE),
-            files: if is_owner { Some(Files::of(store, writer)?) } else { None },
-            shared: Arc::clone(shared),
-            warned: Mutex::new(None),
-        });
+        let log = Arc::new(Log::new(writer, shared, is_owner)?);
         let noted = Arc::clone(&log);
         let note = move |_: &mut Wal, n_pages| {
             noted.n_pages.store(n_pages, Ordering::Relaxed);
@@ -128,6 +122,20 @@ impl Checkpoints {
 }
 
 impl Log {
+    fn new(writer: &Connection, shared: &Arc<Shared>, is_owner: bool) -> Result<Self, StoreError> {
+        let store = &shared.settings.path;
+        Ok(Self {
+            connection: Mutex::new(open::checkpointer(store)?),
+            n_pages: AtomicI32::new(0),
+            n_copied: AtomicI32::new(0),
+            look_at: AtomicI32::new(DUE),
+            files: if is_owner { Some(Files::of(store, writer)?) } else { None },
+            shared: Arc::clone(shared),
+            grown: GROWN,
+            warned: Mutex::new(None),
+        })
+    }
+
     fn copy_when(&self, asked: &Receiver<()>) {
         loop {
             match asked.recv_timeout(LOOK_EVERY) {
@@ -155,7 +163,7 @@ impl Log {
     /// Warns of a log that cannot begin again and has grown.
     fn warn_if_grown(&self, n_pages: i32) -> bool {
         let mut warned = self.warned.lock();
-        let is_due = n_pages >= GROWN && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
+        let is_due = n_pages >= self.grown && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
         if is_due {
             *warned = Some(Instant::now());
             tracing::warn!(
@@ -214,14 +222,19 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (mut connection, shared) = shared(folder.path());
         let checkpoints = Checkpoints::start(&mut connection, &shared, true).unwrap();
+        let log = Log { grown: 100, ..Log::new(&connection, &shared, true).unwrap() };
         let foreign = Connection::open(&shared.settings.path).unwrap();
         foreign.execute_batch("BEGIN; SELECT count(*) FROM upkeep").unwrap();
-        connection.execute("INSERT INTO upkeep VALUES (1, 1)", []).unwrap();
-        assert!(!checkpoints.log.copy(&checkpoints.log.connection.lock()));
+        for n in 0..100 {
+            connection.execute("INSERT INTO upkeep VALUES (?1, zeroblob(8192))", [n]).unwrap();
+            assert!(!log.copy(&log.connection.lock()), "the reader sees the state before");
+            assert!(n > 0 || log.warned.lock().is_none(), "it is short");
+        }
+        assert!(log.warned.lock().is_some(), "it has grown");
         checkpoints.must_have_files(&connection);
-        assert!(shared.health.log_bytes() > 0);
+        assert!(shared.health.log_bytes() > 100 * 8192);
         foreign.execute_batch("COMMIT").unwrap();
-        assert!(checkpoints.log.copy(&checkpoints.log.connection.lock()));
+        assert!(log.copy(&log.connection.lock()));
         checkpoints.close();
     }
 }
