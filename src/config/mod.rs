@@ -140,7 +140,7 @@ pub struct Store {
     pub path: PathBuf,
     /// 32 bytes in base64; `None`: generated once, 0600, beside the file, as `<path>.key`.
     pub encryption_key: Option<SecretString>,
-    /// How long a repeat of the same bytes is recognised.
+    /// How long a repeat is recognised, and equal bytes are noticed.
     pub deduplicate: Duration,
     /// How long a recording's token is kept once every delivery is settled.
     pub token_retention: Duration,

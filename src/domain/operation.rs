@@ -83,7 +83,7 @@ pub enum Order {
     First,
     /// It took the operation further.
     Advanced,
-    /// It told again what was known, in other bytes.
+    /// It told again what was known.
     Repeated,
     /// It told of a state that the operation had already left; the operation stays where it is.
     Late,

@@ -17,6 +17,9 @@ use super::tx::Tx;
 use super::{lookups, watches};
 use crate::domain::{ExpectationState, GraphId, NewDelivery, SinkName};
 
+/// How many expectations of one client context are looked at, those of the own call aside.
+const MOST: i64 = 200;
+
 /// What a client announced, as far as a notification's way goes by it.
 #[derive(Clone)]
 pub struct Announced {
@@ -52,11 +55,25 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
     let Some(context) = client_context.filter(|context| !context.is_empty()) else { return Ok((None, false)) };
     let sql = "SELECT bound, EXISTS (SELECT 1 FROM operations INDEXED BY operations_open_by_context \
                                      WHERE client_context = ?1 AND is_terminal = 0 AND seq IS NOT bound) \
-               FROM (SELECT (SELECT x.operation FROM expectations x JOIN operations o ON o.seq = x.operation \
-                             WHERE x.waits_for = ?1 AND (?2 = '' OR o.call_id IN ('', ?2)) \
+               FROM (SELECT (SELECT x.operation FROM (SELECT operation, state FROM expectations WHERE waits_for = ?1 \
+                                                      ORDER BY state DESC, operation LIMIT ?3) x \
+                             JOIN operations o ON o.seq = x.operation WHERE ?2 = '' OR o.call_id IN ('', ?2) \
                              ORDER BY x.state DESC, x.operation LIMIT 1) AS bound)";
-    let found = tx.first(sql, params![context, call_id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(found.unwrap_or_default())
+    let found = tx.first(sql, params![context, call_id, MOST], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    match found.unwrap_or_default() {
+        // Another has it, so that it may wait behind many of other calls.
+        (None, true) if !call_id.is_empty() => Ok((of_call(tx, context, call_id)?, true)),
+        found => Ok(found),
+    }
+}
+
+/// The operation of a call whose expectation waits for a client context, however many of other calls wait for the same.
+fn of_call(tx: &Tx<'_>, context: &str, call_id: &str) -> Result<Option<i64>, Failure> {
+    let sql = "SELECT x.operation FROM operations o INDEXED BY operations_open_by_call \
+               JOIN expectations x ON x.operation = o.seq \
+               WHERE o.call_id = ?2 AND o.call_id <> '' AND o.is_terminal = 0 AND x.waits_for = ?1 \
+               ORDER BY x.state DESC, x.operation LIMIT 1";
+    tx.first(sql, params![context, call_id], |row| row.get(0))
 }
 
 /// The operation whose expectation is the only open one of a call; of several, the only one that still waits.

@@ -20,7 +20,7 @@ use crate::store::{Accepted, Batch, Receipt, Store};
 
 const NOW: i64 = 1_800_000_000_000_000;
 /// Rows that are looked at, however many there are: so many steps more than with ten.
-const FEW_STEPS: i32 = 600;
+const FEW_STEPS: i32 = 6_000;
 
 fn settings(folder: &std::path::Path) -> config::Store {
     config::Store {
@@ -142,7 +142,11 @@ fn multiply(connection: &Connection, n: i64) {
              SELECT 3 * {m} + i, 'announced-' || i, '', 'announced', 'notStarted', 0, {NOW}, {NOW} FROM copies; \
              INSERT INTO expectations (operation, id, state, sinks, waits_for) \
              SELECT 3 * {m} + i, 'announced-' || i, 'waiting', '[]', 'announced' FROM copies; \
-             INSERT INTO watches (at, operation, kind) SELECT {NOW} * 2, 3 * {m} + i, 0 FROM copies;"
+             INSERT INTO watches (at, operation, kind) SELECT {NOW} * 2, 3 * {m} + i, 0 FROM copies; \
+             INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
+             SELECT 4 * {m} + i, 'stale-' || i, 'stale-' || i, 'stale', 'notStarted', 0, {NOW}, {NOW} FROM copies; \
+             INSERT INTO expectations (operation, id, state, sinks, waits_for) \
+             SELECT 4 * {m} + i, 'stale-' || i, 'waiting', '[]', 'stale' FROM copies;"
         ),
         format!(
             "INSERT INTO quarantine (received_at, channel, reason, n_bytes, sealed) \
@@ -176,6 +180,8 @@ async fn work(store: &SqliteStore) {
         completed("of-many-calls", "call-new", "shared"),
         operation("new", "call", "announced", Status::Running),
         completed("new", "call", "announced"),
+        operation("news", "stale-9", "stale", Status::Running),
+        operation("other news", "new", "stale", Status::Running),
         completed("lone", "lone", ""),
         ended("call"),
     ];
