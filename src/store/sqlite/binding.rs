@@ -70,7 +70,7 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
 /// The operation of a call whose expectation waits for a client context, however many of other calls wait for the same.
 fn of_call(tx: &Tx<'_>, context: &str, call_id: &str) -> Result<Option<i64>, Failure> {
     let sql = "SELECT x.operation FROM operations o INDEXED BY operations_open_by_call \
-               JOIN expectations x ON x.operation = o.seq \
+               CROSS JOIN expectations x ON x.operation = o.seq \
                WHERE o.call_id = ?2 AND o.call_id <> '' AND o.is_terminal = 0 AND x.waits_for = ?1 \
                ORDER BY x.state DESC, x.operation LIMIT 1";
     tx.first(sql, params![context, call_id], |row| row.get(0))
