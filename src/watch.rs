@@ -18,7 +18,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, between};
-use crate::domain::{NewDelivery, Operation};
+use crate::domain::{EventKind, NewDelivery, Operation, Watch};
 use crate::routing::Routes;
 use crate::store::operations::Due;
 use crate::store::{Operations, Raised, StoreError};
@@ -91,7 +91,7 @@ impl Watcher {
     /// Tells of one. Whether that came to something.
     async fn tell(&self, due: Due) -> bool {
         let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
-        let deliveries = self.deliveries(&due.operation);
+        let deliveries = self.deliveries(&due.operation, watch);
         let n_deliveries = deliveries.len();
         match self.operations.raise(due, deliveries).await {
             Ok(Raised::Said) => {
@@ -116,10 +116,13 @@ impl Watcher {
     }
 
     /// Where the event goes.
-    fn deliveries(&self, operation: &Operation) -> Vec<NewDelivery> {
+    fn deliveries(&self, operation: &Operation, watch: Watch) -> Vec<NewDelivery> {
         match &operation.expectation {
             Some(expectation) if !expectation.sinks.is_empty() => NewDelivery::by_expectation(&expectation.sinks),
-            _ => self.routes.matches(&operation.routing_key()),
+            _ => {
+                let (path, kind) = (operation.path(), EventKind::of_operation(watch.as_str()));
+                self.routes.matches(&operation.routing_key(&path, kind))
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
-use crate::domain::{CallEnd, Expectation, POSSIBLE_REPEAT, RECOVERED, SinkName, Status, Watch, subcode_in_words};
+use crate::domain::{
+    CallEnd, Expectation, Origin, POSSIBLE_REPEAT, RECOVERED, SinkName, Status, Watch, subcode_in_words,
+};
 use crate::store::{EventView, OperationView, Store};
 
 /// The arguments.
@@ -65,6 +67,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
             text::safe(&event.kind, 64),
             event.id
         ));
+        lines.push(format!("  {}", origin(event)));
         lines.extend(meaning(event).into_iter().map(|line| format!("  {line}")));
         if event.deliveries.is_empty() {
             lines.push("  no route matched: it is kept; mend the routes and run `reelhook unmatched replay`".into());
@@ -92,21 +95,33 @@ fn announced(expectation: &Expectation) -> Vec<String> {
 
 /// The end of the call that one of reelhook's own events tells.
 fn call_end(event: &EventView) -> Option<CallEnd> {
-    let is_own = event.kind == Watch::Lost.kind() && event.order.is_none();
+    let is_own = event.origin == Origin::Reelhook && event.kind == Watch::Lost.kind();
     let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_own)?;
     CallEnd::from_json(&data["callEnd"])
+}
+
+/// Whose word it is, and how it came.
+fn origin(event: &EventView) -> String {
+    let facts = text::facts(event);
+    match event.origin {
+        Origin::Graph => format!("from Graph on {}: {facts}", event.envelope.channel.as_str()),
+        Origin::Reelhook => "reelhook itself says so".into(),
+    }
 }
 
 /// What the notification said, in words.
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
+    if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
+        lines.push(format!("Graph calls its state {:?}, which this version does not know", text::safe(status, 64)));
+    }
     lines.extend(event.order.map(|order| order.words().to_owned()));
     lines.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return lines };
     if let Some(end) = call_end(event) {
         lines.push(text::safe(&end.words(&text::instant(end.at)), 1000));
     }
-    if event.kind == RECOVERED && event.order.is_none() {
+    if event.origin == Origin::Reelhook && event.kind == RECOVERED {
         lines.push(format!("ended after all: {}", text::safe(data["status"].as_str().unwrap_or_default(), 64)));
     }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {

@@ -97,6 +97,8 @@ fn line(event: &Value, in_colour: bool) -> String {
     let time = attribute("time");
     let time = time.parse::<Timestamp>().map_or_else(|_| text::safe(time, 40), text::instant);
     let kind = attribute("type");
+    // One that no attribute may hold stands in the data alone.
+    let context = event["clientcontext"].as_str().or_else(|| event["data"]["clientContext"].as_str());
     let operation = match event["data"]["id"].as_str() {
         Some(id) if kind.starts_with("recordOperation.") => id,
         _ => attribute("subject"),
@@ -110,7 +112,7 @@ fn line(event: &Value, in_colour: bool) -> String {
         "{}  {}  {}  {}",
         paint(dim, time),
         paint(colour, format!("{:<26}", text::safe(kind, 64))),
-        text::safe(attribute("clientcontext"), 256),
+        text::safe(context.unwrap_or("-"), 256),
         paint(dim, text::safe(operation, 100))
     )
 }

@@ -79,6 +79,12 @@ pub fn event(event: &EventView) -> String {
     )
 }
 
+/// What an event's envelope says, in one line.
+pub fn facts(event: &EventView) -> String {
+    let facts = event.envelope.told().into_iter().map(|(name, value)| format!("{name} {}", safe(value, 256)));
+    facts.collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

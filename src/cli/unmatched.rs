@@ -86,7 +86,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Action::Show { id } => {
             let event = event(&store, EventId(id)).await?;
-            say!("{}\n{}", text::event(&event), text::safe(&event.data, 65_536));
+            let facts = format!("{}: {}", event.envelope.channel.as_str(), text::facts(&event));
+            say!("{}\n{facts}\n{}", text::event(&event), text::safe(&event.data, 65_536));
             Ok(ExitCode::SUCCESS)
         }
         Action::Replay { id, .. } => replay(&store, &config, id.map(EventId)).await,

@@ -29,7 +29,7 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::domain::{RouteName, SinkName, Status};
+use crate::domain::{Channel, RouteName, SinkName, Status};
 
 pub use environment::{PREFIX, variables};
 pub use load::{Loaded, load, parse};
@@ -271,23 +271,33 @@ pub struct Route {
     /// Its name.
     pub name: RouteName,
     /// What the client context must be.
-    pub client_context: Option<ClientContextMatch>,
+    pub client_context: Option<TextMatch>,
+    /// What the resource's path must be, without its first slash and without regard to case.
+    pub resource: Option<TextMatch>,
     /// The statuses; empty: any.
     pub status: Vec<Status>,
     /// The tenants, in lower case; empty: any.
     pub tenant: Vec<String>,
     /// The resource types, compared without regard to case; empty: any.
     pub resource_type: Vec<String>,
+    /// The change types, compared without regard to case; empty: any.
+    pub change_type: Vec<String>,
+    /// The subscriptions, compared without regard to case; empty: any.
+    pub subscription: Vec<String>,
+    /// The channels; empty: any.
+    pub channel: Vec<Channel>,
+    /// The events' types, compared without regard to case; empty: any.
+    pub kind: Vec<String>,
     /// Where to.
     pub sinks: Vec<SinkName>,
     /// Whether later routes are tried as well.
     pub continues: bool,
 }
 
-/// What a client context must be.
+/// What a client context or a path must be.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ClientContextMatch {
-    /// One of these, byte for byte.
+pub enum TextMatch {
+    /// One of these.
     Exact(Vec<String>),
     /// Begins with it.
     Prefix(String),
@@ -295,7 +305,7 @@ pub enum ClientContextMatch {
     Glob(String),
     /// A regular expression over the whole text; named groups become captures.
     Regex(String),
-    /// The client context is JSON, and the value at the pointer (RFC 6901) is this one.
+    /// The client context (no path) is JSON, and the value at the pointer (RFC 6901) is this one.
     Json {
         /// The pointer.
         pointer: String,

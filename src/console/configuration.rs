@@ -16,7 +16,7 @@ use url::Url;
 use super::gate::Desk;
 use super::page::{Frame, show};
 use super::problem::Problem;
-use crate::config::{self, ClientContextMatch, Config, Scope, SinkDispatch, Subscriptions};
+use crate::config::{self, Config, Scope, SinkDispatch, Subscriptions, TextMatch};
 use crate::sinks::KINDS;
 
 const SET: &str = "set";
@@ -255,22 +255,32 @@ fn is_secret(table: &toml::Table) -> bool {
     table.len() == 1 && (table.contains_key("file") || table.contains_key("env"))
 }
 
+fn condition(it: Option<&TextMatch>) -> String {
+    match it {
+        None => "any".into(),
+        Some(TextMatch::Exact(texts)) => list(texts, "none"),
+        Some(TextMatch::Prefix(text)) => format!("begins with {text}"),
+        Some(TextMatch::Glob(text)) => format!("glob {text}"),
+        Some(TextMatch::Regex(text)) => format!("regular expression {text}"),
+        Some(TextMatch::Json { pointer, equals }) => format!("JSON {pointer} = {equals}"),
+    }
+}
+
 fn route(it: &config::Route) -> Section {
-    let context = it.client_context.as_ref().map(|it| match it {
-        ClientContextMatch::Exact(texts) => list(texts, "none"),
-        ClientContextMatch::Prefix(text) => format!("begins with {text}"),
-        ClientContextMatch::Glob(text) => format!("glob {text}"),
-        ClientContextMatch::Regex(text) => format!("regular expression {text}"),
-        ClientContextMatch::Json { pointer, equals } => format!("JSON {pointer} = {equals}"),
-    });
     let statuses: Vec<&str> = it.status.iter().map(|status| status.as_str()).collect();
+    let channels: Vec<&str> = it.channel.iter().map(|channel| channel.as_str()).collect();
     section(
         &format!("[[routes]] {}", it.name),
         vec![
-            row("client_context", context.unwrap_or_else(|| "any".into())),
+            row("client_context", condition(it.client_context.as_ref())),
+            row("resource", condition(it.resource.as_ref())),
             row("status", list(&statuses, "any")),
             row("tenant", list(&it.tenant, "any")),
             row("resource_type", list(&it.resource_type, "any")),
+            row("change_type", list(&it.change_type, "any")),
+            row("subscription", list(&it.subscription, "any")),
+            row("channel", list(&channels, "any")),
+            row("type", list(&it.kind, "any")),
             row("sinks", list(&it.sinks, "none")),
             row("continue", it.continues),
         ],

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::gate::{Desk, Visitor};
 use super::problem::Problem;
-use super::shown::{encoded, instant, time_of_day, tone_of_kind};
+use super::shown::{encoded, instant, time_of_day, tone_of_event};
 use crate::config::Scope;
 use crate::domain::{EventId, RecordOperation};
 use crate::store::EventView;
@@ -59,7 +59,7 @@ impl Row {
             time: time_of_day(event.received_at),
             instant: instant(event.received_at),
             kind: event.kind.clone(),
-            tone: tone_of_kind(&event.kind),
+            tone: tone_of_event(event),
             client_context: event.client_context.clone().unwrap_or_default(),
             href: page_of(event),
         }
@@ -68,7 +68,7 @@ impl Row {
 
 /// The path of the page of an event's operation; empty where it is about none.
 pub fn page_of(event: &EventView) -> String {
-    if event.resource_type != RecordOperation::TYPE {
+    if event.envelope.resource_type != RecordOperation::TYPE {
         return String::new();
     }
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else { return String::new() };

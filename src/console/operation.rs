@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::gate::Desk;
 use super::page::{Frame, show};
 use super::problem::Problem;
-use super::shown::{duration, instant, json, tone_of, tone_of_kind, tone_of_state};
+use super::shown::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::timeline::{self, Timeline};
 use super::words;
 use crate::config::Scope;
@@ -38,12 +38,12 @@ struct Page {
 }
 
 struct Event {
-    id: String,
     kind: String,
     tone: &'static str,
-    channel: &'static str,
+    came: String,
     received: String,
     meaning: Vec<String>,
+    facts: Vec<(&'static str, String)>,
     deliveries: Vec<Delivery>,
     data: String,
 }
@@ -147,12 +147,12 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
 
 fn event(event: &EventView, now: Timestamp) -> Event {
     Event {
-        id: event.id.to_string(),
         kind: event.kind.clone(),
-        tone: tone_of_kind(&event.kind),
-        channel: event.channel.as_str(),
+        tone: tone_of_event(event),
+        came: words::of_coming(event),
         received: instant(event.received_at),
         meaning: words::of_event(event),
+        facts: words::of_envelope(event),
         deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
         data: json(&event.data, MAX_DATA_CHARS),
     }

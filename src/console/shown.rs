@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 pub use crate::clock::between;
-use crate::domain::{ExpectationState, Status};
+use crate::domain::{ExpectationState, Origin, Status};
+use crate::store::EventView;
 use crate::wording;
 pub use crate::wording::{duration, instant};
 
@@ -55,13 +56,14 @@ pub fn tone_of_state(state: ExpectationState) -> &'static str {
     }
 }
 
-/// The colour of an event, by its CloudEvents type.
-pub fn tone_of_kind(kind: &str) -> &'static str {
-    match kind.rsplit('.').next().unwrap_or_default() {
-        "completed" | "recovered" => "good",
-        "failed" | "lost" => "bad",
-        "overdue" | "missed" => "warn",
-        "running" => "running",
+/// The colour of an event: of reelhook's own word by what it says, else by the status that Graph told.
+pub fn tone_of_event(event: &EventView) -> &'static str {
+    match (event.origin, event.kind.rsplit('.').next().unwrap_or_default(), &event.status) {
+        (Origin::Reelhook, "lost", _) => "bad",
+        (Origin::Reelhook, "overdue", _) => "warn",
+        (Origin::Reelhook, "recovered", _) => "good",
+        (Origin::Graph, _, Some(status)) => tone_of(status),
+        (Origin::Graph, "missed", None) => "warn",
         _ => "quiet",
     }
 }

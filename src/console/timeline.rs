@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::shown::{between, duration, instant, time_of_day, tone_of_kind};
+use super::shown::{between, duration, instant, time_of_day, tone_of_event};
 use super::words::of_delivery_state;
 use crate::domain::{Operation, Status};
 use crate::store::{DeliveryState, DeliveryView, EventView};
@@ -116,7 +116,7 @@ fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lan
         let what = event.kind.rsplit('.').next().unwrap_or_default().to_owned();
         let is_end = event.status.as_ref().is_some_and(Status::is_terminal);
         let title = format!("{} at {}", event.kind, instant(event.received_at));
-        let (tone, shape) = (tone_of_kind(&event.kind), if is_end { "end" } else { "dot" });
+        let (tone, shape) = (tone_of_event(event), if is_end { "end" } else { "dot" });
         marks.push(Mark { x: axis.x(event.received_at), tone, shape, title, label: what });
     }
     let last = events.last().map_or(operation.created_at, |event| event.received_at);

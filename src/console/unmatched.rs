@@ -12,6 +12,7 @@ use super::live::Row;
 use super::page::{Done, Frame, lead_to, show};
 use super::problem::Problem;
 use super::sinks::Pressed;
+use super::words;
 use crate::config::Scope;
 use crate::domain::EventId;
 use crate::store::Newest;
@@ -27,6 +28,7 @@ struct Page {
 struct Unmatched {
     row: Row,
     resource: String,
+    facts: Vec<(&'static str, String)>,
 }
 
 /// The routes of this page.
@@ -37,7 +39,11 @@ pub fn routes(config: &mut ServiceConfig) {
 async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
     let events = desk.console.store.unmatched(Newest::up_to(PAGE)).await?;
-    let rows = events.iter().map(|event| Unmatched { row: Row::of(event), resource: event.resource.clone() });
+    let rows = events.iter().map(|event| Unmatched {
+        row: Row::of(event),
+        resource: event.resource.clone(),
+        facts: words::of_envelope(event),
+    });
     let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
     show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE })
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
 use crate::domain::{
-    CallEnd, Expectation, ExpectationState, Operation, POSSIBLE_REPEAT, RECOVERED, Reason, Status, Watch,
+    CallEnd, Expectation, ExpectationState, Operation, Origin, POSSIBLE_REPEAT, RECOVERED, Reason, Status, Watch,
     subcode_in_words,
 };
 use crate::store::{DeliveryState, DeliveryView, EventView};
@@ -105,15 +105,18 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| sentence(order.words())).into_iter().collect();
     told.extend(event.possible_repeat.then(|| sentence(POSSIBLE_REPEAT)));
+    if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
+        told.push(format!("Graph calls its state {status:?}, which this version does not know."));
+    }
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
         told.push("What it held cannot be opened with this store's key.".into());
         return told;
     };
-    if event.order.is_none() && event.kind == Watch::Lost.kind() {
+    if event.origin == Origin::Reelhook && event.kind == Watch::Lost.kind() {
         let end = data.get("callEnd").and_then(CallEnd::from_json);
         told.extend(end.map(|end| sentence(&end.words(&instant(end.at)))));
     }
-    if event.order.is_none() && event.kind == RECOVERED {
+    if event.origin == Origin::Reelhook && event.kind == RECOVERED {
         told.push(format!("Ended after all: {}.", data["status"].as_str().unwrap_or_default()));
     }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
@@ -130,6 +133,21 @@ pub fn of_event(event: &EventView) -> Vec<String> {
         None => {}
     }
     told
+}
+
+/// What an event's envelope says, each with its name.
+pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
+    let channel = ("channel", event.envelope.channel.as_str());
+    let told = std::iter::once(channel).chain(event.envelope.told());
+    told.map(|(name, value)| (name, value.to_owned())).collect()
+}
+
+/// How an event came to be here.
+pub fn of_coming(event: &EventView) -> String {
+    match event.origin {
+        Origin::Graph => format!("Came in on {}, event {}.", event.envelope.channel.as_str(), event.id),
+        Origin::Reelhook => format!("reelhook itself says so, event {}.", event.id),
+    }
 }
 
 /// How a delivery stands, in words.

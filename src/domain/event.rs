@@ -7,12 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{ClientContext, Content, EventId, Notification, Order, RECOVERED, RecordOperation, Status, Watch};
-
-/// The CloudEvents `source` of Graph's notifications: whose word they are.
-const SOURCE: &str = "https://graph.microsoft.com";
-/// The CloudEvents `source` of what reelhook itself says of an operation.
-const OWN_SOURCE: &str = "/reelhook";
+use super::{ClientContext, Content, Envelope, EventId, Notification, Order, Origin, RecordOperation, Status};
 
 /// What was known of the operation before this notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +22,14 @@ pub struct Previous {
 pub struct Event {
     /// CloudEvents `id`.
     pub id: EventId,
+    /// Whose word it is.
+    pub origin: Origin,
     /// CloudEvents `type`: `recordOperation.completed`, `recordOperation.overdue`, `call.updated`, `subscription.missed`.
     pub kind: String,
+    /// Its number among this store's events, which grows.
+    pub number: i64,
+    /// Where it came in, for whom, and what belongs together.
+    pub envelope: Envelope,
     /// CloudEvents `subject`: the resource's path as Graph sent it, `None` where it sent none.
     pub subject: Option<String>,
     /// CloudEvents `time`: when reelhook received it.
@@ -59,27 +60,18 @@ pub const POSSIBLE_REPEAT: &str =
 impl Event {
     /// CloudEvents `source`.
     pub fn source(&self) -> &'static str {
-        if self.is_own() { OWN_SOURCE } else { SOURCE }
-    }
-
-    /// Whether it is reelhook's word of an operation, not Graph's.
-    pub fn is_own(&self) -> bool {
-        [Watch::Overdue.kind(), Watch::Lost.kind(), RECOVERED].contains(&self.kind.as_str())
+        self.origin.source()
     }
 
     /// Whether it is about a record operation.
     pub fn is_of_operation(&self) -> bool {
-        self.order.is_some() || self.is_own()
+        self.order.is_some() || self.origin == Origin::Reelhook
     }
 
-    /// The CloudEvents `type` of the event that `notification` becomes.
-    pub fn kind_of(notification: &Notification) -> String {
-        match &notification.content {
-            Content::Operation(operation) => format!("recordOperation.{}", operation.status.as_str()),
-            Content::Resource(_) | Content::Lifecycle(_) => {
-                format!("{}.{}", notification.resource_type, notification.change_type)
-            }
-        }
+    /// What has to stay in order: the operation, or else the call, or else the resource that it is about.
+    pub fn partition_key(&self) -> Option<&str> {
+        let carried = &self.envelope.carried;
+        carried.operation_id.as_deref().or(carried.call_id.as_deref()).or(self.subject.as_deref())
     }
 
     /// The CloudEvents `data` that `notification` becomes, as JSON text: the normalised operation, or the resource

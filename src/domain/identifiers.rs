@@ -53,6 +53,11 @@ impl GraphId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The normalised text, taken out.
+    pub fn into_text(self) -> String {
+        self.0
+    }
 }
 
 /// The id of an event: of one notification as reelhook hands it on. A UUIDv7, so ids are ordered by arrival.

@@ -4,7 +4,17 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{CallEnd, ClientContext, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status};
+use super::{
+    CallEnd, Channel, ClientContext, EventKind, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status,
+};
+
+/// Where Graph, and reelhook's own API, have an operation.
+pub fn operation_path(call_id: Option<&str>, id: &str) -> String {
+    match call_id {
+        Some(call_id) => format!("/communications/calls/{call_id}/operations/{id}"),
+        None => format!("/communications/recordOperations/{id}"),
+    }
+}
 
 /// A record operation as the store knows it.
 #[derive(Clone, Debug)]
@@ -42,13 +52,25 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// What routes are matched against where an event is about the operation as it stands.
-    pub fn routing_key(&self) -> RoutingKey<'_> {
+    /// Where Graph, and reelhook's own API, have the operation.
+    pub fn path(&self) -> String {
+        operation_path(self.call_id.as_deref(), &self.id)
+    }
+
+    /// What routes are matched against where reelhook itself says something of the operation. `path` is
+    /// [`Operation::path`].
+    pub fn routing_key<'a>(&'a self, path: &'a str, kind: EventKind<'a>) -> RoutingKey<'a> {
         RoutingKey {
             client_context: self.client_context.as_ref().map(ClientContext::as_str),
             status: Some(&self.status),
             tenant_id: self.tenant_id.as_deref(),
             resource_type: RecordOperation::TYPE,
+            resource: path,
+            change_type: None,
+            subscription_id: None,
+            // The only one that carries record operations.
+            channel: Channel::Calls,
+            kind,
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, EndedCall, Mark, RecordOperation, Request, RoutingKey};
+use super::{ClientContext, EndedCall, EventKind, GraphId, Mark, RecordOperation, Request, RoutingKey};
 
 /// Where a notification came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,6 +160,10 @@ pub struct Notification {
     pub tenant_id: Option<String>,
     /// The subscription it belongs to.
     pub subscription_id: Option<String>,
+    /// When that subscription expires, as Graph sent it.
+    pub subscription_expires_at: Option<String>,
+    /// The call that it is about, or whose part it is about.
+    pub call_id: Option<GraphId>,
     /// Graph's own id of the change notification, where it sent one.
     pub graph_id: Option<String>,
     /// What in it, beside its id, tells a repeat from a change that is told in equal bytes.
@@ -196,6 +200,11 @@ impl Notification {
             status: self.operation().map(|operation| &operation.status),
             tenant_id: self.tenant_id.as_deref(),
             resource_type: &self.resource_type,
+            resource: &self.resource,
+            change_type: Some(&self.change_type),
+            subscription_id: self.subscription_id.as_deref(),
+            channel: self.channel,
+            kind: EventKind::of_notification(self),
         }
     }
 }

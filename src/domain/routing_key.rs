@@ -1,6 +1,6 @@
 //! What routing looks at: the few facts of a notification that a route's conditions can name.
 
-use super::Status;
+use super::{Channel, EventKind, Status};
 
 /// The facts of one notification that routes are matched against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,4 +13,14 @@ pub struct RoutingKey<'a> {
     pub tenant_id: Option<&'a str>,
     /// The resource's type, as in [`super::Notification::resource_type`].
     pub resource_type: &'a str,
+    /// The resource's path as Graph sent it.
+    pub resource: &'a str,
+    /// As in [`super::Notification::change_type`]; reelhook's own word has none.
+    pub change_type: Option<&'a str>,
+    /// The subscription.
+    pub subscription_id: Option<&'a str>,
+    /// Where it came in.
+    pub channel: Channel,
+    /// What it tells.
+    pub kind: EventKind<'a>,
 }

@@ -39,6 +39,8 @@ use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Proof, Quaran
 
 /// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
+/// The longest instant that is kept: `2026-12-10T00:00:00.0000000+00:00` has 33.
+const MAX_INSTANT_BYTES: usize = 64;
 /// The deepest nesting of decrypted content: what is built around it must be readable, too.
 const MAX_DECRYPTED_DEPTH: usize = payload::MAX_DEPTH - 8;
 
@@ -328,12 +330,19 @@ impl Opened {
             }
         };
         let bare = content::bare(channel, raw.clone(), tenant_id);
+        let (subscription_id, subscription_expires_at) = (Some(subscription_id), expiry(&item));
         let mark = encrypted.map(Mark::Ciphertext);
         let item =
-            Notification { change_type, resource, subscription_id: Some(subscription_id), graph_id, mark, ..bare };
+            Notification { change_type, resource, subscription_id, subscription_expires_at, graph_id, mark, ..bare };
         let told = content::each(item, dialects, parts);
         Ok(told.into_iter().map(|it| Verified::declare(it, proof)).collect())
     }
+}
+
+/// `subscriptionExpirationDateTime` as Graph sent it; what is no short text is left out.
+fn expiry(item: &Object<'_>) -> Option<String> {
+    let text = payload::text(item.present("subscriptionExpirationDateTime")?).ok()?;
+    (1..=MAX_INSTANT_BYTES).contains(&text.len()).then(|| text.into_owned())
 }
 
 /// `tenantId`, or `organizationId`, in lower case; one that is no text names no tenant.

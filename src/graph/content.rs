@@ -16,7 +16,7 @@ use super::collection::{Collection, Room};
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::payload::{self, Object};
 use super::secrets::{self, Clean};
-use super::{envelope, lifecycle, record, version};
+use super::{envelope, lifecycle, path, record, resource_type, version};
 use crate::domain::{Channel, ClientContext, Content, Dialect, Mark, Notification, Raw, Reason, RecordOperation};
 
 /// What an item is about, as far as the resource itself tells.
@@ -86,7 +86,11 @@ fn one(text: &str, place: Place<'_>, dialects: &mut Dialects) -> Result<About, R
     let object = Object::read(text)?;
     let is_repeating = object.repeats_any();
     dialects.note_if(is_repeating, Dialect::RepeatedKey);
-    let odata_type = object.text("@odata.type", dialects)?.or(place.outer_type);
+    // Security alerts have `oDataType`.
+    let odata_type = match object.text("@odata.type", dialects)? {
+        Some(odata_type) => Some(odata_type),
+        None => object.present("oDataType").and_then(|name| payload::text(name).ok()).or(place.outer_type),
+    };
     let client_context = client_context(&object, dialects);
     let mut resource_type = dialects.type_name(odata_type.as_deref());
     if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, place.resource) {
@@ -146,6 +150,8 @@ pub(super) fn bare(channel: Channel, raw: Raw, tenant_id: Option<String>) -> Not
         resource: String::new(),
         tenant_id,
         subscription_id: None,
+        subscription_expires_at: None,
+        call_id: None,
         graph_id: None,
         mark: None,
         client_context: None,
@@ -176,6 +182,9 @@ pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) ->
         (it.resource_type, it.client_context) = (about.resource_type, about.client_context);
         (it.content, it.secrets) = (about.content, about.secrets);
         it.mark = it.mark.or(about.mark);
+        resource_type::complete(&mut it.resource_type, &it.resource);
+        let call_id = it.operation().and_then(|operation| operation.call_id.clone());
+        it.call_id = call_id.or_else(|| path::call_id(&it.resource));
         Some(it)
     };
     parts.into_iter().enumerate().filter_map(notification).collect()

@@ -28,6 +28,7 @@ mod pool;
 mod provider;
 mod readers;
 mod record;
+mod resource_type;
 mod rich;
 mod secrets;
 mod token;

@@ -42,6 +42,10 @@ const READ_KEYS: &[&str] = &[
     "recordResourceAccessToken",
 ];
 
+/// The member of an event's data that holds what reelhook adds. One that came from outside does not stand beside it, in no
+/// spelling: readers that do not regard case would take it for ours.
+const OWN_MEMBER: &str = "reelhook";
+
 /// The largest code that every reader of JSON takes for the same whole number.
 const MAX_CODE: f64 = 9_007_199_254_740_991.0;
 
@@ -204,7 +208,9 @@ fn whole(text: &str, dialects: &mut Dialects) -> Option<i64> {
 fn additional(object: &Object<'_>) -> String {
     let mut members = String::new();
     object.each(|key, value| {
-        let is_told = READ_KEYS.contains(&key) || RecordOperation::OWN_KEYS.contains(&key);
+        let is_told = READ_KEYS.contains(&key)
+            || RecordOperation::OWN_KEYS.contains(&key)
+            || key.eq_ignore_ascii_case(OWN_MEMBER);
         if !is_told && !secrets::is_recording_token(key) {
             if !members.is_empty() {
                 members.push(',');

@@ -33,6 +33,11 @@ impl Patterns {
         Ok(Self { sets: sets.collect::<Result<_, regex::Error>>()? })
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sets.is_empty()
+    }
+
     /// Adds the routes of every pattern that `text` matches to `found`.
     pub fn find(&self, text: &str, found: &mut Vec<usize>) {
         for (set, routes) in &self.sets {

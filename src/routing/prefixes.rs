@@ -35,6 +35,11 @@ impl Prefixes {
         Self { entries }
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Adds the routes of every prefix of `text` to `found`.
     pub fn find(&self, text: &str, found: &mut Vec<usize>) {
         let above = self.entries.partition_point(|entry| *entry.prefix <= *text);

@@ -6,14 +6,16 @@
 //! **Invariants**
 //! 1. An event is one line: no raw newline is in it, however Graph laid out its JSON.
 //! 2. The data of a resource is what Graph sent. An operation's is reelhook's own, and tells under `reelhook` what
-//!    reelhook adds: route, captures, order, previous state, the metadata that was announced. The member comes last, so that it wins over one of Graph's.
+//!    reelhook adds: route, captures, order, previous state, the metadata that was announced, the envelope. The member comes
+//!    last; one of Graph's under that name is not in the data.
+//! 3. No attribute holds a character that CloudEvents forbids: a value that does is left out, and stands in the data.
 
 use std::io::Write;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::domain::{Delivery, Event, Order, put_back};
+use crate::domain::{ClientContext, Delivery, Envelope, Event, Order, Request, may_be_in_attribute, put_back};
 
 /// The media type of one event.
 pub const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
@@ -29,30 +31,48 @@ pub fn write_unrouted(event: &Event, out: &mut Vec<u8>) {
 }
 
 fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token: bool, out: &mut Vec<u8>) {
-    out.reserve(event.data.len() + 512);
+    out.reserve(event.data.len() + 1536);
     // Writing into memory cannot fail.
     drop(write!(out, r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"#, event.id, event.source()));
-    text(&event.kind, out);
+    json(event.kind.as_str(), out);
     drop(write!(out, r#","time":"{}","datacontenttype":"application/json""#, event.time));
-    if let Some(subject) = event.subject.as_deref().filter(|subject| !subject.is_empty()) {
-        member("subject", subject, out);
-    }
+    attribute("subject", event.subject.as_deref(), out);
     if let Some(delivery) = delivery {
-        member("route", delivery.route.as_str(), out);
-    }
-    if let Some(client_context) = &event.client_context {
-        member("clientcontext", client_context.as_str(), out);
+        attribute("route", Some(delivery.route.as_str()), out);
     }
     if event.possible_repeat {
         out.extend_from_slice(br#","possiblerepeat":true"#);
     }
+    attribute("clientcontext", event.client_context.as_ref().map(ClientContext::as_str), out);
     if let Some(captures) = delivery.map(|it| &it.captures).filter(|captures| !captures.is_empty()) {
         // Attributes are flat: JSON inside a text is the only shape that one may have.
-        member("captures", &serde_json::to_string(captures).unwrap_or_default(), out);
+        attribute("captures", Some(&escaped(serde_json::to_string(captures).unwrap_or_default())), out);
     }
+    envelope(event, out);
     out.extend_from_slice(br#","data":"#);
     data(event, delivery, include_access_token, out);
     out.push(b'}');
+}
+
+/// The attributes that say where an event came in, for whom, and what belongs together.
+fn envelope(event: &Event, out: &mut Vec<u8>) {
+    let Envelope { channel, resource_type, tenant_id, subscription_id, carried } = &event.envelope;
+    attribute("channel", Some(channel.as_str()), out);
+    attribute("resourcetype", Some(resource_type), out);
+    attribute("changetype", carried.change_type.as_deref(), out);
+    attribute("tenantid", tenant_id.as_deref(), out);
+    attribute("callid", carried.call_id.as_deref(), out);
+    attribute("subscriptionid", subscription_id.as_deref(), out);
+    attribute("subscriptionexpiry", carried.subscription_expires_at.as_deref(), out);
+    attribute("callback", carried.request.callback.as_deref(), out);
+    attribute("correlationid", carried.request.correlation_id(), out);
+    attribute("partitionkey", event.partition_key(), out);
+    drop(write!(out, r#","sequence":"{}""#, sequence(event)));
+}
+
+/// The number of an event as a text that sorts by it: no store has more than 2^51 events.
+fn sequence(event: &Event) -> String {
+    format!("{:016}", event.number)
 }
 
 /// Writes several events, a line each.
@@ -98,10 +118,23 @@ struct Added<'a> {
     possible_repeat: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<serde_json::Value>,
+    channel: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_expiration_date_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition_key: Option<&'a str>,
+    sequence: String,
+    #[serde(flatten)]
+    request: &'a Request,
 }
 
 impl<'a> Added<'a> {
     fn of(event: &'a Event, delivery: Option<&'a Delivery>) -> Self {
+        let carried = &event.envelope.carried;
         Self {
             route: delivery.map(|it| it.route.as_str()),
             captures: delivery.map(|it| &it.captures),
@@ -110,6 +143,13 @@ impl<'a> Added<'a> {
             possible_repeat: event.possible_repeat,
             // Read and written again, so that it is on one line.
             metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            channel: event.envelope.channel.as_str(),
+            subscription_id: event.envelope.subscription_id.as_deref(),
+            subscription_expiration_date_time: carried.subscription_expires_at.as_deref(),
+            correlation_id: carried.request.correlation_id(),
+            partition_key: event.partition_key(),
+            sequence: sequence(event),
+            request: &carried.request,
         }
     }
 }
@@ -125,13 +165,34 @@ fn on_one_line(json: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn member(name: &str, value: &str, out: &mut Vec<u8>) {
-    drop(write!(out, r#","{name}":"#));
-    text(value, out);
+/// Writes an attribute, unless it is absent or holds what no attribute may hold: a piece of it would be another value.
+fn attribute(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value.filter(|value| !value.is_empty() && value.chars().all(may_be_in_attribute)) {
+        member(name, value, out);
+    }
 }
 
-fn text(text: &str, out: &mut Vec<u8>) {
-    json(text, out);
+/// JSON text with every character that no attribute may hold escaped: it means the same.
+fn escaped(json: String) -> String {
+    if json.chars().all(may_be_in_attribute) {
+        return json;
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if may_be_in_attribute(character) {
+            escaped.push(character);
+        } else {
+            let units =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            escaped.push_str(&units);
+        }
+    }
+    escaped
+}
+
+fn member(name: &str, value: &str, out: &mut Vec<u8>) {
+    drop(write!(out, r#","{name}":"#));
+    json(value, out);
 }
 
 fn json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{
-    CallEnd, Channel, DeliveryId, EventId, Expectation, Order, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
+    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, Order, Origin, Raw, Reason, RouteName,
+    RoutingKey, SinkName, Status,
 };
 
 /// Which part of a list that begins with the newest.
@@ -106,20 +107,20 @@ impl DeliveryView {
 pub struct EventView {
     /// Its id.
     pub id: EventId,
-    /// Where it came in.
-    pub channel: Channel,
+    /// Its number among this store's events.
+    pub number: i64,
+    /// Whose word it is.
+    pub origin: Origin,
+    /// Where it came in, for whom, and what belongs together.
+    pub envelope: Envelope,
     /// Its CloudEvents type.
     pub kind: String,
     /// When it was received.
     pub received_at: Timestamp,
     /// The client context, if it has one.
     pub client_context: Option<String>,
-    /// The resource's type.
-    pub resource_type: String,
     /// The resource's path.
     pub resource: String,
-    /// The tenant, if it is known.
-    pub tenant_id: Option<String>,
     /// For operations: the status that the notification told.
     pub status: Option<Status>,
     /// For operations: how it stood to what was known.
@@ -140,8 +141,13 @@ impl EventView {
         RoutingKey {
             client_context: self.client_context.as_deref(),
             status: self.status.as_ref(),
-            tenant_id: self.tenant_id.as_deref(),
-            resource_type: &self.resource_type,
+            tenant_id: self.envelope.tenant_id.as_deref(),
+            resource_type: &self.envelope.resource_type,
+            resource: &self.resource,
+            change_type: self.envelope.carried.change_type.as_deref(),
+            subscription_id: self.envelope.subscription_id.as_deref(),
+            channel: self.envelope.channel,
+            kind: EventKind::parse(&self.kind),
         }
     }
 }

@@ -13,6 +13,8 @@ pub fn notification(text: &str) -> Notification {
         resource: String::new(),
         tenant_id: None,
         subscription_id: None,
+        subscription_expires_at: None,
+        call_id: None,
         graph_id: None,
         mark: None,
         client_context: None,

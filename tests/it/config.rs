@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reelhook::config::{self, ClientContextMatch, Config, Loaded, LogFormat, Scope};
-use reelhook::domain::{RouteName, SinkName, Status};
+use reelhook::config::{self, Config, Loaded, LogFormat, Scope, TextMatch};
+use reelhook::domain::{Channel, RouteName, SinkName, Status};
 use reelhook::routing::Routes;
 use secrecy::ExposeSecret;
 
@@ -427,17 +427,78 @@ fn every_condition_of_a_route_is_read() {
         loaded(&text).config.routes.remove(0)
     };
     let context = |condition: &str| route(&format!("client_context = {condition}")).client_context.unwrap();
-    assert_eq!(context("{ exact = 'x' }"), ClientContextMatch::Exact(vec!["x".into()]));
-    assert_eq!(context("{ exact = ['x', 'y'] }"), ClientContextMatch::Exact(vec!["x".into(), "y".into()]));
-    assert_eq!(context("{ prefix = 'x' }"), ClientContextMatch::Prefix("x".into()));
-    assert_eq!(context("{ glob = 'x*' }"), ClientContextMatch::Glob("x*".into()));
-    assert_eq!(context("{ regex = 'x+' }"), ClientContextMatch::Regex("x+".into()));
-    let json = ClientContextMatch::Json { pointer: "/a".into(), equals: serde_json::json!({"b": [1, true]}) };
+    assert_eq!(context("{ exact = 'x' }"), TextMatch::Exact(vec!["x".into()]));
+    assert_eq!(context("{ exact = ['x', 'y'] }"), TextMatch::Exact(vec!["x".into(), "y".into()]));
+    assert_eq!(context("{ prefix = 'x' }"), TextMatch::Prefix("x".into()));
+    assert_eq!(context("{ glob = 'x*' }"), TextMatch::Glob("x*".into()));
+    assert_eq!(context("{ regex = 'x+' }"), TextMatch::Regex("x+".into()));
+    let json = TextMatch::Json { pointer: "/a".into(), equals: serde_json::json!({"b": [1, true]}) };
     assert_eq!(context("{ json = '/a', equals = { b = [1, true] } }"), json);
     let narrow = route("status = 'COMPLETED'\ntenant = ['T1', 't2']\nresource_type = 'call'");
     assert_eq!((narrow.status, narrow.tenant), (vec![Status::Completed], vec!["t1".to_owned(), "t2".to_owned()]));
     assert_eq!((narrow.resource_type, narrow.continues), (vec!["call".to_owned()], false));
     assert_eq!(narrow.sinks, [SinkName::new("a")]);
+    let resource = |condition: &str| route(&format!("resource = {condition}")).resource.unwrap();
+    assert_eq!(resource("{ exact = '/me/drive/root' }"), TextMatch::Exact(vec!["me/drive/root".into()]));
+    assert_eq!(resource("{ prefix = 'Users/' }"), TextMatch::Prefix("Users/".into()));
+    assert_eq!(resource("{ glob = '/users/*' }"), TextMatch::Glob("users/*".into()));
+    assert_eq!(resource("{ regex = 'users/.+' }"), TextMatch::Regex("users/.+".into()));
+    let narrow =
+        route("change_type = 'updated'\nsubscription = ['s']\nchannel = ['calls', 'lifecycle']\ntype = 'call.updated'");
+    assert_eq!((narrow.change_type, narrow.subscription), (vec!["updated".to_owned()], vec!["s".to_owned()]));
+    assert_eq!(
+        (narrow.channel, narrow.kind),
+        (vec![Channel::Calls, Channel::Lifecycle], vec!["call.updated".to_owned()])
+    );
+}
+
+#[test]
+fn a_wrong_condition_on_a_resource_or_a_channel_is_one_mistake() {
+    for (condition, key) in [
+        ("resource = {}", "resource"),
+        ("resource = { exact = 'a', glob = 'b' }", "resource"),
+        ("resource = { json = '/a', equals = 1 }", "resource.json"),
+        ("resource = { regex = '(' }", "resource.regex"),
+        ("resource = 'me/drive'", "resource"),
+        ("channel = 'phone'", "channel"),
+        ("change_type = 3", "change_type"),
+    ] {
+        let text = format!("{LEAST}[sinks.a]\nkind = 'stdout'\n[[routes]]\nname = 'r'\nsinks = ['a']\n{condition}\n");
+        let found = mistakes(&text);
+        let begins = format!("config:8: routes[0].{key}: found");
+        assert!(found.iter().any(|line| line.starts_with(&begins)), "{condition} {found:#?}");
+    }
+}
+
+#[test]
+fn a_route_that_is_narrowed_by_anything_does_not_match_everything() {
+    let routes = |condition: &str| {
+        format!(
+            "{LEAST}[sinks.a]\nkind = 'stdout'\n[[routes]]\nname = 'r'\nsinks = ['a']\n{condition}\n\
+             [[routes]]\nname = 's'\nsinks = ['a']\n"
+        )
+    };
+    let is_warned =
+        |condition: &str| loaded(&routes(condition)).warnings.iter().any(|it| it.to_string().contains("never reached"));
+    assert!(is_warned(""));
+    for condition in [
+        "resource = { prefix = 'me/' }",
+        "change_type = 'updated'",
+        "subscription = 's'",
+        "channel = 'calls'",
+        "type = 't'",
+    ] {
+        assert!(!is_warned(condition), "{condition}");
+    }
+}
+
+#[test]
+fn a_path_below_the_calls_is_no_other_endpoint() {
+    let text = "[calls]\napp_ids = ['x']\npath = '/graph'\nsubpaths = true\n[subscriptions]\napp_ids = ['x']\n\
+                client_states = [{ env = 'STATE' }]\npath = '/graph/notifications'\nlifecycle_path = '/graphs/lifecycle'\n";
+    let found = config::parse(text, std::iter::once(("STATE".to_owned(), "x".to_owned())));
+    let found = found.err().map(|mistakes| mistakes.to_string()).unwrap_or_default();
+    assert!(found.contains("subscriptions.path: found") && !found.contains("lifecycle_path"), "{found}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod dialects;
 mod dispatch;
 mod end_to_end;
 mod ended_calls;
+mod facts;
 mod floors;
 mod on_disk;
 mod pauses;

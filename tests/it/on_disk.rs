@@ -21,7 +21,8 @@ pub fn raw_items(folder: &Path) -> Vec<Vec<u8>> {
     events.map(|event| raw_of(&key, &event.unwrap())).collect()
 }
 
-/// The raw item in an event's sealed contents: it comes after token and data, whose lengths come first.
+/// The raw item in an event's sealed contents: it comes after token, data and what is carried along, whose lengths come
+/// first, after a mark.
 fn raw_of(key: &RandomizedNonceKey, (id, sealed): &(Vec<u8>, Vec<u8>)) -> Vec<u8> {
     let (nonce, body) = sealed.split_at(NONCE_LEN);
     let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
@@ -29,8 +30,9 @@ fn raw_of(key: &RandomizedNonceKey, (id, sealed): &(Vec<u8>, Vec<u8>)) -> Vec<u8
     let label = [b"event\0", id.as_slice()].concat();
     let plain = key.open_in_place(nonce, Aad::from(label), &mut body).unwrap();
     let length = |at: usize| u32::from_le_bytes(plain[at..at + 4].try_into().unwrap());
-    let token_bytes = if length(0) == u32::MAX { 0 } else { length(0) };
-    plain[8 + (token_bytes + length(4)) as usize..].to_vec()
+    assert_eq!(length(0), u32::MAX - 1, "the mark");
+    let token_bytes = if length(4) == u32::MAX { 0 } else { length(4) };
+    plain[16 + (token_bytes + length(8) + length(12)) as usize..].to_vec()
 }
 
 /// How many transactions were written and synced since the log began: each ends with a frame that says how many pages the

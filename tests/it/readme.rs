@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use reelhook::config::{self, ClientContextMatch};
+use reelhook::config::{self, TextMatch};
 use reelhook::domain::Dialect;
 
 fn read(path: &str) -> String {
@@ -85,11 +85,11 @@ fn every_condition_that_it_shows_is_one_and_none_is_missing() {
         );
         let loaded = config::parse(&text, std::iter::empty()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         shown.insert(match loaded.config.routes[0].client_context.as_ref().expect("a condition") {
-            ClientContextMatch::Exact(_) => "exact",
-            ClientContextMatch::Prefix(_) => "prefix",
-            ClientContextMatch::Glob(_) => "glob",
-            ClientContextMatch::Regex(_) => "regex",
-            ClientContextMatch::Json { .. } => "json",
+            TextMatch::Exact(_) => "exact",
+            TextMatch::Prefix(_) => "prefix",
+            TextMatch::Glob(_) => "glob",
+            TextMatch::Regex(_) => "regex",
+            TextMatch::Json { .. } => "json",
         });
     }
     assert_eq!(shown, BTreeSet::from(["exact", "prefix", "glob", "regex", "json"]));

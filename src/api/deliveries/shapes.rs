@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::Order;
+use crate::domain::{Envelope, Order};
 use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
 
 /// A delivery with every attempt.
@@ -64,6 +64,8 @@ pub struct EventShape {
     /// Its CloudEvents type.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Whose word it is: `https://graph.microsoft.com`, or `/reelhook`.
+    pub source: &'static str,
     /// Where it came in: `calls`, `subscriptions` or `lifecycle`.
     pub channel: &'static str,
     /// When it was received.
@@ -72,6 +74,28 @@ pub struct EventShape {
     pub client_context: Option<String>,
     /// Its tenant.
     pub tenant_id: Option<String>,
+    /// Its subscription.
+    pub subscription_id: Option<String>,
+    /// When that subscription expires, as Graph sent it.
+    pub subscription_expiration_date_time: Option<String>,
+    /// What happened to the resource: `created`, `updated`, `deleted`, or the lifecycle event.
+    pub change_type: Option<String>,
+    /// The resource's type.
+    pub resource_type: String,
+    /// The call that it is about.
+    pub call_id: Option<String>,
+    /// What stood behind the callback's path: the path below it and the query.
+    pub callback: Option<String>,
+    /// `X-Microsoft-Skype-Chain-ID`.
+    pub chain_id: Option<String>,
+    /// `X-Microsoft-Skype-Message-ID`.
+    pub message_id: Option<String>,
+    /// `X-Microsoft-Skype-Original-Message-ID`.
+    pub original_message_id: Option<String>,
+    /// `Scenario-Id`.
+    pub scenario_id: Option<String>,
+    /// `client-request-id`.
+    pub client_request_id: Option<String>,
     /// What it is about, as Graph spelt it.
     pub resource: String,
     /// For operations: the status that it told.
@@ -135,13 +159,28 @@ impl AttemptShape {
 
 impl From<&EventView> for EventShape {
     fn from(view: &EventView) -> Self {
+        let Envelope { channel, resource_type, tenant_id, subscription_id, carried } = view.envelope.clone();
+        let request = &carried.request;
+        let text = |id: &Option<Box<str>>| id.as_deref().map(str::to_owned);
         Self {
             id: view.id.to_string(),
             kind: view.kind.clone(),
-            channel: view.channel.as_str(),
+            source: view.origin.source(),
+            channel: channel.as_str(),
             received_date_time: view.received_at.to_string(),
             client_context: view.client_context.clone(),
-            tenant_id: view.tenant_id.clone(),
+            tenant_id,
+            subscription_id,
+            subscription_expiration_date_time: carried.subscription_expires_at,
+            change_type: carried.change_type,
+            resource_type,
+            call_id: carried.call_id,
+            callback: text(&request.callback),
+            chain_id: text(&request.chain_id),
+            message_id: text(&request.message_id),
+            original_message_id: text(&request.original_message_id),
+            scenario_id: text(&request.scenario_id),
+            client_request_id: text(&request.client_request_id),
             resource: view.resource.clone(),
             status: view.status.as_ref().map(|status| status.as_str().to_owned()),
             order: view.order.map(Order::as_str),

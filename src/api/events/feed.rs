@@ -175,7 +175,10 @@ fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
     let data = if view.data.is_empty() { "null".to_owned() } else { view.data.clone() };
     Event {
         id: view.id,
+        origin: view.origin,
         kind: view.kind.clone(),
+        number: view.number,
+        envelope: view.envelope.clone(),
         subject: Some(view.resource.clone()).filter(|resource| !resource.is_empty()),
         time: view.received_at,
         client_context: view.client_context.clone().and_then(ClientContext::new),

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::config::pattern;
 use crate::config::section::Section;
-use crate::config::value::{json, name, switch, text};
-use crate::config::{ClientContextMatch, Route, Sink};
-use crate::domain::{RouteName, SinkName, Status};
+use crate::config::value::{choice, json, name, switch, text};
+use crate::config::{Route, Sink, TextMatch};
+use crate::domain::{Channel, RouteName, SinkName, Status};
 
-const CONDITIONS: &str = "one of exact, prefix, glob, regex, or json with equals";
+/// The words for channels.
+const CHANNELS: [(&str, Channel); 3] =
+    [("calls", Channel::Calls), ("subscriptions", Channel::Subscriptions), ("lifecycle", Channel::Lifecycle)];
 
 /// Reads `[[routes]]`, in the order of the file; the sinks have been read.
 pub fn routes(root: &mut Section<'_>, sinks: &[Sink]) -> Vec<Route> {
@@ -29,6 +31,7 @@ pub fn routes(root: &mut Section<'_>, sinks: &[Sink]) -> Vec<Route> {
 fn route(section: &mut Section<'_>) -> Route {
     let name = section.need("name", "a name for the route", name(64)).unwrap_or_default();
     let client_context = section.section("client_context").and_then(|mut it| client_context(&mut it));
+    let resource = section.section("resource").and_then(|mut it| resource(&mut it));
     let key = section.path_of("sinks");
     let sinks = section.list("sinks", text).unwrap_or_default();
     if sinks.is_empty() && !section.report.has_mistake(&key) {
@@ -37,9 +40,14 @@ fn route(section: &mut Section<'_>) -> Route {
     Route {
         name: RouteName::new(&name),
         client_context,
+        resource,
         status: status(section),
         tenant: lower(section.one_or_more("tenant", self::name(256))),
         resource_type: section.one_or_more("resource_type", self::name(256)),
+        change_type: section.one_or_more("change_type", self::name(256)),
+        subscription: section.one_or_more("subscription", self::name(256)),
+        channel: section.one_or_more("channel", choice(&CHANNELS)),
+        kind: section.one_or_more("type", self::name(256)),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
         continues: section.or("continue", false, switch),
     }
@@ -77,8 +85,39 @@ fn lower(texts: Vec<String>) -> Vec<String> {
     texts.iter().map(|text| text.to_lowercase()).collect()
 }
 
-fn client_context(section: &mut Section<'_>) -> Option<ClientContextMatch> {
-    let path = section.path().to_owned();
+fn client_context(section: &mut Section<'_>) -> Option<TextMatch> {
+    let plain = plain_condition(section);
+    let json = json_condition(section);
+    check_one(
+        section,
+        &["exact", "prefix", "glob", "regex", "json"],
+        "one of exact, prefix, glob, regex, or json with equals",
+    );
+    plain.or(json)
+}
+
+/// A condition on a path: its first slash is taken off on both sides, since Graph sends it here and not there.
+fn resource(section: &mut Section<'_>) -> Option<TextMatch> {
+    let plain = plain_condition(section);
+    check_one(section, &["exact", "prefix", "glob", "regex"], "one of exact, prefix, glob, regex");
+    let bare = |path: String| path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
+    Some(match plain? {
+        TextMatch::Exact(paths) => TextMatch::Exact(paths.into_iter().map(bare).collect()),
+        TextMatch::Prefix(path) => TextMatch::Prefix(bare(path)),
+        TextMatch::Glob(path) => TextMatch::Glob(bare(path)),
+        TextMatch::Regex(pattern) => {
+            if pattern.starts_with('/') {
+                let text =
+                    format!("{pattern:?}: a path has no slash at its start here, as \"communications/calls/.*\"");
+                section.report.warning(&section.path_of("regex"), text);
+            }
+            TextMatch::Regex(pattern)
+        }
+        json @ TextMatch::Json { .. } => json,
+    })
+}
+
+fn plain_condition(section: &mut Section<'_>) -> Option<TextMatch> {
     let exact = section.one_or_more("exact", text);
     let prefix = section.read("prefix", text);
     let glob = section.read("glob", text);
@@ -88,25 +127,24 @@ fn client_context(section: &mut Section<'_>) -> Option<ClientContextMatch> {
             .map_err(|error| format!("found {pattern:?}, expected a regular expression: {error}"))?;
         Ok(pattern)
     });
-    let json = json_condition(section);
     if let Some(glob) = glob.as_ref().filter(|glob| pattern::looks_bracketed(glob)) {
         let text = format!("{glob:?}: in a glob * and ? alone are special, brackets and braces stand for themselves");
         section.report.warning(&section.path_of("glob"), text);
     }
-    let given = ["exact", "prefix", "glob", "regex", "json"];
-    let n_given = given.iter().filter(|key| section.report.has(&section.path_of(key))).count();
-    if n_given != 1 && !section.report.has_mistake(&path) {
-        let found = if n_given == 0 { "none" } else { "several" };
-        section.report.mistake(&path, format!("found {found}, expected {CONDITIONS}"));
-    }
-    let exact = (!exact.is_empty()).then_some(ClientContextMatch::Exact(exact));
-    let prefix = prefix.map(ClientContextMatch::Prefix);
-    let glob = glob.map(ClientContextMatch::Glob);
-    let regex = regex.map(ClientContextMatch::Regex);
-    exact.or(prefix).or(glob).or(regex).or(json)
+    let exact = (!exact.is_empty()).then_some(TextMatch::Exact(exact));
+    exact.or(prefix.map(TextMatch::Prefix)).or(glob.map(TextMatch::Glob)).or(regex.map(TextMatch::Regex))
 }
 
-fn json_condition(section: &mut Section<'_>) -> Option<ClientContextMatch> {
+/// One of the conditions must be there, and no other beside it.
+fn check_one(section: &Section<'_>, keys: &[&str], expected: &str) {
+    let n_given = keys.iter().filter(|key| section.report.has(&section.path_of(key))).count();
+    if n_given != 1 && !section.report.has_mistake(section.path()) {
+        let found = if n_given == 0 { "none" } else { "several" };
+        section.report.mistake(section.path(), format!("found {found}, expected {expected}"));
+    }
+}
+
+fn json_condition(section: &mut Section<'_>) -> Option<TextMatch> {
     let pointer = section.read("json", |node| {
         let pointer = text(node)?;
         let wrong =
@@ -125,7 +163,7 @@ fn json_condition(section: &mut Section<'_>) -> Option<ClientContextMatch> {
             .mistake(&section.path_of("json"), "found nothing, expected the pointer to the value, as \"/team\""),
         _ => {}
     }
-    Some(ClientContextMatch::Json { pointer: pointer?, equals: equals? })
+    Some(TextMatch::Json { pointer: pointer?, equals: equals? })
 }
 
 /// What is right for each route, but may not be meant when they are looked at together.
@@ -148,8 +186,13 @@ pub fn warn(routes: &[Route], sinks: &[Sink], root: &Section<'_>) {
 }
 
 fn matches_all(route: &Route) -> bool {
-    route.client_context.is_none()
-        && route.status.is_empty()
-        && route.tenant.is_empty()
-        && route.resource_type.is_empty()
+    let Route {
+        client_context, resource, status, tenant, resource_type, change_type, subscription, channel, kind, ..
+    } = route;
+    let texts = [tenant, resource_type, change_type, subscription, kind];
+    client_context.is_none()
+        && resource.is_none()
+        && status.is_empty()
+        && channel.is_empty()
+        && texts.into_iter().all(Vec::is_empty)
 }

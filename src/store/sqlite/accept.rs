@@ -18,7 +18,8 @@ use super::tx::{Tx, instant, micros};
 use super::writer::Job;
 use super::{ended_calls, ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
-    ClientContext, Delivery, DeliveryId, Event, Held, Lease, NewDelivery, Previous, RECOVERED, RecordOperation, Status,
+    ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, Origin, Previous, RECOVERED,
+    RecordOperation, Status,
 };
 use crate::store::mailbox::Place;
 use crate::store::unanswered::Unanswered;
@@ -157,7 +158,8 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             watches::became_known(tx, taken.seq)?;
         }
         if taken.is_recovered {
-            own::say(tx, RECOVERED, taken.seq, deliveries)?;
+            let by_route = item.recovered.as_deref().unwrap_or(&item.deliveries);
+            own::say(tx, RECOVERED, taken.seq, expected.as_deref().unwrap_or(by_route))?;
         }
     }
     if let Some(ended) = &item.notification.ended_call {
@@ -256,10 +258,21 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
         return;
     }
     let notification = item.notification;
+    let recording_access_token =
+        notification.operation().and_then(|operation| operation.recording_access_token.clone());
     let event = Arc::new(Event {
         id: item.id,
+        origin: Origin::Graph,
         kind: item.kind,
-        recording_access_token: notification.operation().and_then(|operation| operation.recording_access_token.clone()),
+        number: item.seq,
+        envelope: Envelope {
+            channel: notification.channel,
+            resource_type: notification.resource_type,
+            tenant_id: notification.tenant_id,
+            subscription_id: notification.subscription_id,
+            carried: item.carried,
+        },
+        recording_access_token,
         secrets: notification.secrets,
         subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
         time: instant(received_at),

@@ -1,9 +1,10 @@
-//! What an event holds that may be secret, as one sealed value: the recording's token (of other resources what secrets they
-//! held), the data and the raw item. One value is sealed, stored and read at the price of one.
+//! What an event holds that may be secret, or that no query asks for, as one sealed value: the recording's token (of other
+//! resources what secrets they held), the data, what is carried along, and the raw item. One value is sealed, stored and read
+//! at the price of one.
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::domain::EventId;
+use crate::domain::{Carried, EventId};
 use crate::store::StoreError;
 use crate::store::seal::Seal;
 
@@ -11,48 +12,87 @@ use crate::store::seal::Seal;
 const LABEL: &str = "event";
 /// The length that stands for "no token".
 const NO_TOKEN: u32 = u32::MAX;
+/// What contents begin with that say what is carried along; those of older versions begin with the token's length.
+const WITH_CARRIED: u32 = u32::MAX - 1;
 
-/// Seals an event's contents: the lengths of token and data, then token, data and raw item.
+/// What is sealed.
+pub struct Contents<'a> {
+    /// The recording's token.
+    pub token: Option<&'a SecretString>,
+    /// CloudEvents data.
+    pub data: &'a str,
+    /// What is carried along.
+    pub carried: &'a Carried,
+    /// The item, byte for byte.
+    pub raw: &'a [u8],
+}
+
+/// What is opened: all but the raw item.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The recording's token, while it is kept.
+    pub token: Option<SecretString>,
+    /// CloudEvents data.
+    pub data: String,
+    /// What is carried along; nothing where an older version wrote it.
+    pub carried: Carried,
+}
+
+/// Seals an event's contents: the lengths of token, data and what is carried along, then these and the raw item.
 ///
 /// # Errors
 /// The provider failed, or something is longer than 4 GiB.
-pub fn seal(
-    seal: &Seal,
-    id: EventId,
-    token: Option<&SecretString>,
-    (data, raw): (&str, &[u8]),
-) -> Result<Vec<u8>, StoreError> {
-    let too_long = |_error| StoreError::Database("an event of more than 4 GiB cannot be stored".into());
-    let data_bytes = u32::try_from(data.len()).map_err(too_long)?.to_le_bytes();
+pub fn seal(seal: &Seal, id: EventId, contents: &Contents<'_>) -> Result<Vec<u8>, StoreError> {
+    let Contents { token, data, carried, raw } = contents;
+    let length = |n_bytes: usize| u32::try_from(n_bytes).ok().filter(|n| *n < WITH_CARRIED).map(u32::to_le_bytes);
+    let too_long = || StoreError::Database("an event of more than 4 GiB cannot be stored".into());
+    let carried = serde_json::to_vec(carried).map_err(|error| StoreError::Database(error.to_string()))?;
     let (token_bytes, token) = match token {
-        Some(token) => (u32::try_from(token.expose_secret().len()).map_err(too_long)?, token.expose_secret()),
-        None => (NO_TOKEN, ""),
+        Some(token) => (length(token.expose_secret().len()).ok_or_else(too_long)?, token.expose_secret()),
+        None => (NO_TOKEN.to_le_bytes(), ""),
     };
-    let parts = [&token_bytes.to_le_bytes()[..], &data_bytes, token.as_bytes(), data.as_bytes(), raw];
+    let data_bytes = length(data.len()).ok_or_else(too_long)?;
+    let carried_bytes = length(carried.len()).ok_or_else(too_long)?;
+    let lengths = [WITH_CARRIED.to_le_bytes(), token_bytes, data_bytes, carried_bytes];
+    let parts = [lengths.as_flattened(), token.as_bytes(), data.as_bytes(), &carried, raw];
     seal.seal(LABEL, id.0.as_bytes(), &parts)
 }
 
-/// Opens an event's token and data.
+/// Opens an event's contents.
 ///
 /// # Errors
 /// It was sealed with another key or for another event, or was damaged.
-pub fn open(seal: &Seal, id: EventId, sealed: &[u8]) -> Result<(Option<SecretString>, String), StoreError> {
+pub fn open(seal: &Seal, id: EventId, sealed: &[u8]) -> Result<Opened, StoreError> {
     let plain = seal.open(LABEL, id.0.as_bytes(), sealed)?;
     read(&plain).ok_or_else(|| StoreError::Database("an event's contents are not what was sealed".into()))
 }
 
-fn read(plain: &[u8]) -> Option<(Option<SecretString>, String)> {
-    let (token_bytes, rest) = plain.split_first_chunk()?;
-    let (data_bytes, rest) = rest.split_first_chunk()?;
-    let (token, rest) = match u32::from_le_bytes(*token_bytes) {
+fn read(plain: &[u8]) -> Option<Opened> {
+    let (first, rest) = length(plain)?;
+    let (token_bytes, rest) = if first == WITH_CARRIED { length(rest)? } else { (first, rest) };
+    let (data_bytes, rest) = length(rest)?;
+    let (carried_bytes, rest) = if first == WITH_CARRIED { length(rest)? } else { (0, rest) };
+    let (token, rest) = match token_bytes {
         NO_TOKEN => (None, rest),
         n_bytes => {
-            let (token, rest) = rest.split_at_checked(usize::try_from(n_bytes).ok()?)?;
-            (Some(SecretString::from(str::from_utf8(token).ok()?)), rest)
+            let (token, rest) = text(rest, n_bytes)?;
+            (Some(SecretString::from(token)), rest)
         }
     };
-    let (data, _raw) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*data_bytes)).ok()?)?;
-    Some((token, str::from_utf8(data).ok()?.to_owned()))
+    let (data, rest) = text(rest, data_bytes)?;
+    let (carried, _raw) = text(rest, carried_bytes)?;
+    let carried = if carried.is_empty() { Carried::default() } else { serde_json::from_str(carried).ok()? };
+    Some(Opened { token, data: data.to_owned(), carried })
+}
+
+fn length(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (n_bytes, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_le_bytes(*n_bytes), rest))
+}
+
+fn text(bytes: &[u8], n_bytes: u32) -> Option<(&str, &[u8])> {
+    let (text, rest) = bytes.split_at_checked(usize::try_from(n_bytes).ok()?)?;
+    Some((str::from_utf8(text).ok()?, rest))
 }
 
 #[cfg(test)]
@@ -61,19 +101,38 @@ mod tests {
     use proptest::prelude::*;
     use uuid::Uuid;
 
+    fn key() -> Seal {
+        let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        Seal::new(Some(&key.into()), std::path::Path::new("unused")).unwrap()
+    }
+
+    #[test]
+    fn what_an_older_version_sealed_is_opened() {
+        let (by, id) = (key(), EventId(Uuid::from_u128(7)));
+        for token in [Some("secret"), None] {
+            let token_bytes = token.map_or(NO_TOKEN, |token| token.len() as u32).to_le_bytes();
+            let parts = [&token_bytes[..], &2u32.to_le_bytes(), token.unwrap_or_default().as_bytes(), b"{}", b"raw"];
+            let opened = open(&by, id, &by.seal(LABEL, id.0.as_bytes(), &parts).unwrap()).unwrap();
+            assert_eq!(opened.token.as_ref().map(|it| it.expose_secret()), token);
+            assert_eq!((opened.data.as_str(), opened.carried), ("{}", Carried::default()));
+        }
+    }
+
     proptest! {
         #[test]
         fn what_was_sealed_is_what_is_opened(
-            token in proptest::option::of(".*"), data in ".*", raw in proptest::collection::vec(any::<u8>(), 0..99)
+            token in proptest::option::of(".*"), data in ".*", call_id in proptest::option::of(".*"),
+            raw in proptest::collection::vec(any::<u8>(), 0..99)
         ) {
-            let key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-            let by = Seal::new(Some(&key.into()), std::path::Path::new("unused")).unwrap();
-            let id = EventId(Uuid::from_u128(7));
+            let (by, id) = (key(), EventId(Uuid::from_u128(7)));
             let secret = token.as_deref().map(SecretString::from);
-            let sealed = seal(&by, id, secret.as_ref(), (&data, &raw)).unwrap();
-            let (opened, read) = open(&by, id, &sealed).unwrap();
-            prop_assert_eq!(opened.as_ref().map(|it| it.expose_secret().to_owned()), token);
-            prop_assert_eq!(read, data);
+            let carried = Carried { call_id, ..Carried::default() };
+            let contents = Contents { token: secret.as_ref(), data: &data, carried: &carried, raw: &raw };
+            let sealed = seal(&by, id, &contents).unwrap();
+            let opened = open(&by, id, &sealed).unwrap();
+            prop_assert_eq!(opened.token.as_ref().map(|it| it.expose_secret().to_owned()), token);
+            prop_assert_eq!(opened.data, data);
+            prop_assert_eq!(opened.carried, carried);
             prop_assert!(open(&by, EventId(Uuid::from_u128(8)), &sealed).is_err());
         }
 

@@ -86,7 +86,7 @@ fn told(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, T
     let Some(sealed) = row.get::<_, Option<Vec<u8>>>(18)? else { return Ok((None, Told::default())) };
     let id = event_id(row, 17)?;
     match contents::open(seal, id, &sealed) {
-        Ok((token, data)) => Ok((token, serde_json::from_str(&data).unwrap_or_default())),
+        Ok(opened) => Ok((opened.token, serde_json::from_str(&opened.data).unwrap_or_default())),
         Err(error) => {
             tracing::warn!(event = %id, %error, "an operation is shown without what its event holds");
             Ok((None, Told::default()))

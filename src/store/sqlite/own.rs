@@ -2,11 +2,12 @@
 
 use rusqlite::params;
 
+use super::contents::Contents;
 use super::delivery::{self, NewRow};
 use super::failure::Failure;
 use super::tx::Tx;
 use super::{contents, ids, kept, sweep};
-use crate::domain::{Channel, ClientContext, EventId, NewDelivery, Operation, RecordOperation};
+use crate::domain::{Carried, Channel, ClientContext, EventId, NewDelivery, Operation, Origin, RecordOperation};
 use crate::store::StoreError;
 
 /// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
@@ -17,10 +18,12 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
     let seq = tx.event_number();
     let id = EventId(ids::of_event(seq, tx.steady));
     let data = serde_json::Value::Object(operation.to_json()).to_string();
-    let sealed = contents::seal(&tx.shared.seal, id, None, (&data, b""))?;
+    let carried = carried(&operation);
+    let contents = Contents { token: None, data: &data, carried: &carried, raw: b"" };
+    let sealed = contents::seal(&tx.shared.seal, id, &contents)?;
     let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, is_matched, has_token, kind, resource_type, \
-               resource, client_context, tenant_id, status, sealed) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+               resource, client_context, tenant_id, status, sealed, origin) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
     tx.execute(
         sql,
         params![
@@ -34,11 +37,12 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
             !deliveries.is_empty(),
             kind,
             RecordOperation::TYPE,
-            path(&operation),
+            operation.path(),
             operation.client_context.as_ref().map(ClientContext::as_str),
             operation.tenant_id,
             operation.status.as_str(),
             sealed,
+            Origin::Reelhook.number(),
         ],
     )?;
     sweep::look_at(tx, seq, sweep::first_look(&tx.shared.settings, tx.steady, false))?;
@@ -51,10 +55,7 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
     Ok(())
 }
 
-/// Where Graph, and reelhook's own API, have the operation.
-fn path(operation: &Operation) -> String {
-    match &operation.call_id {
-        Some(call_id) => format!("/communications/calls/{call_id}/operations/{}", operation.id),
-        None => format!("/communications/recordOperations/{}", operation.id),
-    }
+fn carried(operation: &Operation) -> Carried {
+    let (operation_id, call_id) = (Some(operation.id.clone()), operation.call_id.clone());
+    Carried { operation_id, call_id, ..Carried::default() }
 }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
+use super::contents::Contents;
 use super::ids::Given;
 use super::quarantine::Class;
 use super::tx::Shared;
 use super::waiting::TOKENS_LABEL;
 use super::{contents, ids};
 use crate::domain::{
-    Channel, Event, EventId, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined, Reason, RepeatOf, Request,
+    Carried, Channel, Event, EventId, EventKind, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined,
+    Reason, RepeatOf, Request,
 };
 use crate::store::{Accepted, Batch, StoreError};
 
@@ -47,6 +49,8 @@ pub struct Item {
     pub kind: String,
     /// CloudEvents `data`.
     pub data: String,
+    /// What is carried along, taken out of the notification.
+    pub carried: Carried,
     /// What the bytes are recognised by.
     pub hash: [u8; 16],
     /// What in the bytes tells a repeat from a change.
@@ -61,6 +65,8 @@ pub struct Item {
     pub sealed: Vec<u8>,
     /// What routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
+    /// What it asked for should the operation be recovered by it, where that is something else.
+    pub recovered: Option<Vec<NewDelivery>>,
 }
 
 /// One quarantine entry, ready to be written.
@@ -105,7 +111,7 @@ impl Prepared {
         let items = numbered.map(|(seq, accepted)| item((seq, accepted), shared));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
         for (place, item) in items.iter_mut().enumerate() {
-            item.messages = messages(&item.notification, place);
+            item.messages = messages(item, place);
         }
         let quarantined = entries(&batch.quarantined, shared)?;
         Ok(Self { received_at, items, quarantined, given })
@@ -124,20 +130,25 @@ impl Prepared {
 }
 
 fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, StoreError> {
-    let Accepted { notification, mut deliveries } = accepted;
+    let Accepted { notification, mut deliveries, mut recovered } = accepted;
     let proof = notification.proof();
     let mut notification = notification.into_notification();
-    each_sink_once(&mut deliveries);
-    check_number_of(&deliveries)?;
+    for deliveries in [Some(&mut deliveries), recovered.as_mut()].into_iter().flatten() {
+        each_sink_once(deliveries);
+        check_number_of(deliveries)?;
+    }
     let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
-    let (kind, data) = (Event::kind_of(&notification), Event::data_of(&notification));
+    let kind = EventKind::of_notification(&notification).to_text();
+    let data = Event::data_of(&notification);
+    let carried = Carried::take(&mut notification);
     let raw = std::mem::take(&mut notification.raw.0);
     let operation = notification.operation();
     let token = match operation {
         Some(operation) => operation.recording_access_token.as_ref(),
         None => notification.secrets.as_ref(),
     };
-    let sealed = contents::seal(&shared.seal, id, token, (&data, &raw))?;
+    let contents = Contents { token, data: &data, carried: &carried, raw: &raw };
+    let sealed = contents::seal(&shared.seal, id, &contents)?;
     let operation_lookup = operation.map(|operation| operation_lookup(operation.id.as_str()));
     let mark = notification.mark.take();
     let subscription = notification.subscription_id.as_deref().unwrap_or_default();
@@ -167,6 +178,7 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
         proof,
         kind,
         data,
+        carried,
         hash,
         mark,
         messages,
@@ -174,16 +186,17 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
         operation_lookup,
         sealed,
         deliveries,
+        recovered,
     })
 }
 
 /// The message that a notification came by, and the one that that repeats: each with the notification's place among those
 /// of its POST, since one message may tell of two changes in equal bytes.
-fn messages(notification: &Notification, place: usize) -> [Option<i64>; 2] {
-    if notification.channel != Channel::Calls {
+fn messages(item: &Item, place: usize) -> [Option<i64>; 2] {
+    if item.notification.channel != Channel::Calls {
         return [None; 2];
     }
-    let Request { message_id, original_message_id, .. } = notification.request.as_ref();
+    let Request { message_id, original_message_id, .. } = &*item.carried.request;
     let place = (place as u64).to_le_bytes();
     [message_id, original_message_id].map(|id| Some(head(&digest("message", &[id.as_deref()?.as_bytes(), &place]))))
 }

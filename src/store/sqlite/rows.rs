@@ -6,7 +6,9 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 use super::failure::store_error;
 use super::tx::instant;
 use super::{contents, ids};
-use crate::domain::{ClientContext, DeliveryId, Event, EventId, Order, Previous, Status};
+use crate::domain::{
+    Carried, Channel, ClientContext, DeliveryId, Envelope, Event, EventId, Order, Origin, Previous, Status,
+};
 use crate::store::StoreError;
 use crate::store::seal::Seal;
 
@@ -34,13 +36,23 @@ impl From<rusqlite::Error> for Unread {
 /// See [`Unread`]: a wrong payload is never the answer.
 pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) -> Result<Event, Unread> {
     let sql = "SELECT e.id, e.kind, e.resource, e.received_at, e.client_context, e.op_order, e.previous_status, e.sealed, \
-               x.metadata, e.possible_repeat FROM events e LEFT JOIN expectations x ON x.operation = e.op_seq WHERE e.seq = ?1";
+               x.metadata, e.possible_repeat, e.seq, e.origin, e.channel, e.resource_type, e.tenant_id, e.subscription_id \
+               FROM events e LEFT JOIN expectations x ON x.operation = e.op_seq WHERE e.seq = ?1";
     let read = |row: &Row<'_>| -> rusqlite::Result<(Event, Vec<u8>)> {
         let resource: String = row.get(2)?;
         let previous: Option<String> = row.get(6)?;
         let event = Event {
             id: event_id(row, 0)?,
+            origin: origin(row, 11)?,
             kind: row.get(1)?,
+            number: row.get(10)?,
+            envelope: Envelope {
+                channel: parsed(row, 12, Channel::parse)?,
+                resource_type: row.get(13)?,
+                tenant_id: row.get(14)?,
+                subscription_id: row.get(15)?,
+                carried: Carried::default(),
+            },
             subject: Some(resource).filter(|resource| !resource.is_empty()),
             time: instant(row.get(3)?),
             client_context: maybe_parsed(row, 4, |text| ClientContext::new(text))?,
@@ -57,11 +69,10 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
     let found = connection.prepare_cached(sql)?.query_row([ids::event_of(delivery)], read).optional()?;
     let (mut event, sealed) = found.ok_or_else(|| Unread::Lost("its event is gone".into()))?;
     let opened = contents::open(seal, event.id, &sealed).map_err(|error| Unread::Lost(error.to_string()))?;
-    let (secret, data) = opened;
-    event.data = data;
+    (event.data, event.envelope.carried) = (opened.data, opened.carried);
     match event.is_of_operation() {
-        true => event.recording_access_token = secret,
-        false => event.secrets = secret,
+        true => event.recording_access_token = opened.token,
+        false => event.secrets = opened.token,
     }
     Ok(event)
 }
@@ -69,6 +80,12 @@ pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) ->
 /// A column that holds an event's id.
 pub fn event_id(row: &Row<'_>, column: usize) -> rusqlite::Result<EventId> {
     Ok(EventId(uuid::Uuid::from_bytes(row.get(column)?)))
+}
+
+/// A column that holds an event's origin.
+pub fn origin(row: &Row<'_>, column: usize) -> rusqlite::Result<Origin> {
+    let number: i64 = row.get(column)?;
+    Origin::of_number(number).ok_or_else(|| unknown(column, &number.to_string()))
 }
 
 /// A column that holds a delivery's id.

@@ -17,6 +17,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_lookups", include_str!("../../../migrations/sqlite/0004_lookups.sql")),
     ("0005_successes", include_str!("../../../migrations/sqlite/0005_successes.sql")),
     ("0006_repeats", include_str!("../../../migrations/sqlite/0006_repeats.sql")),
+    ("0007_facts", include_str!("../../../migrations/sqlite/0007_facts.sql")),
     ("0008_reading", include_str!("../../../migrations/sqlite/0008_reading.sql")),
     ("0009_quarantine", include_str!("../../../migrations/sqlite/0009_quarantine.sql")),
     ("0010_watching", include_str!("../../../migrations/sqlite/0010_watching.sql")),

@@ -90,10 +90,8 @@ mod tests {
     }
 
     async fn accept(store: &SqliteStore) {
-        let accepted = vec![Accepted {
-            notification: Verified::declare(notification("{}"), Proof::ClientState),
-            deliveries: Vec::new(),
-        }];
+        let notification = Verified::declare(notification("{}"), Proof::ClientState);
+        let accepted = vec![Accepted { notification, deliveries: Vec::new(), recovered: None }];
         store.accept(Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() }).await.unwrap();
     }
 

@@ -8,6 +8,7 @@
 
 use rusqlite::params;
 
+use super::contents::{Contents, Opened};
 use super::failure::Failure;
 use super::ids;
 use super::rows::event_id;
@@ -122,7 +123,10 @@ fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
     let sealed: Vec<u8> = tx.first(sql, [subject.seq], |row| row.get(0))?.unwrap_or_default();
     let seal = &tx.shared.seal;
     let sealed = match contents::open(seal, subject.id, &sealed) {
-        Ok((_token, data)) => contents::seal(seal, subject.id, None, (&data, b""))?,
+        Ok(Opened { data, carried, .. }) => {
+            let contents = Contents { token: None, data: &data, carried: &carried, raw: b"" };
+            contents::seal(seal, subject.id, &contents)?
+        }
         Err(error) => {
             // Damaged: nobody can read the data, and nobody shall read the token.
             tracing::error!(event = %subject.id, %error, "an event's token was wiped together with its data");

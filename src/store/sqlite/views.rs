@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::contents::Opened;
 use super::prepare::operation_lookup;
-use super::rows::{delivery_id, event_id, maybe_parsed, parsed};
+use super::rows::{delivery_id, event_id, maybe_parsed, origin, parsed};
 use super::tx::instant;
 use super::{contents, ids, kept};
-use crate::domain::{Channel, DeliveryId, EventId, GraphId, Order, RouteName, SinkName, Status};
+use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
 use crate::store::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
@@ -17,9 +18,9 @@ use crate::store::{
 
 /// What [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
-     previous_status, possible_repeat";
+     previous_status, possible_repeat, origin, subscription_id";
 /// How many columns those are.
-pub const N_EVENT_COLUMNS: usize = 14;
+pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took FROM deliveries";
 
@@ -157,19 +158,25 @@ fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Param
 pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
     let id = event_id(row, 1)?;
     let sealed: Vec<u8> = row.get(11)?;
-    let data = contents::open(seal, id, &sealed).map(|(_token, data)| data).unwrap_or_else(|error| {
+    let Opened { data, carried, .. } = contents::open(seal, id, &sealed).unwrap_or_else(|error| {
         tracing::warn!(event = %id, %error, "an event is shown without its data");
-        String::new()
+        Opened::default()
     });
     Ok(EventView {
         id,
-        channel: parsed(row, 2, Channel::parse)?,
+        number: row.get(0)?,
+        origin: origin(row, 14)?,
         kind: row.get(3)?,
         received_at: instant(row.get(4)?),
         client_context: row.get(5)?,
-        resource_type: row.get(6)?,
+        envelope: Envelope {
+            channel: parsed(row, 2, Channel::parse)?,
+            resource_type: row.get(6)?,
+            tenant_id: row.get(8)?,
+            subscription_id: row.get(15)?,
+            carried,
+        },
         resource: row.get(7)?,
-        tenant_id: row.get(8)?,
         status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
         order: maybe_parsed(row, 10, Order::parse)?,
         previous: maybe_parsed(row, 12, |text| Some(Status::parse(text)))?,

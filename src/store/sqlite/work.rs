@@ -70,7 +70,8 @@ fn ended(call: &str) -> Notification {
 async fn accept(store: &SqliteStore, told: Vec<Notification>) -> Receipt {
     let to =
         || vec![NewDelivery { sink: SinkName::new("sink"), route: RouteName::new("all"), captures: BTreeMap::new() }];
-    let accepted = |it| Accepted { notification: Verified::declare(it, Proof::BearerToken), deliveries: to() };
+    let accepted =
+        |it| Accepted { notification: Verified::declare(it, Proof::BearerToken), deliveries: to(), recovered: None };
     let raw = Raw(Bytes::from_static(b"?"));
     let (channel, tenant_id, held) = (Channel::Calls, None, None);
     let refused = Quarantined { channel, reason: Reason::Shape, tenant_id, raw, had_client_state: false, held };

@@ -23,7 +23,7 @@ async fn a_stream_tells_what_comes_from_now_on_as_sinks_get_it_but_without_a_tok
     let delivered = app.first.wait_for(2).await;
     let delivery = &delivered[1];
     assert_eq!(event["id"], delivery.event.id.to_string());
-    assert_eq!(event["clientcontext"], "ivr\n: 7");
+    assert_eq!(event["data"]["clientContext"], "ivr\n: 7");
     let mut sent = Vec::new();
     reelhook::sinks::cloud_event::write(delivery, false, &mut sent);
     let mut expected: serde_json::Value = serde_json::from_slice(&sent).unwrap();

@@ -223,7 +223,8 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
     let graph = site.graph(&server);
     let it = site.recording("story-1");
     for item in [it.failed(), it.running(), it.completed()] {
-        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+        let post = graph.calls(&[item]).unwrap().header("x-microsoft-skype-chain-id", "9a7d-chain");
+        assert_eq!(graph.send(post).await.unwrap().status, 202);
     }
     listed(&site, &["deadletters", "list"], 3);
     let dashed = it.operation.to_string();
@@ -233,6 +234,8 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
     for told in [
         &*format!("operation      {dashed}\n"),
         "clientContext  story-1\nstatus         failed\n",
+        "from Graph on calls: resourceType recordOperation, changeType deleted, tenantId ",
+        "chainId 9a7d-chain, messageId ",
         "the first that was heard of the operation",
         "result 400, subcode 8508: the operation was cancelled.",
         "completionReason operationCanceled",

@@ -148,7 +148,8 @@ impl Site {
         let mut arrived: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for request in self.hook.requests() {
             let event: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-            let context = event["clientcontext"].as_str().unwrap_or_default().to_owned();
+            // The data has every one, the attribute only those that an attribute may hold.
+            let context = event["data"]["clientContext"].as_str().unwrap_or_default().to_owned();
             arrived.entry(context).or_default().push(event["id"].as_str().unwrap().to_owned());
         }
         arrived

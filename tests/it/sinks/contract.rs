@@ -179,15 +179,17 @@ async fn threat_53_the_recording_token_is_sent_only_where_the_table_says_so() {
 
 #[tokio::test]
 async fn threat_58_hostile_text_arrives_as_text_and_costs_nobody_else() {
+    // The first three hold characters that no attribute may hold.
     let hostile = ["../../etc/passwd\0", "a\r\nb\n\n", "\u{1b}[31m\u{202e}\u{2028}", "\"},{\"", "\u{feff}é😀"];
     for subject in subjects("") {
         for (n, text) in (0..).zip(hostile) {
             subject.sink.deliver(&with_client_context(n, text)).await.unwrap();
         }
         let received = (subject.received)();
-        let texts: Vec<_> = received.iter().map(|event| event["clientcontext"].as_str().unwrap()).collect();
+        let texts: Vec<_> = received.iter().map(|event| event["data"]["clientContext"].as_str().unwrap()).collect();
         assert_eq!(texts, hostile, "{}", subject.kind);
-        assert!(received.iter().all(|event| event["data"]["clientContext"] == event["clientcontext"]));
+        let attributes: Vec<_> = received.iter().map(|event| event["clientcontext"].as_str()).collect();
+        assert_eq!(attributes, [None, None, None, Some(hostile[3]), Some(hostile[4])], "{}", subject.kind);
     }
 }
 

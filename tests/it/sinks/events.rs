@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use cloudevents::{AttributesReader, Data, Event};
-use reelhook::domain::{Delivery, RouteName};
+use reelhook::domain::{Carried, Delivery, Origin, RouteName};
 use reelhook::sinks::cloud_event;
 use serde_json::{Value, json};
 
@@ -37,7 +37,23 @@ fn an_independent_reader_finds_every_attribute() {
     for name in &names {
         assert!(name.len() <= 20 && name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit()), "{name}");
     }
-    assert_eq!(names.len(), 3);
+    assert_eq!(names.len(), 14);
+    let extension = |name| event.extension(name).unwrap().to_string();
+    for (name, value) in [
+        ("channel", "calls"),
+        ("resourcetype", "recordOperation"),
+        ("changetype", "deleted"),
+        ("tenantid", "1fdd12d0-4620-44ed-baec-459b611f84b2"),
+        ("callid", "call-7"),
+        ("subscriptionid", "76222963-cc7b-42d2-882d-8aaa69cb2ba3"),
+        ("subscriptionexpiry", "2026-12-10T00:00:00Z"),
+        ("callback", "/emea?shift=2"),
+        ("correlationid", "chain-1"),
+        ("partitionkey", "op-7"),
+        ("sequence", "0000000000000007"),
+    ] {
+        assert_eq!(extension(name), value, "{name}");
+    }
     assert_eq!(event.extension("route").unwrap().to_string(), "support");
     assert_eq!(event.extension("clientcontext").unwrap().to_string(), "support-7");
     assert_eq!(event.extension("captures").unwrap().to_string(), r#"{"ticket":"7"}"#);
@@ -52,6 +68,18 @@ fn an_operations_data_tells_what_reelhook_adds() {
         "captures": { "ticket": "7" },
         "order": "advanced",
         "previousState": { "status": "running" },
+        "channel": "calls",
+        "subscriptionId": "76222963-cc7b-42d2-882d-8aaa69cb2ba3",
+        "subscriptionExpirationDateTime": "2026-12-10T00:00:00Z",
+        "correlationId": "chain-1",
+        "partitionKey": "op-7",
+        "sequence": "0000000000000007",
+        "messageId": "message-1",
+        "originalMessageId": "message-0",
+        "chainId": "chain-1",
+        "scenarioId": "scenario-1",
+        "clientRequestId": "request-1",
+        "callback": "/emea?shift=2",
     });
     assert_eq!(event["data"]["reelhook"], expected);
     assert_eq!(event["data"]["status"], "completed");
@@ -80,6 +108,10 @@ fn reelhooks_own_word_is_told_from_graphs() {
     event.metadata = Some(r#"{"case":7}"#.into());
     for kind in ["overdue", "lost", "recovered"] {
         event.kind = format!("recordOperation.{kind}");
+        event.origin = Origin::Graph;
+        delivery.event = event.clone().into();
+        assert_eq!(read(&delivery).source().as_str(), "https://graph.microsoft.com", "no text makes it ours");
+        event.origin = Origin::Reelhook;
         delivery.event = event.clone().into();
         let told = read(&delivery);
         assert_eq!((told.source().as_str(), told.ty()), ("/reelhook", event.kind.as_str()));
@@ -134,6 +166,57 @@ fn a_token_that_was_wiped_is_absent() {
     assert!(value(&delivery, true)["data"].get("recordingAccessToken").is_none());
 }
 
+/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>
+fn is_forbidden(character: char) -> bool {
+    matches!(character, '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fdd0}'..='\u{fdef}')
+        || u32::from(character) & 0xffff >= 0xfffe
+}
+
+#[test]
+fn an_attribute_that_would_hold_a_forbidden_character_is_left_out_and_the_data_is_exact() {
+    for forbidden in ["ctx-\0a\r\nb", "\u{7f}", "\u{85}", "\u{fdd0}", "\u{1ffff}"] {
+        let mut delivery = super::samples::with_client_context(1, forbidden);
+        delivery.captures = BTreeMap::from([("ticket".to_owned(), forbidden.to_owned())]);
+        let line = text(&delivery, false);
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert!(event.get("clientcontext").is_none(), "{line}");
+        assert_eq!(event["data"]["clientContext"], forbidden);
+        let captures = event["captures"].as_str().unwrap();
+        assert!(!captures.contains(is_forbidden), "{captures:?}");
+        assert_eq!(serde_json::from_str::<Value>(captures).unwrap()["ticket"], forbidden);
+    }
+    let mut delivery = super::samples::with_client_context(1, "é 😀");
+    assert_eq!(read(&delivery).extension("clientcontext").unwrap().to_string(), "é 😀");
+    let mut event = (*delivery.event).clone();
+    event.subject = Some("a\nb".into());
+    delivery.event = event.into();
+    assert_eq!(read(&delivery).subject(), None);
+}
+
+#[test]
+fn what_must_stay_in_order_has_one_key() {
+    let mut delivery = delivery(7);
+    let mut event = (*delivery.event).clone();
+    let mut key = |change: fn(&mut Carried)| {
+        change(&mut event.envelope.carried);
+        delivery.event = event.clone().into();
+        read(&delivery).extension("partitionkey").unwrap().to_string()
+    };
+    assert_eq!(key(|_| {}), "op-7");
+    assert_eq!(key(|it| it.operation_id = None), "call-7");
+    assert_eq!(key(|it| it.call_id = None), "/app/calls/call-7/operations/op-7");
+}
+
+#[test]
+fn requests_of_one_matter_are_tied_by_the_chain_or_else_by_the_request() {
+    let mut delivery = delivery(7);
+    let mut event = (*delivery.event).clone();
+    let request = std::sync::Arc::make_mut(&mut event.envelope.carried.request);
+    request.chain_id = None;
+    delivery.event = event.into();
+    assert_eq!(read(&delivery).extension("correlationid").unwrap().to_string(), "request-1");
+}
+
 #[test]
 fn lines_are_one_for_each() {
     let deliveries = [delivery(1), delivery(2)];
@@ -156,6 +239,16 @@ proptest::proptest! {
         let line = text(&delivery, true);
         proptest::prop_assert!(!line.contains(['\n', '\r']));
         let event: Event = serde_json::from_str(&line).unwrap();
-        proptest::prop_assert_eq!(event.extension("route").unwrap().to_string(), texts[1].clone());
+        let route = event.extension("route").map(ToString::to_string);
+        let may_stand = !texts[1].is_empty() && !texts[1].contains(is_forbidden);
+        proptest::prop_assert_eq!(route, may_stand.then(|| texts[1].clone()));
+        let event: Value = serde_json::from_str(&line).unwrap();
+        for (name, value) in event.as_object().unwrap().iter().filter(|(name, _)| *name != "data" && *name != "type") {
+            proptest::prop_assert!(!value.as_str().unwrap().contains(is_forbidden), "{}: {}", name, value);
+        }
+        if let Some(captures) = event.get("captures") {
+            let captures: BTreeMap<String, String> = serde_json::from_str(captures.as_str().unwrap()).unwrap();
+            proptest::prop_assert_eq!(captures, delivery.captures);
+        }
     }
 }

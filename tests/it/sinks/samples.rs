@@ -7,12 +7,37 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reelhook::config;
 use reelhook::domain::{
-    ClientContext, Delivery, DeliveryId, Event, EventId, Order, Previous, RouteName, SinkName, Status,
+    Carried, Channel, ClientContext, Delivery, DeliveryId, Envelope, Event, EventId, Order, Origin, Previous, Request,
+    RouteName, SinkName, Status,
 };
 use reelhook::sinks::{self, DeliveryError, Sink, SinkConfigError};
 use uuid::Uuid;
 
 pub const TOKEN: &str = "canary-recording-token";
+
+/// What the envelope of the sample says: everything that one can say.
+pub fn envelope(n: u128) -> Envelope {
+    Envelope {
+        channel: Channel::Calls,
+        resource_type: "recordOperation".into(),
+        tenant_id: Some("1fdd12d0-4620-44ed-baec-459b611f84b2".into()),
+        subscription_id: Some("76222963-cc7b-42d2-882d-8aaa69cb2ba3".into()),
+        carried: Carried {
+            change_type: Some("deleted".into()),
+            operation_id: Some(format!("op-{n}")),
+            call_id: Some(format!("call-{n}")),
+            subscription_expires_at: Some("2026-12-10T00:00:00Z".into()),
+            request: Arc::new(Request {
+                message_id: Some("message-1".into()),
+                original_message_id: Some("message-0".into()),
+                chain_id: Some("chain-1".into()),
+                scenario_id: Some("scenario-1".into()),
+                client_request_id: Some("request-1".into()),
+                callback: Some("/emea?shift=2".into()),
+            }),
+        },
+    }
+}
 
 /// A completed operation's delivery; `n` tells it from others.
 pub fn delivery(n: u128) -> Delivery {
@@ -21,6 +46,9 @@ pub fn delivery(n: u128) -> Delivery {
     );
     let event = Event {
         id: EventId(Uuid::from_u128(n)),
+        origin: Origin::Graph,
+        number: i64::try_from(n).unwrap(),
+        envelope: envelope(n),
         kind: "recordOperation.completed".into(),
         subject: Some(format!("/app/calls/call-{n}/operations/op-{n}")),
         time: "2026-11-24T05:35:03.25Z".parse().unwrap(),

@@ -214,6 +214,8 @@ fn notification(resource_type: &str, content: Content) -> Notification {
         resource: "/communications/calls/call/operations/1".into(),
         tenant_id: Some("1fdd12d0-4620-44ed-baec-459b611f84b2".into()),
         subscription_id: None,
+        subscription_expires_at: None,
+        call_id: None,
         graph_id: None,
         mark: None,
         client_context: None,
@@ -287,6 +289,7 @@ impl Told {
         Accepted {
             notification: Verified::declare(self.notification, self.proof),
             deliveries: sinks.iter().map(|sink| delivery_to(sink)).collect(),
+            recovered: None,
         }
     }
 }

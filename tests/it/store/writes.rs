@@ -579,7 +579,7 @@ pub async fn a_raised_event_tells_what_is_known(test: TestStore) {
     assert_eq!(data, serde_json::Value::Object(now.to_json()));
     assert_eq!((now.version, now.modified_at), (2, test.clock.now()));
     let view = test.store.event(event.id).await.unwrap().unwrap();
-    assert_eq!((view.channel, view.resource_type.as_str()), (Channel::Calls, "recordOperation"));
+    assert_eq!((view.envelope.channel, view.envelope.resource_type.as_str()), (Channel::Calls, "recordOperation"));
 }
 
 pub async fn deadlines_are_due_in_their_order_and_survive_a_restart(mut test: TestStore) {

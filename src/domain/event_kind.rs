@@ -1,0 +1,100 @@
+//! What an event tells, as the CloudEvents `type` says it.
+//!
+//! **Invariants**
+//! 1. `recordOperation.` is followed by one of a closed set of words: a documented status, `unknown`, or one of reelhook's
+//!    own. A status that Graph may add tomorrow is `unknown`, and stands in the data: it is never taken for another word.
+
+use std::fmt;
+
+use super::{Content, Notification, RecordOperation, Status};
+
+/// What is told in place of a status that is not documented.
+const UNKNOWN: &str = "unknown";
+
+/// Whether an attribute of a CloudEvent may hold a character
+/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>): no control characters, and none that
+/// Unicode reserves for no character. Surrogates are in no text here.
+pub fn may_be_in_attribute(character: char) -> bool {
+    let code = u32::from(character);
+    !character.is_control() && !(0xfdd0..=0xfdef).contains(&code) && code & 0xfffe != 0xfffe
+}
+
+/// The CloudEvents `type` in its two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventKind<'a> {
+    /// What it is about: a resource's type.
+    pub of: &'a str,
+    /// What of it: a status, or a change.
+    pub what: &'a str,
+}
+
+impl<'a> EventKind<'a> {
+    /// That of a record operation.
+    pub fn of_operation(what: &'a str) -> Self {
+        Self { of: RecordOperation::TYPE, what }
+    }
+
+    /// That of a notification of Graph's.
+    pub fn of_notification(notification: &'a Notification) -> Self {
+        match &notification.content {
+            Content::Operation(operation) => Self::of_operation(match &operation.status {
+                Status::Unknown(_) => UNKNOWN,
+                known => known.as_str(),
+            }),
+            // What names the type without being one: its change is Graph's word as well.
+            _ if notification.resource_type.eq_ignore_ascii_case(RecordOperation::TYPE) => Self::of_operation(UNKNOWN),
+            Content::Resource(_) | Content::Lifecycle(_) => {
+                Self { of: &notification.resource_type, what: &notification.change_type }
+            }
+        }
+    }
+
+    /// Reads a text that was written by [`EventKind::to_text`].
+    pub fn parse(text: &'a str) -> Self {
+        let (of, what) = text.split_once('.').unwrap_or((text, ""));
+        Self { of, what }
+    }
+
+    /// Whether `text` is this type, in any case.
+    pub fn is(self, text: &str) -> bool {
+        let rest = text.get(..self.of.len()).filter(|start| start.eq_ignore_ascii_case(self.of));
+        let rest = rest.and_then(|start| text.get(start.len()..)?.strip_prefix('.'));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(self.what))
+    }
+
+    /// The `type`, without characters that no attribute may hold.
+    pub fn to_text(self) -> String {
+        let mut text = String::with_capacity(self.of.len() + self.what.len() + 1);
+        text.extend([self.of, ".", self.what]);
+        if !text.chars().all(may_be_in_attribute) {
+            text = text.replace(|character| !may_be_in_attribute(character), "\u{fffd}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for EventKind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_compared_without_regard_to_case_and_as_a_whole() {
+        let kind = EventKind::parse("callRecords.callRecord.updated");
+        assert!(kind.is("callRecords.callRecord.updated") && kind.is("CALLRECORDS.CALLRECORD.UPDATED"));
+        for other in ["callRecords", "callRecords.callRecord", "callRecords.callRecord.updatedx", "", "é"] {
+            assert!(!kind.is(other), "{other}");
+        }
+        assert!(EventKind { of: "é", what: "x" }.is("é.x") && !EventKind { of: "e", what: "x" }.is("é.x"));
+    }
+
+    #[test]
+    fn a_type_holds_no_control_characters() {
+        assert_eq!(EventKind { of: "call", what: "a\r\nb" }.to_text(), "call.a\u{fffd}\u{fffd}b");
+    }
+}

@@ -1,0 +1,162 @@
+//! One route: what is left to be looked at once the index has found it, and the deliveries that it asks for.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+
+use super::RoutesError;
+use super::index::{ResourcePath, in_any_case};
+use crate::config::{Route, TextMatch, pattern};
+use crate::domain::{Channel, NewDelivery, RouteName, RoutingKey, SinkName, Status};
+
+/// A route, without the condition that the index has looked at.
+#[derive(Debug)]
+pub struct Rule {
+    name: RouteName,
+    sinks: Vec<SinkName>,
+    /// The condition on the path, where the index found the route by its client context.
+    resource: Option<PathCondition>,
+    status: Vec<Status>,
+    tenant: Vec<String>,
+    resource_type: Vec<String>,
+    change_type: Vec<String>,
+    subscription: Vec<String>,
+    channel: Vec<Channel>,
+    kind: Vec<String>,
+    continues: bool,
+    captures: Captures,
+}
+
+/// What named groups capture; only where there are some.
+#[derive(Debug)]
+struct Captures {
+    client_context: Option<Regex>,
+    resource: Option<Regex>,
+}
+
+/// A condition on a path in lower case.
+#[derive(Debug)]
+enum PathCondition {
+    Exact(Vec<String>),
+    Prefix(String),
+    Pattern(Regex),
+}
+
+impl Rule {
+    /// Of a route, by its place in the config.
+    ///
+    /// # Errors
+    /// One of its patterns is wrong.
+    pub fn new(index: usize, route: &Route) -> Result<Self, RoutesError> {
+        let wrong = |key, pattern: &str, error| RoutesError::Pattern {
+            index,
+            key,
+            name: route.name.as_str().to_owned(),
+            pattern: pattern.to_owned(),
+            error,
+        };
+        let client_context =
+            regex(route.client_context.as_ref()).map_err(|(pattern, error)| wrong("client_context", pattern, error))?;
+        let resource = route.resource.as_ref().map(in_any_case);
+        let by_path = regex(resource.as_ref()).map_err(|(pattern, error)| wrong("resource", pattern, error))?;
+        let condition = match resource.filter(|_| route.client_context.is_some()) {
+            Some(TextMatch::Exact(paths)) => Some(PathCondition::Exact(paths)),
+            Some(TextMatch::Prefix(path)) => Some(PathCondition::Prefix(path)),
+            _ => by_path.clone().filter(|_| route.client_context.is_some()).map(PathCondition::Pattern),
+        };
+        Ok(Self {
+            name: route.name.clone(),
+            sinks: route.sinks.clone(),
+            resource: condition,
+            status: route.status.clone(),
+            tenant: route.tenant.clone(),
+            resource_type: route.resource_type.clone(),
+            change_type: route.change_type.clone(),
+            subscription: route.subscription.clone(),
+            channel: route.channel.clone(),
+            kind: route.kind.clone(),
+            continues: route.continues,
+            captures: Captures { client_context: with_names(client_context), resource: with_names(by_path) },
+        })
+    }
+
+    /// Whether later routes are tried as well.
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// Whether it asks for the path, for its condition or for what it captures.
+    pub fn looks_at_resource(&self) -> bool {
+        self.resource.is_some() || self.captures.resource.is_some()
+    }
+
+    /// Whether the conditions that the index has not looked at hold.
+    pub fn admits(&self, key: &RoutingKey<'_>, resource: Option<&ResourcePath<'_>>) -> bool {
+        let has = |wanted: &[String], found: Option<&str>| {
+            wanted.is_empty() || found.is_some_and(|found| wanted.iter().any(|it| it.eq_ignore_ascii_case(found)))
+        };
+        let has_status = |found: &Status| self.status.iter().any(|it| it.as_str().eq_ignore_ascii_case(found.as_str()));
+        (self.status.is_empty() || key.status.is_some_and(has_status))
+            && has(&self.tenant, key.tenant_id)
+            && has(&self.resource_type, Some(key.resource_type))
+            && has(&self.change_type, key.change_type)
+            && has(&self.subscription, key.subscription_id)
+            && (self.channel.is_empty() || self.channel.contains(&key.channel))
+            && (self.kind.is_empty() || self.kind.iter().any(|kind| key.kind.is(kind)))
+            && self.resource.as_ref().is_none_or(|condition| resource.is_some_and(|path| condition.holds(path)))
+    }
+
+    /// Adds a delivery to each of its sinks that has none yet.
+    pub fn deliver(
+        &self,
+        client_context: Option<&str>,
+        resource: Option<&ResourcePath<'_>>,
+        deliveries: &mut Vec<NewDelivery>,
+    ) {
+        let mut captures = None;
+        for sink in &self.sinks {
+            if deliveries.iter().any(|delivery| delivery.sink == *sink) {
+                continue;
+            }
+            let captures = captures.get_or_insert_with(|| self.captures.of(client_context, resource)).clone();
+            deliveries.push(NewDelivery { sink: sink.clone(), route: self.name.clone(), captures });
+        }
+    }
+}
+
+impl Captures {
+    /// What was captured; of a name in both patterns, what the client context has.
+    fn of(&self, client_context: Option<&str>, resource: Option<&ResourcePath<'_>>) -> BTreeMap<String, String> {
+        let mut captured = BTreeMap::new();
+        let texts = [(&self.resource, resource.map(|path| path.spelt)), (&self.client_context, client_context)];
+        for (regex, text) in texts {
+            let (Some(regex), Some(text)) = (regex, text) else { continue };
+            let Some(found) = regex.captures(text) else { continue };
+            let named = regex.capture_names().flatten();
+            captured.extend(named.filter_map(|name| Some((name.to_owned(), found.name(name)?.as_str().to_owned()))));
+        }
+        captured
+    }
+}
+
+impl PathCondition {
+    fn holds(&self, path: &ResourcePath<'_>) -> bool {
+        match self {
+            Self::Exact(paths) => paths.contains(&path.lower),
+            Self::Prefix(prefix) => path.lower.starts_with(prefix.as_str()),
+            Self::Pattern(regex) => regex.is_match(path.spelt),
+        }
+    }
+}
+
+/// The regular expression of a condition that is one.
+fn regex(condition: Option<&TextMatch>) -> Result<Option<Regex>, (&str, String)> {
+    match condition {
+        Some(TextMatch::Regex(pattern)) => pattern::regex(pattern).map(Some).map_err(|error| (pattern.as_str(), error)),
+        _ => Ok(None),
+    }
+}
+
+fn with_names(regex: Option<Regex>) -> Option<Regex> {
+    regex.filter(|regex| regex.capture_names().flatten().next().is_some())
+}
