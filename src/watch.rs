@@ -30,8 +30,8 @@ const STEP: Duration = Duration::from_millis(500);
 const REST: Duration = Duration::from_secs(1);
 /// How many are told of at a time: together they are one commit or a few.
 const BATCH: usize = 128;
-/// A sleep that took so much longer than it should is one in which the process stood still: stopped, or its machine was. What
-/// Graph sent meanwhile may not have arrived.
+/// Where the watch comes to itself so much later than it should, the process stood still: it was stopped, or its machine was.
+/// What Graph sent meanwhile may not have arrived.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Watches the deadlines.
@@ -49,36 +49,43 @@ pub struct Watcher {
 impl Watcher {
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let (changes, reception) = (self.operations.changes(), self.operations.reception());
+        let changes = self.operations.changes();
+        let mut pulse = Pulse { due: Instant::now() };
         loop {
-            let sleep = match self.look().await {
+            let sleep = match self.look(&mut pulse).await {
                 Ok(sleep) => sleep,
                 Err(error) => {
                     tracing::warn!(%error, "could not look for deadlines; trying again");
                     REST
                 }
             };
-            let began = Instant::now();
+            pulse.rests(sleep);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(sleep) => {}
                 () = changes.of_watches() => {}
             }
-            let stood_still = began.elapsed().saturating_sub(sleep);
-            if stood_still > STANDSTILL {
-                tracing::warn!(
-                    ?stood_still,
-                    "the process stood still; what waits for a notification is given its grace again"
-                );
-                reception.begins_again();
-            }
+            self.feel(&mut pulse);
+        }
+    }
+
+    /// Has the graces begin again where the process stood still.
+    fn feel(&self, pulse: &mut Pulse) {
+        if let Some(stood_still) = pulse.missed() {
+            tracing::warn!(
+                ?stood_still,
+                "the process stood still; what waits for a notification is given its grace again"
+            );
+            self.operations.reception().begins_again();
         }
     }
 
     /// Tells of a batch of what is due. Returns how long to sleep.
-    async fn look(&self) -> Result<Duration, StoreError> {
+    async fn look(&self, pulse: &mut Pulse) -> Result<Duration, StoreError> {
         let due = self.operations.due(BATCH).await?;
+        // It may have stood still just now: nothing is told before that is known.
+        self.feel(pulse);
         if due.is_empty() {
             let next = self.operations.next_watch().await?;
             return Ok(next.map_or(STEP, |next| between(self.clock.steady(), next).min(STEP)));
@@ -124,5 +131,26 @@ impl Watcher {
                 self.routes.matches(&operation.routing_key(&path, kind))
             }
         }
+    }
+}
+
+/// Notices that the process stood still.
+struct Pulse {
+    /// When the watch should come to itself.
+    due: Instant,
+}
+
+impl Pulse {
+    /// Expects to be asked again after a sleep.
+    fn rests(&mut self, sleep: Duration) {
+        self.due = Instant::now() + sleep;
+    }
+
+    /// How long the process stood still, if it did. To be asked often.
+    fn missed(&mut self) -> Option<Duration> {
+        let now = Instant::now();
+        let late = now.saturating_duration_since(self.due);
+        self.due = now;
+        (late > STANDSTILL).then_some(late)
     }
 }
