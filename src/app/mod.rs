@@ -77,9 +77,11 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let sqlite = Arc::new(SqliteStore::open(&config.store, clock.clone())?);
         sqlite.watch_by(&config.expectations);
+        let routes = Arc::new(Routes::new(&config.routes)?);
+        let by_context = Arc::clone(&routes);
+        sqlite.route_by(move |key| by_context.matches(key));
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
         let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
-        let routes = Arc::new(Routes::new(&config.routes)?);
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let all_sinks = Arc::new(sinks.clone());
         let (intake_tasks, dispatch_tasks) = (CancellationToken::new(), CancellationToken::new());

@@ -5,10 +5,11 @@ use jiff::SignedDuration;
 use reelhook::domain::{ClientContext, ExpectationState, GraphId, Operation, Status};
 use reelhook::simulator::Mode;
 use reelhook::simulator::payload::{Recording, calls};
+use reelhook::store::Newest;
 use reelhook::store::operations::{Created, NewOperation};
 use serde_json::{Value, json};
 
-use crate::test_app::TestApp;
+use crate::test_app::{Settings, TestApp};
 
 const OVERDUE: &str = "recordOperation.overdue";
 const LOST: &str = "recordOperation.lost";
@@ -253,6 +254,32 @@ async fn what_is_lost_tells_how_its_call_ended_and_what_was_announced() {
     assert_eq!(data["metadata"], json!({ "customer": "Contoso" }));
     assert_eq!(data["expectation"]["announcedAt"], "2026-11-24T08:00:00Z");
     assert_eq!(data["expectation"]["expectedBy"], "2026-11-24T09:00:00Z");
+}
+
+#[tokio::test]
+async fn an_end_without_client_context_goes_where_that_of_its_operation_does() {
+    let route = |name: &str, context: &str, sink: &str| {
+        format!("[[routes]]\nname = \"{name}\"\n{context}sinks = [\"{sink}\"]\n")
+    };
+    let support = route("support", "client_context = { regex = \"support-(?<n>[0-9]+)\" }\n", "second");
+    let routes = format!("{support}{}", route("others", "client_context = { exact = \"other\" }\n", "first"));
+    let app = TestApp::start_with(Settings { routes, ..Settings::default() });
+    let mut app = app.await;
+    let (announced, heard) = (recording(&mut app, "support-1"), recording(&mut app, "support-2"));
+    announce(&app, of_call(&announced)).await;
+    post(&app, heard.running()).await;
+    for recording in [announced, heard] {
+        post(&app, recording.client_context("").completed()).await;
+    }
+    let delivered = app.second.wait_for(3).await;
+    let told: Vec<_> = delivered[1..]
+        .iter()
+        .map(|it| (it.event.client_context.as_ref().unwrap().as_str(), it.route.as_str(), it.captures["n"].as_str()))
+        .collect();
+    assert_eq!(told, [("support-1", "support", "1"), ("support-2", "support", "2")]);
+    let data: Value = serde_json::from_str(&delivered[1].event.data).unwrap();
+    assert_eq!(data["clientContext"], Value::Null, "what Graph sent is not changed");
+    assert!(app.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -47,8 +47,11 @@ struct Decided {
     previous: Option<Status>,
     /// The metadata of the operation's expectation.
     metadata: Option<String>,
-    /// The deliveries that its expectation asks for, instead of the routes'.
+    /// The deliveries that its expectation asks for, or that its operation's client context is routed to, instead of those
+    /// that the notification alone is routed to.
     expected: Option<Vec<NewDelivery>>,
+    /// The client context of the operation, where the notification names none.
+    client_context: Option<ClientContext>,
     /// The places to fill, each with its delivery.
     places: Vec<(Place, Fresh)>,
 }
@@ -135,8 +138,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     };
     let seen = repeats::look(tx, item, &known, since)?;
     if let Some((of, by)) = seen.repeat {
-        let (previous, metadata, expected, places) = Default::default();
-        return Ok(Decided { stored: Stored::Duplicate { of, by }, previous, metadata, expected, places });
+        let (previous, metadata, expected, client_context, places) = Default::default();
+        let stored = Stored::Duplicate { of, by };
+        return Ok(Decided { stored, previous, metadata, expected, client_context, places });
     }
     let taken = match about {
         Some((operation, lookup)) => {
@@ -148,7 +152,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     };
     let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
     let metadata = announced.and_then(|announced| announced.metadata.clone());
-    let expected = announced.and_then(Announced::deliveries);
+    let client_context = taken.as_ref().and_then(|taken| taken.client_context.clone());
+    let by_context = || client_context.as_ref().and_then(|context| tx.shared.routed(&item.notification, context));
+    let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
     insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
     let places = deliver(tx, (item, deliveries), taken.as_ref(), received_at)?;
@@ -172,7 +178,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let (id_conflict, possible_repeat) = (seen.id_conflict, seen.possible_repeat);
     let stored = Stored::New { event: item.id, order, id_conflict, possible_repeat, ambiguous, unmatched };
     let previous = taken.and_then(|taken| taken.previous);
-    Ok(Decided { stored, previous, metadata, expected, places })
+    Ok(Decided { stored, previous, metadata, expected, client_context, places })
 }
 
 fn insert(
@@ -187,6 +193,7 @@ fn insert(
         Some(operation) => operation.recording_access_token.is_some(),
         None => notification.secrets.is_some(),
     };
+    let client_context = taken.and_then(|taken| taken.client_context.as_ref()).or(notification.client_context.as_ref());
     let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, lookup, is_matched, has_token, kind, \
                resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
                previous_status, sealed, message, possible_repeat) VALUES \
@@ -206,7 +213,7 @@ fn insert(
             item.kind,
             notification.resource_type,
             notification.resource,
-            notification.client_context.as_ref().map(ClientContext::as_str),
+            client_context.map(ClientContext::as_str),
             notification.tenant_id,
             notification.subscription_id,
             notification.graph_id,
@@ -252,7 +259,7 @@ fn deliver(
 
 /// Puts the leases into the places. The event is the one that would be read back.
 fn fill(decided: Decided, item: Item, received_at: i64) {
-    let Decided { stored, previous, metadata, expected, places } = decided;
+    let Decided { stored, previous, metadata, expected, client_context, places } = decided;
     let Stored::New { order, possible_repeat, .. } = stored else { return };
     if places.is_empty() {
         return;
@@ -276,7 +283,7 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
         secrets: notification.secrets,
         subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
         time: instant(received_at),
-        client_context: notification.client_context,
+        client_context: client_context.or(notification.client_context),
         order,
         previous: previous.map(|status| Previous { status }),
         possible_repeat,

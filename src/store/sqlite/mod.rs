@@ -59,7 +59,7 @@ mod work;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -77,7 +77,7 @@ use super::seal::Seal;
 use super::{EventView, Health, Reception, StoreError};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Delivery, Lease, SinkName};
+use crate::domain::{Delivery, Lease, NewDelivery, RoutingKey, SinkName};
 
 /// What a question of people or the API may take that may walk through many rows. Two run at a time: who finds 64 before
 /// them would wait for longer than they are worth.
@@ -152,6 +152,12 @@ impl SqliteStore {
         lock::is_taken(&self.shared.settings.path)
     }
 
+    /// Has notifications that name no client context routed by the one that is known of their operation.
+    pub fn route_by(&self, routes: impl Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync + 'static) {
+        // Only the first one counts: the config is read once.
+        let _ = self.shared.router.set(Box::new(routes));
+    }
+
     /// Has operations watched as `[expectations]` says.
     pub fn watch_by(&self, settings: &config::Expectations) {
         self.shared.bounds.set(settings);
@@ -187,6 +193,7 @@ impl SqliteStore {
             health,
             #[cfg(test)]
             work: Default::default(),
+            router: OnceLock::new(),
         });
         shared.note_reusable(connection).map_err(|error| open::broken(&settings.path, &error))?;
         Ok(shared)

@@ -13,6 +13,7 @@ use rusqlite::{Row, params};
 use super::binding::{self, Announced, End};
 use super::failure::Failure;
 use super::lookups;
+use super::rows::maybe_parsed;
 use super::tx::Tx;
 use crate::domain::{Channel, ClientContext, GraphId, Notification, Order, Proof, RecordOperation, Status};
 
@@ -20,7 +21,8 @@ use crate::domain::{Channel, ClientContext, GraphId, Notification, Order, Proof,
 const MOST: usize = 8;
 /// The columns of [`Known`].
 const KNOWN: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
-            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks";
+            EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks, \
+            o.client_context";
 
 /// An operation that is known.
 pub struct Known {
@@ -36,6 +38,7 @@ pub struct Known {
     /// The rank of what proved it.
     proof: i64,
     announced: Option<Announced>,
+    client_context: Option<ClientContext>,
 }
 
 /// What a notification did to its operation.
@@ -56,6 +59,8 @@ pub struct Taken {
     pub is_recovered: bool,
     /// Whether the notification does not end it.
     pub is_open: bool,
+    /// The client context that is known of it, where the notification names none.
+    pub client_context: Option<ClientContext>,
 }
 
 /// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
@@ -114,7 +119,8 @@ pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) ->
     let Some(known) = known else {
         let seq = insert(tx, told, lookup)?;
         let (order, previous, announced) = (Order::First, None, None);
-        return Ok(Taken { seq, is_new: true, order, previous, ambiguous, announced, is_recovered: false, is_open });
+        let (is_new, is_recovered, client_context) = (true, false, None);
+        return Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context });
     };
     let order = known.order(told);
     let previous = known.heard().cloned();
@@ -129,14 +135,17 @@ pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) ->
             announced,
             is_recovered: false,
             is_open: false,
+            client_context: None,
         });
     }
     update(tx, &known, told, order)?;
     let has_ended = order.moves() && told.operation.status.is_terminal() && !known.status.is_terminal();
-    let Known { seq, is_watched, announced, .. } = known;
+    let Known { seq, is_watched, announced, client_context, .. } = known;
+    let client_context = client_context.filter(|_| told.notification.client_context.is_none());
     let end = End { is_watched, recovers: told.operation.recovers() };
     let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), end)?;
-    Ok(Taken { seq, is_new: false, order, previous, ambiguous, announced, is_recovered, is_open })
+    let is_new = false;
+    Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context })
 }
 
 /// The operation that a notification is about, as it is known or was announced, and whether another open one has its
@@ -278,6 +287,7 @@ impl Known {
             state_event: row.get(5)?,
             proof: row.get(6)?,
             announced: Announced::read(row, 7)?,
+            client_context: maybe_parsed(row, 10, |text| ClientContext::new(text))?,
         })
     }
 }
@@ -307,6 +317,7 @@ mod tests {
             state_event: None,
             proof: 4,
             announced: None,
+            client_context: None,
         });
         choose(known.collect(), call_id).map(|known| known.call_id)
     }

@@ -1,15 +1,16 @@
 //! The transaction of one group of jobs: what a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::failure::Failure;
+use super::prepare::{check_number_of, each_sink_once};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::SinkName;
+use crate::domain::{ClientContext, NewDelivery, Notification, RoutingKey, SinkName};
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
@@ -19,6 +20,9 @@ use crate::store::sqlite::lookups::Recent;
 use crate::store::sqlite::unanswered::Written;
 use crate::store::unanswered::Unanswered;
 use crate::store::{Changes, Health, Reception};
+
+/// Says where something goes.
+pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
 
 /// What the store's own tasks and its writer share.
 pub struct Shared {
@@ -46,6 +50,8 @@ pub struct Shared {
     pub bounds: Bounds,
     /// What it noticed of itself.
     pub health: Arc<Health>,
+    /// Routes by a client context that is known here alone.
+    pub router: OnceLock<Router>,
     /// The most steps that each statement of the writer's took.
     #[cfg(test)]
     pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
@@ -224,6 +230,15 @@ impl<'a> Tx<'a> {
 }
 
 impl Shared {
+    /// Where a notification goes that names no client context, by the one of its operation; `None` where that is nowhere.
+    pub fn routed(&self, notification: &Notification, context: &ClientContext) -> Option<Vec<NewDelivery>> {
+        let key = RoutingKey { client_context: Some(context.as_str()), ..notification.routing_key() };
+        let mut deliveries = self.router.get()?(&key);
+        each_sink_once(&mut deliveries);
+        let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
+        is_somewhere.then_some(deliveries)
+    }
+
     /// Tells streams of events, where more may be read than when this was last called.
     pub fn tell_of_events(&self) {
         if self.numbers.has_moved() {
