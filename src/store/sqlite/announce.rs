@@ -3,7 +3,8 @@
 //! **Invariants**
 //! 1. The same announced twice is one operation.
 //! 2. Work is bounded however many operations share a client context.
-//! 3. An operation that ended before is joined by its id alone: a client context may be used again in the same call.
+//! 3. An operation that ended before is joined by its id alone: a client context may be used again in the same call, also
+//!    before the end of the recording before it arrived.
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -35,12 +36,24 @@ struct Candidate {
     call_id: String,
     /// Whether its id is Graph's.
     is_bound: bool,
+    /// Whether a client announced it.
+    is_announced: bool,
     /// Whether it is overdue or lost: it may never end, and does not keep its client context from others.
     is_given_up: bool,
 }
 
 /// The columns of [`Candidate`].
-const CANDIDATE: &str = "SELECT o.seq, o.call_id, x.waits_for IS NULL, coalesce(x.state IN ('overdue', 'lost'), 0)";
+const CANDIDATE: &str = "SELECT o.seq, o.call_id, x.waits_for IS NULL, coalesce(x.state IN ('overdue', 'lost'), 0), \
+                         x.announced_at IS NOT NULL";
+
+impl Candidate {
+    /// Whether it is certainly another recording of the same call: its id is known, and the announcement names another one, or
+    /// none although this one was announced already.
+    fn is_another_of_call(&self, new: &NewOperation, call_id: &str) -> bool {
+        let is_of_call = self.call_id == call_id && !call_id.is_empty();
+        is_of_call && self.is_bound && (self.is_announced || new.id.is_some())
+    }
+}
 
 /// How an announcement stands to what is known.
 enum Found {
@@ -92,12 +105,13 @@ fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
             true => candidate.call_id == call_id && !call_id.is_empty(),
             false => candidate.call_id == call_id || (one_is_unknown && !new.allow_duplicate),
         };
-        is_of_call && (new.id.is_none() || !candidate.is_bound)
+        is_of_call && !candidate.is_another_of_call(new, call_id) && (new.id.is_none() || !candidate.is_bound)
     };
     if let Some(same) = open.iter().find(is_same) {
         return Ok(Found::Same(same.number));
     }
-    let other = open.iter().find(|candidate| !candidate.is_given_up);
+    let keeps_context = |candidate: &&Candidate| !candidate.is_given_up && !candidate.is_another_of_call(new, call_id);
+    let other = open.iter().find(keeps_context);
     // What has ended is another recording: only an announcement that names its id means it.
     Ok(match other.filter(|_| !new.allow_duplicate) {
         Some(other) => Found::Taken(other.number),
@@ -131,7 +145,7 @@ fn open(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Vec<Candi
 
 fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
     let (number, call_id) = (row.get(0)?, row.get(1)?);
-    Ok(Candidate { number, call_id, is_bound: row.get(2)?, is_given_up: row.get(3)? })
+    Ok(Candidate { number, call_id, is_bound: row.get(2)?, is_given_up: row.get(3)?, is_announced: row.get(4)? })
 }
 
 fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {

@@ -337,6 +337,7 @@ mod tests {
             reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
             bounds: ended_calls::Bounds::default(),
             work: Default::default(),
+            router: OnceLock::new(),
             settings,
         };
         (connection, Arc::new(shared))

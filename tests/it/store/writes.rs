@@ -30,6 +30,7 @@ macro_rules! suite {
             a_client_state_alone_neither_binds_nor_ends_what_was_announced,
             what_graph_told_first_is_joined,
             an_operation_that_ended_before_is_joined_by_its_id_alone,
+            a_recording_whose_id_is_known_keeps_its_client_context_from_no_other_of_its_call,
             an_end_without_a_client_context_is_bound_where_one_announcement_of_its_call_is_open,
             a_change_needs_the_version_that_is_there,
             a_client_context_changes_only_while_nothing_has_started,
@@ -449,6 +450,27 @@ pub async fn an_operation_that_ended_before_is_joined_by_its_id_alone(test: Test
     let second = get(&test, &of_this_call.id).await.unwrap();
     assert_eq!((second.id.as_str(), second.status), ("2", Status::Failed));
     create(&test, of_call("every-call", "call")).await;
+}
+
+pub async fn a_recording_whose_id_is_known_keeps_its_client_context_from_no_other_of_its_call(test: TestStore) {
+    let of_this_call = || of_call("every-call", "call");
+    let by_id = |id: &str| NewOperation { id: GraphId::new(id), status: RUNNING, ..of_this_call() };
+    // Announced before, then by the id: it is the first one. Its end is late.
+    let first = create(&test, of_this_call()).await;
+    assert_eq!(same(&test, by_id("1")).await.number, first.number);
+    let second = create(&test, of_this_call()).await;
+    assert_eq!(same(&test, of_this_call()).await.number, second.number, "told twice");
+    assert_eq!(same(&test, by_id("2")).await.number, second.number);
+    let third = create(&test, by_id("3")).await;
+    // One that Graph told first and nobody announced is joined.
+    test.accept(vec![recording("4").context("every-call").call(Some("another")).status(RUNNING).to(&[])]).await;
+    assert_eq!(same(&test, of_call("every-call", "another")).await.id, "4");
+    let ends = ["3", "1", "2"].map(|id| recording(id).context("every-call").to(&[]));
+    test.accept(ends.into()).await;
+    for (number, id) in [(first.number, "1"), (second.number, "2"), (third.number, "3")] {
+        let ended = get(&test, id).await.unwrap();
+        assert_eq!((ended.number, ended.status), (number, COMPLETED));
+    }
 }
 
 pub async fn an_end_without_a_client_context_is_bound_where_one_announcement_of_its_call_is_open(mut test: TestStore) {
