@@ -377,8 +377,7 @@ fn about(
     let inside: &RawValue = serde_json::from_str(text).map_err(|_no_json| Reason::EncInvalid)?;
     let outside = data.and_then(|data| Object::read(data.get()).ok());
     if let (Some(outer), Ok(inner)) = (&outside, Object::read(inside.get()))
-        && let (Some(outer), Some(inner)) = (id(outer), id(&inner))
-        && outer != inner
+        && names_another(outer, &inner)
     {
         return Err(Reason::EncInvalid);
     }
@@ -387,6 +386,33 @@ fn about(
     content::read(Some(inside), Place { outer_type, ..place }, dialects)
 }
 
+/// Whether decrypted content has another id than what stands outside of it, in whatever case. The rule is our own: Graph
+/// documents none.
+fn names_another(outer: &Object<'_>, inner: &Object<'_>) -> bool {
+    match (id(outer), id(inner)) {
+        (Some(outer), Some(inner)) => !outer.as_str().eq_ignore_ascii_case(inner.as_str()),
+        _ => false,
+    }
+}
+
 fn id(object: &Object<'_>) -> Option<GraphId> {
     payload::text(object.present("id")?).ok().and_then(|id| GraphId::new(&id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ids_inside_and_outside_are_compared_without_case() {
+        let is_another =
+            |outer: &str, inner: &str| names_another(&Object::read(outer).unwrap(), &Object::read(inner).unwrap());
+        assert!(!is_another(r#"{"id":"AAMk="}"#, r#"{"id":"aamk="}"#));
+        assert!(!is_another(
+            r#"{"id":"57DAB8B1894C409AB240BD8BEAE78896"}"#,
+            r#"{"id":"57dab8b1-894c-409a-b240-bd8beae78896"}"#
+        ));
+        assert!(is_another(r#"{"id":"a"}"#, r#"{"id":"b"}"#));
+        assert!(!is_another("{}", r#"{"id":"b"}"#) && !is_another(r#"{"id":"a"}"#, r#"{"id":null}"#));
+    }
 }

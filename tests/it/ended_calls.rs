@@ -96,6 +96,7 @@ async fn what_is_announced_after_the_end_of_its_call_is_lost() {
     pass(&mut app, 2).await;
     assert_eq!(state(&app, &announced).await, ExpectationState::Lost);
     assert_eq!(told(&app, "hung up"), [LOST]);
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -118,6 +119,7 @@ async fn what_is_heard_or_joins_its_call_after_the_calls_end_is_lost() {
     assert_eq!(told(&app, "bound"), ["recordOperation.running", LOST]);
     assert_eq!(told(&app, "answered"), [LOST]);
     assert_eq!(state(&app, &without_call).await, ExpectationState::Lost);
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -133,6 +135,7 @@ async fn an_ended_call_is_remembered_over_a_restart_and_what_comes_in_time_is_no
     post(&app, good.completed()).await;
     pass(&mut app, 11).await;
     assert_eq!((state(&app, &lost).await, state(&app, &met).await), (ExpectationState::Lost, ExpectationState::Met));
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -149,6 +152,7 @@ async fn a_call_that_is_deleted_has_ended_whatever_its_state_says() {
         post(&app, item.to_string()).await;
         pass(&mut app, 31).await;
         assert_eq!(state(&app, &announced).await, ExpectationState::Lost, "{state_told:?}");
+        app.stop().await;
     }
 }
 
@@ -169,6 +173,7 @@ async fn nothing_is_lost_because_the_server_was_stopped() {
     pass(&mut app, 2).await;
     assert_eq!(state(&app, &announced).await, ExpectationState::Lost);
     assert_eq!(told(&app, "good"), [COMPLETED]);
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -186,6 +191,7 @@ async fn nothing_is_lost_while_notifications_are_refused() {
     assert_eq!(state(&app, &announced).await, ExpectationState::Waiting, "Graph may come again");
     pass(&mut app, 2).await;
     assert_eq!(state(&app, &announced).await, ExpectationState::Lost);
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -206,6 +212,7 @@ async fn a_second_recording_is_not_answered_with_the_firsts_result() {
     let id = GraphId::new(&first.operation.to_string());
     let named = app.operations.create(NewOperation { id, ..of_call(&first) }).await.unwrap();
     assert!(matches!(named, Created::Same(operation) if operation.status == Status::Completed));
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -228,6 +235,7 @@ async fn what_is_recovered_says_how_it_ended_and_a_failure_without_a_recording_i
     assert_eq!(data["expectation"]["outcome"], "completed", "{data}");
     let bad = operation(&app, &bad.operation.to_string()).await;
     assert_eq!((bad.status, bad.expectation.unwrap().state), (Status::Failed, ExpectationState::Lost));
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -254,6 +262,7 @@ async fn what_is_lost_tells_how_its_call_ended_and_what_was_announced() {
     assert_eq!(data["metadata"], json!({ "customer": "Contoso" }));
     assert_eq!(data["expectation"]["announcedAt"], "2026-11-24T08:00:00Z");
     assert_eq!(data["expectation"]["expectedBy"], "2026-11-24T09:00:00Z");
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -280,6 +289,7 @@ async fn an_end_without_client_context_goes_where_that_of_its_operation_does() {
     let data: Value = serde_json::from_str(&delivered[1].event.data).unwrap();
     assert_eq!(data["clientContext"], Value::Null, "what Graph sent is not changed");
     assert!(app.store.unmatched(Newest::up_to(10)).await.unwrap().is_empty());
+    app.stop().await;
 }
 
 #[tokio::test]
@@ -299,4 +309,5 @@ async fn an_end_without_client_context_is_that_of_the_only_announcement_of_its_c
     for announced in several {
         assert_eq!(state(&app, &announced).await, ExpectationState::Waiting, "which of the two is not known");
     }
+    app.stop().await;
 }
