@@ -44,8 +44,6 @@ pub struct TestApp {
     pub clock: Clock,
     /// For payloads.
     pub seed: Seed,
-    /// Where the store is.
-    pub folder: TempDir,
     /// The store.
     pub store: Arc<dyn Store>,
     /// The operations in it.
@@ -58,6 +56,24 @@ pub struct TestApp {
     pub admin: SocketAddr,
     app: App,
     settings: Settings,
+    _closing: Closing,
+    /// Where the store is. It goes last.
+    pub folder: TempDir,
+}
+
+/// Closes the store of a test that ends without stopping it: the store ends the process where its files are gone under it.
+struct Closing(Arc<dyn Store>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let store = Arc::clone(&self.0);
+        let close = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(store.close());
+        };
+        // The test's own runtime cannot wait here.
+        let _ = std::thread::spawn(close).join();
+    }
 }
 
 /// What a test wants otherwise.
@@ -131,6 +147,7 @@ impl TestApp {
             paths: Paths::default(),
         };
         let (public, admin, store) = (app.public, app.admin, Arc::clone(&app.store));
+        let closing = Closing(Arc::clone(&store));
         let (operations, pauses, seed) = (Arc::clone(&app.operations), Arc::clone(&app.pauses), Seed::new(7));
         Self {
             graph,
@@ -147,6 +164,7 @@ impl TestApp {
             admin,
             app,
             settings,
+            _closing: closing,
         }
     }
 
