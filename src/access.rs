@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::config::{AdminToken, Scope};
+use crate::connections;
 
 /// Decides who may use the admin listener.
 #[derive(Clone, Debug)]
@@ -72,6 +73,7 @@ impl Access {
         if !request.method().is_safe() && is_from_elsewhere(request.headers()) {
             return Err(Denied::Origin);
         }
+        connections::prove(request);
         if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope) }
     }
 

@@ -27,7 +27,7 @@ use crate::domain::{
     Channel, Dialect, EventId, EventKind, GraphId, NewDelivery, Notification, Quarantined, RECOVERED, Raw, Reason,
     Request, RoutingKey, Verified, operation_path,
 };
-use crate::graph::{Calls, Reading, Refusal, Subscriptions, Undecided};
+use crate::graph::{Calls, Reading, Refusal, Sender, Subscriptions, Undecided};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
@@ -123,19 +123,28 @@ impl From<Refused> for Arrived {
 }
 
 impl Intake {
-    /// Takes a POST of the calling channel: `authorization` is every value of that header, `request` what else its head said.
+    /// Proves who sends a POST of the calling channel, before any of its body is read: `authorization` is every value of
+    /// that header.
     ///
     /// # Errors
-    /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
-    pub async fn calls(&self, authorization: &[&[u8]], request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
+    /// See [`Refused`].
+    pub async fn prove(&self, authorization: &[&[u8]]) -> Result<Sender, Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
         let proven = calls.prove(authorization).await;
         if matches!(proven, Err(Refusal::Undecided(_))) {
             // Nobody can prove anything now.
             self.refused();
         }
-        let sender = proven.map_err(Refused::ByGraph)?;
-        match calls.read(&sender, body.clone()).await {
+        proven.map_err(Refused::ByGraph)
+    }
+
+    /// Takes the body of a POST of the calling channel; `request` is what its head said beside the proof.
+    ///
+    /// # Errors
+    /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
+    pub async fn calls(&self, sender: &Sender, request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
+        let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
+        match calls.read(sender, body.clone()).await {
             Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
                 if let Refusal::Malformed(reason) = refusal {

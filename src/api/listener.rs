@@ -4,11 +4,23 @@
 //! 1. Whoever waits here takes no open file from the public listener, the sinks and the store.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::connections;
+
 /// The most connections: 10,000 clients that wait, and as many others.
 const MAX_CONNECTIONS: usize = 20_000;
+/// The most of them that proved nothing: each costs 16 KiB and more, and brings nothing. Who may use this listener needs
+/// its place among them for one request.
+const MAX_STRANGERS: usize = 2048;
+/// The most bytes of all heads at a time: 200 of the longest, 16,000 of the usual.
+const HEAD_MEMORY_BYTES: usize = 16 << 20;
+/// The most bytes of one head: an address of 64 KiB, and as much again as others have in all.
+pub const MAX_HEAD_BYTES: usize = 80 * 1024;
+/// How long a stop waits for what is being answered.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// Open files that are left to the others, where there are that many.
 const FILES_OF_OTHERS: usize = 4096;
 /// Connections that the system holds until they are taken.
@@ -16,15 +28,23 @@ const BACKLOG: i32 = 1024;
 /// How much the system takes for a connection before we read it. A body is 64 KiB at most.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
-/// Prepares the socket, and tells how many connections may be served.
+/// Prepares the socket, and tells how its connections are served.
 ///
 /// # Errors
 /// The system refused.
-pub fn prepare(listener: &TcpListener) -> std::io::Result<usize> {
+pub fn prepare(listener: &TcpListener) -> std::io::Result<connections::Settings> {
     // Connections inherit it. Without it many that send much would take the system's memory, not ours.
     rustix::net::sockopt::set_socket_recv_buffer_size(listener, RECEIVE_BUFFER_BYTES)?;
     rustix::net::listen(listener, BACKLOG)?;
-    Ok(max_connections(raise_open_files()))
+    Ok(connections::Settings {
+        workers: 1,
+        max_connections: max_connections(raise_open_files()),
+        max_strangers: MAX_STRANGERS,
+        head_memory_bytes: HEAD_MEMORY_BYTES,
+        shutdown_grace: SHUTDOWN_GRACE,
+        // Whoever hangs up amid a long question, or while it waits, is not served on.
+        answers_half_closed: false,
+    })
 }
 
 /// Many systems allow 1024 open files and more for the asking.

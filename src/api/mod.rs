@@ -23,7 +23,6 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::caller::{Reader, Writer};
@@ -31,10 +30,10 @@ use self::error::ApiError;
 use self::ready::Readiness;
 
 use crate::access::{Access, Denied};
-use crate::bodies::{self, BodyLimits};
+use crate::bodies::{self, BodyLimits, Room};
 use crate::clock::Clock;
 use crate::config::{self, Scope};
-use crate::connections::{self, Refusals};
+use crate::connections::{self, Serving};
 use crate::dispatch::Pauses;
 use crate::domain::{Reason, SinkName};
 use crate::odata::SkipTokens;
@@ -44,8 +43,6 @@ use crate::store::{Operations, Store};
 use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections, Sender};
 
-/// How long a stop waits for what is being answered.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
 /// The label of this listener in the rejection metric.
 const PATH: &str = "admin";
 /// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
@@ -94,7 +91,7 @@ pub fn body_limits(settings: &config::Admin) -> BodyLimits {
     BodyLimits {
         max_bytes: json::MAX_BODY_BYTES,
         timeout: settings.body_timeout,
-        memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
+        room: Room::new(settings.max_inflight_bytes),
     }
 }
 
@@ -108,18 +105,19 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     admin: Admin,
     console: C,
 ) -> std::io::Result<Server> {
-    let refusals = Refusals { rejections: Arc::clone(&admin.rejections), path: PATH };
-    let max_connections = listener::prepare(&listener)?;
-    // Whoever hangs up amid a long question, or while it waits, is not served on.
-    let settings = connections::Settings {
-        workers: 1,
-        max_connections,
-        shutdown_grace: SHUTDOWN_GRACE,
-        answers_half_closed: false,
+    let serving = Serving {
+        listener: PATH,
+        path: PATH,
+        max_head_bytes: listener::MAX_HEAD_BYTES,
+        proxies: admin.proxies.clone(),
+        probes: &["/livez"],
+        rejections: Arc::clone(&admin.rejections),
+        metrics: Arc::clone(&admin.metrics),
     };
+    let settings = listener::prepare(&listener)?;
     let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
     let (admin, access, readiness) = (Data::new(admin), Data::from(access), Data::new(Readiness::default()));
-    connections::serve(listener, settings, refusals, move || {
+    connections::serve(listener, settings, serving, move || {
         App::new()
             .wrap(from_fn(bodies::held))
             .app_data(admin.clone())

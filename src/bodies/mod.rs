@@ -1,4 +1,4 @@
-//! Reading a request's body within bounds: its size, its time, and the memory that the bodies of a listener hold together.
+//! Reading a request's body within bounds: its size, its time, and the memory that bodies hold together.
 //!
 //! [`held`] takes each body away before any handler sees the request, and [`read`] is the only way to get it. So no
 //! extractor of the web framework, which knows no time, can wait for a body that never comes: it finds an empty one.
@@ -7,32 +7,35 @@
 //! 1. Both listeners, the API and the console read bodies here and nowhere else.
 //! 2. A body that is not read to its end is read no further, and its connection is closed.
 
+mod room;
 mod unread;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpMessage, HttpRequest};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::connections;
 use crate::domain::Reason;
 
+use self::room::Share;
 use self::unread::Unread;
 
+pub use self::room::Room;
 pub use self::unread::held;
 
-/// What bodies may cost.
+/// What the bodies of one kind may cost: those of a path, or of a listener.
 #[derive(Clone, Debug)]
 pub struct BodyLimits {
     /// The most bytes of one body.
     pub max_bytes: usize,
     /// The longest that one body may take.
     pub timeout: Duration,
-    /// Bytes of memory that are left for bodies, over all requests.
-    pub memory: Arc<Semaphore>,
+    /// The memory for all of them.
+    pub room: Room,
 }
 
 /// A body, with its share of the memory: dropped together.
@@ -66,8 +69,8 @@ fn is_of(media_type: &str, content_type: &[u8]) -> bool {
 /// Reads the body of a request. It can be read once.
 ///
 /// # Errors
-/// [`Reason::BodyTooLarge`] as soon as the limit is crossed, [`Reason::BodyTimeout`], [`Reason::Shed`] where the memory
-/// for bodies is used up, [`Reason::BadRequest`] where the connection broke the protocol.
+/// [`Reason::BodyTooLarge`] as soon as the limit is crossed, [`Reason::BodyTimeout`], [`Reason::Shed`] where it gave its
+/// memory or its place to others, [`Reason::BadRequest`] where the connection broke the protocol.
 pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Reason> {
     let announced = match request.headers().get(CONTENT_LENGTH) {
         None => 0,
@@ -80,6 +83,7 @@ pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Re
     let unread = request.extensions_mut().remove::<Unread>();
     let Some(unread) = unread else { return Ok(Body { bytes: Bytes::new(), _memory: None }) };
     match tokio::time::timeout(limits.timeout, collect(unread, announced, limits)).await {
+        Ok(Err(Reason::BadRequest)) if connections::gave_way(request) => Err(Reason::Shed),
         Ok(read) => read,
         Err(_elapsed) => Err(Reason::BodyTimeout),
     }
@@ -88,19 +92,13 @@ pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Re
 async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> Result<Body, Reason> {
     // Most bodies come in one piece: that is not copied.
     let (mut first, mut bytes) = (Bytes::new(), BytesMut::new());
-    let mut memory: Option<OwnedSemaphorePermit> = None;
-    while let Some(chunk) = unread.next().await {
-        let chunk = chunk.map_err(|_broken| Reason::BadRequest)?;
+    let mut share = limits.room.share();
+    while let Some(chunk) = next(&mut unread, &mut share, (first.len() + bytes.len(), announced)).await? {
         if first.len() + bytes.len() + chunk.len() > limits.max_bytes {
             return Err(Reason::BodyTooLarge);
         }
-        let n = u32::try_from(chunk.len()).map_err(|_too_long| Reason::BodyTooLarge)?;
         // Taken as the bytes come, never waited for: a sender that announces much and sends little holds little.
-        let share = Arc::clone(&limits.memory).try_acquire_many_owned(n).map_err(|_none_left| Reason::Shed)?;
-        match &mut memory {
-            Some(memory) => memory.merge(share),
-            None => memory = Some(share),
-        }
+        share.add(chunk.len())?;
         if first.is_empty() && bytes.is_empty() {
             first = chunk;
             continue;
@@ -113,7 +111,26 @@ async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> R
         bytes.extend_from_slice(&chunk);
     }
     let bytes = if bytes.is_empty() { first } else { bytes.freeze() };
-    Ok(Body { bytes, _memory: memory })
+    Ok(Body { bytes, _memory: share.whole()? })
+}
+
+/// The next piece of a body, unless it has to give way before that comes.
+async fn next(
+    unread: &mut Unread,
+    share: &mut Share,
+    (n_here, announced): (usize, usize),
+) -> Result<Option<Bytes>, Reason> {
+    // Nothing is held yet, or all that was announced is here: it is not held for long.
+    let next = if n_here == 0 || n_here == announced {
+        unread.next().await
+    } else {
+        tokio::select! {
+            biased;
+            next = unread.next() => next,
+            () = share.gives_way() => return Err(Reason::Shed),
+        }
+    };
+    next.transpose().map_err(|_broken| Reason::BadRequest)
 }
 
 #[cfg(test)]
@@ -134,7 +151,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_frameworks_own_extractors_find_an_empty_body_and_this_reader_the_whole() {
-        let limits = BodyLimits { max_bytes: 9, timeout: Duration::from_secs(5), memory: Arc::new(Semaphore::new(9)) };
+        let limits = BodyLimits { max_bytes: 9, timeout: Duration::from_secs(5), room: Room::new(9) };
         let ours = move |request: HttpRequest| {
             let limits = limits.clone();
             async move { read(&request, &limits).await.map_or_else(|it| it.as_str().into(), |body| body.bytes) }

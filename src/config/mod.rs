@@ -81,10 +81,13 @@ pub struct Server {
     pub body_timeout: Duration,
     /// The longest that a request may wait for the store before it is answered 503.
     pub answer_timeout: Duration,
-    /// The most connections at a time, over all workers.
+    /// The most connections at a time, over all workers; beyond it the one that rested longest is closed.
     pub max_connections: usize,
-    /// The most bytes of bodies held in memory at a time, over all requests; beyond it 503.
+    /// The most bytes of bodies held in memory at a time, for each path; beyond it the one that has been coming longest
+    /// gets 503.
     pub max_inflight_bytes: usize,
+    /// The most bytes of heads held in memory at a time; beyond it the one that has been coming longest gets 503.
+    pub max_inflight_head_bytes: usize,
     /// The most handshakes that one source may ask for in a minute; `None`: as many as it likes.
     pub handshakes_per_minute: Option<u32>,
     /// The proxies that are believed where a request comes from, on both listeners.

@@ -115,6 +115,7 @@ fn server(config: &Config) -> Section {
             row("answer_timeout", duration(it.answer_timeout)),
             row("max_connections", it.max_connections),
             row("max_inflight", bytes(it.max_inflight_bytes as u64)),
+            row("max_inflight_heads", bytes(it.max_inflight_head_bytes as u64)),
             row(
                 "handshakes_per_minute",
                 it.handshakes_per_minute.map_or_else(|| "not set: no limit".into(), |n| n.to_string()),

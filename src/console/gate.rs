@@ -24,8 +24,9 @@ use super::problem::Problem;
 use super::sessions::Sessions;
 use super::{Console, page::Frame};
 use crate::access::Caller;
-use crate::bodies::BodyLimits;
+use crate::bodies::{BodyLimits, Room};
 use crate::config::Scope;
+use crate::connections;
 use crate::domain::Reason;
 use crate::sources::{Proxies, Sources};
 use crate::telemetry::Sender;
@@ -82,7 +83,7 @@ impl Desk {
         let limits = |max_bytes| BodyLimits {
             max_bytes,
             timeout: settings.body_timeout,
-            memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
+            room: Room::new(settings.max_inflight_bytes),
         };
         Self {
             forms: limits(MAX_FORM_BYTES),
@@ -117,6 +118,7 @@ impl Desk {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
             };
+            connections::prove(request);
             let who = Some(session.caller.name().to_owned());
             return Ok(Visitor { who, caller: Some(session.caller), ..self.browser(cookie.to_owned(), false) });
         }
@@ -124,6 +126,7 @@ impl Desk {
             self.console.rejections.note("admin", Reason::AdminAccess, None);
             Problem::from(denied)
         })?;
+        connections::prove(request);
         Ok(Visitor { caller: Some(caller), ..self.stranger(request)? })
     }
 

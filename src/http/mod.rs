@@ -20,19 +20,20 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use tokio::sync::Semaphore;
 
 use self::handshake::Handshakes;
-use crate::bodies::{self, Body, BodyLimits};
+use crate::bodies::{self, Body, BodyLimits, Room};
 use crate::config;
-use crate::connections::{self, Refusals};
+use crate::connections::{self, Serving};
 use crate::domain::{Channel, Reason};
-use crate::intake::{Intake, Refused, Taken, path_label};
+use crate::intake::{Arrived, Intake, Refused, Taken, path_label};
 use crate::sources::Proxies;
 use crate::telemetry::{Rejections, Sender};
 
 /// The label of what is no path of Graph's.
 const OUTSIDE: &str = "other";
+/// What Graph posts.
+const MEDIA_TYPE: &str = "application/json";
 /// Connections that the system holds until they are taken.
 const BACKLOG: i32 = 1024;
 /// How much the system takes for a connection before we read it: many notifications, and 1 MiB in 32 round trips.
@@ -40,10 +41,15 @@ const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 /// How much of our answers it holds for who does not read them: many.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
+/// The most bytes of one head. Graph's have 2 to 5 KiB, most of it the token.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
+
 /// What the handlers share.
 struct Surface {
     intake: Arc<Intake>,
-    limits: BodyLimits,
+    calls: BodyLimits,
+    notifications: BodyLimits,
+    lifecycle: BodyLimits,
     handshakes: Handshakes,
     proxies: Proxies,
     paths: Paths,
@@ -83,15 +89,26 @@ pub fn serve(
     paths: Paths,
     intake: Arc<Intake>,
 ) -> std::io::Result<Server> {
-    let refusals = Refusals { rejections: Arc::clone(&intake.rejections), path: OUTSIDE };
-    let surface = Data::new(Surface {
-        limits: BodyLimits {
-            max_bytes: settings.max_body_bytes,
-            timeout: settings.body_timeout,
-            memory: Arc::new(Semaphore::new(settings.max_inflight_bytes)),
-        },
-        handshakes: Handshakes::new(settings.handshakes_per_minute),
+    let serving = Serving {
+        listener: "public",
+        path: OUTSIDE,
+        max_head_bytes: MAX_HEAD_BYTES,
         proxies: Proxies::new(&settings.trusted_proxies),
+        probes: &[],
+        rejections: Arc::clone(&intake.rejections),
+        metrics: Arc::clone(&intake.metrics),
+    };
+    let limits = || BodyLimits {
+        max_bytes: settings.max_body_bytes,
+        timeout: settings.body_timeout,
+        room: Room::new(settings.max_inflight_bytes),
+    };
+    let surface = Data::new(Surface {
+        calls: limits(),
+        notifications: limits(),
+        lifecycle: limits(),
+        handshakes: Handshakes::new(settings.handshakes_per_minute),
+        proxies: serving.proxies.clone(),
         paths: paths.clone(),
         intake,
     });
@@ -104,10 +121,12 @@ pub fn serve(
     let settings = connections::Settings {
         workers: settings.workers,
         max_connections: settings.max_connections,
+        max_strangers: settings.max_connections,
+        head_memory_bytes: settings.max_inflight_head_bytes,
         shutdown_grace: settings.shutdown_grace,
         answers_half_closed: true,
     };
-    connections::serve(listener, settings, refusals, move || {
+    connections::serve(listener, settings, serving, move || {
         App::new().wrap(from_fn(bodies::held)).app_data(surface.clone()).configure(|routes| configure(routes, &paths))
     })
 }
@@ -132,23 +151,8 @@ fn configure(routes: &mut ServiceConfig, paths: &Paths) {
 
 async fn calls(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
     let began = Instant::now();
-    let authorization: Vec<Vec<u8>> =
-        request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes().to_vec()).collect();
-    let path = path_label(Channel::Calls);
-    let outcome = match surface.body(&request, path).await {
-        Ok(body) => {
-            let authorization: Vec<&[u8]> = authorization.iter().map(Vec::as_slice).collect();
-            let head = head::read(&request, surface.paths.of(Channel::Calls));
-            surface.intake.calls(&authorization, &head, body.bytes.clone()).await.map_err(Failed::Refused)
-        }
-        Err(reason) => {
-            if reason == Reason::Shed {
-                surface.intake.refused();
-            }
-            Err(Failed::Body(reason))
-        }
-    };
-    surface.answer(&request, path, outcome, began)
+    let outcome = surface.take_call(&request).await;
+    surface.answer(&request, path_label(Channel::Calls), outcome, began)
 }
 
 async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Channel) -> HttpResponse {
@@ -158,16 +162,13 @@ async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Cha
         surface.count(path, &reply, began);
         return reply;
     }
-    let (outcome, is_graphs) = match surface.body(&request, path).await {
-        Ok(body) => {
-            let head = head::read(&request, surface.paths.of(channel));
-            let taken = surface.intake.notifications(channel, &head, body.bytes.clone()).await;
-            (taken.outcome.map_err(Failed::Refused), taken.is_graphs)
-        }
+    let (outcome, is_graphs) = match surface.take_notifications(&request, channel).await {
+        Ok(arrived) => (arrived.outcome.map_err(Failed::Refused), arrived.is_graphs),
         Err(reason) => (Err(Failed::Body(reason)), false),
     };
     let reply = surface.answer(&request, path, outcome, began);
     if is_graphs {
+        connections::prove(&request);
         surface.intake.metrics.answered_graph(path, began.elapsed(), surface.intake.clock.now());
     }
     reply
@@ -204,10 +205,38 @@ impl Drop for Reading<'_> {
 }
 
 impl Surface {
-    async fn body(&self, request: &HttpRequest, path: &'static str) -> Result<Body, Reason> {
-        bodies::check_headers(request.headers(), "application/json")?;
-        let mut reading = Reading { rejections: &self.intake.rejections, path, is_over: false };
-        let body = bodies::read(request, &self.limits).await;
+    /// Takes a POST of the calling channel: its head proves who sends, or its body is not read.
+    async fn take_call(&self, request: &HttpRequest) -> Result<Taken, Failed> {
+        bodies::check_headers(request.headers(), MEDIA_TYPE).map_err(Failed::Body)?;
+        let authorization: Vec<&[u8]> =
+            request.headers().get_all(AUTHORIZATION).map(|value| value.as_bytes()).collect();
+        let sender = self.intake.prove(&authorization).await.map_err(Failed::Refused)?;
+        connections::prove(request);
+        let body = self.body(request, Channel::Calls).await.map_err(|reason| {
+            if reason == Reason::Shed {
+                self.intake.refused();
+            }
+            Failed::Body(reason)
+        })?;
+        let head = head::read(request, self.paths.of(Channel::Calls));
+        self.intake.calls(&sender, &head, body.bytes.clone()).await.map_err(Failed::Refused)
+    }
+
+    async fn take_notifications(&self, request: &HttpRequest, channel: Channel) -> Result<Arrived, Reason> {
+        bodies::check_headers(request.headers(), MEDIA_TYPE)?;
+        let body = self.body(request, channel).await?;
+        let head = head::read(request, self.paths.of(channel));
+        Ok(self.intake.notifications(channel, &head, body.bytes.clone()).await)
+    }
+
+    async fn body(&self, request: &HttpRequest, channel: Channel) -> Result<Body, Reason> {
+        let limits = match channel {
+            Channel::Calls => &self.calls,
+            Channel::Subscriptions => &self.notifications,
+            Channel::Lifecycle => &self.lifecycle,
+        };
+        let mut reading = Reading { rejections: &self.intake.rejections, path: path_label(channel), is_over: false };
+        let body = bodies::read(request, limits).await;
         reading.is_over = true;
         body
     }

@@ -5,6 +5,7 @@
 //!    configured.
 //! 2. Nothing here holds a secret.
 
+mod connections;
 pub mod log;
 mod minutes;
 mod rejections;
@@ -26,6 +27,7 @@ use crate::domain::{Channel, Dialect, Order, Reason, Watch};
 
 use self::shares::Shares;
 
+pub use connections::{ConnectionEnd, ConnectionState, Listeners, ThreadConnections};
 pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
 pub use rejections::{Rejections, Sender};
 pub use shares::SlowShares;
@@ -66,6 +68,8 @@ pub struct Metrics {
     lost_frames: Gauge,
     clock_steps: Counter,
     clock_offset: Gauge<f64, std::sync::atomic::AtomicU64>,
+    /// Their connections.
+    pub listeners: Listeners,
     minutes: Minutes,
     shares: Shares,
 }
@@ -175,6 +179,7 @@ impl Metrics {
             lost_frames: Gauge::default(),
             clock_steps: Counter::default(),
             clock_offset: Gauge::default(),
+            listeners: Listeners::default(),
             minutes: Minutes::default(),
             shares: Shares::of(&JUDGED_PATHS),
         };
@@ -245,6 +250,7 @@ impl Metrics {
             self.counted_at.clone(),
         );
         self.register_store();
+        self.listeners.register(&mut self.registry);
     }
 
     fn register_store(&mut self) {
@@ -415,6 +421,7 @@ impl Metrics {
             self.slow_share.get_or_create(&labels).set(shares.over_3s);
             self.drop_share.get_or_create(&labels).set(shares.over_10s);
         }
+        self.listeners.count();
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -31,7 +31,12 @@ pub fn server(root: &mut Section<'_>) -> Server {
             duration(Duration::from_millis(100)..=Duration::from_secs(60)),
         ),
         max_connections: section.or("max_connections", 2048, count(1..=1_000_000)),
-        max_inflight_bytes: section.or("max_inflight", 32 << 20, size(ByteSize::kib(1)..=ByteSize::gib(64))),
+        max_inflight_bytes: section.or("max_inflight", 16 << 20, size(ByteSize::kib(1)..=ByteSize::gib(64))),
+        max_inflight_head_bytes: section.or(
+            "max_inflight_heads",
+            16 << 20,
+            size(ByteSize::kib(64)..=ByteSize::gib(64)),
+        ),
         handshakes_per_minute: section.read("handshakes_per_minute", count(1..=1_000_000)),
         trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),

@@ -26,19 +26,21 @@ struct Door {
     media_type: &'static str,
     /// Whether its handler reads a body.
     reads: bool,
+    /// More lines of the head: where the sender is proven by it, a stranger's body is not read.
+    more: String,
 }
 
 impl Door {
     fn new(address: SocketAddr, (method, path): (&str, &str), (media_type, reads): (&'static str, bool)) -> Self {
-        Self { address, method: method.to_owned(), path: path.to_owned(), media_type, reads }
+        Self { address, method: method.to_owned(), path: path.to_owned(), media_type, reads, more: String::new() }
     }
 
     /// Sends half a body, and reads until the connection is closed or a stream of events begins.
     async fn answer_to_half_a_body(&self) -> (String, Duration) {
         let began = Instant::now();
         let head = format!(
-            "{} {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {}\r\ncontent-length: 100\r\n\r\n",
-            self.method, self.path, self.media_type
+            "{} {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {}\r\n{}content-length: 100\r\n\r\n",
+            self.method, self.path, self.media_type, self.more
         );
         let mut stream = raw::write(self.address, head + &" ".repeat(50)).await;
         let mut answer = String::new();
@@ -79,6 +81,7 @@ async fn doors(app: &TestApp) -> Vec<Door> {
     const FORM: &str = "application/x-www-form-urlencoded";
     let graphs = ["/graph/calls", "/graph/notifications", "/graph/lifecycle"];
     let mut doors: Vec<Door> = graphs.map(|path| Door::new(app.public, ("POST", path), (JSON, true))).into();
+    doors[0].more = format!("authorization: Bearer {}\r\n", app.graph.calls_token().unwrap());
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json", "/nowhere"] {
         doors.push(Door::new(app.admin, ("GET", path), (JSON, false)));
     }

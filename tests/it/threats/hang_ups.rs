@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, web};
-use reelhook::connections::{self, Refusals, Settings};
+use reelhook::connections::{self, Serving, Settings};
+use reelhook::sources::Proxies;
 use reelhook::telemetry::{Metrics, Rejections};
 use tokio::sync::mpsc;
 
@@ -27,10 +28,25 @@ async fn the_handler_of_who_hangs_up_is_let_go_where_half_closed_connections_are
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (tell, mut told) = mpsc::unbounded_channel();
-    let settings =
-        Settings { workers: 1, max_connections: 9, shutdown_grace: Duration::from_secs(1), answers_half_closed: false };
-    let refusals = Refusals { rejections: Arc::new(Rejections::new(Arc::new(Metrics::new()))), path: "admin" };
-    let server = connections::serve(listener, settings, refusals, move || {
+    let settings = Settings {
+        workers: 1,
+        max_connections: 9,
+        max_strangers: 9,
+        head_memory_bytes: 1 << 20,
+        shutdown_grace: Duration::from_secs(1),
+        answers_half_closed: false,
+    };
+    let metrics = Arc::new(Metrics::new());
+    let serving = Serving {
+        listener: "admin",
+        path: "admin",
+        max_head_bytes: 1 << 10,
+        proxies: Proxies::default(),
+        probes: &[],
+        rejections: Arc::new(Rejections::new(Arc::clone(&metrics))),
+        metrics,
+    };
+    let server = connections::serve(listener, settings, serving, move || {
         let tell = tell.clone();
         let endless = move || {
             let _ = tell.send("begun");

@@ -198,12 +198,46 @@ async fn threat_29_a_request_that_two_servers_could_read_differently_is_refused_
         assert!(!answer.contains("smuggled"), "{lines:?}: {answer}");
         refused_once(&app, ("other", "bad_request"), before, lines).await;
     }
-    for chunks in ["zz\r\n", "5;\n", "-1\r\n", "4\r\nnullX", "10000000000000000\r\n"] {
+    for chunks in [
+        "zz\r\n",
+        "5;\n",
+        "-1\r\n",
+        "4\r\nnullX",
+        "10000000000000000\r\n",
+        "4 \r\nnull\r\n0\r\n\r\n",
+        "4\t\r\nnull\r\n0\r\n\r\n",
+        "4 ;a=b\r\nnull\r\n0\r\n\r\n",
+        "4\r\nnull\r\n0 \r\n\r\n",
+        "4\r\nnull\r\n0\r\nx: y\n\r\n",
+    ] {
         let before = refusals(&app, "notifications", "bad_request").await;
         let answer = raw::answer(app.public, head("transfer-encoding: chunked") + chunks + smuggled).await;
         assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("smuggled"), "{chunks:?}: {answer}");
         refused_once(&app, ("notifications", "bad_request"), before, chunks).await;
     }
+    still_serves(&app).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn threat_29_a_line_that_ends_with_a_line_feed_alone_is_refused_and_the_connection_closed() {
+    let app = app("").await;
+    let good = "POST /graph/lifecycle?validationToken=it HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+    for (address, path) in [(app.public, "other"), (app.admin, "admin")] {
+        for n in 0..good.matches('\r').count() {
+            let (at, _) = good.match_indices('\r').nth(n).unwrap();
+            let request = format!("{}{}{good}", &good[..at], &good[at + 1..]);
+            let before = refusals(&app, path, "bad_request").await;
+            let answer = raw::answer(address, &request).await;
+            assert_eq!(raw::only_status(&answer), 400, "{request:?}: {answer}");
+            refused_once(&app, (path, "bad_request"), before, &request).await;
+        }
+    }
+    let before = refusals(&app, "other", "bad_request").await;
+    let answer = raw::answer(app.public, format!("{good}\n{good}")).await;
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "before a head: {answer}");
+    assert!(answer.contains("HTTP/1.1 400"), "{answer}");
+    refused_once(&app, ("other", "bad_request"), before, "before a head").await;
     still_serves(&app).await;
     app.stop().await;
 }
@@ -306,16 +340,19 @@ async fn threat_26_bodies_that_are_held_back_take_no_more_memory_than_there_is_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_there_is_no_memory_for_is_answered_503_and_may_come_again() {
+async fn a_body_that_gives_its_memory_to_another_is_answered_503_and_may_come_again() {
     let app = app("max_body = \"4KiB\"\nmax_inflight = \"4KiB\"\nbody_timeout = \"60s\"").await;
-    let mut holder = raw::write(app.public, head("content-length: 4096") + &" ".repeat(4095)).await;
-    let post = || Post::new("/graph/notifications", " ".repeat(2048)).header("content-type", "application/json");
-    eventually("it is shed", async || app.send(post()).await.status == 503).await;
     let before = refusals(&app, "notifications", "shed").await;
-    let answer = app.send(post()).await;
-    assert_eq!((answer.status, answer.header("retry-after"), answer.body.len()), (503, "10", 0));
-    refused_once(&app, ("notifications", "shed"), before, "the body").await;
-    holder.write_all(b" ").await.unwrap();
-    eventually("the memory is free again", async || app.send(post()).await.status == 400).await;
+    let mut holder = raw::write(app.public, head("content-length: 4096") + &" ".repeat(4095)).await;
+    let series = "reelhook_connections{listener=\"public\",state=\"body\"}";
+    eventually("it is coming", async || app.metric(series).await == 1.0).await;
+    let post = || Post::new("/graph/notifications", " ".repeat(4096)).header("content-type", "application/json");
+    assert_eq!(app.send(post()).await.status, 400, "it is read to its end");
+    let answer = raw::read_to_end(&mut holder).await;
+    assert_eq!(raw::only_status(&answer), 503, "{answer}");
+    assert!(answer.contains("retry-after: 10") && raw::body(&answer).is_empty(), "{answer}");
+    let after = refusals(&app, "notifications", "shed").await;
+    assert_eq!(after, (before.0 + 1.0, before.1 + 2.0), "the other one has no shape: {}", app.metrics().await);
+    assert_eq!(app.send(post()).await.status, 400, "the memory is free again");
     app.stop().await;
 }

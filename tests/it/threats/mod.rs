@@ -17,6 +17,7 @@ mod json;
 mod judging;
 mod keys;
 mod operations;
+mod places;
 mod proof;
 mod raw;
 mod secrets;

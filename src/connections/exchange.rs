@@ -1,0 +1,148 @@
+//! A request and its answer, as far as their connection must know of them.
+//!
+//! actix reads on where a chunked body was let go before its end, for as long as the sender likes: a stranger could hold a
+//! connection for good. A body that is still held makes actix close the connection, so each is held until its request is
+//! answered.
+//!
+//! **Invariants**
+//! 1. The connection is told when a request begins, waits for its body, has it, and is answered. However it ends, the
+//!    connection is told of it.
+
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use actix_http::body::{BodySize, BoxBody, MessageBody};
+use actix_http::header::{HeaderValue, RETRY_AFTER};
+use actix_http::{ConnectionType, Payload, Request, Response, StatusCode};
+use actix_web::dev::{Service, ServiceResponse};
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+
+use super::Serving;
+use super::watch::Watch;
+use crate::domain::Reason;
+use crate::telemetry::ConnectionEnd;
+
+/// Seconds after which a sender may come again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
+
+/// An answer, with what may be unread of its request's body.
+pub struct Answer {
+    body: BoxBody,
+    _exchange: Exchange,
+}
+
+/// A request that is not answered yet.
+struct Exchange {
+    watch: Option<Rc<Watch>>,
+    _body: Option<Rc<RefCell<Payload>>>,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.rests();
+        }
+    }
+}
+
+impl Exchange {
+    fn begin(request: &mut Request) -> Self {
+        let watch = request.conn_data::<Rc<Watch>>().cloned();
+        let body = match request.take_payload() {
+            Payload::None => None,
+            body => Some(Rc::new(RefCell::new(body))),
+        };
+        if let Some(watch) = &watch {
+            watch.begins(body.is_some());
+        }
+        if let Some(body) = &body {
+            let (body, watch) = (Rc::clone(body), watch.clone());
+            let read = stream::poll_fn(move |context| read(&body, watch.as_deref(), context));
+            *request.payload() = Payload::Stream { payload: Box::pin(read) };
+        }
+        Self { watch, _body: body }
+    }
+
+    /// Whether there is a place for it.
+    fn has_place(&self, path: &str, serving: &Serving) -> bool {
+        self.watch.as_ref().is_none_or(|watch| !watch.is_one_too_many()) || serving.probes.contains(&path)
+    }
+
+    fn answered(self, response: Response<BoxBody>) -> Response<Answer> {
+        if let Some(watch) = &self.watch {
+            let is_last = response.head().connection_type() == ConnectionType::Close;
+            watch.answers(response.status().is_client_error(), is_last);
+        }
+        response.map_body(|_head, body| Answer { body, _exchange: self })
+    }
+
+    /// 503: every place has a request at work.
+    fn turned_away(self, serving: &Serving) -> Response<Answer> {
+        serving.refused(Reason::Shed);
+        if let Some(watch) = &self.watch {
+            watch.ends(ConnectionEnd::Busy);
+        }
+        let mut response = Response::with_body(StatusCode::SERVICE_UNAVAILABLE, BoxBody::new(()));
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        self.answered(response)
+    }
+}
+
+fn read(
+    body: &RefCell<Payload>,
+    watch: Option<&Watch>,
+    context: &mut Context<'_>,
+) -> Poll<Option<<Payload as Stream>::Item>> {
+    let polled = Pin::new(&mut *body.borrow_mut()).poll_next(context);
+    if let Some(watch) = watch {
+        match &polled {
+            Poll::Pending => watch.wants_body(),
+            Poll::Ready(Some(Ok(_piece))) => {}
+            Poll::Ready(Some(Err(_broken))) => watch.has_body(false),
+            Poll::Ready(None) => watch.has_body(true),
+        }
+    }
+    polled
+}
+
+/// Has `app` answer a request, and lets its connection know.
+pub(super) fn exchange<A, B>(
+    mut request: Request,
+    (app, serving): (&A, &Serving),
+) -> impl Future<Output = Result<Response<Answer>, A::Error>> + use<A, B>
+where
+    A: Service<Request, Response = ServiceResponse<B>>,
+    B: MessageBody + 'static,
+{
+    let exchange = Exchange::begin(&mut request);
+    let begun = if exchange.has_place(request.path(), serving) {
+        Ok((app.call(request), exchange))
+    } else {
+        Err(exchange.turned_away(serving))
+    };
+    async move {
+        match begun {
+            Ok((answering, exchange)) => {
+                let response: Response<B> = answering.await?.into();
+                Ok(exchange.answered(response.map_body(|_head, body| body.boxed())))
+            }
+            Err(turned_away) => Ok(turned_away),
+        }
+    }
+}
+
+impl MessageBody for Answer {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(context)
+    }
+}

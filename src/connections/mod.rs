@@ -1,0 +1,189 @@
+//! The connections of both listeners: HTTP/1.1 by actix, with the bounds and the counts that actix leaves open.
+//!
+//! actix times the head of a connection's first request alone: a second one that never ends would hold its place for
+//! good. A head may have 128 KiB, however many send one. What it refuses itself, before there is a request, it answers
+//! without a word to anybody. And it waits without end for who reads none of its answers, or keeps ever more of them in
+//! memory. When its places are used up it takes no more connections, and `/livez` is not answered either. So actix gets
+//! a [`stream`] that knows the time, and [`places`] for it in which the longest resting connection gives way.
+//!
+//! **Invariants**
+//! 1. A new connection is taken at once, as long as there is one that can give way.
+//! 2. What was refused before a handler saw it is counted once. What a handler was told of, it counts itself.
+
+mod exchange;
+mod framing;
+mod places;
+mod stream;
+mod watch;
+
+use std::io;
+use std::net::TcpListener;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive, Request};
+use actix_service::{IntoServiceFactory, apply_fn_factory, map_config};
+use actix_web::HttpRequest;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, ServiceResponse};
+use actix_web::rt::net::TcpStream;
+
+use self::exchange::exchange;
+use self::places::{Bounds, Places};
+use self::stream::{Connection, LINGER};
+use self::watch::{Phase, Watch};
+use crate::domain::Reason;
+use crate::sources::Proxies;
+use crate::telemetry::{ConnectionEnd, Metrics, Rejections};
+
+/// How many more connections than there are places are taken, while others are about to give way.
+const GIVING_WAY: usize = 64;
+
+/// How connections are served.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Threads.
+    pub workers: usize,
+    /// The most connections at a time, over all threads: beyond it the one that rested longest gives way.
+    pub max_connections: usize,
+    /// The most of them that proved nothing.
+    pub max_strangers: usize,
+    /// The most bytes of all heads at a time, over all threads: beyond it the one that has been coming longest gives way.
+    pub head_memory_bytes: usize,
+    /// How long a stop waits for requests in flight.
+    pub shutdown_grace: Duration,
+    /// Whether who sends nothing more still gets an answer. Otherwise that is a hang-up: its request is let go.
+    pub answers_half_closed: bool,
+}
+
+/// Whose connections they are, and where they are counted.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// The listener's name in the metrics of connections.
+    pub listener: &'static str,
+    /// The label of what is refused before there is a request.
+    pub path: &'static str,
+    /// The most bytes of one head; beyond it 431.
+    pub max_head_bytes: usize,
+    /// The proxies that are trusted: who comes over their connections changes, so they rest as long as any.
+    pub proxies: Proxies,
+    /// The paths that are answered when every place has a request at work.
+    pub probes: &'static [&'static str],
+    /// Counts and logs refusals.
+    pub rejections: Arc<Rejections>,
+    /// Counts connections.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Serving {
+    fn refused(&self, reason: Reason) {
+        self.rejections.note(self.path, reason, None);
+    }
+
+    fn closed(&self, end: ConnectionEnd) {
+        self.metrics.listeners.closed(self.listener, end);
+    }
+}
+
+/// Lets the connection of `request` know that it proved who sends: it gives way last, and may rest longest.
+pub fn prove(request: &HttpRequest) {
+    if let Some(watch) = request.conn_data::<Rc<Watch>>() {
+        watch.proves();
+    }
+}
+
+/// Whether the body of `request` does not come to its end because its connection had to give way.
+pub fn gave_way(request: &HttpRequest) -> bool {
+    request.conn_data::<Rc<Watch>>().is_some_and(|watch| watch.is_dismissed().is_some())
+}
+
+impl Settings {
+    /// The bounds on one thread, each of whose heads may have `max_head_bytes`.
+    fn bounds(&self, max_head_bytes: usize) -> Bounds {
+        let of_one = |n: usize| (n / self.workers.max(1)).max(1);
+        let max = of_one(self.max_connections);
+        Bounds {
+            max,
+            max_strangers: of_one(self.max_strangers),
+            spare: (max / 8).clamp(4, 256),
+            head_memory_bytes: of_one(self.head_memory_bytes).max(2 * max_head_bytes),
+        }
+    }
+}
+
+/// Serves `app` on `listener` until the returned server is stopped.
+///
+/// # Errors
+/// The listener could not be used.
+pub fn serve<F, I, S, B>(listener: TcpListener, settings: Settings, serving: Serving, app: F) -> io::Result<Server>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<
+            Request,
+            Config = AppConfig,
+            Response = ServiceResponse<B>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let bounds = settings.bounds(serving.max_head_bytes);
+    let builder = Server::build()
+        .workers(settings.workers.max(1))
+        // What is beyond gives way; it only takes a moment to do so.
+        .max_concurrent_connections(bounds.max + bounds.spare + GIVING_WAY)
+        .shutdown_timeout(settings.shutdown_grace.as_secs())
+        .disable_signals();
+    let stopping = builder.graceful_shutdown_signal();
+    let builder = builder.listen("http", listener, move || {
+        // This is called on each thread.
+        let stopping = stopping.clone();
+        let places = Rc::new(Places::new(bounds, serving.metrics.listeners.thread(serving.listener)));
+        let serving = Rc::new(serving.clone());
+        let serving_app = Rc::clone(&serving);
+        let http = HttpService::build()
+            // As actix-web's own server has it: a stop closes what rests, and lets what is being answered be the last.
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            // Both are ours.
+            .keep_alive(KeepAlive::Os)
+            .client_request_timeout(Duration::ZERO)
+            .client_disconnect_timeout(LINGER)
+            .h1_allow_half_closed(settings.answers_half_closed)
+            .on_connect_ext(|connection: &Connection, shared| {
+                shared.insert(Rc::clone(&connection.watch));
+            })
+            .h1(apply_fn_factory(map_config(app(), |()| AppConfig::default()), move |request: Request, app| {
+                exchange(request, (app, &serving_app))
+            }));
+        apply_fn_factory(http, move |stream: TcpStream, http| {
+            let (peer, watch) = (stream.peer_addr().ok(), places.take());
+            watch.is_of_proxy(peer.is_some_and(|peer| serving.proxies.has(peer.ip())));
+            let connection = Connection::new(stream, Rc::clone(&watch), Rc::clone(&serving));
+            counted(http.call((connection, peer)), watch, Rc::clone(&serving))
+        })
+    })?;
+    Ok(builder.run())
+}
+
+/// Counts what actix refused, when the connection ends by that.
+async fn counted(
+    served: impl Future<Output = Result<(), DispatchError>>,
+    watch: Rc<Watch>,
+    serving: Rc<Serving>,
+) -> Result<(), DispatchError> {
+    // Pinned here: the connection is closed after the refusal is counted, not before.
+    let mut served = pin!(served);
+    let ended = served.as_mut().await;
+    if matches!(ended, Err(DispatchError::Parse(_))) && watch.phase() != Phase::Over {
+        serving.refused(Reason::BadRequest);
+        watch.ends(ConnectionEnd::Refused);
+    }
+    ended
+}

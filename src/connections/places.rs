@@ -1,0 +1,186 @@
+//! The places for connections on one thread, and who gives way when they run out.
+//!
+//! A new connection is always taken. Where there is no place for it the one gives way that kept its state longest: that
+//! began to rest, or to send a head or a body, before all others. Whoever proved something goes last. A sender that is
+//! honest needs its place for milliseconds; who wants to take it from him must open as many connections as there are
+//! places within them.
+//!
+//! **Invariants**
+//! 1. A connection whose request is at work keeps its place.
+//! 2. A connection that proved who sends gives way only where such connections rest on three quarters of the places: the
+//!    others need some, or nobody new could prove anything.
+//! 3. Some places are left to connections without a request at work, whatever is at work: see [`Places::is_full`].
+//! 4. The heads of all connections together have a bound in bytes.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::watch::{Phase, Watch};
+use crate::telemetry::{ConnectionEnd, ThreadConnections};
+
+/// How many of those that are to give way are told so at once, as a part of all: looking for them costs a look at all.
+const AT_ONCE: usize = 64;
+/// The part of the heads' memory that is made free at once.
+const MEMORY_AT_ONCE: usize = 8;
+
+/// The bounds on one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections.
+    pub max: usize,
+    /// Connections that proved nothing.
+    pub max_strangers: usize,
+    /// Connections beyond `max`, for those without a request at work.
+    pub spare: usize,
+    /// Bytes of heads.
+    pub head_memory_bytes: usize,
+}
+
+/// The connections of one thread.
+pub struct Places {
+    bounds: Bounds,
+    /// Where they are counted.
+    pub threads: Arc<ThreadConnections>,
+    watches: RefCell<Vec<Rc<Watch>>>,
+    n_leaving: Cell<usize>,
+    n_busy: Cell<usize>,
+    n_proven: Cell<usize>,
+    n_head_bytes: Cell<usize>,
+}
+
+impl Places {
+    /// Free places.
+    pub fn new(bounds: Bounds, threads: Arc<ThreadConnections>) -> Self {
+        Self {
+            bounds,
+            threads,
+            watches: RefCell::default(),
+            n_leaving: Cell::new(0),
+            n_busy: Cell::new(0),
+            n_proven: Cell::new(0),
+            n_head_bytes: Cell::new(0),
+        }
+    }
+
+    /// A place for a new connection.
+    pub fn take(self: &Rc<Self>) -> Rc<Watch> {
+        self.make_room();
+        let watch = Rc::new(Watch::new(Rc::clone(self), Instant::now()));
+        let mut watches = self.watches.borrow_mut();
+        watch.slot.set(watches.len());
+        watches.push(Rc::clone(&watch));
+        watch
+    }
+
+    pub(super) fn leave(&self, gone: &Watch) {
+        let mut watches = self.watches.borrow_mut();
+        watches.swap_remove(gone.slot.get());
+        if let Some(moved) = watches.get(gone.slot.get()) {
+            moved.slot.set(gone.slot.get());
+        }
+        drop(watches);
+        self.release_heads(gone.n_heads_held());
+        self.busy(gone.phase().is_busy(), false);
+        if gone.end().is_some() {
+            less(&self.n_leaving, 1);
+        } else {
+            less(&self.n_proven, usize::from(gone.is_proven()));
+        }
+    }
+
+    pub(super) fn busy(&self, was: bool, is: bool) {
+        self.n_busy.set(self.n_busy.get() + usize::from(is) - usize::from(was));
+    }
+
+    pub(super) fn one_more_proven(&self) {
+        self.n_proven.set(self.n_proven.get() + 1);
+    }
+
+    pub(super) fn one_more_leaves(&self, is_proven: bool) {
+        self.n_leaving.set(self.n_leaving.get() + 1);
+        less(&self.n_proven, usize::from(is_proven));
+    }
+
+    /// Whether every place has a request at work. Then further requests are turned away: a connection that is not busy
+    /// can still be taken, and be asked whether the server lives.
+    pub fn is_full(&self) -> bool {
+        self.n_busy.get() > self.bounds.max
+    }
+
+    /// Makes room for one more connection.
+    fn make_room(&self) {
+        let n = self.watches.borrow().len() + 1 - self.n_leaving.get();
+        let max = self.bounds.max.max(self.n_busy.get() + self.bounds.spare);
+        let n_strangers = n.saturating_sub(self.n_proven.get());
+        let n_too_many = n.saturating_sub(max).max(n_strangers.saturating_sub(self.bounds.max_strangers));
+        if n_too_many > 0 {
+            self.dismiss(n_too_many, max);
+        }
+    }
+
+    fn dismiss(&self, n: usize, max: usize) {
+        let watches = self.watches.borrow();
+        let (mut proven, mut strangers): (Vec<_>, Vec<_>) =
+            watches.iter().filter(|it| may_give_way(it)).map(Rc::as_ref).partition(|it| it.is_proven());
+        let are_proven_too_many = proven.len() * 4 > (max - self.n_busy.get()) * 3;
+        let dismissed = if strangers.is_empty() || are_proven_too_many {
+            longest(&mut proven, n)
+        } else {
+            longest(&mut strangers, n + max / AT_ONCE)
+        };
+        dismissed.iter().for_each(|it| it.dismiss(ConnectionEnd::GaveWay));
+    }
+
+    /// A connection holds `now` bytes of heads instead of `before`.
+    pub(super) fn hold_heads(&self, before: usize, now: usize) {
+        self.n_head_bytes.set((self.n_head_bytes.get() + now).saturating_sub(before));
+        if now > before && self.n_head_bytes.get() > self.bounds.head_memory_bytes {
+            self.free_heads();
+        }
+    }
+
+    pub(super) fn release_heads(&self, n_bytes: usize) {
+        less(&self.n_head_bytes, n_bytes);
+    }
+
+    /// Lets go of the heads that have been coming longest. Those whose request is at work stay.
+    fn free_heads(&self) {
+        let watches = self.watches.borrow();
+        let are_coming = |it: &&Rc<Watch>| it.phase() == Phase::Head && it.end().is_none();
+        let mut coming: Vec<&Watch> = watches.iter().filter(are_coming).map(Rc::as_ref).collect();
+        coming.sort_unstable_by_key(|it| (it.is_proven(), it.since()));
+        let enough = self.bounds.head_memory_bytes - self.bounds.head_memory_bytes / MEMORY_AT_ONCE;
+        for longest in coming {
+            if self.n_head_bytes.get() <= enough {
+                break;
+            }
+            longest.dismiss(ConnectionEnd::HeadMemory);
+        }
+    }
+}
+
+fn may_give_way(watch: &Watch) -> bool {
+    let may = match watch.phase() {
+        Phase::Answering | Phase::Streaming => false,
+        Phase::Body => !watch.is_proven(),
+        Phase::New | Phase::Head | Phase::Rest | Phase::Over => true,
+    };
+    may && watch.end().is_none()
+}
+
+/// The `n` that kept their state longest.
+fn longest<'a, 'b>(watches: &'b mut [&'a Watch], n: usize) -> &'b [&'a Watch] {
+    if n < watches.len() {
+        watches.select_nth_unstable_by_key(n, |it| it.since());
+        &watches[..n]
+    } else {
+        watches
+    }
+}
+
+fn less(count: &Cell<usize>, n: usize) {
+    count.set(count.get().saturating_sub(n));
+}

@@ -1,0 +1,310 @@
+//! What one connection is doing, since when, and until when it may.
+//!
+//! The stream, the requests and the places of a thread look at it from three sides; all of them are on one thread.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::framing::Passed;
+use super::places::Places;
+use crate::telemetry::{ConnectionEnd, ConnectionState};
+
+/// How long a head may take from its first byte, and how long a new connection may say nothing.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may rest between requests: longer than proxies keep theirs, so that it is they who close it.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The same for one that proved nothing and whose last request was refused.
+pub const STRANGERS_REST: Duration = Duration::from_secs(5);
+/// How much is read behind a head before its request asks for it, and behind a request before it is answered.
+const READ_AHEAD: usize = 8 * 1024;
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It is new and has said nothing.
+    New,
+    /// It sends a head.
+    Head,
+    /// It sends a body that its request waits for.
+    Body,
+    /// Its request is at work, with time limits of its own.
+    Answering,
+    /// Its request's answer is a stream that goes on.
+    Streaming,
+    /// Nothing: it rests between two requests.
+    Rest,
+    /// It got its last answer: what is wrong with the bytes that follow was told by that.
+    Over,
+}
+
+impl Phase {
+    fn state(self) -> ConnectionState {
+        match self {
+            Self::New | Self::Head => ConnectionState::Head,
+            Self::Body => ConnectionState::Body,
+            Self::Answering | Self::Streaming => ConnectionState::Answering,
+            Self::Rest => ConnectionState::Rest,
+            Self::Over => ConnectionState::Over,
+        }
+    }
+
+    /// Whether a request is at work that needs nothing more of its sender.
+    pub fn is_busy(self) -> bool {
+        matches!(self, Self::Answering | Self::Streaming)
+    }
+}
+
+/// The state of one connection.
+pub struct Watch {
+    places: Rc<Places>,
+    /// Where it stands among the places.
+    pub slot: Cell<usize>,
+    phase: Cell<Phase>,
+    since: Cell<Instant>,
+    until: Cell<Option<Instant>>,
+    is_proven: Cell<bool>,
+    is_of_proxy: Cell<bool>,
+    has_body_left: Cell<bool>,
+    is_last: Cell<bool>,
+    rest: Cell<Duration>,
+    end: Cell<Option<ConnectionEnd>>,
+    is_dismissed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+    is_withheld: Cell<bool>,
+    /// Heads that came and whose requests have not begun.
+    n_waiting: Cell<usize>,
+    /// Bytes behind the first of the heads that are not answered.
+    n_behind: Cell<usize>,
+    /// Bytes of the head that has not ended.
+    n_unfinished: Cell<usize>,
+    /// Bytes of heads that are not answered.
+    n_heads_held: Cell<usize>,
+}
+
+impl Watch {
+    pub(super) fn new(places: Rc<Places>, now: Instant) -> Self {
+        places.threads.enter(Phase::New.state());
+        Self {
+            places,
+            slot: Cell::new(0),
+            phase: Cell::new(Phase::New),
+            since: Cell::new(now),
+            until: Cell::new(Some(now + HEAD_TIMEOUT)),
+            is_proven: Cell::new(false),
+            is_of_proxy: Cell::new(false),
+            has_body_left: Cell::new(false),
+            is_last: Cell::new(false),
+            rest: Cell::new(KEEP_ALIVE),
+            end: Cell::new(None),
+            is_dismissed: Cell::new(false),
+            waker: RefCell::new(None),
+            is_withheld: Cell::new(false),
+            n_waiting: Cell::new(0),
+            n_behind: Cell::new(0),
+            n_unfinished: Cell::new(0),
+            n_heads_held: Cell::new(0),
+        }
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Since when it is in its phase.
+    pub fn since(&self) -> Instant {
+        self.since.get()
+    }
+
+    /// Until when it may be in its phase; `None`: as long as its request.
+    pub fn until(&self) -> Option<Instant> {
+        self.until.get()
+    }
+
+    /// Whether a request of it proved who sends.
+    pub fn is_proven(&self) -> bool {
+        self.is_proven.get()
+    }
+
+    /// Why it is to end, once it is.
+    pub fn end(&self) -> Option<ConnectionEnd> {
+        self.end.get()
+    }
+
+    /// Why it is dismissed, where it is: then it ends as soon as it can.
+    pub fn is_dismissed(&self) -> Option<ConnectionEnd> {
+        self.end.get().filter(|_end| self.is_dismissed.get())
+    }
+
+    /// Whether a request of it is at work, and so are more than there are places.
+    pub fn is_one_too_many(&self) -> bool {
+        self.places.is_full()
+    }
+
+    /// Heads that came and whose requests have not begun.
+    pub fn n_waiting(&self) -> usize {
+        self.n_waiting.get()
+    }
+
+    /// Bytes of its heads.
+    pub fn n_heads_held(&self) -> usize {
+        self.n_heads_held.get()
+    }
+
+    fn enter(&self, phase: Phase, may_last: Option<Duration>) {
+        let (before, now) = (self.phase.replace(phase), Instant::now());
+        self.since.set(now);
+        self.until.set(may_last.map(|it| now + it));
+        if before.state() != phase.state() {
+            self.places.threads.leave(before.state());
+            self.places.threads.enter(phase.state());
+        }
+        self.places.busy(before.is_busy(), phase.is_busy());
+    }
+
+    /// Whether it is a trusted proxy's.
+    pub fn is_of_proxy(&self, is: bool) {
+        self.is_of_proxy.set(is);
+    }
+
+    /// Bytes came; `n_unfinished` of them and of those before are a head that has not ended.
+    pub fn heard(&self, n_bytes: usize, passed: Passed, n_unfinished: usize) {
+        if matches!(self.phase.get(), Phase::New | Phase::Rest) {
+            self.enter(Phase::Head, Some(HEAD_TIMEOUT));
+        }
+        let is_behind = self.n_waiting.get() > 0 || self.phase.get().is_busy();
+        let n_behind = if is_behind { n_bytes } else { passed.behind };
+        self.n_behind.set(self.n_behind.get() + n_behind);
+        self.n_waiting.set(self.n_waiting.get() + passed.n_heads);
+        self.n_unfinished.set(n_unfinished);
+        self.hold(self.n_heads_held.get() + passed.head_bytes);
+    }
+
+    fn hold(&self, n_bytes: usize) {
+        let before = self.n_heads_held.replace(n_bytes);
+        if before != n_bytes {
+            self.places.hold_heads(before, n_bytes);
+        }
+    }
+
+    /// Whether more may be read now. Where not, [`Watch::wake`] tells when.
+    pub fn may_read(&self) -> bool {
+        self.phase.get() == Phase::Body || self.n_behind.get() < READ_AHEAD
+    }
+
+    /// A request begins, with a body or without.
+    pub fn begins(&self, has_body: bool) {
+        self.n_waiting.set(self.n_waiting.get().saturating_sub(1));
+        self.has_body_left.set(has_body);
+        self.is_last.set(false);
+        self.enter(Phase::Answering, None);
+    }
+
+    /// Its request waits for the body.
+    pub fn wants_body(&self) {
+        if self.phase.get() == Phase::Answering {
+            self.enter(Phase::Body, None);
+            self.n_behind.set(0);
+            self.go_on_reading();
+        }
+    }
+
+    /// Its request has the whole body, or all that comes of it.
+    pub fn has_body(&self, is_whole: bool) {
+        self.has_body_left.set(!is_whole);
+        if self.phase.get() == Phase::Body {
+            self.enter(Phase::Answering, None);
+        }
+    }
+
+    /// Its request proved who sends.
+    pub fn proves(&self) {
+        if !self.is_proven.replace(true) && self.end.get().is_none() {
+            self.places.one_more_proven();
+        }
+    }
+
+    /// Its request is answered; the answer may go on as a stream.
+    pub fn answers(&self, is_refusal: bool, is_last: bool) {
+        self.is_last.set(is_last);
+        let is_strangers = is_refusal && !self.is_proven.get() && !self.is_of_proxy.get();
+        self.rest.set(if is_strangers { STRANGERS_REST } else { KEEP_ALIVE });
+        self.enter(Phase::Streaming, Some(KEEP_ALIVE));
+    }
+
+    /// Bytes of an answer left. A stream lasts as long as it goes on.
+    pub fn told(&self) {
+        if self.phase.get() == Phase::Streaming {
+            self.until.set(Some(Instant::now() + KEEP_ALIVE));
+        }
+    }
+
+    /// Its answer is over.
+    pub fn rests(&self) {
+        let n_unfinished = self.n_unfinished.get();
+        if self.is_last.get() || self.has_body_left.get() {
+            self.enter(Phase::Over, Some(HEAD_TIMEOUT));
+        } else if n_unfinished > 0 {
+            self.enter(Phase::Head, Some(HEAD_TIMEOUT));
+        } else {
+            self.enter(Phase::Rest, Some(self.rest.get()));
+        }
+        if self.n_waiting.get() == 0 {
+            self.n_behind.set(0);
+            self.hold(n_unfinished);
+            self.go_on_reading();
+        }
+    }
+
+    /// It got an answer that is not its request's, and gets no other within `may_last`.
+    pub fn is_over(&self, may_last: Duration) {
+        self.enter(Phase::Over, Some(may_last));
+    }
+
+    /// Notes why it ends; the first reason counts.
+    pub fn ends(&self, end: ConnectionEnd) {
+        if self.end.get().is_none() {
+            self.end.set(Some(end));
+            self.places.one_more_leaves(self.is_proven.get());
+        }
+    }
+
+    /// Tells it to end.
+    pub fn dismiss(&self, end: ConnectionEnd) {
+        self.ends(end);
+        self.is_dismissed.set(true);
+        // What it holds is as good as free.
+        self.places.release_heads(self.n_heads_held.replace(0));
+        self.wake();
+    }
+
+    /// Remembers who is to be woken when it is dismissed, or when reading goes on that was withheld.
+    pub fn waits(&self, waker: &Waker, is_withheld: bool) {
+        self.is_withheld.set(is_withheld);
+        let mut known = self.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    fn go_on_reading(&self) {
+        if self.is_withheld.replace(false) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// It is gone.
+    pub(super) fn leaves(&self) {
+        self.places.threads.leave(self.phase.get().state());
+        self.places.leave(self);
+    }
+}
