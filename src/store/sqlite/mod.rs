@@ -54,7 +54,6 @@ mod views;
 mod waiting;
 mod watches;
 mod wishes;
-#[cfg(test)]
 mod work;
 mod writer;
 
