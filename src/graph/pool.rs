@@ -68,7 +68,9 @@ impl Pool {
             match done {
                 // Whoever asked may have stopped waiting.
                 Ok(done) => drop(reply.send(done)),
-                Err(_panic) => tracing::error!("a decryption broke: a fault in reelhook; it cost its own item alone"),
+                Err(_panic) => {
+                    tracing::error!("a job of the pool broke: a fault in reelhook; it cost its own item or POST alone")
+                }
             }
         };
         if self.queue.add(Box::new(job)) {

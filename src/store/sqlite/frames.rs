@@ -53,7 +53,8 @@ pub fn behind_damage(log: &Path) -> std::io::Result<Option<Behind>> {
             behind.n_commits += u64::from(frame.is_commit);
         }
     }
-    Ok((behind.n_frames > 0).then_some(behind))
+    // Without a commit among them they are what a transaction wrote that was rolled back, and the next one did not cover.
+    Ok((behind.n_commits > 0).then_some(behind))
 }
 
 struct Frames<R> {
@@ -181,6 +182,23 @@ mod tests {
         let mut last = log[..at(3)].to_vec();
         last[at(2) + 4] = 0;
         assert_eq!(told(&last), None, "the last one was being written");
+    }
+
+    #[test]
+    fn what_a_transaction_wrote_that_was_rolled_back_is_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch("PRAGMA journal_mode=wal; PRAGMA cache_size=10; CREATE TABLE t (x);").unwrap();
+        let length = || folder.path().join("t.db-wal").metadata().unwrap().len();
+        let before = length();
+        connection.execute_batch("BEGIN").unwrap();
+        for _ in 0..100 {
+            connection.execute("INSERT INTO t VALUES (zeroblob(3000))", []).unwrap();
+        }
+        connection.execute_batch("ROLLBACK; INSERT INTO t VALUES (1)").unwrap();
+        assert!(length() > before + 20 * 4096, "it was written before it was rolled back");
+        assert_eq!(told(&std::fs::read(folder.path().join("t.db-wal")).unwrap()), None);
     }
 
     #[test]
