@@ -194,8 +194,8 @@ pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
             store,
             &format!(
-                "found a damaged database, or none at all ({error}), expected a store of reelhook's: {WHAT_TO_DO}; or move \
-                 it away to begin a new one"
+                "found no readable database ({error}): it is damaged, or no store of reelhook's; {WHAT_TO_DO}; or move \
+                 it away to begin anew"
             ),
         ),
         _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
