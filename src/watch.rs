@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, between};
@@ -50,7 +51,7 @@ impl Watcher {
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let changes = self.operations.changes();
-        let mut pulse = Pulse { due: Instant::now() };
+        let mut pulse = Pulse { due: Instant::now(), lead: self.clock.lead() };
         loop {
             let sleep = match self.look(&mut pulse).await {
                 Ok(sleep) => sleep,
@@ -70,9 +71,11 @@ impl Watcher {
         }
     }
 
-    /// Has the graces begin again where the process stood still.
+    /// Has the graces begin again where the process stood still, or its machine slept: then the machine's clock is further
+    /// ahead of the steady one, as if it had been set.
     fn feel(&self, pulse: &mut Pulse) {
-        if let Some(stood_still) = pulse.missed() {
+        let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
+        if let Some(stood_still) = stood_still {
             tracing::warn!(
                 ?stood_still,
                 "the process stood still; what waits for a notification is given its grace again"
@@ -138,6 +141,8 @@ impl Watcher {
 struct Pulse {
     /// When the watch should come to itself.
     due: Instant,
+    /// How far the machine's clock was ahead of the steady one, which does not run while the machine sleeps.
+    lead: SignedDuration,
 }
 
 impl Pulse {
@@ -152,5 +157,12 @@ impl Pulse {
         let late = now.saturating_duration_since(self.due);
         self.due = now;
         (late > STANDSTILL).then_some(late)
+    }
+
+    /// How long the machine slept, if it did, by how far its clock is ahead now.
+    fn slept(&mut self, lead: SignedDuration) -> Option<Duration> {
+        let ahead = Duration::try_from(lead.saturating_sub(self.lead)).unwrap_or_default();
+        self.lead = lead;
+        (ahead > STANDSTILL).then_some(ahead)
     }
 }

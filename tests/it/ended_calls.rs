@@ -195,6 +195,23 @@ async fn nothing_is_lost_while_notifications_are_refused() {
 }
 
 #[tokio::test]
+async fn nothing_is_lost_because_the_machine_slept() {
+    let mut app = TestApp::start().await;
+    let hung_up = recording(&mut app, "hung up");
+    let announced = announce(&app, of_call(&hung_up)).await;
+    post(&app, calls::call_of(hung_up.call, "terminated")).await;
+    pass(&mut app, 20).await;
+    // Its clock went on, and the steady one did not.
+    app.clock.step(SignedDuration::from_hours(8));
+    pass(&mut app, 9).await;
+    pass(&mut app, 2).await;
+    assert_eq!(state(&app, &announced).await, ExpectationState::Waiting);
+    pass(&mut app, 30).await;
+    assert_eq!(state(&app, &announced).await, ExpectationState::Lost);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_recording_is_not_answered_with_the_firsts_result() {
     let mut app = TestApp::start().await;
     let (first, other) = (recording(&mut app, "the call's id"), recording(&mut app, "the call's id"));
