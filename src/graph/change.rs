@@ -13,22 +13,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use secrecy::ExposeSecret;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
 
 use super::certificates::{CertificateError, Certificates};
 use super::collection::Room;
 use super::content::{self, About, Place};
 use super::dialects::Dialects;
 use super::encrypted::Encrypted;
-use super::envelope::{self, Envelope};
+use super::envelope;
+use super::gate::{Gate, Opened, Post};
 use super::keys::Keys;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
 use super::readers::Readers;
-use super::rich::{self, Rich};
 use super::token::{Demands, Tokens};
 use super::undecided;
 use super::validation::Coverage;
@@ -37,8 +34,6 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Proof, Quarantined, Raw, Reason, Verified};
 
-/// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
-const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
 /// The longest instant that is kept: `2026-12-10T00:00:00.0000000+00:00` has 33.
 const MAX_INSTANT_BYTES: usize = 64;
 /// The deepest nesting of decrypted content: what is built around it must be readable, too.
@@ -52,31 +47,6 @@ pub struct Subscriptions {
     pool: Pool,
     readers: Readers,
     pub(super) waiting: undecided::Places,
-}
-
-/// What items must prove by themselves.
-struct Gate {
-    limits: Limits,
-    client_states: Vec<[u8; 32]>,
-    tenants: Vec<String>,
-    rich: Rich,
-}
-
-/// A POST whose items have proven themselves as far as they can by themselves, or not.
-struct Post {
-    items: Vec<Raw>,
-    judged: Vec<Result<Opened, Reason>>,
-    validation_tokens: Option<Raw>,
-}
-
-/// An item that has proven itself as far as it can by itself.
-pub(super) struct Opened {
-    raw: Raw,
-    encrypted: Option<Raw>,
-    needs_token: bool,
-    proof: Proof,
-    tenant_id: Option<String>,
-    dialects: Dialects,
 }
 
 /// What becomes of each item.
@@ -99,16 +69,9 @@ impl Subscriptions {
             tenants: config.tenants.clone(),
             publisher: Some(config.publisher.clone()),
         };
-        let digest = |state: &secrecy::SecretString| Sha256::digest(state.expose_secret()).into();
-        let gate = Gate {
-            limits,
-            client_states: config.client_states.iter().map(digest).collect(),
-            tenants: config.tenants.clone(),
-            rich: Rich::new(&config.encrypted),
-        };
         Ok(Self {
             tokens: Tokens::new(keys, clock, demands),
-            gate: Arc::new(gate),
+            gate: Arc::new(Gate::new(config, limits)),
             certificates: Arc::new(Certificates::new(&config.certificates)?),
             pool: Pool::new(config.max_pending_decryptions),
             readers: Readers::default(),
@@ -242,78 +205,7 @@ impl Subscriptions {
     }
 }
 
-impl Gate {
-    fn open_all(&self, body: &Bytes) -> Result<Post, Refusal> {
-        let envelope = Envelope::read(body, self.limits).map_err(|refusal| match refusal {
-            Refusal::Legacy => Refusal::Malformed(Reason::Shape),
-            other => other,
-        })?;
-        let items: Vec<Raw> = envelope.items.iter().map(|item| envelope::raw(body, item)).collect();
-        let judged = match envelope.is_ambiguous {
-            true => items.iter().map(|_| Err(Reason::JsonDuplicate)).collect(),
-            false => envelope.items.iter().zip(&items).map(|(item, raw)| self.open(item.get(), raw)).collect(),
-        };
-        let validation_tokens = envelope.validation_tokens.map(|tokens| envelope::raw(body, tokens));
-        Ok(Post { items, judged, validation_tokens })
-    }
-
-    fn open(&self, text: &str, raw: &Raw) -> Result<Opened, Reason> {
-        let item = Object::read(text)?;
-        let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
-            || item.repeats(&ENCRYPTED_KEYS)
-            || ENCRYPTED_KEYS.iter().all(|key| item.has(key))
-            || item.repeats(&["lifecycleEvent"]);
-        if is_ambiguous {
-            return Err(Reason::JsonDuplicate);
-        }
-        let mut dialects = Dialects::default();
-        let state = item.get("clientState").and_then(|value| payload::text(value).ok());
-        if !self.knows(state.as_deref()) {
-            return Err(Reason::ClientState);
-        }
-        dialects.note_if(item.repeats_any(), Dialect::RepeatedKey);
-        dialects.note_if(item.has(ENCRYPTED_KEYS[1]), Dialect::EncryptedContentCase);
-        let tenant_id = tenant(&item, &mut dialects);
-        if !self.tenants.is_empty() && !tenant_id.as_ref().is_some_and(|tenant| self.tenants.contains(tenant)) {
-            return Err(Reason::JwtTenant);
-        }
-        let encrypted = ENCRYPTED_KEYS.iter().find_map(|key| item.present(key));
-        let needs_token = encrypted.is_some() || self.is_of_rich_subscription(&item);
-        let encrypted = encrypted.map(|content| envelope::raw(&raw.0, content));
-        Ok(Opened { raw: raw.clone(), encrypted, needs_token, proof: Proof::ClientState, tenant_id, dialects })
-    }
-
-    /// Whether a subscription that sends encrypted content sent a plain item. Graph sends no tokens with lifecycle events.
-    fn is_of_rich_subscription(&self, item: &Object<'_>) -> bool {
-        let id = item.present("subscriptionId").and_then(|id| payload::text(id).ok());
-        id.is_some_and(|id| self.rich.holds(&id)) && item.present("lifecycleEvent").is_none()
-    }
-
-    /// The subscription of a proven item, where it is new that it sends encrypted content.
-    fn learned_from(&self, verified: &Verified) -> Option<String> {
-        let id = verified.notification().subscription_id.as_deref()?;
-        let is_new = verified.proof() == Proof::ValidationToken && !self.rich.holds(id);
-        is_new.then(|| rich::key(id))
-    }
-
-    /// Whether a `clientState` is one of ours. Takes the same time whichever it is, and for none at all.
-    fn knows(&self, state: Option<&str>) -> bool {
-        let digest: [u8; 32] = Sha256::digest(state.unwrap_or_default()).into();
-        let is_known = self.client_states.iter().fold(Choice::from(0), |known, ours| known | ours.ct_eq(&digest));
-        state.is_some() & bool::from(is_known)
-    }
-}
-
 impl Opened {
-    /// Where it needs a validation token, it must be covered by one.
-    pub(super) fn proven_by(mut self, coverage: &Coverage) -> Result<Self, Reason> {
-        if self.needs_token {
-            coverage.covers(self.tenant_id.as_deref())?;
-            self.proof = Proof::ValidationToken;
-        }
-        Ok(self)
-    }
-
     /// Reads the item, with its content where that came encrypted.
     fn read(self, decrypted: Option<&[u8]>, (channel, room): (Channel, &Room)) -> Read {
         let Self { raw, encrypted, tenant_id, proof, mut dialects, .. } = self;
@@ -343,24 +235,6 @@ impl Opened {
 fn expiry(item: &Object<'_>) -> Option<String> {
     let text = payload::text(item.present("subscriptionExpirationDateTime")?).ok()?;
     (1..=MAX_INSTANT_BYTES).contains(&text.len()).then(|| text.into_owned())
-}
-
-/// `tenantId`, or `organizationId`, in lower case; one that is no text names no tenant.
-fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Option<String> {
-    for (key, is_old) in [("tenantId", false), ("organizationId", true)] {
-        match item.text(key, dialects) {
-            Ok(Some(tenant)) => {
-                dialects.note_if(is_old, Dialect::OrganizationId);
-                return Some(tenant.to_ascii_lowercase());
-            }
-            Ok(None) => {}
-            Err(_unreadable) => {
-                dialects.note(Dialect::UnreadableMember);
-                return None;
-            }
-        }
-    }
-    None
 }
 
 /// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
 use super::payload::{self, Object};
-use super::{content, path, record, version};
+use super::{content, path, record, version, walk};
 use crate::domain::{Mark, RecordOperation};
 
 /// How many record operations a POST's collections may still hold.
@@ -55,7 +55,7 @@ impl<'a> Collection<'a> {
     /// or too many can.
     pub(super) fn split(array: &'a str, resource: &str, room: &Room) -> Option<Self> {
         let (mut operations, mut rest, mut n_left) = (Vec::new(), String::new(), room.left());
-        payload::each_element(array, |json| {
+        walk::each_element(array, |json| {
             match operation(json, resource) {
                 Some(element) if n_left > 0 => {
                     n_left -= 1;

@@ -16,7 +16,7 @@ use super::collection::{Collection, Room};
 use super::dialects::{Dialects, UNKNOWN_TYPE};
 use super::payload::{self, Object};
 use super::secrets::{self, Clean};
-use super::{envelope, lifecycle, path, record, resource_type, version};
+use super::{envelope, lifecycle, path, record, resource_type, version, walk};
 use crate::domain::{Channel, ClientContext, Content, Dialect, Mark, Notification, Raw, Reason, RecordOperation};
 
 /// What an item is about, as far as the resource itself tells.
@@ -218,7 +218,7 @@ fn type_of_first(text: &str) -> Option<String> {
         name = first;
         false
     };
-    payload::each_element(text, first).ok()?;
+    walk::each_element(text, first).ok()?;
     name
 }
 

@@ -11,7 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
-use super::payload::{self, Key, Object};
+use super::payload::{self, Object};
+use super::walk::Key;
 use super::{Limits, Refusal};
 use crate::domain::{Dialect, Raw, Reason};
 

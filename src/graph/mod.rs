@@ -21,6 +21,7 @@ mod dialects;
 mod encrypted;
 mod ended_call;
 mod envelope;
+mod gate;
 mod lifecycle;
 mod path;
 mod payload;
@@ -31,10 +32,12 @@ mod record;
 mod resource_type;
 mod rich;
 mod secrets;
+mod surrogates;
 mod token;
 mod undecided;
 mod validation;
 mod version;
+mod walk;
 mod withheld;
 
 #[cfg(test)]

@@ -15,10 +15,12 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
+use super::surrogates;
+use super::walk::{self, Key};
 use crate::domain::{Dialect, Reason};
 
 /// The deepest nesting that is read: what `serde_json` itself allows.
@@ -47,6 +49,7 @@ const ASKED: &[&str] = &[
     "value",
     // Of resources.
     "@odata.type",
+    "oDataType",
     "@odata.id",
     "@odata.etag",
     "clientContext",
@@ -119,33 +122,6 @@ fn is_deeper_than(limit: usize, text: &str) -> bool {
     false
 }
 
-/// Why text that `serde_json` refused was refused: no JSON, or JSON of another shape.
-pub(super) fn reason_of(error: &serde_json::Error) -> Reason {
-    if error.is_data() { Reason::Shape } else { Reason::JsonInvalid }
-}
-
-/// A key, borrowed where it holds no escapes.
-pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(Keys)
-    }
-}
-
 /// One JSON object: its keys decoded, its values as they stand in the text.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
@@ -173,7 +149,10 @@ impl<'a> Object<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, Reason> {
         let mut object = Object { text, asked: Vec::with_capacity(12), keys: Vec::with_capacity(16), n_members: 0 };
         let mut json = serde_json::Deserializer::from_str(text);
-        Reader(&mut object).deserialize(&mut json).and_then(|()| json.end()).map_err(|error| reason_of(&error))?;
+        Reader(&mut object)
+            .deserialize(&mut json)
+            .and_then(|()| json.end())
+            .map_err(|error| walk::reason_of(&error))?;
         Ok(object)
     }
 
@@ -181,7 +160,7 @@ impl<'a> Object<'a> {
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
         if !ASKED.contains(&key) {
             let mut found = None;
-            each_member(self.text, |name, value| found = if name == key { Some(value) } else { found });
+            walk::each_member(self.text, |name, value| found = if name == key { Some(value) } else { found });
             return found;
         }
         self.asked.iter().find(|member| member.key == key).map(|member| member.value)
@@ -204,7 +183,7 @@ impl<'a> Object<'a> {
         }
         // Two keys of one hash would only be compared again, by whoever asks for them.
         let (hasher, mut seen, mut is_repeated) = (RandomState::new(), HashSet::new(), false);
-        each_member(self.text, |key, _| is_repeated |= !seen.insert(hasher.hash_one(&key)));
+        walk::each_member(self.text, |key, _| is_repeated |= !seen.insert(hasher.hash_one(&key)));
         is_repeated
     }
 
@@ -216,15 +195,15 @@ impl<'a> Object<'a> {
     /// Calls with each key and its value, of a repeated key the last one alone, in the order of the text.
     pub(super) fn each(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
         if !self.repeats_any() {
-            return each_member(self.text, |key, value| visit(&key, value));
+            return walk::each_member(self.text, |key, value| visit(&key, value));
         }
         let (mut last, mut n) = (HashMap::new(), 0usize);
-        each_member(self.text, |key, _| {
+        walk::each_member(self.text, |key, _| {
             last.insert(key, n);
             n += 1;
         });
         n = 0;
-        each_member(self.text, |key, value| {
+        walk::each_member(self.text, |key, value| {
             if last.get(&key) == Some(&n) {
                 visit(&key, value);
             }
@@ -234,7 +213,7 @@ impl<'a> Object<'a> {
 
     /// Calls with every key and value, also repeated ones.
     pub(super) fn every(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
-        each_member(self.text, |key, value| visit(&key, value));
+        walk::each_member(self.text, |key, value| visit(&key, value));
     }
 
     /// The object as text, as it was read: of a repeated key the last one alone, each value untouched. Members that are
@@ -244,7 +223,7 @@ impl<'a> Object<'a> {
         self.each(|key, value| {
             if is_told(key) {
                 text.push(if text.is_empty() { '{' } else { ',' });
-                push_member(&mut text, key, value.get());
+                walk::push_member(&mut text, key, value.get());
             }
         });
         text.push_str(if text.is_empty() { "{}" } else { "}" });
@@ -268,8 +247,8 @@ impl<'a> Object<'a> {
     /// [`Reason::Shape`] where it is no text.
     pub(super) fn shown(&self, key: &str, dialects: &mut Dialects) -> Result<Option<String>, Reason> {
         let Some(value) = self.present(key) else { return Ok(None) };
-        let mended = mend_surrogates(value.get());
-        let text: String = serde_json::from_str(&mended).map_err(|error| reason_of(&error))?;
+        let mended = surrogates::mend(value.get());
+        let text: String = serde_json::from_str(&mended).map_err(|error| walk::reason_of(&error))?;
         dialects.note_if(text.is_empty(), Dialect::EmptyForAbsent);
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
@@ -313,62 +292,6 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
     }
 }
 
-/// Calls with every member of the object that stands in `text`, which was read before.
-fn each_member<'a>(text: &'a str, visit: impl FnMut(Cow<'a, str>, &'a RawValue)) {
-    struct Each<F>(F);
-    impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Each<F> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-            while let Some(Key(key)) = map.next_key()? {
-                self.0(key, map.next_value()?);
-            }
-            Ok(())
-        }
-    }
-    // It was read before, so it can be read again.
-    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Each(visit));
-}
-
-/// Calls with every element of an array, until it returns `false`.
-///
-/// # Errors
-/// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no array. Nothing behind the last call is looked at.
-pub(super) fn each_element<'a>(text: &'a str, visit: impl FnMut(&'a RawValue) -> bool) -> Result<(), Reason> {
-    struct Each<'s, F>(F, &'s mut bool);
-    impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Each<'_, F> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-            while let Some(element) = seq.next_element()? {
-                if !self.0(element) {
-                    *self.1 = true;
-                    return Ok(());
-                }
-            }
-            Ok(())
-        }
-    }
-    let mut has_enough = false;
-    let read = serde_json::Deserializer::from_str(text).deserialize_seq(Each(visit, &mut has_enough));
-    match read {
-        // What is left of the array makes the reader fail.
-        Err(_) if has_enough => Ok(()),
-        read => read.map_err(|error| reason_of(&error)),
-    }
-}
-
-/// Writes a member as JSON.
-pub(super) fn push_member(text: &mut String, key: &str, value: &str) {
-    text.push_str(&serde_json::Value::from(key).to_string());
-    text.push(':');
-    text.push_str(value);
-}
-
 /// Whether a value is `null`.
 pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
@@ -379,45 +302,8 @@ pub(super) fn is_null(value: &RawValue) -> bool {
 /// # Errors
 /// [`Reason::Shape`] where it is no text, [`Reason::JsonInvalid`] where it is not Unicode.
 pub(super) fn text(value: &RawValue) -> Result<Cow<'_, str>, Reason> {
-    let Key(text) = serde_json::from_str(value.get()).map_err(|error| reason_of(&error))?;
+    let Key(text) = serde_json::from_str(value.get()).map_err(|error| walk::reason_of(&error))?;
     Ok(text)
-}
-
-/// Replaces lone surrogates (`\ud800`) by the replacement character. JSON's grammar allows them, Unicode does not.
-pub(super) fn mend_surrogates(json: &str) -> Cow<'_, str> {
-    if !json.contains("\\u") {
-        return Cow::Borrowed(json);
-    }
-    let bytes = json.as_bytes();
-    let (mut mended, mut kept, mut at) = (String::new(), 0, 0);
-    while at < bytes.len() {
-        if bytes[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        match (unit(json, at), unit(json, at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
-            (Some(0xd800..=0xdfff), _) => {
-                mended.push_str(&json[kept..at]);
-                mended.push_str("\\ufffd");
-                at += 6;
-                kept = at;
-            }
-            (Some(_), _) => at += 6,
-            (None, _) => at += 2,
-        }
-    }
-    if kept == 0 {
-        return Cow::Borrowed(json);
-    }
-    mended.push_str(&json[kept..]);
-    Cow::Owned(mended)
-}
-
-/// The UTF-16 unit that the escape at `at` stands for.
-fn unit(json: &str, at: usize) -> Option<u16> {
-    let digits = json.get(at..at.checked_add(6)?)?.strip_prefix("\\u")?;
-    digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?
 }
 
 #[cfg(test)]
@@ -498,13 +384,6 @@ mod tests {
         #[test]
         fn reading_never_panics(text in ".{0,200}") {
             let _ = Object::read(&text).map(|object| object.repeats_any());
-            let _ = mend_surrogates(&text);
-        }
-
-        #[test]
-        fn mended_text_is_always_unicode(escapes in prop::collection::vec("\\\\u[0-9a-fA-F]{4}|\\\\\\\\|[a-zé]", 0..30)) {
-            let json = format!("\"{}\"", escapes.concat());
-            prop_assert!(serde_json::from_str::<String>(&mend_surrogates(&json)).is_ok(), "{json}");
         }
     }
 }

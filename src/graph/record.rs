@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
 use super::payload::{self, Object};
-use super::{path, secrets};
+use super::{path, secrets, walk};
 use crate::domain::{ClientContext, Dialect, GraphId, Reason, RecordOperation, ResultInfo};
 
 /// Keys that only a record operation has.
@@ -215,7 +215,7 @@ fn additional(object: &Object<'_>) -> String {
             if !members.is_empty() {
                 members.push(',');
             }
-            payload::push_member(&mut members, key, &secrets::clean(key, value.get()).text);
+            walk::push_member(&mut members, key, &secrets::clean(key, value.get()).text);
         }
     });
     members

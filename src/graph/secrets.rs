@@ -17,7 +17,9 @@ use std::fmt;
 use secrecy::SecretString;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::payload::{self, Key, Object};
+use super::payload::Object;
+use super::surrogates;
+use super::walk::{self, Key};
 
 /// JSON without its secrets, and the secrets.
 #[derive(Debug)]
@@ -67,7 +69,7 @@ pub(super) fn is_recording_token(key: &str) -> bool {
 /// Cleans the value of a member, or a whole resource, where there is no key.
 pub(super) fn clean(key: &str, json: &str) -> Clean {
     let within = Within::Any.below(key);
-    let json = payload::mend_surrogates(json);
+    let json = surrogates::mend(json);
     let holds_secret = Cell::new(false);
     let mut reader = serde_json::Deserializer::from_str(&json);
     let is_readable = Inspect { within, holds_secret: &holds_secret }.deserialize(&mut reader).is_ok();
@@ -117,7 +119,7 @@ impl Copy {
                     self.take(value.get());
                 } else {
                     self.text.push(if std::mem::take(&mut is_first) { '{' } else { ',' });
-                    payload::push_member(&mut self.text, key, "");
+                    walk::push_member(&mut self.text, key, "");
                     self.value(within.below(key), value.get());
                 }
                 self.path.truncate(n);
@@ -125,7 +127,7 @@ impl Copy {
             self.text.push_str(if is_first { "{}" } else { "}" });
         } else if json.starts_with('[') {
             let mut n_elements = 0;
-            let _ = payload::each_element(json, |value| {
+            let _ = walk::each_element(json, |value| {
                 let n = self.path.len();
                 self.path.push_str(&format!("/{n_elements}"));
                 self.text.push(if n_elements == 0 { '[' } else { ',' });
@@ -148,7 +150,7 @@ impl Copy {
         self.secrets.push(if self.secrets.is_empty() { '{' } else { ',' });
         let mut kept = String::new();
         push_leaf(&mut kept, value);
-        payload::push_member(&mut self.secrets, &self.path, &kept);
+        walk::push_member(&mut self.secrets, &self.path, &kept);
     }
 }
 

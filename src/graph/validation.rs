@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::payload;
 use super::token::{Tokens, unverified_tenant};
+use super::walk;
 use crate::domain::Reason;
 
 /// The most tokens of one POST: one for each application and tenant.
@@ -32,7 +33,7 @@ impl Coverage {
         let mut coverage = Self::default();
         let Some(value) = tokens.filter(|value| !payload::is_null(value)) else { return coverage };
         let mut values = Vec::new();
-        let read = payload::each_element(value.get(), |token| {
+        let read = walk::each_element(value.get(), |token| {
             values.push(token);
             values.len() <= MAX_TOKENS
         });

@@ -3,7 +3,8 @@
 
 use serde_json::value::RawValue;
 
-use super::payload::{self, Object};
+use super::payload::Object;
+use super::walk;
 use crate::domain::Mark;
 
 /// Members that are another with each change of the resource, whatever its type: OData's etag and its older spellings
@@ -27,7 +28,7 @@ pub(super) fn of_all(text: &str, resource_type: &str) -> Option<Mark> {
         return None;
     }
     let mut is_told = false;
-    payload::each_element(text, |element| {
+    walk::each_element(text, |element| {
         let object = Object::read(element.get());
         is_told = object.is_ok_and(|object| of_one(&object, resource_type).is_some());
         is_told

@@ -7,6 +7,7 @@
 use serde_json::value::RawValue;
 
 use super::payload::{self, MAX_DEPTH, Object};
+use super::{surrogates, walk};
 
 /// What stands in the place of a secret.
 const HIDDEN: &str = "\"(hidden)\"";
@@ -14,7 +15,7 @@ const HIDDEN: &str = "\"(hidden)\"";
 /// The body with each secret replaced: recordings' tokens, join tokens and passcodes of meetings, `clientState`,
 /// `validationTokens`. `None` where it is no JSON.
 pub fn without_secrets(body: &[u8]) -> Option<String> {
-    let text = payload::mend_surrogates(payload::document(body, MAX_DEPTH).ok()?);
+    let text = surrogates::mend(payload::document(body, MAX_DEPTH).ok()?);
     let value: &RawValue = serde_json::from_str(&text).ok()?;
     let mut shown = String::with_capacity(text.len());
     write(value, &mut shown)?;
@@ -34,7 +35,7 @@ fn write(value: &RawValue, shown: &mut String) -> Option<()> {
             let (mut before, mut written) = ('{', Some(()));
             Object::read(value.get()).ok()?.every(|key, value| {
                 shown.push(std::mem::replace(&mut before, ','));
-                payload::push_member(shown, key, "");
+                walk::push_member(shown, key, "");
                 if is_secret(key) && !payload::is_null(value) {
                     shown.push_str(HIDDEN);
                 } else {
@@ -46,7 +47,7 @@ fn write(value: &RawValue, shown: &mut String) -> Option<()> {
         }
         b'[' => {
             let (mut before, mut written) = ('[', Some(()));
-            payload::each_element(value.get(), |element| {
+            walk::each_element(value.get(), |element| {
                 shown.push(std::mem::replace(&mut before, ','));
                 written = written.and_then(|()| write(element, shown));
                 true
