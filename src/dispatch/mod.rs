@@ -11,6 +11,7 @@
 //! 7. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
 
 mod health;
+mod looks;
 mod pauses;
 mod retry;
 mod run;
@@ -20,7 +21,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -40,12 +40,8 @@ use worker::Worker;
 
 /// How often the store is looked at without cause: an operator's replay from another process gives no sign.
 const LOOK_ANYWAY: Duration = Duration::from_secs(2);
-/// How long the store is not asked what is due after it failed, or had nothing although something was due.
-const REST: Duration = Duration::from_millis(500);
 /// How much longer than an attempt a lease lasts.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
-/// How many leases are taken from the store at a time, at least.
-const LEASE_LIMIT: usize = 64;
 
 /// Delivers what waits for one sink.
 pub struct Dispatcher {
@@ -201,71 +197,6 @@ impl Dispatcher {
     fn take_leased(&mut self, batch: &mut Vec<Lease>, size: usize) {
         let n = self.leased.len().min(size - batch.len());
         batch.extend(self.leased.drain(..n));
-    }
-
-    /// Leases from the store where there is cause to. Called while fresh deliveries flow, too: they never let it wait.
-    async fn look_into_the_store(&mut self) {
-        if !self.leased.is_empty() {
-            return;
-        }
-        if self.worker.store.woken(&self.worker.name).now_or_never().is_some() {
-            self.look = true;
-        }
-        if !self.look && self.until_asked().is_zero() {
-            self.ask_what_is_due().await;
-        }
-        if self.look {
-            self.lease_from_store().await;
-        }
-    }
-
-    async fn lease_from_store(&mut self) {
-        let worker = &self.worker;
-        let limit = worker.sink.batch_size().max(LEASE_LIMIT);
-        self.look = false;
-        match worker.store.lease(&worker.name, limit, worker.lease_time()).await {
-            Ok(leases) => {
-                if leases.is_empty() && worker.until_due().is_some_and(|until| until.is_zero()) {
-                    self.rests_until = Instant::now() + REST;
-                }
-                self.is_tight = worker.budget.is_tight();
-                self.look = leases.len() >= limit || (self.is_tight && !leases.is_empty());
-                self.leased.extend(leases);
-            }
-            Err(error) => {
-                tracing::warn!(sink = %worker.name, %error, "could not lease deliveries; trying again");
-                self.rest();
-            }
-        }
-    }
-
-    /// Asks the store when the next delivery falls due, and looks if it is due now.
-    async fn ask_what_is_due(&mut self) {
-        self.asked_at = Instant::now();
-        let worker = &self.worker;
-        match worker.store.next_due(&worker.name).await {
-            Ok(due) => {
-                worker.know_due(due);
-                self.look = due.is_some_and(|due| due <= worker.clock.steady());
-            }
-            Err(error) => {
-                tracing::warn!(sink = %worker.name, %error, "could not ask what is due; trying again");
-                self.rest();
-            }
-        }
-    }
-
-    /// How long until the store is asked what is due.
-    fn until_asked(&self) -> Duration {
-        let now = Instant::now();
-        let anyway = (self.asked_at + LOOK_ANYWAY).saturating_duration_since(now);
-        let due = self.worker.until_due().unwrap_or(anyway);
-        due.min(anyway).max(self.rests_until.saturating_duration_since(now))
-    }
-
-    /// Leaves the store alone for a while. It may still call by itself.
-    fn rest(&mut self) {
-        self.rests_until = Instant::now() + REST;
     }
 
     async fn wait(&mut self, cancel: &CancellationToken) -> Wake {

@@ -25,6 +25,7 @@ mod files;
 mod frames;
 mod ids;
 mod kept;
+mod lease;
 mod listing;
 mod lock;
 mod lookups;
@@ -113,8 +114,7 @@ impl SqliteStore {
         tell_of_lost_frames(&settings.path, &health)?;
         let mut connection = open::writer(&settings.path, &seal)?;
         time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
-        let n_voided =
-            delivery::void_leases(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
+        let n_voided = lease::void_leases(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
         if n_voided > 0 {
             tracing::info!(n_voided, "deliveries that were under way when the last process ended are due again");
         }
@@ -235,10 +235,10 @@ impl SqliteStore {
     }
 
     /// Reads the events of what was leased. What cannot be read is given up, or handed back where that may pass.
-    async fn with_events(&self, sink: &SinkName, leased: Vec<delivery::Leased>) -> Result<Vec<Lease>, StoreError> {
+    async fn with_events(&self, sink: &SinkName, leased: Vec<lease::Leased>) -> Result<Vec<Lease>, StoreError> {
         let (name, shared) = (sink.clone(), Arc::clone(&self.shared));
         let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.seq, it.token)).collect();
-        let read = self.readers.read(move |connection| delivery::with_events(connection, &shared.seal, &name, leased));
+        let read = self.readers.read(move |connection| lease::with_events(connection, &shared.seal, &name, leased));
         match read.await {
             Ok((mut leases, lost)) => {
                 if let Some(budget) = self.shared.mailboxes.budget(sink) {
@@ -247,13 +247,13 @@ impl SqliteStore {
                 }
                 if !lost.is_empty() {
                     let sink = sink.clone();
-                    self.writer.ask(move |tx| delivery::give_up(tx, &sink, &lost)).await?;
+                    self.writer.ask(move |tx| lease::give_up(tx, &sink, &lost)).await?;
                 }
                 Ok(leases)
             }
             Err(error) => {
                 let sink = sink.clone();
-                self.writer.ask(move |tx| delivery::hand_back(tx, &sink, &rows, tx.steady)).await?;
+                self.writer.ask(move |tx| lease::hand_back(tx, &sink, &rows, tx.steady)).await?;
                 Err(error)
             }
         }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::tx::{Shared, instant};
 use super::writer::Sender;
 use super::{
-    SqliteStore, accept, delivery, ids, pauses, prepare, quarantine, replay, rich, sweep, time, views, waiting,
+    SqliteStore, accept, delivery, ids, lease, pauses, prepare, quarantine, replay, rich, sweep, time, views, waiting,
 };
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Room, SinkName};
 use crate::store::{
@@ -49,8 +49,8 @@ impl Store for SqliteStore {
         let name = sink.clone();
         let budget = self.shared.mailboxes.budget(sink);
         let (n_bytes, takes_any) = budget.map_or((usize::MAX, true), |it| (it.left(), it.is_free()));
-        let limit = delivery::Limit { n: limit, n_bytes, takes_any };
-        let leased = self.writer.ask(move |tx| delivery::lease(tx, &name, limit, ttl)).await?;
+        let limit = lease::Limit { n: limit, n_bytes, takes_any };
+        let leased = self.writer.ask(move |tx| lease::lease(tx, &name, limit, ttl)).await?;
         if leased.is_empty() { Ok(Vec::new()) } else { self.with_events(sink, leased).await }
     }
 
@@ -72,7 +72,7 @@ impl Store for SqliteStore {
 
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
         let due_at = due_at.as_microsecond();
-        self.writer.ask(move |tx| delivery::release(tx, &leases, due_at)).await
+        self.writer.ask(move |tx| lease::release(tx, &leases, due_at)).await
     }
 
     async fn ready(&self) -> Result<(), StoreError> {

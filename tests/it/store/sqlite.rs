@@ -224,7 +224,7 @@ async fn what_is_not_a_store_is_refused_and_left_alone() {
     let text_file = place("notes.txt");
     std::fs::write(&text_file.path, "not a database".repeat(1000)).unwrap();
     let text = unusable(SqliteStore::open(&text_file, test.clock.clone()));
-    assert!(text.contains("notes.txt") && text.contains("move it away to begin anew"), "{text}");
+    assert!(text.contains("notes.txt") && text.contains("move it away to begin a new one"), "{text}");
     assert_eq!(std::fs::read(&text_file.path).unwrap(), "not a database".repeat(1000).as_bytes());
 
     let foreign = place("photos.db");
