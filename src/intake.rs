@@ -268,7 +268,7 @@ impl Intake {
             let Stored::New { order, id_conflict, possible_repeat, ambiguous, unmatched, .. } = stored else {
                 continue;
             };
-            self.metrics.accepted(told.channel, self.clock.now());
+            self.metrics.accepted(told.channel, self.clock.steady());
             if *unmatched {
                 self.metrics.unmatched();
             }

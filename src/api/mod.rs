@@ -193,7 +193,7 @@ async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest)
         admin.turned_away(&request, Reason::AdminAccess);
         return refused(denied);
     }
-    HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.now()))
+    HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.steady()))
 }
 
 fn refused(denied: Denied) -> HttpResponse {

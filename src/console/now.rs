@@ -55,7 +55,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let now = desk.console.clock.now();
+    let now = desk.console.clock.steady();
     let metrics = &desk.console.metrics;
     let minutes = metrics.minutes(now);
     let shares = metrics.slow_shares(now);

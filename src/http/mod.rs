@@ -169,7 +169,7 @@ async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Cha
     let reply = surface.answer(&request, path, outcome, began);
     if is_graphs {
         connections::prove(&request);
-        surface.intake.metrics.answered_graph(path, began.elapsed(), surface.intake.clock.now());
+        surface.intake.metrics.answered_graph(path, began.elapsed(), surface.intake.clock.steady());
     }
     reply
 }
@@ -275,7 +275,7 @@ impl Surface {
     }
 
     fn count(&self, path: &'static str, reply: &HttpResponse, began: Instant) {
-        self.intake.metrics.answered(path, reply.status().as_u16(), began.elapsed(), self.intake.clock.now());
+        self.intake.metrics.answered(path, reply.status().as_u16(), began.elapsed(), self.intake.clock.steady());
     }
 }
 
