@@ -110,6 +110,7 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
         path: PATH,
         max_head_bytes: listener::MAX_HEAD_BYTES,
         proxies: admin.proxies.clone(),
+        proxy_protocol: false,
         probes: &["/livez"],
         rejections: Arc::clone(&admin.rejections),
         metrics: Arc::clone(&admin.metrics),

@@ -92,6 +92,8 @@ pub struct Server {
     pub handshakes_per_minute: Option<u32>,
     /// The proxies that are believed where a request comes from, on both listeners.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether each connection of the Graph-facing listener begins with the PROXY protocol.
+    pub proxy_protocol: bool,
     /// How long readiness says "no" before the listener closes.
     pub shutdown_delay: Duration,
     /// The whole time that a shutdown may take, `shutdown_delay` included.

@@ -13,11 +13,12 @@
 mod exchange;
 mod framing;
 mod places;
+mod proxied;
 mod stream;
 mod watch;
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Request};
-use actix_service::{IntoServiceFactory, apply_fn_factory, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config};
 use actix_web::HttpRequest;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, ServiceResponse};
@@ -70,6 +71,8 @@ pub struct Serving {
     pub max_head_bytes: usize,
     /// The proxies that are trusted: who comes over their connections changes, so they rest as long as any.
     pub proxies: Proxies,
+    /// Whether each connection begins with the PROXY protocol; then only trusted proxies may connect.
+    pub proxy_protocol: bool,
     /// The paths that are answered when every place has a request at work.
     pub probes: &'static [&'static str],
     /// Counts and logs refusals.
@@ -162,14 +165,36 @@ where
             .h1(apply_fn_factory(map_config(app(), |()| AppConfig::default()), move |request: Request, app| {
                 exchange(request, (app, &serving_app))
             }));
-        apply_fn_factory(http, move |stream: TcpStream, http| {
-            let (peer, watch) = (stream.peer_addr().ok(), places.take());
+        let taken = {
+            let serving = Rc::clone(&serving);
+            fn_service(move |stream: TcpStream| taken(stream, Rc::clone(&serving)))
+        };
+        taken.and_then(apply_fn_factory(http, move |(stream, peer): (TcpStream, Option<SocketAddr>), http| {
+            let watch = places.take();
             watch.is_of_proxy(peer.is_some_and(|peer| serving.proxies.has(peer.ip())));
             let connection = Connection::new(stream, Rc::clone(&watch), Rc::clone(&serving));
             counted(http.call((connection, peer)), watch, Rc::clone(&serving))
-        })
+        }))
     })?;
     Ok(builder.run())
+}
+
+/// A connection with the address of whoever is at its other end, behind a proxy where that says so before all else.
+async fn taken(mut stream: TcpStream, serving: Rc<Serving>) -> Result<(TcpStream, Option<SocketAddr>), DispatchError> {
+    let peer = stream.peer_addr().ok();
+    if !serving.proxy_protocol {
+        return Ok((stream, peer));
+    }
+    let is_trusted = peer.is_some_and(|peer| serving.proxies.has(peer.ip()));
+    let source =
+        if is_trusted { proxied::source(&mut stream).await } else { Err(io::ErrorKind::PermissionDenied.into()) };
+    match source {
+        Ok(source) => Ok((stream, source.or(peer))),
+        Err(error) => {
+            serving.refused(Reason::BadRequest);
+            Err(DispatchError::Io(error))
+        }
+    }
 }
 
 /// Counts what actix refused, when the connection ends by that.

@@ -121,6 +121,7 @@ fn server(config: &Config) -> Section {
                 it.handshakes_per_minute.map_or_else(|| "not set: no limit".into(), |n| n.to_string()),
             ),
             row("trusted_proxies", list(&it.trusted_proxies, "none")),
+            row("proxy_protocol", it.proxy_protocol),
             row("shutdown_delay", duration(it.shutdown_delay)),
             row("shutdown_grace", duration(it.shutdown_grace)),
         ],

@@ -94,6 +94,7 @@ pub fn serve(
         path: OUTSIDE,
         max_head_bytes: MAX_HEAD_BYTES,
         proxies: Proxies::new(&settings.trusted_proxies),
+        proxy_protocol: settings.proxy_protocol,
         probes: &[],
         rejections: Arc::clone(&intake.rejections),
         metrics: Arc::clone(&intake.metrics),

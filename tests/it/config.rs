@@ -131,6 +131,10 @@ fn trusted_proxies_are_networks_or_addresses_and_a_limit_without_them_is_warned_
     assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]);
     assert!(!given.warnings.iter().any(|it| it.to_string().contains("trusted_proxies")), "{:?}", given.warnings);
     assert!(warnings(&server).iter().any(|it| it.contains("behind a proxy all of Graph is one source")));
+    one_mistake(
+        &format!("{LEAST}[server]\nproxy_protocol = true\n"),
+        "config:4: server.proxy_protocol: found true without",
+    );
     let wrong = format!("{LEAST}[server]\ntrusted_proxies = ['proxy.example']\n");
     one_mistake(&wrong, "config:4: server.trusted_proxies[0]: found \"proxy.example\", expected a network");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use crate::config::section::Section;
-use crate::config::value::{address, choice, count, duration, hex, name, network, size, text};
+use crate::config::value::{address, choice, count, duration, hex, name, network, size, switch, text};
 use crate::config::{Admin, AdminToken, GRAPH_WAITS, Log, LogFormat, Scope, Server};
 
 const SCOPES: &[(&str, Scope)] =
@@ -39,6 +39,7 @@ pub fn server(root: &mut Section<'_>) -> Server {
         ),
         handshakes_per_minute: section.read("handshakes_per_minute", count(1..=1_000_000)),
         trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
+        proxy_protocol: section.or("proxy_protocol", false, switch),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),
         shutdown_grace: section.or("shutdown_grace", Duration::from_secs(25), duration(seconds(1, 3600))),
     };
@@ -57,6 +58,11 @@ fn check_server(server: &Server, section: &Section<'_>) {
     if server.shutdown_delay >= server.shutdown_grace {
         let text = "found as much as server.shutdown_grace or more, expected less: the grace includes the delay";
         section.report.mistake(&section.path_of("shutdown_delay"), text);
+    }
+    if server.proxy_protocol && server.trusted_proxies.is_empty() {
+        let text = "found true without server.trusted_proxies, expected the networks of the proxies there: from nobody else is \
+                    the PROXY protocol taken";
+        section.report.mistake(&section.path_of("proxy_protocol"), text);
     }
     if server.handshakes_per_minute.is_some() && server.trusted_proxies.is_empty() {
         let text = "counts by the address of the connection: behind a proxy all of Graph is one source; name the proxy in \

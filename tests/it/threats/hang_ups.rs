@@ -42,6 +42,7 @@ async fn the_handler_of_who_hangs_up_is_let_go_where_half_closed_connections_are
         path: "admin",
         max_head_bytes: 1 << 10,
         proxies: Proxies::default(),
+        proxy_protocol: false,
         probes: &[],
         rejections: Arc::new(Rejections::new(Arc::clone(&metrics))),
         metrics,

@@ -19,6 +19,7 @@ mod keys;
 mod operations;
 mod places;
 mod proof;
+mod proxied;
 mod raw;
 mod secrets;
 mod shares;

@@ -275,6 +275,7 @@ impl Small {
             path: "small",
             max_head_bytes: 1024,
             proxies: Proxies::default(),
+            proxy_protocol: false,
             probes: &["/livez"],
             rejections,
             metrics: Arc::clone(&metrics),
