@@ -246,8 +246,8 @@ async fn what_is_recovered_says_how_it_ended_and_a_failure_without_a_recording_i
     pass(&mut app, 31).await;
     assert_eq!(told(&app, "good"), ["recordOperation.running", LOST, COMPLETED, RECOVERED]);
     assert_eq!(told(&app, "bad"), ["recordOperation.running", LOST, "recordOperation.failed"]);
-    let events = app.first.delivered().into_iter().map(|delivery| delivery.event);
-    let recovered = events.filter(|event| event.kind == RECOVERED).next_back().unwrap();
+    let mut events = app.first.delivered().into_iter().map(|delivery| delivery.event);
+    let recovered = events.rfind(|event| event.kind == RECOVERED).unwrap();
     let data: Value = serde_json::from_str(&recovered.data).unwrap();
     assert_eq!(data["expectation"]["outcome"], "completed", "{data}");
     let bad = operation(&app, &bad.operation.to_string()).await;
@@ -267,8 +267,8 @@ async fn what_is_lost_tells_how_its_call_ended_and_what_was_announced() {
     let sender = json!({ "phone": { "id": "+4512345678", "displayName": "Adele Vance" } });
     post(&app, ended(&hung_up, json!({ "resultInfo": result, "terminationSender": sender }))).await;
     pass(&mut app, 31).await;
-    let events = app.first.delivered().into_iter().map(|delivery| delivery.event);
-    let lost = events.filter(|event| event.kind == LOST).next_back().unwrap();
+    let mut events = app.first.delivered().into_iter().map(|delivery| delivery.event);
+    let lost = events.rfind(|event| event.kind == LOST).unwrap();
     let data: Value = serde_json::from_str(&lost.data).unwrap();
     let expected = json!({
         "dateTime": "2026-11-24T08:00:07Z",
