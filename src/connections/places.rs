@@ -84,7 +84,7 @@ impl Places {
         drop(watches);
         self.release_heads(gone.n_heads_held());
         self.busy(gone.phase().is_busy(), false);
-        if gone.end().is_some() {
+        if gone.is_dismissed().is_some() {
             less(&self.n_leaving, 1);
         } else {
             less(&self.n_proven, usize::from(gone.is_proven()));
@@ -146,14 +146,19 @@ impl Places {
         less(&self.n_head_bytes, n_bytes);
     }
 
-    /// Lets go of the heads that have been coming longest. Those whose request is at work stay.
+    /// Lets go of heads: first of those that were refused, whose senders are only waited for, then of those that have been
+    /// coming longest. Those whose request is at work stay.
     fn free_heads(&self) {
         let watches = self.watches.borrow();
-        let are_coming = |it: &&Rc<Watch>| it.phase() == Phase::Head && it.end().is_none();
-        let mut coming: Vec<&Watch> = watches.iter().filter(are_coming).map(Rc::as_ref).collect();
-        coming.sort_unstable_by_key(|it| (it.is_proven(), it.since()));
+        let may_go = |it: &&Rc<Watch>| match it.phase() {
+            Phase::Head => it.has_unfinished_head(),
+            phase => phase == Phase::Over,
+        };
+        let candidates = watches.iter().filter(|it| it.is_dismissed().is_none() && may_go(it));
+        let mut candidates: Vec<&Watch> = candidates.map(Rc::as_ref).collect();
+        candidates.sort_unstable_by_key(|it| (it.phase() != Phase::Over, it.is_proven(), it.since()));
         let enough = self.bounds.head_memory_bytes - self.bounds.head_memory_bytes / MEMORY_AT_ONCE;
-        for longest in coming {
+        for longest in candidates {
             if self.n_head_bytes.get() <= enough {
                 break;
             }
@@ -168,13 +173,14 @@ fn may_give_way(watch: &Watch) -> bool {
         Phase::Body => !watch.is_proven(),
         Phase::New | Phase::Head | Phase::Rest | Phase::Over => true,
     };
-    may && watch.end().is_none()
+    may && watch.is_dismissed().is_none()
 }
 
 /// The `n` that kept their state longest.
 fn longest<'a, 'b>(watches: &'b mut [&'a Watch], n: usize) -> &'b [&'a Watch] {
     if n < watches.len() {
-        watches.select_nth_unstable_by_key(n, |it| it.since());
+        // Whoever got its last answer needs no place.
+        watches.select_nth_unstable_by_key(n, |it| (it.phase() != Phase::Over, it.since()));
         &watches[..n]
     } else {
         watches

@@ -146,7 +146,9 @@ impl Connection {
                 buffer.put_slice(now);
                 self.reading = if later.is_empty() { Reading::Ended } else { Reading::Ours(later) };
             }
+            Reading::Nothing if self.watch.is_dismissed().is_some() => self.reading = Reading::Ended,
             Reading::Nothing => {
+                self.watch.waits(context.waker(), false);
                 let mut thrown_away = [0; 4096];
                 loop {
                     let mut bytes = ReadBuf::new(&mut thrown_away);

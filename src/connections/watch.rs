@@ -144,6 +144,11 @@ impl Watch {
         self.places.is_full()
     }
 
+    /// Whether a head of it has begun and not ended.
+    pub fn has_unfinished_head(&self) -> bool {
+        self.n_unfinished.get() > 0
+    }
+
     /// Heads that came and whose requests have not begun.
     pub fn n_waiting(&self) -> usize {
         self.n_waiting.get()
@@ -222,7 +227,7 @@ impl Watch {
 
     /// Its request proved who sends.
     pub fn proves(&self) {
-        if !self.is_proven.replace(true) && self.end.get().is_none() {
+        if !self.is_proven.replace(true) && !self.is_dismissed.get() {
             self.places.one_more_proven();
         }
     }
@@ -268,14 +273,15 @@ impl Watch {
     pub fn ends(&self, end: ConnectionEnd) {
         if self.end.get().is_none() {
             self.end.set(Some(end));
-            self.places.one_more_leaves(self.is_proven.get());
         }
     }
 
     /// Tells it to end.
     pub fn dismiss(&self, end: ConnectionEnd) {
         self.ends(end);
-        self.is_dismissed.set(true);
+        if !self.is_dismissed.replace(true) {
+            self.places.one_more_leaves(self.is_proven.get());
+        }
         // What it holds is as good as free.
         self.places.release_heads(self.n_heads_held.replace(0));
         self.wake();

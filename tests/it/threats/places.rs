@@ -209,6 +209,19 @@ async fn threat_50_a_head_beyond_32_kib_is_refused_while_it_still_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn threat_26_heads_that_were_refused_take_no_memory_from_those_that_come() {
+    let mut app = app_with("max_inflight_heads = \"64KiB\"").await;
+    let mut refused = Vec::new();
+    for n in 1..=8 {
+        let head = format!("{HALF_A_HEAD} {}", "a".repeat(31 << 10));
+        refused.push(raw::write(app.public, head + &"a".repeat(9 << 10)).await);
+        eventually("it is refused", async || app.rejected("other", "bad_request").await == f64::from(n)).await;
+        serves_at_once(&mut app).await;
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn threat_26_a_strangers_call_is_refused_before_its_body_comes() {
     let app = app_with("body_timeout = \"60s\"").await;
     for authorization in ["", "authorization: Bearer a.b.c\r\n"] {
