@@ -23,10 +23,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::config::GRAPH_WAITS;
-use crate::domain::{
-    Channel, Dialect, EventId, EventKind, GraphId, NewDelivery, Notification, Quarantined, RECOVERED, Raw, Reason,
-    Request, RoutingKey, Verified, operation_path,
-};
+use crate::domain::{Channel, Dialect, EventId, Quarantined, Raw, Reason, Request, Verified};
 use crate::graph::{Calls, Reading, Refusal, Sender, Subscriptions, Undecided};
 use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
@@ -240,19 +237,7 @@ impl Intake {
 
     fn route(&self, notification: Verified) -> Accepted {
         let deliveries = self.routes.matches(&notification.notification().routing_key());
-        let recovered = self.recovered(notification.notification());
-        Accepted { notification, deliveries, recovered }
-    }
-
-    /// Where it is to be said that an operation ended after all; `None`: where its end goes.
-    fn recovered(&self, notification: &Notification) -> Option<Vec<NewDelivery>> {
-        let operation =
-            notification.operation().filter(|it| it.status.is_terminal() && self.routes.tell_own_apart())?;
-        let path = operation_path(operation.call_id.as_ref().map(GraphId::as_str), operation.id.as_str());
-        let (change_type, subscription_id, channel) = (None, None, Channel::Calls);
-        let kind = EventKind::parse(RECOVERED);
-        let told = notification.routing_key();
-        Some(self.routes.matches(&RoutingKey { resource: &path, change_type, subscription_id, channel, kind, ..told }))
+        Accepted { notification, deliveries }
     }
 
     /// Counts what was made durable.
@@ -393,7 +378,6 @@ mod tests {
             let accepted = vec![Accepted {
                 notification: Verified::declare(notification("{}"), Proof::ClientState),
                 deliveries: Vec::new(),
-                recovered: None,
             }];
             let batch = Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() };
             let receipt = store.accept(batch).await.unwrap();

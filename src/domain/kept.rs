@@ -8,14 +8,6 @@ use super::{
     CallEnd, Channel, ClientContext, EventKind, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status,
 };
 
-/// Where Graph, and reelhook's own API, have an operation.
-pub fn operation_path(call_id: Option<&str>, id: &str) -> String {
-    match call_id {
-        Some(call_id) => format!("/communications/calls/{call_id}/operations/{id}"),
-        None => format!("/communications/recordOperations/{id}"),
-    }
-}
-
 /// A record operation as the store knows it.
 #[derive(Clone, Debug)]
 pub struct Operation {
@@ -54,7 +46,11 @@ pub struct Operation {
 impl Operation {
     /// Where Graph, and reelhook's own API, have the operation.
     pub fn path(&self) -> String {
-        operation_path(self.call_id.as_deref(), &self.id)
+        let id = &self.id;
+        match &self.call_id {
+            Some(call_id) => format!("/communications/calls/{call_id}/operations/{id}"),
+            None => format!("/communications/recordOperations/{id}"),
+        }
     }
 
     /// What routes are matched against where reelhook itself says something of the operation. `path` is

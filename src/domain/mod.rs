@@ -33,7 +33,7 @@ pub use event_kind::{EventKind, may_be_in_attribute};
 pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
 pub use facts::{Carried, Envelope, Origin};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
-pub use kept::{Operation, operation_path};
+pub use kept::Operation;
 pub use notification::{Channel, Content, Dialect, Notification, Raw};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};

@@ -26,7 +26,6 @@ pub struct Routes {
     index: Index,
     rules: Vec<Rule>,
     looks_at_resources: bool,
-    tells_own_apart: bool,
 }
 
 /// Why routes cannot be built.
@@ -63,16 +62,7 @@ impl Routes {
         let rules = rules.collect::<Result<Vec<Rule>, RoutesError>>()?;
         let index = Index::new(routes).map_err(|error| RoutesError::TooLarge(error.to_string()))?;
         let looks_at_resources = index.looks_at_resources() || rules.iter().any(Rule::looks_at_resource);
-        let tells_own_apart = routes.iter().any(|route| {
-            let texts = [&route.kind, &route.change_type, &route.subscription];
-            route.resource.is_some() || texts.into_iter().any(|texts| !texts.is_empty())
-        });
-        Ok(Self { index, rules, looks_at_resources, tells_own_apart })
-    }
-
-    /// Whether what reelhook itself says of an operation may go elsewhere than what Graph says of it.
-    pub fn tell_own_apart(&self) -> bool {
-        self.tells_own_apart
+        Ok(Self { index, rules, looks_at_resources })
     }
 
     /// The deliveries that a notification asks for; none where no route matches.

@@ -63,8 +63,6 @@ pub struct Accepted {
     pub notification: Verified,
     /// One for each sink; empty where nothing matched.
     pub deliveries: Vec<NewDelivery>,
-    /// Where reelhook says that its operation is recovered, should it be; `None`: where the notification goes.
-    pub recovered: Option<Vec<NewDelivery>>,
 }
 
 /// What one request asks the store to make durable: all of it, in one commit.

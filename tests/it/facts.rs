@@ -247,6 +247,21 @@ async fn reelhooks_own_word_is_routed_by_its_type() {
     app.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_without_a_client_context_is_routed_by_the_one_that_is_known_and_by_its_change_type() {
+    let routes = "[[routes]]\nname = \"ends\"\nclient_context = { exact = \"known\" }\nchange_type = \"deleted\"\n\
+                  sinks = [\"second\"]\n[[routes]]\nname = \"rest\"\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
+    let recording = Recording::new(&mut app.seed).client_context("known");
+    assert_eq!(app.post_calls(&[recording.running()]).await.status, 202);
+    app.first.wait_for(1).await;
+    let mut end: Value = serde_json::from_str(&recording.completed()).unwrap();
+    end["resourceData"].as_object_mut().unwrap().remove("clientContext");
+    assert_eq!(app.post_calls(&[end.to_string()]).await.status, 202);
+    assert_eq!(sent(&app.second.wait_for(1).await[0])["route"], "ends");
+    app.stop().await;
+}
+
 async fn announce(app: &TestApp, call_id: &str, client_context: &str) {
     let url = format!("http://{}/v1.0/communications/calls/{call_id}/operations", app.admin);
     let body = json!({ "clientContext": client_context });

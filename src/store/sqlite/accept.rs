@@ -153,7 +153,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
     let metadata = announced.and_then(|announced| announced.metadata.clone());
     let client_context = taken.as_ref().and_then(|taken| taken.client_context.clone());
-    let by_context = || client_context.as_ref().and_then(|context| tx.shared.routed(&item.notification, context));
+    let by_context = || client_context.as_ref().and_then(|context| tx.shared.routed(item, context));
     let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
     insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
@@ -164,8 +164,12 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             watches::became_known(tx, taken.seq)?;
         }
         if taken.is_recovered {
-            let by_route = item.recovered.as_deref().unwrap_or(&item.deliveries);
-            own::say(tx, RECOVERED, taken.seq, expected.as_deref().unwrap_or(by_route))?;
+            // Where its client named no sinks, its own type and path may be routed elsewhere than the end is.
+            let by_routes = match announced.and_then(Announced::deliveries) {
+                Some(_named) => None,
+                None => own::routed(tx, RECOVERED, taken.seq)?,
+            };
+            own::say(tx, RECOVERED, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
         }
     }
     if let Some(ended) = &item.notification.ended_call {

@@ -5,9 +5,12 @@ use rusqlite::params;
 use super::contents::Contents;
 use super::delivery::{self, NewRow};
 use super::failure::Failure;
+use super::prepare::{check_number_of, each_sink_once};
 use super::tx::Tx;
 use super::{contents, ids, kept, sweep};
-use crate::domain::{Carried, Channel, ClientContext, EventId, NewDelivery, Operation, Origin, RecordOperation};
+use crate::domain::{
+    Carried, Channel, ClientContext, EventId, EventKind, NewDelivery, Operation, Origin, RecordOperation,
+};
 use crate::store::StoreError;
 
 /// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
@@ -53,6 +56,17 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
     }
     tx.changed(number);
     Ok(())
+}
+
+/// Where the routes say that reelhook's word of an operation goes; `None` where none are known here.
+pub fn routed(tx: &Tx<'_>, kind: &str, number: i64) -> Result<Option<Vec<NewDelivery>>, Failure> {
+    let Some(router) = tx.shared.router.get() else { return Ok(None) };
+    let Some(operation) = kept::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(None) };
+    let path = operation.path();
+    let mut deliveries = router(&operation.routing_key(&path, EventKind::parse(kind)));
+    each_sink_once(&mut deliveries);
+    check_number_of(&deliveries)?;
+    Ok(Some(deliveries))
 }
 
 fn carried(operation: &Operation) -> Carried {

@@ -65,8 +65,6 @@ pub struct Item {
     pub sealed: Vec<u8>,
     /// What routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
-    /// What it asked for should the operation be recovered by it, where that is something else.
-    pub recovered: Option<Vec<NewDelivery>>,
 }
 
 /// One quarantine entry, ready to be written.
@@ -130,13 +128,11 @@ impl Prepared {
 }
 
 fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, StoreError> {
-    let Accepted { notification, mut deliveries, mut recovered } = accepted;
+    let Accepted { notification, mut deliveries } = accepted;
     let proof = notification.proof();
     let mut notification = notification.into_notification();
-    for deliveries in [Some(&mut deliveries), recovered.as_mut()].into_iter().flatten() {
-        each_sink_once(deliveries);
-        check_number_of(deliveries)?;
-    }
+    each_sink_once(&mut deliveries);
+    check_number_of(&deliveries)?;
     let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
     let kind = EventKind::of_notification(&notification).to_text();
     let data = Event::data_of(&notification);
@@ -186,7 +182,6 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
         operation_lookup,
         sealed,
         deliveries,
-        recovered,
     })
 }
 

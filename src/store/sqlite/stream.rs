@@ -91,7 +91,7 @@ mod tests {
 
     async fn accept(store: &SqliteStore) {
         let notification = Verified::declare(notification("{}"), Proof::ClientState);
-        let accepted = vec![Accepted { notification, deliveries: Vec::new(), recovered: None }];
+        let accepted = vec![Accepted { notification, deliveries: Vec::new() }];
         store.accept(Batch { received_at: Timestamp::UNIX_EPOCH, accepted, quarantined: Vec::new() }).await.unwrap();
     }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::failure::Failure;
-use super::prepare::{check_number_of, each_sink_once};
+use super::prepare::{Item, check_number_of, each_sink_once};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{ClientContext, NewDelivery, Notification, RoutingKey, SinkName};
+use crate::domain::{ClientContext, NewDelivery, RoutingKey, SinkName};
 use crate::store::disk::Disk;
 use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
@@ -231,8 +231,11 @@ impl<'a> Tx<'a> {
 
 impl Shared {
     /// Where a notification goes that names no client context, by the one of its operation; `None` where that is nowhere.
-    pub fn routed(&self, notification: &Notification, context: &ClientContext) -> Option<Vec<NewDelivery>> {
-        let key = RoutingKey { client_context: Some(context.as_str()), ..notification.routing_key() };
+    pub fn routed(&self, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
+        // What is carried along was taken out of the notification.
+        let change_type = item.carried.change_type.as_deref();
+        let client_context = Some(context.as_str());
+        let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
         let mut deliveries = self.router.get()?(&key);
         each_sink_once(&mut deliveries);
         let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();

@@ -73,11 +73,7 @@ mod tests {
         let to = || {
             vec![NewDelivery { sink: SinkName::new("sink"), route: RouteName::new("all"), captures: BTreeMap::new() }]
         };
-        let accepted = |it| Accepted {
-            notification: Verified::declare(it, Proof::BearerToken),
-            deliveries: to(),
-            recovered: None,
-        };
+        let accepted = |it| Accepted { notification: Verified::declare(it, Proof::BearerToken), deliveries: to() };
         let raw = Raw(Bytes::from_static(b"?"));
         let (channel, tenant_id, held) = (Channel::Calls, None, None);
         let refused = Quarantined { channel, reason: Reason::Shape, tenant_id, raw, had_client_state: false, held };

@@ -289,7 +289,6 @@ impl Told {
         Accepted {
             notification: Verified::declare(self.notification, self.proof),
             deliveries: sinks.iter().map(|sink| delivery_to(sink)).collect(),
-            recovered: None,
         }
     }
 }
