@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::raw;
 use crate::process::eventually;
-use crate::test_app::{Settings, TestApp};
+use crate::test_app::{Settings, TestApp, start};
 
 /// Connections that there are places for.
 const N_PLACES: usize = 16;
@@ -310,7 +310,7 @@ impl Small {
                 .route("/wait", web::get().to(wait))
                 .route("/prove", web::get().to(prove))
         });
-        tokio::spawn(server.unwrap());
+        start(server.unwrap());
         Self { address, metrics, go_on }
     }
 
