@@ -60,6 +60,8 @@ impl Watcher {
                     REST
                 }
             };
+            // It may have stood still while it looked: that must not be taken for rest.
+            self.feel(&mut pulse);
             pulse.rests(sleep);
             tokio::select! {
                 biased;

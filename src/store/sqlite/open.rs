@@ -195,7 +195,7 @@ pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
             store,
             &format!(
                 "found no readable database ({error}): it is damaged, or no store of reelhook's; {WHAT_TO_DO}; or move \
-                 it away to begin anew"
+                 it away to begin a new one"
             ),
         ),
         _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
