@@ -475,6 +475,19 @@ fn a_wrong_condition_on_a_resource_or_a_channel_is_one_mistake() {
 }
 
 #[test]
+fn a_regex_that_needs_a_slash_before_a_path_is_warned_of_and_one_that_allows_it_is_not() {
+    let is_warned = |regex: &str| {
+        let route = format!("[[routes]]\nname = 'r'\nsinks = ['a']\nresource = {{ regex = '{regex}' }}\n");
+        let loaded = loaded(&format!("{LEAST}[sinks.a]\nkind = 'stdout'\n{route}"));
+        loaded.warnings.iter().any(|it| it.to_string().contains("a path has no slash at its start here"))
+    };
+    assert!(is_warned("/users/.+") && is_warned("/"));
+    for regex in ["users/.+", "/?users/.+", "/*users/.+"] {
+        assert!(!is_warned(regex), "{regex}");
+    }
+}
+
+#[test]
 fn a_route_that_is_narrowed_by_anything_does_not_match_everything() {
     let routes = |condition: &str| {
         format!(

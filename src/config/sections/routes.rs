@@ -106,7 +106,8 @@ fn resource(section: &mut Section<'_>) -> Option<TextMatch> {
         TextMatch::Prefix(path) => TextMatch::Prefix(bare(path)),
         TextMatch::Glob(path) => TextMatch::Glob(bare(path)),
         TextMatch::Regex(pattern) => {
-            if pattern.starts_with('/') {
+            let after_slash = pattern.strip_prefix('/');
+            if after_slash.is_some_and(|rest| !rest.starts_with(['?', '*'])) {
                 let text =
                     format!("{pattern:?}: a path has no slash at its start here, as \"communications/calls/.*\"");
                 section.report.warning(&section.path_of("regex"), text);
