@@ -19,7 +19,7 @@ Examples:
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
-A running server need not be stopped: it does what is asked for within seconds.")]
+You need not stop the server: it does this within seconds.")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -39,7 +39,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Have what waits for a sink that the config no longer has go to another one, under the same delivery ids
+    /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
     Move {
         /// The sink that is gone
@@ -49,7 +49,7 @@ enum Action {
         #[arg(long, value_name = "SINK")]
         to: String,
     },
-    /// Make dead letters of what waits for a sink that the config no longer has; they are kept and shown as such
+    /// Make dead letters of the waiting deliveries of a removed sink; they are kept
     #[command(after_help = "Example:\n  reelhook deliveries drop --sink old-crm")]
     Drop {
         /// The sink that is gone
@@ -75,11 +75,31 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 text::safe(&to, 64)
             );
             let wish = Wish::Move { from: from.clone(), to: to.clone() };
-            redirect(&store, &from, (&wish, &format!("go to {}", text::safe(&to, 64)))).await
+            redirect(&store, &from, &wish, Fate::GoTo(to)).await
         }
         Action::Drop { sink } => {
             is_gone(&config, &sink)?;
-            redirect(&store, &sink, (&Wish::Drop { sink: sink.clone() }, "are dead letters")).await
+            redirect(&store, &sink, &Wish::Drop { sink: sink.clone() }, Fate::DeadLetters).await
+        }
+    }
+}
+
+/// What becomes of deliveries.
+enum Fate {
+    GoTo(String),
+    DeadLetters,
+}
+
+impl Fate {
+    /// The same in words, for `n` deliveries; `is_done`: not only asked for.
+    fn told(&self, n: usize, is_done: bool) -> String {
+        match (self, n, is_done) {
+            (Self::GoTo(sink), 1, _) => format!("goes to {}", text::safe(sink, 64)),
+            (Self::GoTo(sink), ..) => format!("go to {}", text::safe(sink, 64)),
+            (Self::DeadLetters, 1, true) => "is a dead letter".into(),
+            (Self::DeadLetters, 1, false) => "becomes a dead letter".into(),
+            (Self::DeadLetters, _, true) => "are dead letters".into(),
+            (Self::DeadLetters, _, false) => "become dead letters".into(),
         }
     }
 }
@@ -123,7 +143,7 @@ async fn list(
     Ok(ExitCode::SUCCESS)
 }
 
-async fn redirect(store: &SqliteStore, sink: &str, (wish, done): (&Wish, &str)) -> anyhow::Result<ExitCode> {
+async fn redirect(store: &SqliteStore, sink: &str, wish: &Wish, fate: Fate) -> anyhow::Result<ExitCode> {
     let n_open = store.backlog().await?.get(&SinkName::new(sink)).map_or(0, |backlog| backlog.n_open);
     if n_open == 0 {
         remark!("nothing waits for sink {}; `deliveries list` shows what waits", text::safe(sink, 64));
@@ -131,7 +151,12 @@ async fn redirect(store: &SqliteStore, sink: &str, (wish, done): (&Wish, &str)) 
     }
     let became = wish::ask(store, wish).await?;
     let n = if let Became::Granted(granted) = became { granted.n } else { n_open };
-    let n = text::counted(usize::try_from(n).unwrap_or(usize::MAX), "delivery");
-    say!("{n} of {} {done} {}", text::safe(sink, 64), became.when());
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    let told = fate.told(n, matches!(became, Became::Granted(_)));
+    let told = format!("{} of {} {told}", text::counted(n, "delivery"), text::safe(sink, 64));
+    match became {
+        Became::Granted(_) | Became::Waits => say!("{told} {}", became.when()),
+        Became::Unserved => say!("No server is running: {told} when it starts"),
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -82,6 +82,17 @@ async fn what_is_dropped_is_a_dead_letter_and_can_be_had_again_by_adding_the_sin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_drop_without_a_server_says_that_it_is_done_at_the_next_start() {
+    let mut site = Site::new();
+    let mut server = with_a_gone_sink(&mut site).await;
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let asked = site.run(&["deliveries", "drop", "--sink", "old"]);
+    let told = "No server is running: 2 deliveries of old become dead letters when it starts\n";
+    assert_eq!((asked.code, &*asked.out), (Some(0), told), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_is_stopped_in_the_middle_stops_nobody_else() {
     let mut site = Site::new();
     let server = with_a_gone_sink(&mut site).await;
