@@ -1,5 +1,5 @@
 //! `reelhook check`: every mistake of a config at once, and what waits for sinks that it no longer has; with `--probe`, a
-//! look at the far sides.
+//! look at the destinations and the key providers.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ async fn tell_of_gone_sinks(config: &Config) {
     }
 }
 
-/// Looks at each far side; returns whether all could be reached.
+/// Looks at each destination and key provider; returns whether all could be reached.
 async fn probe(config: &Config, sinks: BuiltSinks) -> anyhow::Result<bool> {
     let mut all_well = true;
     let mut tell = |what: String, failed: Option<String>| match failed {

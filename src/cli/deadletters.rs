@@ -24,8 +24,8 @@ Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay --all --sink crm
 
-A running server need not be stopped. The ids are those of deliveries: `list` begins
-each line with one.")]
+You need not stop the server. The ids are those of deliveries: `list` begins each line
+with one.")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,

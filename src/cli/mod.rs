@@ -69,7 +69,7 @@ SIGTERM or Ctrl-C stops it in order; a second one ends it at once.
 Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config has mistakes,
 74 the store's disk failed: start again, nothing acknowledged is lost")]
     Serve(ConfigArg),
-    /// Find every mistake in a config; with --probe, try the sinks and the key providers
+    /// Find every mistake in a config; with --probe, connect to the sinks and fetch the signing keys
     Check(check::Args),
     /// See it work: a server and a simulated Microsoft Graph in one process, in a temporary folder
     Demo(demo::Args),

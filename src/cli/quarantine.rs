@@ -19,7 +19,7 @@ Examples:
   reelhook quarantine replay 17           judge it again, by the config of the running server
   reelhook quarantine replay 17 --vouch   and do not ask for the token, which is gone
 
-A running server need not be stopped, but to read a mended config.")]
+You need not stop the server; restart it only after you changed its config.")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,

@@ -27,9 +27,8 @@ Examples:
   reelhook tail --from-start --json | jq .data       from the oldest that is kept, as CloudEvents
   REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
 
-A line each: when, type, clientContext, operation. A connection that breaks is made
-again, and nothing is missed in between. The token is read from the environment, never
-from the command line.
+A line each: when, type, clientContext, operation. It reconnects by itself and misses
+nothing. The token is read from the environment, never from the command line.
 
 Exit codes: 0 Ctrl-C, 1 the server is not there or says no, 2 wrong usage or config")]
 pub struct Args {

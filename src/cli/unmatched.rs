@@ -29,7 +29,7 @@ Examples:
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay --all   route all of them by the config as it is now
 
-A running server need not be stopped: it delivers within seconds what was routed to a
+You need not stop the server: it delivers within seconds what was routed to a
 sink that it has.")]
 pub struct Args {
     #[command(flatten)]

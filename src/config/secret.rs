@@ -57,7 +57,7 @@ pub enum SecretError {
         mode: u32,
     },
     /// The variable is not set, or not text. Its name is not shown: it may be the secret itself.
-    #[error("env: found the name of no environment variable that is set, expected the secret in it")]
+    #[error("env: found an environment variable's name that is not set, expected one that holds the secret")]
     NotSet,
     /// What was read cannot be a secret.
     #[error("{source_of_it}: found {found}, expected the secret as text")]

@@ -59,7 +59,7 @@ pub struct Console {
     pub store: Arc<dyn Store>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
-    /// The sinks, for a look at the far side.
+    /// The sinks, for a check of the destination.
     pub sinks: Arc<Vec<(SinkName, Arc<dyn Sink>)>>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,

@@ -1,4 +1,4 @@
-//! *Sinks*: what waits for each, what was given up, and the buttons: look at the far side, pause, resume, replay.
+//! *Sinks*: what waits for each, what was given up, and the buttons: check the destination, pause, resume, replay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::domain::{DeliveryId, SinkName};
 use crate::store::{Backlog, DeadLetters, DeliveryState, Newest};
 use crate::wording;
 
-/// How long a look at the far side may take.
+/// How long a check of the destination may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Template)]
@@ -150,7 +150,7 @@ async fn probe(
     let (_, sink) = sink.ok_or_else(|| missing(&name))?;
     let began = std::time::Instant::now();
     let (is_well, text) = match tokio::time::timeout(PROBE_TIMEOUT, sink.probe()).await {
-        Ok(Ok(())) => (true, "The far side is well.".to_owned()),
+        Ok(Ok(())) => (true, "The destination can be reached.".to_owned()),
         Ok(Err(error)) => (false, error.to_string()),
         Err(_elapsed) => (false, format!("no answer within {}", duration(PROBE_TIMEOUT))),
     };

@@ -222,7 +222,10 @@ fn threat_20_an_empty_or_missing_client_state_stops_the_start() {
     one_mistake(text, "config:1: subscriptions.client_states: found none");
     one_mistake(&format!("{text}client_states = []\n"), "config:3: subscriptions.client_states: found none");
     let named = format!("{text}client_states = [{{ env = 'S' }}]\n");
-    one_mistake(&named, "config:3: subscriptions.client_states[0]: env: found the name of no environment variable");
+    one_mistake(
+        &named,
+        "config:3: subscriptions.client_states[0]: env: found an environment variable's name that is not set",
+    );
     let found = mistakes_with(&named, &[("S", "\n")]);
     assert!(found.len() == 1 && found[0].contains("client_states[0]: env S: found nothing"), "{found:#?}");
 }

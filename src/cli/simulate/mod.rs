@@ -238,7 +238,8 @@ fn hint_for(step: &Step) -> Option<&'static str> {
         Ok(answer) => match answer.status {
             401 | 403 => Some(
                 "genuine tokens were refused: does the receiver's config have the lines above? \
-                 Each run has a new key; with --identity-dir FOLDER runs share theirs",
+                 A run without --identity-dir FOLDER makes a new key, and reelhook fetches keys at most every \
+                 5 minutes: until then it answers 401. With the same FOLDER, all runs share one key",
             ),
             404 => Some("the receiver does not know a path: see --calls-path, --notifications-path, --lifecycle-path"),
             503 => Some("the receiver cannot decide or store now: can it reach the key provider above?"),

@@ -342,7 +342,7 @@ fn the_tables_that_it_shows_load_without_a_mistake() {
         // Secrets are not there to be read: that alone may be amiss.
         let told = sinks::build(sink).err().map(|error| error.to_string()).unwrap_or_default();
         let is_a_secret_that_is_not_there = |line: &str| {
-            line.starts_with("sinks.crm.secret: env: found the name of no environment variable that is set")
+            line.starts_with("sinks.crm.secret: env: found an environment variable's name that is not set")
                 || line.starts_with("sinks.crm.headers.Authorization: file: found No such file")
         };
         assert!(told.lines().all(is_a_secret_that_is_not_there), "{told}");
