@@ -25,7 +25,10 @@ Examples:
   reelhook deadletters replay --all --sink crm
 
 You need not stop the server. The ids are those of deliveries: `list` begins each line
-with one.")]
+with one.
+
+Exit codes: 0 done (or done when the server starts), 1 there was nothing to do, 2 wrong usage
+or config, 3 the running server has not done `replay` within 30 s: it does it once it goes on")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -147,5 +150,5 @@ async fn replay(store: &SqliteStore, which: DeadLetters) -> anyhow::Result<ExitC
     let due = if n == 1 { "is" } else { "are" };
     let n = usize::try_from(n).unwrap_or(usize::MAX);
     say!("{} {due} due again {}", text::counted(n, "dead letter"), became.when());
-    Ok(ExitCode::SUCCESS)
+    Ok(became.code())
 }

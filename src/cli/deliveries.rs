@@ -19,7 +19,10 @@ Examples:
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
-You need not stop the server: it does this within seconds.")]
+You need not stop the server: it does this within seconds.
+
+Exit codes: 0 done (or done when the server starts), 1 there was nothing to do, 2 wrong usage
+or config, 3 the running server has not done it within 30 s: it does it once it goes on")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -158,5 +161,5 @@ async fn redirect(store: &SqliteStore, sink: &str, wish: &Wish, fate: Fate) -> a
         Became::Granted(_) | Became::Waits => say!("{told} {}", became.when()),
         Became::Unserved => say!("No server is running: {told} when it starts"),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(became.code())
 }

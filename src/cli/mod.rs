@@ -1,7 +1,7 @@
 //! The command line: one file for each subcommand. Standard output has what was asked for, a thing a line; standard error
 //! has what is said about it.
 //!
-//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 74 the store's disk
+//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 3 not done in time, 74 the store's disk
 //! failed (start again: the log recovers what was acknowledged).
 
 mod check;
@@ -48,7 +48,7 @@ Start here:
 
 Each command's --help has examples.
 
-Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or config,
+Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or config, 3 not done in time,
 74 the store's disk failed")]
 struct Cli {
     #[command(subcommand)]

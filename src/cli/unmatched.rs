@@ -30,7 +30,10 @@ Examples:
   reelhook unmatched replay --all   route all of them by the config as it is now
 
 You need not stop the server: it delivers within seconds what was routed to a
-sink that it has.")]
+sink that it has.
+
+Exit codes: 0 done (or done when the server starts), 1 nothing matched, 2 wrong usage or
+config, 3 the running server has not done `replay` within 30 s: it does it once it goes on")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -114,7 +117,11 @@ async fn replay(store: &SqliteStore, config: &Config, id: Option<EventId>) -> an
     let (of, due) = (text::counted(done.n_events, "event"), text::counted(done.n_deliveries, "delivery"));
     let when = done.waits.map(|became| format!(" {}", became.when())).unwrap_or_default();
     say!("{} of {of} matched now: {due} due{when}", done.n_routed);
-    Ok(if done.n_routed == 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(match done.waits {
+        Some(became) => became.code(),
+        None if done.n_routed == 0 => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    })
 }
 
 impl Done {
@@ -150,7 +157,13 @@ impl Done {
             return Ok(());
         }
         let planned = (matched.len(), matched.iter().map(|it| it.deliveries.len()).sum::<usize>());
-        let (n_routed, n_deliveries) = match wish::ask(store, &Wish::Route { events: matched }).await? {
+        let wish = Wish::Route { events: matched };
+        // A server that stood still for one page is not waited for at each of the others.
+        let became = match self.waits {
+            Some(Became::Waits) => store.wish(&wish).map(|_| Became::Waits)?,
+            _ => wish::ask(store, &wish).await?,
+        };
+        let (n_routed, n_deliveries) = match became {
             Became::Granted(it) => (usize::try_from(it.n)?, usize::try_from(it.n_deliveries)?),
             waits => {
                 self.waits = Some(waits);
