@@ -55,6 +55,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
         format!("first heard    {}", text::instant(operation.created_at)),
         format!("last moved     {}", text::instant(operation.modified_at)),
     ];
+    lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
     lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
     // Once the call is forgotten, the event that says that the operation is lost still has it.
     let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(call_end));

@@ -121,6 +121,12 @@ impl Remote {
         below(&self.base, path)
     }
 
+    /// That it did not answer in the time it was given.
+    pub fn silent(&self, time: Duration) -> anyhow::Error {
+        let time = text::duration(time);
+        anyhow!("no answer from {} in {time} (it runs, but is busy or stands still)", self.base)
+    }
+
     /// Asks for a JSON document.
     ///
     /// # Errors

@@ -4,19 +4,22 @@
 //! 1. The server is not asked again and again: it tells of the operation by its stream of events, and of the end by an
 //!    answer that it holds back.
 //! 2. The stream is open before the operation is looked for: none that appears in between is missed.
+//! 3. An operation that weak proof alone established (`clientState`, an operator's word) is the answer only where no other
+//!    has the client context, and then its proof is told: who knows the `clientState` cannot answer for another's operation.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use url::Url;
 
 use super::event_stream::Events;
 use super::print::{remark, say};
 use super::remote::{Remote, RemoteArgs, Trouble};
 use super::text;
-use crate::domain::{CallEnd, ExpectationState, Status, subcode_in_words};
+use crate::domain::{CallEnd, ExpectationState, Proof, Status, subcode_in_words};
 use crate::odata::quoted;
 
 const EXIT_TIMED_OUT: u8 = 3;
@@ -25,6 +28,10 @@ const EXIT_LOST: u8 = 4;
 const HOLD: Duration = Duration::from_secs(30);
 /// How long to wait before asking a server again that is away.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long after the end of the time an answer may still come: the server held it back until then.
+const GRACE: Duration = Duration::from_secs(5);
+/// The operations of a page, the most that there may be.
+const PAGE: &str = "1000";
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -36,10 +43,11 @@ Examples:
   reelhook wait support-7 --timeout 1h --past-lost  also when its call has ended without it
 
 It waits for the operation to appear, too. Where several operations have the
-clientContext it is the newest. The token is read from the environment, never from the
-command line.
+clientContext it is the newest of those that were announced or that a token proved. One
+that clientState alone proved is taken only where there is no other, and then that is said.
+The token is read from the environment, never from the command line.
 
-Exit codes: 0 completed, 1 failed (or the server is not there or says no), 2 wrong usage
+Exit codes: 0 completed, 1 failed (or the server does not answer or says no), 2 wrong usage
 or config, 3 not ended within --timeout, 4 lost: its call has ended and its end did not
 come in time")]
 pub struct Args {
@@ -65,21 +73,34 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let until = Instant::now() + args.timeout;
-    let Ok(found) = timeout_at(until, appears(&remote, &args.client_context)).await else {
+    let mut heard = Heard::default();
+    let found = match timeout_at(until, appears(&remote, &args, &mut heard)).await {
+        Ok(found) => Some(found?),
+        Err(_elapsed) if !heard.answers => return Err(remote.silent(args.timeout)),
+        Err(_elapsed) => heard.weak,
+    };
+    let Some(found) = found else {
         let (context, time) = (text::safe(&args.client_context, 256), text::duration(args.timeout));
         remark!("nothing was heard of an operation with the clientContext {context} in {time}");
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
-    let operation = ended(&remote, found?, (until, args.past_lost)).await?;
+    let Some(operation) = ended(&remote, found, (until, args.past_lost)).await? else {
+        return Err(remote.silent(args.timeout + GRACE));
+    };
+    tell(&args, &operation)
+}
+
+/// Tells where the operation stands, and by which exit code.
+fn tell(args: &Args, operation: &Value) -> anyhow::Result<ExitCode> {
     if args.json {
         say!("{operation}");
     }
     let status = Status::parse(operation["status"].as_str().unwrap_or_default());
-    let told = sentence(&args.client_context, &operation);
+    let told = sentence(&args.client_context, operation);
     let code = match status {
         Status::Completed => ExitCode::SUCCESS,
         Status::Failed => ExitCode::FAILURE,
-        _ if is_lost(&operation) && !args.past_lost => ExitCode::from(EXIT_LOST),
+        _ if is_lost(operation) && !args.past_lost => ExitCode::from(EXIT_LOST),
         Status::NotStarted | Status::Running | Status::Unknown(_) => {
             remark!("{told} after {}", text::duration(args.timeout));
             return Ok(ExitCode::from(EXIT_TIMED_OUT));
@@ -91,21 +112,33 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// The newest operation with a client context, once there is one.
-async fn appears(remote: &Remote, client_context: &str) -> anyhow::Result<Value> {
-    let mut events = Events::open(remote, &[("clientContext", client_context)]).await?;
-    let mut url = remote.at(&["v1.0", "communications", "recordOperations"]);
-    url.query_pairs_mut()
-        .append_pair("$filter", &format!("clientContext eq {}", quoted(client_context)))
-        .append_pair("$orderby", "createdDateTime desc")
-        .append_pair("$top", "1");
+/// What was heard while the operation was looked for.
+#[derive(Default)]
+struct Heard {
+    /// Whether the server answered when it was last asked.
+    answers: bool,
+    /// The newest operation, where weak proof established all that there are.
+    weak: Option<Value>,
+}
+
+/// The operation that is meant, once there is one. One of weak proof is waited for here until it has ended: another may come.
+async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Result<Value> {
+    let mut events = Events::open(remote, &[("clientContext", &args.client_context)]).await?;
     loop {
-        match remote.get(url.clone()).await {
-            Ok(mut page) => {
-                if let Some(operation) = page["value"].get_mut(0) {
-                    return Ok(operation.take());
+        heard.answers = false;
+        match newest(remote, &args.client_context).await {
+            Ok(found) => {
+                heard.answers = true;
+                match found {
+                    Some(operation) if is_strong(&operation) || is_over(&operation, args.past_lost) => {
+                        return Ok(operation);
+                    }
+                    found => heard.weak = found,
                 }
-                events.next().await?;
+                // No event tells of an announcement.
+                if let Ok(event) = timeout(HOLD, events.next()).await {
+                    event?;
+                }
             }
             Err(Trouble::Away(_)) => sleep(AGAIN).await,
             Err(trouble) => return Err(trouble.into()),
@@ -113,8 +146,35 @@ async fn appears(remote: &Remote, client_context: &str) -> anyhow::Result<Value>
     }
 }
 
-/// The operation at its end, or when it is lost, unless it is waited for past that; or as it is at `until`.
-async fn ended(remote: &Remote, operation: Value, (until, past_lost): (Instant, bool)) -> anyhow::Result<Value> {
+/// The newest operation with a client context of those that were announced or that a token proved; else of all.
+async fn newest(remote: &Remote, client_context: &str) -> Result<Option<Value>, Trouble> {
+    let mut url = remote.at(&["v1.0", "communications", "recordOperations"]);
+    url.query_pairs_mut()
+        .append_pair("$filter", &format!("clientContext eq {}", quoted(client_context)))
+        .append_pair("$orderby", "createdDateTime desc")
+        .append_pair("$top", PAGE);
+    let mut weak = None;
+    loop {
+        let mut page = remote.get(url.clone()).await?;
+        for operation in page["value"].as_array_mut().into_iter().flatten() {
+            if is_strong(operation) {
+                return Ok(Some(operation.take()));
+            }
+            weak.get_or_insert_with(|| operation.take());
+        }
+        let next = page["@odata.nextLink"].as_str().and_then(|link| link.parse::<Url>().ok());
+        let Some(next) = next else { return Ok(weak) };
+        url.set_query(next.query());
+    }
+}
+
+/// The operation at its end, or when it is lost, unless it is waited for past that; or as it is at `until`. `None`: the
+/// server did not answer.
+async fn ended(
+    remote: &Remote,
+    operation: Value,
+    (until, past_lost): (Instant, bool),
+) -> anyhow::Result<Option<Value>> {
     let mut operation = operation;
     let id = operation["id"].as_str().context("the server told of an operation without an id")?.to_owned();
     // Where calls share an operation's id, the call tells them apart.
@@ -124,9 +184,8 @@ async fn ended(remote: &Remote, operation: Value, (until, past_lost): (Instant, 
     };
     loop {
         let left = until.saturating_duration_since(Instant::now());
-        let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
-        if has_ended || left.is_zero() || (is_lost(&operation) && !past_lost) {
-            return Ok(operation);
+        if left.is_zero() || is_over(&operation, past_lost) {
+            return Ok(Some(operation));
         }
         let mut url = url.clone();
         let held = jiff::SignedDuration::try_from(left.min(HOLD)).unwrap_or_default();
@@ -134,13 +193,36 @@ async fn ended(remote: &Remote, operation: Value, (until, past_lost): (Instant, 
         if past_lost {
             url.query_pairs_mut().append_pair("pastLost", "true");
         }
-        match remote.get(url).await {
+        let Ok(answer) = timeout_at(until + GRACE, remote.get(url)).await else { return Ok(None) };
+        match answer {
             Ok(now) if now.is_object() => operation = now,
             Ok(_) => return Err(anyhow!("the server answered with something else than an operation")),
             Err(Trouble::Away(_)) => sleep(AGAIN.min(left)).await,
             Err(trouble) => return Err(trouble.into()),
         }
     }
+}
+
+/// Whether nothing more is waited for.
+fn is_over(operation: &Value, past_lost: bool) -> bool {
+    let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
+    has_ended || (is_lost(operation) && !past_lost)
+}
+
+/// Whether its client announced it, or a token proved its word.
+fn is_strong(operation: &Value) -> bool {
+    let is_announced = operation["expectation"]["announcedAt"].is_string();
+    is_announced || proof(operation).is_some_and(|proof| proof >= Proof::FOR_EXPECTATIONS)
+}
+
+fn proof(operation: &Value) -> Option<Proof> {
+    operation["proof"].as_str().and_then(Proof::parse)
+}
+
+/// What is said of its proof: nothing, where a token is that.
+fn warning(operation: &Value) -> String {
+    let weak = proof(operation).filter(|proof| *proof < Proof::FOR_EXPECTATIONS);
+    weak.map(|proof| format!("; its proof is {}", proof.words())).unwrap_or_default()
 }
 
 fn is_lost(operation: &Value) -> bool {
@@ -166,6 +248,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
             }
             _ => {}
         }
+        told.push_str(&warning(operation));
         return told;
     }
     let result = &operation["resultInfo"];
@@ -183,6 +266,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
         Some(place) => format!("; the recording is at {}", text::safe(place, 2000)),
         None => "; it names no recording".into(),
     });
+    told.push_str(&warning(operation));
     told
 }
 
@@ -227,6 +311,18 @@ mod tests {
         assert_eq!(sentence("a", &operation), expected);
         let operation = json!({"status": "notStarted", "expectation": {"state": "lost"}});
         assert_eq!(sentence("a", &operation), "not ended: a: notStarted, and lost: its call has ended");
+    }
+
+    #[test]
+    fn weak_proof_is_told_and_an_announcement_outweighs_it() {
+        let weak = json!({"status": "running", "proof": "clientState"});
+        let expected = "not ended: a: running; its proof is clientState alone, which is not secret from those who saw a \
+                        notification";
+        assert_eq!(sentence("a", &weak), expected);
+        let announced = json!({"proof": null, "expectation": {"announcedAt": "2026-11-24T08:00:00Z"}});
+        let lost = json!({"proof": "clientState", "expectation": {"announcedAt": null, "state": "lost"}});
+        let strong = [&weak, &announced, &lost, &json!({"proof": "bearerToken"}), &json!({"proof": "operatorsWord"})];
+        assert_eq!(strong.map(is_strong), [false, true, false, true, false]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{
-    CallEnd, Channel, ClientContext, EventKind, Expectation, RecordOperation, ResultInfo, RoutingKey, SinkName, Status,
+    CallEnd, Channel, ClientContext, EventKind, Expectation, Proof, RecordOperation, ResultInfo, RoutingKey, SinkName,
+    Status,
 };
 
 /// A record operation as the store knows it.
@@ -39,6 +40,8 @@ pub struct Operation {
     pub modified_at: Timestamp,
     /// What its client announced, if it did.
     pub expectation: Option<Expectation>,
+    /// What proved where it stands; none where no notification was heard.
+    pub proof: Option<Proof>,
     /// How its call ended, where it did and that is still remembered.
     pub call_end: Option<CallEnd>,
 }

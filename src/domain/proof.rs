@@ -22,6 +22,7 @@ pub enum Proof {
 }
 
 impl Proof {
+    const ALL: [Self; 4] = [Self::OperatorsWord, Self::ClientState, Self::ValidationToken, Self::BearerToken];
     /// The weakest that ends what a client announced.
     pub const FOR_EXPECTATIONS: Self = Self::ValidationToken;
 
@@ -32,6 +33,36 @@ impl Proof {
             Self::ClientState => 2,
             Self::ValidationToken => 3,
             Self::BearerToken => 4,
+        }
+    }
+
+    /// The one that has a rank.
+    pub fn of_rank(rank: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|proof| proof.rank() == rank)
+    }
+
+    /// Its name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OperatorsWord => "operatorsWord",
+            Self::ClientState => "clientState",
+            Self::ValidationToken => "validationToken",
+            Self::BearerToken => "bearerToken",
+        }
+    }
+
+    /// The one that has a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|proof| proof.as_str() == name)
+    }
+
+    /// It in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::OperatorsWord => "an operator's word alone",
+            Self::ClientState => "clientState alone, which is not secret from those who saw a notification",
+            Self::ValidationToken => "a validation token",
+            Self::BearerToken => "the POST's bearer token",
         }
     }
 }
@@ -69,5 +100,19 @@ impl Verified {
     /// Takes the notification out.
     pub fn into_notification(self) -> Notification {
         self.notification
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_found_again_by_its_rank_and_by_its_name() {
+        for proof in Proof::ALL {
+            assert_eq!(Proof::of_rank(proof.rank()), Some(proof));
+            assert_eq!(Proof::parse(proof.as_str()), Some(proof));
+        }
+        assert_eq!((Proof::of_rank(0), Proof::parse("")), (None, None));
     }
 }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{
-    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, Order, Origin, Raw, Reason, RouteName,
-    RoutingKey, SinkName, Status,
+    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, Order, Origin, Proof, Raw, Reason,
+    RouteName, RoutingKey, SinkName, Status,
 };
 
 /// Which part of a list that begins with the newest.
@@ -169,6 +169,8 @@ pub struct OperationView {
     pub modified_at: Timestamp,
     /// What its client announced, if it did.
     pub expectation: Option<Expectation>,
+    /// What proved where it stands; none where no notification was heard.
+    pub proof: Option<Proof>,
     /// How its call ended, where it did and that is still remembered.
     pub call_end: Option<CallEnd>,
     /// Its events, oldest first.

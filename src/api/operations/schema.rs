@@ -86,6 +86,9 @@ pub struct RecordOperation {
     metadata: Option<BTreeMap<String, Value>>,
     /// What its client announced.
     expectation: Option<Expectation>,
+    /// What proved where it stands: `bearerToken`, `validationToken`, `clientState` (alone; not secret from those who
+    /// saw a notification), `operatorsWord`; `null` where no notification was heard.
+    proof: Option<String>,
     /// How its call ended; absent while that is not known, and once it is forgotten (`expectations.remember_calls`).
     call_end: Option<CallEnd>,
 }

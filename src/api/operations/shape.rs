@@ -4,7 +4,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::condition::etag;
-use crate::domain::Operation;
+use crate::domain::{Operation, Proof};
 use crate::odata::Select;
 
 /// What `$select` may choose from.
@@ -22,6 +22,7 @@ pub const SELECTABLE: &[&str] = &[
     "lastModifiedDateTime",
     "metadata",
     "expectation",
+    "proof",
     "callEnd",
 ];
 
@@ -30,6 +31,7 @@ pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<St
     let mut json = operation.to_json();
     let token = operation.recording_access_token.as_ref().filter(|_token| shows_token);
     json.insert("recordingAccessToken".into(), token.map(ExposeSecret::expose_secret).into());
+    json.insert("proof".into(), operation.proof.map(Proof::as_str).into());
     json.insert("@odata.etag".into(), etag(operation.version).to_string().into());
     json.retain(|name, _value| name.starts_with('@') || select.has(name));
     json
@@ -57,6 +59,7 @@ pub mod tests {
             created_at: "2026-11-24T08:00:00Z".parse().unwrap(),
             modified_at: "2026-11-24T08:00:01Z".parse().unwrap(),
             expectation: None,
+            proof: Some(Proof::ClientState),
             call_end: Some(CallEnd { at: "2026-11-24T08:00:01Z".parse().unwrap(), why: WhyEnded::default() }),
         }
     }
@@ -76,6 +79,8 @@ pub mod tests {
         let json = json(&operation, &select, true);
         assert_eq!(json.keys().collect::<Vec<_>>(), ["@odata.etag", "@odata.type", "id", "status"]);
         assert_eq!(json["@odata.etag"], "W/\"7\"");
+        let select = Select::parse("proof", SELECTABLE).unwrap();
+        assert_eq!(super::json(&operation, &select, false)["proof"], "clientState");
         for name in operation.to_json().keys().filter(|name| !name.starts_with('@')) {
             assert!(SELECTABLE.contains(&name.as_str()), "{name}");
         }

@@ -19,7 +19,7 @@ use crate::store::operations::{Change, Updated};
 /// What a client may change.
 const OWN: [&str; 5] = ["clientContext", "metadata", "sinks", "expectWithin", "expectedBy"];
 /// What an operation has besides.
-const READ_ONLY: [&str; 12] = [
+const READ_ONLY: [&str; 13] = [
     "id",
     "callId",
     "tenantId",
@@ -31,6 +31,7 @@ const READ_ONLY: [&str; 12] = [
     "createdDateTime",
     "lastModifiedDateTime",
     "expectation",
+    "proof",
     "callEnd",
 ];
 

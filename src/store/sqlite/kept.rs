@@ -8,14 +8,16 @@ use serde_json::Value;
 use super::rows::{event_id, maybe_parsed, parsed};
 use super::tx::instant;
 use super::{contents, ended_calls};
-use crate::domain::{CallEnd, ClientContext, Expectation, ExpectationState, Operation, ResultInfo, SinkName, Status};
+use crate::domain::{
+    CallEnd, ClientContext, Expectation, ExpectationState, Operation, Proof, ResultInfo, SinkName, Status,
+};
 use crate::store::seal::Seal;
 
 /// What [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e` the event whose
 /// word stands, `c` its call, where that has ended.
 pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
             o.result_code, o.result_subcode, o.created_at, o.modified_at, \
-            x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed, x.announced_at, c.ended_at, c.sealed \
+            x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed, x.announced_at, c.ended_at, c.sealed, o.proof \
      FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event \
      LEFT JOIN ended_calls c ON c.call_id = o.call_id";
 
@@ -54,6 +56,7 @@ pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
         created_at: instant(row.get(10)?),
         modified_at: instant(row.get(11)?),
         expectation: expectation(row)?,
+        proof: Proof::of_rank(row.get(22)?),
         call_end: call_end(row, seal, &call_id)?,
         call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
     })

@@ -69,6 +69,7 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
             created_at: instant(row.get(5)?),
             modified_at: instant(row.get(6)?),
             expectation: None,
+            proof: None,
             call_end: None,
             events: Vec::new(),
         };
@@ -77,6 +78,7 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
     let with_events = found.into_iter().map(|(seq, mut view)| {
         if let Some(operation) = kept::one(connection, seal, seq)? {
             (view.expectation, view.call_end) = (operation.expectation, operation.call_end);
+            view.proof = operation.proof;
         }
         view.events = events(connection, seal, "WHERE op_seq = ?1 ORDER BY seq", [seq])?;
         Ok(view)

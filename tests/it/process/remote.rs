@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::site::{Said, Site};
 use super::{PATIENCE, Server, wait_until};
-use crate::test_app::TENANT;
+use crate::test_app::{CLIENT_STATE, TENANT};
 
 /// A command that goes on, and its lines.
 struct Running {
@@ -145,6 +145,93 @@ async fn wait_ends_in_time_whatever_has_not_happened() {
     let slow = site.run(&["wait", "slow", "--url", &url, "--timeout", "1s"]);
     assert_eq!((slow.code, &*slow.out), (Some(3), ""), "{slow:?}");
     assert_eq!(slow.err, "not ended: slow: running after 1 s\n");
+}
+
+/// A recording's item as whoever knows the clientState can send it.
+fn by_client_state(item: &str) -> String {
+    let item: Value = serde_json::from_str(item).unwrap();
+    let (resource, data) = (&item["resourceUrl"], &item["resourceData"]);
+    serde_json::json!({
+        "id": "1", "subscriptionId": "0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f", "changeType": "updated",
+        "subscriptionExpirationDateTime": "2099-03-20T11:00:00Z", "clientState": CLIENT_STATE, "tenantId": TENANT,
+        "resource": resource, "resourceData": data
+    })
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_takes_no_operation_of_weaker_proof_for_the_answer() {
+    let mut site = Site::new();
+    let server = site.serve();
+    let url = server.admin_url("");
+    let graph = site.graph(&server);
+    let (one, two) = (site.recording("one"), site.recording("two"));
+    for item in [one.running(), two.running()] {
+        assert_eq!(graph.send(graph.calls(&[item]).unwrap()).await.unwrap().status, 202);
+    }
+    let foreign =
+        [site.recording("one").completed(), site.recording("two").failed(), site.recording("weak").completed()];
+    let foreign = foreign.map(|item| by_client_state(&item));
+    assert_eq!(graph.send(graph.notifications(&foreign, false).unwrap()).await.unwrap().status, 202);
+    // One of weak proof is the answer where there is no other, and that is said.
+    wait_until("the foreign ones are taken in", || {
+        let weak = site.run(&["wait", "weak", "--url", &url, "--timeout", "1s"]);
+        weak.code == Some(0) && weak.out.contains("; its proof is clientState alone")
+    });
+    for context in ["one", "two"] {
+        let said = site.run(&["wait", context, "--url", &url, "--timeout", "1s"]);
+        assert_eq!(
+            (said.code, &*said.err),
+            (Some(3), &*format!("not ended: {context}: running after 1 s\n")),
+            "{said:?}"
+        );
+    }
+    assert_eq!(graph.send(graph.calls(&[one.completed()]).unwrap()).await.unwrap().status, 202);
+    let said = site.run(&["wait", "one", "--url", &url, "--json"]);
+    let operation: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &operation["proof"]), (Some(0), &"bearerToken".into()), "{said:?}");
+    assert_eq!(operation["recordingLocation"], one.location);
+    let explained = site.run(&["explain", &one.operation.to_string()]);
+    assert!(explained.out.contains("\nproof          the POST's bearer token\n"), "{explained:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wait_takes_up_the_stronger_operation_that_comes_beside_a_weak_one() {
+    let mut site = Site::new();
+    let server = site.serve();
+    let url = server.admin_url("");
+    let graph = site.graph(&server);
+    let foreign = by_client_state(&site.recording("a").running());
+    assert_eq!(graph.send(graph.notifications(&[foreign], false).unwrap()).await.unwrap().status, 202);
+    wait_until("the foreign one is taken in", || {
+        site.run(&["wait", "a", "--url", &url, "--timeout", "1s"]).err.contains("; its proof is clientState alone")
+    });
+    let waiting = Running::start(&mut site.command(&["wait", "a", "--url", &url, "--timeout", "60s"]));
+    let own = site.recording("a");
+    assert_eq!(graph.send(graph.calls(&[own.completed()]).unwrap()).await.unwrap().status, 202);
+    assert!(waiting.line().ends_with(&format!("; the recording is at {}", own.location)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_stands_still_is_told_from_one_that_heard_nothing() {
+    let mut site = Site::new();
+    site.write(("", ""), "[[routes]]\nname = \"none\"\nclient_context = { prefix = \"x-\" }\nsinks = [\"hook\"]\n");
+    let server = site.serve();
+    let url = server.admin_url("");
+    assert_eq!(site.post(&server, "sales-1").await.status, 202);
+    site.write_for_all("", "");
+    server.signal(Signal::STOP);
+    let said = site.run(&["wait", "a", "--url", &url, "--timeout", "1s"]);
+    assert_eq!((said.code, &*said.out), (Some(1), ""), "{said:?}");
+    assert!(said.err.starts_with("reelhook: no answer from ") && said.err.contains(" in 1 s (it runs, "), "{said:?}");
+
+    let said = site.run(&["unmatched", "replay", "--all"]);
+    assert_eq!(said.code, Some(3), "{said:?}");
+    let expected = "waiting for the running server to do it\nthe running server did not do it in 30 s: it is written down, \
+                    and done once the server goes on\n";
+    assert_eq!(said.err, expected);
+    server.signal(Signal::CONT);
+    site.wait_for(&["sales-1"]);
 }
 
 /// A server that waits two seconds for the recordings of a call that has ended.
