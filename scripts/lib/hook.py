@@ -9,9 +9,12 @@ class Hook(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lock, self.seen, self.taken = threading.Lock(), set(), collections.Counter()
-        # What every delivery is answered while this is set: 400 is a refusal for good.
+        # What every delivery is answered while this is set: 410 is a refusal for good.
         self.always = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        """A server that is killed resets its connections."""
 
     @property
     def port(self):
