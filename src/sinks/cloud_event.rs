@@ -167,7 +167,9 @@ fn on_one_line(json: &str, out: &mut Vec<u8>) {
 
 /// Writes an attribute, unless it is absent or holds what no attribute may hold: a piece of it would be another value.
 fn attribute(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
-    if let Some(value) = value.filter(|value| !value.is_empty() && value.chars().all(may_be_in_attribute)) {
+    let is_plain = |value: &str| value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let may_be = |value: &str| is_plain(value) || value.chars().all(may_be_in_attribute);
+    if let Some(value) = value.filter(|value| !value.is_empty() && may_be(value)) {
         member(name, value, out);
     }
 }
@@ -191,7 +193,9 @@ fn escaped(json: String) -> String {
 }
 
 fn member(name: &str, value: &str, out: &mut Vec<u8>) {
-    drop(write!(out, r#","{name}":"#));
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
     json(value, out);
 }
 
