@@ -4,7 +4,7 @@
 //! good. A head may have 128 KiB, however many send one. What it refuses itself, before there is a request, it answers
 //! without a word to anybody. And it waits without end for who reads none of its answers, or keeps ever more of them in
 //! memory. When its places are used up it takes no more connections, and `/livez` is not answered either. So actix gets
-//! a [`stream`] that knows the time, and [`places`] for it in which the longest resting connection gives way.
+//! a `stream` that knows the time, and `places` for it in which the longest resting connection gives way.
 //!
 //! **Invariants**
 //! 1. A new connection is taken at once, as long as there is one that can give way.

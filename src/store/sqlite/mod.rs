@@ -8,7 +8,7 @@
 //!    write wishes alone (`wishes`).
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
 //! 3. After a failed write or sync, and where the files are gone (`files`), the process ends (`failure`).
-//! 4. Damage, a thread that broke and a log that grows are noted in [`Health`](super::Health).
+//! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
 
 mod accept;
 mod announce;
