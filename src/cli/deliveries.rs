@@ -32,7 +32,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// What waits, newest first, a line each: id, asked for, sink, route, attempts, when it is due
+    /// What waits, newest first, a line each: id, when it was created, sink, route, attempts, when it is due
     #[command(after_help = "Example:\n  reelhook deliveries list --sink old-crm --limit 20")]
     List {
         /// Of this sink alone

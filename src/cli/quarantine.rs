@@ -50,7 +50,7 @@ Examples:
     Replay {
         /// Its number
         id: i64,
-        /// Take your word for its origin: tokens are never stored, so their proof cannot be had again
+        /// Take your word for its origin: its token is gone, so the proof that it gave cannot be had again
         #[arg(long)]
         vouch: bool,
     },

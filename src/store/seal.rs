@@ -136,7 +136,7 @@ fn beside(store: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
             make(&path).map_err(|error| unusable(format!("cannot make the key: {error}")))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unusable(
-            "the store exists but its key does not: put the key back, or move the store away to begin anew".into(),
+            "the store exists but its key does not: put the key back, or move the store away to begin a new one".into(),
         )),
         Err(error) => Err(unusable(error.to_string())),
     }

@@ -131,7 +131,7 @@ impl Stage {
         remark!("");
         if self.graph.client_state.is_none() {
             let name = &self.client_state_env;
-            remark!("note: {name} is not set here, so subscription items carry no clientState and prove nothing;");
+            remark!("note: {name} is not set here, so subscription items carry no clientState and are not verified;");
             remark!("      set it to the same text here and for the receiver\n");
         }
     }
