@@ -157,7 +157,7 @@ fn notifications(
     let change_type = envelope::change_type(item, &mut dialects)?;
     let place = Place { resource: &resource, outer_type: None, within: raw, room };
     let parts = content::read(data, place, &mut dialects)?;
-    let ended = |about: &About| ended_call::of(&change_type, (&about.resource_type, &resource), &about.content);
+    let ended = |about: &About| ended_call::of(&change_type, &about.resource_type, &resource, &about.content);
     let ended_call = parts.first().and_then(ended);
     let item =
         Notification { change_type, resource, ended_call, ..content::bare(Channel::Calls, raw.clone(), tenant_id) };

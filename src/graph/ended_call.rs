@@ -18,7 +18,7 @@ const MAX_MESSAGE_CHARS: usize = 300;
 
 /// The call (<https://learn.microsoft.com/graph/api/resources/call>) of which a resource says that it has ended. Its type
 /// may be missing: then its path says what it is.
-pub(super) fn of(change_type: &str, (resource_type, path): (&str, &str), content: &Content) -> Option<Box<EndedCall>> {
+pub(super) fn of(change_type: &str, resource_type: &str, path: &str, content: &Content) -> Option<Box<EndedCall>> {
     let Content::Resource(text) = content else { return None };
     if !matches!(resource_type, "call" | UNKNOWN_TYPE) {
         return None;
@@ -51,11 +51,11 @@ mod tests {
     const PATH: &str = "/communications/calls/C1";
 
     fn ended(change_type: &str, text: &str) -> Option<EndedCall> {
-        of(change_type, ("call", PATH), &Content::Resource(text.into())).map(|ended| *ended)
+        of(change_type, "call", PATH, &Content::Resource(text.into())).map(|ended| *ended)
     }
 
     fn told(resource_type: &str, resource: &str, text: &str) -> Option<String> {
-        let ended = of("updated", (resource_type, resource), &Content::Resource(text.into()));
+        let ended = of("updated", resource_type, resource, &Content::Resource(text.into()));
         ended.map(|ended| ended.call_id.as_str().to_owned())
     }
 
@@ -94,7 +94,7 @@ mod tests {
                 "{text}"
             );
         }
-        let of_participant = of("deleted", ("participant", PATH), &Content::Resource("{}".into()));
+        let of_participant = of("deleted", "participant", PATH, &Content::Resource("{}".into()));
         assert_eq!(of_participant, None);
     }
 

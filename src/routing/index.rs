@@ -77,8 +77,8 @@ impl Index {
     ) {
         // They stay without memory where no route looks further than at exact values.
         let (mut by_context, mut by_resource) = (Vec::new(), Vec::new());
-        let contexts = client_context.map(|text| self.client_contexts.find((text, text), &mut by_context));
-        let resources = resource.map(|path| self.resources.find((&path.lower, path.spelt), &mut by_resource));
+        let contexts = client_context.map(|text| self.client_contexts.find(text, text, &mut by_context));
+        let resources = resource.map(|path| self.resources.find(&path.lower, path.spelt, &mut by_resource));
         let mut sources = [
             contexts.unwrap_or_default(),
             by_context.as_slice(),
@@ -106,7 +106,7 @@ impl Texts {
 
     /// The routes whose exact value `text` is; those whose other conditions hold are added to `found`. Patterns look at
     /// the second spelling.
-    fn find(&self, (text, spelt): (&str, &str), found: &mut Vec<usize>) -> &[usize] {
+    fn find(&self, text: &str, spelt: &str, found: &mut Vec<usize>) -> &[usize] {
         self.prefixes.find(text, found);
         self.patterns.find(spelt, found);
         self.json.find(text, found);

@@ -108,11 +108,11 @@ fn may_write(event: &Event<'_>) -> Option<u64> {
     if words.is_of_somebody {
         return Some(0);
     }
-    KINDS.lock().turn((event.metadata().callsite(), words), Instant::now())
+    KINDS.lock().turn(event.metadata().callsite(), words, Instant::now())
 }
 
 impl Kinds {
-    fn turn(&mut self, (place, words): (Identifier, Words), now: Instant) -> Option<u64> {
+    fn turn(&mut self, place: Identifier, words: Words, now: Instant) -> Option<u64> {
         let mut key = (place, words.kind);
         if !self.0.contains_key(&key) {
             if self.0.len() >= MAX_KINDS {
@@ -275,9 +275,8 @@ mod tests {
     #[test]
     fn the_next_line_tells_how_many_were_left_out_and_so_does_the_end_of_a_flood() {
         let (mut kinds, place, start) = (Kinds::default(), place(), Instant::now());
-        let mut turn = |seconds: f64, kind: &str| {
-            kinds.turn((place.clone(), words(kind)), start + Duration::from_secs_f64(seconds))
-        };
+        let mut turn =
+            |seconds: f64, kind: &str| kinds.turn(place.clone(), words(kind), start + Duration::from_secs_f64(seconds));
         assert_eq!((turn(0.0, "a"), turn(0.0, "b")), (Some(0), Some(0)));
         assert_eq!((turn(0.5, "a"), turn(0.9, "a"), turn(1.1, "a")), (None, None, Some(2)));
         assert_eq!(turn(1.2, "a"), None);
@@ -294,7 +293,7 @@ mod tests {
     fn more_kinds_than_are_told_apart_take_no_more_memory_and_no_more_lines() {
         let (mut kinds, place, now) = (Kinds::default(), place(), Instant::now());
         let n_lines =
-            (0..10 * MAX_KINDS).filter(|n| kinds.turn((place.clone(), words(&n.to_string())), now).is_some()).count();
+            (0..10 * MAX_KINDS).filter(|n| kinds.turn(place.clone(), words(&n.to_string()), now).is_some()).count();
         assert!(n_lines <= MAX_KINDS + 1 && kinds.0.len() <= MAX_KINDS + 1, "{n_lines}");
     }
 
