@@ -26,10 +26,11 @@ use crate::domain::{Dialect, Reason};
 /// The deepest nesting that is read: what `serde_json` itself allows.
 pub(super) const MAX_DEPTH: usize = 128;
 
-/// Up to so many members an object's keys are kept and compared one by one, above it by hashing.
+/// Up to so many members an object is held whole and its keys are compared one by one, above it by hashing.
 const FEW_MEMBERS: usize = 32;
 
-/// The keys that are looked up here. Others can be looked up as well, each at the price of reading the object again.
+/// The keys that are held of an object of many members. Others can be looked up as well, each at the price of reading the
+/// object again.
 const ASKED: &[&str] = &[
     // Of items.
     "id",
@@ -126,17 +127,17 @@ fn is_deeper_than(limit: usize, text: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     text: &'a str,
-    /// The members of [`ASKED`] that it has.
-    asked: Vec<Member<'a>>,
-    /// Its first keys, while they are few.
-    keys: Vec<Cow<'a, str>>,
+    /// The first [`FEW_MEMBERS`], in the order of the text; behind them those of [`ASKED`], each once.
+    members: Vec<Member<'a>>,
     n_members: usize,
+    /// Whether a key is there twice, as far as `members` tells.
+    is_repeating: bool,
 }
 
 #[derive(Debug)]
 struct Member<'a> {
-    key: &'static str,
-    /// The last value, where the key is repeated.
+    key: Cow<'a, str>,
+    /// Behind the first ones the last value, where the key is repeated.
     value: &'a RawValue,
     is_repeated: bool,
 }
@@ -147,7 +148,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no object.
     pub(super) fn read(text: &'a str) -> Result<Self, Reason> {
-        let mut object = Object { text, asked: Vec::with_capacity(12), keys: Vec::with_capacity(16), n_members: 0 };
+        let mut object = Object { text, members: Vec::with_capacity(12), n_members: 0, is_repeating: false };
         let mut json = serde_json::Deserializer::from_str(text);
         Reader(&mut object)
             .deserialize(&mut json)
@@ -156,14 +157,29 @@ impl<'a> Object<'a> {
         Ok(object)
     }
 
+    fn hold(&mut self, key: Cow<'a, str>, value: &'a RawValue) {
+        let earlier = self.members.iter_mut().rev().find(|member| member.key == key);
+        let is_repeated = earlier.is_some();
+        self.is_repeating |= is_repeated;
+        match earlier {
+            Some(member) if self.n_members > FEW_MEMBERS => (member.value, member.is_repeated) = (value, true),
+            _ => self.members.push(Member { key, value, is_repeated }),
+        }
+    }
+
+    /// Whether `members` are all.
+    fn holds_all(&self) -> bool {
+        self.n_members <= FEW_MEMBERS
+    }
+
     /// The value of a key, the last one where it is repeated. `null` is a value.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
-        if !ASKED.contains(&key) {
+        if !self.holds_all() && !ASKED.contains(&key) {
             let mut found = None;
             walk::each_member(self.text, |name, value| found = if name == key { Some(value) } else { found });
             return found;
         }
-        self.asked.iter().find(|member| member.key == key).map(|member| member.value)
+        self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
     }
 
     /// The value of a key, `None` where it is absent or `null`.
@@ -178,8 +194,8 @@ impl<'a> Object<'a> {
 
     /// Whether any key is repeated. Looks at all members: not for what is not proven.
     pub(super) fn repeats_any(&self) -> bool {
-        if self.n_members <= FEW_MEMBERS {
-            return self.keys.iter().enumerate().any(|(n, key)| self.keys[..n].contains(key));
+        if self.is_repeating || self.holds_all() {
+            return self.is_repeating;
         }
         // Two keys of one hash would only be compared again, by whoever asks for them.
         let (hasher, mut seen, mut is_repeated) = (RandomState::new(), HashSet::new(), false);
@@ -189,13 +205,13 @@ impl<'a> Object<'a> {
 
     /// Whether one of `keys`, which are all in [`ASKED`], is there more than once.
     pub(super) fn repeats(&self, keys: &[&str]) -> bool {
-        self.asked.iter().any(|member| member.is_repeated && keys.contains(&member.key))
+        self.is_repeating && self.members.iter().any(|it| it.is_repeated && keys.contains(&it.key.as_ref()))
     }
 
     /// Calls with each key and its value, of a repeated key the last one alone, in the order of the text.
     pub(super) fn each(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
         if !self.repeats_any() {
-            return walk::each_member(self.text, |key, value| visit(&key, value));
+            return self.every(visit);
         }
         let (mut last, mut n) = (HashMap::new(), 0usize);
         walk::each_member(self.text, |key, _| {
@@ -213,6 +229,9 @@ impl<'a> Object<'a> {
 
     /// Calls with every key and value, also repeated ones.
     pub(super) fn every(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
+        if self.holds_all() {
+            return self.members.iter().for_each(|member| visit(&member.key, member.value));
+        }
         walk::each_member(self.text, |key, value| visit(&key, value));
     }
 
@@ -274,18 +293,10 @@ impl<'de> Visitor<'de> for Reader<'_, 'de> {
         let object = self.0;
         while let Some(Key(key)) = map.next_key()? {
             object.n_members += 1;
-            match ASKED.iter().find(|asked| **asked == key) {
-                Some(asked) => {
-                    let value = map.next_value()?;
-                    match object.asked.iter_mut().find(|member| member.key == *asked) {
-                        Some(member) => (member.value, member.is_repeated) = (value, true),
-                        None => object.asked.push(Member { key: asked, value, is_repeated: false }),
-                    }
-                }
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-            if object.keys.len() < FEW_MEMBERS {
-                object.keys.push(key);
+            if object.holds_all() || ASKED.contains(&key.as_ref()) {
+                object.hold(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
         Ok(())
@@ -354,7 +365,7 @@ mod tests {
         let many = "\"\":0,".repeat(200_000);
         let object = format!("{{{many}\"id\":\"1\",{many}\"id\":\"2\"}}");
         let object = Object::read(&object).unwrap();
-        assert_eq!((object.asked.len(), object.keys.len(), object.n_members), (1, FEW_MEMBERS, 400_002));
+        assert_eq!((object.members.len(), object.n_members), (FEW_MEMBERS + 1, 400_002));
         assert_eq!(object.get("id").map(RawValue::get), Some("\"2\""));
         assert!(object.repeats(&["id"]) && object.repeats_any());
         assert_eq!(object.written(|_| true), r#"{"":0,"id":"2"}"#);
