@@ -37,7 +37,9 @@ impl Crowd {
         // Told before it is counted: whoever brings a job after the count sees it.
         self.n_wanted.store(n_wanted, Ordering::SeqCst);
         while n_waiting() < n_wanted {
-            let Some(left) = latest.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else { break };
+            let Some(left) = latest.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                break;
+            };
             thread::park_timeout(left);
         }
         self.n_wanted.store(NONE_WANTED, Ordering::SeqCst);

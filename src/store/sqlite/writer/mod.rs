@@ -3,9 +3,10 @@
 //! **Invariants**
 //! 1. A job's owner is told of success only after the commit that holds it returned.
 //! 2. A job that fails costs its neighbours nothing: the group is rolled back and run again, each job in a savepoint.
-//! 3. The queue is bounded in jobs and bytes, and strangers get half of it: they turn nobody else away. Intake is refused beyond it; outcomes wait for a place, since a lost
-//!    outcome is a second delivery.
+//! 3. The queue is bounded in jobs and bytes, and strangers get half of it: they turn nobody else away. Intake is refused
+//!    beyond it; outcomes wait for a place, since a lost outcome is a second delivery.
 
+mod crowd;
 mod thread;
 
 use std::mem::ManuallyDrop;
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::crowd::Crowd;
 use self::thread::Thread;
 use super::answers::Answers;
 use super::checkpoint::Checkpoints;
@@ -57,6 +59,7 @@ pub enum Sender {
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     waiting_bytes: Arc<AtomicUsize>,
+    crowd: Arc<Crowd>,
     #[cfg(test)]
     health: Arc<crate::store::Health>,
 }
@@ -82,7 +85,9 @@ impl Writer {
         let health = Arc::clone(&shared.health);
         let unstarted = |error| StoreError::Unusable(format!("the store's writer cannot be started: {error}"));
         let answers = Answers::start(Arc::clone(&shared)).map_err(unstarted)?;
-        let thread = Thread { connection, shared, waiting_bytes: Arc::clone(&waiting_bytes), checkpoints, answers };
+        let crowd = Arc::new(Crowd::default());
+        let (bytes, gathered) = (Arc::clone(&waiting_bytes), Arc::clone(&crowd));
+        let thread = Thread { connection, shared, waiting_bytes: bytes, crowd: gathered, checkpoints, answers };
         // Where the thread panics nothing is dropped: the lock is held until the process has ended.
         let lock = ManuallyDrop::new(lock);
         let work = move || {
@@ -96,6 +101,7 @@ impl Writer {
         Ok(Self {
             queue,
             waiting_bytes,
+            crowd,
             #[cfg(test)]
             health,
         })
@@ -107,6 +113,7 @@ impl Writer {
         Self {
             queue,
             waiting_bytes: Arc::default(),
+            crowd: Arc::default(),
             #[cfg(test)]
             health: Arc::default(),
         }
@@ -118,7 +125,7 @@ impl Writer {
     /// [`StoreError::Busy`] or [`StoreError::Closed`]: the job is not done.
     pub fn offer(&self, job: Box<dyn Job>, n_bytes: usize, sender: Sender) -> Result<(), StoreError> {
         let part = if sender == Sender::Stranger { STRANGERS_PART } else { 1 };
-        if self.queue.max_capacity() - self.queue.capacity() >= MAX_WAITING / part {
+        if self.n_waiting() >= MAX_WAITING / part {
             return Err(StoreError::Busy);
         }
         if self.waiting_bytes.fetch_add(n_bytes, Ordering::Relaxed) > MAX_WAITING_BYTES / part {
@@ -131,7 +138,13 @@ impl Writer {
                 mpsc::error::TrySendError::Full(_) => StoreError::Busy,
                 mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
             }
-        })
+        })?;
+        self.crowd.joined(self.n_waiting());
+        Ok(())
+    }
+
+    fn n_waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
     }
 
     /// Has `work` done in a transaction, waiting for a place in the queue. `work` may run more than once.
@@ -146,6 +159,7 @@ impl Writer {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Ask { work, answer: None, reply });
         self.queue.send(Message::Job(job, 0)).await.map_err(|_closed| StoreError::Closed)?;
+        self.crowd.joined(self.n_waiting());
         answer.await.map_err(|_gone| StoreError::Closed)?
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, wal::CheckpointMode};
 use tokio::sync::oneshot;
 
+use super::crowd::Crowd;
 use super::{Job, Message, Queue};
 use crate::store::StoreError;
 use crate::store::sqlite::answers::Answers;
@@ -29,8 +30,6 @@ const MAX_GROUP_BYTES: usize = 8 << 20;
 const MOST_APART: Duration = Duration::from_millis(5);
 /// So many jobs are worth a sync, whatever the last transaction held.
 const ENOUGH: usize = 64;
-/// How often the writer looks whether there are enough.
-const STEP: Duration = Duration::from_micros(250);
 
 /// What the thread works with.
 pub(super) struct Thread {
@@ -38,6 +37,7 @@ pub(super) struct Thread {
     pub shared: Arc<Shared>,
     /// The bytes of the jobs that wait.
     pub waiting_bytes: Arc<AtomicUsize>,
+    pub crowd: Arc<Crowd>,
     pub checkpoints: Checkpoints,
     pub answers: Answers,
 }
@@ -60,12 +60,10 @@ impl Thread {
     /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
     pub fn serve(self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let mut closer = None;
-        let (mut began, mut n_expected) = (Instant::now(), 0);
+        let (mut began, mut n_expected) = (Instant::now(), 0usize);
         while let Some(first) = queue.blocking_recv() {
             // The first is one of them.
-            while queue.len() + 1 < n_expected && began.elapsed() < MOST_APART {
-                std::thread::sleep(STEP);
-            }
+            self.crowd.gather(n_expected.saturating_sub(1), began + MOST_APART, || queue.len());
             began = Instant::now();
             let mut group = Vec::new();
             let (mut n_bytes, mut next) = (0, Some(first));
