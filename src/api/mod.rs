@@ -2,6 +2,7 @@
 
 mod address;
 mod caller;
+mod collections;
 mod deliveries;
 mod error;
 mod events;
@@ -13,6 +14,7 @@ mod pages;
 mod parameters;
 mod preferences;
 mod ready;
+mod refusal;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -133,9 +135,6 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .default_service(web::route().to(not_found))
     })
 }
-
-/// Where all operations are, and those of one call.
-const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
 
 /// Graph's versions: what differs between them is not served here.
 const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];

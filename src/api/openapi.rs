@@ -7,15 +7,10 @@ use actix_web::http::Method;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, PathItem};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::SecurityRequirement;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Required, SecurityRequirement};
 
 use super::{ApiError, Reader, deliveries, error, events, operations, resource};
-
-/// Graph's version under which the document lists the paths.
-const VERSION: &str = "/v1.0";
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -49,33 +44,4 @@ pub fn document() -> utoipa::openapi::OpenApi {
     components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));
     document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     document
-}
-
-/// `part` with each of its paths that begins with the first collection again at the second one, whose paths have the
-/// parameter `named`.
-pub fn also_at(mut part: utoipa::openapi::OpenApi, [from, to]: [&str; 2], named: &str) -> utoipa::openapi::OpenApi {
-    let call = ParameterBuilder::new()
-        .name(named)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some("Graph's id of the call"))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .build();
-    let mut again = Vec::new();
-    for (path, item) in &part.paths.paths {
-        if let Some(rest) = path.strip_prefix(VERSION).and_then(|path| path.strip_prefix(from)) {
-            again.push((format!("{VERSION}{to}{rest}"), of_call(item.clone(), &call)));
-        }
-    }
-    part.paths.paths.extend(again);
-    part
-}
-
-fn of_call(mut item: PathItem, call: &Parameter) -> PathItem {
-    for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
-        operation.parameters.get_or_insert_default().insert(0, call.clone().into());
-        // Ids are each used once in a document.
-        operation.operation_id = operation.operation_id.take().map(|id| format!("{id}OfCall"));
-    }
-    item
 }

@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mistakes::Place;
+use super::remark::Place;
 use super::tree::{Node, Value};
 
 /// What the variables that override a value begin with.

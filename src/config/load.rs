@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::Config;
 use super::environment::overlay;
-use super::mistakes::{Mistakes, Place, Remark};
+use super::mistakes::Mistakes;
 use super::places::Places;
+use super::remark::{Place, Remark};
 use super::report::Report;
 use super::section::Section;
 use super::sections::{channels, expectations, listeners, routes, sinks, storage};

@@ -14,6 +14,7 @@ mod mistakes;
 pub mod pattern;
 mod places;
 pub mod private;
+mod remark;
 mod report;
 mod secret;
 mod section;
@@ -33,8 +34,9 @@ use crate::domain::{Channel, RouteName, SinkName, Status};
 
 pub use environment::{PREFIX, variables};
 pub use load::{Loaded, load, parse};
-pub use mistakes::{Mistakes, Place, Remark};
+pub use mistakes::Mistakes;
 pub use places::Places;
+pub use remark::{Place, Remark};
 pub use secret::{SecretError, SecretSource};
 
 /// Graph counts an answer as slow, and repeats the POST, after this time

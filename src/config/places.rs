@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::mistakes::{Place, Remark};
+use super::remark::{Place, Remark};
 
 /// The keys of a config, and where they stand.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use super::mistakes::{Place, Remark};
 use super::places::Places;
+use super::remark::{Place, Remark};
 
 /// What has been found while reading.
 pub struct Report {

@@ -9,7 +9,7 @@
 //! 1. A connection whose request is at work keeps its place.
 //! 2. A connection that proved who sends gives way only where such connections rest on three quarters of the places: the
 //!    others need some, or nobody new could prove anything.
-//! 3. Some places are left to connections without a request at work, whatever is at work: see [`Places::is_full`].
+//! 3. Some places are left to connections without a request at work, whatever is at work: see [`Keeper::is_full`].
 //! 4. The heads of all connections together have a bound in bytes.
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::watch::{Phase, Watch};
+use super::watch::{Keeper, Phase, Watch};
 use crate::telemetry::{ConnectionEnd, ThreadConnections};
 
 /// How many of those that are to give way are told so at once, as a part of all: looking for them costs a look at all.
@@ -68,46 +68,12 @@ impl Places {
     /// A place for a new connection.
     pub fn take(self: &Rc<Self>) -> Rc<Watch> {
         self.make_room();
-        let watch = Rc::new(Watch::new(Rc::clone(self), Instant::now()));
+        let keeper: Rc<dyn Keeper> = Rc::<Self>::clone(self);
+        let watch = Rc::new(Watch::new(keeper, Instant::now()));
         let mut watches = self.watches.borrow_mut();
         watch.slot.set(watches.len());
         watches.push(Rc::clone(&watch));
         watch
-    }
-
-    pub(super) fn leave(&self, gone: &Watch) {
-        let mut watches = self.watches.borrow_mut();
-        watches.swap_remove(gone.slot.get());
-        if let Some(moved) = watches.get(gone.slot.get()) {
-            moved.slot.set(gone.slot.get());
-        }
-        drop(watches);
-        self.release_heads(gone.n_heads_held());
-        self.busy(gone.phase().is_busy(), false);
-        if gone.is_dismissed().is_some() {
-            less(&self.n_leaving, 1);
-        } else {
-            less(&self.n_proven, usize::from(gone.is_proven()));
-        }
-    }
-
-    pub(super) fn busy(&self, was: bool, is: bool) {
-        self.n_busy.set(self.n_busy.get() + usize::from(is) - usize::from(was));
-    }
-
-    pub(super) fn one_more_proven(&self) {
-        self.n_proven.set(self.n_proven.get() + 1);
-    }
-
-    pub(super) fn one_more_leaves(&self, is_proven: bool) {
-        self.n_leaving.set(self.n_leaving.get() + 1);
-        less(&self.n_proven, usize::from(is_proven));
-    }
-
-    /// Whether every place has a request at work. Then further requests are turned away: a connection that is not busy
-    /// can still be taken, and be asked whether the server lives.
-    pub fn is_full(&self) -> bool {
-        self.n_busy.get() > self.bounds.max
     }
 
     /// Makes room for one more connection.
@@ -134,18 +100,6 @@ impl Places {
         dismissed.iter().for_each(|it| it.dismiss(ConnectionEnd::GaveWay));
     }
 
-    /// A connection holds `now` bytes of heads instead of `before`.
-    pub(super) fn hold_heads(&self, before: usize, now: usize) {
-        self.n_head_bytes.set((self.n_head_bytes.get() + now).saturating_sub(before));
-        if now > before && self.n_head_bytes.get() > self.bounds.head_memory_bytes {
-            self.free_heads();
-        }
-    }
-
-    pub(super) fn release_heads(&self, n_bytes: usize) {
-        less(&self.n_head_bytes, n_bytes);
-    }
-
     /// Lets go of heads: first of those that were refused, whose senders are only waited for, then of those that have been
     /// coming longest. Those whose request is at work stay.
     fn free_heads(&self) {
@@ -164,6 +118,58 @@ impl Places {
             }
             longest.dismiss(ConnectionEnd::HeadMemory);
         }
+    }
+}
+
+impl Keeper for Places {
+    fn threads(&self) -> &ThreadConnections {
+        &self.threads
+    }
+
+    fn leave(&self, gone: &Watch) {
+        let mut watches = self.watches.borrow_mut();
+        watches.swap_remove(gone.slot.get());
+        if let Some(moved) = watches.get(gone.slot.get()) {
+            moved.slot.set(gone.slot.get());
+        }
+        drop(watches);
+        self.release_heads(gone.n_heads_held());
+        self.busy(gone.phase().is_busy(), false);
+        if gone.is_dismissed().is_some() {
+            less(&self.n_leaving, 1);
+        } else {
+            less(&self.n_proven, usize::from(gone.is_proven()));
+        }
+    }
+
+    fn busy(&self, was: bool, is: bool) {
+        self.n_busy.set(self.n_busy.get() + usize::from(is) - usize::from(was));
+    }
+
+    fn one_more_proven(&self) {
+        self.n_proven.set(self.n_proven.get() + 1);
+    }
+
+    fn one_more_leaves(&self, is_proven: bool) {
+        self.n_leaving.set(self.n_leaving.get() + 1);
+        less(&self.n_proven, usize::from(is_proven));
+    }
+
+    /// Whether every place has a request at work. Then further requests are turned away: a connection that is not busy
+    /// can still be taken, and be asked whether the server lives.
+    fn is_full(&self) -> bool {
+        self.n_busy.get() > self.bounds.max
+    }
+
+    fn hold_heads(&self, before: usize, now: usize) {
+        self.n_head_bytes.set((self.n_head_bytes.get() + now).saturating_sub(before));
+        if now > before && self.n_head_bytes.get() > self.bounds.head_memory_bytes {
+            self.free_heads();
+        }
+    }
+
+    fn release_heads(&self, n_bytes: usize) {
+        less(&self.n_head_bytes, n_bytes);
     }
 }
 

@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::framing::Passed;
-use super::places::Places;
-use crate::telemetry::{ConnectionEnd, ConnectionState};
+use crate::telemetry::{ConnectionEnd, ConnectionState, ThreadConnections};
 
 /// How long a head may take from its first byte, and how long a new connection may say nothing.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,9 +57,29 @@ impl Phase {
     }
 }
 
+/// Who keeps the places of a thread's connections: what a connection reports to it.
+pub(super) trait Keeper {
+    /// Where connections are counted.
+    fn threads(&self) -> &ThreadConnections;
+    /// Whether more requests are at work than there are places.
+    fn is_full(&self) -> bool;
+    /// A connection had a request at work, or not, and has one now, or not.
+    fn busy(&self, was: bool, is: bool);
+    /// A connection was verified.
+    fn one_more_proven(&self);
+    /// A connection was told to end.
+    fn one_more_leaves(&self, is_proven: bool);
+    /// A connection holds `now` bytes of heads instead of `before`.
+    fn hold_heads(&self, before: usize, now: usize);
+    /// So many bytes of heads are no longer held.
+    fn release_heads(&self, n_bytes: usize);
+    /// A connection is gone.
+    fn leave(&self, gone: &Watch);
+}
+
 /// The state of one connection.
 pub struct Watch {
-    places: Rc<Places>,
+    places: Rc<dyn Keeper>,
     /// Where it stands among the places.
     pub slot: Cell<usize>,
     phase: Cell<Phase>,
@@ -86,8 +105,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(places: Rc<Places>, now: Instant) -> Self {
-        places.threads.enter(Phase::New.state());
+    pub(super) fn new(places: Rc<dyn Keeper>, now: Instant) -> Self {
+        places.threads().enter(Phase::New.state());
         Self {
             places,
             slot: Cell::new(0),
@@ -164,8 +183,8 @@ impl Watch {
         self.since.set(now);
         self.until.set(may_last.map(|it| now + it));
         if before.state() != phase.state() {
-            self.places.threads.leave(before.state());
-            self.places.threads.enter(phase.state());
+            self.places.threads().leave(before.state());
+            self.places.threads().enter(phase.state());
         }
         self.places.busy(before.is_busy(), phase.is_busy());
     }
@@ -310,7 +329,7 @@ impl Watch {
 
     /// It is gone.
     pub(super) fn leaves(&self) {
-        self.places.threads.leave(self.phase.get().state());
+        self.places.threads().leave(self.phase.get().state());
         self.places.leave(self);
     }
 }

@@ -13,8 +13,9 @@ use askama::Template;
 use toml::Value;
 use url::Url;
 
+use super::frame::Frame;
 use super::gate::Desk;
-use super::page::{Frame, show};
+use super::page::show;
 use super::problem::Problem;
 use crate::config::{self, Config, Scope, SinkDispatch, Subscriptions, TextMatch};
 use crate::sinks::KINDS;

@@ -10,6 +10,7 @@
 
 mod configuration;
 mod form;
+mod frame;
 mod gate;
 mod live;
 mod login;

@@ -7,9 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
+use super::frame::Frame;
 use super::gate::Desk;
 use super::live::{self, Row};
-use super::page::{Frame, show};
+use super::page::show;
 use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
 use super::shown::{duration, number};

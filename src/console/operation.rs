@@ -5,8 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
+use super::frame::Frame;
 use super::gate::Desk;
-use super::page::{Frame, show};
+use super::page::show;
 use super::problem::Problem;
 use super::shown::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::timeline::{self, Timeline};
@@ -106,7 +107,7 @@ async fn page(
         timeline: timeline::draw(&operation, &events, now),
         events: events.iter().map(|it| event(it, now)).collect(),
         n_left_out,
-        json: serde_json::to_string_pretty(&operation.to_json()).unwrap_or_default(),
+        json: serde_json::to_string_pretty(&operation.resource().to_json()).unwrap_or_default(),
     };
     show(&request, &visitor, &page)
 }

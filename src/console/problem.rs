@@ -7,7 +7,7 @@ use actix_web::http::header::{LOCATION, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 
-use super::page::Frame;
+use super::frame::Frame;
 use super::shown;
 use crate::access::Denied;
 use crate::config::Scope;

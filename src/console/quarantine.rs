@@ -5,8 +5,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
+use super::frame::Frame;
 use super::gate::Desk;
-use super::page::{Done, Frame, lead_to, show};
+use super::page::{Done, lead_to, show};
 use super::problem::Problem;
 use super::shown::{bytes, instant, json};
 use super::words;

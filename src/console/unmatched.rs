@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::PAGE;
 use super::form::Form;
+use super::frame::Frame;
 use super::gate::Desk;
 use super::live::Row;
-use super::page::{Done, Frame, lead_to, show};
+use super::page::{Done, lead_to, show};
 use super::problem::Problem;
 use super::sinks::Pressed;
 use super::words;

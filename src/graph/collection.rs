@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
 use super::payload::{self, Object};
-use super::{content, path, record, version, walk};
+use super::{path, record, version, walk};
 use crate::domain::{Mark, RecordOperation};
 
 /// How many record operations a POST's collections may still hold.
@@ -98,7 +98,7 @@ fn operation<'a>(json: &'a RawValue, resource: &str) -> Option<Element<'a>> {
     if !is_record {
         return None;
     }
-    let client_context = content::client_context(&object, &mut dialects);
+    let client_context = record::client_context(&object, &mut dialects);
     let operation = record::read(&object, resource, client_context, &mut dialects).ok()?;
     let mark = version::of_one(&object, RecordOperation::TYPE);
     Some(Element { json, operation, mark, dialects })

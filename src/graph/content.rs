@@ -91,7 +91,7 @@ fn one(text: &str, place: Place<'_>, dialects: &mut Dialects) -> Result<About, R
         Some(odata_type) => Some(odata_type),
         None => object.present("oDataType").and_then(|name| payload::text(name).ok()).or(place.outer_type),
     };
-    let client_context = client_context(&object, dialects);
+    let client_context = record::client_context(&object, dialects);
     let mut resource_type = dialects.type_name(odata_type.as_deref());
     if resource_type == UNKNOWN_TYPE && odata_type.is_none() && record::is_untyped_record(&object, place.resource) {
         RecordOperation::TYPE.clone_into(&mut resource_type);
@@ -220,17 +220,6 @@ fn type_of_first(text: &str) -> Option<String> {
     };
     walk::each_element(text, first).ok()?;
     name
-}
-
-/// The client context; one that is no text, or longer than Graph's limit, matches nothing.
-pub(super) fn client_context(object: &Object<'_>, dialects: &mut Dialects) -> Option<ClientContext> {
-    let Ok(text) = object.text("clientContext", dialects) else {
-        dialects.note(Dialect::UnreadableMember);
-        return None;
-    };
-    let context = ClientContext::new(text?);
-    dialects.note_if(context.is_none(), Dialect::ClientContextTooLong);
-    context
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod change;
 mod collection;
 mod comms;
 mod content;
+mod decision;
 mod dialects;
 mod encrypted;
 mod ended_call;

@@ -221,6 +221,17 @@ fn additional(object: &Object<'_>) -> String {
     members
 }
 
+/// The client context; one that is no text, or longer than Graph's limit, matches nothing.
+pub(super) fn client_context(object: &Object<'_>, dialects: &mut Dialects) -> Option<ClientContext> {
+    let Ok(text) = object.text("clientContext", dialects) else {
+        dialects.note(Dialect::UnreadableMember);
+        return None;
+    };
+    let context = ClientContext::new(text?);
+    dialects.note_if(context.is_none(), Dialect::ClientContextTooLong);
+    context
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

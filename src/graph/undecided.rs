@@ -3,7 +3,7 @@
 //!
 //! **Invariants**
 //! 1. What waits is bounded in number and bytes. What finds no place is refused before it is acknowledged, and comes again.
-//! 2. What waits is in the store too, its tokens sealed: after a restart it waits on ([`Subscriptions::wait_on`]). Here it is
+//! 2. What waits is in the store too, its tokens sealed: after a restart it waits on. Here it is
 //!    wiped when it is dropped.
 
 use std::fmt;
@@ -16,10 +16,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
-use super::change::Subscriptions;
-use super::payload;
-use super::validation::Coverage;
-use crate::domain::{Channel, HeldTokens, Quarantined, Raw, Reason, Verified};
+use crate::domain::{Channel, HeldTokens, Quarantined, Raw, Reason};
 
 /// The most items that wait.
 const MAX_ITEMS: usize = 1_000;
@@ -29,8 +26,8 @@ const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// An item that waits to be judged.
 #[derive(Clone)]
 pub struct Undecided {
-    channel: Channel,
-    raw: Raw,
+    pub(super) channel: Channel,
+    pub(super) raw: Raw,
     post: Arc<Post>,
 }
 
@@ -59,30 +56,8 @@ impl Undecided {
     }
 
     /// The `validationTokens` that it came with.
-    fn tokens(&self) -> Option<&RawValue> {
+    pub(super) fn tokens(&self) -> Option<&RawValue> {
         serde_json::from_str(self.post.held.tokens.expose_secret()).ok()
-    }
-}
-
-impl Subscriptions {
-    /// Whether there are keys by which [`Subscriptions::decide`] can decide.
-    pub fn can_decide(&self) -> bool {
-        self.tokens.can_decide()
-    }
-
-    /// Has an item wait on that waited when the last process ended. `None`: there is no place.
-    pub fn wait_on(&self, channel: Channel, raw: &Raw, held: Arc<HeldTokens>) -> Option<Undecided> {
-        self.waiting.take_with(std::slice::from_ref(raw), channel, held)?.pop()
-    }
-
-    /// Judges an item that waited for keys, as it would have been when it came.
-    ///
-    /// # Errors
-    /// Why it proves nothing; [`Reason::Shed`] where too much waits to be decrypted now.
-    pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
-        let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
-        let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;
-        self.read_one(opened.proven_by(&coverage)?, item.channel).await
     }
 }
 
@@ -113,7 +88,8 @@ impl Places {
         self.take_with(items, channel, Arc::new(HeldTokens { tokens, arrived_at }))
     }
 
-    fn take_with(&self, items: &[Raw], channel: Channel, held: Arc<HeldTokens>) -> Option<Vec<Undecided>> {
+    /// The same for tokens that are held already.
+    pub(super) fn take_with(&self, items: &[Raw], channel: Channel, held: Arc<HeldTokens>) -> Option<Vec<Undecided>> {
         let n_bytes = held.tokens.expose_secret().len() + items.iter().map(|raw| raw.0.len()).sum::<usize>();
         let taken =
             |places: &Arc<Semaphore>, n: usize| Arc::clone(places).try_acquire_many_owned(u32::try_from(n).ok()?).ok();

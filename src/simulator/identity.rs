@@ -9,12 +9,10 @@ use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use super::signing_key::SigningKey;
 use super::token::Token;
 use super::{SimulatorError, pem};
 use crate::clock::Clock;
@@ -40,30 +38,6 @@ pub struct Identity {
 struct Keys {
     current: Arc<SigningKey>,
     former: Vec<Arc<SigningKey>>,
-}
-
-/// A key pair and the name that it is published under.
-pub(super) struct SigningKey {
-    pub kid: String,
-    pub pair: RsaKeyPair,
-}
-
-impl SigningKey {
-    fn new(pair: RsaKeyPair) -> Arc<Self> {
-        let kid = URL_SAFE_NO_PAD.encode(&Sha256::digest(pair.public_key().as_ref())[..20]);
-        Arc::new(Self { kid, pair })
-    }
-
-    fn jwk(&self) -> Value {
-        let public = self.pair.public_key();
-        json!({
-            "kty": "RSA",
-            "use": "sig",
-            "kid": self.kid,
-            "n": URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
-            "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
-        })
-    }
 }
 
 impl Identity {

@@ -17,6 +17,7 @@ pub mod payload;
 mod pem;
 pub mod provider;
 pub mod scenario;
+mod signing_key;
 pub mod token;
 
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::SimulatorError;
-use super::identity::SigningKey;
+use super::signing_key::SigningKey;
 
 /// A token in the making.
 #[derive(Clone)]

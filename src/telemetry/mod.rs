@@ -226,6 +226,19 @@ impl Metrics {
             "Share of answers to Graph's POSTs over 10 s in the last 10 min; above 0.15 Graph drops notifications",
             self.drop_share.clone(),
         );
+        r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
+        r.register(
+            "backlog_counted_timestamp_seconds",
+            "When the deliveries that wait were last counted; 0: not yet",
+            self.counted_at.clone(),
+        );
+        self.register_sinks();
+        self.register_store();
+        self.listeners.register(&mut self.registry);
+    }
+
+    fn register_sinks(&mut self) {
+        let r = &mut self.registry;
         r.register("sink_open_deliveries", "Deliveries that wait", self.sink_open.clone());
         r.register("sink_dead_letters", "Deliveries given up", self.sink_dead.clone());
         r.register(
@@ -243,14 +256,6 @@ impl Metrics {
             "1, or 0 where the config does not have the sink and something is left for it",
             self.sink_configured.clone(),
         );
-        r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
-        r.register(
-            "backlog_counted_timestamp_seconds",
-            "When the deliveries that wait were last counted; 0: not yet",
-            self.counted_at.clone(),
-        );
-        self.register_store();
-        self.listeners.register(&mut self.registry);
     }
 
     fn register_store(&mut self) {
@@ -350,7 +355,7 @@ impl Metrics {
 
     /// An operation was said to be overdue or lost.
     pub fn expectation_raised(&self, watch: Watch) {
-        self.raised.get_or_create(&KindLabels { kind: watch.as_str() }).inc();
+        self.raised.get_or_create(&KindLabels { kind: watch.event().word() }).inc();
     }
 
     /// How the machine's clock stands to steady time, and whether it was set since this was last told.

@@ -1,5 +1,6 @@
 //! The tests that need more than one file: one binary, so that it links once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so by panicking")]
+#![allow(clippy::too_many_lines, reason = "the story that a test tells is not cut for its length")]
 
 mod api;
 mod cases;

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::body::Body;
 use super::shapes::{DeliveryShape, EventShape};
-use crate::api::operations::Refusal;
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
+use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
 use crate::store::{DeadLetters, DeliveryState, DeliveryView};

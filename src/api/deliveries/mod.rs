@@ -18,10 +18,11 @@ use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use self::shapes::{DeliveryShape, EventShape};
-use super::operations::Refusal;
+use super::collections::{COLLECTIONS, also_at};
 use super::pages::List;
 use super::parameters::Parameters;
-use super::{Admin, ApiError, COLLECTIONS, Reader, openapi, resource};
+use super::refusal::Refusal;
+use super::{Admin, ApiError, Reader, resource};
 use crate::domain::GraphId;
 
 /// The routes of this room, under a version.
@@ -59,7 +60,7 @@ struct Described;
 
 /// What `/openapi.json` says of this room.
 pub fn described() -> utoipa::openapi::OpenApi {
-    openapi::also_at(Described::openapi(), COLLECTIONS, "callId")
+    also_at(Described::openapi(), COLLECTIONS, "callId")
 }
 
 /// A delivery with the event that it delivers.

@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 
 use super::body::Body;
 use crate::access::Denied;
-use crate::api::operations::Refusal;
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
+use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;

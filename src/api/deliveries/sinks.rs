@@ -9,9 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shapes::iso_8601;
-use crate::api::operations::Refusal;
 use crate::api::pages::List;
 use crate::api::parameters::Parameters;
+use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::SinkName;

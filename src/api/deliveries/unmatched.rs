@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::shapes::EventShape;
-use crate::api::operations::Refusal;
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
+use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::EventId;
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 
-use super::{now, story};
+use super::now;
 use crate::app::BuiltSinks;
 use crate::cli::print::say;
 use crate::cli::text;
@@ -20,6 +20,8 @@ pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
 pub const CLIENT_STATE: &str = "the secret of the demo's subscriptions";
 pub const CERTIFICATE: &str = "demo-certificate";
+/// The case that the CRM refuses.
+pub const REFUSED: &str = "support-2005";
 
 /// Prints what it is given, a line each. One it refuses.
 struct Printer {
@@ -33,7 +35,7 @@ impl Sink for Printer {
         let context = event.client_context.as_ref().map_or("", ClientContext::as_str);
         let shown = if context.is_empty() { String::new() } else { format!("  {}", text::safe(context, 48)) };
         let (sink, kind, route) = (delivery.sink.as_str(), text::safe(&event.kind, 60), &delivery.route);
-        if context == story::REFUSED && sink == "crm" {
+        if context == REFUSED && sink == "crm" {
             say!("{}  -> {sink:<22} refuses {kind}{shown}: it will be a dead letter", now());
             return Err(DeliveryError::Reject { reason: "the CRM knows no such case (410 Gone)".into() });
         }

@@ -3,13 +3,10 @@
 
 use serde_json::json;
 
-use super::setting::TENANT;
+use super::setting::{REFUSED, TENANT};
 use crate::simulator::client::Post;
 use crate::simulator::payload::{Change, Recording, Seed, calls};
 use crate::simulator::{Graph, SimulatorError};
-
-/// The case that the CRM refuses.
-pub const REFUSED: &str = "support-2005";
 
 /// The recordings that the story is about.
 pub struct Story {

@@ -107,7 +107,7 @@ fn routed(folder: &Path, collections: &[String], found: &mut BTreeSet<String>) {
 
 /// Where operations are, as the sources say.
 fn collections(api: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(api.join("mod.rs")).unwrap();
+    let text = std::fs::read_to_string(api.join("collections.rs")).unwrap();
     let named = Regex::new(r#"const COLLECTIONS: \[&str; 2\] =\s*\["([^"]+)", "([^"]+)"\];"#).unwrap();
     let named = named.captures(&text).expect("the collections are named");
     vec![named[1].to_owned(), named[2].to_owned()]

@@ -1,0 +1,31 @@
+//! The decision on items that waited for the provider's keys.
+
+use std::sync::Arc;
+
+use super::change::Subscriptions;
+use super::payload;
+use super::undecided::Undecided;
+use super::validation::Coverage;
+use crate::domain::{Channel, HeldTokens, Raw, Reason, Verified};
+
+impl Subscriptions {
+    /// Whether there are keys by which [`Subscriptions::decide`] can decide.
+    pub fn can_decide(&self) -> bool {
+        self.tokens.can_decide()
+    }
+
+    /// Has an item wait on that waited when the last process ended. `None`: there is no place.
+    pub fn wait_on(&self, channel: Channel, raw: &Raw, held: Arc<HeldTokens>) -> Option<Undecided> {
+        self.waiting.take_with(std::slice::from_ref(raw), channel, held)?.pop()
+    }
+
+    /// Judges an item that waited for keys, as it would have been when it came.
+    ///
+    /// # Errors
+    /// Why it proves nothing; [`Reason::Shed`] where too much waits to be decrypted now.
+    pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
+        let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
+        let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;
+        self.read_one(opened.proven_by(&coverage)?, item.channel).await
+    }
+}
