@@ -20,7 +20,7 @@ use self::spawn::Spawn;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::dispatch::Pauses;
+use crate::dispatch::{self, Pauses};
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
 use crate::graph::{Calls, Limits, Subscriptions};
@@ -96,7 +96,13 @@ impl App {
                 store.rich_subscriptions().await.context("the subscriptions with encrypted content cannot be read")?;
             subscriptions.remember_rich(&rich);
         }
-        spawn.dispatchers(&config, sinks, (&store, &pauses), (&metrics, &clock));
+        let shared = dispatch::Shared {
+            store: Arc::clone(&store),
+            pauses: Arc::clone(&pauses),
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+        };
+        spawn.dispatchers(&config, sinks, &shared);
         let watcher = Watcher {
             operations: Arc::clone(&operations),
             routes: Arc::clone(&routes),

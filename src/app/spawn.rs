@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::BuiltSinks;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dispatch::{Dispatcher, Pauses};
+use crate::dispatch::{self, Dispatcher};
 use crate::domain::SinkName;
 use crate::intake::Intake;
 use crate::store::{Health, Store};
@@ -42,19 +42,12 @@ pub(super) struct Spawn<'a> {
 }
 
 impl Spawn<'_> {
-    pub(super) fn dispatchers(
-        &self,
-        config: &Config,
-        sinks: BuiltSinks,
-        (store, pauses): (&Arc<dyn Store>, &Arc<Pauses>),
-        (metrics, clock): (&Arc<Metrics>, &Clock),
-    ) {
+    pub(super) fn dispatchers(&self, config: &Config, sinks: BuiltSinks, shared: &dispatch::Shared) {
         for (name, sink) in sinks {
             let settings = config.sinks.iter().find(|it| it.name == name).map(|it| it.dispatch.clone());
             let settings = settings.unwrap_or_else(|| config.dispatch.defaults.clone());
-            let telling = (Arc::clone(metrics), clock.clone());
             let task = format!("deliveries to {name}");
-            let dispatcher = Dispatcher::new((name, sink), settings, (Arc::clone(store), Arc::clone(pauses)), telling);
+            let dispatcher = Dispatcher::new(name, sink, settings, shared.clone());
             self.tasks.run(task, dispatcher.run(self.dispatch.clone()));
         }
     }

@@ -9,9 +9,10 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::form::Form;
+use super::frame::Frame;
 use super::gate::{Desk, Visitor};
 use super::live::page_of;
-use super::page::{Done, Frame, lead_to, show};
+use super::page::{Done, lead_to, show};
 use super::problem::Problem;
 use super::shown::{counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
@@ -117,25 +118,22 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("sinks") };
-    write(&desk, (&request, &visitor), &name, (frame, None)).await
+    let page = Page::of(&desk, &name, frame, None).await?;
+    show(&request, &visitor, &page)
 }
 
-async fn write(
-    desk: &Desk,
-    (request, visitor): (&HttpRequest, &Visitor),
-    name: &str,
-    (frame, probe): (Frame, Option<Probe>),
-) -> Result<HttpResponse, Problem> {
-    let (name, backlogs) = known(desk, name).await?;
-    let configured = configured_sink(desk, &name);
-    let page = Page {
-        frame,
-        sink: summary(desk, &name, &backlogs),
-        settings: configured.map(configuration::sink).unwrap_or_default(),
-        probe,
-        letters: letters(desk, &name).await?,
-    };
-    show(request, visitor, &page)
+impl Page {
+    async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
+        let (name, backlogs) = known(desk, name).await?;
+        let configured = configured_sink(desk, &name);
+        Ok(Self {
+            frame,
+            sink: summary(desk, &name, &backlogs),
+            settings: configured.map(configuration::sink).unwrap_or_default(),
+            probe,
+            letters: letters(desk, &name).await?,
+        })
+    }
 }
 
 async fn probe(
@@ -155,7 +153,8 @@ async fn probe(
         Err(_elapsed) => (false, format!("no answer within {}", duration(PROBE_TIMEOUT))),
     };
     let probe = Probe { is_well, text, took: duration(began.elapsed()) };
-    write(&desk, (&request, &visitor), &name, (visitor.frame("sinks"), Some(probe))).await
+    let page = Page::of(&desk, &name, visitor.frame("sinks"), Some(probe)).await?;
+    show(&request, &visitor, &page)
 }
 
 async fn pause(

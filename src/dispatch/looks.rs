@@ -18,7 +18,7 @@ impl Dispatcher {
         if !self.leased.is_empty() {
             return;
         }
-        if self.worker.store.woken(&self.worker.name).now_or_never().is_some() {
+        if self.worker.shared.store.woken(&self.worker.name).now_or_never().is_some() {
             self.look = true;
         }
         if !self.look && self.until_asked().is_zero() {
@@ -33,7 +33,7 @@ impl Dispatcher {
         let worker = &self.worker;
         let limit = worker.sink.batch_size().max(LEASE_LIMIT);
         self.look = false;
-        match worker.store.lease(&worker.name, limit, worker.lease_time()).await {
+        match worker.shared.store.lease(&worker.name, limit, worker.lease_time()).await {
             Ok(leases) => {
                 if leases.is_empty() && worker.until_due().is_some_and(|until| until.is_zero()) {
                     self.rests_until = Instant::now() + REST;
@@ -53,10 +53,10 @@ impl Dispatcher {
     pub(super) async fn ask_what_is_due(&mut self) {
         self.asked_at = Instant::now();
         let worker = &self.worker;
-        match worker.store.next_due(&worker.name).await {
+        match worker.shared.store.next_due(&worker.name).await {
             Ok(due) => {
                 worker.know_due(due);
-                self.look = due.is_some_and(|due| due <= worker.clock.steady());
+                self.look = due.is_some_and(|due| due <= worker.shared.clock.steady());
             }
             Err(error) => {
                 tracing::warn!(sink = %worker.name, %error, "could not ask what is due; trying again");

@@ -35,13 +35,26 @@ use crate::store::Store;
 use crate::telemetry::Metrics;
 
 pub use pauses::Pauses;
-pub use retry::{Decision, decide};
+pub use retry::{Decision, Ended, decide};
 use worker::Worker;
 
 /// How often the store is looked at without cause: an operator's replay from another process gives no sign.
 const LOOK_ANYWAY: Duration = Duration::from_secs(2);
 /// How much longer than an attempt a lease lasts.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
+
+/// What the dispatchers of all sinks share.
+#[derive(Clone)]
+pub struct Shared {
+    /// Where the deliveries are.
+    pub store: Arc<dyn Store>,
+    /// Which sinks an operator paused.
+    pub pauses: Arc<Pauses>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Clock,
+}
 
 /// Delivers what waits for one sink.
 pub struct Dispatcher {
@@ -76,14 +89,9 @@ enum Wake {
 
 impl Dispatcher {
     /// Makes the dispatcher of one sink and opens its memory queue in the store.
-    pub fn new(
-        (name, sink): (SinkName, Arc<dyn Sink>),
-        settings: SinkDispatch,
-        (store, pauses): (Arc<dyn Store>, Arc<Pauses>),
-        (metrics, clock): (Arc<Metrics>, Clock),
-    ) -> Self {
-        let changes = pauses.changes();
-        let worker = Arc::new(Worker::new((name, sink), settings, (store, pauses), (metrics, clock)));
+    pub fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
+        let changes = shared.pauses.changes();
+        let worker = Arc::new(Worker::new(name, sink, settings, shared));
         let now = Instant::now();
         Self {
             fresh: worker.open_queue(),
@@ -206,7 +214,7 @@ impl Dispatcher {
             () = cancel.cancelled() => Wake::Again,
             _ = self.pauses.changed() => Wake::Again,
             Some(lease) = self.fresh.recv() => Wake::Fresh(lease),
-            () = self.worker.store.woken(&self.worker.name) => Wake::Look,
+            () = self.worker.shared.store.woken(&self.worker.name) => Wake::Look,
             Some(ended) = self.running.join_next() => {
                 self.note(ended);
                 Wake::Again

@@ -20,14 +20,20 @@ pub struct Decision {
     pub pause: Option<Duration>,
 }
 
-/// Decides after attempt number `attempt` (from 1) ended with `result` at `now`. `chance` lies in 0..1 and varies the
-/// delay by the configured jitter.
-pub fn decide(
-    settings: &SinkDispatch,
-    attempt: u32,
-    result: Result<(), DeliveryError>,
-    (now, chance): (Timestamp, f64),
-) -> Decision {
+/// An attempt that ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its number, from 1.
+    pub number: u32,
+    /// How it ended.
+    pub result: Result<(), DeliveryError>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Decides after an attempt. `chance` lies in 0..1 and varies the delay by the configured jitter.
+pub fn decide(settings: &SinkDispatch, ended: Ended, chance: f64) -> Decision {
+    let Ended { number: attempt, result, at: now } = ended;
     let (reason, after, pause) = match result {
         Ok(()) => return Decision { settlement: Settlement::Delivered, pause: None },
         Err(DeliveryError::Reject { reason }) => {
@@ -74,6 +80,10 @@ mod tests {
         }
     }
 
+    fn decided(number: u32, result: Result<(), DeliveryError>, chance: f64) -> Decision {
+        decide(&settings(), Ended { number, result, at: NOW }, chance)
+    }
+
     fn failed(after: Option<u64>, pause: bool) -> Result<(), DeliveryError> {
         Err(DeliveryError::Retry { reason: "503".into(), after: after.map(Duration::from_secs), pause })
     }
@@ -89,40 +99,40 @@ mod tests {
 
     #[test]
     fn the_second_attempt_waits_for_the_second_delay() {
-        assert_eq!(delay(&decide(&settings(), 1, failed(None, false), (NOW, 0.5))), 5.0);
-        assert_eq!(delay(&decide(&settings(), 2, failed(None, false), (NOW, 0.5))), 300.0);
+        assert_eq!(delay(&decided(1, failed(None, false), 0.5)), 5.0);
+        assert_eq!(delay(&decided(2, failed(None, false), 0.5)), 300.0);
     }
 
     #[test]
     fn when_the_delays_are_used_up_it_is_a_dead_letter() {
-        let decision = decide(&settings(), 3, failed(None, false), (NOW, 0.5));
+        let decision = decided(3, failed(None, false), 0.5);
         assert!(matches!(decision.settlement, Settlement::Dead { .. }));
     }
 
     #[test]
     fn a_rejection_is_a_dead_letter_at_once() {
         let result = Err(DeliveryError::Reject { reason: "410".into() });
-        assert_eq!(decide(&settings(), 1, result, (NOW, 0.5)).settlement, Settlement::Dead { reason: "410".into() });
+        assert_eq!(decided(1, result, 0.5).settlement, Settlement::Dead { reason: "410".into() });
     }
 
     #[test]
     fn retry_after_is_honoured_and_capped() {
-        assert_eq!(delay(&decide(&settings(), 1, failed(Some(60), true), (NOW, 0.5))), 60.0);
-        let decision = decide(&settings(), 1, failed(Some(9_999_999_999), true), (NOW, 0.5));
+        assert_eq!(delay(&decided(1, failed(Some(60), true), 0.5)), 60.0);
+        let decision = decided(1, failed(Some(9_999_999_999), true), 0.5);
         assert_eq!(delay(&decision), 3600.0);
         assert_eq!(decision.pause, Some(Duration::from_secs(3600)));
     }
 
     #[test]
     fn a_sink_that_says_503_without_a_time_is_paused_for_the_planned_delay() {
-        assert_eq!(decide(&settings(), 1, failed(None, true), (NOW, 0.5)).pause, Some(Duration::from_secs(5)));
+        assert_eq!(decided(1, failed(None, true), 0.5).pause, Some(Duration::from_secs(5)));
     }
 
     proptest! {
         #[test]
         fn a_delay_stays_within_its_jitter(attempt in 1u32..3, chance in 0.0f64..1.0) {
             let planned = settings().retry[attempt as usize].as_secs_f64();
-            let waited = delay(&decide(&settings(), attempt, failed(None, false), (NOW, chance)));
+            let waited = delay(&decided(attempt, failed(None, false), chance));
             prop_assert!(waited >= planned * 0.8 - 1e-3 && waited <= planned * 1.2 + 1e-3);
         }
     }

@@ -13,14 +13,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::health::Health;
+use super::retry::{Ended, decide};
 use super::run::Run;
-use super::{LEASE_MARGIN, Pauses, decide};
-use crate::clock::{Clock, between};
+use super::{LEASE_MARGIN, Shared};
+use crate::clock::between;
 use crate::config::SinkDispatch;
 use crate::domain::{Attempt, Budget, Delivery, Lease, Outcome, Room, Settlement, SinkName};
 use crate::sinks::{DeliveryError, Sink};
-use crate::store::{Store, StoreError};
-use crate::telemetry::Metrics;
+use crate::store::StoreError;
 
 /// How long an outcome that could not be recorded waits, at first and at most.
 const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(100);
@@ -31,10 +31,7 @@ pub(super) struct Worker {
     pub(super) name: SinkName,
     pub(super) sink: Arc<dyn Sink>,
     pub(super) settings: SinkDispatch,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Clock,
-    pub(super) pauses: Arc<Pauses>,
-    metrics: Arc<Metrics>,
+    pub(super) shared: Shared,
     /// What it holds in memory.
     pub(super) budget: Arc<Budget>,
     /// How its last attempts ended.
@@ -63,32 +60,27 @@ struct Span {
 }
 
 impl Worker {
-    pub(super) fn new(
-        (name, sink): (SinkName, Arc<dyn Sink>),
-        settings: SinkDispatch,
-        (store, pauses): (Arc<dyn Store>, Arc<Pauses>),
-        (metrics, clock): (Arc<Metrics>, Clock),
-    ) -> Self {
+    pub(super) fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let (budget, health) = (Budget::new(settings.queue_bytes), Mutex::default());
         let (paused, due) = (Mutex::new(None), Mutex::new(None));
-        Self { name, sink, settings, store, clock, pauses, metrics, budget, health, paused, due }
+        Self { name, sink, settings, shared, budget, health, paused, due }
     }
 
     /// Whether an operator paused the sink.
     pub(super) fn is_paused(&self) -> bool {
-        self.pauses.is_paused(&self.name)
+        self.shared.pauses.is_paused(&self.name)
     }
 
     /// Tells whether nothing is attempted, whoever wants it so.
     pub(super) fn tell_paused(&self) {
         let paused = self.is_paused() || self.paused.lock().is_some();
-        self.metrics.sink_paused(self.name.as_str(), paused);
+        self.shared.metrics.sink_paused(self.name.as_str(), paused);
     }
 
     /// Opens the memory queue of the sink.
     pub(super) fn open_queue(&self) -> mpsc::Receiver<Lease> {
         let room = Room { n: self.settings.queue, budget: Arc::clone(&self.budget) };
-        self.store.fresh(&self.name, &room, self.lease_time())
+        self.shared.store.fresh(&self.name, &room, self.lease_time())
     }
 
     /// How long a lease is asked for.
@@ -103,15 +95,15 @@ impl Worker {
 
     /// How long until a delivery in the store falls due, as far as is known.
     pub(super) fn until_due(&self) -> Option<Duration> {
-        self.due.lock().map(|due| between(self.clock.steady(), due))
+        self.due.lock().map(|due| between(self.shared.clock.steady(), due))
     }
 
     /// What is left of the sink's pause.
     pub(super) fn pause_left(&self) -> Option<Duration> {
         let mut paused = self.paused.lock();
         let pause = (*paused)?;
-        let left =
-            between(self.clock.steady(), pause.until).min(pause.ends_at.saturating_duration_since(Instant::now()));
+        let left = between(self.shared.clock.steady(), pause.until)
+            .min(pause.ends_at.saturating_duration_since(Instant::now()));
         if left.is_zero() {
             *paused = None;
             drop(paused);
@@ -142,15 +134,15 @@ impl Worker {
 
     /// Attempts one batch and notes what came of it.
     async fn attempt_batch(&self, batch: Vec<Lease>, run: &mut Run) {
-        let needed_until = later(self.clock.steady(), self.settings.timeout);
+        let needed_until = later(self.shared.clock.steady(), self.settings.timeout);
         let (batch, stale): (Vec<_>, Vec<_>) = batch.into_iter().partition(|lease| lease.expires_at > needed_until);
         run.hand_back(stale);
         if batch.is_empty() {
             return;
         }
-        let (started_at, began) = (self.clock.now(), Instant::now());
+        let (started_at, began) = (self.shared.clock.now(), Instant::now());
         let (results, timed_out) = self.deliver(&batch).await;
-        let span = Span { started_at, ended_at: self.clock.steady(), took: began.elapsed(), timed_out };
+        let span = Span { started_at, ended_at: self.shared.clock.steady(), took: began.elapsed(), timed_out };
         let mut results = results.into_iter();
         for lease in batch {
             let result = results.next().unwrap_or_else(|| failure("the sink gave no result"));
@@ -175,7 +167,7 @@ impl Worker {
 
     fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, span: &Span) -> Outcome {
         let number = lease.delivery.attempt;
-        let decision = decide(&self.settings, number, result, (span.ended_at, fastrand::f64()));
+        let decision = decide(&self.settings, Ended { number, result, at: span.ended_at }, fastrand::f64());
         let is_ill = self.health.lock().note(decision.pause.is_some());
         if let Some(pause) = decision.pause.filter(|_| is_ill) {
             self.pause(span.ended_at, pause);
@@ -186,7 +178,7 @@ impl Worker {
             Settlement::RetryAt { .. } => "retry",
             Settlement::Dead { .. } => "dead",
         };
-        self.metrics.attempt(self.name.as_str(), result, span.took);
+        self.shared.metrics.attempt(self.name.as_str(), result, span.took);
         self.log(&lease.delivery, &decision.settlement);
         let attempt = Attempt { number, started_at: span.started_at, took: span.took };
         Outcome { lease, attempt, settlement: decision.settlement }
@@ -210,7 +202,7 @@ impl Worker {
         match settlement {
             Settlement::Delivered => tracing::debug!(%sink, delivery = %id, attempt, "delivered"),
             Settlement::RetryAt { at, reason } => {
-                let at = self.clock.shown(*at);
+                let at = self.shared.clock.shown(*at);
                 tracing::warn!(%sink, delivery = %id, attempt, retry_at = %at, reason = %reason, "attempt failed");
             }
             Settlement::Dead { reason } => {
@@ -245,12 +237,12 @@ impl Worker {
         let ends_at = outcomes.iter().map(|outcome| outcome.lease.expires_at).min();
         let (outcomes, mut pause): (Arc<[Outcome]>, _) = (outcomes.into(), FIRST_RECORD_PAUSE);
         loop {
-            let Err(error) = self.store.settle(Arc::clone(&outcomes)).await else { return Ok(()) };
+            let Err(error) = self.shared.store.settle(Arc::clone(&outcomes)).await else { return Ok(()) };
             if pause == FIRST_RECORD_PAUSE {
                 tracing::warn!(sink = %self.name, n = outcomes.len(), %error, "could not record outcomes; trying again");
             }
             tokio::time::sleep(pause).await;
-            let is_over = ends_at.is_none_or(|ends_at| ends_at <= self.clock.steady());
+            let is_over = ends_at.is_none_or(|ends_at| ends_at <= self.shared.clock.steady());
             if is_over || matches!(error, StoreError::Closed) {
                 return Err(error);
             }
@@ -263,7 +255,7 @@ impl Worker {
         if leases.is_empty() {
             return;
         }
-        if let Err(error) = self.store.release(leases, self.clock.steady()).await {
+        if let Err(error) = self.shared.store.release(leases, self.shared.clock.steady()).await {
             tracing::warn!(sink = %self.name, %error, "could not hand leases back; they expire by themselves");
         }
     }

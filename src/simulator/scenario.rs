@@ -120,17 +120,24 @@ pub const HANDSHAKE: (&str, &str) = (
      522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
 );
 
+/// What is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Play<'a> {
+    /// The parts, in their order.
+    pub parts: &'a [Part],
+    /// Where to.
+    pub channels: Channels,
+    /// What its random choices begin with.
+    pub seed: u64,
+}
+
 /// Plays parts in their order; tells of each POST when it was answered. Returns whether every answer was as expected.
 /// Ends early where nobody listens.
 ///
 /// # Errors
 /// A token or content could not be made.
-pub async fn play(
-    graph: &Graph,
-    (parts, channels): (&[Part], Channels),
-    seed: u64,
-    mut tell: impl FnMut(&Step),
-) -> Result<bool, SimulatorError> {
+pub async fn play(graph: &Graph, play: Play<'_>, mut tell: impl FnMut(&Step)) -> Result<bool, SimulatorError> {
+    let Play { parts, channels, seed } = play;
     let mut seed = Seed::new(seed);
     let mut all_well = true;
     for part in parts {

@@ -16,7 +16,7 @@ use reelhook::simulator::client::Post;
 use reelhook::simulator::conformance::{Channel, Grade, Outcome, grade};
 use reelhook::simulator::load::{Bodies, Load, Plan, Report};
 use reelhook::simulator::payload::Seed;
-use reelhook::simulator::scenario::{Channels, Part, play};
+use reelhook::simulator::scenario::{Channels, Part, Play, play};
 use reelhook::simulator::{
     Certificate, Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Mode, Paths, Provider, noop,
 };
@@ -218,7 +218,7 @@ async fn the_friendly_day_finds_a_receiver_wanting_that_answers_no_handshake() {
     let mut faults = Vec::new();
     let mut n_posts = 0;
     let graph = graph(address);
-    let all_well = play(&graph, (&Part::ALL, BOTH), 1, |step| {
+    let all_well = play(&graph, Play { parts: &Part::ALL, channels: BOTH, seed: 1 }, |step| {
         n_posts += 1;
         faults.extend(step.fault().map(|_| step.part));
     });
@@ -309,7 +309,7 @@ async fn a_careful_receiver_passes_every_check() {
     assert_eq!(failed(&grade_of), [""; 0], "{:#}", grade_of.json());
     assert_eq!(grade_of.letter(), 'A');
     assert!(grade_of.verdicts.iter().all(|verdict| !matches!(verdict.outcome, Outcome::Skip(_))));
-    assert!(play(&graph, (&Part::ALL, BOTH), 1, |_| {}).await.unwrap());
+    assert!(play(&graph, Play { parts: &Part::ALL, channels: BOTH, seed: 1 }, |_| {}).await.unwrap());
     let graph = Graph { client_state: None, certificate: None, ..graph };
     let only = grade(&graph, Channel::Subscriptions, 1, |_| {}).await.unwrap();
     assert!(only.verdicts.iter().all(|verdict| verdict.channel != Channel::Calls));

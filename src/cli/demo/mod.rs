@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::simulator::client::Post;
 use crate::simulator::payload::{Recording, Seed};
-use crate::simulator::scenario::{self, Channels, Part, Step};
+use crate::simulator::scenario::{self, Channels, Part, Play, Step};
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
 use crate::telemetry;
 
@@ -119,7 +119,7 @@ impl Tally {
 /// The scenario once, the bot's story, and recordings for ever.
 async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
-    scenario::play(graph, (&Part::ALL, channels), seed, |step| tally.tell(step)).await?;
+    scenario::play(graph, Play { parts: &Part::ALL, channels, seed }, |step| tally.tell(step)).await?;
     let mut seed = Seed::new(seed.wrapping_add(1));
     let story = Story::new(&mut seed);
     say!("{}  that was everything Graph can say; now a bot announces what it will record", now());

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::stage::{Stage, StageArgs};
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
-use crate::simulator::scenario::{self, Channels, Part, Step};
+use crate::simulator::scenario::{self, Channels, Part, Play, Step};
 use crate::simulator::{ClientError, noop};
 
 /// The arguments.
@@ -176,7 +176,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let all_well = if args.load.is_load() {
         load::run(&stage, args.load, args.channel, args.json).await?
     } else {
-        friendly_day(&stage, (&parts, channels), args.json).await?
+        friendly_day(&stage, Play { parts: &parts, channels, seed: stage.seed }, args.json).await?
     };
     if args.hold {
         hold(&stage).await?;
@@ -194,9 +194,9 @@ async fn hold(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn friendly_day(stage: &Stage, play: (&[Part], Channels), as_json: bool) -> anyhow::Result<bool> {
+async fn friendly_day(stage: &Stage, play: Play<'_>, as_json: bool) -> anyhow::Result<bool> {
     let (mut n_posts, mut faults, mut hint) = (0, Vec::new(), None);
-    let all_well = scenario::play(&stage.graph, play, stage.seed, |step| {
+    let all_well = scenario::play(&stage.graph, play, |step| {
         n_posts += 1;
         if let Some(fault) = step.fault() {
             faults.push(json!({"part": step.part.as_str(), "what": step.what, "fault": fault, "status": status(step)}));

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
-use reelhook::dispatch::{Dispatcher, Pauses};
+use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{Delivery, SinkName};
 use reelhook::sinks::{DeliveryError, Sink};
 use reelhook::store::Store;
@@ -76,8 +76,8 @@ async fn drain(n: usize, sink: Turns) -> Arc<Turns> {
     let (sink, metrics) = (Arc::new(sink), Arc::new(Metrics::new()));
     let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.unwrap());
     let settings = SinkDispatch { concurrency: 4, retry: vec![Duration::ZERO; 3], ..dispatch() };
-    let named = (SinkName::new("archive"), Arc::clone(&sink) as _);
-    let dispatcher = Dispatcher::new(named, settings, (Arc::clone(&store), pauses), (metrics, clock));
+    let shared = Shared { store: Arc::clone(&store), pauses, metrics, clock };
+    let dispatcher = Dispatcher::new(SinkName::new("archive"), Arc::clone(&sink) as _, settings, shared);
     let cancel = CancellationToken::new();
     let until_drained = async {
         let drained = async {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
-use reelhook::dispatch::{Dispatcher, Pauses};
+use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{Delivery, DeliveryId, Event, SinkName};
 use reelhook::sinks::DeliveryError;
 use reelhook::telemetry::Metrics;
@@ -55,9 +55,13 @@ impl House {
     }
 
     async fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
-        let store = (Arc::clone(&self.store) as _, self.pauses().await);
-        let telling = (Arc::clone(&self.metrics), self.clock.clone());
-        Dispatcher::new((SinkName::new("crm"), Arc::clone(sink) as _), self.settings.clone(), store, telling)
+        let shared = Shared {
+            store: Arc::clone(&self.store) as _,
+            pauses: self.pauses().await,
+            metrics: Arc::clone(&self.metrics),
+            clock: self.clock.clone(),
+        };
+        Dispatcher::new(SinkName::new("crm"), Arc::clone(sink) as _, self.settings.clone(), shared)
     }
 
     /// The same ones until the next house is built: what is durable is the store's.
