@@ -107,7 +107,7 @@ impl Watcher {
         let n_deliveries = deliveries.len();
         match self.operations.raise(due, deliveries).await {
             Ok(Raised::Said) => {
-                tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.as_str());
+                tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.event().word());
                 self.metrics.expectation_raised(watch);
                 if n_deliveries == 0 {
                     self.metrics.unmatched();
@@ -115,13 +115,13 @@ impl Watcher {
                 true
             }
             Ok(Raised::PutOff) => {
-                tracing::info!(%operation, %due_at, "whether an operation is {} is put off: notifications could not arrive", watch.as_str());
+                tracing::info!(%operation, %due_at, "whether an operation is {} is put off: notifications could not arrive", watch.event().word());
                 true
             }
             // It ended in the meantime.
             Ok(Raised::Nothing) => false,
             Err(error) => {
-                tracing::warn!(%operation, %error, "could not tell that an operation is {}; trying again", watch.as_str());
+                tracing::warn!(%operation, %error, "could not tell that an operation is {}; trying again", watch.event().word());
                 false
             }
         }
@@ -132,7 +132,7 @@ impl Watcher {
         match &operation.expectation {
             Some(expectation) if !expectation.sinks.is_empty() => NewDelivery::by_expectation(&expectation.sinks),
             _ => {
-                let (path, kind) = (operation.path(), EventKind::of_operation(watch.as_str()));
+                let (path, kind) = (operation.path(), EventKind::Operation(watch.event()));
                 self.routes.matches(&operation.routing_key(&path, kind))
             }
         }

@@ -8,7 +8,7 @@ use super::print::{remark, say};
 use super::{ConfigArg, load, text};
 use crate::clock::Clock;
 use crate::domain::{
-    CallEnd, Expectation, Origin, POSSIBLE_REPEAT, RECOVERED, SinkName, Status, Watch, subcode_in_words,
+    CallEnd, Expectation, OperationEvent, Origin, POSSIBLE_REPEAT, SinkName, Status, subcode_in_words,
 };
 use crate::store::{EventView, OperationView, Store};
 
@@ -96,7 +96,7 @@ fn announced(expectation: &Expectation) -> Vec<String> {
 
 /// The end of the call that one of reelhook's own events tells.
 fn call_end(event: &EventView) -> Option<CallEnd> {
-    let is_own = event.origin == Origin::Reelhook && event.kind == Watch::Lost.kind();
+    let is_own = event.own() == Some(OperationEvent::Lost);
     let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_own)?;
     CallEnd::from_json(&data["callEnd"])
 }
@@ -106,7 +106,10 @@ fn origin(event: &EventView) -> String {
     let facts = text::facts(event);
     match event.origin {
         Origin::Graph => format!("from Graph on {}: {facts}", event.envelope.channel.as_str()),
-        Origin::Reelhook => "reelhook itself says so".into(),
+        Origin::Reelhook => match event.own() {
+            Some(own) => format!("reelhook itself says so: {}", own.meaning()),
+            None => "reelhook itself says so".into(),
+        },
     }
 }
 
@@ -122,7 +125,7 @@ fn meaning(event: &EventView) -> Vec<String> {
     if let Some(end) = call_end(event) {
         lines.push(text::safe(&end.words(&text::instant(end.at)), 1000));
     }
-    if event.origin == Origin::Reelhook && event.kind == RECOVERED {
+    if event.own() == Some(OperationEvent::Recovered) {
         lines.push(format!("ended after all: {}", text::safe(data["status"].as_str().unwrap_or_default(), 64)));
     }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {

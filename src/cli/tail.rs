@@ -11,6 +11,7 @@ use super::event_stream::Events;
 use super::print::say;
 use super::remote::RemoteArgs;
 use super::text;
+use crate::domain::{EventKind, Tone};
 
 const GREEN: &str = "32";
 const RED: &str = "31";
@@ -99,7 +100,7 @@ fn line(event: &Value, in_colour: bool) -> String {
     // One that no attribute may hold stands in the data alone.
     let context = event["clientcontext"].as_str().or_else(|| event["data"]["clientContext"].as_str());
     let operation = match event["data"]["id"].as_str() {
-        Some(id) if kind.starts_with("recordOperation.") => id,
+        Some(id) if matches!(EventKind::parse(kind), EventKind::Operation(_)) => id,
         _ => attribute("subject"),
     };
     let (colour, dim) = (colour(kind), DIM);
@@ -117,11 +118,12 @@ fn line(event: &Value, in_colour: bool) -> String {
 }
 
 fn colour(kind: &str) -> &'static str {
-    match kind.strip_prefix("recordOperation.") {
-        Some("completed" | "recovered") => GREEN,
-        Some("failed" | "lost") => RED,
-        Some("overdue") => YELLOW,
-        _ => "",
+    let EventKind::Operation(event) = EventKind::parse(kind) else { return "" };
+    match event.tone() {
+        Tone::Good => GREEN,
+        Tone::Bad => RED,
+        Tone::Warn => YELLOW,
+        Tone::Running | Tone::Quiet => "",
     }
 }
 

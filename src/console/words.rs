@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
 use crate::domain::{
-    CallEnd, Expectation, ExpectationState, Operation, Origin, POSSIBLE_REPEAT, RECOVERED, Reason, Status, Watch,
+    CallEnd, Expectation, ExpectationState, Operation, OperationEvent, Origin, POSSIBLE_REPEAT, Reason, Status,
     subcode_in_words,
 };
 use crate::store::{DeliveryState, DeliveryView, EventView};
@@ -112,11 +112,11 @@ pub fn of_event(event: &EventView) -> Vec<String> {
         told.push("What it held cannot be opened with this store's key.".into());
         return told;
     };
-    if event.origin == Origin::Reelhook && event.kind == Watch::Lost.kind() {
+    if event.own() == Some(OperationEvent::Lost) {
         let end = data.get("callEnd").and_then(CallEnd::from_json);
         told.extend(end.map(|end| sentence(&end.words(&instant(end.at)))));
     }
-    if event.origin == Origin::Reelhook && event.kind == RECOVERED {
+    if event.own() == Some(OperationEvent::Recovered) {
         told.push(format!("Ended after all: {}.", data["status"].as_str().unwrap_or_default()));
     }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
@@ -146,7 +146,10 @@ pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
 pub fn of_coming(event: &EventView) -> String {
     match event.origin {
         Origin::Graph => format!("Came in on {}, event {}.", event.envelope.channel.as_str(), event.id),
-        Origin::Reelhook => format!("reelhook itself says so, event {}.", event.id),
+        Origin::Reelhook => {
+            let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
+            format!("reelhook itself says so{meaning}; event {}.", event.id)
+        }
     }
 }
 

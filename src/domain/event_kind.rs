@@ -6,10 +6,7 @@
 
 use std::fmt;
 
-use super::{Content, Notification, RecordOperation, Status};
-
-/// What is told in place of a status that is not documented.
-const UNKNOWN: &str = "unknown";
+use super::{OperationEvent, RecordOperation};
 
 /// Whether an attribute of a CloudEvent may hold a character
 /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>): no control characters, and none that
@@ -19,53 +16,51 @@ pub fn may_be_in_attribute(character: char) -> bool {
     !character.is_control() && !(0xfdd0..=0xfdef).contains(&code) && code & 0xfffe != 0xfffe
 }
 
-/// The CloudEvents `type` in its two parts.
+/// The CloudEvents `type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EventKind<'a> {
-    /// What it is about: a resource's type.
-    pub of: &'a str,
-    /// What of it: a status, or a change.
-    pub what: &'a str,
+pub enum EventKind<'a> {
+    /// That of a record operation.
+    Operation(OperationEvent),
+    /// That of any other resource.
+    Resource {
+        /// The resource's type.
+        of: &'a str,
+        /// What of it: a change.
+        what: &'a str,
+    },
 }
 
 impl<'a> EventKind<'a> {
-    /// That of a record operation.
-    pub fn of_operation(what: &'a str) -> Self {
-        Self { of: RecordOperation::TYPE, what }
-    }
-
-    /// That of a notification of Graph's.
-    pub fn of_notification(notification: &'a Notification) -> Self {
-        match &notification.content {
-            Content::Operation(operation) => Self::of_operation(match &operation.status {
-                Status::Unknown(_) => UNKNOWN,
-                known => known.as_str(),
-            }),
-            // What names the type without being one: its change is Graph's word as well.
-            _ if notification.resource_type.eq_ignore_ascii_case(RecordOperation::TYPE) => Self::of_operation(UNKNOWN),
-            Content::Resource(_) | Content::Lifecycle(_) => {
-                Self { of: &notification.resource_type, what: &notification.change_type }
-            }
-        }
-    }
-
     /// Reads a text that was written by [`EventKind::to_text`].
     pub fn parse(text: &'a str) -> Self {
         let (of, what) = text.split_once('.').unwrap_or((text, ""));
-        Self { of, what }
+        match OperationEvent::parse(what).filter(|_| of == RecordOperation::TYPE) {
+            Some(event) => Self::Operation(event),
+            None => Self::Resource { of, what },
+        }
+    }
+
+    /// The resource's type, and what of it.
+    fn parts(self) -> (&'a str, &'a str) {
+        match self {
+            Self::Operation(event) => (RecordOperation::TYPE, event.word()),
+            Self::Resource { of, what } => (of, what),
+        }
     }
 
     /// Whether `text` is this type, in any case.
     pub fn is(self, text: &str) -> bool {
-        let rest = text.get(..self.of.len()).filter(|start| start.eq_ignore_ascii_case(self.of));
+        let (of, what) = self.parts();
+        let rest = text.get(..of.len()).filter(|start| start.eq_ignore_ascii_case(of));
         let rest = rest.and_then(|start| text.get(start.len()..)?.strip_prefix('.'));
-        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(self.what))
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(what))
     }
 
     /// The `type`, without characters that no attribute may hold.
     pub fn to_text(self) -> String {
-        let mut text = String::with_capacity(self.of.len() + self.what.len() + 1);
-        text.extend([self.of, ".", self.what]);
+        let (of, what) = self.parts();
+        let mut text = String::with_capacity(of.len() + what.len() + 1);
+        text.extend([of, ".", what]);
         if !text.chars().all(may_be_in_attribute) {
             text = text.replace(|character| !may_be_in_attribute(character), "\u{fffd}");
         }
@@ -90,11 +85,14 @@ mod tests {
         for other in ["callRecords", "callRecords.callRecord", "callRecords.callRecord.updatedx", "", "é"] {
             assert!(!kind.is(other), "{other}");
         }
-        assert!(EventKind { of: "é", what: "x" }.is("é.x") && !EventKind { of: "e", what: "x" }.is("é.x"));
+        assert!(
+            EventKind::Resource { of: "é", what: "x" }.is("é.x")
+                && !EventKind::Resource { of: "e", what: "x" }.is("é.x")
+        );
     }
 
     #[test]
     fn a_type_holds_no_control_characters() {
-        assert_eq!(EventKind { of: "call", what: "a\r\nb" }.to_text(), "call.a\u{fffd}\u{fffd}b");
+        assert_eq!(EventKind::Resource { of: "call", what: "a\r\nb" }.to_text(), "call.a\u{fffd}\u{fffd}b");
     }
 }

@@ -1,51 +1,13 @@
 //! The notification: one item of a Graph POST, read and normalised.
 
-use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 
-use super::{ClientContext, EndedCall, EventKind, GraphId, Mark, RecordOperation, Request, RoutingKey};
-
-/// Where a notification came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Channel {
-    /// The calling bot's callback: the only channel that carries record operations.
-    Calls,
-    /// Change notifications of subscriptions.
-    Subscriptions,
-    /// Lifecycle notifications of subscriptions.
-    Lifecycle,
-}
-
-impl Channel {
-    /// The text used in metrics, logs and the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Calls => "calls",
-            Self::Subscriptions => "subscriptions",
-            Self::Lifecycle => "lifecycle",
-        }
-    }
-
-    /// Reads [`Channel::as_str`] back.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Calls, Self::Subscriptions, Self::Lifecycle].into_iter().find(|channel| channel.as_str() == text)
-    }
-}
-
-/// Bytes as Graph sent them. They may hold a token, so they have no text of their own.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Raw(pub Bytes);
-
-impl fmt::Debug for Raw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{} bytes]", self.0.len())
-    }
-}
+use super::{
+    Channel, ClientContext, EndedCall, EventKind, GraphId, Mark, OperationEvent, Raw, RecordOperation, Request,
+    RoutingKey,
+};
 
 /// A spelling of Graph's that differs from its current documentation. Each one met is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -193,6 +155,20 @@ impl Notification {
         }
     }
 
+    /// The CloudEvents `type` of its event.
+    pub fn kind(&self) -> EventKind<'_> {
+        match &self.content {
+            Content::Operation(operation) => EventKind::Operation(OperationEvent::from(&operation.status)),
+            // What names the type without being one: its change is Graph's word as well.
+            _ if self.resource_type.eq_ignore_ascii_case(RecordOperation::TYPE) => {
+                EventKind::Operation(OperationEvent::Unknown)
+            }
+            Content::Resource(_) | Content::Lifecycle(_) => {
+                EventKind::Resource { of: &self.resource_type, what: &self.change_type }
+            }
+        }
+    }
+
     /// What routes are matched against.
     pub fn routing_key(&self) -> RoutingKey<'_> {
         RoutingKey {
@@ -204,7 +180,7 @@ impl Notification {
             change_type: Some(&self.change_type),
             subscription_id: self.subscription_id.as_deref(),
             channel: self.channel,
-            kind: EventKind::of_notification(self),
+            kind: self.kind(),
         }
     }
 }

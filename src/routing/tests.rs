@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use crate::config::TextMatch;
-use crate::domain::{Channel, EventKind, RouteName, SinkName, Status};
+use crate::domain::{Channel, EventKind, OperationEvent, RouteName, SinkName, Status};
 
 fn route(name: &str, client_context: Option<TextMatch>, sinks: &[&str]) -> Route {
     Route {
@@ -38,7 +38,7 @@ fn key(client_context: Option<&str>) -> RoutingKey<'_> {
         change_type: Some("updated"),
         subscription_id: None,
         channel: Channel::Calls,
-        kind: EventKind::of_operation("running"),
+        kind: EventKind::Operation(OperationEvent::Running),
     }
 }
 
@@ -208,7 +208,7 @@ fn change_type_subscription_channel_and_type_narrow_a_route() {
         change_type: Some("created"),
         subscription_id: Some("76222963-cc7b-42d2-882d-8aaa69cb2ba3"),
         channel: Channel::Subscriptions,
-        kind: EventKind { of: "driveItem", what: "created" },
+        kind: EventKind::Resource { of: "driveItem", what: "created" },
         ..key(None)
     };
     let one: [fn(&mut Route); 4] = [

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::domain::{
-    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, Order, Origin, Proof, Raw, Reason,
-    RouteName, RoutingKey, SinkName, Status,
+    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, OperationEvent, Order, Origin, Proof, Raw,
+    Reason, RouteName, RoutingKey, SinkName, Status,
 };
 
 /// Which part of a list that begins with the newest.
@@ -136,6 +136,14 @@ pub struct EventView {
 }
 
 impl EventView {
+    /// The report that it is, if reelhook itself made it.
+    pub fn own(&self) -> Option<OperationEvent> {
+        match (self.origin, EventKind::parse(&self.kind)) {
+            (Origin::Reelhook, EventKind::Operation(event)) => Some(event),
+            _ => None,
+        }
+    }
+
     /// What routes are matched against.
     pub fn routing_key(&self) -> RoutingKey<'_> {
         RoutingKey {

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use reelhook::config::{self, TextMatch};
-use reelhook::domain::Dialect;
+use reelhook::domain::{Dialect, OperationEvent};
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -169,6 +169,26 @@ fn the_dialects_that_the_page_on_graph_lists_are_those_that_are_read() {
     listed.sort();
     read.sort_unstable();
     assert_eq!(listed, read);
+}
+
+#[test]
+fn the_reports_that_the_pages_list_are_those_that_are_sent() {
+    let own = OperationEvent::ALL.iter().filter(|event| event.is_own());
+    let (kinds, words): (BTreeSet<&str>, BTreeSet<&str>) = own.map(|event| (event.kind(), event.word())).unzip();
+    let kind_of = |line: &str| Some(line.strip_prefix("| `recordOperation.")?.split('`').next()?.to_owned());
+    let readme: BTreeSet<String> = read("README.md").lines().filter_map(kind_of).collect();
+    assert_eq!(readme, words.iter().map(|word| (*word).to_owned()).collect());
+    assert_eq!(kinds.len(), words.len());
+    let sinks = read("docs/sinks.md");
+    for event in OperationEvent::ALL {
+        let row = match event.is_own() {
+            true => format!("\n| `{}` | reelhook | {} |\n", event.word(), event.meaning()),
+            false => format!("`{}`", event.word()),
+        };
+        assert!(sinks.contains(&row), "docs/sinks.md: no row {row:?}");
+    }
+    let listed = sinks.lines().filter(|line| line.contains("` | reelhook | ")).count();
+    assert_eq!(listed, words.len(), "docs/sinks.md lists what is never sent");
 }
 
 #[test]

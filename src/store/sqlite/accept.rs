@@ -18,7 +18,7 @@ use super::tx::{Tx, instant, micros};
 use super::writer::Job;
 use super::{ended_calls, ids, lookups, operation, own, quarantine, repeats, sweep, unanswered, watches};
 use crate::domain::{
-    ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, Origin, Previous, RECOVERED,
+    ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, OperationEvent, Origin, Previous,
     RecordOperation, Status,
 };
 use crate::store::mailbox::Place;
@@ -167,9 +167,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             // Where its client named no sinks, its own type and path may be routed elsewhere than the end is.
             let by_routes = match announced.and_then(Announced::deliveries) {
                 Some(_named) => None,
-                None => own::routed(tx, RECOVERED, taken.seq)?,
+                None => own::routed(tx, OperationEvent::Recovered, taken.seq)?,
             };
-            own::say(tx, RECOVERED, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
+            own::say(tx, OperationEvent::Recovered, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
         }
     }
     if let Some(ended) = &item.notification.ended_call {

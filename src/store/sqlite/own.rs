@@ -9,18 +9,19 @@ use super::prepare::{check_number_of, each_sink_once};
 use super::tx::Tx;
 use super::{contents, ids, kept, sweep};
 use crate::domain::{
-    Carried, Channel, ClientContext, EventId, EventKind, NewDelivery, Operation, Origin, RecordOperation,
+    Carried, Channel, ClientContext, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin,
+    RecordOperation,
 };
 use crate::store::StoreError;
 
 /// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
 /// deliveries to a sink are is not overtaken.
-pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
+pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
     let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
     let seq = tx.event_number();
     let id = EventId(ids::of_event(seq, tx.steady));
-    let data = serde_json::Value::Object(operation.to_json()).to_string();
+    let data = serde_json::Value::Object(operation.resource().to_json()).to_string();
     let carried = carried(&operation);
     let contents = Contents { token: None, data: &data, carried: &carried, raw: b"" };
     let sealed = contents::seal(&tx.shared.seal, id, &contents)?;
@@ -38,7 +39,7 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
             // No bytes came from outside that a repeat could be recognised by: its own id stands for them.
             id.0.as_bytes(),
             !deliveries.is_empty(),
-            kind,
+            event.kind(),
             RecordOperation::TYPE,
             operation.path(),
             operation.client_context.as_ref().map(ClientContext::as_str),
@@ -59,11 +60,11 @@ pub fn say(tx: &Tx<'_>, kind: &str, number: i64, deliveries: &[NewDelivery]) -> 
 }
 
 /// Where the routes say that reelhook's word of an operation goes; `None` where none are known here.
-pub fn routed(tx: &Tx<'_>, kind: &str, number: i64) -> Result<Option<Vec<NewDelivery>>, Failure> {
+pub fn routed(tx: &Tx<'_>, event: OperationEvent, number: i64) -> Result<Option<Vec<NewDelivery>>, Failure> {
     let Some(router) = tx.shared.router.get() else { return Ok(None) };
     let Some(operation) = kept::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(None) };
     let path = operation.path();
-    let mut deliveries = router(&operation.routing_key(&path, EventKind::parse(kind)));
+    let mut deliveries = router(&operation.routing_key(&path, EventKind::Operation(event)));
     each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
     Ok(Some(deliveries))

@@ -13,8 +13,8 @@ use super::tx::Shared;
 use super::waiting::TOKENS_LABEL;
 use super::{contents, ids};
 use crate::domain::{
-    Carried, Channel, Event, EventId, EventKind, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined,
-    Reason, RepeatOf, Request,
+    Carried, Channel, Event, EventId, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined, Reason,
+    RepeatOf, Request,
 };
 use crate::store::{Accepted, Batch, StoreError};
 
@@ -134,7 +134,7 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
     each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
     let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
-    let kind = EventKind::of_notification(&notification).to_text();
+    let kind = notification.kind().to_text();
     let data = Event::data_of(&notification);
     let carried = Carried::take(&mut notification);
     let raw = std::mem::take(&mut notification.raw.0);

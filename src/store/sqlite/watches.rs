@@ -155,6 +155,6 @@ pub fn raise(
     tx.execute(sql, params![operation, state.as_str()])?;
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
     tx.execute(sql, [operation, tx.wall])?;
-    own::say(tx, watch.kind(), operation, deliveries)?;
+    own::say(tx, watch.event(), operation, deliveries)?;
     Ok(Raised::Said)
 }
