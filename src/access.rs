@@ -17,6 +17,7 @@ use subtle::ConstantTimeEq;
 
 use crate::config::{AdminToken, Scope};
 use crate::connections;
+use crate::web::{bearer, loopback};
 
 /// Decides who may use the admin listener.
 #[derive(Clone, Debug)]
@@ -102,7 +103,7 @@ impl Access {
         if self.tokens.is_empty() {
             let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
             return match () {
-                () if !is_loopback(host(headers)) => Err(Denied::Host),
+                () if !loopback::is_host(host(headers)) => Err(Denied::Host),
                 () if is_forwarded(headers) => Err(Denied::Forwarded),
                 () if is_cross_site(headers) => Err(Denied::Origin),
                 () => Ok(Caller { name: "loopback".into(), scopes }),
@@ -110,7 +111,7 @@ impl Access {
         }
         let mut values = headers.get_all(AUTHORIZATION);
         let (Some(value), None) = (values.next(), values.next()) else { return Err(Denied::Token) };
-        let token = bearer(value.as_bytes()).ok_or(Denied::Token)?;
+        let token = bearer::token(value.as_bytes()).ok_or(Denied::Token)?;
         self.owner(token).ok_or(Denied::Token)
     }
 }
@@ -133,46 +134,26 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
 
 /// Whether a browser says that a page of another origin sends this. Other clients say nothing
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html>).
-fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let is_other_site =
-        headers.get("sec-fetch-site").is_some_and(|site| !matches!(site.as_bytes(), b"same-origin" | b"none"));
-    let is_other_origin = headers.get_all(ORIGIN).any(|origin| {
+///
+/// Browsers send `Sec-Fetch-Site` to hosts that they trust (https and loopback), and that decides. Others get `Origin`
+/// alone: a page of this server names its own origin there, since its referrer policy is `same-origin`.
+pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").peekable();
+    if sites.peek().is_some() {
+        return sites.any(|site| site.as_bytes() != b"same-origin");
+    }
+    headers.get_all(ORIGIN).any(|origin| {
         let origin = origin.to_str().unwrap_or_default();
         // A proxy may have taken the TLS off.
         let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         own.is_none_or(|own| !own.eq_ignore_ascii_case(host(headers)))
-    });
-    is_other_site || is_other_origin
-}
-
-fn bearer(value: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = value.split_at_checked(7)?;
-    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _port)| name),
-    };
-    name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
-
-    #[test]
-    fn only_loopback_names_are_loopback() {
-        for good in ["127.0.0.1:8081", "localhost", "LOCALHOST:1", "[::1]:8081", "127.8.8.8"] {
-            assert!(is_loopback(good), "{good}");
-        }
-        for bad in ["", "evil.example:8081", "127.0.0.1.evil.example", "10.0.0.1", "localhost.evil.example"] {
-            assert!(!is_loopback(bad), "{bad}");
-        }
-    }
 
     fn with_token() -> Access {
         let sha256 = Sha256::digest(b"open sesame").into();
@@ -213,9 +194,12 @@ mod tests {
         {
             assert_eq!(changing(&[("origin", origin)]), Err(Denied::Origin), "{origin}");
         }
-        for site in ["cross-site", "same-site"] {
+        for site in ["cross-site", "same-site", "none", ""] {
             assert_eq!(changing(&[("sec-fetch-site", site)]), Err(Denied::Origin), "{site}");
+            let own = ("origin", "http://localhost:8081");
+            assert_eq!(changing(&[("sec-fetch-site", site), own]), Err(Denied::Origin), "{site}");
         }
+        assert_eq!(changing(&[("sec-fetch-site", "same-origin"), ("origin", "null")]), Ok(()));
     }
 
     #[test]

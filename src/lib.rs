@@ -42,6 +42,7 @@ pub mod sources;
 pub mod tasks;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 pub mod wording;
 
 pub mod simulator;

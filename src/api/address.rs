@@ -27,18 +27,6 @@ pub fn of(request: &HttpRequest) -> String {
     format!("{}{}", origin(request), request.uri().path())
 }
 
-/// `text` as a segment of a path.
-pub fn segment(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,11 +46,5 @@ mod tests {
             let request = TestRequest::with_uri("/").insert_header((HOST, bad)).to_http_request();
             assert_eq!(origin(&request), "", "{bad}");
         }
-    }
-
-    #[test]
-    fn an_id_is_one_segment() {
-        assert_eq!(segment("a-b_c.d~0"), "a-b_c.d~0");
-        assert_eq!(segment("a/b é?"), "a%2Fb%20%C3%A9%3F");
     }
 }

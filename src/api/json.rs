@@ -14,8 +14,9 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{Admin, ApiError};
-use crate::bodies::{self, BodyLimits};
+use crate::bodies;
 use crate::domain::Reason;
+use crate::wording::foreign::cut;
 
 /// The most bytes of a body.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -32,16 +33,11 @@ impl FromRequest for JsonObject {
         let request = request.clone();
         Box::pin(async move {
             let admin = request.app_data::<Data<Admin>>().ok_or_else(ApiError::unavailable)?;
-            let body = body(&request, &admin.bodies).await;
+            let body = bodies::read_as(&request, "application/json", &admin.bodies).await;
             let body = body.inspect_err(|reason| admin.turned_away(&request, *reason)).map_err(refused)?;
             parse(&body.bytes).map(Self)
         })
     }
-}
-
-async fn body(request: &HttpRequest, limits: &BodyLimits) -> Result<bodies::Body, Reason> {
-    bodies::check_headers(request.headers(), "application/json")?;
-    bodies::read(request, limits).await
 }
 
 fn refused(reason: Reason) -> ApiError {
@@ -118,7 +114,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
             match seen.entry(key) {
                 Entry::Vacant(free) => drop(free.insert(value)),
                 Entry::Occupied(taken) => {
-                    let key: String = taken.key().chars().take(64).collect();
+                    let key = cut(taken.key(), 64);
                     return Err(de::Error::custom(format!("found the property {key:?} twice, expected it once")));
                 }
             }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::parameters::{Parameters, wrong};
 use super::{ApiError, address};
 use crate::store::Newest;
+use crate::web::address::encoded;
 
 /// The parameter that says where a page begins.
 pub const SKIPTOKEN: &str = "$skiptoken";
@@ -64,6 +65,6 @@ pub fn asked<I: FromStr>(parameters: &Parameters) -> Result<Newest<I>, ApiError>
 fn continued(request: &HttpRequest, parameters: &Parameters, skiptoken: &str) -> String {
     let given = parameters.given().filter(|(name, _)| *name != SKIPTOKEN);
     let pairs = given.chain([(SKIPTOKEN, skiptoken)]);
-    let pairs = pairs.map(|(name, value)| format!("{name}={}", address::segment(value)));
+    let pairs = pairs.map(|(name, value)| format!("{name}={}", encoded(value)));
     format!("{}?{}", address::of(request), pairs.collect::<Vec<_>>().join("&"))
 }

@@ -7,6 +7,7 @@ use url::form_urlencoded;
 
 use super::ApiError;
 use crate::odata::MAX_TOP;
+use crate::wording::foreign::cut;
 
 /// What `finer` code a wrong parameter has.
 const FINER: &str = "invalidQueryOption";
@@ -29,7 +30,10 @@ impl Parameters {
             let name =
                 known.iter().find(|it| **it == name || it.strip_prefix('$') == Some(&name)).ok_or_else(|| {
                     let expected = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                    ApiError::bad_request(FINER, format!("found the parameter {:?}, expected {expected}", shown(&name)))
+                    ApiError::bad_request(
+                        FINER,
+                        format!("found the parameter {:?}, expected {expected}", cut(&name, SHOWN_CHARS)),
+                    )
                 })?;
             Ok((*name, value.into_owned()))
         });
@@ -73,11 +77,7 @@ impl Parameters {
 
 /// 400: a parameter has a value that it cannot have.
 pub fn wrong(name: &str, found: &str, expected: &str) -> ApiError {
-    ApiError::bad_request(FINER, format!("{name}: found {:?}, expected {expected}", shown(found)))
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS).collect()
+    ApiError::bad_request(FINER, format!("{name}: found {:?}, expected {expected}", cut(found, SHOWN_CHARS)))
 }
 
 #[cfg(test)]

@@ -66,6 +66,15 @@ fn is_of(media_type: &str, content_type: &[u8]) -> bool {
     essence.eq_ignore_ascii_case(media_type.as_bytes())
 }
 
+/// Reads the body of a request that must be of one media type. It can be read once.
+///
+/// # Errors
+/// Those of [`check_headers`] and [`read`].
+pub async fn read_as(request: &HttpRequest, media_type: &str, limits: &BodyLimits) -> Result<Body, Reason> {
+    check_headers(request.headers(), media_type)?;
+    read(request, limits).await
+}
+
 /// Reads the body of a request. It can be read once.
 ///
 /// # Errors

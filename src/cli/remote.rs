@@ -14,10 +14,11 @@ use anyhow::{Context, anyhow};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::print::remark;
 use super::{load, text};
+use crate::web::loopback;
 
 /// The config that is looked for where none is named.
 const USUAL_CONFIG: &str = "config/reelhook.toml";
@@ -80,7 +81,7 @@ impl RemoteArgs {
             Err(code) => return Ok(Err(code)),
         };
         let authorization = self.authorization()?;
-        if authorization.is_some() && base.scheme() == "http" && !is_loopback(&base) {
+        if authorization.is_some() && base.scheme() == "http" && !loopback::is_in(&base) {
             remark!("warning: the token goes to {base} unencrypted; https keeps it secret");
         }
         let client = reqwest::Client::builder()
@@ -226,15 +227,6 @@ fn http_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,7 +253,7 @@ mod tests {
             ("http://127.9.9.9", true),
             ("http://10.0.0.1", false),
         ] {
-            assert_eq!(is_loopback(&http_url(url).unwrap()), expected, "{url}");
+            assert_eq!(loopback::is_in(&http_url(url).unwrap()), expected, "{url}");
         }
     }
 }

@@ -3,26 +3,10 @@
 use jiff::Timestamp;
 
 use crate::clock::between;
-use crate::domain::moves_terminal;
 use crate::store::{DeliveryState, DeliveryView, EventView};
 use crate::wording;
+pub use crate::wording::foreign::shown as safe;
 pub use crate::wording::{duration, instant};
-
-/// `text` with control characters shown, cut to `limit` characters.
-pub fn safe(text: &str, limit: usize) -> String {
-    let mut shown = String::new();
-    for character in text.chars().take(limit) {
-        if moves_terminal(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    if text.chars().nth(limit).is_some() {
-        shown.push('…');
-    }
-    shown
-}
 
 /// `1 dead letter`, `2 dead letters`, `no dead letters`.
 pub fn counted(n: usize, what: &str) -> String {
@@ -90,13 +74,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn what_could_move_a_terminal_is_shown_as_text() {
-        assert_eq!(safe("a\u{1b}[31mb\r\n", 99), "a\\u{1b}[31mb\\u{d}\\u{a}");
-        assert_eq!(safe("abc\u{202e}def", 4), "abc\\u{202e}…");
-        assert_eq!(safe("\u{61c}\u{2028}\u{2029}é", 99), "\\u{61c}\\u{2028}\\u{2029}é");
-    }
 
     #[test]
     fn one_is_told_from_many() {

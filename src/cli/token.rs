@@ -89,7 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The config's lines for a token.
 fn lines(name: &str, scopes: &[ScopeName], token: &str) -> String {
-    let sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(Sha256::digest(token));
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
     // TOML writes texts and lists of plain words as its own library does.
     let (name, scopes) = (toml::Value::from(name), toml::Value::from(scopes));

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Value as Leaf};
 
-use super::mistakes::Place;
+use super::remark::Place;
+use crate::wording::foreign::cut;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -149,10 +150,8 @@ fn structured(text: &str) -> Option<Leaf> {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    let shown = cut(text, 80);
+    format!("{shown}{}", if shown.len() < text.len() { "…" } else { "" })
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use bytesize::ByteSize;
 use ipnet::IpNet;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use toml::Value as Leaf;
-use url::{Host, Url};
+use url::Url;
 
 use super::tree::{Node, Value};
+use crate::web::loopback;
 
 /// A value, or what was found and what was expected.
 pub type Read<T> = Result<T, String>;
@@ -156,22 +157,13 @@ pub fn provider(node: &Node) -> Read<Url> {
         Some(url) if !url.username().is_empty() || url.password().is_some() => {
             Err("found a URL with a user, expected one without".into())
         }
-        Some(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(url),
+        Some(url) if url.scheme() == "https" || (url.scheme() == "http" && loopback::is_in(&url)) => Ok(url),
         Some(_) => wrong(
             node,
             "an https:// URL: whoever can change the keys on their way can forge notifications (http:// is taken for a \
              loopback host only)",
         ),
         None => wrong(node, "an https:// URL"),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
     }
 }
 
@@ -200,14 +192,9 @@ pub fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Read<T>
 
 /// `N` bytes in hexadecimal.
 pub fn hex<const N: usize>(node: &Node) -> Read<[u8; N]> {
-    let read = as_text(node).filter(|text| text.len() == 2 * N && text.is_ascii()).and_then(|text| {
+    let read = as_text(node).and_then(|text| {
         let mut bytes = [0; N];
-        for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let high = char::from(digits[0]).to_digit(16)?;
-            let low = char::from(digits[1]).to_digit(16)?;
-            *byte = u8::try_from(high << 4 | low).ok()?;
-        }
-        Some(bytes)
+        hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
     });
     read.map_or_else(|| wrong(node, format_args!("{} hexadecimal digits", 2 * N)), Ok)
 }
@@ -224,7 +211,7 @@ pub fn json(node: &Node) -> Read<serde_json::Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::mistakes::Place;
+    use crate::config::remark::Place;
 
     fn leaf(text: &str) -> Node {
         Node::new(text.parse().unwrap(), &Place::File)

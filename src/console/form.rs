@@ -73,10 +73,7 @@ fn desk(request: &HttpRequest) -> Result<Data<Desk>, Problem> {
 }
 
 async fn read<T: DeserializeOwned>(request: &HttpRequest, desk: &Desk, limits: &BodyLimits) -> Result<T, Problem> {
-    let body = async {
-        bodies::check_headers(request.headers(), "application/x-www-form-urlencoded")?;
-        bodies::read(request, limits).await
-    };
+    let body = bodies::read_as(request, "application/x-www-form-urlencoded", limits);
     let refused = |reason: Reason| {
         desk.console.rejections.note("admin", reason, None);
         Problem::Body(reason)

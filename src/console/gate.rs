@@ -13,17 +13,19 @@
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{COOKIE, HOST, HeaderName, ORIGIN};
+use actix_web::http::header::{COOKIE, HeaderName};
 use actix_web::web::Data;
 use aws_lc_rs::{hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cookie::{Cookie, SameSite};
 use tokio::sync::Semaphore;
 
+use super::Console;
+use super::frame::Frame;
 use super::problem::Problem;
 use super::sessions::Sessions;
-use super::{Console, page::Frame};
-use crate::access::Caller;
+use crate::access::{self, Caller};
 use crate::bodies::{BodyLimits, Room};
 use crate::config::Scope;
 use crate::connections;
@@ -113,14 +115,14 @@ impl Desk {
     pub fn visitor(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         if self.console.access.needs_token() {
             let session =
-                cookie(request).and_then(|it| Some((it, self.sessions.touch(it, self.console.clock.steady())?)));
-            let Some((cookie, session)) = session else {
+                cookie(request).and_then(|it| Some((self.sessions.touch(&it, self.console.clock.steady())?, it)));
+            let Some((session, cookie)) = session else {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
             };
             connections::prove(request);
             let who = Some(session.caller.name().to_owned());
-            return Ok(Visitor { who, caller: Some(session.caller), ..self.browser(cookie.to_owned(), false) });
+            return Ok(Visitor { who, caller: Some(session.caller), ..self.browser(cookie, false) });
         }
         let caller = self.console.access.caller(request.headers()).map_err(|denied| {
             self.console.rejections.note("admin", Reason::AdminAccess, None);
@@ -146,7 +148,7 @@ impl Desk {
     /// There is no randomness.
     pub fn stranger(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         match cookie(request) {
-            Some(cookie) => Ok(self.browser(cookie.to_owned(), false)),
+            Some(cookie) => Ok(self.browser(cookie, false)),
             None => Ok(self.browser(new_cookie()?, true)),
         }
     }
@@ -160,7 +162,7 @@ impl Desk {
             let proof = URL_SAFE_NO_PAD.decode(form).unwrap_or_default();
             hmac::verify(key, cookie.as_bytes(), &proof).is_ok()
         });
-        if proven && from_here(request) { Ok(()) } else { Err(Problem::Form) }
+        if proven && !access::is_from_elsewhere(request.headers()) { Ok(()) } else { Err(Problem::Form) }
     }
 
     /// Logs in with a token. Returns the new cookie. A right token is never refused, however many wrong ones were tried.
@@ -176,7 +178,7 @@ impl Desk {
         };
         let new = new_cookie()?;
         if let Some(old) = cookie(request) {
-            self.sessions.end(old);
+            self.sessions.end(&old);
         }
         let source = source.map(tracing::field::display);
         tracing::info!(who = known.name(), source, "logged in to the console");
@@ -222,18 +224,20 @@ impl Visitor {
 
 /// The value of `Set-Cookie`.
 pub fn set_cookie(request: &HttpRequest, value: &str) -> String {
-    let name = HeaderName::from_static("x-forwarded-proto");
-    let secure = request.headers().get(name).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"));
-    format!("{COOKIE_NAME}={value}; HttpOnly; SameSite=Strict; Path=/{}", if secure { "; Secure" } else { "" })
+    let said = request.headers().get(HeaderName::from_static("x-forwarded-proto"));
+    let is_https = said.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https"));
+    let cookie = Cookie::build((COOKIE_NAME, value)).http_only(true).same_site(SameSite::Strict).path("/");
+    cookie.secure(is_https).to_string()
 }
 
 /// The cookie of a request, where it looks as one of ours.
-pub fn cookie(request: &HttpRequest) -> Option<&str> {
+pub fn cookie(request: &HttpRequest) -> Option<String> {
     let headers = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
-    let mut pairs = headers.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, value) = pairs.find(|(name, _)| *name == COOKIE_NAME)?;
+    let mut cookies = headers.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    let ours = cookies.find(|cookie| cookie.name() == COOKIE_NAME)?;
+    let value = ours.value();
     let is_ours = value.len() == COOKIE_CHARS && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-    is_ours.then_some(value)
+    is_ours.then(|| value.to_owned())
 }
 
 fn new_cookie() -> Result<String, Problem> {
@@ -242,47 +246,15 @@ fn new_cookie() -> Result<String, Problem> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether the browser says that this server's own page sent the request. Browsers send `Sec-Fetch-Site` to hosts that
-/// they trust, others get `Origin`, which is `null` since our pages send no referrer: that alone says nothing.
-fn from_here(request: &HttpRequest) -> bool {
-    let header = |name: HeaderName| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
-    if let Some(site) = header(HeaderName::from_static("sec-fetch-site")) {
-        return site == "same-origin";
-    }
-    let Some(origin) = header(ORIGIN).filter(|origin| *origin != "null") else { return true };
-    let host = origin.split_once("://").map(|(_scheme, host)| host);
-    host.is_some() && host == header(HOST)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use actix_web::test::TestRequest;
 
-    fn is_from_here(headers: &[(&'static str, &'static str)]) -> bool {
-        let request = headers.iter().fold(TestRequest::default(), |request, it| request.insert_header(*it));
-        from_here(&request.to_http_request())
-    }
-
-    #[test]
-    fn another_site_is_told_by_what_the_browser_says() {
-        assert!(is_from_here(&[("sec-fetch-site", "same-origin")]));
-        assert!(is_from_here(&[("host", "localhost:8081"), ("origin", "http://localhost:8081")]));
-        assert!(is_from_here(&[("host", "localhost:8081"), ("origin", "null")]));
-        assert!(is_from_here(&[]));
-        for site in ["cross-site", "same-site", "none", ""] {
-            assert!(!is_from_here(&[("sec-fetch-site", site), ("host", "a"), ("origin", "http://a")]), "{site}");
-        }
-        assert!(!is_from_here(&[("host", "localhost:8081"), ("origin", "http://localhost:9000")]));
-        assert!(!is_from_here(&[("host", "localhost:8081"), ("origin", "evil")]));
-    }
-
     #[test]
     fn only_a_cookie_that_looks_as_ours_is_read() {
         let value = "A".repeat(COOKIE_CHARS);
-        let read = |text: String| {
-            cookie(&TestRequest::default().insert_header((COOKIE, text)).to_http_request()).map(str::to_owned)
-        };
+        let read = |text: String| cookie(&TestRequest::default().insert_header((COOKIE, text)).to_http_request());
         assert_eq!(read(format!("a=b; {COOKIE_NAME}={value}; c=d")), Some(value.clone()));
         assert_eq!(read(format!("{COOKIE_NAME}={value}A")), None);
         assert_eq!(read(format!("{COOKIE_NAME}={}<", &value[1..])), None);

@@ -21,6 +21,7 @@ use crate::config::Scope;
 use crate::domain::{EventId, RecordOperation};
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
+use crate::web::sse::{self, Chunk};
 
 /// The rows that a page begins with.
 const FIRST: usize = 15;
@@ -113,7 +114,7 @@ async fn events(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> 
         let bytes = following.next().await?;
         Some((Ok::<_, actix_web::Error>(bytes), following))
     });
-    Ok(HttpResponse::Ok().content_type("text/event-stream").streaming(body))
+    Ok(HttpResponse::Ok().content_type(sse::MEDIA_TYPE).streaming(body))
 }
 
 struct Following {
@@ -139,17 +140,22 @@ impl Following {
         }
         match tokio::time::timeout(BEAT, self.events.changed()).await {
             Ok(Err(_closed)) => None,
-            Ok(Ok(())) | Err(_) => Some(Bytes::from_static(b": alive\n\n")),
+            Ok(Ok(())) | Err(_) => {
+                let mut alive = Chunk::default();
+                alive.comment();
+                alive.end();
+                Some(alive.into())
+            }
         }
     }
 
-    async fn read(&mut self) -> String {
+    async fn read(&mut self) -> Chunk {
         let operations = &self.desk.console.operations;
         let read = match operations.stream(self.after, MOST).await {
             Ok(read) => read,
             Err(error) => {
                 tracing::debug!(%error, "the live stream could not read the store; trying again");
-                return String::new();
+                return Chunk::default();
             }
         };
         self.after = read.last().map(|it| it.event.id).or(self.after);
@@ -158,7 +164,9 @@ impl Following {
         {
             self.after = Some(newest);
         }
-        read.iter().map(told).collect()
+        let mut chunk = Chunk::default();
+        read.iter().for_each(|streamed| write(streamed, &mut chunk));
+        chunk
     }
 
     fn may_go_on(&self) -> bool {
@@ -167,9 +175,10 @@ impl Following {
     }
 }
 
-fn told(streamed: &StreamedEvent) -> String {
+fn write(streamed: &StreamedEvent, chunk: &mut Chunk) {
     let row = Row::of(&streamed.event);
-    // JSON has no line breaks of its own, so one line holds it.
-    let json = serde_json::to_string(&row).unwrap_or_default();
-    format!("id: {}\ndata: {json}\n\n", row.id)
+    chunk.id(&row.id);
+    // JSON has no line breaks of its own, so one line holds it. Writing to memory cannot fail.
+    chunk.data(|bytes| drop(serde_json::to_writer(bytes, &row)));
+    chunk.end();
 }

@@ -6,8 +6,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::LoginForm;
+use super::frame::Frame;
 use super::gate::{COOKIE_NAME, Desk, cookie, set_cookie};
-use super::page::{Frame, lead_to, show};
+use super::page::{lead_to, show};
 use super::problem::Problem;
 
 #[derive(Template)]
@@ -67,7 +68,7 @@ async fn log_in(desk: Data<Desk>, request: HttpRequest, login: LoginForm<Login>)
 async fn log_out(desk: Data<Desk>, request: HttpRequest, logout: LoginForm<Logout>) -> Result<HttpResponse, Problem> {
     desk.check_form(&request, &logout.form)?;
     if let Some(cookie) = cookie(&request) {
-        desk.sessions.end(cookie);
+        desk.sessions.end(&cookie);
     }
     let mut response = lead_to("/login");
     if let Ok(value) = format!("{COOKIE_NAME}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0").parse() {

@@ -13,14 +13,16 @@ use jiff::Timestamp;
 use url::form_urlencoded::Serializer;
 
 use super::PAGE;
+use super::frame::Frame;
 use super::gate::Desk;
-use super::page::{Frame, show};
+use super::page::show;
 use super::problem::Problem;
 use super::shown::{encoded, instant, tone_of, tone_of_state};
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
 use crate::store::operations::Question;
+use crate::wording::foreign::cut;
 
 /// How many operations a page looks at where their expectations' state is asked for.
 const LOOKED_AT: usize = 500;
@@ -208,10 +210,7 @@ impl Asked {
 }
 
 fn wrong(name: &str, found: &str) -> Problem {
-    Problem::Address(format!(
-        "Found {name}={:?}, which is none of this page's.",
-        found.chars().take(40).collect::<String>()
-    ))
+    Problem::Address(format!("Found {name}={:?}, which is none of this page's.", cut(found, 40)))
 }
 
 /// The path of an operation's page.

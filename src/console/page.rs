@@ -1,9 +1,7 @@
-//! What all pages share: their frame, their headers, their assets.
+//! What all pages share: their headers, their assets.
 //!
 //! **Invariants**
 //! 1. No page holds script or style of its own, and nothing comes from another host: the policy below forbids it.
-
-use std::sync::LazyLock;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -11,51 +9,14 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, 
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use sha2::{Digest, Sha256};
 
+use super::frame::{self, SCRIPT, STYLE};
 use super::gate::Visitor;
 use super::problem::Problem;
 use super::shown;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-const STYLE: &str = include_str!("assets/console.css");
-const SCRIPT: &str = include_str!("assets/console.js");
-/// The assets' path holds their hash, so that a browser may keep them for good.
-static HASH: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::new().chain_update(STYLE).chain_update(SCRIPT).finalize();
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-});
-
-/// What stands around a page.
-#[derive(Clone, Debug, Default)]
-pub struct Frame {
-    /// The page's name in the navigation.
-    pub current: &'static str,
-    /// The proof that forms carry.
-    pub form: String,
-    /// Who is logged in.
-    pub who: Option<String>,
-    /// Whether the navigation is shown.
-    pub is_inside: bool,
-    /// Whether buttons that change something are shown.
-    pub can_write: bool,
-    /// What was done just now.
-    pub notice: Option<String>,
-}
-
-impl Frame {
-    /// The path of an asset.
-    pub fn asset(&self, name: &str) -> String {
-        format!("/console/assets/{}/{name}", *HASH)
-    }
-
-    /// `page` where it is the current one.
-    pub fn marks(&self, page: &str) -> bool {
-        self.current == page
-    }
-}
-
 /// What a redirect after a POST says was done; the text is ours, the address only chooses it.
 #[derive(Debug, Default, serde::Deserialize)]
 pub struct Done {
@@ -106,7 +67,7 @@ pub async fn asset(path: actix_web::web::Path<(String, String)>) -> Result<HttpR
         "console.js" => Some(("text/javascript; charset=utf-8", SCRIPT)),
         _ => None,
     };
-    let Some((kind, text)) = found.filter(|_| hash == *HASH) else {
+    let Some((kind, text)) = found.filter(|_| hash == frame::hash()) else {
         return Err(Problem::Missing("This file is of another version.".into()));
     };
     let kept = (CACHE_CONTROL, "public, max-age=31536000, immutable");
@@ -128,7 +89,8 @@ pub async fn guarded(
     };
     put("content-security-policy", POLICY);
     put("x-content-type-options", "nosniff");
-    put("referrer-policy", "no-referrer");
+    // A form of ours then says which origin it is of, see `access`. No other site is told anything.
+    put("referrer-policy", "same-origin");
     put("cross-origin-opener-policy", "same-origin");
     put("cross-origin-resource-policy", "same-origin");
     if !response.headers().contains_key(CACHE_CONTROL) {

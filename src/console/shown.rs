@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 pub use crate::clock::between;
-use crate::domain::{ExpectationState, Origin, Status};
+use crate::domain::{ExpectationState, OperationEvent, Status, Tone};
 use crate::store::EventView;
+pub use crate::web::address::encoded;
 use crate::wording;
+use crate::wording::foreign::cut;
 pub use crate::wording::{duration, instant};
 
 /// The time of day, to the second.
@@ -38,49 +40,38 @@ pub fn bytes(n: u64) -> String {
 
 /// The colour of a status: the name of a class.
 pub fn tone_of(status: &Status) -> &'static str {
-    match status {
-        Status::Completed => "good",
-        Status::Failed => "bad",
-        Status::Running => "running",
-        Status::NotStarted | Status::Unknown(_) => "quiet",
-    }
+    OperationEvent::from(status).tone().as_str()
 }
 
 /// The colour of an expectation's state.
 pub fn tone_of_state(state: ExpectationState) -> &'static str {
-    match state {
-        ExpectationState::Met | ExpectationState::Recovered => "good",
-        ExpectationState::Overdue => "warn",
-        ExpectationState::Lost => "bad",
-        ExpectationState::Waiting => "quiet",
-    }
+    let tone = match state {
+        ExpectationState::Met => Tone::Good,
+        ExpectationState::Waiting => Tone::Quiet,
+        ExpectationState::Overdue => OperationEvent::Overdue.tone(),
+        ExpectationState::Lost => OperationEvent::Lost.tone(),
+        ExpectationState::Recovered => OperationEvent::Recovered.tone(),
+    };
+    tone.as_str()
 }
 
 /// The colour of an event: of reelhook's own word by what it says, else by the status that Graph told.
 pub fn tone_of_event(event: &EventView) -> &'static str {
-    match (event.origin, event.kind.rsplit('.').next().unwrap_or_default(), &event.status) {
-        (Origin::Reelhook, "lost", _) => "bad",
-        (Origin::Reelhook, "overdue", _) => "warn",
-        (Origin::Reelhook, "recovered", _) => "good",
-        (Origin::Graph, _, Some(status)) => tone_of(status),
-        (Origin::Graph, "missed", None) => "warn",
-        _ => "quiet",
+    match (event.own(), &event.status) {
+        (Some(own), _) => own.tone().as_str(),
+        (None, Some(status)) => tone_of(status),
+        // A subscription's lifecycle event: notifications were missed.
+        (None, None) if event.kind.ends_with(".missed") => Tone::Warn.as_str(),
+        (None, None) => Tone::Quiet.as_str(),
     }
-}
-
-/// A text as one segment of a path or one value of a query.
-pub fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// JSON, indented where it is JSON, and cut to `limit` characters.
 pub fn json(text: &str, limit: usize) -> String {
     let pretty = serde_json::from_str::<serde_json::Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
     let text = pretty.unwrap_or_else(|_not_json| text.to_owned());
-    match text.char_indices().nth(limit) {
-        Some((end, _)) => format!("{}\n… (cut)", &text[..end]),
-        None => text,
-    }
+    let shown = cut(&text, limit);
+    if shown.len() < text.len() { format!("{shown}\n… (cut)") } else { text }
 }
 
 #[cfg(test)]
@@ -96,11 +87,6 @@ mod tests {
         assert_eq!(counted(1_234_567, "operation"), "1,234,567 operations");
         assert_eq!(number(999), "999");
         assert_eq!(duration(Duration::from_secs(3720)), "1 h 2 min");
-    }
-
-    #[test]
-    fn a_value_in_a_path_cannot_leave_its_segment() {
-        assert_eq!(encoded("a/../b?c#d e\"<"), "a%2F..%2Fb%3Fc%23d%20e%22%3C");
     }
 
     #[test]

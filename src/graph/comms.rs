@@ -19,6 +19,7 @@ use super::{Limits, Reading, Refusal, ended_call};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Proof, Quarantined, Raw, Reason, Verified};
+use crate::web::bearer;
 
 /// Who proved to be the calling platform, and for which tenant it calls.
 #[derive(Clone, Debug)]
@@ -135,10 +136,7 @@ fn read(sender: &Sender, body: &Bytes, limits: Limits) -> Result<Reading, Refusa
 /// The token of the one `Authorization` header (RFC 6750).
 fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a [u8], Reason> {
     let [header] = authorization else { return Err(Reason::AuthHeader) };
-    let at = header.iter().position(|byte| *byte == b' ').ok_or(Reason::AuthHeader)?;
-    let (scheme, token) = header.split_at(at);
-    let token = token.trim_ascii();
-    if scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty() { Ok(token) } else { Err(Reason::AuthHeader) }
+    bearer::token(header).ok_or(Reason::AuthHeader)
 }
 
 /// What an item tells: of one resource, or of each record operation in a collection.

@@ -3,6 +3,8 @@
 //!
 //! The token is form-encoded: `+` is a space, `%3a` a colon. What comes back must be the decoded token, exactly.
 
+use percent_encoding::percent_decode_str;
+
 /// The longest token that is echoed.
 const MAX_TOKEN_BYTES: usize = 4096;
 
@@ -39,23 +41,14 @@ fn is_usable(token: &str) -> bool {
 
 /// Decodes `application/x-www-form-urlencoded` text strictly: no half escapes, UTF-8 only, bounded.
 fn decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len().min(MAX_TOKEN_BYTES));
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => hex(bytes.next()?)? << 4 | hex(bytes.next()?)?,
-            other => other,
-        });
-        if decoded.len() > MAX_TOKEN_BYTES {
-            return None;
-        }
+    let begins_with_digits =
+        |rest: &str| rest.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(begins_with_digits) {
+        return None;
     }
-    String::from_utf8(decoded).ok()
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    (decoded.len() <= MAX_TOKEN_BYTES).then(|| decoded.into_owned())
 }
 
 #[cfg(test)]

@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use super::jwks::KeySet;
 use crate::tls;
+use crate::web::loopback;
 
 /// The longest that one fetch may take, both documents together.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,7 +86,7 @@ impl Provider {
                 .map_err(|_other| invalid(&self.url, "it is no OpenID configuration with a `jwks_uri`"))?;
             let address = Url::parse(&configuration.jwks_uri)
                 .map_err(|_other| invalid(&self.url, "its `jwks_uri` is no address"))?;
-            check_address(&address, is_loopback(&self.url))?;
+            check_address(&address, loopback::is_in(&self.url))?;
             let document = self.document(&address).await?;
             KeySet::read(&document, configuration.issuer).map_err(|why| invalid(&address, why))
         };
@@ -113,19 +114,10 @@ impl Provider {
 fn check_address(url: &Url, may_be_loopback: bool) -> Result<(), KeysError> {
     let is_allowed = match url.scheme() {
         "https" => url.host().is_some(),
-        "http" => may_be_loopback && is_loopback(url),
+        "http" => may_be_loopback && loopback::is_in(url),
         _ => false,
     };
     if is_allowed { Ok(()) } else { Err(KeysError::Address(url.to_string())) }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 fn invalid(url: &Url, why: &str) -> KeysError {

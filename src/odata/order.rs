@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Subject, names};
 use super::sql::{Column, Condition, SqlValue};
+use crate::wording::foreign::cut;
 
 /// The most keys of an order.
 const MAX_KEYS: usize = 3;
@@ -187,7 +188,7 @@ impl Condition {
 
 fn error(part: &str, expected: impl Into<String>) -> OrderError {
     // Whoever sent a long text knows it.
-    OrderError { found: part.trim().chars().take(40).collect(), expected: expected.into() }
+    OrderError { found: cut(part.trim(), 40).to_owned(), expected: expected.into() }
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use url::form_urlencoded;
 use super::filter::{Filter, FilterError};
 use super::order::{OrderBy, OrderError};
 use super::select::{Select, SelectError};
+use crate::web::address::encoded;
+use crate::wording::foreign::cut;
 
 /// The most rows that `$top` may ask for.
 pub const MAX_TOP: u16 = 1000;
@@ -108,7 +110,7 @@ impl Query {
 
     fn take(&mut self, option: &'static str, value: &str, selectable: &[&'static str]) -> Result<(), QueryError> {
         let wrong = |expected: String| {
-            let found = value.chars().take(40).collect();
+            let found = cut(value, 40).to_owned();
             Err(QueryError::Value { option, found, expected })
         };
         match option {
@@ -159,14 +161,9 @@ fn option(name: &str) -> Result<Option<&'static str>, QueryError> {
         return Err(QueryError::Unsupported { option, hint });
     }
     match KNOWN.into_iter().find(|option| *option == meant) {
-        None if name.starts_with('$') => Err(QueryError::Unknown(name.chars().take(40).collect())),
+        None if name.starts_with('$') => Err(QueryError::Unknown(cut(name, 40).to_owned())),
         known => Ok(known),
     }
-}
-
-/// A blank as `%20`: not each client reads a `+` as one.
-fn encoded(text: &str) -> String {
-    form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `$select`: which properties are answered.
 
+use crate::wording::foreign::cut;
+
 /// The selected properties.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Select {
@@ -31,7 +33,7 @@ impl Select {
                 Some(known) => names.push(*known),
                 None if name == "*" => is_all = true,
                 None => {
-                    let found = name.chars().take(40).collect();
+                    let found = cut(name, 40).to_owned();
                     return Err(SelectError { found, expected: selectable.join(", ") });
                 }
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Metrics;
 use crate::domain::Reason;
+use crate::wording::foreign::cut;
 
 /// What is known of who was turned away.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +36,7 @@ impl Rejections {
     /// The same, where more is known of the sender.
     pub fn note_of(&self, path: &'static str, reason: Reason, sender: Sender<'_>) {
         self.metrics.rejected(path, reason);
-        let request_id = sender.request_id.map(|id| id.chars().take(128).collect::<String>());
+        let request_id = sender.request_id.map(|id| cut(id, 128));
         let source = sender.source.map(tracing::field::display);
         tracing::warn!(path, reason = reason.as_str(), request_id, source, "refused");
     }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::ApiError;
 use crate::api::json::JsonObject;
+use crate::wording::foreign::cut;
 
 /// How much is told of what is wrong with a body.
 const MAX_TOLD_CHARS: usize = 200;
@@ -32,8 +33,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
             };
             let read = serde_json::from_value(Value::Object(object));
             read.map(Self).map_err(|error| {
-                let told: String = error.to_string().chars().take(MAX_TOLD_CHARS).collect();
-                ApiError::bad_request("invalidRequest", format!("the body: {told}"))
+                let told = error.to_string();
+                ApiError::bad_request("invalidRequest", format!("the body: {}", cut(&told, MAX_TOLD_CHARS)))
             })
         })
     }

@@ -7,7 +7,6 @@
 //! 3. A client hears something every [`HEARTBEAT`]; the stream ends when the server stops.
 
 use std::convert::Infallible;
-use std::io::Write;
 use std::time::Duration;
 
 use actix_web::web::{Bytes, Data};
@@ -22,6 +21,7 @@ use crate::domain::{ClientContext, Event, EventId, Previous, Status};
 use crate::sinks::cloud_event;
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
+use crate::web::sse::Chunk;
 
 /// The longest silence.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -72,14 +72,18 @@ pub struct Feed {
     _seat: SemaphorePermit<'static>,
 }
 
+/// Where a feed begins.
+pub struct Start {
+    /// The last event that is not sent; `None`: it begins with the oldest.
+    pub after: Option<EventId>,
+    /// Registered before the place was looked up: nothing that comes in between is missed.
+    pub changes: watch::Receiver<u64>,
+}
+
 impl Feed {
-    /// A feed of what comes after a place; `changes` was registered before the place was looked up.
-    pub fn new(
-        admin: Data<Admin>,
-        wanted: Wanted,
-        (after, changes): (Option<EventId>, watch::Receiver<u64>),
-        seat: SemaphorePermit<'static>,
-    ) -> Self {
+    /// A feed of what comes after a place.
+    pub fn new(admin: Data<Admin>, wanted: Wanted, start: Start, seat: SemaphorePermit<'static>) -> Self {
+        let Start { after, changes } = start;
         Self { admin, wanted, changes, after, told: None, said_at: Instant::now(), _seat: seat }
     }
 
@@ -93,7 +97,9 @@ impl Feed {
 
     async fn next(&mut self) -> Option<Bytes> {
         if self.told.is_none() {
-            return Some(self.say(format!("retry: {RETRY_MILLIS}\n").into()));
+            let mut chunk = Chunk::default();
+            chunk.retry(RETRY_MILLIS);
+            return Some(self.say(chunk));
         }
         loop {
             if self.admin.no_more_waiting.is_cancelled() {
@@ -114,7 +120,9 @@ impl Feed {
                 return Some(self.say(events));
             }
             if self.said_at.elapsed() >= HEARTBEAT {
-                return Some(self.say(b":\n".to_vec()));
+                let mut chunk = Chunk::default();
+                chunk.comment();
+                return Some(self.say(chunk));
             }
             if is_last {
                 self.wait().await?;
@@ -123,8 +131,8 @@ impl Feed {
     }
 
     /// The events of a page that are wanted.
-    fn take(&mut self, page: &[StreamedEvent]) -> Vec<u8> {
-        let mut chunk = Vec::new();
+    fn take(&mut self, page: &[StreamedEvent]) -> Chunk {
+        let mut chunk = Chunk::default();
         for streamed in page {
             let id = streamed.event.id;
             self.after = Some(id);
@@ -138,13 +146,13 @@ impl Feed {
 
     /// A chunk, with the place where the client is if it does not know it. The place stands for itself, in an event
     /// without data, which clients do not show.
-    fn say(&mut self, mut chunk: Vec<u8>) -> Bytes {
+    fn say(&mut self, mut chunk: Chunk) -> Bytes {
         self.said_at = Instant::now();
         if self.told != Some(self.after) {
             self.told = Some(self.after);
             let id = self.after.map_or(Uuid::nil(), |after| after.0);
-            // Writing into memory cannot fail.
-            drop(write!(chunk, "id: {id}\n\n"));
+            chunk.id(id);
+            chunk.end();
         }
         chunk.into()
     }
@@ -160,13 +168,12 @@ impl Feed {
 }
 
 /// Writes one event.
-fn write(streamed: &StreamedEvent, chunk: &mut Vec<u8>) {
+fn write(streamed: &StreamedEvent, chunk: &mut Chunk) {
     let event = event(streamed);
-    // A line break would end the field; Graph's types have none.
-    let kind: String = event.kind.chars().filter(|it| !it.is_control()).collect();
-    drop(write!(chunk, "id: {}\nevent: {kind}\ndata: ", event.id));
-    cloud_event::write_unrouted(&event, chunk);
-    chunk.extend_from_slice(b"\n\n");
+    chunk.id(event.id);
+    chunk.event(&event.kind);
+    chunk.data(|bytes| cloud_event::write_unrouted(&event, bytes));
+    chunk.end();
 }
 
 /// The event as sinks get it.

@@ -14,11 +14,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::OpenApi;
 use uuid::Uuid;
 
-use self::feed::{Feed, Wanted};
-use super::operations::Refusal;
+use self::feed::{Feed, Start, Wanted};
 use super::parameters::{Parameters, wrong};
+use super::refusal::Refusal;
 use super::{Admin, ApiError, Reader, resource};
 use crate::domain::EventId;
+use crate::web::sse;
 
 /// How many streams there may be in the process: each costs a connection, and a page of events.
 const MAX_STREAMS: usize = 1_000;
@@ -64,12 +65,11 @@ pub async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> 
     let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
     let wanted = Wanted::of(&parameters);
     let seat = seat()?;
-    // Registered before the place is looked up: what comes in between is not missed.
     let changes = admin.operations.changes().of_events();
     let after = start(&admin, &request, &parameters).await?;
-    let feed = Feed::new(admin, wanted, (after, changes), seat);
+    let feed = Feed::new(admin, wanted, Start { after, changes }, seat);
     Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
+        .content_type(sse::MEDIA_TYPE)
         .insert_header((CACHE_CONTROL, "no-store"))
         // A proxy that gathers what it passes on would hold events back.
         .insert_header(("x-accel-buffering", "no"))

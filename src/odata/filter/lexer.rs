@@ -1,6 +1,7 @@
 //! A filter's text, cut into tokens one at a time, so that the first mistake is the one that is told.
 
 use super::FilterError;
+use crate::wording::foreign::cut;
 
 /// The most characters of a token that an error repeats.
 const MAX_SHOWN_CHARS: usize = 40;
@@ -72,10 +73,8 @@ impl<'a> Lexer<'a> {
 
 /// `text` in double quotes, without what could act on a terminal, shortened.
 fn shown(text: &str) -> String {
-    match text.char_indices().nth(MAX_SHOWN_CHARS) {
-        Some((end, _)) => format!("{:?}..", &text[..end]),
-        None => format!("{text:?}"),
-    }
+    let shown = cut(text, MAX_SHOWN_CHARS);
+    format!("{shown:?}{}", if shown.len() < text.len() { ".." } else { "" })
 }
 
 fn is_word(character: char) -> bool {

@@ -134,7 +134,7 @@ async fn without_tokens_no_proxy_and_no_other_site_is_served() {
 async fn the_cookie_is_secure_where_the_proxy_says_that_https_is_spoken() {
     let app = start_with_tokens().await;
     let answer = Browser::new(&app).get_with("/login", &[("x-forwarded-proto", "https")]).await;
-    assert!(answer.header("set-cookie").ends_with("; Secure"));
+    assert!(answer.header("set-cookie").contains("; Secure"));
     app.stop().await;
 }
 
@@ -212,7 +212,7 @@ async fn every_answer_forbids_what_is_not_ours() {
             "{page}"
         );
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{page}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{page}");
+        assert_eq!(answer.header("referrer-policy"), "same-origin", "{page}");
         let kept = if *page == asset { "public, max-age=31536000, immutable" } else { "no-store" };
         assert_eq!(answer.header("cache-control"), kept, "{page}");
         for inline in [" style=", "<style", " onclick", " onload", "<script>", "javascript:", "//fonts", "src=\"http"] {

@@ -1,5 +1,7 @@
 //! How values are told to people, at a terminal and in the console alike.
 
+pub mod foreign;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

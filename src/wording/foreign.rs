@@ -1,0 +1,69 @@
+//! Text from outside, as it is shown: cut, and with nothing in it that acts on a terminal or a log.
+
+/// Whether a character moves the cursor, begins a line or turns the direction of what follows: it is shown spelt out.
+fn moves_terminal(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The first `limit` characters.
+pub fn cut(text: &str, limit: usize) -> &str {
+    text.char_indices().nth(limit).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+}
+
+/// On one line, with control characters spelt out, in at most `limit` characters.
+pub fn shown(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    let (mut n_chars, mut end) = (0, 0);
+    for character in text.chars() {
+        let began = shown.len();
+        if moves_terminal(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+        n_chars += shown[began..].chars().count();
+        if n_chars > limit {
+            shown.truncate(end);
+            shown.push('…');
+            break;
+        }
+        if n_chars < limit {
+            end = shown.len();
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn threat_54_control_characters_are_spelt_out() {
+        assert_eq!(shown("a\r\n\u{1b}[31mb\u{202e}c", 100), "a\\u{d}\\u{a}\\u{1b}[31mb\\u{202e}c");
+    }
+
+    #[test]
+    fn what_could_move_a_terminal_is_shown_as_text() {
+        assert_eq!(shown("a\u{1b}[31mb\r\n", 99), "a\\u{1b}[31mb\\u{d}\\u{a}");
+        assert_eq!(shown("abc\u{202e}def", 12), "abc\\u{202e}…");
+        assert_eq!(shown("\u{61c}\u{2028}\u{2029}é", 99), "\\u{61c}\\u{2028}\\u{2029}é");
+    }
+
+    #[test]
+    fn what_fits_is_whole_and_what_is_cut_says_so() {
+        assert_eq!((shown("abcd", 4), shown("abcde", 4)), ("abcd".into(), "abc…".into()));
+        assert_eq!((cut("ééé", 2), cut("ééé", 3)), ("éé", "ééé"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_short_and_on_one_line(text in any::<String>(), limit in 1usize..400) {
+            let shown = shown(&text, limit);
+            prop_assert!(shown.chars().count() <= limit);
+            prop_assert!(!shown.chars().any(char::is_control));
+        }
+    }
+}
