@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{GraphId, ResultInfo, subcode_in_words};
+use super::{CallEndResource, GraphId, ResultInfo, subcode_in_words};
 
 /// That a call has ended, as one notification told it.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,18 +44,15 @@ pub struct CallEnd {
 
 impl CallEnd {
     /// As an operation and its events show it.
-    pub fn to_json(&self) -> Value {
-        serde_json::json!({
-            "dateTime": self.at,
-            "resultInfo": self.why.result_info,
-            "terminationSender": self.why.termination_sender,
-        })
+    pub fn resource(&self) -> CallEndResource {
+        let WhyEnded { result_info, termination_sender } = self.why.clone();
+        CallEndResource { date_time: self.at, result_info, termination_sender }
     }
 
-    /// Reads [`CallEnd::to_json`] back.
+    /// Reads the JSON of [`CallEnd::resource`] back.
     pub fn from_json(value: &Value) -> Option<Self> {
-        let at = value.get("dateTime")?.as_str()?.parse().ok()?;
-        Some(Self { at, why: serde_json::from_value(value.clone()).ok()? })
+        let CallEndResource { date_time, result_info, termination_sender } = Deserialize::deserialize(value).ok()?;
+        Some(Self { at: date_time, why: WhyEnded { result_info, termination_sender } })
     }
 
     /// The end in words; `at` is how its instant is told.
@@ -97,7 +94,7 @@ mod tests {
     #[test]
     fn an_end_is_read_back_as_it_was_written() {
         let end = end(json!({ "user": { "id": "u-1" } }));
-        assert_eq!(CallEnd::from_json(&end.to_json()), Some(end));
+        assert_eq!(CallEnd::from_json(&serde_json::to_value(end.resource()).unwrap()), Some(end));
         assert_eq!(CallEnd::from_json(&json!({ "dateTime": "soon" })), None);
         assert_eq!(CallEnd::from_json(&Value::Null), None);
     }

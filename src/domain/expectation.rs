@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::SinkName;
+use super::{OperationEvent, SinkName};
 
 /// Where an expectation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +63,13 @@ pub struct Expectation {
     pub sinks: Vec<SinkName>,
 }
 
+impl Expectation {
+    /// The metadata as JSON; `null` where there is none.
+    pub fn metadata_as_json(&self) -> serde_json::Value {
+        self.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
 /// Why the watch reports an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Watch {
@@ -73,22 +80,11 @@ pub enum Watch {
 }
 
 impl Watch {
-    /// The CloudEvents `type` of the event: `recordOperation.overdue`, `recordOperation.lost`.
-    pub fn kind(self) -> &'static str {
+    /// The event that reports it.
+    pub fn event(self) -> OperationEvent {
         match self {
-            Self::Overdue => "recordOperation.overdue",
-            Self::Lost => "recordOperation.lost",
-        }
-    }
-
-    /// The text used in metrics and the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Overdue => "overdue",
-            Self::Lost => "lost",
+            Self::Overdue => OperationEvent::Overdue,
+            Self::Lost => OperationEvent::Lost,
         }
     }
 }
-
-/// The CloudEvents `type` of the event that says that an overdue or lost operation ended after all; its `outcome` says how.
-pub const RECOVERED: &str = "recordOperation.recovered";

@@ -2,11 +2,10 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde_json::{Map, Value};
 
 use super::{
-    CallEnd, Channel, ClientContext, EventKind, Expectation, Proof, RecordOperation, ResultInfo, RoutingKey, SinkName,
-    Status,
+    CallEnd, Channel, ClientContext, EventKind, Expectation, ExpectationResource, OperationResource, Proof,
+    RecordOperation, ResultInfo, RoutingKey, Status,
 };
 
 /// A record operation as the store knows it.
@@ -73,41 +72,33 @@ impl Operation {
         }
     }
 
-    /// The operation as JSON, in Graph's shape (<https://learn.microsoft.com/graph/api/resources/recordoperation>) with
-    /// what reelhook adds: `callId`, `tenantId`, the times, `callEnd`, and of an expectation `metadata` and `expectation`. Without
-    /// the token: whoever may see it puts `recordingAccessToken` in.
-    pub fn to_json(&self) -> Map<String, Value> {
-        let mut json = Map::new();
-        let mut put = |key: &str, value: Value| json.insert(key.to_owned(), value);
-        put("@odata.type", "#microsoft.graph.recordOperation".into());
-        put("id", self.id.clone().into());
-        put("callId", self.call_id.clone().into());
-        put("tenantId", self.tenant_id.clone().into());
-        put("clientContext", self.client_context.as_ref().map(ClientContext::as_str).into());
-        put("status", self.status.as_str().into());
-        put("completionReason", self.completion_reason.clone().into());
-        put("resultInfo", serde_json::to_value(&self.result_info).unwrap_or_default());
-        put("recordingLocation", self.recording_location.clone().into());
-        put("createdDateTime", self.created_at.to_string().into());
-        put("lastModifiedDateTime", self.modified_at.to_string().into());
-        if let Some(end) = &self.call_end {
-            put("callEnd", end.to_json());
+    /// The operation as a resource, without its version, its token and its proof: whoever may show them puts them in.
+    pub fn resource(&self) -> OperationResource {
+        OperationResource {
+            odata_type: "#microsoft.graph.recordOperation",
+            etag: None,
+            id: self.id.clone(),
+            call_id: self.call_id.clone(),
+            tenant_id: self.tenant_id.clone(),
+            client_context: self.client_context.as_ref().map(|context| context.as_str().to_owned()),
+            status: self.status.as_str().to_owned(),
+            completion_reason: self.completion_reason.clone(),
+            result_info: self.result_info.clone(),
+            recording_location: self.recording_location.clone(),
+            recording_access_token: None,
+            created_date_time: self.created_at,
+            last_modified_date_time: self.modified_at,
+            metadata: self.expectation.as_ref().map(Expectation::metadata_as_json),
+            expectation: self.expectation.as_ref().map(|expectation| ExpectationResource {
+                id: expectation.id.clone(),
+                state: expectation.state,
+                outcome: self.status.is_terminal().then(|| self.status.as_str().to_owned()),
+                announced_at: expectation.announced_at,
+                expected_by: expectation.expected_by,
+                sinks: expectation.sinks.iter().map(|sink| sink.as_str().to_owned()).collect(),
+            }),
+            proof: None,
+            call_end: self.call_end.as_ref().map(CallEnd::resource),
         }
-        if let Some(expectation) = &self.expectation {
-            let metadata = expectation.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
-            put("metadata", metadata.unwrap_or_default());
-            put(
-                "expectation",
-                serde_json::json!({
-                    "id": expectation.id,
-                    "state": expectation.state,
-                    "outcome": self.status.is_terminal().then(|| self.status.as_str()),
-                    "announcedAt": expectation.announced_at,
-                    "expectedBy": expectation.expected_by,
-                    "sinks": expectation.sinks.iter().map(SinkName::as_str).collect::<Vec<_>>(),
-                }),
-            );
-        }
-        json
     }
 }

@@ -6,6 +6,7 @@
 //! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
 
 mod budget;
+mod channel;
 mod delivery;
 mod ended_call;
 mod event;
@@ -16,31 +17,36 @@ mod identifiers;
 mod kept;
 mod notification;
 mod operation;
+mod operation_event;
 mod proof;
 mod quarantined;
+mod raw;
 mod reason;
 mod repeat;
 mod request;
+mod resource;
 mod routing_key;
 mod secrets;
-mod terminal;
 
 pub use budget::{Budget, Held};
+pub use channel::Channel;
 pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Room, Settlement};
 pub use ended_call::{CallEnd, EndedCall, WhyEnded};
 pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use event_kind::{EventKind, may_be_in_attribute};
-pub use expectation::{Expectation, ExpectationState, RECOVERED, Watch};
+pub use expectation::{Expectation, ExpectationState, Watch};
 pub use facts::{Carried, Envelope, Origin};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
 pub use kept::Operation;
-pub use notification::{Channel, Content, Dialect, Notification, Raw};
+pub use notification::{Content, Dialect, Notification};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
+pub use operation_event::{OperationEvent, Tone};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
 pub use quarantined::{HeldTokens, Quarantined};
+pub use raw::Raw;
 pub use reason::Reason;
 pub use repeat::{Mark, RepeatOf};
 pub use request::Request;
+pub use resource::{CallEndResource, ExpectationResource, OperationResource};
 pub use routing_key::RoutingKey;
 pub use secrets::put_back;
-pub use terminal::moves_terminal;

@@ -145,12 +145,12 @@ impl Order {
     }
 }
 
-/// Graph's `resultInfo`. `subcode` is also read from `subCode`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How an operation ended: Graph's `resultInfo`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ResultInfo {
     /// 2xx success, 4xx client error, 5xx server error.
     pub code: i64,
-    /// The finer code, see [`subcode_in_words`].
+    /// The finer code.
     pub subcode: i64,
     /// Graph's text for developers.
     pub message: Option<String>,

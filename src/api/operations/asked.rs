@@ -11,9 +11,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::{Admin, ApiError, address};
-use super::{condition, fields, shape};
+use super::{condition, fields, names, shape};
 use crate::domain::{GraphId, Operation};
 use crate::odata::{OrderBy, Query, Select};
+use crate::web::address::encoded;
 
 /// A request to the operations.
 pub struct Asked {
@@ -57,7 +58,7 @@ impl Asked {
     /// # Errors
     /// One is wrong, or not known.
     pub fn query(&self, known: &[&str]) -> Result<Query, ApiError> {
-        let query = Query::parse(self.request.query_string(), shape::SELECTABLE);
+        let query = Query::parse(self.request.query_string(), names::of_operation());
         let query = query.map_err(|error| ApiError::bad_request("invalidQueryOption", error.to_string()))?;
         let mut names = Vec::new();
         for (name, _value) in query.others() {
@@ -99,7 +100,7 @@ impl Asked {
     pub fn context(&self, of_one: bool) -> String {
         let version = if self.request.path().starts_with("/beta/") { "beta" } else { "v1.0" };
         let collection = match &self.call_id {
-            Some(call_id) => format!("calls('{}')/operations", address::segment(call_id.as_str())),
+            Some(call_id) => format!("calls('{}')/operations", encoded(call_id.as_str())),
             None => "recordOperations".to_owned(),
         };
         let entity = if of_one { "/$entity" } else { "" };

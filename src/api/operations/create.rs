@@ -9,21 +9,21 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::json::JsonObject;
+use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer, address};
 use super::asked::Asked;
-use super::fields;
+use super::{fields, names};
 use crate::config::Scope;
 use crate::domain::{GraphId, SinkName, Status};
 use crate::odata::Select;
 use crate::store::operations::{Created, NewOperation};
+use crate::web::address::encoded;
 
-/// What an announcement is made of.
-const OWN: [&str; 8] =
-    ["clientContext", "callId", "tenantId", "metadata", "sinks", "expectWithin", "expectedBy", "allowDuplicate"];
-/// What else `recordResponse` answers with; `id` and `status` say something, the others are passed over
+/// What `recordResponse` answers with besides, and what is passed over here
 /// (<https://learn.microsoft.com/graph/api/call-record>).
-const GRAPHS: [&str; 6] =
-    ["id", "status", "resultInfo", "completionReason", "recordingLocation", "recordingAccessToken"];
+const PASSED_OVER: [&str; 4] = ["resultInfo", "completionReason", "recordingLocation", "recordingAccessToken"];
+/// What `recordResponse` answered with, and no client makes up.
+const FROM_GRAPH: [&str; 2] = ["id", "status"];
 
 /// Announces an operation: its notifications are expected from now on. The same again is the same. A token without the scope
 /// `read` is answered with the id alone.
@@ -37,17 +37,18 @@ const GRAPHS: [&str; 6] =
         (status = 201, description = "It is new", body = super::schema::RecordOperation,
             headers(("Location" = String, description = "Where it is"))),
         (status = 200, description = "It was announced before", body = super::schema::RecordOperation),
-        (status = 400, description = "A property that is wrong or unknown, by its name", body = super::schema::Refusal),
-        (status = 409, description = "The client context is another operation's", body = super::schema::Refusal),
-        (status = 413, description = "More than 64 KiB", body = super::schema::Refusal),
-        (status = 415, description = "Not JSON", body = super::schema::Refusal),
-        (status = 503, description = "Later", body = super::schema::Refusal),
+        (status = 400, description = "A property that is wrong or unknown, by its name", body = Refusal),
+        (status = 409, description = "The client context is another operation's", body = Refusal),
+        (status = 413, description = "More than 64 KiB", body = Refusal),
+        (status = 415, description = "Not JSON", body = Refusal),
+        (status = 503, description = "Later", body = Refusal),
     ),
 )]
 pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let admin = &asked.admin;
-    let new = announced(&body.0, asked.call_id.as_ref(), (&admin.sinks, admin.clock.now(), admin.default_within))?;
+    let around = Around { sinks: &admin.sinks, now: admin.clock.now(), within: admin.default_within };
+    let new = announced(&body.0, asked.call_id.as_ref(), &around)?;
     let may_read = caller.may(Scope::Read);
     let (status, operation) = match admin.operations.create(new).await? {
         Created::New(operation) => (StatusCode::CREATED, operation),
@@ -65,18 +66,26 @@ pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
     // Who may announce may not see for that what others told of the same operation.
     let shown = if may_read { Select::default() } else { Select::only(&["id"]) };
     let mut answer = asked.answer(status, &operation, (&shown, false));
-    let location = format!("{}/{}", address::of(&asked.request), address::segment(&operation.id));
+    let location = format!("{}/{}", address::of(&asked.request), encoded(&operation.id));
     if let Ok(location) = location.parse() {
         answer.headers_mut().insert(LOCATION, location);
     }
     Ok(answer)
 }
 
-/// Reads an announcement; `of_call` is the call in the path, `within` the deadline of those that name none.
+/// The server that an announcement is made to.
+struct Around<'a> {
+    sinks: &'a [SinkName],
+    now: Timestamp,
+    /// The deadline of announcements that name none.
+    within: Option<Duration>,
+}
+
+/// Reads an announcement; `of_call` is the call in the path.
 fn announced(
     body: &Map<String, Value>,
     of_call: Option<&GraphId>,
-    (sinks, now, within): (&[SinkName], Timestamp, Option<Duration>),
+    around: &Around<'_>,
 ) -> Result<NewOperation, ApiError> {
     refuse_unknown(body)?;
     let value = |name: &str| body.get(name).unwrap_or(&Value::Null);
@@ -93,9 +102,9 @@ fn announced(
         client_context: fields::client_context(value("clientContext"))?,
         status: status(value("status"))?,
         metadata: fields::metadata(value("metadata"))?,
-        sinks: fields::sinks(value("sinks"), sinks)?,
-        expected_by: fields::deadline(body, now)?
-            .unwrap_or_else(|| within.and_then(|within| now.checked_add(within).ok())),
+        sinks: fields::sinks(value("sinks"), around.sinks)?,
+        expected_by: fields::deadline(body, around.now)?
+            .unwrap_or_else(|| around.within.and_then(|within| around.now.checked_add(within).ok())),
         allow_duplicate: fields::flag("allowDuplicate", value("allowDuplicate"))?,
     };
     if new.client_context.is_none() && new.id.is_none() {
@@ -106,16 +115,18 @@ fn announced(
 }
 
 fn refuse_unknown(body: &Map<String, Value>) -> Result<(), ApiError> {
-    let is_known = |name: &str| OWN.contains(&name) || GRAPHS.contains(&name) || name.contains('@');
+    let is_known = |name: &str| {
+        names::of_announcement().any(|known| known == name) || PASSED_OVER.contains(&name) || name.contains('@')
+    };
     let unknown: Vec<&str> = body.keys().map(String::as_str).filter(|name| !is_known(name)).collect();
     if unknown.is_empty() {
         return Ok(());
     }
-    let message = format!("found {}, expected some of {}", fields::shown(unknown), OWN.join(", "));
+    let own: Vec<&str> = names::of_announcement().filter(|name| !FROM_GRAPH.contains(name)).collect();
+    let message = format!("found {}, expected some of {}", fields::shown(unknown), own.join(", "));
     Err(ApiError::bad_request("invalidRequest", message))
 }
 
-/// An operation that has ended needs no announcement. One in a state that this version does not know has begun.
 fn status(value: &Value) -> Result<Status, ApiError> {
     let expected = "notStarted or running: what has ended needs no announcement";
     let text = match value {
@@ -141,7 +152,8 @@ mod tests {
     fn read(body: Value) -> Result<NewOperation, String> {
         let now = "2026-11-24T08:00:00Z".parse().unwrap();
         let of_call = GraphId::new("57DAB8B1894C409AB240BD8BEAE78896");
-        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), (&[SinkName::new("crm")], now, WITHIN));
+        let around = Around { sinks: &[SinkName::new("crm")], now, within: WITHIN };
+        let announced = announced(body.as_object().unwrap(), of_call.as_ref(), &around);
         announced.map_err(|error| error.to_string())
     }
 

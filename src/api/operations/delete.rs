@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 
+use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer};
 use super::asked::{Asked, invalid_parameter};
 use super::condition::Demanded;
@@ -21,9 +22,9 @@ use crate::store::operations::Deleted;
     ),
     responses(
         (status = 204, description = "It is gone"),
-        (status = 404, description = "There is none with this id", body = super::schema::Refusal),
-        (status = 409, description = "Deliveries are still open", body = super::schema::Refusal),
-        (status = 412, description = "It was changed since", body = super::schema::Refusal),
+        (status = 404, description = "There is none with this id", body = Refusal),
+        (status = 409, description = "Deliveries are still open", body = Refusal),
+        (status = 412, description = "It was changed since", body = Refusal),
     ),
 )]
 pub async fn delete(Writer(caller): Writer, asked: Asked) -> Result<HttpResponse, ApiError> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::super::ApiError;
 use super::duration;
 use crate::domain::{ClientContext, GraphId, SinkName};
+use crate::wording::foreign::cut;
 
 /// The most bytes of an expectation's metadata, as JSON.
 const MAX_METADATA_BYTES: usize = 16 << 10;
@@ -21,7 +22,7 @@ pub fn wrong(name: &str, expected: impl std::fmt::Display) -> ApiError {
 
 /// Names from outside, as they are shown.
 pub fn shown<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let shorten = |name: &str| format!("{:?}", name.chars().take(64).collect::<String>());
+    let shorten = |name: &str| format!("{:?}", cut(name, 64));
     names.into_iter().take(20).map(shorten).collect::<Vec<_>>().join(", ")
 }
 

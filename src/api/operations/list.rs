@@ -5,6 +5,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Data;
 use serde_json::{Map, Value};
 
+use super::super::refusal::Refusal;
 use super::super::{ApiError, Reader, address, preferences};
 use super::asked::{Asked, invalid_parameter};
 use super::shape;
@@ -24,10 +25,10 @@ const DEFAULT_PAGE: u16 = 100;
     params(super::schema::ListOptions),
     responses(
         (status = 200, description = "A page", body = super::schema::Page),
-        (status = 400, description = "An option that is wrong, with its position and what was expected", body = super::schema::Refusal),
-        (status = 401, description = "No token, or none of this server's", body = super::schema::Refusal),
-        (status = 403, description = "Not with this token, from this host or from this origin", body = super::schema::Refusal),
-        (status = 503, description = "Later", body = super::schema::Refusal),
+        (status = 400, description = "An option that is wrong, with its position and what was expected", body = Refusal),
+        (status = 401, description = "No token, or none of this server's", body = Refusal),
+        (status = 403, description = "Not with this token, from this host or from this origin", body = Refusal),
+        (status = 503, description = "Later", body = Refusal),
     ),
 )]
 pub async fn list(_reader: Reader, asked: Asked, tokens: Data<SkipTokens>) -> Result<HttpResponse, ApiError> {
@@ -79,7 +80,7 @@ async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(V
     params(("$filter" = Option<String>, Query, description = "Which ones, as in the list")),
     responses(
         (status = 200, description = "The number", body = u64, content_type = "text/plain"),
-        (status = 400, description = "A filter that is wrong", body = super::schema::Refusal),
+        (status = 400, description = "A filter that is wrong", body = Refusal),
     ),
 )]
 pub async fn count(_reader: Reader, asked: Asked) -> Result<HttpResponse, ApiError> {

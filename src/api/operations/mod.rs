@@ -13,6 +13,7 @@ mod delete;
 mod duration;
 mod fields;
 mod list;
+mod names;
 mod schema;
 mod shape;
 mod show;
@@ -22,8 +23,8 @@ use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 
-pub use self::schema::Refusal;
-use super::{COLLECTIONS, openapi, resource};
+use super::collections::{COLLECTIONS, also_at};
+use super::resource;
 
 /// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {
@@ -55,5 +56,5 @@ struct Described;
 
 /// What `/openapi.json` says of this room: each path for all operations again as the path of one call.
 pub fn described() -> utoipa::openapi::OpenApi {
-    openapi::also_at(Described::openapi(), COLLECTIONS, "callId")
+    also_at(Described::openapi(), COLLECTIONS, "callId")
 }

@@ -1,5 +1,5 @@
-//! What the bodies look like, for `/openapi.json`. Nothing here is ever made: the code answers from the operation itself,
-//! and tests hold the two together.
+//! What the bodies look like, for `/openapi.json`. An operation is answered as [`RecordOperation`]; of the others no value is
+//! ever made, but their names are those that requests may use ([`super::names`]).
 #![allow(dead_code, reason = "descriptions, of which no value is made")]
 
 use std::collections::BTreeMap;
@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
+
+pub use crate::domain::OperationResource as RecordOperation;
 
 /// The options of a list.
 #[derive(IntoParams)]
@@ -46,95 +48,6 @@ pub struct Page {
     /// The next page; absent on the last one.
     #[schema(rename = "@odata.nextLink")]
     next_link: Option<String>,
-}
-
-/// Microsoft Graph's `recordOperation`, with what reelhook knows besides.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub struct RecordOperation {
-    /// `#microsoft.graph.recordOperation`.
-    #[schema(rename = "@odata.type")]
-    odata_type: String,
-    /// The version: for `If-Match` and `If-None-Match`.
-    #[schema(rename = "@odata.etag")]
-    etag: String,
-    /// Graph's id; the expectation's until a notification or an announcement names Graph's.
-    id: String,
-    /// The call that is recorded.
-    call_id: Option<String>,
-    /// The tenant that it belongs to.
-    tenant_id: Option<String>,
-    /// The correlation key.
-    client_context: Option<String>,
-    /// `notStarted`, `running`, `completed`, `failed`, or a member that Graph adds.
-    status: String,
-    /// Why the recording ended.
-    completion_reason: Option<String>,
-    /// How it ended.
-    result_info: Option<ResultInfo>,
-    /// Where the recording lies.
-    recording_location: Option<String>,
-    /// The recording's token: `null` in lists, and without the scope `recordings`.
-    recording_access_token: Option<String>,
-    /// When it was first heard of.
-    #[schema(value_type = String, format = DateTime)]
-    created_date_time: Timestamp,
-    /// When it last changed.
-    #[schema(value_type = String, format = DateTime)]
-    last_modified_date_time: Timestamp,
-    /// What its client wants to find again in every event.
-    metadata: Option<BTreeMap<String, Value>>,
-    /// What its client announced.
-    expectation: Option<Expectation>,
-    /// What proved where it stands: `bearerToken`, `validationToken`, `clientState` (alone; not secret from those who
-    /// saw a notification), `operatorsWord`; `null` where no notification was heard.
-    proof: Option<String>,
-    /// How its call ended; absent while that is not known, and once it is forgotten (`expectations.remember_calls`).
-    call_end: Option<CallEnd>,
-}
-
-/// How a call ended.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub struct CallEnd {
-    /// When Graph's notification of it arrived.
-    #[schema(value_type = String, format = DateTime)]
-    date_time: Timestamp,
-    /// How it ended, where Graph told.
-    result_info: Option<ResultInfo>,
-    /// Who ended it, where Graph told: an `identitySet`, as Graph sent it.
-    termination_sender: Option<BTreeMap<String, Value>>,
-}
-
-/// How an operation ended.
-#[derive(ToSchema)]
-pub struct ResultInfo {
-    /// 2xx success, 4xx client error, 5xx server error.
-    code: i64,
-    /// The finer code.
-    subcode: i64,
-    /// Graph's text for developers.
-    message: Option<String>,
-}
-
-/// An announcement, and what became of it.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub struct Expectation {
-    /// The id that the operation had before Graph gave it one; it still names it.
-    id: String,
-    /// `waiting`, `met`, `overdue`, `lost` or `recovered`.
-    state: String,
-    /// `completed` or `failed`, once the operation has ended.
-    outcome: Option<String>,
-    /// When it was announced; `null` where nobody announced it, and it is lost or recovered all the same.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    announced_at: Option<Timestamp>,
-    /// When the operation is overdue.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    expected_by: Option<Timestamp>,
-    /// Where its events go; empty: where the routes say.
-    sinks: Vec<String>,
 }
 
 /// What a client announces: a client context, or what `recordResponse` answered with, or both.
@@ -183,39 +96,4 @@ pub struct Changes {
     /// When it is overdue, instead of `expectWithin`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expected_by: Option<Timestamp>,
-}
-
-/// Microsoft Graph's error body.
-#[derive(ToSchema)]
-pub struct Refusal {
-    /// What is wrong.
-    error: RefusalCode,
-}
-
-/// What is wrong.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-pub struct RefusalCode {
-    /// For machines, as `itemNotFound`.
-    code: String,
-    /// For developers; it may change.
-    message: String,
-    /// By which the request is found again.
-    inner_error: InnerError,
-}
-
-/// By which a request is found again.
-#[derive(ToSchema)]
-pub struct InnerError {
-    /// A finer code, as `invalidQueryOption`, where there is one.
-    code: Option<String>,
-    /// When it was answered.
-    #[schema(value_type = String, format = DateTime)]
-    date: Timestamp,
-    /// The server's id of the request.
-    #[schema(rename = "request-id")]
-    request_id: String,
-    /// The client's id of the request; the server's where it has none.
-    #[schema(rename = "client-request-id")]
-    client_request_id: String,
 }

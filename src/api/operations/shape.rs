@@ -4,43 +4,29 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
 
 use super::condition::etag;
-use crate::domain::{Operation, Proof};
+use crate::domain::{Operation, OperationResource, Proof};
 use crate::odata::Select;
-
-/// What `$select` may choose from.
-pub const SELECTABLE: &[&str] = &[
-    "id",
-    "callId",
-    "tenantId",
-    "clientContext",
-    "status",
-    "completionReason",
-    "resultInfo",
-    "recordingLocation",
-    "recordingAccessToken",
-    "createdDateTime",
-    "lastModifiedDateTime",
-    "metadata",
-    "expectation",
-    "proof",
-    "callEnd",
-];
 
 /// The selected properties; the recording's token only where `shows_token`.
 pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<String, Value> {
-    let mut json = operation.to_json();
     let token = operation.recording_access_token.as_ref().filter(|_token| shows_token);
-    json.insert("recordingAccessToken".into(), token.map(ExposeSecret::expose_secret).into());
-    json.insert("proof".into(), operation.proof.map(Proof::as_str).into());
-    json.insert("@odata.etag".into(), etag(operation.version).to_string().into());
+    let resource = OperationResource {
+        etag: Some(etag(operation.version).to_string()),
+        recording_access_token: Some(token.map(|token| token.expose_secret().to_owned())),
+        proof: Some(operation.proof.map(Proof::as_str)),
+        ..operation.resource()
+    };
+    let mut json = resource.to_json();
     json.retain(|name, _value| name.starts_with('@') || select.has(name));
     json
 }
 
 #[cfg(test)]
 pub mod tests {
+    use super::super::names;
     use super::*;
     use crate::domain::{CallEnd, ClientContext, Status, WhyEnded};
+    use crate::odata::Property;
 
     /// An operation with everything.
     pub fn operation() -> Operation {
@@ -75,14 +61,18 @@ pub mod tests {
     #[test]
     fn only_what_is_selected_is_answered_and_all_of_it_can_be() {
         let operation = operation();
-        let select = Select::parse("id,status", SELECTABLE).unwrap();
+        let select = Select::parse("id,status", names::of_operation()).unwrap();
         let json = json(&operation, &select, true);
         assert_eq!(json.keys().collect::<Vec<_>>(), ["@odata.etag", "@odata.type", "id", "status"]);
         assert_eq!(json["@odata.etag"], "W/\"7\"");
-        let select = Select::parse("proof", SELECTABLE).unwrap();
+        let select = Select::parse("proof", names::of_operation()).unwrap();
         assert_eq!(super::json(&operation, &select, false)["proof"], "clientState");
-        for name in operation.to_json().keys().filter(|name| !name.starts_with('@')) {
-            assert!(SELECTABLE.contains(&name.as_str()), "{name}");
+        for name in super::json(&operation, &Select::default(), false).keys().filter(|name| !name.starts_with('@')) {
+            assert!(names::of_operation().contains(&name.as_str()), "{name}");
+        }
+        for property in Property::ALL {
+            let name = property.name().split('/').next().unwrap();
+            assert!(names::of_operation().contains(&name), "a filter may name {name}");
         }
     }
 }

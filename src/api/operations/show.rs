@@ -13,6 +13,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ETAG, HeaderName, HeaderValue};
 
+use super::super::refusal::Refusal;
 use super::super::{ApiError, Reader};
 use super::asked::{Asked, invalid_parameter};
 use super::{condition, duration};
@@ -76,7 +77,7 @@ impl Waited {
         (status = 200, description = "The operation", body = super::schema::RecordOperation,
             headers(("reelhook-waited" = String, description = "Why the waiting ended: `terminal`, `lost` or `timeout`"))),
         (status = 304, description = "The client has it already"),
-        (status = 404, description = "There is none with this id", body = super::schema::Refusal),
+        (status = 404, description = "There is none with this id", body = Refusal),
     ),
 )]
 pub async fn show(Reader(caller): Reader, asked: Asked) -> Result<HttpResponse, ApiError> {

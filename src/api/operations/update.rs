@@ -7,33 +7,15 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::super::json::JsonObject;
+use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer, preferences};
 use super::asked::Asked;
 use super::condition::{self, Demanded};
-use super::fields;
+use super::{fields, names};
 use crate::config::Scope;
 use crate::domain::SinkName;
 use crate::odata::Select;
 use crate::store::operations::{Change, Updated};
-
-/// What a client may change.
-const OWN: [&str; 5] = ["clientContext", "metadata", "sinks", "expectWithin", "expectedBy"];
-/// What an operation has besides.
-const READ_ONLY: [&str; 13] = [
-    "id",
-    "callId",
-    "tenantId",
-    "status",
-    "resultInfo",
-    "completionReason",
-    "recordingLocation",
-    "recordingAccessToken",
-    "createdDateTime",
-    "lastModifiedDateTime",
-    "expectation",
-    "proof",
-    "callEnd",
-];
 
 /// Changes what is the client's own: the client context until the operation starts, metadata, deadline, sinks.
 #[utoipa::path(
@@ -50,10 +32,10 @@ const READ_ONLY: [&str; 13] = [
     responses(
         (status = 200, description = "The operation as it is now", body = super::schema::RecordOperation),
         (status = 204, description = "Done: minimal was preferred, or the token has no scope `read`"),
-        (status = 400, description = "Properties that are wrong, unknown or read-only, by their names", body = super::schema::Refusal),
-        (status = 404, description = "There is none with this id", body = super::schema::Refusal),
-        (status = 409, description = "The operation has started, or the client context is another's", body = super::schema::Refusal),
-        (status = 412, description = "It was changed since", body = super::schema::Refusal),
+        (status = 400, description = "Properties that are wrong, unknown or read-only, by their names", body = Refusal),
+        (status = 404, description = "There is none with this id", body = Refusal),
+        (status = 409, description = "The operation has started, or the client context is another's", body = Refusal),
+        (status = 412, description = "It was changed since", body = Refusal),
     ),
 )]
 pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
@@ -104,8 +86,9 @@ fn change(body: &Map<String, Value>, (sinks, now): (&[SinkName], Timestamp)) -> 
 
 /// All of them in one message: whoever mends the request does it once.
 fn refuse_others(body: &Map<String, Value>) -> Result<(), ApiError> {
-    let names = || body.keys().map(String::as_str).filter(|name| !name.contains('@') && !OWN.contains(name));
-    let (read_only, unknown): (Vec<&str>, Vec<&str>) = names().partition(|name| READ_ONLY.contains(name));
+    let is_own = |name: &str| names::of_changes().any(|own| own == name);
+    let others = body.keys().map(String::as_str).filter(|name| !name.contains('@') && !is_own(name));
+    let (read_only, unknown): (Vec<&str>, Vec<&str>) = others.partition(|name| names::of_operation().contains(name));
     if read_only.is_empty() && unknown.is_empty() {
         return Ok(());
     }
@@ -117,7 +100,8 @@ fn refuse_others(body: &Map<String, Value>) -> Result<(), ApiError> {
         found.push(format!("found {}, which an operation does not have", fields::shown(unknown)));
     }
     let finer = if read_only.is_empty() { "invalidRequest" } else { "propertyNotUpdateable" };
-    Err(ApiError::bad_request(finer, format!("{}; expected some of {}", found.join("; "), OWN.join(", "))))
+    let own: Vec<&str> = names::of_changes().collect();
+    Err(ApiError::bad_request(finer, format!("{}; expected some of {}", found.join("; "), own.join(", "))))
 }
 
 #[cfg(test)]
@@ -151,10 +135,10 @@ mod tests {
             "found \"id\", \"status\", which cannot be changed; found \"colour\", which an operation does not have; \
              expected some of clientContext, metadata, sinks, expectWithin, expectedBy"
         );
-        let of_operation = super::super::shape::SELECTABLE.iter().filter(|name| !OWN.contains(name));
-        assert!(
-            of_operation.clone().count() == READ_ONLY.len() && of_operation.clone().all(|it| READ_ONLY.contains(it))
-        );
+        for name in names::of_operation().iter().filter(|name| names::of_changes().all(|own| own != **name)) {
+            let error = read(json!({ *name: null })).unwrap_err();
+            assert!(error.starts_with(&format!("found \"{name}\", which cannot be changed")), "{error}");
+        }
         for bad in [json!(null), json!("")] {
             let error = read(json!({ "clientContext": bad })).unwrap_err();
             assert_eq!(error, "clientContext: expected a text that is not empty");
