@@ -1,62 +1,23 @@
 //! The embedded store: one SQLite file, one writer thread, a few readers.
 //!
-//! A request's batch is hashed and sealed by the request itself (`prepare`), then waits for the writer, which puts
-//! whatever waits into one transaction (`writer`). Reads have connections of their own (`readers`).
+//! A request's batch is hashed and sealed by the request itself (`write::prepare`), then waits for the writer, which puts
+//! whatever waits into one transaction (`engine::writer`). Reads have connections of their own (`engine::readers`).
+//!
+//! Three shelves: `engine` runs the database (file, lock, log, threads, transactions), `read` turns rows into values, and
+//! `write` holds what a transaction does. `write` uses both others, `read` uses `engine`.
 //!
 //! **Invariants**
 //! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands read beside it, and
-//!    write wishes alone (`wishes`).
+//!    write wishes alone (`write::wishes`).
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
-//! 3. After a failed write or sync, and where the files are gone (`files`), the process ends (`failure`).
+//! 3. After a failed write or sync, and where the files are gone (`engine::files`), the process ends (`engine::failure`).
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
 
-mod accept;
-mod announce;
-mod answers;
-mod binding;
-mod change;
-mod check;
-mod checkpoint;
-mod contents;
-mod delivery;
-mod ended_calls;
-mod failure;
-mod files;
-mod frames;
-mod ids;
-mod kept;
-mod lease;
-mod listing;
-mod lock;
-mod lookups;
-mod open;
-mod operation;
+mod engine;
 mod operations;
-mod own;
-mod pauses;
-mod prepare;
-mod quarantine;
-mod readers;
-mod redirect;
-mod removal;
-mod repeats;
-mod replay;
-mod rich;
-mod rows;
-mod schema;
+mod read;
 mod store;
-mod stream;
-mod sweep;
-mod threads;
-mod time;
-mod tx;
-mod unanswered;
-mod views;
-mod waiting;
-mod watches;
-mod wishes;
-mod work;
-mod writer;
+mod write;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -65,12 +26,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use self::check::Check;
-use self::failure::store_error;
-use self::ids::Numbers;
-use self::readers::{Bounds, Readers};
-use self::tx::Shared;
-use self::writer::Writer;
+use self::engine::check::Check;
+use self::engine::failure::store_error;
+use self::engine::ids::Numbers;
+use self::engine::readers::{Bounds, Readers};
+use self::engine::tx::Shared;
+use self::engine::writer::Writer;
+use self::engine::{check, frames, lock, lookups, open, time, unanswered};
+use self::write::{ended_calls, lease};
 use super::disk::Disk;
 use super::mailbox::Mailboxes;
 use super::seal::Seal;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::listing::Search;
-use super::prepare::{check_number_of, each_sink_once};
-use super::stream::Stretch;
-use super::tx::instant;
-use super::{SqliteStore, announce, change, listing, removal, stream, watches};
+use super::SqliteStore;
+use super::engine::tx::instant;
+use super::read::listing::Search;
+use super::read::stream::Stretch;
+use super::read::{listing, stream};
+use super::write::prepare::{check_number_of, each_sink_once};
+use super::write::{announce, change, removal, watches};
 use crate::domain::{EventId, GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, Due, NewOperation, Question, StreamedEvent, Updated};

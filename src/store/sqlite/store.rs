@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::tx::{Shared, instant};
-use super::writer::Sender;
-use super::{
-    SqliteStore, accept, delivery, ids, lease, pauses, prepare, quarantine, replay, rich, sweep, time, views, waiting,
-};
+use super::SqliteStore;
+use super::engine::tx::{Shared, instant};
+use super::engine::writer::Sender;
+use super::engine::{ids, time};
+use super::read::views;
+use super::write::{accept, delivery, lease, pauses, prepare, quarantine, replay, rich, sweep, waiting};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Room, SinkName};
 use crate::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,

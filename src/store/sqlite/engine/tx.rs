@@ -1,0 +1,272 @@
+//! The transaction of one group of jobs: what a job may use while it runs.
+
+use std::cell::{Cell, RefCell};
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::failure::Failure;
+use crate::clock::Clock;
+use crate::config;
+use crate::domain::{ClientContext, NewDelivery, RoutingKey, SinkName};
+use crate::store::disk::Disk;
+use crate::store::mailbox::Mailboxes;
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::ids::{Given, Numbers};
+use crate::store::sqlite::engine::lookups::Recent;
+use crate::store::sqlite::engine::unanswered::Written;
+use crate::store::sqlite::write::ended_calls::Bounds;
+use crate::store::sqlite::write::prepare::{Item, check_number_of, each_sink_once};
+use crate::store::unanswered::Unanswered;
+use crate::store::{Changes, Health, Reception};
+
+/// Says where something goes.
+pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
+
+/// What the store's own tasks and its writer share.
+pub struct Shared {
+    /// `[store]`
+    pub settings: config::Store,
+    /// The time.
+    pub clock: Clock,
+    /// Seals and opens.
+    pub seal: Seal,
+    /// Where fresh deliveries go.
+    pub mailboxes: Mailboxes,
+    /// The disk that holds the store.
+    pub disk: Disk,
+    /// Numbers for rows.
+    pub numbers: Numbers,
+    /// Lookups that are not settled yet.
+    pub recent: Recent,
+    /// Who waits for what is committed.
+    pub changes: Arc<Changes>,
+    /// Events that Graph has reason to repeat, until that is written.
+    pub unanswered: Arc<Unanswered>,
+    /// Since when notifications can be taken in.
+    pub reception: Arc<Reception>,
+    /// How long ended calls matter.
+    pub bounds: Bounds,
+    /// What it noticed of itself.
+    pub health: Arc<Health>,
+    /// Routes by a client context that is known here alone.
+    pub router: OnceLock<Router>,
+    /// The most steps that each statement of the writer's took.
+    #[cfg(test)]
+    pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
+}
+
+/// The transaction under way.
+pub struct Tx<'a> {
+    /// What is shared.
+    pub shared: &'a Shared,
+    /// When the transaction began, in microseconds of the machine's clock: for what people are shown.
+    pub wall: i64,
+    /// The same in steady time: for whatever is to happen later. See [`super::time`].
+    pub steady: i64,
+    connection: &'a Connection,
+    any_blocked: Cell<Option<bool>>,
+    /// Whether lookups were added.
+    pub has_lookups: Cell<bool>,
+    woken: RefCell<Vec<SinkName>>,
+    changed: RefCell<Vec<i64>>,
+    any_watch: Cell<bool>,
+    given: RefCell<Vec<Given>>,
+    /// What this transaction writes of the unanswered events.
+    pub unanswered: Written<'a>,
+}
+
+impl<'a> Tx<'a> {
+    /// Around a connection on which a transaction has begun.
+    pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
+        let (wall, steady) = (shared.clock.now().as_microsecond(), shared.clock.steady().as_microsecond());
+        let (woken, changed, given) = Default::default();
+        let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
+        let unanswered = Written::none(shared);
+        Self {
+            shared,
+            wall,
+            steady,
+            connection,
+            any_blocked,
+            has_lookups,
+            woken,
+            changed,
+            any_watch,
+            given,
+            unanswered,
+        }
+    }
+
+    /// An instant of the machine's clock in steady time, in microseconds, as the two stand to each other now.
+    pub fn in_steady_time(&self, wall: i64) -> i64 {
+        wall.saturating_sub(self.wall).saturating_add(self.steady)
+    }
+
+    /// The connection, for statements that are run once in a while.
+    pub fn connection(&self) -> &'a Connection {
+        self.connection
+    }
+
+    /// Changes something that nobody reads, so that the transaction is written and synced.
+    pub fn beat(&self) -> Result<(), Failure> {
+        // SQLite writes no page whose bytes stay the same: the clock may stand still.
+        self.execute("UPDATE heartbeat SET beaten_at = max(?1, beaten_at + 1)", [self.wall]).map(drop)
+    }
+
+    /// Runs a statement; returns how many rows it changed.
+    pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let n_changed = statement.execute(params)?;
+        self.account(sql, &statement);
+        Ok(n_changed)
+    }
+
+    /// The first row of a query, if there is one.
+    pub fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_row(params, read).optional()?;
+        self.account(sql, &statement);
+        Ok(found)
+    }
+
+    /// Every row of a query.
+    pub fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let found = statement.query_map(params, read)?.collect::<Result<_, _>>()?;
+        self.account(sql, &statement);
+        Ok(found)
+    }
+
+    /// Notes how many steps a statement took: its work, whatever the machine.
+    #[cfg(test)]
+    fn account(&self, sql: &str, statement: &rusqlite::Statement<'_>) {
+        let n_steps = statement.reset_status(rusqlite::StatementStatus::VmStep);
+        let mut work = self.shared.work.lock();
+        let most = work.entry(sql.to_owned()).or_default();
+        *most = n_steps.max(*most);
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests account for the work")]
+    fn account(&self, _sql: &str, _statement: &rusqlite::Statement<'_>) {}
+
+    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let secure_delete = |mode: &str| {
+            self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
+        };
+        secure_delete("on")?;
+        let done = work();
+        secure_delete("fast")?;
+        done
+    }
+
+    /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
+    pub fn any_blocked(&self) -> Result<bool, Failure> {
+        if let Some(known) = self.any_blocked.get() {
+            return Ok(known);
+        }
+        let found = self.first("SELECT 1 FROM deliveries WHERE state = 1 LIMIT 1", [], |_| Ok(()))?.is_some();
+        self.any_blocked.set(Some(found));
+        Ok(found)
+    }
+
+    /// Notes that a delivery was blocked in this transaction.
+    pub fn blocked(&self) {
+        self.any_blocked.set(Some(true));
+    }
+
+    /// Has the dispatcher of a sink look into the store once this is committed.
+    pub fn wake(&self, sink: &SinkName) {
+        let mut woken = self.woken.borrow_mut();
+        if !woken.contains(sink) {
+            woken.push(sink.clone());
+        }
+    }
+
+    /// Has whoever waits for an operation told once this is committed.
+    pub fn changed(&self, operation: i64) {
+        self.changed.borrow_mut().push(operation);
+    }
+
+    /// Has the watch look for the nearest deadline once this is committed.
+    pub fn watch_moved(&self) {
+        self.any_watch.set(true);
+    }
+
+    /// A number for an event that is made within the transaction. It is under way until that ends.
+    pub fn event_number(&self) -> i64 {
+        let given = self.shared.numbers.events(1);
+        let number = given.first();
+        self.given.borrow_mut().push(given);
+        number
+    }
+
+    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
+    pub fn committed(self) {
+        self.unanswered.committed();
+        for sink in self.woken.into_inner() {
+            self.shared.mailboxes.wake(&sink);
+        }
+        for operation in self.changed.into_inner() {
+            self.shared.changes.operation_changed(operation);
+        }
+        if self.any_watch.get() {
+            self.shared.changes.watches_moved();
+        }
+    }
+}
+
+impl Shared {
+    /// Where a notification goes that names no client context, by the one of its operation; `None` where that is nowhere.
+    pub fn routed(&self, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
+        // What is carried along was taken out of the notification.
+        let change_type = item.carried.change_type.as_deref();
+        let client_context = Some(context.as_str());
+        let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
+        let mut deliveries = self.router.get()?(&key);
+        each_sink_once(&mut deliveries);
+        let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
+        is_somewhere.then_some(deliveries)
+    }
+
+    /// Tells streams of events, where more may be read than when this was last called.
+    pub fn tell_of_events(&self) {
+        if self.numbers.has_moved() {
+            self.changes.events_added();
+        }
+    }
+
+    /// Looks how much of the database's file is free: two numbers of its header.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub fn note_reusable(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let n_bytes = number("freelist_count")?.saturating_mul(number("page_size")?);
+        self.disk.note_reusable(n_bytes.cast_unsigned());
+        Ok(())
+    }
+}
+
+/// A duration in microseconds, as far as they go.
+pub fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// An instant that a column holds.
+pub fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,269 @@
+//! What operators and the API are shown. Reads only.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::kept;
+use super::rows::{delivery_id, event_id, maybe_parsed, origin, parsed};
+use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::contents::Opened;
+use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::engine::{contents, ids};
+use crate::store::sqlite::write::prepare::operation_lookup;
+use crate::store::{
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
+};
+
+/// What [`event_in`] reads.
+pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
+     previous_status, possible_repeat, origin, subscription_id";
+/// How many columns those are.
+pub const N_EVENT_COLUMNS: usize = 16;
+const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
+     started_at, took FROM deliveries";
+
+/// When the next delivery of a sink that is not leased falls due, in steady time; a lease that ended holds nothing.
+pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND (is_leased = 0 OR at <= ?2) ORDER BY at LIMIT 1";
+    connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get(0)).optional()
+}
+
+/// What waits for each sink at an instant of steady time: a walk over two indexes that hold nothing else.
+pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
+    let mut backlogs = BTreeMap::new();
+    let sql = "SELECT w.sink, w.n, d.created_at, d.id FROM (SELECT sink, count(*) AS n, min(seq) AS oldest \
+               FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 GROUP BY sink) w \
+               CROSS JOIN deliveries d ON d.seq = w.oldest";
+    let waiting = all(connection, sql, [], |row| {
+        let n_open = row.get::<_, i64>(1)?.cast_unsigned();
+        // Not by the machine's clock: where that was set back, the oldest would be the youngest.
+        let age = steady.saturating_sub(ids::made_at(delivery_id(row, 3)?.0)).max(0);
+        let oldest = Oldest { at: instant(row.get(2)?), age: Duration::from_micros(age.cast_unsigned()) };
+        Ok((sink(row, 0)?, Backlog { n_open, n_dead: 0, oldest: Some(oldest) }))
+    });
+    backlogs.extend(waiting?);
+    let sql = "SELECT sink, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink";
+    for (sink, n) in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?)))? {
+        let empty = Backlog { n_open: 0, n_dead: 0, oldest: None };
+        backlogs.entry(sink).or_insert(empty).n_dead = n.cast_unsigned();
+    }
+    Ok(backlogs)
+}
+
+/// The operations that have an id or whose expectation has it, in any spelling, with their events.
+pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::Result<Vec<OperationView>> {
+    let Some(id) = GraphId::new(id) else { return Ok(Vec::new()) };
+    let sql = "SELECT o.seq, o.id, o.call_id, o.client_context, o.status, o.created_at, o.modified_at \
+               FROM lookups l JOIN operations o ON o.seq = l.target LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE l.hash = ?1 AND (o.id = ?2 OR x.id = ?2) ORDER BY o.seq";
+    let found = all(connection, sql, params![operation_lookup(id.as_str()), id.as_str()], |row| {
+        let call_id: String = row.get(2)?;
+        let view = OperationView {
+            id: row.get(1)?,
+            call_id: Some(call_id).filter(|call_id| !call_id.is_empty()),
+            client_context: row.get(3)?,
+            status: parsed(row, 4, |text| Some(Status::parse(text)))?,
+            created_at: instant(row.get(5)?),
+            modified_at: instant(row.get(6)?),
+            expectation: None,
+            proof: None,
+            call_end: None,
+            events: Vec::new(),
+        };
+        Ok((row.get::<_, i64>(0)?, view))
+    })?;
+    let with_events = found.into_iter().map(|(seq, mut view)| {
+        if let Some(operation) = kept::one(connection, seal, seq)? {
+            (view.expectation, view.call_end) = (operation.expectation, operation.call_end);
+            view.proof = operation.proof;
+        }
+        view.events = events(connection, seal, "WHERE op_seq = ?1 ORDER BY seq", [seq])?;
+        Ok(view)
+    });
+    with_events.collect()
+}
+
+fn success(started_at: Option<i64>, took: Option<i64>) -> Option<Success> {
+    let (started_at, took) = started_at.zip(took)?;
+    Some(Success { started_at: instant(started_at), took: Duration::from_micros(took.cast_unsigned()) })
+}
+
+/// An event by its id.
+pub fn event(connection: &Connection, seal: &Seal, id: EventId) -> rusqlite::Result<Option<EventView>> {
+    let found = events(connection, seal, "WHERE seq = ?1 AND id = ?2", params![ids::event_row(id.0), id.0.as_bytes()])?;
+    Ok(found.into_iter().next())
+}
+
+/// Events that matched nothing, newest first.
+pub fn unmatched(connection: &Connection, seal: &Seal, page: Newest<EventId>) -> rusqlite::Result<Vec<EventView>> {
+    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
+    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq < ?1 ORDER BY seq DESC LIMIT ?2";
+    events(connection, seal, filter, [before, page.rows()])
+}
+
+/// A page of events that matched nothing, oldest first.
+pub fn unmatched_after(
+    connection: &Connection,
+    seal: &Seal,
+    after: Option<EventId>,
+    limit: usize,
+) -> rusqlite::Result<Vec<EventView>> {
+    let after = after.map_or(0, |id| ids::event_row(id.0));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq > ?1 ORDER BY seq LIMIT ?2";
+    events(connection, seal, filter, [after, limit])
+}
+
+/// A delivery by its id.
+pub fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Option<DeliveryView>> {
+    let found =
+        deliveries(connection, "WHERE seq = ?1 AND id = ?2", params![ids::delivery_row(id.0), id.0.as_bytes()])?;
+    Ok(found.into_iter().next())
+}
+
+/// Deliveries in a state, newest first.
+pub fn deliveries_in(
+    connection: &Connection,
+    state: DeliveryState,
+    sink: Option<&SinkName>,
+    page: Newest<DeliveryId>,
+) -> rusqlite::Result<Vec<DeliveryView>> {
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
+    // The state is part of the text, so that the partial indexes apply; most deliveries are delivered.
+    let index = match state {
+        DeliveryState::Open => "INDEXED BY deliveries_due",
+        DeliveryState::Blocked => "INDEXED BY deliveries_blocked",
+        DeliveryState::Delivered => "NOT INDEXED",
+        DeliveryState::Dead => "INDEXED BY deliveries_dead",
+    };
+    let state = number(state);
+    let filter =
+        format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
+    deliveries(connection, &filter, params![sink.map(SinkName::as_str), before, page.rows()])
+}
+
+fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Params) -> rusqlite::Result<Vec<EventView>> {
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM events {filter}");
+    let found = all(connection, &sql, params, |row| Ok((row.get::<_, i64>(0)?, event_in(row, seal)?)))?;
+    let with_deliveries = found.into_iter().map(|(seq, mut view)| {
+        let range = [ids::first_delivery(seq), ids::last_delivery(seq)];
+        view.deliveries = deliveries(connection, "WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", range)?;
+        Ok(view)
+    });
+    with_deliveries.collect()
+}
+
+/// The event in a row of [`EVENT_COLUMNS`], without its deliveries.
+pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
+    let id = event_id(row, 1)?;
+    let sealed: Vec<u8> = row.get(11)?;
+    let Opened { data, carried, .. } = contents::open(seal, id, &sealed).unwrap_or_else(|error| {
+        tracing::warn!(event = %id, %error, "an event is shown without its data");
+        Opened::default()
+    });
+    Ok(EventView {
+        id,
+        number: row.get(0)?,
+        origin: origin(row, 14)?,
+        kind: row.get(3)?,
+        received_at: instant(row.get(4)?),
+        client_context: row.get(5)?,
+        envelope: Envelope {
+            channel: parsed(row, 2, Channel::parse)?,
+            resource_type: row.get(6)?,
+            tenant_id: row.get(8)?,
+            subscription_id: row.get(15)?,
+            carried,
+        },
+        resource: row.get(7)?,
+        status: maybe_parsed(row, 9, |text| Some(Status::parse(text)))?,
+        order: maybe_parsed(row, 10, Order::parse)?,
+        previous: maybe_parsed(row, 12, |text| Some(Status::parse(text)))?,
+        possible_repeat: row.get(13)?,
+        deliveries: Vec::new(),
+        data,
+    })
+}
+
+fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rusqlite::Result<Vec<DeliveryView>> {
+    let found = all(connection, &format!("{DELIVERY} {filter}"), params, |row| {
+        let reason: Option<String> = row.get(7)?;
+        let view = DeliveryView {
+            id: delivery_id(row, 1)?,
+            event: event_id(row, 8)?,
+            sink: sink(row, 2)?,
+            route: parsed(row, 3, |text| Some(RouteName::new(text)))?,
+            state: state(row, 4)?,
+            n_attempts: 0,
+            created_at: instant(row.get(5)?),
+            at: instant(row.get(6)?),
+            reason: reason.unwrap_or_default(),
+            failures: Vec::new(),
+            success: success(row.get(9)?, row.get(10)?),
+        };
+        Ok((row.get::<_, i64>(0)?, view))
+    })?;
+    let with_failures = found.into_iter().map(|(seq, mut view)| {
+        let sql =
+            "SELECT number, started_at, took, reason FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+        view.failures = all(connection, sql, [seq], |row| {
+            Ok(FailedAttempt {
+                number: row.get(0)?,
+                started_at: instant(row.get(1)?),
+                took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
+                reason: row.get(3)?,
+            })
+        })?;
+        let n_failures = u32::try_from(view.failures.len()).unwrap_or(u32::MAX);
+        view.n_attempts = n_failures.saturating_add(u32::from(view.state == DeliveryState::Delivered));
+        Ok(view)
+    });
+    with_failures.collect()
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+fn sink(row: &Row<'_>, column: usize) -> rusqlite::Result<SinkName> {
+    parsed(row, column, |text| Some(SinkName::new(text)))
+}
+
+const STATES: [DeliveryState; 4] =
+    [DeliveryState::Open, DeliveryState::Blocked, DeliveryState::Delivered, DeliveryState::Dead];
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<DeliveryState> {
+    let number: i64 = row.get(column)?;
+    let found = usize::try_from(number).ok().and_then(|at| STATES.get(at)).copied();
+    found.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+fn number(state: DeliveryState) -> u8 {
+    match state {
+        DeliveryState::Open => 0,
+        DeliveryState::Blocked => 1,
+        DeliveryState::Delivered => 2,
+        DeliveryState::Dead => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_and_its_number_are_two_names_of_one_thing() {
+        for (at, state) in (0..).zip(STATES) {
+            assert_eq!(number(state), at);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The delivery's row: made and settled. How it is leased is `lease`'s.
+//!
+//! **Invariants**
+//! 1. Of one operation's deliveries to one sink at most one is open: the others are blocked, delivered or dead.
+//! 2. An outcome changes the row only with the token of the row's lease.
+
+use rusqlite::params;
+
+use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::ids;
+use crate::store::sqlite::engine::tx::{Tx, micros};
+
+/// The token of a row's first lease.
+pub const FIRST_TOKEN: i64 = 1;
+/// States of a row, as statements get them.
+pub const OPEN: i64 = 0;
+pub const BLOCKED: i64 = 1;
+const DEAD: i64 = 3;
+
+/// A row to be made.
+pub struct NewRow {
+    /// Its number.
+    pub seq: i64,
+    /// The operation that it belongs to.
+    pub op_seq: Option<i64>,
+    /// Whether it waits for an earlier one.
+    pub is_blocked: bool,
+    /// Until when it is leased from the start, in microseconds of steady time.
+    pub leased_until: Option<i64>,
+    /// When it was asked for, in microseconds of the machine's clock.
+    pub created_at: i64,
+}
+
+/// Makes a row. Where it is due now and not leased, its dispatcher is woken.
+pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId, Failure> {
+    let id = ids::of_delivery(row.seq, tx.steady);
+    let captures = match new.captures.is_empty() {
+        true => None,
+        // A map of texts can always be written.
+        false => serde_json::to_string(&new.captures).ok(),
+    };
+    let (at, token) = row.leased_until.map_or((tx.steady, 0), |until| (until, FIRST_TOKEN));
+    let sql = "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route, captures) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
+    tx.execute(
+        sql,
+        params![
+            row.seq,
+            id.as_bytes(),
+            row.op_seq,
+            row.is_blocked,
+            at,
+            row.leased_until.is_some(),
+            token,
+            row.created_at,
+            new.sink.as_str(),
+            new.route.as_str(),
+            captures,
+        ],
+    )?;
+    match (row.is_blocked, row.leased_until) {
+        (true, _) => tx.blocked(),
+        (false, None) => tx.wake(&new.sink),
+        (false, Some(_)) => {}
+    }
+    Ok(DeliveryId(id))
+}
+
+/// Whether an operation has a delivery to a sink that is neither delivered nor dead.
+pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, Failure> {
+    let sql = "SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled \
+               WHERE sink = ?1 AND op_seq = ?2 AND state < 2 LIMIT 1";
+    Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())
+}
+
+/// Records outcomes. One that comes with an old token changes nothing.
+pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
+    for outcome in outcomes {
+        let Outcome { lease, settlement, .. } = outcome;
+        let row = ids::delivery_row(lease.delivery.id.0);
+        if record(tx, outcome, OPEN)? == 0 {
+            // Attempted behind one that is not settled: an operator replayed an earlier one meanwhile.
+            if lease.follows {
+                record(tx, outcome, BLOCKED)?;
+            }
+            continue;
+        }
+        let is_over = !matches!(settlement, Settlement::RetryAt { .. });
+        if is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
+            unblock_next(tx, row, &lease.delivery.sink)?;
+        }
+    }
+    Ok(())
+}
+
+/// Records an outcome, if its delivery is in this state. Returns how many deliveries that are.
+fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> {
+    let Outcome { lease, attempt, settlement } = outcome;
+    let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
+    match settlement {
+        Settlement::Delivered => {
+            let sql = "UPDATE deliveries SET state = 2, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, \
+                       started_at = ?5, took = ?6, settled_at = ?7 \
+                       WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+            let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
+            tx.execute(sql, [row, token, state, tx.wall, started_at, took, tx.steady])
+        }
+        Settlement::RetryAt { at, reason } => fail(tx, outcome, (state, state, at.as_microsecond()), reason),
+        Settlement::Dead { reason } => fail(tx, outcome, (state, DEAD, tx.wall), reason),
+    }
+}
+
+fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason: &str) -> Result<usize, Failure> {
+    let Outcome { lease, attempt, .. } = outcome;
+    let row = ids::delivery_row(lease.delivery.id.0);
+    let sql = "UPDATE deliveries SET state = ?4, is_leased = 0, at = ?5, n_attempts = n_attempts + 1, reason = ?6, \
+               settled_at = ?7 WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+    let settled_at = (to == DEAD).then_some(tx.steady);
+    let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason, settled_at])?;
+    if n_changed > 0 {
+        // The same attempt twice can only be told by a clock that stands still.
+        let sql =
+            "INSERT OR REPLACE INTO attempts (delivery, started_at, number, took, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
+        tx.execute(sql, params![row, started_at, attempt.number, took, reason])?;
+    }
+    Ok(n_changed)
+}
+
+/// Opens the earliest delivery to a sink that waits behind the settled one in `row`. Where the holder of that one has it,
+/// it stays leased.
+pub fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
+    let sql = "SELECT seq, state, is_leased AND at > ?3 FROM deliveries INDEXED BY deliveries_unsettled \
+               WHERE sink = ?1 AND state < 2 AND op_seq = (SELECT op_seq FROM deliveries WHERE seq = ?2) \
+               ORDER BY seq LIMIT 1";
+    let next: Option<(i64, i64, bool)> =
+        tx.first(sql, params![sink.as_str(), row, tx.steady], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    match next {
+        Some((next, 1, true)) => {
+            tx.execute("UPDATE deliveries SET state = 0 WHERE seq = ?1", [next])?;
+        }
+        Some((next, 1, false)) => {
+            tx.execute("UPDATE deliveries SET state = 0, is_leased = 0, at = ?2 WHERE seq = ?1", [next, tx.steady])?;
+            tx.wake(sink);
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! The lease: the right to attempt a delivery, taken, given back, and voided with its process.
+//!
+//! **Invariants**
+//! 1. A lease's token grows with each lease of the row, so an old one matches nothing.
+//! 2. A blocked delivery is leased only to the holder of the open one before it. Its lease counts from when it is
+//!    unblocked; until then, and when the lease is over, it waits as if it had none.
+//! 3. No more bytes are leased than the sink's memory has room for, but for one delivery where it holds nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, Row, params};
+
+use super::delivery::{BLOCKED, OPEN, unblock_next};
+use crate::clock::Clock;
+use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
+use crate::store::StoreError;
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::tx::{Tx, micros};
+use crate::store::sqlite::engine::{ids, tx};
+use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery};
+
+/// What `lease` took: the rest is the event's.
+pub struct Leased {
+    /// The delivery's row.
+    pub seq: i64,
+    /// The delivery's id.
+    pub id: DeliveryId,
+    /// The route that asked for it.
+    pub route: String,
+    /// What the route captured, as JSON.
+    pub captures: Option<String>,
+    /// The number of the attempt.
+    pub attempt: u32,
+    /// The lease's token.
+    pub token: i64,
+    /// Until when, in microseconds of steady time.
+    pub expires_at: i64,
+    /// Whether it waits for the one before it.
+    pub follows: bool,
+    /// What the event takes in the store.
+    n_bytes: usize,
+}
+
+/// How much is leased at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The most deliveries.
+    pub n: usize,
+    /// The most bytes of events, as they are stored.
+    pub n_bytes: usize,
+    /// Whether the first one is leased however large it is.
+    pub takes_any: bool,
+}
+
+impl Limit {
+    /// How many of the first deliveries fit, whose events take so much each.
+    fn fit(&self, sizes: impl Iterator<Item = usize>) -> usize {
+        let (mut left, mut n) = (self.n_bytes, 0);
+        for n_bytes in sizes {
+            match left.checked_sub(n_bytes) {
+                Some(rest) => left = rest,
+                None if n == 0 && self.takes_any => left = 0,
+                None => break,
+            }
+            n += 1;
+        }
+        n
+    }
+}
+
+/// A leased delivery whose event cannot be read.
+pub struct Lost {
+    row: i64,
+    token: i64,
+    reason: String,
+}
+
+/// The columns of [`Leased`]. The length of a value stands in the head of its row: the value itself is not read for it.
+const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, \
+                      (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
+
+/// Leases what is due, the longest due first, as far as it fits.
+pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Leased>, Failure> {
+    let expires_at = tx.steady.saturating_add(micros(ttl));
+    let most = i64::try_from(limit.n).unwrap_or(i64::MAX);
+    let sql = format!(
+        "{LEASED}, op_seq FROM deliveries INDEXED BY deliveries_due \
+         WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3"
+    );
+    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(8)?));
+    let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], read)?;
+    let mut room = most.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
+    let mut leased = Vec::with_capacity(due.len());
+    for (first, op_seq) in due {
+        leased.push(first);
+        if let Some(op_seq) = op_seq.filter(|_| room > 0)
+            && tx.any_blocked()?
+        {
+            let behind = behind(tx, (sink, op_seq), room, expires_at)?;
+            room = room.saturating_sub(i64::try_from(behind.len()).unwrap_or(i64::MAX));
+            leased.extend(behind);
+        }
+    }
+    // Whoever follows another one stands behind it, and is cut off first.
+    leased.truncate(limit.fit(leased.iter().map(|it| it.n_bytes)));
+    let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
+    for it in &leased {
+        tx.execute(sql, [it.seq, expires_at, it.token])?;
+    }
+    Ok(leased)
+}
+
+/// What waits behind the open delivery of an operation, in the order in which it would be unblocked.
+fn behind(tx: &Tx<'_>, (sink, op_seq): (&SinkName, i64), limit: i64, expires_at: i64) -> Result<Vec<Leased>, Failure> {
+    let sql = format!(
+        "{LEASED} FROM deliveries INDEXED BY deliveries_unsettled \
+         WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3"
+    );
+    tx.all(&sql, params![sink.as_str(), op_seq, limit], |row| Leased::read(row, expires_at))
+}
+
+impl Leased {
+    fn read(row: &Row<'_>, expires_at: i64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            seq: row.get(0)?,
+            id: delivery_id(row, 1)?,
+            route: row.get(2)?,
+            captures: row.get(3)?,
+            attempt: row.get::<_, u32>(4)?.saturating_add(1),
+            token: row.get::<_, i64>(5)?.saturating_add(1),
+            expires_at,
+            follows: row.get(6)?,
+            n_bytes: usize::try_from(row.get::<_, Option<i64>>(7)?.unwrap_or_default()).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+/// Reads the events of what was leased; what can never be read is told apart, with the reason.
+///
+/// # Errors
+/// The database failed; nothing can be said of any of them.
+pub fn with_events(
+    connection: &Connection,
+    seal: &Seal,
+    sink: &SinkName,
+    leased: Vec<Leased>,
+) -> Result<(Vec<Lease>, Vec<Lost>), StoreError> {
+    let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
+    // Whether what waits behind the last one may go: it is given up.
+    let mut is_free = false;
+    for it in leased {
+        let follows = it.follows && !is_free;
+        is_free = false;
+        let captures = it.captures.as_deref().map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str);
+        let event = match (event_of_delivery(connection, seal, it.seq), &captures) {
+            (Err(Unread::Failed(error)), _) => return Err(error),
+            (Err(Unread::Lost(reason)), _) => Err(reason),
+            (Ok(_), Err(error)) => Err(format!("its captures cannot be read: {error}")),
+            (Ok(event), Ok(_)) => Ok(Arc::new(event)),
+        };
+        match event {
+            Ok(event) => leases.push(Lease {
+                delivery: Delivery {
+                    id: it.id,
+                    sink: sink.clone(),
+                    route: RouteName::new(&it.route),
+                    captures: captures.unwrap_or_default(),
+                    event,
+                    attempt: it.attempt,
+                },
+                expires_at: tx::instant(it.expires_at),
+                token: it.token,
+                follows,
+                held: Held::default(),
+            }),
+            Err(reason) => {
+                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it is given up");
+                is_free = !follows;
+                lost.push(Lost { row: it.seq, token: it.token, reason });
+            }
+        }
+    }
+    Ok((leases, lost))
+}
+
+/// Hands leases back: due again at `due_at`, in microseconds of steady time.
+pub fn release(tx: &Tx<'_>, leases: &[Lease], due_at: i64) -> Result<(), Failure> {
+    for lease in leases {
+        let row = ids::delivery_row(lease.delivery.id.0);
+        hand_back(tx, &lease.delivery.sink, &[(row, lease.token)], due_at)?;
+    }
+    Ok(())
+}
+
+/// Hands rows back, each with the token of its lease.
+pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64) -> Result<(), Failure> {
+    let sql = "UPDATE deliveries SET is_leased = 0, at = ?3 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state < 2";
+    for (row, token) in rows {
+        if tx.execute(sql, [*row, *token, due_at])? > 0 {
+            tx.wake(sink);
+        }
+    }
+    Ok(())
+}
+
+/// Makes leased deliveries whose events cannot be read dead letters: no attempt was made.
+pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failure> {
+    let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5, settled_at = ?6 \
+               WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
+    for Lost { row, token, reason } in lost {
+        if tx.execute(sql, params![row, token, OPEN, tx.wall, reason, tx.steady])? == 0 {
+            tx.execute(sql, params![row, token, BLOCKED, tx.wall, reason, tx.steady])?;
+        } else if tx.any_blocked()? {
+            unblock_next(tx, *row, sink)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes every leased delivery due at once: its holder died with its process. Their age keeps their turn.
+pub fn void_leases(connection: &Connection, clock: &Clock) -> rusqlite::Result<usize> {
+    let sql = "UPDATE deliveries SET is_leased = 0 WHERE seq IN \
+               (SELECT seq FROM deliveries INDEXED BY deliveries_blocked WHERE state = 1 AND is_leased = 1)";
+    connection.execute(sql, [])?;
+    let (now, lead) = (clock.steady().as_microsecond(), clock.lead().as_micros());
+    connection.execute(
+        "UPDATE deliveries SET is_leased = 0, at = min(created_at - ?2, ?1) WHERE seq IN \
+         (SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND is_leased = 1)",
+        [now, i64::try_from(lead).unwrap_or_default()],
+    )
+}

@@ -1,0 +1,290 @@
+//! What of an acceptance needs no transaction: numbers, hashes, data, sealing. Done by whoever asks, so that the writer
+//! only writes.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use super::quarantine::Class;
+use super::waiting::TOKENS_LABEL;
+use crate::domain::{
+    Carried, Channel, Event, EventId, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined, Reason,
+    RepeatOf, Request,
+};
+use crate::store::sqlite::engine::contents::Contents;
+use crate::store::sqlite::engine::ids::Given;
+use crate::store::sqlite::engine::tx::Shared;
+use crate::store::sqlite::engine::{contents, ids};
+use crate::store::{Accepted, Batch, StoreError};
+
+/// What a row costs beside its text, roughly.
+const ROW_BYTES: usize = 512;
+/// The label that quarantined bytes are sealed under.
+pub const QUARANTINE_LABEL: &str = "quarantine";
+
+/// A batch, ready to be written.
+pub struct Prepared {
+    /// When the request arrived, in microseconds.
+    pub received_at: i64,
+    /// The proven ones.
+    pub items: Vec<Item>,
+    /// The others.
+    pub quarantined: Vec<Entry>,
+    /// Holds the items' numbers while they are under way.
+    pub given: Given,
+}
+
+/// One proven notification, ready to be written.
+pub struct Item {
+    /// The event's row.
+    pub seq: i64,
+    /// The event's id.
+    pub id: EventId,
+    /// The notification; its raw bytes are in `sealed` alone.
+    pub notification: Notification,
+    /// What proved it.
+    pub proof: Proof,
+    /// CloudEvents `type`.
+    pub kind: String,
+    /// CloudEvents `data`.
+    pub data: String,
+    /// What is carried along, taken out of the notification.
+    pub carried: Carried,
+    /// What the bytes are recognised by.
+    pub hash: [u8; 16],
+    /// What in the bytes tells a repeat from a change.
+    pub mark: Option<RepeatOf>,
+    /// By which message of the calling platform it came, and which one that repeats, each with its place there.
+    pub messages: [Option<i64>; 2],
+    /// Where the event is looked up by its Graph id, or else by its bytes; an operation's events are found through it.
+    pub lookup: Option<i64>,
+    /// Where the operation is looked up by its id.
+    pub operation_lookup: Option<i64>,
+    /// Token, data and raw item.
+    pub sealed: Vec<u8>,
+    /// What routing asked for, each sink once.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// One quarantine entry, ready to be written.
+pub struct Entry {
+    /// Its number.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Why it is here.
+    pub reason: Reason,
+    /// Whose it is.
+    pub class: Class,
+    /// What it waits with, where it waits for keys.
+    pub waits: Option<Waits>,
+    /// The tenant that its sender proved.
+    pub tenant_id: Option<String>,
+    /// Its size, unsealed.
+    pub n_bytes: i64,
+    /// The bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// The POST of an entry that waits for keys.
+pub struct Waits {
+    /// The number of its first entry.
+    pub post: i64,
+    /// When it came, in microseconds.
+    pub arrived_at: i64,
+    /// Its tokens; with the first entry alone.
+    pub sealed_tokens: Option<Vec<u8>>,
+}
+
+impl Prepared {
+    /// Prepares a batch.
+    ///
+    /// # Errors
+    /// Sealing failed, or an event has more deliveries than a store can number.
+    pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
+        let received_at = batch.received_at.as_microsecond();
+        let given = shared.numbers.events(batch.accepted.len());
+        let numbered = (given.first()..).zip(batch.accepted);
+        let items = numbered.map(|(seq, accepted)| item((seq, accepted), shared));
+        let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        for (place, item) in items.iter_mut().enumerate() {
+            item.messages = messages(item, place);
+        }
+        let quarantined = entries(&batch.quarantined, shared)?;
+        Ok(Self { received_at, items, quarantined, given })
+    }
+
+    /// What it holds in memory, roughly.
+    pub fn n_bytes(&self) -> usize {
+        let items = self.items.iter().map(|item| item.sealed.len() + item.data.len() + ROW_BYTES);
+        items.chain(self.quarantined.iter().map(|entry| entry.sealed.len() + ROW_BYTES)).sum()
+    }
+
+    /// Whether nothing of it comes from a sender that we know.
+    pub fn is_strangers(&self) -> bool {
+        self.items.is_empty() && self.quarantined.iter().all(|entry| entry.class == Class::Strangers)
+    }
+}
+
+fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, StoreError> {
+    let Accepted { notification, mut deliveries } = accepted;
+    let proof = notification.proof();
+    let mut notification = notification.into_notification();
+    each_sink_once(&mut deliveries);
+    check_number_of(&deliveries)?;
+    let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
+    let kind = notification.kind().to_text();
+    let data = Event::data_of(&notification);
+    let carried = Carried::take(&mut notification);
+    let raw = std::mem::take(&mut notification.raw.0);
+    let operation = notification.operation();
+    let token = match operation {
+        Some(operation) => operation.recording_access_token.as_ref(),
+        None => notification.secrets.as_ref(),
+    };
+    let contents = Contents { token, data: &data, carried: &carried, raw: &raw };
+    let sealed = contents::seal(&shared.seal, id, &contents)?;
+    let operation_lookup = operation.map(|operation| operation_lookup(operation.id.as_str()));
+    let mark = notification.mark.take();
+    let subscription = notification.subscription_id.as_deref().unwrap_or_default();
+    let bytes_hash = match &mark {
+        Some(Mark::Ciphertext(content)) => {
+            let parts = [subscription, &notification.change_type, &notification.resource].map(str::as_bytes);
+            digest("ciphertext", &[parts[0], parts[1], parts[2], &content.0])
+        }
+        Some(Mark::Version) | None => digest(notification.channel.as_str(), &[subscription.as_bytes(), &raw]),
+    };
+    let mark = mark.map(|mark| match mark {
+        Mark::Ciphertext(_) => RepeatOf::Ciphertext,
+        Mark::Version => RepeatOf::Version,
+    });
+    let lookup = match (&notification.graph_id, operation_lookup) {
+        (Some(graph_id), _) => Some(head(&digest("graph id", &[graph_id.as_bytes(), subscription.as_bytes()]))),
+        (None, None) => Some(head(&bytes_hash)),
+        (None, Some(_)) => None,
+    };
+    let mut hash = [0; 16];
+    hash.copy_from_slice(&bytes_hash[..16]);
+    let messages = [None; 2];
+    Ok(Item {
+        seq,
+        id,
+        notification,
+        proof,
+        kind,
+        data,
+        carried,
+        hash,
+        mark,
+        messages,
+        lookup,
+        operation_lookup,
+        sealed,
+        deliveries,
+    })
+}
+
+/// The message that a notification came by, and the one that that repeats: each with the notification's place among those
+/// of its POST, since one message may tell of two changes in equal bytes.
+fn messages(item: &Item, place: usize) -> [Option<i64>; 2] {
+    if item.notification.channel != Channel::Calls {
+        return [None; 2];
+    }
+    let Request { message_id, original_message_id, .. } = &*item.carried.request;
+    let place = (place as u64).to_le_bytes();
+    [message_id, original_message_id].map(|id| Some(head(&digest("message", &[id.as_deref()?.as_bytes(), &place]))))
+}
+
+fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
+    // Those of one POST share their tokens.
+    let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
+    for it in quarantined {
+        let mut entry = entry(it, shared)?;
+        if let Some(held) = &it.held {
+            let known = last.filter(|(tokens, _)| Arc::ptr_eq(tokens, held)).map(|(_, post)| post);
+            last = Some((held, known.unwrap_or(entry.id)));
+            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), shared)?);
+            entry.class = Class::Waiting;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn waits(held: &HeldTokens, post: i64, is_first: bool, shared: &Shared) -> Result<Waits, StoreError> {
+    let tokens = held.tokens.expose_secret().as_bytes();
+    let seal = || shared.seal.seal(TOKENS_LABEL, &post.to_be_bytes(), &[tokens]);
+    let sealed_tokens = is_first.then(seal).transpose()?;
+    Ok(Waits { post, arrived_at: held.arrived_at.as_microsecond(), sealed_tokens })
+}
+
+fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
+    let id = shared.numbers.quarantine();
+    let raw = &quarantined.raw.0;
+    let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
+    let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
+    let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
+    let class = if quarantined.is_strangers() { Class::Strangers } else { Class::Known };
+    Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
+}
+
+/// Two routes to one sink are one delivery: the first route's.
+pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
+    let mut at = 0;
+    while at < deliveries.len() {
+        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
+        if is_repeat {
+            deliveries.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Refuses more deliveries than an event's rows can be numbered for.
+///
+/// # Errors
+/// There are more.
+pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
+    if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
+        return Ok(());
+    }
+    Err(StoreError::Database(format!(
+        "found {} sinks for one event, expected {} at most",
+        deliveries.len(),
+        ids::MAX_DELIVERIES
+    )))
+}
+
+/// Where an operation is looked up by its id.
+pub fn operation_lookup(id: &str) -> i64 {
+    head(&digest("operation", &[id.as_bytes()]))
+}
+
+/// SHA-256 over a label and parts, each after its length, so that no two lists of parts read alike.
+fn digest(label: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    for part in [label.as_bytes()].iter().chain(parts) {
+        sha256.update(part.len().to_le_bytes());
+        sha256.update(part);
+    }
+    sha256.finalize().into()
+}
+
+fn head(digest: &[u8; 32]) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *digest;
+    i64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hashed_together_cannot_be_split_otherwise() {
+        assert_ne!(digest("calls", &[b"ab", b"c"]), digest("calls", &[b"a", b"bc"]));
+        assert_ne!(digest("calls", &[b"a"]), digest("lifecycle", &[b"a"]));
+    }
+}

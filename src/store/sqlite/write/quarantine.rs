@@ -1,0 +1,263 @@
+//! The quarantine: bounded in entries and bytes, with a part for each class of senders; and the operator's wishes to judge
+//! an entry again.
+//!
+//! **Invariants**
+//! 1. A stranger's entry makes room by removing strangers' entries alone. Known senders have their part, and what strangers
+//!    use of it they give back when it is needed.
+//! 2. An entry that waits for keys was acknowledged and may be genuine: it is never removed to make room ([`super::waiting`]).
+//! 3. An entry keeps the reason that it came for beside the one that it was last refused for.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+use super::prepare::{Entry, QUARANTINE_LABEL};
+use super::waiting;
+use crate::config;
+use crate::domain::{Channel, Raw, Reason};
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::failure::{Failure, store_error};
+use crate::store::sqlite::engine::tx::{Tx, instant};
+use crate::store::sqlite::read::rows;
+use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
+
+/// How many entries one round of trimming removes at most.
+const TRIM_ROUND: u64 = 1000;
+
+/// Entries whose bytes cannot be opened, each with the reason that it had.
+pub type Lost = Vec<(i64, Reason)>;
+
+/// Whose an entry is. The numbers are those of the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Its sender showed nothing that we know.
+    Strangers = 0,
+    /// Its sender proved something, if not enough.
+    Known = 1,
+    /// As [`Class::Known`], and it waits for the provider's keys.
+    Waiting = 2,
+}
+
+/// How much there is, or may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    n_entries: i64,
+    n_bytes: i64,
+}
+
+impl Size {
+    fn is_over(self, most: Self) -> bool {
+        self.n_entries > most.n_entries || self.n_bytes > most.n_bytes
+    }
+
+    fn min(self, other: Self) -> Self {
+        Self { n_entries: self.n_entries.min(other.n_entries), n_bytes: self.n_bytes.min(other.n_bytes) }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self { n_entries: self.n_entries - other.n_entries, n_bytes: self.n_bytes - other.n_bytes }
+    }
+}
+
+/// What both classes together may hold.
+fn most(settings: &config::Store) -> Size {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    Size { n_entries: number(settings.quarantine_max_entries as u64), n_bytes: number(settings.quarantine_max_bytes) }
+}
+
+/// What known senders leave to strangers, at least.
+fn strangers_part(settings: &config::Store) -> Size {
+    let (most, share) = (most(settings), settings.quarantine_strangers_share);
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "a share of a bound need not be exact"
+    )]
+    let part = |n: i64| ((n as f64) * share) as i64;
+    Size { n_entries: part(most.n_entries), n_bytes: part(most.n_bytes) }
+}
+
+/// Adds entries, then removes the oldest until the bounds hold.
+pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failure> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let sql = "INSERT INTO quarantine (id, received_at, channel, reason, tenant_id, n_bytes, class, post, sealed) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    for class in [Class::Strangers, Class::Known, Class::Waiting] {
+        let mut added = Size::default();
+        for it in entries.iter().filter(|entry| entry.class == class) {
+            let (channel, reason, post) =
+                (it.channel.as_str(), it.reason.as_str(), it.waits.as_ref().map(|it| it.post));
+            let row =
+                params![it.id, received_at, channel, reason, it.tenant_id, it.n_bytes, class as i64, post, it.sealed];
+            tx.execute(sql, row)?;
+            waiting::keep_tokens(tx, it)?;
+            added.n_entries += 1;
+            added.n_bytes = added.n_bytes.saturating_add(it.n_bytes);
+        }
+        resize(tx, class as i64, added)?;
+    }
+    while trim(tx)? > 0 {}
+    Ok(())
+}
+
+/// Removes the oldest entries beyond the bounds, a round of them. Returns how many.
+pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
+    let (most, settings) = (most(&tx.shared.settings), &tx.shared.settings);
+    let most_known = most.less(strangers_part(settings));
+    let mut left = TRIM_ROUND;
+    let known = shrink(tx, (Class::Known, most_known), &mut left)?;
+    shrink(tx, (Class::Strangers, most.less(known.min(most_known))), &mut left)?;
+    Ok(TRIM_ROUND - left)
+}
+
+/// Removes the oldest entries of a class until it fits, as many as are left to remove. Returns its size.
+fn shrink(tx: &Tx<'_>, (class, most): (Class, Size), left: &mut u64) -> Result<Size, Failure> {
+    let sql = "SELECT n_entries, n_bytes FROM quarantine_sizes WHERE class = ?1";
+    let size = tx.first(sql, [class as i64], |row| Ok(Size { n_entries: row.get(0)?, n_bytes: row.get(1)? }))?;
+    let before = size.unwrap_or_default();
+    let mut size = before;
+    let sql = "DELETE FROM quarantine WHERE id = (SELECT min(id) FROM quarantine WHERE class = ?1) RETURNING n_bytes";
+    while size.is_over(most) && *left > 0 {
+        let Some(n_bytes) = tx.first(sql, [class as i64], |row| row.get(0))? else { break };
+        size = size.less(Size { n_entries: 1, n_bytes });
+        *left -= 1;
+    }
+    resize(tx, class as i64, size.less(before))?;
+    Ok(size)
+}
+
+/// Writes down the wish to judge an entry again. Returns whether there is such an entry.
+pub fn wish(tx: &Tx<'_>, id: i64, vouched: bool) -> Result<bool, Failure> {
+    Ok(tx.execute("UPDATE quarantine SET wish = ?2 WHERE id = ?1", params![id, vouched])? > 0)
+}
+
+/// Ends a wish: without a reason to refuse it the entry goes. One that waits for keys goes on waiting.
+pub fn end_wish(tx: &Tx<'_>, id: i64, refused: Option<Reason>) -> Result<(), Failure> {
+    match refused {
+        Some(reason) => refuse(tx, id, reason),
+        None => remove(tx, id),
+    }
+}
+
+/// Notes why an entry was refused again.
+pub fn refuse(tx: &Tx<'_>, id: i64, reason: Reason) -> Result<(), Failure> {
+    let sql = "UPDATE quarantine SET wish = NULL, reason = ?2, \
+               first_reason = coalesce(first_reason, nullif(reason, ?2)) WHERE id = ?1";
+    tx.execute(sql, params![id, reason.as_str()]).map(drop)
+}
+
+fn remove(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {
+    let sql = "DELETE FROM quarantine WHERE id = ?1 RETURNING class, n_bytes, post";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?));
+    let Some((class, n_bytes, post)) = tx.first(sql, [id], row)? else { return Ok(()) };
+    resize(tx, class, Size { n_entries: -1, n_bytes: -n_bytes })?;
+    post.map_or(Ok(()), |post| waiting::forget_if_last(tx, post))
+}
+
+/// Moves an entry, and its size, from those that wait to those of known senders.
+pub fn wait_no_longer(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {
+    let sql = "UPDATE quarantine SET class = 1, post = NULL WHERE id = ?1 AND class = 2 RETURNING n_bytes";
+    let Some(n_bytes) = tx.first(sql, [id], |row| row.get::<_, i64>(0))? else { return Ok(()) };
+    resize(tx, Class::Waiting as i64, Size { n_entries: -1, n_bytes: -n_bytes })?;
+    resize(tx, Class::Known as i64, Size { n_entries: 1, n_bytes })
+}
+
+fn resize(tx: &Tx<'_>, class: i64, by: Size) -> Result<(), Failure> {
+    if by == Size::default() {
+        return Ok(());
+    }
+    let sql = "UPDATE quarantine_sizes SET n_entries = n_entries + ?2, n_bytes = n_bytes + ?3 WHERE class = ?1";
+    tx.execute(sql, [class, by.n_entries, by.n_bytes]).map(drop)
+}
+
+/// Entries, newest first, without their bytes.
+pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason FROM quarantine WHERE id < ?1 \
+               ORDER BY id DESC LIMIT ?2";
+    let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
+    let read = || -> rusqlite::Result<Vec<QuarantineView>> {
+        connection.prepare_cached(sql)?.query_map(bounds, view)?.collect()
+    };
+    read().map_err(|error| store_error(&error))
+}
+
+/// One entry with its bytes.
+pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<QuarantineView>, StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, sealed FROM quarantine WHERE id = ?1";
+    let read = || -> rusqlite::Result<Option<(QuarantineView, Vec<u8>)>> {
+        connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(6)?)))?.next().transpose()
+    };
+    let Some((mut found, sealed)) = read().map_err(|error| store_error(&error))? else { return Ok(None) };
+    found.raw = Some(open(seal, id, &sealed)?);
+    Ok(Some(found))
+}
+
+/// The wishes that wait, oldest first. Those whose bytes cannot be opened are told apart: nobody can judge them.
+pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, wish, sealed, tenant_id FROM quarantine \
+               WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let read = || -> rusqlite::Result<Vec<_>> {
+        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(6)?, row.get::<_, Vec<u8>>(7)?, row.get(8)?));
+        connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
+    };
+    let (mut wishes, mut lost) = (Vec::new(), Vec::new());
+    for (entry, vouched, sealed, tenant_id) in read().map_err(|error| store_error(&error))? {
+        match open(seal, entry.id, &sealed) {
+            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
+            Err(error) => {
+                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be judged again");
+                lost.push((entry.id, entry.reason));
+            }
+        }
+    }
+    Ok((wishes, lost))
+}
+
+/// Unseals an entry's bytes.
+pub fn open(seal: &Seal, id: i64, sealed: &[u8]) -> Result<Raw, StoreError> {
+    Ok(Raw(Bytes::from(seal.open(QUARANTINE_LABEL, &id.to_be_bytes(), sealed)?)))
+}
+
+fn view(row: &Row<'_>) -> rusqlite::Result<QuarantineView> {
+    let reason = rows::parsed(row, 3, Reason::parse)?;
+    Ok(QuarantineView {
+        id: row.get(0)?,
+        channel: rows::parsed(row, 2, Channel::parse)?,
+        reason,
+        first_reason: row.get::<_, Option<String>>(5)?.and_then(|text| Reason::parse(&text)).unwrap_or(reason),
+        received_at: instant(row.get(1)?),
+        n_bytes: row.get::<_, i64>(4)?.cast_unsigned(),
+        raw: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_entry_of_a_class_is_found_by_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reelhook.db");
+        let seal = Seal::new(None, &path).unwrap();
+        let connection = crate::store::sqlite::engine::open::writer(&path, &seal).unwrap();
+        let sql = "EXPLAIN QUERY PLAN SELECT min(id) FROM quarantine WHERE class = 1";
+        let plan: String = connection.query_row(sql, [], |row| row.get(3)).unwrap();
+        assert_eq!(plan, "SEARCH quarantine USING COVERING INDEX quarantine_by_class (class=?)");
+    }
+
+    #[test]
+    fn strangers_have_their_part_of_entries_and_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = config::Store {
+            quarantine_max_entries: 10,
+            quarantine_max_bytes: 1000,
+            quarantine_strangers_share: 0.25,
+            ..crate::store::sqlite::plain_settings(folder.path())
+        };
+        assert_eq!(strangers_part(&settings), Size { n_entries: 2, n_bytes: 250 });
+        assert_eq!(most(&settings).less(strangers_part(&settings)), Size { n_entries: 8, n_bytes: 750 });
+    }
+}

@@ -1,0 +1,82 @@
+//! What operators have done again: dead letters, and events that matched nothing. In rounds, since the server beside
+//! waits for the same database.
+
+use rusqlite::params;
+
+use super::delivery::{self, NewRow};
+use super::prepare::check_number_of;
+use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::ids;
+use crate::store::sqlite::engine::tx::Tx;
+
+/// How many dead letters one transaction makes due.
+pub const ROUND: usize = 500;
+
+/// The sinks that have dead letters.
+pub fn sinks_with_dead(tx: &Tx<'_>) -> Result<Vec<SinkName>, Failure> {
+    let sql = "SELECT DISTINCT sink FROM deliveries INDEXED BY deliveries_dead WHERE state = 3";
+    tx.all(sql, [], |row| Ok(SinkName::new(&row.get::<_, String>(0)?)))
+}
+
+/// Makes one dead letter due again. Returns how many there were.
+pub fn one(tx: &Tx<'_>, id: DeliveryId) -> Result<u64, Failure> {
+    let sql = "SELECT sink, op_seq FROM deliveries WHERE seq = ?1 AND id = ?2 AND state = 3";
+    let row = ids::delivery_row(id.0);
+    let found = tx.first(sql, params![row, id.0.as_bytes()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let Some((sink, op_seq)) = found else { return Ok(0) };
+    reopen(tx, &SinkName::new(&sink), (row, op_seq)).map(|()| 1)
+}
+
+/// Makes a round of a sink's dead letters due again, the earliest first. Returns how many.
+pub fn of_sink(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
+    let sql = "SELECT seq, op_seq FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND sink = ?1 \
+               ORDER BY seq LIMIT ?2";
+    let limit = i64::try_from(ROUND).unwrap_or(i64::MAX);
+    let rows = tx.all(sql, params![sink.as_str(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for row in &rows {
+        reopen(tx, sink, *row)?;
+    }
+    Ok(rows.len())
+}
+
+/// Adds deliveries to an event that matched nothing. Returns how many.
+pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usize, Failure> {
+    check_number_of(deliveries)?;
+    let event = ids::event_row(id.0);
+    let sql = "SELECT op_seq FROM events WHERE seq = ?1 AND id = ?2 AND is_matched = 0";
+    let found = tx.first(sql, params![event, id.0.as_bytes()], |row| row.get::<_, Option<i64>>(0))?;
+    let Some(op_seq) = found.filter(|_| !deliveries.is_empty()) else { return Ok(0) };
+    let mut routed: Vec<&NewDelivery> = Vec::with_capacity(deliveries.len());
+    for new in deliveries {
+        if routed.iter().any(|earlier| earlier.sink == new.sink) {
+            continue;
+        }
+        let is_blocked = match op_seq {
+            Some(op_seq) => delivery::is_waited_for(tx, &new.sink, op_seq)?,
+            None => false,
+        };
+        let seq = ids::first_delivery(event) + i64::try_from(routed.len()).unwrap_or(i64::MAX);
+        delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.wall })?;
+        routed.push(new);
+    }
+    tx.execute("UPDATE events SET is_matched = 1 WHERE seq = ?1", [event])?;
+    Ok(routed.len())
+}
+
+/// Opens a dead letter, or has it wait for the operation's other delivery. Its attempts are counted from 1 again, so that
+/// the retry schedule begins anew; those that failed before stay on record.
+fn reopen(tx: &Tx<'_>, sink: &SinkName, (row, op_seq): (i64, Option<i64>)) -> Result<(), Failure> {
+    let is_blocked = match op_seq {
+        Some(op_seq) => delivery::is_waited_for(tx, sink, op_seq)?,
+        None => false,
+    };
+    let sql = "UPDATE deliveries SET state = ?2, at = ?3, n_attempts = 0 WHERE seq = ?1 AND state = 3";
+    tx.execute(sql, params![row, is_blocked, tx.steady])?;
+    if is_blocked {
+        tx.blocked()
+    } else {
+        tx.wake(sink)
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Housekeeping: tokens are wiped, then events are removed, each when its time has come. A round is short: the writer's
+//! other work waits for it.
+//!
+//! What retention means: an event goes when all its deliveries are settled and `retention` has passed since the last
+//! settlement (since its arrival, where it matched nothing). A dead letter is settled: it stays for `retention` after it
+//! was given up. Nothing goes within the deduplication window, or its repeat would not be recognised. An operation goes
+//! with the last of its events, unless a client still waits for it.
+
+use rusqlite::params;
+
+use super::{ended_calls, quarantine, removal, waiting};
+use crate::config;
+use crate::domain::{EventId, ExpectationState};
+use crate::store::sqlite::engine::contents::{Contents, Opened};
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::ids;
+use crate::store::sqlite::engine::tx::{Tx, micros};
+use crate::store::sqlite::engine::{contents, time};
+use crate::store::sqlite::read::rows::event_id;
+
+/// How many events one round looks at.
+const ROUND: i64 = 200;
+/// An event that is not settled yet is looked at again soon enough for its token's retention, in microseconds.
+const LOOK_AGAIN: std::ops::RangeInclusive<i64> = 60_000_000..=3_600_000_000;
+
+/// What housekeeping needs to know of an event.
+struct Subject {
+    seq: i64,
+    id: EventId,
+    op_seq: Option<i64>,
+    lookup: Option<i64>,
+    has_token: bool,
+    /// Open and blocked deliveries.
+    n_unsettled: i64,
+    /// When the last delivery was settled; its arrival where none was. In steady time.
+    settled_at: i64,
+}
+
+/// When an event that arrived at an instant of steady time is looked at first.
+pub fn first_look(settings: &config::Store, arrived_at: i64, has_token: bool) -> i64 {
+    arrived_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
+}
+
+/// Has an event looked at, at an instant of steady time.
+pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
+    tx.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, ?2)", [at, event]).map(drop)
+}
+
+/// One round; returns how many rows it touched.
+pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
+    let mut n_touched = waiting::let_go(tx)? + quarantine::trim(tx)? + ended_calls::trim(tx)?;
+    let sql = "SELECT look_at, event FROM upkeep WHERE look_at <= ?1 ORDER BY look_at LIMIT ?2";
+    let due = tx.all(sql, [tx.steady, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    for (at, event) in due {
+        tx.execute("DELETE FROM upkeep WHERE look_at = ?1 AND event = ?2", [at, event])?;
+        if let Some(subject) = subject(tx, (event, at))?
+            && let Some(next) = tend(tx, &subject)?
+        {
+            look_at(tx, event, next)?;
+        }
+        n_touched += 1;
+    }
+    time::note(tx)?;
+    tx.shared.note_reusable(tx.connection())?;
+    Ok(n_touched)
+}
+
+/// Does what is due for an event; returns when to look again, `None` where it is gone.
+fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
+    let settings = &tx.shared.settings;
+    if subject.n_unsettled > 0 {
+        let wait = micros(settings.token_retention / 24).clamp(*LOOK_AGAIN.start(), *LOOK_AGAIN.end());
+        return Ok(Some(tx.steady.saturating_add(wait)));
+    }
+    if subject.has_token {
+        let due = subject.settled_at.saturating_add(micros(settings.token_retention));
+        if tx.steady < due {
+            return Ok(Some(due));
+        }
+        wipe(tx, subject)?;
+    }
+    let due = subject.settled_at.saturating_add(retention(settings));
+    if tx.steady < due {
+        return Ok(Some(due));
+    }
+    remove(tx, subject).map(|()| None)
+}
+
+fn retention(settings: &config::Store) -> i64 {
+    micros(settings.retention.max(settings.deduplicate))
+}
+
+fn subject(tx: &Tx<'_>, (seq, looked_at): (i64, i64)) -> Result<Option<Subject>, Failure> {
+    let sql = "SELECT e.id, e.op_seq, e.lookup, e.has_token, count(*) FILTER (WHERE d.state < 2), e.received_at, \
+                      max(coalesce(d.settled_at, d.at)) FILTER (WHERE d.state >= 2) \
+               FROM events e LEFT JOIN deliveries d ON d.seq BETWEEN ?2 AND ?3 WHERE e.seq = ?1 GROUP BY e.seq";
+    let range = (ids::first_delivery(seq), ids::last_delivery(seq));
+    tx.first(sql, params![seq, range.0, range.1], |row| {
+        let has_token = row.get(3)?;
+        let arrived_at = arrived_at(tx, (row.get(5)?, has_token), looked_at);
+        Ok(Subject {
+            seq,
+            id: event_id(row, 0)?,
+            op_seq: row.get(1)?,
+            lookup: row.get(2)?,
+            has_token,
+            n_unsettled: row.get(4)?,
+            settled_at: row.get::<_, Option<i64>>(6)?.unwrap_or(arrived_at),
+        })
+    })
+}
+
+/// When an event arrived, in steady time. It was to be looked at so long after; the machine's clock says the same, unless
+/// it was set since.
+fn arrived_at(tx: &Tx<'_>, (received_at, has_token): (i64, bool), looked_at: i64) -> i64 {
+    let span = first_look(&tx.shared.settings, 0, has_token);
+    let (by_plan, by_clock) = (looked_at.saturating_sub(span), tx.in_steady_time(received_at));
+    if by_clock > tx.steady { by_plan } else { by_plan.max(by_clock) }
+}
+
+/// Seals the event anew without its token, and without the raw item: that holds the token, in whatever spelling.
+fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
+    let sql = "SELECT sealed FROM events WHERE seq = ?1";
+    let sealed: Vec<u8> = tx.first(sql, [subject.seq], |row| row.get(0))?.unwrap_or_default();
+    let seal = &tx.shared.seal;
+    let sealed = match contents::open(seal, subject.id, &sealed) {
+        Ok(Opened { data, carried, .. }) => {
+            let contents = Contents { token: None, data: &data, carried: &carried, raw: b"" };
+            contents::seal(seal, subject.id, &contents)?
+        }
+        Err(error) => {
+            // Damaged: nobody can read the data, and nobody shall read the token.
+            tracing::error!(event = %subject.id, %error, "an event's token was wiped together with its data");
+            Vec::new()
+        }
+    };
+    let sql = "UPDATE events SET sealed = ?2, has_token = 0 WHERE seq = ?1";
+    tx.securely(|| tx.execute(sql, params![subject.seq, sealed]).map(drop))
+}
+
+fn remove(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
+    removal::event(tx, subject.seq, subject.lookup)?;
+    let Some(operation) = subject.op_seq else { return Ok(()) };
+    // What a client still waits for stays, and what the watch is to speak of.
+    let sql = "SELECT 1 FROM events WHERE op_seq = ?1 \
+               UNION ALL SELECT 1 FROM expectations WHERE operation = ?1 AND state = ?2 \
+               UNION ALL SELECT 1 FROM watches WHERE operation = ?1 LIMIT 1";
+    let waiting = ExpectationState::Waiting.as_str();
+    if tx.first(sql, params![operation, waiting], |_| Ok(()))?.is_some() {
+        return Ok(());
+    }
+    removal::operation(tx, operation)
+}

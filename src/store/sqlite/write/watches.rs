@@ -1,0 +1,161 @@
+//! When the watch is to speak of an operation, and what its word does.
+//!
+//! **Invariants**
+//! 1. A watch is there exactly as long as it may still be raised: it goes when it is raised, when it is moved, and when
+//!    its operation ends or is removed. So whoever raises removes it first, and raises nothing where there was none.
+//! 2. After `lost` there is nothing left to be overdue.
+//! 3. An operation of a call that has ended is watched from the moment at which both are known, whichever came first.
+//! 4. Nothing is raised while notifications cannot arrive, nor before they could arrive for the whole grace: then the watch is
+//!    put off, in the transaction that would have raised it.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::own;
+use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
+use crate::store::operations::{Due, Raised};
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::tx::{Tx, instant};
+use crate::store::sqlite::read::kept;
+
+/// The least that a watch is put off, in microseconds.
+const LEAST_PUT_OFF: i64 = 1_000_000;
+
+/// The number of a kind in the store.
+fn number(watch: Watch) -> i64 {
+    match watch {
+        Watch::Overdue => 0,
+        Watch::Lost => 1,
+    }
+}
+
+/// Moves the deadline of an operation, an instant of the machine's clock; `None`: it has none.
+pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), Failure> {
+    let kind = number(Watch::Overdue);
+    tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
+    if let Some(at) = at {
+        add(tx, tx.in_steady_time(at), (operation, kind))?;
+    }
+    Ok(())
+}
+
+fn add(tx: &Tx<'_>, at: i64, (operation, kind): (i64, i64)) -> Result<(), Failure> {
+    tx.execute("INSERT INTO watches (at, operation, kind) VALUES (?1, ?2, ?3)", [at, operation, kind])?;
+    tx.watch_moved();
+    Ok(())
+}
+
+/// Removes every watch of an operation.
+pub fn clear(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
+    tx.execute("DELETE FROM watches WHERE operation = ?1", [operation]).map(drop)
+}
+
+/// Has the operations of a call that has ended watched: what does not end within the grace is lost.
+pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), Failure> {
+    let at = tx.in_steady_time(ended_at).saturating_add(tx.shared.bounds.lost_after());
+    let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
+               LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.call_id = ?1 AND o.call_id <> '' AND o.is_terminal = 0 AND x.state IS NOT ?4 \
+               AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
+    let lost = ExpectationState::Lost.as_str();
+    if tx.execute(sql, params![call_id.as_str(), at, number(Watch::Lost), lost])? > 0 {
+        tx.watch_moved();
+    }
+    Ok(())
+}
+
+/// Has an operation watched that became known to be of a call that has ended already. What ends it may be on its way, so the
+/// grace begins now.
+pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
+    let at = tx.steady.saturating_add(tx.shared.bounds.lost_after());
+    let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o \
+               JOIN ended_calls c ON c.call_id = o.call_id LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.seq = ?1 AND o.is_terminal = 0 AND x.state IS NOT ?4 \
+               AND NOT EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq AND w.kind = ?3)";
+    let lost = ExpectationState::Lost.as_str();
+    if tx.execute(sql, params![operation, at, number(Watch::Lost), lost])? > 0 {
+        tx.watch_moved();
+    }
+    Ok(())
+}
+
+/// When the next watch is due, in microseconds of steady time.
+pub fn next(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT at FROM watches ORDER BY at LIMIT 1";
+    connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
+}
+
+/// What is due, the longest due first.
+pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusqlite::Result<Vec<Due>> {
+    let sql = "SELECT at, operation, kind FROM watches WHERE at <= ?1 ORDER BY at LIMIT ?2";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([now, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut due = Vec::new();
+    for row in rows {
+        let (at, operation, kind): (i64, i64, i64) = row?;
+        let watch = if kind == number(Watch::Lost) { Watch::Lost } else { Watch::Overdue };
+        match kept::one(connection, seal, operation) {
+            Ok(Some(operation)) => due.push(Due { operation, watch, at: instant(at) }),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, operation, "an operation that is due cannot be read"),
+        }
+    }
+    Ok(due)
+}
+
+/// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
+/// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
+/// grace, so that what Graph repeats meanwhile counts.
+fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
+    let reception = &tx.shared.reception;
+    if tx.shared.disk.is_low() {
+        reception.begins_again();
+    }
+    let (since, grace) = (reception.since(), tx.shared.bounds.lost_after());
+    let is_too_early = match watch {
+        Watch::Overdue => at < since,
+        Watch::Lost => at < since.saturating_add(grace),
+    };
+    is_too_early.then(|| since.saturating_add(grace.max(LEAST_PUT_OFF)))
+}
+
+/// Says of an operation what a watch is for.
+pub fn raise(
+    tx: &Tx<'_>,
+    operation: i64,
+    (watch, at): (Watch, Timestamp),
+    deliveries: &[NewDelivery],
+) -> Result<Raised, Failure> {
+    let sql = "DELETE FROM watches WHERE at = ?1 AND operation = ?2 AND kind = ?3";
+    if tx.execute(sql, [at.as_microsecond(), operation, number(watch)])? == 0 {
+        return Ok(Raised::Nothing);
+    }
+    let sql = "SELECT 1 FROM operations o LEFT JOIN expectations x ON x.operation = o.seq \
+               WHERE o.seq = ?1 AND o.is_terminal = 0 AND (x.state IS NULL OR x.state = ?2 OR x.state = ?3)";
+    let (state, earlier) = match watch {
+        Watch::Overdue => (ExpectationState::Overdue, ExpectationState::Waiting),
+        Watch::Lost => (ExpectationState::Lost, ExpectationState::Overdue),
+    };
+    let waiting = ExpectationState::Waiting.as_str();
+    if tx.first(sql, params![operation, waiting, earlier.as_str()], |_| Ok(()))?.is_none() {
+        return Ok(Raised::Nothing);
+    }
+    if let Some(later) = put_off(tx, watch, at.as_microsecond()) {
+        add(tx, later, (operation, number(watch)))?;
+        return Ok(Raised::PutOff);
+    }
+    if watch == Watch::Lost {
+        clear(tx, operation)?;
+    }
+    // An operation that nobody announced may be lost as well: that is kept where an expectation's state is.
+    let sql = "INSERT INTO expectations (operation, id, state, sinks) \
+               SELECT seq, id, ?2, '[]' FROM operations WHERE seq = ?1 \
+               ON CONFLICT (operation) DO UPDATE SET state = excluded.state";
+    tx.execute(sql, params![operation, state.as_str()])?;
+    let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
+    tx.execute(sql, [operation, tx.wall])?;
+    own::say(tx, watch.event(), operation, deliveries)?;
+    Ok(Raised::Said)
+}
