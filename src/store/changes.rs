@@ -1,9 +1,9 @@
-//! Who waits for what is committed: a request for the end of its operation, a stream for the next event, the watch for
-//! deadlines.
+//! Wakes those who wait for a commit: a request that waits for the end of its operation, a stream that waits for the
+//! next event, the watch for deadlines.
 //!
 //! **Invariants**
-//! 1. Only who waits costs: a commit that nobody waits for looks at two numbers.
-//! 2. Whoever registers before reading the state misses nothing: a change after that wakes it.
+//! 1. Only waiters cost anything: a commit that nobody waits for reads two numbers.
+//! 2. A waiter that registers before it reads the state misses nothing: any later change wakes it.
 //! 3. A waiter that is dropped leaves nothing behind.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-/// Where changes are told.
+/// The waiters for changes.
 #[derive(Debug)]
 pub struct Changes {
     operations: Mutex<HashMap<i64, Arc<Notify>>>,
@@ -54,18 +54,19 @@ impl Changes {
         self.events.subscribe()
     }
 
-    /// Resolves when the next deadline may be another one than at the last call. For one waiter: the watch.
+    /// Resolves when the next deadline may have changed since the last call. For one waiter only: the watch.
     pub async fn of_watches(&self) {
         self.watches.notified().await;
     }
 
-    /// To be called after a commit that set or moved a deadline: [`super::Operations::next_watch`] may answer otherwise.
+    /// Call this after a commit that set or moved a deadline: the answer of [`super::Operations::next_watch`] may have
+    /// changed.
     pub fn watches_moved(&self) {
-        // It stays noted until the watch asks: none is missed while it works.
+        // The wake-up is stored until the watch waits again, so none is missed while it works.
         self.watches.notify_one();
     }
 
-    /// To be called after a commit that changed an operation.
+    /// Call this after a commit that changed an operation.
     pub fn operation_changed(&self, number: i64) {
         if self.n_waiters.load(Ordering::SeqCst) > 0
             && let Some(changed) = self.operations.lock().get(&number)
@@ -74,7 +75,7 @@ impl Changes {
         }
     }
 
-    /// To be called after a commit that made events.
+    /// Call this after a commit that added events.
     pub fn events_added(&self) {
         if self.events.receiver_count() > 0 {
             self.events.send_modify(|n| *n += 1);
@@ -83,7 +84,7 @@ impl Changes {
 }
 
 impl Waiter {
-    /// Resolves with the next change after this was called. To miss none: make the future, `enable` it, read the
+    /// Resolves with the next change after this call. To miss no change: create the future, `enable` it, read the
     /// state, then await it.
     pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
         self.changed.notified()
@@ -94,7 +95,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         self.changes.n_waiters.fetch_sub(1, Ordering::SeqCst);
         let mut operations = self.changes.operations.lock();
-        // The map's, and this one's.
+        // One reference is the map's, the other is this one.
         if Arc::strong_count(&self.changed) <= 2 {
             operations.remove(&self.number);
         }

@@ -1,7 +1,7 @@
-//! How much room the store's disk has left, looked at no more than twice a second.
+//! The free space on the store's disk, read at most twice a second.
 //!
-//! Room inside the database's file counts: SQLite fills the pages that retention freed before the file grows, and the file
-//! never shrinks. Without that a store that was once full would refuse everything for good.
+//! Free pages inside the database file count as free space: SQLite fills the pages that retention freed before the file
+//! grows, and the file never shrinks. Without this, a store that was full once would refuse everything for good.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// What must be free outside the file all the same: the log grows there.
+/// The space that must be free outside the file in any case: the log grows there.
 const LOG_BYTES: u64 = 64 << 20;
 
 /// The disk that holds the store.
@@ -34,7 +34,8 @@ impl Disk {
         self.reusable_bytes.store(n_bytes, Ordering::Relaxed);
     }
 
-    /// Whether less than the reserve is free. Where that cannot be told, it is not said: SQLite itself notices a full disk.
+    /// Whether less than the reserve is free. `false` where the free space cannot be read: SQLite itself notices a full
+    /// disk.
     pub fn is_low(&self) -> bool {
         let mut seen = self.seen.lock();
         if let Some((at, is_low)) = *seen

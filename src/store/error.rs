@@ -1,17 +1,17 @@
-//! Why the store could not do as asked, and what that means to whoever asked.
+//! Why the store could not do a task, and what the caller should do.
 
 use super::health;
 
-/// Why the store could not do as asked.
+/// Why the store could not do a task.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
     #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
     Full,
-    /// More waits for the writer, or for a place to read in, than may. Answer 503; retrying later is safe.
+    /// Too much is waiting for the writer or for a reader's connection. Answer 503; retrying later is safe.
     #[error("the store has more to do than it takes; retrying later is safe")]
     Busy,
-    /// A question of the API's would take too long. The same one will again; a narrower one may not.
+    /// A query of the API takes too long. The same query will take too long again; a narrower one may not.
     #[error("the question would take too long: narrow the filter, or leave out the order")]
     Slow,
     /// The store is closing. Answer 503.
@@ -23,7 +23,7 @@ pub enum StoreError {
         /// The lock file.
         path: String,
     },
-    /// The store is not what it should be: found, expected, what to do.
+    /// The store is not usable: what was found, what was expected, what to do.
     #[error("{0}")]
     Unusable(String),
     /// The database is damaged: some of it cannot be read. Retrying does not help.

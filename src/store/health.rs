@@ -1,18 +1,19 @@
-//! What a store noticed of itself: damage, a thread that broke, a log that grows. Whoever serves operators asks here.
+//! What a store noticed about itself: damage, a thread that panicked, a log that grows. The console and the metrics
+//! read it.
 //!
 //! **Invariants**
-//! 1. Damage is one line in the log, however often it is met, and stays noted until the next start.
+//! 1. Damage is logged once, however often it is met, and stays noted until the next start.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// What to do about damage, for whoever reads of it.
+/// What an operator should do about damage.
 pub const WHAT_TO_DO: &str = "stop the server, keep a copy of its folder, and restore a backup; or save what can be read \
                               with `sqlite3 <store.path> .recover`";
 
-/// What a store noticed of itself. Share it behind an `Arc`.
+/// What a store noticed about itself. Share it behind an `Arc`.
 #[derive(Debug, Default)]
 pub struct Health {
     damage: OnceLock<String>,
@@ -23,25 +24,25 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes that the database is damaged, as SQLite put it.
+    /// Notes that the database is damaged, in SQLite's words.
     pub fn note_damage(&self, found: &str) {
         if self.damage.set(found.to_owned()).is_ok() {
             tracing::error!(found, what_to_do = WHAT_TO_DO, "the store is damaged");
         }
     }
 
-    /// What was found, where the database is damaged.
+    /// SQLite's words for the damage, if the database is damaged.
     pub fn damage(&self) -> Option<&str> {
         self.damage.get().map(String::as_str)
     }
 
-    /// Notes that a thread broke: its work is not done any more.
+    /// Notes that a thread panicked: nobody does its work any more.
     pub fn note_broken(&self, thread: &'static str) {
         let _ = self.broken.set(thread);
         self.is_broken.cancel();
     }
 
-    /// Resolves when a thread broke, with its name.
+    /// Resolves with the name of a thread once that thread has panicked.
     pub async fn broken(&self) -> &'static str {
         self.is_broken.cancelled().await;
         self.broken.get().copied().unwrap_or_default()
@@ -57,7 +58,7 @@ impl Health {
         self.log_bytes.load(Ordering::Relaxed)
     }
 
-    /// Notes how many frames of the log the start could not read, since one before them is damaged.
+    /// Notes how many frames of the log the start could not read because a frame before them is damaged.
     pub fn note_lost_frames(&self, n: u64) {
         self.n_lost_frames.store(n, Ordering::Relaxed);
     }

@@ -1,8 +1,9 @@
-//! The memory queues: fresh deliveries go to their dispatcher without being read from the disk again.
+//! The memory queues: new deliveries go to their dispatcher without being read back from the disk.
 //!
 //! **Invariants**
-//! 1. A place is reserved before the commit and filled after it: nobody holds a lease that is not durable.
-//! 2. A queue is bounded in deliveries and in bytes: what finds no place waits in the store, and its dispatcher is woken.
+//! 1. A place is reserved before the commit and filled after it, so nobody holds a lease that is not durable.
+//! 2. A queue is bounded in deliveries and in bytes. A delivery without a place waits in the store, and its dispatcher
+//!    is woken.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl Mailboxes {
         receiver
     }
 
-    /// A place for so many bytes in the queue of a sink, if it has one.
+    /// Reserves a place for `n_bytes` in the queue of a sink, if there is room.
     pub fn reserve(&self, sink: &SinkName, n_bytes: usize) -> Option<Place> {
         let by_sink = self.by_sink.read();
         let mailbox = by_sink.get(sink)?;
@@ -56,7 +57,7 @@ impl Mailboxes {
         Some(Place { permit, held, ttl: mailbox.ttl })
     }
 
-    /// What is left of a sink's memory; `None` where nothing bounds it: no dispatcher has opened its queue.
+    /// The memory budget of a sink; `None` where no dispatcher has opened its queue, so nothing bounds it.
     pub fn budget(&self, sink: &SinkName) -> Option<Arc<Budget>> {
         self.by_sink.read().get(sink).map(|mailbox| Arc::clone(&mailbox.budget))
     }
@@ -68,7 +69,7 @@ impl Mailboxes {
         }
     }
 
-    /// Resolves when the sink was told to look.
+    /// Resolves when the sink's dispatcher was woken.
     pub async fn woken(&self, sink: &SinkName) {
         let wake = self.by_sink.read().get(sink).map(|mailbox| Arc::clone(&mailbox.wake));
         match wake {

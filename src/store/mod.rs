@@ -1,19 +1,20 @@
-//! The store: what makes a notification durable, and where the two halves of the house meet.
+//! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
-//! 1. When `accept` returns, everything in its batch is durable (fsynced); when it fails, the caller answers 503.
-//! 2. An item whose bytes were accepted within the deduplication window is a [`Stored::Duplicate`], no event and no
-//!    delivery, where it is identified as a repeat ([`RepeatOf`]); where not, it is news, and marked as possibly a repeat.
-//! 3. A delivery is held by at most one unexpired lease. An outcome that comes with an old token changes nothing.
+//! 1. When `accept` returns, everything in its batch is durable (fsynced). When it fails, the caller answers 503.
+//! 2. An item whose bytes were accepted within the deduplication window is a [`Stored::Duplicate`] if it is identified
+//!    as a repeat ([`RepeatOf`]): no event and no delivery. If it is not identified, it is a new event, marked as
+//!    possibly a repeat.
+//! 3. At most one unexpired lease holds a delivery. An outcome with an old lease token changes nothing.
 //! 4. For one sink, deliveries of one operation are leased in the order of their arrival; a later one waits until the
 //!    earlier one is delivered or dead, or is leased to the same holder right behind it ([`Lease::follows`]).
-//! 5. A terminal status of an operation never changes ([`crate::domain::Order`]), unless weaker proof established it; what
-//!    stronger proof established is never changed by weaker proof ([`crate::domain::Proof`]).
+//! 5. A terminal status of an operation never changes ([`crate::domain::Order`]), unless weaker proof established it.
+//!    Weaker proof never changes what stronger proof established ([`crate::domain::Proof`]).
 //! 6. Raw items, events' data, quarantined bodies and tokens are sealed (AES-256-GCM); searched columns hold no secret.
 //! 7. A token is wiped, and the raw item with it, when every delivery of its event is settled and its retention is over.
-//! 8. The quarantine is bounded, with a part for each class of senders: the oldest entries of a class make room. What waits
-//!    for keys is not removed. Nothing undelivered is ever removed by retention; what
-//!    matched nothing stays for the retention from its arrival, a dead letter from the day it was given up.
+//! 8. The quarantine is bounded, with a share for each class of senders: the oldest entries of a class make room.
+//!    Entries that wait for keys are not removed. Retention never removes anything undelivered: unmatched events are
+//!    kept for the retention from their arrival, dead letters from the day on which they became dead letters.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
 
 mod changes;
@@ -56,55 +57,55 @@ use crate::domain::{
     SinkName, Verified,
 };
 
-/// A proven notification with the deliveries that routing asked for.
+/// A verified notification and the deliveries that its routes ask for.
 #[derive(Debug)]
 pub struct Accepted {
     /// The notification.
     pub notification: Verified,
-    /// One for each sink; empty where nothing matched.
+    /// One for each sink; empty if no route matched.
     pub deliveries: Vec<NewDelivery>,
 }
 
-/// What one request asks the store to make durable: all of it, in one commit.
+/// The part of one request that the store makes durable, in one commit.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// When the request arrived.
     pub received_at: Timestamp,
-    /// The proven ones.
+    /// The verified notifications.
     pub accepted: Vec<Accepted>,
     /// The others.
     pub quarantined: Vec<Quarantined>,
 }
 
-/// What became of one accepted notification.
+/// The result for one accepted notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// It is a new event.
     New {
         /// Its id.
         event: EventId,
-        /// For operations: how it stood to what was known.
+        /// For operations: how it compares with the stored state.
         order: Option<Order>,
         /// Whether its Graph id was seen before with other bytes.
         id_conflict: bool,
-        /// Whether the same bytes were accepted before, and nothing tells whether this is a repeat of them.
+        /// Whether the same bytes were accepted before, and it is not known whether this is a repeat of them.
         possible_repeat: bool,
-        /// Whether its client context is shared with another operation that has not ended.
+        /// Whether another unfinished operation has the same client context.
         ambiguous: bool,
-        /// Whether it has no deliveries: neither a route nor an expectation wants it.
+        /// Whether it has no deliveries: neither a route nor an expectation matched.
         unmatched: bool,
     },
     /// It was accepted before.
     Duplicate {
-        /// As this event.
+        /// The event that it repeats.
         of: EventId,
-        /// By what that is known.
+        /// What identifies it as a repeat.
         by: RepeatOf,
     },
 }
 
 impl Stored {
-    /// The event that it became, or that it repeats.
+    /// The event that was made, or that was repeated.
     pub fn event(&self) -> EventId {
         match self {
             Self::New { event, .. } | Self::Duplicate { of: event, .. } => *event,
@@ -112,7 +113,7 @@ impl Stored {
     }
 }
 
-/// What became of a batch: one entry for each of its items, in order.
+/// The result for a batch: one entry for each of its items, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     /// In the order of [`Batch::accepted`].
@@ -121,64 +122,64 @@ pub struct Receipt {
     pub quarantined: Vec<i64>,
 }
 
-/// What an operator asks the running server to do again; the server finds the wish in the store.
+/// An operator's request that the running server verifies a quarantine entry again. The server finds it in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayWish {
     /// The quarantine entry.
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
-    /// The tenant that its sender proved, where it proved one.
+    /// The tenant that its sender verifiably belongs to, if known.
     pub tenant_id: Option<String>,
     /// The bytes.
     pub raw: Raw,
-    /// Whether the operator vouches for its origin, so that proof that cannot be had again is not asked for.
+    /// Whether the operator vouches for its origin. Then proof that was not stored is not required.
     pub vouched: bool,
 }
 
-/// The durable heart of the house. Two implementations, one conformance suite.
+/// The durable store. Every implementation passes the conformance suite; today SQLite is the only one.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Makes a batch durable and gives its deliveries to whoever listens ([`Store::fresh`]).
+    /// Makes a batch durable and gives its deliveries to the memory queues ([`Store::fresh`]).
     ///
     /// # Errors
-    /// Any error means: answer 503 with `Retry-After`. The batch may be durable all the same (a commit whose outcome is
-    /// unknown). Where nobody waits for the receipt any more, the events count as unanswered, so that the repeat is
+    /// On any error, answer 503 with `Retry-After`. The batch may be durable all the same (a commit whose outcome is
+    /// unknown). If nobody waits for the receipt any more, the events count as unanswered, so that the repeat is
     /// recognised.
     async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError>;
 
-    /// Notes that the POST of these events was not answered 2xx in time: Graph has reason to repeat it, and the first
-    /// repeat of each is recognised. Written with one of the next commits, or when the store closes.
+    /// Notes that the POST of these events was not answered 2xx in time. Graph will probably repeat it; the first
+    /// repeat of each event is recognised. Written with one of the next commits, or when the store closes.
     fn unanswered(&self, events: Vec<EventId>);
 
-    /// Opens the memory queue of a sink: from now on, new deliveries arrive here already leased for `ttl`, as many at a
-    /// time as it has room for; the others wait in the store for [`Store::lease`]. Call it for each sink before intake
-    /// starts, and
-    /// again once that queue was closed.
+    /// Opens the memory queue of a sink. From now on new deliveries arrive there, already leased for `ttl`, as far as
+    /// it has room; the others wait in the store for [`Store::lease`]. Call it for each sink before the intake starts,
+    /// and again after that queue was closed.
     fn fresh(&self, sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease>;
 
-    /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first, and as far as the limit goes those of
-    /// the same operations that wait behind them, each right after the one that it follows. They fit what is left of the
-    /// sink's [`Room`]; the first one always does where nothing is held.
+    /// Leases up to `limit` due deliveries of a sink for `ttl`, the longest due first. As far as the limit allows, it
+    /// also leases the deliveries of the same operations that wait behind them, each right after the one that it
+    /// follows. Together they fit the free part of the sink's [`Room`]; the first delivery always fits if nothing is
+    /// held.
     ///
     /// # Errors
     /// Nothing was leased; try again later.
     async fn lease(&self, sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError>;
 
-    /// When the next delivery of a sink that is not leased falls due in steady time, `None` where nothing waits.
+    /// When the next unleased delivery of a sink falls due, in steady time; `None` if nothing waits.
     ///
     /// # Errors
     /// The database could not be read.
     async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Resolves when deliveries of a sink may have become due in the store other than by time: one did not fit the memory
-    /// queue, was unblocked, released, or replayed in this process. May resolve without cause.
+    /// Resolves when deliveries of a sink may have become due other than by time: one did not fit the memory queue, or
+    /// was unblocked, released or replayed in this process. May resolve without a cause.
     async fn woken(&self, sink: &SinkName);
 
     /// Records outcomes.
     ///
     /// # Errors
-    /// None was recorded. Try again until the leases end: then the deliveries are attempted again.
+    /// Nothing was recorded. Try again until the leases end; after that the deliveries are attempted again.
     async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError>;
 
     /// Hands leases back unused: due again at `due_at` in steady time, no attempt counted.
@@ -190,10 +191,11 @@ pub trait Store: Send + Sync {
     /// Whether a commit goes through now, for readiness.
     ///
     /// # Errors
-    /// [`StoreError::Full`] below the disk reserve, [`StoreError::Damaged`] once damage was met; others as they come.
+    /// [`StoreError::Full`] below the disk reserve, [`StoreError::Damaged`] once damage was met; other errors as they
+    /// occur.
     async fn ready(&self) -> Result<(), StoreError>;
 
-    /// What waits for each sink that has deliveries.
+    /// The backlog of each sink that has deliveries.
     ///
     /// # Errors
     /// The database could not be read.
@@ -216,7 +218,7 @@ pub trait Store: Send + Sync {
         page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError>;
 
-    /// A delivery by its id, in whatever state.
+    /// A delivery by its id, in any state.
     ///
     /// # Errors
     /// The database could not be read.
@@ -228,33 +230,33 @@ pub trait Store: Send + Sync {
     /// The database could not be read.
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError>;
 
-    /// Events that matched no route and have not been routed since, newest first.
+    /// Events that matched no route and were not routed since, newest first.
     ///
     /// # Errors
     /// The database could not be read.
     async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError>;
 
-    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones.
+    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones if it is `None`.
     ///
     /// # Errors
     /// The database could not be read.
     async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError>;
 
-    /// Adds deliveries to an event that matched nothing before. Returns how many were added.
+    /// Adds deliveries to an event that matched no route. Returns how many were added.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError>;
 
-    /// Makes dead letters due again, keeping their ids: one, or all of a sink, or all. Returns how many. Their attempts
-    /// are numbered from 1 again, so that the retry schedule begins anew; where several are of one operation, they
-    /// keep their order.
+    /// Makes dead letters due again, with the same ids: one, or all of a sink, or all. Returns how many. Their attempts
+    /// are counted from 1 again, so the retry schedule starts from the beginning. Several of one operation keep their
+    /// order.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError>;
 
-    /// Quarantine entries, newest first; with bytes only for `with_raw`.
+    /// Quarantine entries without their bytes, newest first.
     ///
     /// # Errors
     /// The database could not be read.
@@ -266,31 +268,31 @@ pub trait Store: Send + Sync {
     /// The database could not be read.
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError>;
 
-    /// Writes down the wish to judge a quarantine entry again. Returns whether there is such an entry.
+    /// Writes an operator's request to verify a quarantine entry again. Returns whether the entry exists.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError>;
 
-    /// The wishes that wait, oldest first.
+    /// The requests that wait, oldest first.
     ///
     /// # Errors
     /// The database could not be read.
     async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError>;
 
-    /// Ends a wish: removes the entry (it was accepted), or keeps it with a further reason (it was refused again).
+    /// Ends a request: removes the entry if it was accepted, or keeps it with a further reason if it was refused again.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError>;
 
-    /// The subscriptions of which it was written down that they send encrypted content, the longest known first.
+    /// The subscriptions that are known to send encrypted content, the longest known first.
     ///
     /// # Errors
     /// The database could not be read.
     async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError>;
 
-    /// Writes down that subscriptions send encrypted content. The longest known make room.
+    /// Stores that subscriptions send encrypted content. The longest known make room.
     ///
     /// # Errors
     /// Nothing was changed.
@@ -302,55 +304,55 @@ pub trait Store: Send + Sync {
     /// The database could not be read.
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError>;
 
-    /// Ends the waiting of an entry that was refused, and wipes its tokens. One that was accepted ends with
+    /// Ends the waiting of an entry that was refused, and wipes its tokens. For one that was accepted, call
     /// [`Store::end_wish`].
     ///
     /// # Errors
     /// Nothing was changed.
     async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError>;
 
-    /// What it noticed of itself.
+    /// The store's health: what it noticed about itself.
     fn health(&self) -> Arc<Health>;
 
-    /// The sinks that an operator paused, and since when.
+    /// The sinks that an operator paused, each with the time of the pause.
     ///
     /// # Errors
     /// The database could not be read.
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError>;
 
-    /// Writes down that a sink is paused; tells since when it is.
+    /// Stores that a sink is paused. Returns since when it is.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError>;
 
-    /// Writes down that a sink is paused no longer.
+    /// Stores that a sink is not paused any more.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError>;
 
-    /// Carries out what operators' commands asked for ([`wishes`]), some of it. Returns how many wishes; call again at once
-    /// while that is not 0.
+    /// Does some of the work that operators' commands asked for ([`wishes`]). Returns the number of wishes; call it
+    /// again at once while that is not 0.
     ///
     /// # Errors
-    /// What was not carried out waits; try again later.
+    /// The remaining wishes wait; try again later.
     async fn carry_out_wishes(&self) -> Result<usize, StoreError>;
 
-    /// Writes down how steady time and the machine's clock stand to each other, after that one was set.
+    /// Stores the offset between steady time and the machine's clock, after that clock was set.
     ///
     /// # Errors
-    /// It is written down by the next round of housekeeping, or at the stop.
+    /// The offset is stored by the next round of housekeeping, or at the stop.
     async fn note_time(&self) -> Result<(), StoreError>;
 
-    /// One round of housekeeping, bounded in time: wipes tokens, removes what retention lets go, frees the quarantine's tail.
-    /// Returns how many rows it touched; call again at once while that is not 0.
+    /// One round of housekeeping, bounded in time: wipes tokens, removes what is past its retention, trims the
+    /// quarantine. Returns how many rows it touched; call it again at once while that is not 0.
     ///
     /// # Errors
     /// Try again later.
     async fn sweep(&self) -> Result<u64, StoreError>;
 
-    /// Finishes what waits and closes. Everything asked for later fails with [`StoreError::Closed`].
+    /// Finishes the waiting work and closes. Later calls fail with [`StoreError::Closed`].
     async fn close(&self);
 }
 

@@ -1,19 +1,21 @@
-//! The operations as a resource: what the API, the watch and the console ask of the store. [`super::Store`] keeps them
-//! current; this lets them be found, announced, changed and removed.
+//! The operations as a resource: the queries and changes of the API, the watch and the console. [`super::Store`] keeps
+//! operations current; this trait finds, announces, changes and removes them.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
-//! 1. A page is found by its keys, not by counting: page 1,000 costs what page 1 costs, and no row that stays is missed or
-//!    shown twice while others come and go.
+//! 1. A page is found by its keys, not by counting: page 1,000 costs what page 1 costs, and a row that stays is neither
+//!    missed nor shown twice while other rows come and go.
 //! 2. An open expectation is bound by the first notification of an operation with its exact client context (and its call,
 //!    where both name one), or with its id; from then on one operation answers to both ids.
 //! 3. `overdue` and `lost` are raised once for an operation, in one commit with the deliveries of their event, and never for one that
 //!    has ended. An operation that ends after that raises `recovered` in the commit that ends it, unless it failed and
 //!    there is no recording.
-//! 4. What was deleted is gone with its events; if Graph notifies it again it is new.
+//! 4. A deleted operation is gone with its events. If Graph notifies of it again, it is a new operation.
 //! 5. Deadlines are found by an index: 10^6 open expectations cost no scan.
-//! 6. An operation that ended before it was announced is not the one that is announced, unless the announcement names its id.
-//! 7. An operation is lost however its call's end, its announcement and its notifications were ordered; `lost` is raised
-//!    only after the grace has passed in which notifications could arrive ([`Reception`]).
+//! 6. An announcement is not bound to an operation that ended before it, unless the announcement names that operation's
+//!    id.
+//! 7. An operation is reported as lost in whatever order the end of its call, its announcement and its notifications
+//!    arrived; `lost` is raised only after the whole grace has passed in which notifications could arrive
+//!    ([`Reception`]).
 
 use std::sync::Arc;
 
@@ -24,7 +26,7 @@ use super::{Changes, EventView, Reception, StoreError};
 use crate::domain::{ClientContext, EventId, GraphId, NewDelivery, Operation, SinkName, Status, Watch};
 use crate::odata::{Cursor, Filter, OrderBy};
 
-/// A question for a page.
+/// A query for a page.
 #[derive(Debug)]
 pub struct Question<'a> {
     /// Only operations of this call.
@@ -35,7 +37,7 @@ pub struct Question<'a> {
     pub order: &'a OrderBy,
     /// After this row.
     pub after: Option<&'a Cursor>,
-    /// At most so many.
+    /// The most rows.
     pub limit: usize,
 }
 
@@ -48,13 +50,13 @@ pub struct NewOperation {
     pub call_id: Option<GraphId>,
     /// Its tenant.
     pub tenant_id: Option<String>,
-    /// What its notifications will carry.
+    /// The client context that its notifications will carry.
     pub client_context: Option<ClientContext>,
     /// `notStarted`, or `running` where Graph has said so.
     pub status: Status,
     /// A JSON object as text.
     pub metadata: Option<String>,
-    /// Where its events go; empty: where the routes say.
+    /// The sinks for its events; empty: the routes decide.
     pub sinks: Vec<SinkName>,
     /// When it is overdue.
     pub expected_by: Option<Timestamp>,
@@ -62,39 +64,39 @@ pub struct NewOperation {
     pub allow_duplicate: bool,
 }
 
-/// What became of an announcement.
+/// The result of an announcement.
 #[derive(Clone, Debug)]
 pub enum Created {
     /// It is a new operation.
     New(Box<Operation>),
-    /// The same was announced before (or a notification of it has arrived): nothing changed but the metadata, sinks and
-    /// deadline that were missing.
+    /// The same operation was announced before, or a notification of it has arrived. Only missing metadata, sinks and
+    /// deadline were added.
     Same(Box<Operation>),
     /// Another open operation, of another call, has this client context.
     Taken(Box<Operation>),
 }
 
-/// What a client may change. `None`: as it is.
+/// What a client may change. `None` leaves the value as it is.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// While the operation is not started.
+    /// Allowed while the operation is not started.
     pub client_context: Option<ClientContext>,
     /// A JSON object as text; `Some(None)` removes it.
     pub metadata: Option<Option<String>>,
     /// `Some(None)` removes the deadline.
     pub expected_by: Option<Option<Timestamp>>,
-    /// Where its events go.
+    /// The sinks for its events.
     pub sinks: Option<Vec<SinkName>>,
 }
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Debug)]
 pub enum Updated {
-    /// It is done.
+    /// The change was made.
     Done(Box<Operation>),
-    /// The operation was changed since: it is of this version now.
+    /// The operation was changed by somebody else; this is its version now.
     Stale(i64),
-    /// The client context cannot change any more: the operation is started.
+    /// The client context cannot change any more: the operation has started.
     Started,
     /// Another open operation has the new client context.
     Taken,
@@ -102,38 +104,38 @@ pub enum Updated {
     Missing,
 }
 
-/// What became of a removal.
+/// The result of a removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deleted {
-    /// It is gone.
+    /// It was removed.
     Done,
-    /// The operation was changed since: it is of this version now.
+    /// The operation was changed by somebody else; this is its version now.
     Stale(i64),
-    /// So many of its deliveries are neither delivered nor dead.
+    /// This many of its deliveries are neither delivered nor dead.
     Open(u64),
     /// There is no such operation.
     Missing,
 }
 
-/// An operation that the watch is to report.
+/// An operation that the watch has to report.
 #[derive(Clone, Debug)]
 pub struct Due {
-    /// The operation as it stands.
+    /// The operation as it is now.
     pub operation: Operation,
-    /// What is to be said of it.
+    /// What to report: overdue or lost.
     pub watch: Watch,
-    /// Since when.
+    /// Since when it is due.
     pub at: Timestamp,
 }
 
-/// What became of what was to be said of a due operation.
+/// The result of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Raised {
-    /// It is said.
+    /// The event was raised.
     Said,
-    /// It is put off: notifications could not arrive all the time.
+    /// Put off, because notifications could not arrive all the time.
     PutOff,
-    /// There is nothing to say any more.
+    /// There is nothing to report any more.
     Nothing,
 }
 
@@ -161,8 +163,8 @@ pub trait Operations: Send + Sync {
     /// The database could not be read.
     async fn count(&self, call_id: Option<&GraphId>, filter: Option<&Filter>) -> Result<u64, StoreError>;
 
-    /// One operation by its id, or by its expectation's; of this call, where one is named. Where several calls share the
-    /// id and none is named, the newest.
+    /// One operation by its id or by its expectation's id; of this call, if one is named. Where several calls share the
+    /// id and none is named, the newest operation.
     ///
     /// # Errors
     /// The database could not be read.
@@ -171,42 +173,42 @@ pub trait Operations: Send + Sync {
     /// Announces an operation.
     ///
     /// # Errors
-    /// Nothing was announced; the same may be tried again.
+    /// Nothing was announced; retrying is safe.
     async fn create(&self, new: NewOperation) -> Result<Created, StoreError>;
 
-    /// Changes an operation, if it still is of `version`.
+    /// Changes an operation if it still has `version`.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn update(&self, number: i64, version: Option<i64>, change: Change) -> Result<Updated, StoreError>;
 
-    /// Removes an operation with its events, if it still is of `version`; with open deliveries only by `force`.
+    /// Removes an operation with its events if it still has `version`; with open deliveries only if `force` is set.
     ///
     /// # Errors
     /// Nothing was removed.
     async fn delete(&self, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, StoreError>;
 
-    /// What the watch is to report by now, the longest due first.
+    /// The operations that the watch has to report by now, the longest due first.
     ///
     /// # Errors
     /// The database could not be read.
     async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError>;
 
-    /// When the next one will be due, in steady time.
+    /// When the next report is due, in steady time.
     ///
     /// # Errors
     /// The database could not be read.
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Makes the event of a due operation with its deliveries durable, unless the operation ended meanwhile, it was raised
-    /// already, or notifications could not arrive for some of the time.
+    /// Makes the event of a due operation durable, with its deliveries; unless the operation ended meanwhile, the event
+    /// was raised before, or notifications could not arrive for some of the time.
     ///
     /// # Errors
     /// Nothing was raised.
     async fn raise(&self, due: Due, deliveries: Vec<NewDelivery>) -> Result<Raised, StoreError>;
 
-    /// Events after `after` (from the oldest: `None`), oldest first, at most `limit`. No event that becomes durable later
-    /// stands before one that this has returned.
+    /// Events after `after` (from the oldest if `None`), oldest first, at most `limit`. An event that becomes durable
+    /// later never has its place before an event that this has returned.
     ///
     /// # Errors
     /// The database could not be read.
@@ -227,9 +229,9 @@ pub trait Operations: Send + Sync {
     /// A secret for the tokens of pages: the same after a restart, and for all who share the store.
     fn page_key(&self) -> [u8; 32];
 
-    /// Tells of changes as they are committed.
+    /// Reports changes as they are committed.
     fn changes(&self) -> Arc<Changes>;
 
-    /// Since when notifications can be taken in; whoever refuses one says so there.
+    /// Since when notifications can be received. Code that refuses one notes it there.
     fn reception(&self) -> Arc<Reception>;
 }

@@ -1,15 +1,16 @@
-//! Since when everything that Graph sends can be taken in. Nothing is said of what did not arrive unless it could have
-//! arrived for long enough.
+//! Since when reelhook can receive everything that Graph sends. A notification is reported as missing only if it could
+//! have arrived for long enough.
 //!
 //! **Invariants**
-//! 1. It begins with the process, and again with each refusal, each stop and each look at a disk that is too full.
-//! 2. It goes by steady time, as the watches do: setting the machine's clock does not begin it again.
+//! 1. The time starts with the process, and starts again with each refusal, each stop and each check that finds the
+//!    disk too full.
+//! 2. It is measured in steady time, as the watches are: setting the machine's clock does not restart it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Clock;
 
-/// Since when notifications can be taken in.
+/// Since when notifications can be received.
 #[derive(Debug)]
 pub struct Reception {
     clock: Clock,
@@ -18,13 +19,13 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// One that begins now.
+    /// Starts now.
     pub fn new(clock: Clock) -> Self {
         let since = AtomicI64::new(clock.steady().as_microsecond());
         Self { clock, since }
     }
 
-    /// Notes that something was refused, or could not arrive, until now.
+    /// Notes that notifications could not be received until now.
     pub fn begins_again(&self) {
         self.since.store(self.clock.steady().as_microsecond(), Ordering::SeqCst);
     }

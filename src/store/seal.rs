@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! 1. A sealed value opens only under the label and the id it was sealed under: rows cannot be swapped.
-//! 2. Keys for other ends are derived (HMAC-SHA256 over a label), so that none of them tells anything of this one.
+//! 2. Keys for other purposes are derived (HMAC-SHA256 over a label), so that none of them reveals anything about this
+//!    one.
 //! 3. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
 
 use std::io::{Read, Write};
@@ -26,15 +27,15 @@ const KEY_BYTES: usize = 32;
 /// Seals and opens.
 pub struct Seal {
     key: RandomizedNonceKey,
-    /// Under the same key, for those derived from it.
+    /// HMAC under the same key, from which the other keys are derived.
     derivation: Hmac<Sha256>,
 }
 
 impl Seal {
-    /// The configured key, or the one beside the store, made on the first start.
+    /// The configured key, or the key file beside the store, which is made on the first start.
     ///
     /// # Errors
-    /// The key is not 32 bytes in base64, or its file cannot be read, made, or is open to others.
+    /// The key is not 32 bytes in base64; its file cannot be read or made, or other users can read it.
     pub fn new(configured: Option<&SecretString>, store: &Path) -> Result<Self, StoreError> {
         let key = match configured {
             Some(text) => decode(text.expose_secret(), "store.encryption_key")?,
@@ -47,7 +48,7 @@ impl Seal {
         Ok(Self { key, derivation })
     }
 
-    /// A key for another end, by its label: the same as long as the store's key is.
+    /// A key for another purpose, named by its label. It stays the same as long as the store's key does.
     pub fn sub_key(&self, label: &str) -> [u8; 32] {
         let mut derived = self.derivation.clone();
         derived.update(b"reelhook sub key 1\0");
@@ -58,7 +59,7 @@ impl Seal {
     /// Seals `parts`, one after the other, under a label and an id: nonce, ciphertext, tag.
     ///
     /// # Errors
-    /// The provider failed; nothing the caller can mend.
+    /// The cryptographic provider failed; the caller can do nothing about it.
     pub fn seal(&self, label: &str, id: &[u8], parts: &[&[u8]]) -> Result<Vec<u8>, StoreError> {
         let n_bytes: usize = parts.iter().map(|part| part.len()).sum();
         let mut sealed = Vec::with_capacity(NONCE_LEN + n_bytes + AES_256_GCM.tag_len());
@@ -78,7 +79,7 @@ impl Seal {
     /// Opens what [`Seal::seal`] made under the same label and id.
     ///
     /// # Errors
-    /// It was made with another key or for another row, or was damaged.
+    /// The value was sealed with another key or for another row, or it is damaged.
     pub fn open(&self, label: &str, id: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
         let damaged = || {
             StoreError::Database(format!(

@@ -1,4 +1,4 @@
-//! What operators and the API are shown of the store's rows.
+//! Views of the store's rows for operators and the API.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::domain::{
     Reason, RouteName, RoutingKey, SinkName, Status,
 };
 
-/// Which part of a list that begins with the newest.
+/// A page of a list that begins with the newest entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Newest<I> {
-    /// Only what is older than this; it need not be there any more.
+    /// Only entries older than this one; it need not exist any more.
     pub before: Option<I>,
     /// The most rows.
     pub limit: usize,
@@ -44,7 +44,7 @@ pub enum DeliveryState {
     Dead,
 }
 
-/// A failed attempt, as it is shown.
+/// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
     /// From 1.
@@ -57,7 +57,7 @@ pub struct FailedAttempt {
     pub reason: String,
 }
 
-/// The attempt that delivered, as it is shown.
+/// The attempt that delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Success {
     /// When it began.
@@ -66,22 +66,22 @@ pub struct Success {
     pub took: Duration,
 }
 
-/// A delivery, as it is shown.
+/// A delivery.
 #[derive(Clone, Debug)]
 pub struct DeliveryView {
     /// Its id.
     pub id: DeliveryId,
     /// The event it delivers.
     pub event: EventId,
-    /// Where to.
+    /// Its destination.
     pub sink: SinkName,
-    /// By which route.
+    /// The route that asked for it.
     pub route: RouteName,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
     /// How many attempts were made, those before a replay included.
     pub n_attempts: u32,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it is due (open; while leased, when the lease ends), or when it was settled (delivered, dead).
     pub at: Timestamp,
@@ -94,7 +94,7 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
-    /// Tells when it is due by the machine's clock; the store goes by steady time.
+    /// Converts its due time from steady time to the machine's clock.
     pub(super) fn by(&mut self, clock: &Clock) {
         if matches!(self.state, DeliveryState::Open | DeliveryState::Blocked) {
             self.at = clock.shown(self.at);
@@ -102,16 +102,16 @@ impl DeliveryView {
     }
 }
 
-/// An event, as it is shown.
+/// An event.
 #[derive(Clone, Debug)]
 pub struct EventView {
     /// Its id.
     pub id: EventId,
     /// Its number among this store's events.
     pub number: i64,
-    /// Whose word it is.
+    /// Whether Graph or reelhook made it.
     pub origin: Origin,
-    /// Where it came in, for whom, and what belongs together.
+    /// Where it came in, for whom, and which events belong together.
     pub envelope: Envelope,
     /// Its CloudEvents type.
     pub kind: String,
@@ -121,17 +121,17 @@ pub struct EventView {
     pub client_context: Option<String>,
     /// The resource's path.
     pub resource: String,
-    /// For operations: the status that the notification told.
+    /// For operations: the status in the notification.
     pub status: Option<Status>,
-    /// For operations: how it stood to what was known.
+    /// For operations: how it compares with the stored state.
     pub order: Option<Order>,
-    /// For operations: the status that was known before.
+    /// For operations: the status before it.
     pub previous: Option<Status>,
-    /// Whether the same bytes had come before, and nothing told a repeat from a change.
+    /// Whether the same bytes arrived before, and it is not known whether this is a repeat or a change.
     pub possible_repeat: bool,
     /// Its deliveries; empty means that no route matched.
     pub deliveries: Vec<DeliveryView>,
-    /// CloudEvents data as JSON text; empty where what is stored cannot be opened.
+    /// CloudEvents data as JSON text; empty if the stored value cannot be opened.
     pub data: String,
 }
 
@@ -160,7 +160,7 @@ impl EventView {
     }
 }
 
-/// An operation, as it is shown.
+/// An operation.
 #[derive(Clone, Debug)]
 pub struct OperationView {
     /// Its id.
@@ -169,34 +169,34 @@ pub struct OperationView {
     pub call_id: Option<String>,
     /// The bot's correlation key.
     pub client_context: Option<String>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
-    /// When it was first heard of.
+    /// When it first became known.
     pub created_at: Timestamp,
-    /// When it last moved.
+    /// When it last changed.
     pub modified_at: Timestamp,
-    /// What its client announced, if it did.
+    /// What its client announced, if it was announced.
     pub expectation: Option<Expectation>,
-    /// What proved where it stands; none where no notification was heard.
+    /// The proof of its status; `None` before the first notification.
     pub proof: Option<Proof>,
-    /// How its call ended, where it did and that is still remembered.
+    /// How its call ended, if it ended and that is still stored.
     pub call_end: Option<CallEnd>,
     /// Its events, oldest first.
     pub events: Vec<EventView>,
 }
 
-/// A quarantine entry, as it is shown. The body only where it was asked for.
+/// A quarantine entry. Holds the bytes only where it was read alone.
 #[derive(Clone, Debug)]
 pub struct QuarantineView {
     /// Its number.
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
-    /// Why it is here: why it was last refused.
+    /// The reason for which it was refused last.
     pub reason: Reason,
-    /// Why it came here.
+    /// The reason for which it was quarantined.
     pub first_reason: Reason,
-    /// When it came.
+    /// When it arrived.
     pub received_at: Timestamp,
     /// Its size.
     pub n_bytes: u64,
@@ -204,7 +204,7 @@ pub struct QuarantineView {
     pub raw: Option<Raw>,
 }
 
-/// What waits for one sink.
+/// The deliveries that one sink has to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
     /// Open and blocked deliveries.
@@ -218,8 +218,8 @@ pub struct Backlog {
 /// The oldest delivery that waits for a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oldest {
-    /// When it was asked for, by the machine's clock.
+    /// When it was created, by the machine's clock.
     pub at: Timestamp,
-    /// How long it has waited, whatever was done to that clock.
+    /// How long it has waited. Setting that clock does not change this.
     pub age: Duration,
 }

@@ -1,10 +1,10 @@
-//! What the tests of this floor and the ones above accept.
+//! Notifications for the tests of this module and of those above.
 
 use bytes::Bytes;
 
 use crate::domain::{Channel, Content, Notification, Raw};
 
-/// A change of a resource that says nothing but its text.
+/// A change of a resource with nothing but this text.
 pub fn notification(text: &str) -> Notification {
     Notification {
         channel: Channel::Subscriptions,

@@ -1,22 +1,23 @@
-//! Events whose POST was not answered 2xx in time, until the store has written that down.
+//! Events whose POST was not answered 2xx in time, until the store has written that fact.
 //!
 //! **Invariants**
 //! 1. What is noted here is written with the next commit that accepts something, or when the store closes; a rollback
 //!    puts it back.
-//! 2. It is bounded: beyond [`MAX_NOTED`] nothing is noted, and the repeat is delivered, marked as possibly one.
+//! 2. The list is bounded: beyond [`MAX_NOTED`] nothing is noted. The repeat of such an event is delivered and marked
+//!    as possibly a repeat.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-/// How many events are noted at most: 8 bytes each.
+/// The most events that are noted: 8 bytes each.
 const MAX_NOTED: usize = 131_072;
 
 /// Numbers of events, to be written.
 #[derive(Debug, Default)]
 pub struct Unanswered {
     noted: Mutex<Vec<i64>>,
-    /// So that a commit need not lock to see that there is nothing.
+    /// So that a commit can see without a lock that the list is empty.
     n: AtomicUsize,
 }
 

@@ -1,11 +1,11 @@
-//! An item that waits for the provider's keys, as the store keeps it over a restart.
+//! An item that waits for the provider's keys, as the store keeps it across a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{Channel, HeldTokens, Raw};
 
-/// How long an item waits at most: Graph's tokens are of use for a day, and are kept no longer than they are of use.
+/// The longest that an item waits: Graph's tokens are valid for a day, and are kept no longer.
 pub const WAITS_AT_MOST: Duration = Duration::from_secs(24 * 3600);
 
 /// An item that waits for the provider's keys.

@@ -1,5 +1,6 @@
-//! What operators' commands ask of the server that has the store. A command writes its wish beside the store, and never to
-//! it: whoever stops it in the middle (Ctrl-Z, a debugger) keeps no lock that the server would wait for.
+//! Requests of operators' commands to the server that has the store ("wishes"). A command writes its wish beside the
+//! store and never into it: a command that is stopped in the middle (Ctrl-Z, a debugger) holds no lock that the server
+//! would wait for.
 
 use std::collections::BTreeMap;
 
@@ -12,45 +13,45 @@ use crate::domain::{NewDelivery, RouteName, SinkName};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "wish", rename_all = "camelCase")]
 pub enum Wish {
-    /// A dead letter is due again.
+    /// Make a dead letter due again.
     ReplayOne {
         /// The delivery.
         delivery: Uuid,
     },
-    /// All dead letters of a sink are due again.
+    /// Make all dead letters of a sink due again.
     ReplayOfSink {
         /// The sink.
         sink: String,
     },
-    /// All dead letters are due again.
+    /// Make all dead letters due again.
     ReplayAll,
-    /// Events that matched nothing get deliveries.
+    /// Add deliveries to events that matched no route.
     Route {
         /// The events, the oldest first.
         events: Vec<Routed>,
     },
-    /// A quarantine entry is judged again.
+    /// Verify a quarantine entry again.
     JudgeAgain {
         /// Its number.
         entry: i64,
         /// Whether the operator vouches for its origin.
         vouched: bool,
     },
-    /// Deliveries that wait for one sink go to another.
+    /// Move the deliveries that wait for one sink to another sink.
     Move {
-        /// The sink that they wait for.
+        /// The sink that they wait for now.
         from: String,
-        /// The sink that they go to.
+        /// The sink that gets them.
         to: String,
     },
-    /// Deliveries that wait for a sink become dead letters.
+    /// Make the deliveries that wait for a sink dead letters.
     Drop {
         /// The sink.
         sink: String,
     },
 }
 
-/// An event with the deliveries that it gets.
+/// An event and the deliveries that it gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Routed {
     /// The event.
@@ -59,7 +60,7 @@ pub struct Routed {
     pub deliveries: Vec<Asked>,
 }
 
-/// A delivery, as a wish asks for it.
+/// A delivery in a wish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     sink: String,
@@ -67,13 +68,13 @@ pub struct Asked {
     captures: BTreeMap<String, String>,
 }
 
-/// What a wish came to.
+/// The result of a wish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Granted {
-    /// Dead letters, events, entries or deliveries that it was done to.
+    /// The number of dead letters, events, entries or deliveries that were changed.
     pub n: u64,
-    /// Deliveries that were added.
+    /// The number of deliveries that were added.
     pub n_deliveries: u64,
 }
 

@@ -42,10 +42,10 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Delivery, Lease, NewDelivery, RoutingKey, SinkName};
 
-/// What a question of people or the API may take that may walk through many rows. Two run at a time: who finds 64 before
-/// them would wait for longer than they are worth.
+/// Bounds for a query of an operator or the API that may read many rows. Two run at a time: a query behind 64 others
+/// would wait longer than its result is worth.
 const QUESTIONS: Bounds = Bounds { at_most: Duration::from_secs(10), max_waiting: 64 };
-/// What a look at a few rows may take. 10,000 clients that wait are woken at once, and each of them looks.
+/// Bounds for a read of a few rows. When 10,000 waiting clients are woken at once, each of them reads.
 const VIEWS: Bounds = Bounds { at_most: Duration::from_secs(30), max_waiting: 20_000 };
 
 /// The store in one SQLite file.
@@ -54,20 +54,20 @@ pub struct SqliteStore {
     writer: Writer,
     /// For the dispatchers and the server's own tasks.
     readers: Readers,
-    /// For what people and the API are shown.
+    /// For the views of operators and the API.
     views: Readers,
-    /// For what may walk through many rows.
+    /// For queries that may read many rows.
     questions: Readers,
-    /// The check of the database that goes on beside the server.
+    /// The check of the database that runs beside the server.
     check: Mutex<Option<Check>>,
 }
 
 impl SqliteStore {
-    /// Opens the server's store; makes it, its folder and its key where they are missing. What a process that died had
-    /// leased is due at once.
+    /// Opens the server's store; makes it, its folder and its key if they are missing. Leases of a process that died
+    /// are due at once.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] where another server has it, [`StoreError::Unusable`] where it is not what it should be.
+    /// [`StoreError::Locked`] if another server has it, [`StoreError::Unusable`] if it cannot be used.
     pub fn open(settings: &config::Store, clock: Clock) -> Result<Self, StoreError> {
         open::make_folder(&settings.path)?;
         let lock = lock::take(&settings.path)?;
@@ -95,8 +95,8 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens the store for a command, whether a server runs or not. It takes no lock, makes no store, and reads alone; what
-    /// a command wants done it writes down as a [wish](Self::wish).
+    /// Opens the store for a command, whether or not a server runs. This takes no lock, makes no store and only reads;
+    /// changes are written as [wishes](Self::wish).
     ///
     /// # Errors
     /// [`StoreError::Unusable`] where there is no store, or none of this version.
@@ -109,18 +109,19 @@ impl SqliteStore {
         Ok(Self::with(shared, Writer::absent()))
     }
 
-    /// Whether a server has the store now.
+    /// Whether a server has the store open now.
     pub fn is_served(&self) -> bool {
         lock::is_taken(&self.shared.settings.path)
     }
 
-    /// Has notifications that name no client context routed by the one that is known of their operation.
+    /// Sets the routes for notifications without a client context: they are routed by the client context of their
+    /// operation.
     pub fn route_by(&self, routes: impl Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync + 'static) {
-        // Only the first one counts: the config is read once.
+        // Only the first call counts: the config is read once.
         let _ = self.shared.router.set(Box::new(routes));
     }
 
-    /// Has operations watched as `[expectations]` says.
+    /// Sets how operations are watched, as `[expectations]` says.
     pub fn watch_by(&self, settings: &config::Expectations) {
         self.shared.bounds.set(settings);
     }
@@ -131,7 +132,7 @@ impl SqliteStore {
         Self { shared, writer, readers, views, questions, check: Mutex::default() }
     }
 
-    /// What the store's own tasks and its writer share.
+    /// The state that the store's own tasks and its writer share.
     fn share(
         settings: &config::Store,
         clock: Clock,
@@ -161,7 +162,7 @@ impl SqliteStore {
         Ok(shared)
     }
 
-    /// Ends the check of the database, where one goes on.
+    /// Ends the check of the database, if it is running.
     async fn end_check(&self) {
         let check = self.check.lock().take();
         if let Some(check) = check {
@@ -192,12 +193,13 @@ impl SqliteStore {
         readers.read(move |connection| work(connection, &shared).map_err(|error| store_error(&error))).await
     }
 
-    /// Tells by the machine's clock when an event's deliveries are due.
+    /// Converts the due times of an event's deliveries to the machine's clock.
     fn tell_due(&self, event: &mut EventView) {
         event.deliveries.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
     }
 
-    /// Reads the events of what was leased. What cannot be read is given up, or handed back where that may pass.
+    /// Reads the events of leased deliveries. A delivery whose event can never be read becomes a dead letter; one that
+    /// may be readable later is handed back.
     async fn with_events(&self, sink: &SinkName, leased: Vec<lease::Leased>) -> Result<Vec<Lease>, StoreError> {
         let (name, shared) = (sink.clone(), Arc::clone(&self.shared));
         let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.seq, it.token)).collect();
@@ -223,7 +225,8 @@ impl SqliteStore {
     }
 }
 
-/// Tells of what SQLite will not read of the log, and keeps a copy of it: opening the database overwrites it.
+/// Reports the part of the log that SQLite will not read, and keeps a copy of the log, because opening the database
+/// overwrites it.
 fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> {
     let log = open::beside(&open::real(store), "-wal");
     let cannot = |error: std::io::Error| open::unusable(&log, &format!("the log cannot be read: {error}"));
@@ -261,7 +264,7 @@ fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
     Ok(Numbers::after(event, operation, quarantine))
 }
 
-/// Settings for a store in `folder` that keeps nothing longer than it must.
+/// Settings for a store in `folder` with the shortest retention.
 #[cfg(test)]
 pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
     config::Store {
@@ -281,7 +284,7 @@ pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
 mod tests {
     use super::*;
 
-    /// A writer's connection to a store of its own in `folder`, and what goes with it.
+    /// A writer's connection to its own store in `folder`, and its shared state.
     pub fn shared(folder: &Path) -> (Connection, Arc<Shared>) {
         let settings = plain_settings(folder);
         let seal = Seal::new(None, &settings.path).unwrap();

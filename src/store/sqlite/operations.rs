@@ -1,4 +1,4 @@
-//! The operations as a resource: who does what is asked.
+//! The operations as a resource: each method calls the module that does the work.
 
 use std::sync::Arc;
 

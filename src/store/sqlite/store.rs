@@ -1,4 +1,4 @@
-//! What intake, dispatch and operators ask of the embedded store: each method names the room that does it.
+//! The store's traits for intake, dispatch and operators: each method calls the module that does the work.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ impl Store for SqliteStore {
             let sender = if prepared.is_strangers() { Sender::Stranger } else { Sender::Known };
             self.writer.offer(Box::new(accept::Accept::new(prepared, reply, unanswered)), n_bytes, sender)
         });
-        // What is refused may have been all that later events waited for.
+        // Later events may have waited only for the refused one.
         offered.inspect_err(|_refused| self.shared.tell_of_events())?;
         receipt.await.map_err(|_gone| StoreError::Closed)?.map(accept::Handed::take)
     }
@@ -144,7 +144,8 @@ impl Store for SqliteStore {
         };
         let mut n_replayed = 0;
         for sink in sinks {
-            // What dies again meanwhile is not this command's: no more rounds than there were dead letters.
+            // Dead letters that fail again meanwhile do not belong to this command: there are no more rounds than there
+            // were dead letters.
             let n_dead = self.backlog().await?.get(&sink).map_or(0, |backlog| backlog.n_dead);
             let mut n_of_sink = 0;
             while n_of_sink < n_dead {
@@ -239,7 +240,7 @@ impl Store for SqliteStore {
         for readers in [&self.readers, &self.views, &self.questions] {
             readers.close().await;
         }
-        // A command's store writes nothing, and has no time of its own.
+        // A command's store writes nothing and has no time of its own.
         if let Some(error) = self.note_time().await.err().filter(|error| !matches!(error, StoreError::Closed)) {
             tracing::warn!(%error, "the store's time could not be written down; the next start takes that of a minute ago");
         }

@@ -1,10 +1,10 @@
-//! Telling owners what became of their jobs, on a thread of its own: each answer wakes somebody, and the writer has the
-//! next transaction to write meanwhile.
+//! A thread that answers the owners of jobs. Each answer wakes a task; meanwhile the writer can write the next
+//! transaction.
 //!
 //! **Invariants**
-//! 1. Owners are told in the order of the commits: a sink's fresh deliveries keep their order. Streams are told once for
-//!    a group.
-//! 2. The writer is at most [`MAX_AHEAD`] groups ahead: what waits to be told is bounded.
+//! 1. Owners are answered in the order of the commits, so a sink's new deliveries keep their order. Streams are woken
+//!    once for a group.
+//! 2. The writer is at most [`MAX_AHEAD`] groups ahead, so the answers that wait are bounded.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -15,13 +15,13 @@ use super::tx::Shared;
 use super::writer::Job;
 use crate::store::StoreError;
 
-/// Groups that wait to be told.
+/// The most groups that wait to be answered.
 const MAX_AHEAD: usize = 2;
 
-/// A job with what became of it.
+/// A job and its result.
 pub type Answer = (Box<dyn Job>, Result<(), StoreError>);
 
-/// The way to the thread.
+/// The channel to the thread.
 pub struct Answers {
     groups: SyncSender<Vec<Answer>>,
     shared: Arc<Shared>,
@@ -45,18 +45,18 @@ impl Answers {
         Ok(Self { groups, shared, thread })
     }
 
-    /// Has the owners of a group told.
+    /// Answers the owners of a group, on the thread.
     pub fn tell(&self, group: Vec<Answer>) {
-        // Without the thread the writer tells them itself.
+        // Without the thread the writer answers them itself.
         if let Err(unsent) = self.groups.send(group) {
             finish(unsent.0, &self.shared);
         }
     }
 
-    /// Returns when every owner was told.
+    /// Returns after every owner was answered.
     pub fn close(self) {
         drop(self.groups);
-        // It may have ended by a panic: what it held is lost, and its owners see that.
+        // The thread may have panicked. The answers that it held are lost, and their owners see a closed channel.
         let _ = self.thread.join();
     }
 }

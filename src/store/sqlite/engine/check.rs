@@ -1,9 +1,9 @@
-//! The check after a stop that was not clean, or a run that met damage: `PRAGMA quick_check`, so that damage is told before somebody needs what it
-//! hit.
+//! The check of the database after an unclean stop, or after a run that met damage: `PRAGMA quick_check` finds damage
+//! before a request needs the damaged data.
 //!
 //! **Invariants**
-//! 1. A database up to [`SMALL_BYTES`] is checked before the server serves, a larger one beside it.
-//! 2. A check is bounded in time; a statement of it too, since the log cannot begin again while it reads.
+//! 1. A database up to [`SMALL_BYTES`] is checked before the server starts to serve, a larger one while it serves.
+//! 2. The check is bounded in time, and so is each of its statements: the log cannot be restarted while one reads.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::{open, threads};
 use crate::store::StoreError;
 use crate::store::health::Health;
 
-/// Up to this size the start waits for the check: a few seconds of a disk.
+/// The start waits for the check of a database up to this size: a few seconds of disk reads.
 const SMALL_BYTES: u64 = 1 << 30;
-/// How long the start waits for it at most.
+/// The longest that the start waits for it.
 const AT_MOST_BEFORE: Duration = Duration::from_secs(10);
-/// How long the check of one table may take beside the server.
+/// How long the check of one table may take while the server runs.
 const AT_MOST_A_TABLE: Duration = Duration::from_secs(60);
-/// How many of SQLite's instructions run between two looks at the time. Each of them may read many pages here.
+/// How many of SQLite's instructions run between two checks of the time. Each of them may read many pages here.
 const INSTRUCTIONS: i32 = 100;
 
-/// A check that may go on beside the server.
+/// A check that may run while the server runs.
 #[derive(Debug)]
 pub struct Check {
     stop: Arc<AtomicBool>,
@@ -38,7 +38,7 @@ pub fn was_damaged(connection: &Connection) -> bool {
     connection.query_row("SELECT was_damaged FROM last_stop", [], |row| row.get(0)).unwrap_or(true)
 }
 
-/// Writes down, at the end of a run, whether it met damage: then the next start checks.
+/// Stores, at the end of a run, whether it met damage: then the next start checks the database.
 ///
 /// # Errors
 /// It could not be written.
@@ -47,10 +47,10 @@ pub fn note_damage(connection: &Connection, was_damaged: bool) -> rusqlite::Resu
 }
 
 impl Check {
-    /// Checks the database at `path`: a small one now, a large one on a thread of its own, which is returned.
+    /// Checks the database at `path`: a small one now, a large one on its own thread, which is returned.
     ///
     /// # Errors
-    /// No connection or no thread could be had.
+    /// No connection or no thread could be made.
     pub fn start(path: PathBuf, health: &Arc<Health>) -> Result<Option<Self>, StoreError> {
         let mut connection = open::reader(&path)?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -75,16 +75,16 @@ impl Check {
     }
 }
 
-/// What came of a check.
+/// The result of a check.
 #[derive(Debug, PartialEq, Eq)]
 enum Checked {
     Sound,
     Damaged(String),
-    /// Why it was given up.
+    /// Why it was stopped.
     Unknown(String),
 }
 
-/// Table by table, so that each reads a state of its own.
+/// Checks each table in its own transaction.
 fn check_tables(connection: &mut Connection, health: &Health, stop: &Arc<AtomicBool>) {
     let names = connection
         .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage > 0")

@@ -1,12 +1,14 @@
-//! Copying the log into the database, mostly on a thread of its own while the writer goes on writing.
+//! Copying the log into the database, mostly on its own thread while the writer goes on writing.
 //!
 //! **Invariants**
-//! 1. The log is bounded. SQLite begins it anew only when all of it was copied before a write, which never happens beside
-//!    a busy writer: so the last stretch is copied while the writer waits, and all of it once the log is [`LONG`].
-//! 2. While a reader holds an old state the log cannot begin again: one that has [`GROWN`] is warned of.
-//! 3. Whether the store's files are still the ones that it opened (`files`) is looked at here too: before each transaction and
-//!    after its commit, and each second where there is none. Otherwise the process ends.
-//! 4. A failed sync ends the process, as it does for the writer (`failure`): SQLite's own automatic checkpoint would hide it.
+//! 1. The log is bounded. SQLite restarts it only when all of it was copied before a write, which never happens beside
+//!    a busy writer. So the last part is copied while the writer waits, and all of it once the log reaches [`LONG`].
+//! 2. While a reader holds an old state the log cannot be restarted. A log that reaches [`GROWN`] is logged as a
+//!    warning.
+//! 3. This also checks that the store's files are still the ones that it opened (`files`): before each transaction,
+//!    after its commit, and each second if there is none. If they are not, the process ends.
+//! 4. A failed sync ends the process, as it does for the writer (`failure`). SQLite's own automatic checkpoint would
+//!    hide the failure.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -24,17 +26,18 @@ use super::tx::Shared;
 use super::{open, threads};
 use crate::store::StoreError;
 
-/// The pages of the log from which on it is copied.
+/// From this many pages on, the log is copied.
 const DUE: i32 = 2000;
-/// So few pages are copied while the writer waits.
+/// This few pages are copied while the writer waits.
 const FEW: i32 = 300;
-/// A log so long is copied while the writer waits, whatever is left.
+/// A log of this length is copied while the writer waits, however many pages are left.
 const LONG: i32 = 8000;
-/// From how many pages on a log that cannot begin again is warned of: twice the length at which it otherwise would, 125 MiB.
+/// From this many pages on, a log that cannot be restarted is logged: twice the length at which it is restarted, 125
+/// MiB.
 const GROWN: i32 = 2 * LONG;
-/// How often that is said.
+/// How often that is logged.
 const WARN_EVERY: Duration = Duration::from_secs(300);
-/// How often the files are looked at where nothing is written.
+/// How often the files are checked while nothing is written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Copies a store's log.
@@ -48,16 +51,16 @@ struct Log {
     connection: Mutex<Connection>,
     /// Pages in the log after the last commit.
     n_pages: AtomicI32,
-    /// How many of them are copied; 0 once all were.
+    /// How many of them are copied; 0 once all of them were.
     n_copied: AtomicI32,
-    /// From how many pages on it is looked at.
+    /// From how many pages on a copy is due.
     look_at: AtomicI32,
-    /// The server's files; a command beside it does not watch them.
+    /// The server's files; a command that runs beside it does not check them.
     files: Option<Files>,
     shared: Arc<Shared>,
-    /// From how many pages on it is warned of.
+    /// From how many pages on the warning is logged.
     grown: i32,
-    /// When it was last said that it has grown.
+    /// When the warning was logged last.
     warned: Mutex<Option<Instant>>,
 }
 
@@ -65,7 +68,7 @@ impl Checkpoints {
     /// Watches the commits of `writer`, and starts the thread.
     ///
     /// # Errors
-    /// No second connection, no thread, or no memory for the watch could be had.
+    /// No second connection, no thread or no memory could be had.
     pub fn start(writer: &mut Connection, shared: &Arc<Shared>, is_owner: bool) -> Result<Self, StoreError> {
         let store = &shared.settings.path;
         let log = Arc::new(Log::new(writer, shared, is_owner)?);
@@ -82,19 +85,19 @@ impl Checkpoints {
         Ok(Self { log, ask, thread })
     }
 
-    /// To be called before each transaction: ends the process where the log is not as it was left. What is written behind
-    /// a cut would hide it.
+    /// Call this before each transaction. Ends the process if the log is not as the last transaction left it: writing
+    /// to a log that was cut would hide the cut.
     pub fn must_have_log(&self, connection: &Connection) {
         self.log.must(connection, Files::look_at_log);
     }
 
-    /// To be called after each commit, before anybody is told of it: ends the process where the files are not the ones that
+    /// Call this after each commit, before anybody is answered. Ends the process if the files are not the ones that
     /// were opened.
     pub fn must_have_files(&self, connection: &Connection) {
         self.log.must(connection, Files::look);
     }
 
-    /// To be called after each commit. Whether the writer waited for a copy.
+    /// Call this after each commit. Returns whether the writer waited for a copy.
     pub fn after_commit(&self) -> bool {
         let n_pages = self.log.n_pages.load(Ordering::Relaxed);
         if n_pages < self.log.look_at.load(Ordering::Relaxed) {
@@ -102,14 +105,14 @@ impl Checkpoints {
         }
         let is_long = n_pages >= LONG;
         if !is_long && n_pages - self.log.n_copied.load(Ordering::Relaxed) > FEW {
-            // One that is asked for already is enough.
+            // A request that waits already is enough.
             let _ = self.ask.try_send(());
             return false;
         }
         let connection = if is_long { Some(self.log.connection.lock()) } else { self.log.connection.try_lock() };
         let Some(connection) = connection else { return false };
         let is_whole = self.log.copy(&connection);
-        // While a reader holds an old state the log cannot begin anew: not again at once.
+        // While a reader holds an old state the log cannot be restarted, so the next try is not at once.
         self.log.look_at.store(if is_whole { DUE } else { n_pages.saturating_add(DUE) }, Ordering::Relaxed);
         true
     }
@@ -160,7 +163,7 @@ impl Log {
         }
     }
 
-    /// Warns of a log that cannot begin again and has grown.
+    /// Logs a warning if the log has grown and cannot be restarted.
     fn warn_if_grown(&self, n_pages: i32) -> bool {
         let mut warned = self.warned.lock();
         let is_due = n_pages >= self.grown && warned.is_none_or(|at| at.elapsed() >= WARN_EVERY);
@@ -178,7 +181,7 @@ impl Log {
         is_due
     }
 
-    /// Copies what readers allow. Whether that was all.
+    /// Copies what readers allow. Returns whether that was all.
     fn copy(&self, connection: &Connection) -> bool {
         match connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
             Ok((n_pages, n_copied)) => {

@@ -1,6 +1,6 @@
-//! What an event holds that may be secret, or that no query asks for, as one sealed value: the recording's token (of other
-//! resources what secrets they held), the data, what is carried along, and the raw item. One value is sealed, stored and read
-//! at the price of one.
+//! The part of an event that may be secret or that no query needs, as one sealed value: the recording's token (or the
+//! secrets of other resources), the data, the carried fields and the raw item. Sealing, storing and reading one value
+//! costs less than four.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -12,36 +12,36 @@ use crate::store::seal::Seal;
 const LABEL: &str = "event";
 /// The length that stands for "no token".
 const NO_TOKEN: u32 = u32::MAX;
-/// What contents begin with that say what is carried along; those of older versions begin with the token's length.
+/// The first number of contents that hold carried fields. Contents of older versions begin with the token's length.
 const WITH_CARRIED: u32 = u32::MAX - 1;
 
-/// What is sealed.
+/// The values that are sealed.
 pub struct Contents<'a> {
     /// The recording's token.
     pub token: Option<&'a SecretString>,
     /// CloudEvents data.
     pub data: &'a str,
-    /// What is carried along.
+    /// The carried fields.
     pub carried: &'a Carried,
     /// The item, byte for byte.
     pub raw: &'a [u8],
 }
 
-/// What is opened: all but the raw item.
+/// The values that are opened: all but the raw item.
 #[derive(Debug, Default)]
 pub struct Opened {
     /// The recording's token, while it is kept.
     pub token: Option<SecretString>,
     /// CloudEvents data.
     pub data: String,
-    /// What is carried along; nothing where an older version wrote it.
+    /// The carried fields; empty if an older version wrote the value.
     pub carried: Carried,
 }
 
-/// Seals an event's contents: the lengths of token, data and what is carried along, then these and the raw item.
+/// Seals an event's contents: the lengths of token, data and carried fields, then these and the raw item.
 ///
 /// # Errors
-/// The provider failed, or something is longer than 4 GiB.
+/// The cryptographic provider failed, or a value is longer than 4 GiB.
 pub fn seal(seal: &Seal, id: EventId, contents: &Contents<'_>) -> Result<Vec<u8>, StoreError> {
     let Contents { token, data, carried, raw } = contents;
     let length = |n_bytes: usize| u32::try_from(n_bytes).ok().filter(|n| *n < WITH_CARRIED).map(u32::to_le_bytes);
@@ -61,7 +61,7 @@ pub fn seal(seal: &Seal, id: EventId, contents: &Contents<'_>) -> Result<Vec<u8>
 /// Opens an event's contents.
 ///
 /// # Errors
-/// It was sealed with another key or for another event, or was damaged.
+/// The contents were sealed with another key or for another event, or they are damaged.
 pub fn open(seal: &Seal, id: EventId, sealed: &[u8]) -> Result<Opened, StoreError> {
     let plain = seal.open(LABEL, id.0.as_bytes(), sealed)?;
     read(&plain).ok_or_else(|| StoreError::Database("an event's contents are not what was sealed".into()))

@@ -1,10 +1,10 @@
-//! What a failure of SQLite means, and which one ends the process.
+//! The meaning of SQLite's failures, and which of them end the process.
 //!
 //! **Invariants**
 //! 1. After a failed write or sync nothing is answered and nothing is tried again: the kernel may have dropped the pages
 //!    it could not write, so a second sync would lie (<https://www.usenix.org/conference/atc20/presentation/rebello>).
 //!    The process ends; the next start reads from the log what is really there.
-//! 2. The same where the files are gone (`files`).
+//! 2. The same holds if the files are gone (`files`).
 
 use rusqlite::{ErrorCode, ffi};
 
@@ -14,13 +14,13 @@ use crate::store::StoreError;
 /// The exit code of a process whose store's disk failed: `EX_IOERR` of sysexits.h.
 const EXIT_DISK_FAILED: i32 = 74;
 
-/// Why a job of the writer did not get done.
+/// Why a job of the writer was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// SQLite said no.
+    /// SQLite failed.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// We said no.
+    /// The store refused.
     #[error(transparent)]
     Refused(#[from] StoreError),
 }
@@ -34,7 +34,7 @@ impl From<Failure> for StoreError {
     }
 }
 
-/// What a failure means to whoever asked.
+/// The store's error for a failure of SQLite.
 pub fn store_error(error: &rusqlite::Error) -> StoreError {
     match (error.sqlite_error_code(), extended_code(error)) {
         (Some(ErrorCode::DiskFull), _) | (_, Some(ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full,
@@ -53,7 +53,7 @@ pub fn is_shared(error: &rusqlite::Error) -> bool {
 /// Ends the process where the disk failed under the writer.
 pub fn end_if_disk_failed(error: &rusqlite::Error) {
     let failed = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-    // A full disk can also show as a shared-memory file that cannot grow: that one loses nothing.
+    // A full disk can also appear as a shared-memory file that cannot grow. That failure loses nothing.
     if failed && extended_code(error) != Some(ffi::SQLITE_IOERR_SHMSIZE) {
         let code = extended_code(error);
         tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged that may be lost");
@@ -61,8 +61,8 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
     }
 }
 
-/// Ends the process where the store's files are not the ones that it opened: nothing that is committed now would be there
-/// after a restart.
+/// Ends the process because the store's files are not the ones that it opened: a commit now would be gone after a
+/// restart.
 pub fn end_since_files_are_gone(harm: &Harm) -> ! {
     tracing::error!(
         %harm,

@@ -1,11 +1,11 @@
-//! Whether the store's files are still the ones that it opened. SQLite goes on with a file that was removed, renamed or
-//! replaced, as if nothing had happened; what it commits then is gone at the next start.
+//! Checks that the store's files are still the ones that it opened. SQLite goes on writing to a file that was removed,
+//! renamed or replaced; those commits would be gone at the next start.
 //!
 //! **Invariants**
-//! 1. A file is the same where device and inode are the same under its path, and where it is not shorter than what was
-//!    written to it.
-//! 2. A file that seems too short is no proof: another process may have cut the log by SQLite's own rules. SQLite itself
-//!    then says how long it must be.
+//! 1. A file is the same if its path leads to the same device and inode, and if it is not shorter than what was written
+//!    to it.
+//! 2. A file that seems too short is not enough: another process may have cut the log by SQLite's own rules. SQLite is
+//!    then asked how long the log must be.
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -20,7 +20,7 @@ use crate::store::StoreError;
 /// The header of the log, and of each of its frames (<https://sqlite.org/fileformat2.html#walformat>).
 const LOG_HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
-/// To this length SQLite itself may cut the log at any time; see [`open::LOG_LIMIT_BYTES`].
+/// SQLite itself may cut the log to this length at any time; see [`open::LOG_LIMIT_BYTES`].
 const SURE_BYTES: u64 = open::LOG_LIMIT_BYTES;
 
 /// The files of an open store.
@@ -28,14 +28,14 @@ const SURE_BYTES: u64 = open::LOG_LIMIT_BYTES;
 pub struct Files {
     database: File,
     log: File,
-    /// The index of the log, and the path that the config names, which may be a link.
+    /// The index of the log, and the path in the config, which may be a link.
     others: Vec<File>,
     page_bytes: u64,
     /// The database's length when it was last looked at.
     database_bytes: AtomicU64,
 }
 
-/// A path, and what was there.
+/// A path and the file that was there.
 #[derive(Debug)]
 struct File {
     path: PathBuf,
@@ -43,19 +43,19 @@ struct File {
     inode: u64,
 }
 
-/// What is wrong with a file.
+/// The damage to a file.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Harm {
-    /// Nothing is there.
+    /// There is no file at the path.
     #[error("{0} was removed or renamed")]
     Gone(String),
-    /// Another file is there.
+    /// There is another file at the path.
     #[error("{0} was replaced by another file")]
     Other(String),
     /// It is shorter than what was written.
     #[error("{path} was cut: found {found} bytes, expected {expected} at least")]
     Cut {
-        /// Which.
+        /// The file.
         path: String,
         /// Its length.
         found: u64,
@@ -68,7 +68,7 @@ impl Files {
     /// The files of the store at `path`, which `connection` has open and has written to.
     ///
     /// # Errors
-    /// One of them cannot be looked at.
+    /// The metadata of one of them cannot be read.
     pub fn of(path: &Path, connection: &Connection) -> Result<Self, StoreError> {
         let page_bytes = number(connection, "page_size").map_err(|error| open::broken(path, &error))?;
         let real = open::real(path);
@@ -79,10 +79,10 @@ impl Files {
         Ok(Self { database, log, others, page_bytes, database_bytes })
     }
 
-    /// Looks at all of them, after a commit that left `n_pages` in the log. Returns the log's length.
+    /// Checks all of them, after a commit that left `n_pages` in the log. Returns the log's length.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The damage.
     pub fn look(&self, n_pages: u64) -> Result<u64, Harm> {
         self.others.iter().try_for_each(|file| file.look().map(drop))?;
         if let Some(found) = self.database.look()? {
@@ -94,10 +94,10 @@ impl Files {
         self.look_at_log(n_pages)
     }
 
-    /// Looks at the log alone. Returns its length.
+    /// Checks the log alone. Returns its length.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The damage.
     pub fn look_at_log(&self, n_pages: u64) -> Result<u64, Harm> {
         let expected = self.bytes_of(n_pages).min(SURE_BYTES);
         match self.log.look()? {
@@ -106,10 +106,10 @@ impl Files {
         }
     }
 
-    /// Asks SQLite whether a file that seems too short is.
+    /// Asks SQLite whether a file that seems too short really is.
     ///
     /// # Errors
-    /// It is; or the harm is another one.
+    /// It is too short, or there is other damage.
     pub fn confirm(&self, harm: Harm, connection: &Connection) -> Result<(), Harm> {
         let Harm::Cut { path, found, .. } = harm else { return Err(harm) };
         let is_log = path == self.log.name();
@@ -130,7 +130,7 @@ impl Files {
     fn log_expected(&self, connection: &Connection) -> Option<u64> {
         match connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
             Ok((n_pages, _copied)) => Some(self.bytes_of(u64::try_from(n_pages).unwrap_or_default())),
-            // Another one copies the log: it meets what is missing itself.
+            // Another process copies the log and will meet the missing part itself.
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => None,
             Err(_unreadable) => Some(u64::MAX),
         }
@@ -148,7 +148,7 @@ impl File {
         Ok(Self { device: found.dev(), inode: found.ino(), path })
     }
 
-    /// Its length, where that can be seen.
+    /// Its length, if that can be read.
     fn look(&self) -> Result<Option<u64>, Harm> {
         match std::fs::metadata(&self.path) {
             Ok(found) if (found.dev(), found.ino()) == (self.device, self.inode) => Ok(Some(found.len())),
@@ -156,7 +156,7 @@ impl File {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Err(Harm::Gone(self.name()))
             }
-            // The folder may not be read now: that says nothing of the files.
+            // The folder may be unreadable now, which says nothing about the files.
             Err(_unknown) => Ok(None),
         }
     }

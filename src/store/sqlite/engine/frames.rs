@@ -1,8 +1,8 @@
-//! What lies in the log behind a damaged frame. SQLite reads the log up to the first frame that is not as it was written,
-//! and says nothing of those behind it; at the start it is told. The format: <https://sqlite.org/fileformat2.html#walformat>.
+//! The frames of the log behind a damaged one. SQLite reads the log up to the first damaged frame and silently ignores
+//! the rest; reelhook reports it at the start. The format: <https://sqlite.org/fileformat2.html#walformat>.
 //!
 //! **Invariants**
-//! 1. It only reads, before SQLite opens the database: then nothing has changed the log yet.
+//! 1. This only reads, before SQLite opens the database: until then nothing has changed the log.
 
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
@@ -10,24 +10,24 @@ use std::path::Path;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// The first word of a log; with the last bit set its checksums are over big-endian words.
+/// The first word of a log; if its last bit is set, the checksums are over big-endian words.
 const MAGIC: u32 = 0x377f_0682;
-/// The bytes of a header that its checksum is over.
+/// The bytes of a header that its checksum covers.
 const SUMMED: usize = 24;
 
-/// Frames that SQLite will not read, although they were written after the log began.
+/// Frames that SQLite will not read although they belong to this log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Behind {
     /// How many.
     pub n_frames: u64,
-    /// How many of them end a transaction. More than one: a transaction that was acknowledged is among them, since each is
-    /// synced before the next one begins.
+    /// How many of them end a transaction. With more than one, an acknowledged transaction is among them, because each
+    /// is synced before the next one begins.
     pub n_commits: u64,
     /// Which frame is damaged, from 1; 0: the log's header.
     pub damaged: u64,
 }
 
-/// Reads a log, and tells of frames behind a damaged one. `None`: there are none, or there is no log.
+/// Reads a log and finds frames behind a damaged one. `None`: there are none, or there is no log.
 ///
 /// # Errors
 /// The log cannot be read.
@@ -53,13 +53,13 @@ pub fn behind_damage(log: &Path) -> std::io::Result<Option<Behind>> {
             behind.n_commits += u64::from(frame.is_commit);
         }
     }
-    // Without a commit among them they are what a transaction wrote that was rolled back, and the next one did not cover.
+    // Without a commit they belong to a transaction that was rolled back, and that the next one did not overwrite.
     Ok((behind.n_commits > 0).then_some(behind))
 }
 
 struct Frames<R> {
     log: R,
-    /// Whether the header is as it was written.
+    /// Whether the header is intact.
     is_whole: bool,
     is_big_endian: bool,
     salts: [u8; 8],
@@ -68,15 +68,15 @@ struct Frames<R> {
 }
 
 struct Frame {
-    /// Whether it is as it was written, after frames that are.
+    /// Whether the frame and all frames before it are intact.
     is_whole: bool,
-    /// Whether it was written since the log last began.
+    /// Whether it was written since the log was last restarted.
     is_of_this_log: bool,
     is_commit: bool,
 }
 
 impl<R: Read> Frames<R> {
-    /// `None` where it is no log.
+    /// `None` if it is no log.
     fn of(mut log: R) -> std::io::Result<Option<Self>> {
         let mut header = [0; HEADER];
         if !fill(&mut log, &mut header)? || word(&header, 0) & !1 != MAGIC {
@@ -110,7 +110,7 @@ impl<R: Read> Frames<R> {
     }
 }
 
-/// Whether there was as much as that.
+/// Returns whether there were enough bytes.
 fn fill(from: &mut impl Read, bytes: &mut [u8]) -> std::io::Result<bool> {
     match from.read_exact(bytes) {
         Ok(()) => Ok(true),

@@ -1,12 +1,13 @@
-//! Ids that say which row they name: a UUIDv7 whose last bits are the row's number and a little chance. So a row is
-//! found by its id without an index, and a settlement costs one descent of one tree.
+//! Ids that contain the number of the row they name: a UUIDv7 whose last bits are the row's number and a few random
+//! bits. A row is found by its id without an index, so a settlement costs one descent of one tree.
 //!
 //! **Invariants**
-//! 1. Ids are ordered by arrival: they tell steady time, which no setting of the machine's clock turns back. They differ
-//!    between stores: the time, the row and 20 random bits would have to agree.
-//! 2. A row found by an id is that id's only if it holds the same id: whoever looks up compares.
-//! 3. Events' numbers are given out before the commit, so a smaller one may become durable later. At and below the
-//!    *horizon* none will: a number under way is held by a [`Given`], however its job ends, and the horizon lies below it.
+//! 1. Ids are ordered by arrival: their time is steady time, which never runs back when the machine's clock is set.
+//!    They differ between stores: the time, the row and 20 random bits would have to agree.
+//! 2. The row that an id leads to may hold another id. Every lookup compares.
+//! 3. Events' numbers are given out before the commit, so a smaller one may become durable later than a larger one. At
+//!    and below the *horizon* none will: a [`Given`] holds each number that is not committed yet, however its job ends,
+//!    and the horizon lies below it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ const CHANCE_BITS: u32 = 8;
 /// The bits of a row's number: 62 are free, see RFC 9562 section 5.7.
 const ROW_BITS: u32 = 62 - CHANCE_BITS;
 
-/// Numbers for rows: some are made outside the writer, and none may be given twice.
+/// Numbers for rows. Some are given outside the writer, and none is given twice.
 #[derive(Debug)]
 pub struct Numbers {
     events: Arc<Mutex<Events>>,
@@ -35,12 +36,12 @@ pub struct Numbers {
 #[derive(Debug)]
 struct Events {
     last: i64,
-    /// The first number of each [`Given`] that is under way.
+    /// The first number of each [`Given`] that is still held.
     under_way: BTreeSet<i64>,
     told: i64,
 }
 
-/// Numbers for events, one after the other, that are under way: to be dropped once their commit returned, or failed.
+/// Consecutive numbers for events that are not committed yet. Drop it after their commit returned or failed.
 #[derive(Debug)]
 pub struct Given {
     first: i64,
@@ -59,7 +60,7 @@ impl Numbers {
         }
     }
 
-    /// Numbers for so many events.
+    /// Numbers for `n` events.
     pub fn events(&self, n: usize) -> Given {
         let n = i64::try_from(n).unwrap_or(i64::MAX);
         let mut events = self.events.lock();
@@ -71,7 +72,7 @@ impl Numbers {
         Given { first, n, events: Arc::clone(&self.events) }
     }
 
-    /// At and below this number no event will become durable that is not durable now. It only grows.
+    /// No event at or below this number will become durable any more. It only grows.
     pub fn horizon(&self) -> i64 {
         self.events.lock().horizon()
     }
@@ -81,7 +82,7 @@ impl Numbers {
         self.events.lock().last
     }
 
-    /// Whether the horizon moved since this was last asked.
+    /// Whether the horizon moved since the last call.
     pub fn has_moved(&self) -> bool {
         let mut events = self.events.lock();
         let horizon = events.horizon();

@@ -1,12 +1,13 @@
-//! The lock that keeps a second server out.
+//! The lock that keeps out a second server.
 //!
 //! **Invariants**
-//! 1. On Linux the database's own file is held, by `flock`: no other name of it (a link), and no missing lock file, lets
-//!    another server in. `flock` and SQLite's own locks do not meet there (`fcntl(2)`, "Record locks"); elsewhere they do, and
-//!    the lock file beside the database alone must do.
-//! 2. To close a file ends all of SQLite's locks on it in this process. So a [`Lock`] is dropped after the last connection,
-//!    and the lock file is taken first: a second store of the same process is refused before it opens the database.
-//! 3. A database that is missing beside its log is not begun new.
+//! 1. On Linux, `flock` holds the database's own file. So neither another name of the file (a link) nor a missing lock
+//!    file lets another server in. `flock` and SQLite's own locks do not interfere on Linux (`fcntl(2)`, "Record
+//!    locks"). On other systems they do; there only the lock file beside the database is held.
+//! 2. Closing a file ends all of SQLite's locks on it in this process. So a [`Lock`] is dropped after the last
+//!    connection, and the lock file is taken first: a second store of the same process is refused before it opens the
+//!    database.
+//! 3. If the database is missing but its log is there, no new database is made.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +16,7 @@ use std::path::Path;
 use super::open::{beside, make_file, real, unusable};
 use crate::store::StoreError;
 
-/// What is held. It ends with this value, or with the process.
+/// The held lock. It ends with this value, or with the process.
 #[derive(Debug)]
 pub struct Lock {
     _beside: File,
@@ -25,7 +26,7 @@ pub struct Lock {
 /// Takes the lock file beside the store.
 ///
 /// # Errors
-/// [`StoreError::Locked`]; the file cannot be made; the database is missing beside its log.
+/// [`StoreError::Locked`]; the lock file cannot be made; or the database is missing but its log is there.
 pub fn take(store: &Path) -> Result<Lock, StoreError> {
     let path = beside(&real(store), ".lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -35,14 +36,14 @@ pub fn take(store: &Path) -> Result<Lock, StoreError> {
     Ok(Lock { _beside: held, _database: None })
 }
 
-/// Whether a server has the store now.
+/// Whether a server has the store open now.
 pub fn is_taken(store: &Path) -> bool {
     let file = File::open(beside(&real(store), ".lock"));
     file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 impl Lock {
-    /// Holds the database's file as well; makes it where it is missing.
+    /// Locks the database's file as well; makes it if it is missing.
     ///
     /// # Errors
     /// [`StoreError::Locked`], or the file cannot be opened.
@@ -65,7 +66,7 @@ fn held(file: File, path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// With a new or empty database SQLite would remove the log, and what was acknowledged with it.
+/// Beside a new or empty database SQLite would remove the log, and with it the acknowledged notifications.
 fn must_not_be_lost(store: &Path) -> Result<(), StoreError> {
     let length = |path: &Path| path.metadata().map_or(0, |found| found.len());
     let log = beside(&real(store), "-wal");

@@ -1,7 +1,8 @@
-//! The lookups: hashes to rows. New ones go into a small table, and from there to the large one a range of hashes at a
-//! time: so that a transaction changes a few full pages of the large table instead of a page for each new hash.
+//! The lookups map hashes to rows. New ones go into a small table; later they move into the large table, one range of
+//! hashes at a time. So a transaction changes a few full pages of the large table instead of one page for each new
+//! hash.
 //!
-//! Who reads uses the view `lookups`, which is both.
+//! Queries use the view `lookups`, which contains both tables.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -10,21 +11,21 @@ use rusqlite::Connection;
 use super::failure::Failure;
 use super::tx::Tx;
 
-/// The ranges that the hashes are moved by: each transaction moves one.
+/// The number of ranges of hashes. Each transaction moves one range.
 const N_RANGES: i64 = 64;
-/// So few recent ones are left where they are.
+/// This few recent lookups are not moved.
 const FEW: i64 = 4096;
 
-/// How far the moving is.
+/// The state of the moving.
 #[derive(Debug)]
 pub struct Recent {
-    /// About how many there are: a rollback leaves it a little wrong.
+    /// About how many recent lookups there are; a rollback makes it slightly wrong.
     n: AtomicI64,
     next_range: AtomicI64,
 }
 
 impl Recent {
-    /// Counts what there is.
+    /// Counts the lookups.
     ///
     /// # Errors
     /// The database could not be read.
@@ -41,7 +42,7 @@ pub fn add(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
     tx.execute("INSERT INTO lookups_recent VALUES (?1, ?2)", [hash, target]).map(drop)
 }
 
-/// Adds a lookup, unless it is there.
+/// Adds a lookup unless it exists.
 pub fn add_once(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
     let sql = "SELECT 1 FROM lookups WHERE hash = ?1 AND target = ?2 LIMIT 1";
     match tx.first(sql, [hash, target], |_| Ok(()))? {
@@ -50,8 +51,8 @@ pub fn add_once(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
     }
 }
 
-/// Moves a range of the recent ones, where there are many and this transaction added some: one that only records outcomes
-/// must fit on a full disk.
+/// Moves a range of the recent lookups, if there are many and this transaction added some. A transaction that only
+/// records outcomes must fit on a full disk.
 pub fn settle_some(tx: &Tx<'_>) -> Result<(), Failure> {
     let recent = &tx.shared.recent;
     if !tx.has_lookups.get() || recent.n.load(Ordering::Relaxed) < FEW {

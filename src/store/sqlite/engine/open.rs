@@ -1,4 +1,4 @@
-//! Opening: the folder, the file, the checks; and what every connection is told.
+//! Opening the store: the folder, the file, the checks, and the settings of every connection.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -15,11 +15,11 @@ use crate::store::seal::Seal;
 
 /// How long a connection waits for another process's write: an operator's command beside the server.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// To this length SQLite cuts a log that was longer.
+/// SQLite cuts a longer log to this length.
 pub const LOG_LIMIT_BYTES: u64 = 64 << 20;
 /// Statements that stay prepared.
 const PREPARED_STATEMENTS: usize = 64;
-/// What is sealed to recognise the key by.
+/// The text that is sealed to recognise the key.
 const SEAL_CHECK: &[u8] = b"reelhook";
 
 /// The folder of a store.
@@ -43,15 +43,15 @@ pub fn make_folder(store: &Path) -> Result<(), StoreError> {
         .map_err(|error| unusable(folder, &format!("the store's folder cannot be made: {error}")))
 }
 
-/// The path of the database's file, where the one that the config names is a link.
+/// The path of the database's file, if the path in the config is a link.
 pub fn real(store: &Path) -> PathBuf {
     std::fs::canonicalize(store).unwrap_or_else(|_missing| store.to_owned())
 }
 
-/// The writer's connection: made where it is missing, of the newest schema.
+/// The writer's connection. Makes the database if it is missing, and migrates it to the newest schema.
 ///
 /// # Errors
-/// The file is not a store of this version, or not one of this key.
+/// The file is not a store of this version, or was sealed with another key.
 pub fn writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
     make_file(store)?;
     let is_new = store.metadata().is_ok_and(|found| found.len() == 0);
@@ -67,10 +67,10 @@ pub fn writer(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// The connection of a command, beside a running server or without one: the store must be there, of this version.
+/// A command's connection, with or without a running server. The store must exist and be of this version.
 ///
 /// # Errors
-/// There is none, or it is of another version or key.
+/// There is no store, or it is of another version or was sealed with another key.
 pub fn operator(store: &Path, seal: &Seal) -> Result<Connection, StoreError> {
     let connection = reader(store)?;
     schema::check_is_ours(&connection, store)?;
@@ -87,7 +87,7 @@ pub fn reader(store: &Path) -> Result<Connection, StoreError> {
     let connection = connect(store)?;
     let told = connection.pragma_update(None, "query_only", true);
     let told = told.and_then(|()| connection.pragma_update(None, "cache_size", -2048));
-    // The log is the server's to copy: a command that ends last would do it otherwise, under a lock.
+    // The server copies the log. Without this, a command that ends last would do it, under a lock.
     let no_copy = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     let told = told.and_then(|()| connection.set_db_config(no_copy, true));
     told.map_err(|error| store_error(&error))?;
@@ -104,10 +104,10 @@ pub fn checkpointer(store: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Refuses where no store is.
+/// Refuses if there is no store.
 ///
 /// # Errors
-/// None is.
+/// There is none.
 pub fn must_exist(store: &Path) -> Result<(), StoreError> {
     if store.exists() {
         return Ok(());
@@ -136,27 +136,27 @@ fn connect(store: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(store, flags).map_err(|error| broken(store, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(|error| broken(store, &error))?;
     connection.set_prepared_statement_cache_capacity(PREPARED_STATEMENTS);
-    // Without it a statement whose plan could depend on a bound value is planned anew for each value: a third of the
-    // writer's time. The plans that are wanted depend on none.
+    // Without this, a statement whose plan could depend on a bound value is planned again for each value: a third of
+    // the writer's time. None of the plans that are wanted depends on a value.
     let config = rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG;
     connection.set_db_config(config, true).map_err(|error| broken(store, &error))?;
     Ok(connection)
 }
 
 fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
-    // For a store that is made now: the log is written page by page, and an event is some 2 KiB.
+    // For a new store: the log is written page by page, and an event is about 2 KiB.
     connection.pragma_update(None, "page_size", 8192)?;
     connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
     connection.pragma_update(None, "synchronous", "full")?;
-    // The writer copies the log itself and looks at what came of it. Between two copies the log's file is kept, since a
-    // sync of a file that grows costs more; after a flood it is cut back to this.
+    // The writer copies the log itself and checks the result. Between two copies the log's file is kept, because
+    // syncing a growing file costs more; after a flood it is cut back to this length.
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |row| row.get::<_, i64>(0))?;
     let limit = LOG_LIMIT_BYTES.cast_signed();
     connection.pragma_update_and_check(None, "journal_size_limit", limit, |row| row.get::<_, i64>(0))?;
-    // The hot ends of the trees, and what is held of the lookups.
+    // Room for the most used ends of the trees and for the lookups.
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "temp_store", "memory")?;
-    // What is removed is overwritten where that costs no write of its own; the wiping of tokens asks for more.
+    // Deleted values are overwritten if that costs no write of its own; wiping a token asks for more.
     connection.pragma_update_and_check(None, "secure_delete", "fast", |row| row.get::<_, i64>(0))?;
     Ok(())
 }
@@ -188,7 +188,7 @@ pub fn beside(store: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// A store that cannot be opened because of what SQLite said.
+/// The error for a store that cannot be opened because SQLite failed.
 pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
@@ -202,7 +202,7 @@ pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-/// A store that cannot be opened, and why.
+/// The error for a store that cannot be used, with the reason.
 pub fn unusable(path: &Path, why: &str) -> StoreError {
     StoreError::Unusable(format!("{}: {why}", path.display()))
 }

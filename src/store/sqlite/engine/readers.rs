@@ -1,11 +1,10 @@
-//! Connections that only read: they never wait for the writer, and run where they may block.
+//! Connections that only read. They never wait for the writer, and run on threads that may block.
 //!
 //! **Invariants**
-//! 1. Who asks seldom and much does not keep waiting who asks often and little: each kind has places of its own.
-//! 2. A read of a bounded kind ends in time, which counts from the asking, and when the store is closed: SQLite itself
-//!    gives it up.
-//! 3. So many wait for a place and no more, and a read that nobody waits for any more is given up: who hangs up and asks
-//!    again keeps nobody else waiting.
+//! 1. Rare, large reads do not delay frequent, small ones: each kind has its own connections.
+//! 2. A bounded read ends in time, counted from the request, and when the store closes: SQLite itself interrupts it.
+//! 3. The number of waiting reads is bounded, and a read is interrupted when nobody waits for it any more: a client
+//!    that hangs up and asks again delays nobody else.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,12 +19,12 @@ use super::failure::store_error;
 use super::open;
 use crate::store::{Health, StoreError};
 
-/// How many reads of a kind run at a time: there are few cores, and the intake needs them too.
+/// How many reads of a kind run at a time. There are few cores, and the intake needs them too.
 const MAX_READERS: usize = 2;
-/// How many of SQLite's instructions run between two looks at the time: some milliseconds.
+/// How many of SQLite's instructions run between two checks of the time: some milliseconds.
 const INSTRUCTIONS: i32 = 100_000;
 
-/// Whoever waits for a read; gone when dropped.
+/// Shows whether somebody still waits for a read; gone when dropped.
 #[derive(Default)]
 struct Caller {
     is_gone: Arc<AtomicBool>,
@@ -37,22 +36,22 @@ impl Drop for Caller {
     }
 }
 
-/// What reads of a kind may cost others.
+/// Bounds for the reads of one kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The longest that one may take, from the asking.
+    /// The longest that one may take, from the request.
     pub at_most: Duration,
-    /// How many may wait for a place; beyond it they are refused.
+    /// How many may wait for a connection; further ones are refused.
     pub max_waiting: usize,
 }
 
-/// Reads of one kind beside the writer.
+/// Reads of one kind, beside the writer.
 #[derive(Clone)]
 pub struct Readers {
     path: PathBuf,
     health: Arc<Health>,
     places: Arc<Semaphore>,
-    /// Room for those that wait for a place.
+    /// Room for those that wait for a connection.
     waiting: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<Connection>>>,
     bounds: Option<Bounds>,
@@ -60,22 +59,22 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Readers of the database at `path`; connections are opened when they are needed.
+    /// Readers of the database at `path`; connections are opened when needed.
     pub fn new(path: PathBuf, health: Arc<Health>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_READERS));
         let waiting = Arc::new(Semaphore::new(0));
         Self { path, health, places, waiting, idle: Arc::default(), bounds: None, closing: Arc::default() }
     }
 
-    /// Each read has these bounds.
+    /// Sets the bounds of each read.
     pub fn bounded(self, bounds: Bounds) -> Self {
         Self { bounds: Some(bounds), waiting: Arc::new(Semaphore::new(bounds.max_waiting)), ..self }
     }
 
-    /// Runs `work` on one state of the database. Where the caller lets go of the future, a bounded read is given up.
+    /// Runs `work` on one state of the database. If the caller drops the future, a bounded read is interrupted.
     ///
     /// # Errors
-    /// The store is closed, busy or could not be read, or the read took too long.
+    /// The store is closed, busy or unreadable, or the read took too long.
     pub async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -110,14 +109,14 @@ impl Readers {
         });
         let read = read.await;
         drop(caller);
-        // A read that panics costs whoever asked, and nobody else: its connection is closed, its place given back.
+        // A read that panics fails only for its caller: its connection is closed, its permit given back.
         read.map_err(|error| {
             tracing::error!(%error, "a read of the store broke: a fault in reelhook");
             StoreError::Database(format!("a read did not end: {error}"))
         })?
     }
 
-    /// A place to read in. Those of a bounded kind wait no longer than they may read.
+    /// A permit to read. A bounded read waits for it no longer than it may read.
     async fn place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
         let place = Arc::clone(&self.places).acquire_owned();
         let Some(bounds) = self.bounds else { return place.await.map_err(|_closed| StoreError::Closed) };
@@ -128,7 +127,7 @@ impl Readers {
         }
     }
 
-    /// Has the connection's next read given up in time.
+    /// Interrupts the connection's next read in time.
     fn limit(
         &self,
         connection: &mut Connection,
@@ -144,7 +143,7 @@ impl Readers {
     /// Closes every connection; later reads are refused.
     pub async fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        // Once all places are taken, no read is under way.
+        // Once all permits are taken, no read is running.
         let all = self.places.acquire_many(u32::try_from(MAX_READERS).unwrap_or(u32::MAX)).await;
         self.places.close();
         drop(all);
@@ -165,7 +164,7 @@ mod tests {
 
     const MAX_WAITING: usize = 64;
 
-    /// Readers of an empty database; the folder lives as long as they.
+    /// Readers of an empty database; the folder lives as long as they do.
     fn readers(at_most: Duration) -> (Readers, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
@@ -183,7 +182,7 @@ mod tests {
         }
     }
 
-    /// Takes every place for good: the reads end only when they are dropped.
+    /// Takes every permit for good: the reads end only when they are dropped.
     async fn taken(readers: &Readers) -> Vec<Pin<Box<dyn Future<Output = Result<i64, StoreError>>>>> {
         let mut reads: Vec<Pin<Box<dyn Future<Output = _>>>> = Vec::new();
         for _ in 0..MAX_READERS {

@@ -1,4 +1,4 @@
-//! The schema, and how a database of an older one is brought up to date.
+//! The schema, and the migration of older databases.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use super::failure::store_error;
 use super::open::{broken, unusable};
 use crate::store::StoreError;
 
-/// Every migration, in order. A migration that was released never changes; its checksum is held to that.
+/// Every migration, in order. A released migration never changes; its checksum makes sure of that.
 const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_spine", include_str!("../../../../migrations/sqlite/0001_spine.sql")),
     ("0002_operations", include_str!("../../../../migrations/sqlite/0002_operations.sql")),
@@ -30,10 +30,10 @@ const LEAST_SQLITE: i32 = 3_051_003;
 /// SQLite's `application_id` of our databases: "reel".
 const APPLICATION_ID: i32 = 0x7265_656c;
 
-/// Refuses a database that is not reelhook's. An empty one is: it becomes one.
+/// Refuses a database that is not reelhook's. An empty database is accepted and becomes one.
 ///
 /// # Errors
-/// It is another application's, or no database at all.
+/// It is another application's database, or no database at all.
 pub fn check_is_ours(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(|error| broken(path, &error));
     let application_id = number("PRAGMA application_id")?;

@@ -1,4 +1,4 @@
-//! The store's threads. One that panics leaves its work to nobody: the store is told, and the app ends.
+//! The store's threads. Nobody does the work of a thread that panicked, so the panic is noted and the app ends.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use crate::store::health::Health;
 
-/// Starts a thread. Where it panics, `health` is told.
+/// Starts a thread. If it panics, `health` is told.
 ///
 /// # Errors
 /// No thread could be started.
@@ -17,15 +17,15 @@ pub fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     let health = Arc::clone(health);
     std::thread::Builder::new().name(name.into()).spawn(move || {
-        // What it held is dropped: whoever waits for it is told that the store is closing.
+        // The panic drops its values: those who wait for it see that the store is closing.
         if catch_unwind(AssertUnwindSafe(work)).is_err() {
             health.note_broken(name);
         }
     })
 }
 
-/// Panics where the file that `REELHOOK_FAULT` names holds the name of this thread: so that a test, and `scripts/faults`,
-/// can break one thread of a running server. Debug builds alone have it.
+/// Panics if the file that `REELHOOK_FAULT` names contains the name of this thread. A test, and `scripts/faults`, can
+/// so break one thread of a running server. Only debug builds have this.
 #[cfg(debug_assertions)]
 #[allow(clippy::panic, reason = "the fault that tests inject")]
 pub fn break_if_asked(name: &str) {

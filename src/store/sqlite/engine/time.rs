@@ -1,11 +1,12 @@
-//! Steady time over restarts: what a timer of the store counts by, whatever is done to the machine's clock.
+//! Steady time across restarts. The store's timers count by it, whatever happens to the machine's clock.
 //!
-//! The store writes down how its steady time and the machine's clock stood to each other. The next start goes on from
-//! there: the time that it was stopped is taken from the machine's clock, and is never less than nothing.
+//! The store writes the offset between its steady time and the machine's clock. The next start goes on from there. The
+//! time for which it was stopped is taken from the machine's clock, and is at least zero.
 //!
 //! **Invariants**
-//! 1. Steady time never runs back, over restarts neither: nothing falls due later than its delay says, but for the time
-//!    since this was last written down (at each step of the clock that is noticed, each minute, and at a stop).
+//! 1. Steady time never runs back, not even across restarts. Nothing falls due later than its delay says, except for
+//!    the time since the offset was last written (after each step of the clock that is noticed, each minute, and at a
+//!    stop).
 
 use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension};
@@ -14,7 +15,7 @@ use super::failure::Failure;
 use super::tx::{Tx, instant};
 use crate::clock::Clock;
 
-/// Has the clock go on from where the store's timers stood.
+/// Makes the clock go on from where the store's timers stood.
 ///
 /// # Errors
 /// The database could not be read.
@@ -22,13 +23,13 @@ pub fn anchor(connection: &Connection, clock: &Clock) -> rusqlite::Result<()> {
     let sql = "SELECT at, lead FROM steady";
     let known: Option<(i64, i64)> = connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let now = clock.now().as_microsecond();
-    // A store that has none yet went by the machine's clock.
+    // A store without an offset used the machine's clock until now.
     let (at, lead) = known.unwrap_or((i64::MIN, 0));
     clock.anchor(instant(now.saturating_sub(lead).max(at)), SignedDuration::from_micros(lead));
     Ok(())
 }
 
-/// Writes down how the times stand to each other.
+/// Writes the offset between the two times.
 pub fn note(tx: &Tx<'_>) -> Result<(), Failure> {
     let lead = tx.wall.saturating_sub(tx.steady);
     if tx.execute("UPDATE steady SET at = max(at, ?1), lead = ?2", [tx.steady, lead])? == 0 {

@@ -1,4 +1,4 @@
-//! The transaction of one group of jobs: what a job may use while it runs.
+//! The transaction of one group of jobs, and the values that a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Arc, OnceLock};
@@ -21,18 +21,18 @@ use crate::store::sqlite::write::prepare::{Item, check_number_of, each_sink_once
 use crate::store::unanswered::Unanswered;
 use crate::store::{Changes, Health, Reception};
 
-/// Says where something goes.
+/// Returns the deliveries that the routes ask for.
 pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
 
-/// What the store's own tasks and its writer share.
+/// The state that the store's own tasks and its writer share.
 pub struct Shared {
     /// `[store]`
     pub settings: config::Store,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// Seals and opens.
     pub seal: Seal,
-    /// Where fresh deliveries go.
+    /// The queues for new deliveries.
     pub mailboxes: Mailboxes,
     /// The disk that holds the store.
     pub disk: Disk,
@@ -40,30 +40,30 @@ pub struct Shared {
     pub numbers: Numbers,
     /// Lookups that are not settled yet.
     pub recent: Recent,
-    /// Who waits for what is committed.
+    /// The waiters for commits.
     pub changes: Arc<Changes>,
-    /// Events that Graph has reason to repeat, until that is written.
+    /// Events that Graph will probably repeat, until that fact is written.
     pub unanswered: Arc<Unanswered>,
     /// Since when notifications can be taken in.
     pub reception: Arc<Reception>,
-    /// How long ended calls matter.
+    /// How long ended calls are stored.
     pub bounds: Bounds,
-    /// What it noticed of itself.
+    /// What the store noticed about itself.
     pub health: Arc<Health>,
-    /// Routes by a client context that is known here alone.
+    /// Routes by a client context that only the store knows.
     pub router: OnceLock<Router>,
     /// The most steps that each statement of the writer's took.
     #[cfg(test)]
     pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
 }
 
-/// The transaction under way.
+/// The running transaction.
 pub struct Tx<'a> {
-    /// What is shared.
+    /// The shared state.
     pub shared: &'a Shared,
-    /// When the transaction began, in microseconds of the machine's clock: for what people are shown.
+    /// When the transaction began, in microseconds of the machine's clock: for people to see.
     pub wall: i64,
-    /// The same in steady time: for whatever is to happen later. See [`super::time`].
+    /// The same in steady time: for everything that is to happen later. See [`super::time`].
     pub steady: i64,
     connection: &'a Connection,
     any_blocked: Cell<Option<bool>>,
@@ -73,12 +73,12 @@ pub struct Tx<'a> {
     changed: RefCell<Vec<i64>>,
     any_watch: Cell<bool>,
     given: RefCell<Vec<Given>>,
-    /// What this transaction writes of the unanswered events.
+    /// The unanswered events that this transaction writes.
     pub unanswered: Written<'a>,
 }
 
 impl<'a> Tx<'a> {
-    /// Around a connection on which a transaction has begun.
+    /// Wraps a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let (wall, steady) = (shared.clock.now().as_microsecond(), shared.clock.steady().as_microsecond());
         let (woken, changed, given) = Default::default();
@@ -99,19 +99,19 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// An instant of the machine's clock in steady time, in microseconds, as the two stand to each other now.
+    /// Converts an instant of the machine's clock to steady time, in microseconds, by their current offset.
     pub fn in_steady_time(&self, wall: i64) -> i64 {
         wall.saturating_sub(self.wall).saturating_add(self.steady)
     }
 
-    /// The connection, for statements that are run once in a while.
+    /// The connection, for statements that run rarely.
     pub fn connection(&self) -> &'a Connection {
         self.connection
     }
 
-    /// Changes something that nobody reads, so that the transaction is written and synced.
+    /// Changes a value that nobody reads, so that the transaction is written and synced.
     pub fn beat(&self) -> Result<(), Failure> {
-        // SQLite writes no page whose bytes stay the same: the clock may stand still.
+        // SQLite does not write a page whose bytes stay the same, and the clock may stand still.
         self.execute("UPDATE heartbeat SET beaten_at = max(?1, beaten_at + 1)", [self.wall]).map(drop)
     }
 
@@ -149,7 +149,7 @@ impl<'a> Tx<'a> {
         Ok(found)
     }
 
-    /// Notes how many steps a statement took: its work, whatever the machine.
+    /// Notes how many steps a statement took: its work, independent of the machine.
     #[cfg(test)]
     fn account(&self, sql: &str, statement: &rusqlite::Statement<'_>) {
         let n_steps = statement.reset_status(rusqlite::StatementStatus::VmStep);
@@ -162,7 +162,7 @@ impl<'a> Tx<'a> {
     #[expect(clippy::unused_self, reason = "only tests account for the work")]
     fn account(&self, _sql: &str, _statement: &rusqlite::Statement<'_>) {}
 
-    /// Does `work` so that of what it overwrites and deletes nothing is left in the file.
+    /// Runs `work` so that the values it overwrites or deletes leave nothing in the file.
     pub fn securely<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         let secure_delete = |mode: &str| {
             self.connection.pragma_update_and_check(None, "secure_delete", mode, |row| row.get::<_, i64>(0))
@@ -173,7 +173,7 @@ impl<'a> Tx<'a> {
         done
     }
 
-    /// Whether any delivery is blocked. Asked once for a group: mostly none is, and then settling need not look.
+    /// Whether any delivery is blocked. Read once for a group: usually none is, and then settling need not search.
     pub fn any_blocked(&self) -> Result<bool, Failure> {
         if let Some(known) = self.any_blocked.get() {
             return Ok(known);
@@ -188,7 +188,7 @@ impl<'a> Tx<'a> {
         self.any_blocked.set(Some(true));
     }
 
-    /// Has the dispatcher of a sink look into the store once this is committed.
+    /// Wakes the dispatcher of a sink after the commit.
     pub fn wake(&self, sink: &SinkName) {
         let mut woken = self.woken.borrow_mut();
         if !woken.contains(sink) {
@@ -196,17 +196,17 @@ impl<'a> Tx<'a> {
         }
     }
 
-    /// Has whoever waits for an operation told once this is committed.
+    /// Wakes those who wait for an operation after the commit.
     pub fn changed(&self, operation: i64) {
         self.changed.borrow_mut().push(operation);
     }
 
-    /// Has the watch look for the nearest deadline once this is committed.
+    /// Makes the watch look for the nearest deadline after the commit.
     pub fn watch_moved(&self) {
         self.any_watch.set(true);
     }
 
-    /// A number for an event that is made within the transaction. It is under way until that ends.
+    /// A number for an event that is made within the transaction. It is held until the transaction ends.
     pub fn event_number(&self) -> i64 {
         let given = self.shared.numbers.events(1);
         let number = given.first();
@@ -214,7 +214,7 @@ impl<'a> Tx<'a> {
         number
     }
 
-    /// Wakes and tells whom the jobs named. Streams are told of events once these are no longer under way.
+    /// Wakes everyone whom the jobs named. Streams are woken once the events' numbers are no longer held.
     pub fn committed(self) {
         self.unanswered.committed();
         for sink in self.woken.into_inner() {
@@ -230,9 +230,10 @@ impl<'a> Tx<'a> {
 }
 
 impl Shared {
-    /// Where a notification goes that names no client context, by the one of its operation; `None` where that is nowhere.
+    /// The deliveries of a notification without a client context, by its operation's client context; `None` if there
+    /// are none.
     pub fn routed(&self, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
-        // What is carried along was taken out of the notification.
+        // The carried fields were taken out of the notification.
         let change_type = item.carried.change_type.as_deref();
         let client_context = Some(context.as_str());
         let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
@@ -242,14 +243,14 @@ impl Shared {
         is_somewhere.then_some(deliveries)
     }
 
-    /// Tells streams of events, where more may be read than when this was last called.
+    /// Wakes the streams if they can read more events than after the last call.
     pub fn tell_of_events(&self) {
         if self.numbers.has_moved() {
             self.changes.events_added();
         }
     }
 
-    /// Looks how much of the database's file is free: two numbers of its header.
+    /// Reads how much of the database's file is free: two numbers of its header.
     ///
     /// # Errors
     /// The database could not be read.
@@ -261,12 +262,12 @@ impl Shared {
     }
 }
 
-/// A duration in microseconds, as far as they go.
+/// A duration in microseconds, saturating.
 pub fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// An instant that a column holds.
+/// The instant in a column.
 pub fn instant(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }

@@ -1,10 +1,10 @@
-//! Which events Graph has reason to repeat: the POST that brought them was not answered 2xx in time, or the process that
-//! answered it died.
+//! The events that Graph will probably repeat: the POST that brought them was not answered 2xx in time, or the process
+//! that answered it died.
 //!
 //! **Invariants**
-//! 1. An event is told so until one repeat of it came: that one is dropped, and what comes in the same bytes after it is
-//!    a change again. Where the repeat is not answered either, the event is told so once more.
-//! 2. After a stop that was not clean, whatever was accepted in the last [`LAST`] before it counts as unanswered.
+//! 1. An event counts as unanswered until one repeat of it arrives. That repeat is dropped; equal bytes after it are a
+//!    change again. If the repeat is not answered either, the event counts as unanswered once more.
+//! 2. After an unclean stop, everything that was accepted in the last [`LAST`] before it counts as unanswered.
 
 use std::cell::RefCell;
 
@@ -13,18 +13,18 @@ use rusqlite::{Connection, OptionalExtension};
 use super::failure::Failure;
 use super::tx::{Shared, Tx};
 
-/// How long before a crash an answer may not have arrived, in microseconds: Graph waits for 3 s, and an answer that the
-/// system has taken needs time on its way.
+/// How long before a crash an answer may have failed to arrive, in microseconds: Graph waits for 3 s, and an answer
+/// that the kernel has taken needs time on its way.
 const LAST: i64 = 10_000_000;
 
-/// What a transaction writes down. Dropped before the commit, it is noted again.
+/// The events that a transaction writes. If it is dropped before the commit, they are noted again.
 pub struct Written<'a> {
     events: RefCell<Vec<i64>>,
     shared: &'a Shared,
 }
 
 impl<'a> Written<'a> {
-    /// Nothing yet.
+    /// No events yet.
     pub fn none(shared: &'a Shared) -> Self {
         Self { events: RefCell::default(), shared }
     }
@@ -44,10 +44,10 @@ impl Drop for Written<'_> {
     }
 }
 
-/// Writes down what was noted.
+/// Writes the noted events.
 ///
 /// # Errors
-/// It stays noted.
+/// They stay noted.
 pub fn write_down(tx: &Tx<'_>) -> Result<(), Failure> {
     let events = tx.shared.unanswered.take();
     if events.is_empty() {
@@ -57,17 +57,17 @@ pub fn write_down(tx: &Tx<'_>) -> Result<(), Failure> {
     mark(tx, events)
 }
 
-/// Has the next repeat of events recognised.
+/// Marks events as unanswered, so that their next repeat is recognised.
 pub fn mark(tx: &Tx<'_>, events: impl IntoIterator<Item = i64>) -> Result<(), Failure> {
     for event in events {
-        // It may have been removed meanwhile.
+        // The event may have been removed meanwhile.
         let sql = "INSERT OR IGNORE INTO unanswered (event) SELECT seq FROM events WHERE seq = ?1";
         tx.execute(sql, [event])?;
     }
     Ok(())
 }
 
-/// The repeat of an event came, or the event goes.
+/// Removes the mark: the repeat of the event arrived, or the event is being removed.
 pub fn clear(tx: &Tx<'_>, event: i64) -> Result<(), Failure> {
     tx.execute("DELETE FROM unanswered WHERE event = ?1", [event]).map(drop)
 }
@@ -75,13 +75,13 @@ pub fn clear(tx: &Tx<'_>, event: i64) -> Result<(), Failure> {
 /// How the last run ended.
 #[derive(Clone, Copy, Debug)]
 pub struct LastRun {
-    /// Whether it stopped in order.
+    /// Whether it was a clean stop.
     pub was_clean: bool,
-    /// How many events were marked, since it did not.
+    /// How many events were marked because it was not clean.
     pub n_marked: usize,
 }
 
-/// Begins a run of the server: after a stop that was not clean, marks what was accepted last.
+/// Begins a run of the server. After an unclean stop, marks the events that were accepted last.
 ///
 /// # Errors
 /// The database failed.
@@ -94,7 +94,7 @@ pub fn begin_run(connection: &mut Connection) -> rusqlite::Result<LastRun> {
     Ok(LastRun { was_clean, n_marked })
 }
 
-/// Notes that the run ended in order.
+/// Notes a clean stop.
 pub fn end_run(tx: &Tx<'_>) -> Result<(), Failure> {
     write_down(tx)?;
     tx.execute("UPDATE last_stop SET was_clean = 1", []).map(drop)

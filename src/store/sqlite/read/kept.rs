@@ -1,4 +1,4 @@
-//! One operation as it is kept: its row, its expectation's, and what the event whose word stands holds sealed.
+//! One stored operation: its row, its expectation's row, and the sealed values of the event that set its state.
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use secrecy::SecretString;
@@ -14,15 +14,15 @@ use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::tx::instant;
 use crate::store::sqlite::write::ended_calls;
 
-/// What [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e` the event whose
-/// word stands, `c` its call, where that has ended.
+/// The columns that [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e`
+/// the event that set its state, `c` its call, if that has ended.
 pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
             o.result_code, o.result_subcode, o.created_at, o.modified_at, \
             x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed, x.announced_at, c.ended_at, c.sealed, o.proof \
      FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event \
      LEFT JOIN ended_calls c ON c.call_id = o.call_id";
 
-/// What of an event's data the columns do not hold. Graph may have sent either as another type.
+/// The part of an event's data that has no column. Graph may have sent either value as another type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Told {
@@ -36,7 +36,7 @@ pub fn one(connection: &Connection, seal: &Seal, number: i64) -> rusqlite::Resul
     connection.prepare_cached(&sql)?.query_row([number], |row| read(row, seal)).optional()
 }
 
-/// Reads a row of [`KEPT`]. The token is in it, where it is still kept.
+/// Reads a row of [`KEPT`], with the token if that is still stored.
 pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
     let call_id: String = row.get(3)?;
     let (token, told) = told(row, seal)?;
@@ -85,7 +85,7 @@ pub fn sinks_of(text: &str) -> Option<Vec<SinkName>> {
     serde_json::from_str(text).ok()
 }
 
-/// What the event whose word stands holds sealed: nothing, where no event's does, or retention removed it.
+/// The sealed values of the event that set the state; empty if no event did, or if retention removed it.
 fn told(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, Told)> {
     let Some(sealed) = row.get::<_, Option<Vec<u8>>>(18)? else { return Ok((None, Told::default())) };
     let id = event_id(row, 17)?;

@@ -1,12 +1,12 @@
-//! Pages of operations: an OData question as one query for the rows' numbers, then each row by its number.
+//! Pages of operations: an OData query becomes one SQL query for the row numbers; then each row is read by its number.
 //!
-//! SQLite knows nothing of what the columns hold, so where several indexes fit it guesses. A filter that names an operation,
-//! its call or its client context names few rows: those are looked up, and a unary `+` keeps SQLite from the other
-//! indexes (<https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_>).
+//! SQLite knows nothing about the values in the columns, so it guesses where several indexes fit. A filter that names
+//! an operation, its call or its client context matches few rows: those are looked up, and a unary `+` keeps SQLite
+//! from using the other indexes (<https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_>).
 //!
 //! **Invariants**
-//! 1. Text from outside is bound, never part of a query.
-//! 2. The contents of events are opened for the rows of the page alone.
+//! 1. Text from outside is bound as a parameter, never part of a query.
+//! 2. Only the contents of the page's rows are opened.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -20,13 +20,13 @@ use crate::store::sqlite::write::prepare::operation_lookup;
 
 /// The row number of an operation, for an order.
 const ROW: &str = "o.seq";
-/// The operations of an id, whoever gave it.
+/// The operations of an id, from Graph or from an expectation.
 const BY_ID: &str = "o.seq IN (SELECT target FROM lookups WHERE hash = ?)";
 /// The operations of a call, through the index on the start of its id.
 const BY_CALL: &str = "o.seq IN (SELECT seq FROM operations INDEXED BY operations_by_call \
                        WHERE call_id <> '' AND substr(call_id, 1, 8) = substr(?, 1, 8) AND call_id = ?)";
 
-/// A query under way: its text, and the values of its `?` in order.
+/// A query that is being built: its text, and the values of its `?` in order.
 pub struct Search {
     sql: String,
     values: Vec<Value>,
@@ -34,12 +34,12 @@ pub struct Search {
 }
 
 impl Search {
-    /// For the number of matches.
+    /// Counts the matches.
     pub fn count(call_id: Option<&GraphId>, filter: Option<&Filter>) -> Self {
         Self::new("count(*)", call_id, filter)
     }
 
-    /// For the numbers of a page's rows.
+    /// Reads the row numbers of a page.
     pub fn page(question: &Question<'_>) -> Self {
         let mut search = Self::new(ROW, question.call_id, question.filter);
         let named = (search.column, ROW);
@@ -74,7 +74,7 @@ impl Search {
         search
     }
 
-    /// Looks at few rows alone.
+    /// Limits the search to few rows.
     fn narrow(&mut self, condition: (String, Vec<SqlValue>)) {
         self.column = column_without_index;
         self.and(condition);
@@ -90,7 +90,7 @@ impl Search {
     }
 
     fn numbers(self, connection: &Connection) -> rusqlite::Result<Vec<i64>> {
-        // Not cached: each filter is another text.
+        // Not cached, because each filter is another text.
         connection.prepare(&self.sql)?.query_map(params_from_iter(self.values), |row| row.get(0))?.collect()
     }
 }
@@ -139,7 +139,7 @@ fn column(property: Property) -> &'static str {
     }
 }
 
-/// A client context names few operations, a status many.
+/// A client context matches few operations, a status many.
 fn column_beside_context(property: Property) -> &'static str {
     match property {
         Property::Status => "+o.status",

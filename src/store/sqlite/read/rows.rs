@@ -14,16 +14,16 @@ use crate::store::sqlite::engine::{contents, ids};
 
 /// Why an event could not be read.
 pub enum Unread {
-    /// It never will be: its row is damaged or gone.
+    /// It never can be: its row is damaged or gone.
     Lost(String),
-    /// The database failed; later it may be read.
+    /// The database failed; the event may be readable later.
     Failed(StoreError),
 }
 
 impl From<rusqlite::Error> for Unread {
     fn from(error: rusqlite::Error) -> Self {
         match (error.sqlite_error_code(), store_error(&error)) {
-            // A damaged page stays damaged, and a value of another kind than expected is damage too.
+            // A damaged page stays damaged, and a value of an unexpected type is damage too.
             (Some(ErrorCode::DatabaseCorrupt) | None, error) => Self::Lost(error.to_string()),
             (Some(_), error) => Self::Failed(error),
         }
@@ -33,7 +33,7 @@ impl From<rusqlite::Error> for Unread {
 /// The event that a delivery row delivers.
 ///
 /// # Errors
-/// See [`Unread`]: a wrong payload is never the answer.
+/// See [`Unread`]. A wrong payload is never returned.
 pub fn event_of_delivery(connection: &Connection, seal: &Seal, delivery: i64) -> Result<Event, Unread> {
     let sql = "SELECT e.id, e.kind, e.resource, e.received_at, e.client_context, e.op_order, e.previous_status, e.sealed, \
                x.metadata, e.possible_repeat, e.seq, e.origin, e.channel, e.resource_type, e.tenant_id, e.subscription_id \

@@ -1,7 +1,7 @@
 //! The events as a stream: in the order of their numbers, up to the horizon (see [`crate::store::sqlite::engine::ids`]).
 //!
 //! **Invariants**
-//! 1. The horizon is read before the rows are: what it covers is durable then, so that nothing is passed over.
+//! 1. The horizon is read before the rows are: everything it covers is durable by then, so no event is skipped.
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -12,7 +12,7 @@ use crate::store::operations::StreamedEvent;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::ids::{Numbers, event_row};
 
-/// A stretch of the stream.
+/// A section of the stream.
 #[derive(Clone, Copy, Debug)]
 pub struct Stretch {
     after: i64,
@@ -20,15 +20,15 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// What may be read now after an event, which may be gone: its id names its place. An event whose number was not given
-    /// out yet is of another store, and everything here comes after it.
+    /// The section after an event, which may be gone: its id tells its place. An event whose number was not given out
+    /// yet belongs to another store; everything in this store comes after it.
     pub fn after(event: Option<EventId>, numbers: &Numbers) -> Self {
         let after = event.map(|id| event_row(id.0)).filter(|number| *number <= numbers.last_event());
         Self { after: after.unwrap_or_default(), up_to: numbers.horizon() }
     }
 }
 
-/// The first events of a stretch.
+/// The first events of a section.
 pub fn events(
     connection: &Connection,
     seal: &Seal,
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(store.stream(None, 9).await.unwrap().len(), 1);
         assert!(store.stream(first, 9).await.unwrap().is_empty());
         assert!(!told.has_changed().unwrap());
-        // It is refused; whoever refuses tells.
+        // It is refused, and the refusal wakes the streams.
         drop(slow);
         store.shared.tell_of_events();
         assert!(told.has_changed().unwrap());

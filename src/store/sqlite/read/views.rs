@@ -1,4 +1,4 @@
-//! What operators and the API are shown. Reads only.
+//! Views for operators and the API. Reads only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,22 +17,22 @@ use crate::store::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
 };
 
-/// What [`event_in`] reads.
+/// The columns that [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
      previous_status, possible_repeat, origin, subscription_id";
-/// How many columns those are.
+/// How many columns [`EVENT_COLUMNS`] has.
 pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took FROM deliveries";
 
-/// When the next delivery of a sink that is not leased falls due, in steady time; a lease that ended holds nothing.
+/// When the next unleased delivery of a sink falls due, in steady time; a lease that has ended does not count.
 pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
                WHERE sink = ?1 AND state = 0 AND (is_leased = 0 OR at <= ?2) ORDER BY at LIMIT 1";
     connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get(0)).optional()
 }
 
-/// What waits for each sink at an instant of steady time: a walk over two indexes that hold nothing else.
+/// The backlog of each sink at an instant of steady time. Reads two indexes that hold nothing else.
 pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
     let mut backlogs = BTreeMap::new();
     let sql = "SELECT w.sink, w.n, d.created_at, d.id FROM (SELECT sink, count(*) AS n, min(seq) AS oldest \
@@ -40,7 +40,7 @@ pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMa
                CROSS JOIN deliveries d ON d.seq = w.oldest";
     let waiting = all(connection, sql, [], |row| {
         let n_open = row.get::<_, i64>(1)?.cast_unsigned();
-        // Not by the machine's clock: where that was set back, the oldest would be the youngest.
+        // Not by the machine's clock: if that was set back, the oldest would seem the youngest.
         let age = steady.saturating_sub(ids::made_at(delivery_id(row, 3)?.0)).max(0);
         let oldest = Oldest { at: instant(row.get(2)?), age: Duration::from_micros(age.cast_unsigned()) };
         Ok((sink(row, 0)?, Backlog { n_open, n_dead: 0, oldest: Some(oldest) }))
@@ -54,7 +54,7 @@ pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMa
     Ok(backlogs)
 }
 
-/// The operations that have an id or whose expectation has it, in any spelling, with their events.
+/// The operations with this id, or whose expectation has it, in any spelling, with their events.
 pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::Result<Vec<OperationView>> {
     let Some(id) = GraphId::new(id) else { return Ok(Vec::new()) };
     let sql = "SELECT o.seq, o.id, o.call_id, o.client_context, o.status, o.created_at, o.modified_at \
@@ -98,14 +98,14 @@ pub fn event(connection: &Connection, seal: &Seal, id: EventId) -> rusqlite::Res
     Ok(found.into_iter().next())
 }
 
-/// Events that matched nothing, newest first.
+/// Unmatched events, newest first.
 pub fn unmatched(connection: &Connection, seal: &Seal, page: Newest<EventId>) -> rusqlite::Result<Vec<EventView>> {
     let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
     let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq < ?1 ORDER BY seq DESC LIMIT ?2";
     events(connection, seal, filter, [before, page.rows()])
 }
 
-/// A page of events that matched nothing, oldest first.
+/// A page of unmatched events, oldest first.
 pub fn unmatched_after(
     connection: &Connection,
     seal: &Seal,

@@ -1,8 +1,8 @@
 //! Accepting: notification, operation and deliveries in one transaction; then fresh deliveries into the memory queues.
 //!
 //! **Invariants**
-//! 1. A delivery that found a place in a memory queue is written as leased: no other dispatcher can take it meanwhile.
-//! 2. The place is filled after the commit, by the writer itself: it does not matter whether the request still waits.
+//! 1. A delivery that has a place in a memory queue is written as leased, so no other dispatcher can take it.
+//! 2. The writer itself fills the place, after the commit: it does not matter whether the request still waits.
 
 use std::sync::Arc;
 
@@ -26,32 +26,32 @@ use crate::store::sqlite::engine::{ids, lookups, unanswered};
 use crate::store::unanswered::Unanswered;
 use crate::store::{Receipt, StoreError, Stored};
 
-/// A batch on its way.
+/// A batch that is being accepted.
 pub struct Accept {
     prepared: Prepared,
     decided: Vec<Decided>,
     reply: oneshot::Sender<Result<Handed, StoreError>>,
     unanswered: Arc<Unanswered>,
-    /// Whether the request had given up when the batch was written, and that was written with it.
+    /// Whether the request had given up when the batch was written. That fact was written with it.
     is_given_up: bool,
 }
 
-/// A receipt on its way to the request. Where the request is gone its events are unanswered.
+/// A receipt on its way to the request. If the request is gone, its events count as unanswered.
 pub struct Handed {
     receipt: Receipt,
     unanswered: Option<Arc<Unanswered>>,
 }
 
-/// What became of one item.
+/// The decisions about one item.
 struct Decided {
     stored: Stored,
     previous: Option<Status>,
     /// The metadata of the operation's expectation.
     metadata: Option<String>,
-    /// The deliveries that its expectation asks for, or that its operation's client context is routed to, instead of those
-    /// that the notification alone is routed to.
+    /// The deliveries that the expectation asks for, or that the routes give for the operation's client context. They
+    /// replace the deliveries that the notification alone is routed to.
     expected: Option<Vec<NewDelivery>>,
-    /// The client context of the operation, where the notification names none.
+    /// The operation's client context, if the notification has none.
     client_context: Option<ClientContext>,
     /// The places to fill, each with its delivery.
     places: Vec<(Place, Fresh)>,
@@ -59,7 +59,7 @@ struct Decided {
 
 /// A delivery that was written as leased.
 struct Fresh {
-    /// Which of the deliveries.
+    /// The delivery's place in the list.
     number: usize,
     id: DeliveryId,
     /// In microseconds.
@@ -67,7 +67,7 @@ struct Fresh {
 }
 
 impl Accept {
-    /// A batch whose receipt goes to `reply`; where nobody takes it, its events are noted in `unanswered`.
+    /// A batch whose receipt goes to `reply`. If nobody takes it, its events are noted in `unanswered`.
     pub fn new(
         prepared: Prepared,
         reply: oneshot::Sender<Result<Handed, StoreError>>,
@@ -78,7 +78,7 @@ impl Accept {
 }
 
 impl Handed {
-    /// The request has it.
+    /// Takes the receipt: the request has it.
     pub fn take(mut self) -> Receipt {
         self.unanswered = None;
         std::mem::take(&mut self.receipt)
@@ -100,13 +100,13 @@ impl Job for Accept {
         for item in &self.prepared.items {
             self.decided.push(accept(tx, item, self.prepared.received_at)?);
         }
-        // After all of them: equal bytes in one POST are no repeats of each other.
+        // After all items: equal bytes in one POST do not repeat each other.
         self.is_given_up = self.reply.is_closed();
         if self.is_given_up {
             unanswered::mark(tx, self.decided.iter().map(|decided| ids::event_row(decided.stored.event().0)))?;
         }
         if self.prepared.items.is_empty() && self.prepared.quarantined.is_empty() {
-            // A batch of which nothing is kept takes as long as any other: the sender learns nothing from the time.
+            // A batch of which nothing is stored takes as long as any other, so the time reveals nothing to the sender.
             return tx.beat();
         }
         quarantine::add(tx, &self.prepared.quarantined, self.prepared.received_at)
@@ -114,7 +114,7 @@ impl Job for Accept {
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
         let Self { prepared, decided, reply, unanswered, is_given_up } = *self;
-        // Whoever gets a receipt can read the event, unless an earlier one is under way.
+        // A receipt means that the event can be read, unless an earlier event is still being written.
         drop(prepared.given);
         let receipt = outcome.map(|()| {
             let mut stored = Vec::with_capacity(decided.len());
@@ -165,7 +165,8 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             watches::became_known(tx, taken.seq)?;
         }
         if taken.is_recovered {
-            // Where its client named no sinks, its own type and path may be routed elsewhere than the end is.
+            // If the client named no sinks, reelhook's own event may be routed differently from the end itself, by its
+            // type and path.
             let by_routes = match announced.and_then(Announced::deliveries) {
                 Some(_named) => None,
                 None => own::routed(tx, OperationEvent::Recovered, taken.seq)?,
@@ -262,7 +263,7 @@ fn deliver(
     Ok(places)
 }
 
-/// Puts the leases into the places. The event is the one that would be read back.
+/// Puts the leases into the places. The event is the same as one read back from the disk.
 fn fill(decided: Decided, item: Item, received_at: i64) {
     let Decided { stored, previous, metadata, expected, client_context, places } = decided;
     let Stored::New { order, possible_repeat, .. } = stored else { return };
@@ -311,7 +312,7 @@ fn fill(decided: Decided, item: Item, received_at: i64) {
             expires_at: instant(fresh.expires_at),
             token: delivery::FIRST_TOKEN,
             follows: false,
-            // The place has it.
+            // The place holds the budget.
             held: Held::default(),
         });
     }

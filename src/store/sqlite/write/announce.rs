@@ -1,10 +1,11 @@
-//! Announcing an operation: the expectation is made, or found again, or joined to what Graph has said already.
+//! Announcing an operation: a new expectation is made, or the same one is found, or it is bound to an operation that
+//! Graph has notified of already.
 //!
 //! **Invariants**
-//! 1. The same announced twice is one operation.
-//! 2. Work is bounded however many operations share a client context.
-//! 3. An operation that ended before is joined by its id alone: a client context may be used again in the same call, also
-//!    before the end of the recording before it arrived.
+//! 1. An operation that is announced twice is one operation.
+//! 2. The work is bounded, however many operations share a client context.
+//! 3. An operation that ended before the announcement is bound by its id alone: a client context may be used again in
+//!    the same call, even before the end of the previous recording arrived.
 
 use jiff::Timestamp;
 use rusqlite::{Row, params};
@@ -19,28 +20,28 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::{ids, lookups};
 use crate::store::sqlite::read::kept;
 
-/// How many operations of one client context are looked at.
+/// How many operations of one client context are read.
 const MOST: i64 = 50;
 
-/// What a client wants of an operation's events.
+/// What a client asks for the events of an operation.
 pub struct Terms {
-    /// What they carry.
+    /// The metadata that they carry.
     pub metadata: Option<String>,
-    /// Where they go.
+    /// The sinks that get them.
     pub sinks: Vec<SinkName>,
-    /// When the last of them is overdue.
+    /// When the operation is overdue.
     pub expected_by: Option<Timestamp>,
 }
 
-/// An operation that may be the one that is announced.
+/// An operation that may be the announced one.
 struct Candidate {
     number: i64,
     call_id: String,
-    /// Whether its id is Graph's.
+    /// Whether its id came from Graph.
     is_bound: bool,
     /// Whether a client announced it.
     is_announced: bool,
-    /// Whether it is overdue or lost: it may never end, and does not keep its client context from others.
+    /// Whether it is overdue or lost. Such an operation may never end, so it does not block its client context.
     is_given_up: bool,
 }
 
@@ -49,15 +50,15 @@ const CANDIDATE: &str = "SELECT o.seq, o.call_id, x.waits_for IS NULL, coalesce(
                          x.announced_at IS NOT NULL";
 
 impl Candidate {
-    /// Whether it is certainly another recording of the same call: its id is known, and the announcement names another one, or
-    /// none although this one was announced already.
+    /// Whether it is certainly another recording of the same call: its id is known, and the announcement names another
+    /// id; or the announcement names none and this operation was announced already.
     fn is_another_of_call(&self, new: &NewOperation, call_id: &str) -> bool {
         let is_of_call = self.call_id == call_id && !call_id.is_empty();
         is_of_call && self.is_bound && (self.is_announced || new.id.is_some())
     }
 }
 
-/// How an announcement stands to what is known.
+/// How an announcement compares with the stored operations.
 enum Found {
     Same(i64),
     Taken(i64),
@@ -73,13 +74,13 @@ pub fn create(tx: &Tx<'_>, new: &NewOperation) -> Result<Created, Failure> {
     })
 }
 
-/// An operation that is there.
+/// An existing operation.
 pub fn operation(tx: &Tx<'_>, number: i64) -> Result<Operation, Failure> {
     let gone = || StoreError::Database("an operation is gone within a transaction".into());
     Ok(kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?)
 }
 
-/// Notes that an operation was changed by its client.
+/// Notes that its client changed an operation.
 pub fn touch(tx: &Tx<'_>, number: i64) -> Result<(), Failure> {
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
     tx.execute(sql, [number, tx.wall])?;
@@ -114,7 +115,7 @@ fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
     }
     let keeps_context = |candidate: &&Candidate| !candidate.is_given_up && !candidate.is_another_of_call(new, call_id);
     let other = open.iter().find(keeps_context);
-    // What has ended is another recording: only an announcement that names its id means it.
+    // An operation that has ended is another recording, unless the announcement names its id.
     Ok(match other.filter(|_| !new.allow_duplicate) {
         Some(other) => Found::Taken(other.number),
         None => Found::Nothing,
@@ -129,14 +130,14 @@ fn of_id(tx: &Tx<'_>, id: &GraphId) -> Result<Vec<Candidate>, Failure> {
     tx.all(&sql, params![operation_lookup(id.as_str()), id.as_str()], candidate)
 }
 
-/// Operations that have not ended, those of the call first.
+/// Unfinished operations, those of the call first.
 fn open(tx: &Tx<'_>, context: &ClientContext, call_id: &str) -> Result<Vec<Candidate>, Failure> {
     let sql = format!(
         "{CANDIDATE} FROM operations o INDEXED BY operations_open_by_call LEFT JOIN expectations x ON x.operation = o.seq \
          WHERE o.call_id = ?2 AND o.call_id <> '' AND o.is_terminal = 0 AND o.client_context = ?1 ORDER BY o.seq LIMIT ?3"
     );
     let mut found = tx.all(&sql, params![context.as_str(), call_id, MOST], candidate)?;
-    // The newest: what an old one was about is long over.
+    // The newest operation: the old ones ended long ago.
     let sql = format!(
         "{CANDIDATE} FROM operations o INDEXED BY operations_open_by_context LEFT JOIN expectations x \
          ON x.operation = o.seq WHERE o.client_context = ?1 AND o.is_terminal = 0 ORDER BY o.seq DESC LIMIT ?2"
@@ -174,11 +175,11 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
     operation(tx, number)
 }
 
-/// Adds what an announcement says, and was not known, to an operation.
+/// Adds to an operation what the announcement says and was not known.
 fn join(tx: &Tx<'_>, number: i64, new: &NewOperation) -> Result<Operation, Failure> {
     let before = operation(tx, number)?;
     if let Some(id) = new.id.as_ref().filter(|id| id.as_str() != before.id) {
-        // Named by its expectation's id until now, it goes by Graph's.
+        // Until now its id was the expectation's; from now on it is Graph's.
         let sql = "SELECT 1 FROM expectations WHERE operation = ?1 AND waits_for IS NOT NULL";
         if tx.first(sql, [number], |_| Ok(()))?.is_some() {
             binding::bind(tx, number, id, operation_lookup(id.as_str()))?;
@@ -222,7 +223,7 @@ fn terms(new: &NewOperation) -> Terms {
     Terms { metadata: new.metadata.clone(), sinks: new.sinks.clone(), expected_by: new.expected_by }
 }
 
-/// Writes the terms of an operation's expectation, which it makes where there is none. Returns where that stands.
+/// Writes the terms of an operation's expectation, and makes the expectation if there is none. Returns its state.
 pub fn set(tx: &Tx<'_>, operation: &Operation, terms: &Terms) -> Result<ExpectationState, Failure> {
     let state = match &operation.expectation {
         Some(known) => known.state,
@@ -234,7 +235,7 @@ pub fn set(tx: &Tx<'_>, operation: &Operation, terms: &Terms) -> Result<Expectat
                announced_at = coalesce(announced_at, excluded.announced_at), \
                expected_by = excluded.expected_by, metadata = excluded.metadata, sinks = excluded.sinks";
     let expected_by = terms.expected_by.map(Timestamp::as_microsecond);
-    // A list of texts can always be written.
+    // A list of texts always serialises.
     let sinks = serde_json::to_string(&terms.sinks).unwrap_or_default();
     let id = &operation.id;
     tx.execute(sql, params![operation.number, id, state.as_str(), expected_by, terms.metadata, sinks, tx.wall])?;

@@ -1,12 +1,14 @@
-//! Expectations and the notifications that meet them.
+//! Binding expectations to notifications.
 //!
 //! **Invariants**
-//! 1. The first notification of an operation is bound to the oldest expectation that waits for its client context, of its
-//!    call where both name one; to one that was given up only where no other is. From then on the operation has Graph's id, and the expectation's goes on finding it.
-//! 2. The end of an operation that names no client context is bound to the one announcement of its call that is open; where
-//!    there are several, to none.
-//! 3. An expectation is met, or recovered, in the commit that ends its operation; its watches go with it.
-//! 4. An expectation is bound by what comes after it: what ended before is another recording.
+//! 1. The first notification of an operation is bound to the oldest expectation that waits for its client context, and
+//!    for its call if both name one. An expectation that is overdue or lost is bound only if there is no other. From
+//!    then on the operation has Graph's id, and the expectation's id finds it as well.
+//! 2. The end of an operation without a client context is bound to the one open announcement of its call; if there are
+//!    several, to none.
+//! 3. An expectation is met, or recovered, in the commit that ends its operation. Its watches are removed in the same
+//!    commit.
+//! 4. An expectation is bound only by what arrives after it: an operation that ended before is another recording.
 
 use rusqlite::{Row, params};
 
@@ -18,21 +20,21 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::kept::sinks_of;
 use crate::store::sqlite::read::rows::{maybe_parsed, parsed};
 
-/// How many expectations of one client context are looked at, those of the own call aside.
+/// How many expectations of one client context are read, not counting those of the same call.
 const MOST: i64 = 200;
 
-/// What a client announced, as far as a notification's way goes by it.
+/// The part of an announcement that decides where notifications go.
 #[derive(Clone)]
 pub struct Announced {
-    /// Where the expectation stands.
+    /// The expectation's state.
     pub state: ExpectationState,
-    /// What the events carry.
+    /// The metadata that the events carry.
     pub metadata: Option<String>,
     sinks: Vec<SinkName>,
 }
 
 impl Announced {
-    /// Reads state, metadata and sinks, which stand together from `column` on.
+    /// Reads state, metadata and sinks, which are neighbouring columns from `column` on.
     pub fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Self>> {
         let Some(state) = maybe_parsed(row, column, ExpectationState::parse)? else { return Ok(None) };
         Ok(Some(Self { state, metadata: row.get(column + 1)?, sinks: parsed(row, column + 2, sinks_of)? }))
@@ -44,14 +46,14 @@ impl Announced {
         self
     }
 
-    /// What goes to the sinks that it names; `None` where it leaves that to the routes.
+    /// The deliveries to the sinks that it names; `None` if it leaves that to the routes.
     pub fn deliveries(&self) -> Option<Vec<NewDelivery>> {
         (!self.sinks.is_empty()).then(|| NewDelivery::by_expectation(&self.sinks))
     }
 }
 
-/// The operation whose expectation waits for a client context, if there is one, and whether yet another operation that
-/// has not ended has it: one look for both, since every new operation pays for it.
+/// The operation whose expectation waits for a client context, if there is one, and whether another unfinished
+/// operation has the same client context. One query for both, because every new operation pays for it.
 pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<(Option<i64>, bool), Failure> {
     let Some(context) = client_context.filter(|context| !context.is_empty()) else { return Ok((None, false)) };
     let sql = "SELECT bound, EXISTS (SELECT 1 FROM operations INDEXED BY operations_open_by_context \
@@ -62,13 +64,14 @@ pub fn look(tx: &Tx<'_>, client_context: Option<&str>, call_id: &str) -> Result<
                              ORDER BY x.state DESC, x.operation LIMIT 1) AS bound)";
     let found = tx.first(sql, params![context, call_id, MOST], |row| Ok((row.get(0)?, row.get(1)?)))?;
     match found.unwrap_or_default() {
-        // Another has it, so that it may wait behind many of other calls.
+        // Another operation has the client context, so this call's expectation may be behind many of other calls.
         (None, true) if !call_id.is_empty() => Ok((of_call(tx, context, call_id)?, true)),
         found => Ok(found),
     }
 }
 
-/// The operation of a call whose expectation waits for a client context, however many of other calls wait for the same.
+/// The operation of a call whose expectation waits for a client context, however many of other calls wait for the same
+/// one.
 fn of_call(tx: &Tx<'_>, context: &str, call_id: &str) -> Result<Option<i64>, Failure> {
     let sql = "SELECT x.operation FROM operations o INDEXED BY operations_open_by_call \
                CROSS JOIN expectations x ON x.operation = o.seq \
@@ -77,7 +80,7 @@ fn of_call(tx: &Tx<'_>, context: &str, call_id: &str) -> Result<Option<i64>, Fai
     tx.first(sql, params![context, call_id], |row| row.get(0))
 }
 
-/// The operation whose expectation is the only open one of a call; of several, the only one that still waits.
+/// The operation whose expectation is the only open one of a call; if there are several, the only one that still waits.
 pub fn only_of_call(tx: &Tx<'_>, call_id: &str) -> Result<Option<i64>, Failure> {
     let sql = "SELECT x.operation, x.state = ?2 FROM operations o INDEXED BY operations_open_by_call \
                JOIN expectations x ON x.operation = o.seq \
@@ -91,22 +94,23 @@ pub fn only_of_call(tx: &Tx<'_>, call_id: &str) -> Result<Option<i64>, Failure> 
     })
 }
 
-/// Gives the operation of an expectation its id of Graph's.
+/// Gives the operation of an expectation Graph's id.
 pub fn bind(tx: &Tx<'_>, operation: i64, id: &GraphId, lookup: i64) -> Result<(), Failure> {
     tx.execute("UPDATE expectations SET waits_for = NULL WHERE operation = ?1", [operation])?;
     tx.execute("UPDATE operations SET id = ?2 WHERE seq = ?1", params![operation, id.as_str()])?;
     lookups::add_once(tx, lookup, operation)
 }
 
-/// How an operation ended, as far as its expectation goes by it.
+/// The facts of an operation's end that matter to its expectation.
 pub struct End {
     /// Whether it was watched.
     pub is_watched: bool,
-    /// Whether its end brings back what was given up.
+    /// Whether its end makes an overdue or lost operation `recovered`.
     pub recovers: bool,
 }
 
-/// Ends the expectation of an operation that has ended. Returns whether it had been given up before, and is recovered.
+/// Ends the expectation of an operation that has ended. Returns whether the operation was overdue or lost before and is
+/// now recovered.
 pub fn end(tx: &Tx<'_>, operation: i64, announced: Option<&Announced>, how: End) -> Result<bool, Failure> {
     if how.is_watched {
         watches::clear(tx, operation)?;

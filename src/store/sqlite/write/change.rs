@@ -1,4 +1,4 @@
-//! Changing an operation as its client asks.
+//! Changing an operation at its client's request.
 
 use rusqlite::params;
 
@@ -10,7 +10,7 @@ use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::kept;
 
-/// Changes an operation, if it still is of `version`.
+/// Changes an operation if it still has `version`.
 pub fn update(tx: &Tx<'_>, number: i64, version: Option<i64>, change: &Change) -> Result<Updated, Failure> {
     let Some(before) = kept::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(Updated::Missing) };
     if version.is_some_and(|version| version != before.version) {
@@ -34,14 +34,15 @@ pub fn update(tx: &Tx<'_>, number: i64, version: Option<i64>, change: &Change) -
 }
 
 fn is_taken(tx: &Tx<'_>, number: i64, context: &ClientContext) -> Result<bool, Failure> {
-    // What is overdue or lost may never end: it keeps nothing from others.
+    // An operation that is overdue or lost may never end, so it does not block its client context.
     let sql = "SELECT 1 FROM operations o INDEXED BY operations_open_by_context \
                LEFT JOIN expectations x ON x.operation = o.seq WHERE o.client_context = ?1 AND o.is_terminal = 0 \
                AND o.seq <> ?2 AND (x.state IS NULL OR x.state = 'waiting') LIMIT 1";
     Ok(tx.first(sql, params![context.as_str(), number], |_| Ok(()))?.is_some())
 }
 
-/// Gives the operation another client context; its notifications are expected with that one, if they still are.
+/// Gives the operation another client context. If its notifications are still expected, they are now expected with that
+/// one.
 fn rename(tx: &Tx<'_>, number: i64, context: &ClientContext) -> Result<(), Failure> {
     let sql = "UPDATE operations SET client_context = ?2 WHERE seq = ?1";
     tx.execute(sql, params![number, context.as_str()])?;
@@ -49,7 +50,7 @@ fn rename(tx: &Tx<'_>, number: i64, context: &ClientContext) -> Result<(), Failu
     tx.execute(sql, params![number, context.as_str()]).map(drop)
 }
 
-/// Changes what was announced; where nothing was, this announces it.
+/// Changes the terms of the announcement. If the operation was not announced, this announces it.
 fn change_terms(tx: &Tx<'_>, before: &Operation, change: &Change) -> Result<(), Failure> {
     let known = before.expectation.as_ref();
     let terms = Terms {

@@ -1,4 +1,4 @@
-//! The delivery's row: made and settled. How it is leased is `lease`'s.
+//! The delivery's row: making and settling it. Leasing is in `lease`.
 //!
 //! **Invariants**
 //! 1. Of one operation's deliveries to one sink at most one is open: the others are blocked, delivered or dead.
@@ -13,31 +13,31 @@ use crate::store::sqlite::engine::tx::{Tx, micros};
 
 /// The token of a row's first lease.
 pub const FIRST_TOKEN: i64 = 1;
-/// States of a row, as statements get them.
+/// States of a row, as the statements use them.
 pub const OPEN: i64 = 0;
 pub const BLOCKED: i64 = 1;
 const DEAD: i64 = 3;
 
-/// A row to be made.
+/// A row to insert.
 pub struct NewRow {
     /// Its number.
     pub seq: i64,
     /// The operation that it belongs to.
     pub op_seq: Option<i64>,
-    /// Whether it waits for an earlier one.
+    /// Whether it waits for an earlier delivery.
     pub is_blocked: bool,
-    /// Until when it is leased from the start, in microseconds of steady time.
+    /// Until when it is leased from the beginning, in microseconds of steady time.
     pub leased_until: Option<i64>,
-    /// When it was asked for, in microseconds of the machine's clock.
+    /// When it was created, in microseconds of the machine's clock.
     pub created_at: i64,
 }
 
-/// Makes a row. Where it is due now and not leased, its dispatcher is woken.
+/// Inserts a row. If it is due now and not leased, its dispatcher is woken.
 pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId, Failure> {
     let id = ids::of_delivery(row.seq, tx.steady);
     let captures = match new.captures.is_empty() {
         true => None,
-        // A map of texts can always be written.
+        // A map of texts always serialises.
         false => serde_json::to_string(&new.captures).ok(),
     };
     let (at, token) = row.leased_until.map_or((tx.steady, 0), |until| (until, FIRST_TOKEN));
@@ -74,13 +74,13 @@ pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, 
     Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())
 }
 
-/// Records outcomes. One that comes with an old token changes nothing.
+/// Records outcomes. One with an old lease token changes nothing.
 pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     for outcome in outcomes {
         let Outcome { lease, settlement, .. } = outcome;
         let row = ids::delivery_row(lease.delivery.id.0);
         if record(tx, outcome, OPEN)? == 0 {
-            // Attempted behind one that is not settled: an operator replayed an earlier one meanwhile.
+            // It was attempted behind a delivery that is not settled: an operator replayed an earlier one meanwhile.
             if lease.follows {
                 record(tx, outcome, BLOCKED)?;
             }
@@ -94,7 +94,7 @@ pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Records an outcome, if its delivery is in this state. Returns how many deliveries that are.
+/// Records an outcome if its delivery is in this state. Returns how many deliveries changed.
 fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> {
     let Outcome { lease, attempt, settlement } = outcome;
     let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
@@ -119,7 +119,7 @@ fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason:
     let settled_at = (to == DEAD).then_some(tx.steady);
     let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason, settled_at])?;
     if n_changed > 0 {
-        // The same attempt twice can only be told by a clock that stands still.
+        // The same attempt can be written twice only if the clock stands still.
         let sql =
             "INSERT OR REPLACE INTO attempts (delivery, started_at, number, took, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
         let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
@@ -128,7 +128,7 @@ fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason:
     Ok(n_changed)
 }
 
-/// Opens the earliest delivery to a sink that waits behind the settled one in `row`. Where the holder of that one has it,
+/// Unblocks the earliest delivery to a sink that waits behind the settled one in `row`. If the same holder leased it,
 /// it stays leased.
 pub fn unblock_next(tx: &Tx<'_>, row: i64, sink: &SinkName) -> Result<(), Failure> {
     let sql = "SELECT seq, state, is_leased AND at > ?3 FROM deliveries INDEXED BY deliveries_unsettled \

@@ -1,9 +1,9 @@
-//! Calls that have ended, remembered for as long as an operation of theirs may become known: Graph promises no order, and a
-//! bot may announce a recording just after the caller hung up.
+//! Ended calls. They are stored for as long as one of their operations may still become known: Graph promises no order,
+//! and a bot may announce a recording just after the caller hung up.
 //!
 //! **Invariants**
-//! 1. A call is remembered with the arrival of the first notification of its end; what a later one adds is added.
-//! 2. They are bounded in time and in number: the oldest are forgotten.
+//! 1. A call is stored with the first notification of its end; a later notification adds what is new.
+//! 2. They are bounded in time and in number; the oldest are removed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,21 +16,21 @@ use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, instant, micros};
 
-/// The label that it is sealed under how a call ended.
+/// The label under which the end of a call is sealed.
 const LABEL: &str = "ended call";
-/// How many are forgotten in one round.
+/// How many are removed in one round.
 const ROUND: i64 = 500;
-/// The most bytes of an id: no announcement can name a longer one.
+/// The most bytes of an id. An announcement cannot name a longer one.
 const MAX_ID_BYTES: usize = 1024;
 
-/// What `[expectations]` says of calls, as the store goes by it.
+/// The settings of `[expectations]` about calls.
 #[derive(Debug)]
 pub struct Bounds {
-    /// How long after its call an operation is lost, in microseconds.
+    /// How long after the end of its call an operation is lost, in microseconds.
     lost_after: AtomicI64,
-    /// How long an ended call is remembered, in microseconds.
+    /// How long an ended call is stored, in microseconds.
     remembered: AtomicI64,
-    /// How many are.
+    /// The most ended calls that are stored.
     most: AtomicI64,
 }
 
@@ -45,20 +45,20 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// Goes by the config from now on.
+    /// Uses these settings from now on.
     pub fn set(&self, settings: &config::Expectations) {
         self.lost_after.store(micros(settings.lost_after), Ordering::Relaxed);
         self.remembered.store(micros(settings.remember_calls), Ordering::Relaxed);
         self.most.store(i64::from(settings.max_remembered_calls), Ordering::Relaxed);
     }
 
-    /// How long after its call an operation is lost, in microseconds.
+    /// How long after the end of its call an operation is lost, in microseconds.
     pub fn lost_after(&self) -> i64 {
         self.lost_after.load(Ordering::Relaxed)
     }
 }
 
-/// Remembers the end of a call.
+/// Stores the end of a call.
 pub fn remember(tx: &Tx<'_>, ended: &EndedCall, ended_at: i64) -> Result<(), Failure> {
     let id = ended.call_id.as_str();
     if id.len() > MAX_ID_BYTES {
@@ -73,11 +73,11 @@ pub fn remember(tx: &Tx<'_>, ended: &EndedCall, ended_at: i64) -> Result<(), Fai
     tx.execute(sql, params![id, ended_at, sealed]).map(drop)
 }
 
-/// Forgets what is too old and what is too much; returns how many.
+/// Removes ended calls that are too old or too many; returns how many.
 pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
     let bounds = &tx.shared.bounds;
     let before = tx.wall.saturating_sub(bounds.remembered.load(Ordering::Relaxed));
-    // The oldest are neighbours: a round looks at no more rows than it removes.
+    // The oldest rows are neighbours, so a round reads no more rows than it removes.
     let sql = "DELETE FROM ended_calls WHERE seq IN (\
                    SELECT seq FROM (SELECT seq, ended_at FROM ended_calls ORDER BY seq LIMIT ?3) \
                    WHERE ended_at <= ?1 OR seq <= (SELECT max(seq) FROM ended_calls) - ?2)";
@@ -85,7 +85,7 @@ pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
     Ok(n as u64)
 }
 
-/// The end of a call from its row: when, and what is sealed.
+/// The end of a call from its row: its time and its sealed facts.
 pub fn opened(seal: &Seal, call_id: &str, (ended_at, sealed): (i64, Option<Vec<u8>>)) -> CallEnd {
     let why = sealed.map(|sealed| seal.open(LABEL, call_id.as_bytes(), &sealed)).transpose();
     let why = why.unwrap_or_else(|error| {

@@ -1,10 +1,11 @@
-//! The lease: the right to attempt a delivery, taken, given back, and voided with its process.
+//! The lease: the right to attempt a delivery. It is taken, given back, or void when its process ends.
 //!
 //! **Invariants**
-//! 1. A lease's token grows with each lease of the row, so an old one matches nothing.
-//! 2. A blocked delivery is leased only to the holder of the open one before it. Its lease counts from when it is
-//!    unblocked; until then, and when the lease is over, it waits as if it had none.
-//! 3. No more bytes are leased than the sink's memory has room for, but for one delivery where it holds nothing.
+//! 1. A lease's token grows with each lease of the row, so an old token matches nothing.
+//! 2. A blocked delivery is leased only to the holder of the open one before it. Its lease counts from the moment it is
+//!    unblocked; before that, and after the lease has ended, it waits as if it had none.
+//! 3. No more bytes are leased than the sink's memory has room for. The only exception: one delivery if the memory
+//!    holds nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::store::sqlite::engine::tx::{Tx, micros};
 use crate::store::sqlite::engine::{ids, tx};
 use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery};
 
-/// What `lease` took: the rest is the event's.
+/// The columns that `lease` reads; the event is read afterwards.
 pub struct Leased {
     /// The delivery's row.
     pub seq: i64,
@@ -40,23 +41,23 @@ pub struct Leased {
     pub expires_at: i64,
     /// Whether it waits for the one before it.
     pub follows: bool,
-    /// What the event takes in the store.
+    /// The stored size of the event.
     n_bytes: usize,
 }
 
-/// How much is leased at a time.
+/// How much may be leased at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// The most deliveries.
     pub n: usize,
     /// The most bytes of events, as they are stored.
     pub n_bytes: usize,
-    /// Whether the first one is leased however large it is.
+    /// Whether the first one is leased regardless of its size.
     pub takes_any: bool,
 }
 
 impl Limit {
-    /// How many of the first deliveries fit, whose events take so much each.
+    /// How many of the first deliveries fit; `sizes` are the sizes of their events.
     fn fit(&self, sizes: impl Iterator<Item = usize>) -> usize {
         let (mut left, mut n) = (self.n_bytes, 0);
         for n_bytes in sizes {
@@ -78,11 +79,11 @@ pub struct Lost {
     reason: String,
 }
 
-/// The columns of [`Leased`]. The length of a value stands in the head of its row: the value itself is not read for it.
+/// The columns of [`Leased`]. SQLite reads a value's length from the head of the row, so the value itself is not read.
 const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, \
                       (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
 
-/// Leases what is due, the longest due first, as far as it fits.
+/// Leases the due deliveries that fit, the longest due first.
 pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Leased>, Failure> {
     let expires_at = tx.steady.saturating_add(micros(ttl));
     let most = i64::try_from(limit.n).unwrap_or(i64::MAX);
@@ -104,7 +105,7 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
             leased.extend(behind);
         }
     }
-    // Whoever follows another one stands behind it, and is cut off first.
+    // A delivery that follows another one stands behind it, and is cut off first.
     leased.truncate(limit.fit(leased.iter().map(|it| it.n_bytes)));
     let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
     for it in &leased {
@@ -113,7 +114,7 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
     Ok(leased)
 }
 
-/// What waits behind the open delivery of an operation, in the order in which it would be unblocked.
+/// The deliveries that wait behind the open delivery of an operation, in the order in which they would be unblocked.
 fn behind(tx: &Tx<'_>, (sink, op_seq): (&SinkName, i64), limit: i64, expires_at: i64) -> Result<Vec<Leased>, Failure> {
     let sql = format!(
         "{LEASED} FROM deliveries INDEXED BY deliveries_unsettled \
@@ -138,10 +139,10 @@ impl Leased {
     }
 }
 
-/// Reads the events of what was leased; what can never be read is told apart, with the reason.
+/// Reads the events of leased deliveries. Events that can never be read are returned separately, with the reason.
 ///
 /// # Errors
-/// The database failed; nothing can be said of any of them.
+/// The database failed: none of them could be decided.
 pub fn with_events(
     connection: &Connection,
     seal: &Seal,
@@ -149,7 +150,7 @@ pub fn with_events(
     leased: Vec<Leased>,
 ) -> Result<(Vec<Lease>, Vec<Lost>), StoreError> {
     let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
-    // Whether what waits behind the last one may go: it is given up.
+    // Whether the delivery before became a dead letter, so that this one may be attempted.
     let mut is_free = false;
     for it in leased {
         let follows = it.follows && !is_free;
@@ -221,7 +222,7 @@ pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failur
     Ok(())
 }
 
-/// Makes every leased delivery due at once: its holder died with its process. Their age keeps their turn.
+/// Makes every leased delivery due at once, because its holder ended with its process. Their age keeps their order.
 pub fn void_leases(connection: &Connection, clock: &Clock) -> rusqlite::Result<usize> {
     let sql = "UPDATE deliveries SET is_leased = 0 WHERE seq IN \
                (SELECT seq FROM deliveries INDEXED BY deliveries_blocked WHERE state = 1 AND is_leased = 1)";

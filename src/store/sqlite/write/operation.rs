@@ -1,12 +1,13 @@
-//! The operation's row: which one a notification is about, and what the notification does to it.
+//! The operation's row: it finds the operation of a notification, and applies the notification to it.
 //!
-//! An operation is its id and its call together. A notification that names no call joins the one operation of that id, if
-//! there is one; one that names a call gives it to the one operation of that id whose call is not known. Where several
-//! operations share the id nothing is guessed: those without a call are then an operation of their own.
+//! An operation is identified by its id and its call. A notification without a call belongs to the one operation of
+//! that id, if there is only one. A notification with a call also sets the call of the one operation of that id whose
+//! call is unknown. If several operations share the id, nothing is guessed: notifications without a call then make an
+//! operation of their own.
 //!
 //! **Invariants**
-//! 1. What stronger proof established, or a client announced, is not changed by a notification with weaker proof: it is an
-//!    event of the operation, and nothing more. What weaker proof established stands back for stronger proof.
+//! 1. A notification with weaker proof does not change what stronger proof established or a client announced: it is
+//!    only an event of the operation. Stronger proof replaces what weaker proof established.
 
 use rusqlite::{Row, params};
 
@@ -17,53 +18,53 @@ use crate::store::sqlite::engine::lookups;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::rows::maybe_parsed;
 
-/// How many calls may share an operation's id before not all of them are looked at.
+/// Up to this many calls may share an operation's id before only some of them are read.
 const MOST: usize = 8;
 /// The columns of [`Known`].
 const KNOWN: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
             EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks, \
             o.client_context";
 
-/// An operation that is known.
+/// A stored operation.
 pub struct Known {
     /// Its row.
     pub seq: i64,
-    /// The event whose word stands.
+    /// The event that set its state.
     pub state_event: Option<i64>,
     call_id: String,
     status: Status,
-    /// Whether a notification of it arrived; if not, its client alone told of it.
+    /// Whether a notification of it arrived. If not, only its client announced it.
     is_heard: bool,
     is_watched: bool,
-    /// The rank of what proved it.
+    /// The rank of its proof.
     proof: i64,
     announced: Option<Announced>,
     client_context: Option<ClientContext>,
 }
 
-/// What a notification did to its operation.
+/// The result of applying a notification.
 pub struct Taken {
     /// The operation's row.
     pub seq: i64,
     /// Whether the row is new.
     pub is_new: bool,
-    /// How the notification stood to what was known.
+    /// How the notification compares with the stored state.
     pub order: Order,
-    /// The status that was known.
+    /// The status before it.
     pub previous: Option<Status>,
-    /// Whether another operation that has not ended has the same client context.
+    /// Whether another unfinished operation has the same client context.
     pub ambiguous: bool,
-    /// What its client announced.
+    /// The announcement of its client.
     pub announced: Option<Announced>,
-    /// Whether it ended after it had been given up.
+    /// Whether it ended after it had been reported as overdue or lost.
     pub is_recovered: bool,
-    /// Whether the notification does not end it.
+    /// Whether it is still unfinished.
     pub is_open: bool,
-    /// The client context that is known of it, where the notification names none.
+    /// The stored client context, if the notification has none.
     pub client_context: Option<ClientContext>,
 }
 
-/// The operations that have the id, whatever their call: where many calls share it, that of the call and the newest ones.
+/// The operations with this id, whatever their call. If many calls share it: the one of this call, and the newest ones.
 pub fn known(tx: &Tx<'_>, operation: &RecordOperation, lookup: i64) -> Result<Vec<Known>, Failure> {
     let sql = format!(
         "{KNOWN} FROM lookups l JOIN operations o ON o.seq = l.target LEFT JOIN expectations x ON x.operation = o.seq \
@@ -98,21 +99,21 @@ fn known_among_many(tx: &Tx<'_>, operation: &RecordOperation, lookup: i64) -> Re
     Ok(found)
 }
 
-/// What one notification says of its operation.
+/// The facts of one notification about its operation.
 pub struct Told<'a> {
     /// The notification.
     pub notification: &'a Notification,
     /// The operation in it.
     pub operation: &'a RecordOperation,
-    /// What proved it.
+    /// Its proof.
     pub proof: Proof,
-    /// The event that it becomes.
+    /// The event that it makes.
     pub event: i64,
     /// In microseconds.
     pub received_at: i64,
 }
 
-/// Takes a notification into its operation, which it makes where there is none.
+/// Applies a notification to its operation, and makes the operation if there is none.
 pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<Taken, Failure> {
     let (known, ambiguous) = find(tx, told, (known, lookup))?;
     let is_open = !told.operation.status.is_terminal();
@@ -148,8 +149,7 @@ pub fn take(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) ->
     Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context })
 }
 
-/// The operation that a notification is about, as it is known or was announced, and whether another open one has its
-/// client context.
+/// The operation of a notification, known or announced, and whether another unfinished one has the same client context.
 fn find(tx: &Tx<'_>, told: &Told<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<(Option<Known>, bool), Failure> {
     let (context, operation) = (told.client_context(), told.operation);
     let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
@@ -220,7 +220,7 @@ fn insert(tx: &Tx<'_>, told: &Told<'_>, lookup: i64) -> Result<i64, Failure> {
 fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(), Failure> {
     let operation = told.operation;
     if order.moves() {
-        // What its client has heard from Graph already does not go back.
+        // A status that the client already has from Graph does not go back.
         let is_late = !known.is_weaker_than(told) && Order::of(Some(&known.status), &operation.status) == Order::Late;
         let status = if is_late { &known.status } else { &operation.status };
         let sql = "UPDATE operations SET status = ?2, is_terminal = ?3, modified_at = ?4, \
@@ -254,12 +254,12 @@ fn update(tx: &Tx<'_>, known: &Known, told: &Told<'_>, order: Order) -> Result<(
 }
 
 impl Known {
-    /// What Graph has said of it.
+    /// Its status, if Graph notified of it.
     fn heard(&self) -> Option<&Status> {
         Some(&self.status).filter(|_| self.is_heard)
     }
 
-    /// How a notification stands to it.
+    /// How a notification compares with it.
     fn order(&self, told: &Told<'_>) -> Order {
         let announced = if self.announced.is_some() { Proof::FOR_EXPECTATIONS.rank() } else { 0 };
         if told.proof.rank() < self.proof.max(announced) {
@@ -271,7 +271,7 @@ impl Known {
         }
     }
 
-    /// Whether Graph was heard of it, with weaker proof than the notification has.
+    /// Whether Graph notified of it before, with weaker proof than this notification has.
     fn is_weaker_than(&self, told: &Told<'_>) -> bool {
         self.is_heard && self.proof < told.proof.rank()
     }
@@ -292,7 +292,7 @@ impl Known {
     }
 }
 
-/// Which of the operations of one id a notification is about; an empty call is one that is not known.
+/// The operation of a notification among those that share its id; an empty call means that the call is unknown.
 fn choose(mut known: Vec<Known>, call_id: &str) -> Option<Known> {
     let joins = |operation: &Known| operation.call_id.is_empty() || call_id.is_empty();
     let at = match &known[..] {

@@ -1,4 +1,5 @@
-//! Events that are reelhook's own word of an operation: `overdue`, `lost`, `recovered`. Kept and delivered like Graph's.
+//! reelhook's own events about an operation: `overdue`, `lost`, `recovered`. They are stored and delivered like
+//! Graph's.
 
 use rusqlite::params;
 
@@ -38,7 +39,7 @@ pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
             tx.wall,
             Channel::Calls.as_str(),
             number,
-            // No bytes came from outside that a repeat could be recognised by: its own id stands for them.
+            // There are no bytes from outside that could repeat, so the event's own id stands for them.
             id.0.as_bytes(),
             !deliveries.is_empty(),
             event.kind(),

@@ -9,7 +9,7 @@ use crate::domain::SinkName;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, instant};
 
-/// Those that are paused, and since when.
+/// The paused sinks, and since when they are paused.
 ///
 /// # Errors
 /// The database could not be read.
@@ -18,7 +18,7 @@ pub fn list(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, Time
     connection.prepare_cached("SELECT sink, paused_at FROM paused_sinks")?.query_map([], read)?.collect()
 }
 
-/// Pauses one; tells since when it is.
+/// Pauses a sink; returns since when it is paused.
 ///
 /// # Errors
 /// Nothing was changed.
@@ -29,7 +29,7 @@ pub fn pause(tx: &Tx<'_>, sink: &SinkName) -> Result<Timestamp, Failure> {
     Ok(instant(since.unwrap_or(tx.wall)))
 }
 
-/// Lets one go on.
+/// Resumes a sink.
 ///
 /// # Errors
 /// Nothing was changed.

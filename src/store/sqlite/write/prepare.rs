@@ -1,5 +1,5 @@
-//! What of an acceptance needs no transaction: numbers, hashes, data, sealing. Done by whoever asks, so that the writer
-//! only writes.
+//! The part of an acceptance that needs no transaction: numbers, hashes, data, sealing. The request does it, so that
+//! the writer only writes.
 
 use std::sync::Arc;
 
@@ -18,52 +18,54 @@ use crate::store::sqlite::engine::tx::Shared;
 use crate::store::sqlite::engine::{contents, ids};
 use crate::store::{Accepted, Batch, StoreError};
 
-/// What a row costs beside its text, roughly.
+/// The rough size of a row without its texts.
 const ROW_BYTES: usize = 512;
-/// The label that quarantined bytes are sealed under.
+/// The label under which quarantined bytes are sealed.
 pub const QUARANTINE_LABEL: &str = "quarantine";
 
 /// A batch, ready to be written.
 pub struct Prepared {
     /// When the request arrived, in microseconds.
     pub received_at: i64,
-    /// The proven ones.
+    /// The verified notifications.
     pub items: Vec<Item>,
     /// The others.
     pub quarantined: Vec<Entry>,
-    /// Holds the items' numbers while they are under way.
+    /// Holds the items' numbers until they are committed.
     pub given: Given,
 }
 
-/// One proven notification, ready to be written.
+/// A verified notification, ready to be written.
 pub struct Item {
     /// The event's row.
     pub seq: i64,
     /// The event's id.
     pub id: EventId,
-    /// The notification; its raw bytes are in `sealed` alone.
+    /// The notification; its raw bytes are only in `sealed`.
     pub notification: Notification,
-    /// What proved it.
+    /// Its proof.
     pub proof: Proof,
     /// CloudEvents `type`.
     pub kind: String,
     /// CloudEvents `data`.
     pub data: String,
-    /// What is carried along, taken out of the notification.
+    /// The carried fields, taken out of the notification.
     pub carried: Carried,
-    /// What the bytes are recognised by.
+    /// The hash that identifies the bytes.
     pub hash: [u8; 16],
-    /// What in the bytes tells a repeat from a change.
+    /// The value in the bytes that identifies a repeat.
     pub mark: Option<RepeatOf>,
-    /// By which message of the calling platform it came, and which one that repeats, each with its place there.
+    /// The message of the calling platform that brought it, and the message that this one repeats, each with the item's
+    /// place in it.
     pub messages: [Option<i64>; 2],
-    /// Where the event is looked up by its Graph id, or else by its bytes; an operation's events are found through it.
+    /// The key for looking up the event by its Graph id, or by its bytes if it has none. An operation's events are
+    /// found through the operation.
     pub lookup: Option<i64>,
-    /// Where the operation is looked up by its id.
+    /// The key for looking up the operation by its id.
     pub operation_lookup: Option<i64>,
     /// Token, data and raw item.
     pub sealed: Vec<u8>,
-    /// What routing asked for, each sink once.
+    /// The deliveries that routing asked for, each sink once.
     pub deliveries: Vec<NewDelivery>,
 }
 
@@ -73,13 +75,13 @@ pub struct Entry {
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
-    /// Why it is here.
+    /// Why it was quarantined.
     pub reason: Reason,
-    /// Whose it is.
+    /// The class of its sender.
     pub class: Class,
-    /// What it waits with, where it waits for keys.
+    /// The facts that are stored while it waits for keys; `None` if it does not wait.
     pub waits: Option<Waits>,
-    /// The tenant that its sender proved.
+    /// The tenant that its sender verifiably belongs to.
     pub tenant_id: Option<String>,
     /// Its size, unsealed.
     pub n_bytes: i64,
@@ -91,9 +93,9 @@ pub struct Entry {
 pub struct Waits {
     /// The number of its first entry.
     pub post: i64,
-    /// When it came, in microseconds.
+    /// When it arrived, in microseconds.
     pub arrived_at: i64,
-    /// Its tokens; with the first entry alone.
+    /// Its tokens; only the first entry has them.
     pub sealed_tokens: Option<Vec<u8>>,
 }
 
@@ -101,7 +103,7 @@ impl Prepared {
     /// Prepares a batch.
     ///
     /// # Errors
-    /// Sealing failed, or an event has more deliveries than a store can number.
+    /// Sealing failed, or an event has more deliveries than the store can number.
     pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
         let received_at = batch.received_at.as_microsecond();
         let given = shared.numbers.events(batch.accepted.len());
@@ -115,13 +117,13 @@ impl Prepared {
         Ok(Self { received_at, items, quarantined, given })
     }
 
-    /// What it holds in memory, roughly.
+    /// Its rough size in memory.
     pub fn n_bytes(&self) -> usize {
         let items = self.items.iter().map(|item| item.sealed.len() + item.data.len() + ROW_BYTES);
         items.chain(self.quarantined.iter().map(|entry| entry.sealed.len() + ROW_BYTES)).sum()
     }
 
-    /// Whether nothing of it comes from a sender that we know.
+    /// Whether nothing in it comes from a known sender.
     pub fn is_strangers(&self) -> bool {
         self.items.is_empty() && self.quarantined.iter().all(|entry| entry.class == Class::Strangers)
     }
@@ -185,8 +187,8 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
     })
 }
 
-/// The message that a notification came by, and the one that that repeats: each with the notification's place among those
-/// of its POST, since one message may tell of two changes in equal bytes.
+/// The message that brought a notification, and the message that this one repeats, each with the notification's place
+/// in its POST: one message may contain two changes in equal bytes.
 fn messages(item: &Item, place: usize) -> [Option<i64>; 2] {
     if item.notification.channel != Channel::Calls {
         return [None; 2];
@@ -198,7 +200,7 @@ fn messages(item: &Item, place: usize) -> [Option<i64>; 2] {
 
 fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
     let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
-    // Those of one POST share their tokens.
+    // The items of one POST share their tokens.
     let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
     for it in quarantined {
         let mut entry = entry(it, shared)?;
@@ -230,7 +232,7 @@ fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError
     Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
 }
 
-/// Two routes to one sink are one delivery: the first route's.
+/// If two routes lead to one sink, only the first route's delivery is kept.
 pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
     let mut at = 0;
     while at < deliveries.len() {
@@ -243,10 +245,10 @@ pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
     }
 }
 
-/// Refuses more deliveries than an event's rows can be numbered for.
+/// Refuses more deliveries than the rows of an event can be numbered for.
 ///
 /// # Errors
-/// There are more.
+/// There are too many.
 pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
     if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
         return Ok(());
@@ -258,12 +260,12 @@ pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
     )))
 }
 
-/// Where an operation is looked up by its id.
+/// The key for looking up an operation by its id.
 pub fn operation_lookup(id: &str) -> i64 {
     head(&digest("operation", &[id.as_bytes()]))
 }
 
-/// SHA-256 over a label and parts, each after its length, so that no two lists of parts read alike.
+/// SHA-256 over a label and the parts, each after its length, so that no two lists of parts give the same input.
 fn digest(label: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut sha256 = Sha256::new();
     for part in [label.as_bytes()].iter().chain(parts) {

@@ -1,11 +1,12 @@
-//! The quarantine: bounded in entries and bytes, with a part for each class of senders; and the operator's wishes to judge
-//! an entry again.
+//! The quarantine: bounded in entries and bytes, with a share for each class of senders; and operators' requests to
+//! verify an entry again.
 //!
 //! **Invariants**
-//! 1. A stranger's entry makes room by removing strangers' entries alone. Known senders have their part, and what strangers
-//!    use of it they give back when it is needed.
-//! 2. An entry that waits for keys was acknowledged and may be genuine: it is never removed to make room ([`super::waiting`]).
-//! 3. An entry keeps the reason that it came for beside the one that it was last refused for.
+//! 1. An entry of a stranger makes room by removing only strangers' entries. Known senders have their own share;
+//!    strangers may use the free part of it until it is needed.
+//! 2. An entry that waits for keys was acknowledged and may be genuine. It is never removed to make room
+//!    ([`super::waiting`]).
+//! 3. An entry keeps both its first and its last reason.
 
 use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
@@ -23,21 +24,21 @@ use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
 /// How many entries one round of trimming removes at most.
 const TRIM_ROUND: u64 = 1000;
 
-/// Entries whose bytes cannot be opened, each with the reason that it had.
+/// Entries whose bytes cannot be opened, each with its reason.
 pub type Lost = Vec<(i64, Reason)>;
 
-/// Whose an entry is. The numbers are those of the column.
+/// The class of an entry's sender. The numbers are those of the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Its sender showed nothing that we know.
+    /// Its sender proved nothing that we know.
     Strangers = 0,
-    /// Its sender proved something, if not enough.
+    /// Its sender proved something, but not enough.
     Known = 1,
-    /// As [`Class::Known`], and it waits for the provider's keys.
+    /// Like [`Class::Known`], and the entry waits for the provider's keys.
     Waiting = 2,
 }
 
-/// How much there is, or may be.
+/// A size, or a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Size {
     n_entries: i64,
@@ -58,13 +59,13 @@ impl Size {
     }
 }
 
-/// What both classes together may hold.
+/// The bound of both classes together.
 fn most(settings: &config::Store) -> Size {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     Size { n_entries: number(settings.quarantine_max_entries as u64), n_bytes: number(settings.quarantine_max_bytes) }
 }
 
-/// What known senders leave to strangers, at least.
+/// The share of strangers: what known senders leave to them at least.
 fn strangers_part(settings: &config::Store) -> Size {
     let (most, share) = (most(settings), settings.quarantine_strangers_share);
     #[allow(
@@ -76,7 +77,7 @@ fn strangers_part(settings: &config::Store) -> Size {
     Size { n_entries: part(most.n_entries), n_bytes: part(most.n_bytes) }
 }
 
-/// Adds entries, then removes the oldest until the bounds hold.
+/// Adds entries, then removes the oldest ones until the bounds hold.
 pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failure> {
     if entries.is_empty() {
         return Ok(());
@@ -101,7 +102,7 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
     Ok(())
 }
 
-/// Removes the oldest entries beyond the bounds, a round of them. Returns how many.
+/// Removes one round of the oldest entries beyond the bounds. Returns how many.
 pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
     let (most, settings) = (most(&tx.shared.settings), &tx.shared.settings);
     let most_known = most.less(strangers_part(settings));
@@ -111,7 +112,7 @@ pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
     Ok(TRIM_ROUND - left)
 }
 
-/// Removes the oldest entries of a class until it fits, as many as are left to remove. Returns its size.
+/// Removes the oldest entries of a class until it fits or `left` is used up. Returns its size.
 fn shrink(tx: &Tx<'_>, (class, most): (Class, Size), left: &mut u64) -> Result<Size, Failure> {
     let sql = "SELECT n_entries, n_bytes FROM quarantine_sizes WHERE class = ?1";
     let size = tx.first(sql, [class as i64], |row| Ok(Size { n_entries: row.get(0)?, n_bytes: row.get(1)? }))?;
@@ -127,12 +128,12 @@ fn shrink(tx: &Tx<'_>, (class, most): (Class, Size), left: &mut u64) -> Result<S
     Ok(size)
 }
 
-/// Writes down the wish to judge an entry again. Returns whether there is such an entry.
+/// Writes an operator's request to verify an entry again. Returns whether the entry exists.
 pub fn wish(tx: &Tx<'_>, id: i64, vouched: bool) -> Result<bool, Failure> {
     Ok(tx.execute("UPDATE quarantine SET wish = ?2 WHERE id = ?1", params![id, vouched])? > 0)
 }
 
-/// Ends a wish: without a reason to refuse it the entry goes. One that waits for keys goes on waiting.
+/// Ends a request. Without a reason to refuse it, the entry is removed. An entry that waits for keys goes on waiting.
 pub fn end_wish(tx: &Tx<'_>, id: i64, refused: Option<Reason>) -> Result<(), Failure> {
     match refused {
         Some(reason) => refuse(tx, id, reason),
@@ -140,7 +141,7 @@ pub fn end_wish(tx: &Tx<'_>, id: i64, refused: Option<Reason>) -> Result<(), Fai
     }
 }
 
-/// Notes why an entry was refused again.
+/// Stores why an entry was refused again.
 pub fn refuse(tx: &Tx<'_>, id: i64, reason: Reason) -> Result<(), Failure> {
     let sql = "UPDATE quarantine SET wish = NULL, reason = ?2, \
                first_reason = coalesce(first_reason, nullif(reason, ?2)) WHERE id = ?1";
@@ -155,7 +156,7 @@ fn remove(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {
     post.map_or(Ok(()), |post| waiting::forget_if_last(tx, post))
 }
 
-/// Moves an entry, and its size, from those that wait to those of known senders.
+/// Moves an entry, and its size, from the waiting ones to those of known senders.
 pub fn wait_no_longer(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {
     let sql = "UPDATE quarantine SET class = 1, post = NULL WHERE id = ?1 AND class = 2 RETURNING n_bytes";
     let Some(n_bytes) = tx.first(sql, [id], |row| row.get::<_, i64>(0))? else { return Ok(()) };
@@ -193,7 +194,8 @@ pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<Qua
     Ok(Some(found))
 }
 
-/// The wishes that wait, oldest first. Those whose bytes cannot be opened are told apart: nobody can judge them.
+/// The requests that wait, oldest first. Entries whose bytes cannot be opened are returned separately: nobody can
+/// verify them.
 pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
     let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, wish, sealed, tenant_id FROM quarantine \
                WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";

@@ -1,5 +1,5 @@
-//! Deliveries whose sink is not to get them after all: they go to another sink, or become dead letters. In rounds, the
-//! oldest first. What is under way is left: its attempt ends as it does.
+//! Redirecting deliveries: those that wait for one sink go to another sink, or become dead letters. In rounds, the
+//! oldest first. A delivery that is being attempted is left alone.
 
 use rusqlite::params;
 
@@ -10,10 +10,11 @@ use crate::store::sqlite::engine::tx::Tx;
 
 /// How many deliveries one transaction changes.
 const ROUND: i64 = 500;
-/// The reason of a dead letter that an operator made.
+/// The reason of a dead letter that an operator's `drop` made.
 const DROPPED: &str = "dropped by an operator: nothing was attempted";
 
-/// Has a round of what waits for `from` wait for `to` instead, under the same ids and in the same order. Returns how many.
+/// Moves a round of the deliveries that wait for `from` to `to`, with the same ids and in the same order. Returns how
+/// many.
 pub fn move_some(tx: &Tx<'_>, from: &SinkName, to: &SinkName) -> Result<usize, Failure> {
     if from == to {
         return Ok(0);
@@ -33,7 +34,7 @@ pub fn move_some(tx: &Tx<'_>, from: &SinkName, to: &SinkName) -> Result<usize, F
     Ok(waiting.len())
 }
 
-/// Makes dead letters of a round of what waits for a sink. Returns how many.
+/// Makes dead letters of a round of the deliveries that wait for a sink. Returns how many.
 pub fn drop_some(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
     let waiting = waiting(tx, sink)?;
     let sql = "UPDATE deliveries SET state = 3, at = ?2, settled_at = ?3, reason = ?4 WHERE seq = ?1";
@@ -43,7 +44,7 @@ pub fn drop_some(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
     Ok(waiting.len())
 }
 
-/// What waits for a sink and is not under way, with its operations: an operation's deliveries the oldest first.
+/// The deliveries that wait for a sink and are not being attempted, with their operations; an operation's oldest first.
 fn waiting(tx: &Tx<'_>, sink: &SinkName) -> Result<Vec<(i64, Option<i64>)>, Failure> {
     let sql = "SELECT seq, op_seq FROM deliveries INDEXED BY deliveries_unsettled \
                WHERE sink = ?1 AND state < 2 AND is_leased = 0 ORDER BY op_seq, seq LIMIT ?2";

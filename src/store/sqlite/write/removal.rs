@@ -1,8 +1,9 @@
-//! Removing: an event, an operation, by retention or because a client asks for it.
+//! Removing an event or an operation, by retention or at a client's request.
 //!
 //! **Invariants**
-//! 1. What is removed leaves nothing that could find it: Graph's next word of it is a new operation's.
-//! 2. The number of what was removed is not given again.
+//! 1. No lookup finds anything that was removed: Graph's next notification of a removed operation makes a new
+//!    operation.
+//! 2. The number of a removed row is not given again.
 
 use rusqlite::params;
 
@@ -41,7 +42,7 @@ pub fn operation(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes an operation with its events, as a client asks; one that has open deliveries only by `force`.
+/// Removes an operation with its events at a client's request; one with open deliveries only if `force` is set.
 pub fn delete(tx: &Tx<'_>, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, Failure> {
     let sql = "SELECT version FROM operations WHERE seq = ?1";
     let Some(current) = tx.first(sql, [number], |row| row.get(0))? else { return Ok(Deleted::Missing) };

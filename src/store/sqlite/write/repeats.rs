@@ -1,9 +1,10 @@
-//! Whether an item was accepted before: what was accepted in the same bytes, and what tells a repeat of it from a change.
+//! Whether an item was accepted before. Finds earlier events with the same bytes, and what identifies the item as a
+//! repeat.
 //!
 //! **Invariants**
-//! 1. Equal bytes alone never drop an item ([`RepeatOf`] is why it is dropped).
-//! 2. The work does not grow with what is there: each statement walks an index that holds what it looks for alone, and the
-//!    newest [`MOST`] rows of it.
+//! 1. Equal bytes alone never drop an item; a [`RepeatOf`] says why it is dropped.
+//! 2. The work does not grow with the store: each statement reads an index that holds only matching rows, and only the
+//!    newest [`MOST`] of them.
 
 use rusqlite::{Row, params};
 
@@ -15,17 +16,17 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 use crate::store::sqlite::read::rows::event_id;
 
-/// How many earlier events are looked at, the newest first. Behind so many of the same bytes a repeat is taken for a
+/// How many earlier events are read, the newest first. A repeat behind more events with the same bytes counts as a
 /// change.
 const MOST: i64 = 16;
 /// The columns of [`Earlier`]; `e` is the event, and `?1` the bytes' hash.
 const EARLIER: &str = "SELECT e.seq, e.id, e.received_at, e.message, e.hash = ?1, \
                        EXISTS (SELECT 1 FROM unanswered u WHERE u.event = e.seq)";
 
-/// How an item stands to what was accepted before.
+/// How an item compares with what was accepted before.
 #[derive(Default)]
 pub struct Seen {
-    /// The event that it repeats, and by what that is known.
+    /// The event that it repeats, and what identifies it.
     pub repeat: Option<(EventId, RepeatOf)>,
     /// Whether the same bytes were accepted before.
     pub possible_repeat: bool,
@@ -41,11 +42,11 @@ struct Earlier {
     message: Option<i64>,
     has_same_bytes: bool,
     is_unanswered: bool,
-    /// Whether it is the one whose word stands for its operation.
+    /// Whether it set its operation's state.
     stands: bool,
 }
 
-/// Looks for an item, among `known` where it is about an operation. What was accepted up to `since` is forgotten.
+/// Looks for an item, among `known` if it is about an operation. Events accepted up to `since` do not count.
 pub fn look(tx: &Tx<'_>, item: &Item, known: &[Known], since: i64) -> Result<Seen, Failure> {
     let earlier = match item.lookup {
         Some(lookup) => by_lookup(tx, item, lookup)?,
@@ -60,11 +61,11 @@ pub fn look(tx: &Tx<'_>, item: &Item, known: &[Known], since: i64) -> Result<See
     Ok(seen)
 }
 
-/// Those of the same Graph id, or else of the same bytes, newest first.
+/// Events with the same Graph id, or with the same bytes if it has none, newest first.
 fn by_lookup(tx: &Tx<'_>, item: &Item, lookup: i64) -> Result<Vec<Earlier>, Failure> {
     let (graph_id, subscription_id) = (&item.notification.graph_id, &item.notification.subscription_id);
     let mut found = Vec::new();
-    // Recent lookups are newer than settled ones of the same hash.
+    // Recent lookups are newer than settled ones with the same hash.
     for table in ["lookups_recent", "lookups_settled"] {
         let sql = format!(
             "{EARLIER} FROM {table} l CROSS JOIN events e ON e.seq = l.target \
@@ -78,7 +79,7 @@ fn by_lookup(tx: &Tx<'_>, item: &Item, lookup: i64) -> Result<Vec<Earlier>, Fail
     Ok(found)
 }
 
-/// Those of the same bytes of the operations that have the item's id, newest first for each.
+/// Events with the same bytes of the operations that have the item's id, the newest of each operation first.
 fn of_operations(tx: &Tx<'_>, item: &Item, known: &[Known]) -> Result<Vec<Earlier>, Failure> {
     let sql = format!(
         "{EARLIER} FROM events e INDEXED BY events_by_bytes WHERE e.op_seq = ?2 AND e.hash = ?1 \
@@ -96,7 +97,7 @@ fn of_operations(tx: &Tx<'_>, item: &Item, known: &[Known]) -> Result<Vec<Earlie
 fn judge(item: &Item, earlier: &[Earlier], since: i64) -> Seen {
     let is_same = |it: &&Earlier| it.has_same_bytes && it.received_at > since;
     let identified = earlier.iter().filter(is_same).find_map(|it| Some((it.id, identified(item, it)?)));
-    // What is identified by more goes first: it leaves the others for the repeats that they wait for.
+    // An earlier event with an identifier comes first. It leaves unanswered events for the repeats that they wait for.
     let unanswered = || earlier.iter().filter(is_same).find(|it| it.is_unanswered);
     Seen {
         repeat: identified.or_else(|| unanswered().map(|it| (it.id, RepeatOf::Unanswered))),
@@ -105,7 +106,7 @@ fn judge(item: &Item, earlier: &[Earlier], since: i64) -> Seen {
     }
 }
 
-/// What shows that an item of the same bytes is the same notification.
+/// What identifies an item with the same bytes as the same notification.
 fn identified(item: &Item, earlier: &Earlier) -> Option<RepeatOf> {
     if item.notification.graph_id.is_some() {
         return Some(RepeatOf::Notification);

@@ -1,5 +1,5 @@
-//! What operators have done again: dead letters, and events that matched nothing. In rounds, since the server beside
-//! waits for the same database.
+//! Replaying dead letters, and routing unmatched events again. In rounds, because the server waits for the same
+//! database.
 
 use rusqlite::params;
 
@@ -40,7 +40,7 @@ pub fn of_sink(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
     Ok(rows.len())
 }
 
-/// Adds deliveries to an event that matched nothing. Returns how many.
+/// Adds deliveries to an event that matched no route. Returns how many.
 pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usize, Failure> {
     check_number_of(deliveries)?;
     let event = ids::event_row(id.0);
@@ -64,8 +64,8 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
     Ok(routed.len())
 }
 
-/// Opens a dead letter, or has it wait for the operation's other delivery. Its attempts are counted from 1 again, so that
-/// the retry schedule begins anew; those that failed before stay on record.
+/// Opens a dead letter, or makes it wait for the operation's other delivery. Its attempts are counted from 1 again, so
+/// the retry schedule starts from the beginning; its earlier failures stay on record.
 fn reopen(tx: &Tx<'_>, sink: &SinkName, (row, op_seq): (i64, Option<i64>)) -> Result<(), Failure> {
     let is_blocked = match op_seq {
         Some(op_seq) => delivery::is_waited_for(tx, sink, op_seq)?,

@@ -1,4 +1,4 @@
-//! The subscriptions that send encrypted content, as they were learned.
+//! The subscriptions that are known to send encrypted content.
 
 use rusqlite::Connection;
 
@@ -7,7 +7,7 @@ use crate::store::StoreError;
 use crate::store::sqlite::engine::failure::{Failure, store_error};
 use crate::store::sqlite::engine::tx::Tx;
 
-/// Writes some down; beyond the bound the longest known go.
+/// Stores some; beyond the bound the longest known are removed.
 pub fn remember(tx: &Tx<'_>, ids: &[String]) -> Result<(), Failure> {
     for id in ids {
         tx.execute("INSERT OR IGNORE INTO rich_subscriptions (id) VALUES (?1)", [id])?;

@@ -1,10 +1,10 @@
-//! Housekeeping: tokens are wiped, then events are removed, each when its time has come. A round is short: the writer's
+//! Housekeeping: wipes tokens, then removes events, each when its time has come. A round is short, because the writer's
 //! other work waits for it.
 //!
-//! What retention means: an event goes when all its deliveries are settled and `retention` has passed since the last
-//! settlement (since its arrival, where it matched nothing). A dead letter is settled: it stays for `retention` after it
-//! was given up. Nothing goes within the deduplication window, or its repeat would not be recognised. An operation goes
-//! with the last of its events, unless a client still waits for it.
+//! Retention: an event is removed when all its deliveries are settled and `retention` has passed since the last
+//! settlement (since its arrival, if it was unmatched). A dead letter is settled: it stays for `retention` after it
+//! became a dead letter. Nothing is removed within the deduplication window, or its repeat would not be recognised. An
+//! operation is removed with the last of its events, unless a client still waits for it.
 
 use rusqlite::params;
 
@@ -20,10 +20,10 @@ use crate::store::sqlite::read::rows::event_id;
 
 /// How many events one round looks at.
 const ROUND: i64 = 200;
-/// An event that is not settled yet is looked at again soon enough for its token's retention, in microseconds.
+/// How soon an event that is not settled is checked again, in microseconds: soon enough for its token's retention.
 const LOOK_AGAIN: std::ops::RangeInclusive<i64> = 60_000_000..=3_600_000_000;
 
-/// What housekeeping needs to know of an event.
+/// The facts of an event that housekeeping needs.
 struct Subject {
     seq: i64,
     id: EventId,
@@ -36,12 +36,12 @@ struct Subject {
     settled_at: i64,
 }
 
-/// When an event that arrived at an instant of steady time is looked at first.
+/// When an event that arrived at an instant of steady time is checked first.
 pub fn first_look(settings: &config::Store, arrived_at: i64, has_token: bool) -> i64 {
     arrived_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
 }
 
-/// Has an event looked at, at an instant of steady time.
+/// Schedules the check of an event, at an instant of steady time.
 pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
     tx.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, ?2)", [at, event]).map(drop)
 }
@@ -65,7 +65,7 @@ pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
     Ok(n_touched)
 }
 
-/// Does what is due for an event; returns when to look again, `None` where it is gone.
+/// Does what is due for an event; returns when to check it again, `None` if it was removed.
 fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
     let settings = &tx.shared.settings;
     if subject.n_unsettled > 0 {
@@ -110,15 +110,16 @@ fn subject(tx: &Tx<'_>, (seq, looked_at): (i64, i64)) -> Result<Option<Subject>,
     })
 }
 
-/// When an event arrived, in steady time. It was to be looked at so long after; the machine's clock says the same, unless
-/// it was set since.
+/// When an event arrived, in steady time. Its first check was scheduled that long after its arrival. The machine's
+/// clock gives the same result unless it was set since.
 fn arrived_at(tx: &Tx<'_>, (received_at, has_token): (i64, bool), looked_at: i64) -> i64 {
     let span = first_look(&tx.shared.settings, 0, has_token);
     let (by_plan, by_clock) = (looked_at.saturating_sub(span), tx.in_steady_time(received_at));
     if by_clock > tx.steady { by_plan } else { by_plan.max(by_clock) }
 }
 
-/// Seals the event anew without its token, and without the raw item: that holds the token, in whatever spelling.
+/// Seals the event again without its token and without the raw item, because the raw item contains the token in some
+/// spelling.
 fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
     let sql = "SELECT sealed FROM events WHERE seq = ?1";
     let sealed: Vec<u8> = tx.first(sql, [subject.seq], |row| row.get(0))?.unwrap_or_default();
@@ -129,7 +130,7 @@ fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
             contents::seal(seal, subject.id, &contents)?
         }
         Err(error) => {
-            // Damaged: nobody can read the data, and nobody shall read the token.
+            // Damaged: the data can never be read, and the token must not be.
             tracing::error!(event = %subject.id, %error, "an event's token was wiped together with its data");
             Vec::new()
         }
@@ -141,7 +142,7 @@ fn wipe(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
 fn remove(tx: &Tx<'_>, subject: &Subject) -> Result<(), Failure> {
     removal::event(tx, subject.seq, subject.lookup)?;
     let Some(operation) = subject.op_seq else { return Ok(()) };
-    // What a client still waits for stays, and what the watch is to speak of.
+    // An event stays while a client waits for the operation or the watch may still report it.
     let sql = "SELECT 1 FROM events WHERE op_seq = ?1 \
                UNION ALL SELECT 1 FROM expectations WHERE operation = ?1 AND state = ?2 \
                UNION ALL SELECT 1 FROM watches WHERE operation = ?1 LIMIT 1";

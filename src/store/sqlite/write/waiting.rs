@@ -1,8 +1,10 @@
 //! Items that wait for the provider's keys: their quarantine entries, and the validation tokens of their POSTs.
 //!
 //! **Invariants**
-//! 1. The tokens are sealed, and in the same commit as the entries: what was acknowledged can be decided after a restart.
-//! 2. They are overwritten with the last entry that needs them, and [`WAITS_AT_MOST`] after they came at the latest.
+//! 1. The tokens are sealed, and written in the same commit as the entries: an acknowledged item can be verified after
+//!    a restart.
+//! 2. The tokens are overwritten with the last entry that needs them, and at the latest [`WAITS_AT_MOST`] after they
+//!    arrived.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +21,12 @@ use crate::store::sqlite::engine::tx::{Tx, instant, micros};
 use crate::store::sqlite::read::rows;
 use crate::store::{StoreError, WAITS_AT_MOST, Waiting};
 
-/// The label that tokens are sealed under.
+/// The label under which tokens are sealed.
 pub const TOKENS_LABEL: &str = "validation tokens";
-/// How many POSTs one round lets go.
+/// How many POSTs one round ends.
 const ROUND: i64 = 100;
 
-/// Keeps the tokens of an entry's POST, where the entry is the first of it.
+/// Stores the tokens of an entry's POST if the entry is the first of that POST.
 pub fn keep_tokens(tx: &Tx<'_>, entry: &Entry) -> Result<(), Failure> {
     let Some(waits) = &entry.waits else { return Ok(()) };
     let Some(sealed) = &waits.sealed_tokens else { return Ok(()) };
@@ -32,7 +34,7 @@ pub fn keep_tokens(tx: &Tx<'_>, entry: &Entry) -> Result<(), Failure> {
     tx.execute(sql, params![waits.post, waits.arrived_at, sealed]).map(drop)
 }
 
-/// Ends the waiting of an entry, for the reason that it was refused for. One that was accepted is removed as any other.
+/// Ends the waiting of an entry that was refused, with the reason. An accepted entry is removed like any other.
 pub fn end(tx: &Tx<'_>, id: i64, refused: Reason) -> Result<(), Failure> {
     let post = tx.first("SELECT post FROM quarantine WHERE id = ?1", [id], |row| row.get::<_, Option<i64>>(0))?;
     quarantine::refuse(tx, id, refused)?;
@@ -40,7 +42,7 @@ pub fn end(tx: &Tx<'_>, id: i64, refused: Reason) -> Result<(), Failure> {
     post.flatten().map_or(Ok(()), |post| forget_if_last(tx, post))
 }
 
-/// Wipes the tokens of a POST of which no entry waits any more.
+/// Wipes the tokens of a POST if none of its entries waits any more.
 pub fn forget_if_last(tx: &Tx<'_>, post: i64) -> Result<(), Failure> {
     if tx.first("SELECT 1 FROM quarantine WHERE post = ?1 LIMIT 1", [post], |_| Ok(()))?.is_some() {
         return Ok(());
@@ -48,7 +50,7 @@ pub fn forget_if_last(tx: &Tx<'_>, post: i64) -> Result<(), Failure> {
     tx.securely(|| tx.execute("DELETE FROM waiting_posts WHERE post = ?1", [post]).map(drop))
 }
 
-/// Ends the waiting of what has waited too long; the entries stay. Returns how many POSTs those were.
+/// Ends the waiting of entries that have waited too long; the entries stay. Returns how many POSTs those were.
 pub fn let_go(tx: &Tx<'_>) -> Result<u64, Failure> {
     let number = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
     let since = tx.wall.saturating_sub(micros(WAITS_AT_MOST));
@@ -66,7 +68,7 @@ pub fn let_go(tx: &Tx<'_>) -> Result<u64, Failure> {
     Ok(posts.len() as u64)
 }
 
-/// What waits, oldest first. What cannot be opened stays in the quarantine, and is told.
+/// The waiting items, oldest first. An item that cannot be opened stays in the quarantine and is logged.
 pub fn list(connection: &Connection, seal: &Seal) -> Result<Vec<Waiting>, StoreError> {
     let mut posts = BTreeMap::new();
     let mut waiting = Vec::new();

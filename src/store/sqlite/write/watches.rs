@@ -1,12 +1,12 @@
-//! When the watch is to speak of an operation, and what its word does.
+//! The watches: when an operation has to be reported, and what the report changes.
 //!
 //! **Invariants**
-//! 1. A watch is there exactly as long as it may still be raised: it goes when it is raised, when it is moved, and when
-//!    its operation ends or is removed. So whoever raises removes it first, and raises nothing where there was none.
-//! 2. After `lost` there is nothing left to be overdue.
-//! 3. An operation of a call that has ended is watched from the moment at which both are known, whichever came first.
-//! 4. Nothing is raised while notifications cannot arrive, nor before they could arrive for the whole grace: then the watch is
-//!    put off, in the transaction that would have raised it.
+//! 1. A watch exists exactly as long as it may still be raised. It is removed when it is raised, when it is moved, and
+//!    when its operation ends or is removed. So raising removes it first, and raises nothing if there was none.
+//! 2. After `lost` an operation cannot become overdue any more.
+//! 3. An operation of an ended call is watched from the moment at which both are known, in either order.
+//! 4. Nothing is raised while notifications cannot arrive, nor before they could arrive for the whole grace. Until then
+//!    the watch is put off, in the transaction that would have raised it.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,10 +19,10 @@ use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, instant};
 use crate::store::sqlite::read::kept;
 
-/// The least that a watch is put off, in microseconds.
+/// The shortest time for which a watch is put off, in microseconds.
 const LEAST_PUT_OFF: i64 = 1_000_000;
 
-/// The number of a kind in the store.
+/// The number that stands for a kind in the store.
 fn number(watch: Watch) -> i64 {
     match watch {
         Watch::Overdue => 0,
@@ -30,7 +30,7 @@ fn number(watch: Watch) -> i64 {
     }
 }
 
-/// Moves the deadline of an operation, an instant of the machine's clock; `None`: it has none.
+/// Moves the deadline of an operation, an instant of the machine's clock; `None` removes it.
 pub fn set_deadline(tx: &Tx<'_>, operation: i64, at: Option<i64>) -> Result<(), Failure> {
     let kind = number(Watch::Overdue);
     tx.execute("DELETE FROM watches WHERE operation = ?1 AND kind = ?2", [operation, kind])?;
@@ -51,7 +51,7 @@ pub fn clear(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     tx.execute("DELETE FROM watches WHERE operation = ?1", [operation]).map(drop)
 }
 
-/// Has the operations of a call that has ended watched: what does not end within the grace is lost.
+/// Watches the operations of a call that has ended: an operation that does not end within the grace is lost.
 pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), Failure> {
     let at = tx.in_steady_time(ended_at).saturating_add(tx.shared.bounds.lost_after());
     let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o INDEXED BY operations_open_by_call \
@@ -65,8 +65,8 @@ pub fn call_ended(tx: &Tx<'_>, call_id: &GraphId, ended_at: i64) -> Result<(), F
     Ok(())
 }
 
-/// Has an operation watched that became known to be of a call that has ended already. What ends it may be on its way, so the
-/// grace begins now.
+/// Watches an operation that was just found to belong to an ended call. The notification of its end may be on its way,
+/// so the grace begins now.
 pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     let at = tx.steady.saturating_add(tx.shared.bounds.lost_after());
     let sql = "INSERT INTO watches (at, operation, kind) SELECT ?2, o.seq, ?3 FROM operations o \
@@ -86,7 +86,7 @@ pub fn next(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
 }
 
-/// What is due, the longest due first.
+/// The due watches, the longest due first.
 pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusqlite::Result<Vec<Due>> {
     let sql = "SELECT at, operation, kind FROM watches WHERE at <= ?1 ORDER BY at LIMIT ?2";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -105,9 +105,9 @@ pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusq
     Ok(due)
 }
 
-/// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
-/// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
-/// grace, so that what Graph repeats meanwhile counts.
+/// Until when a watch is put off, in microseconds; `None` if it is not. An operation is lost if its end did not arrive
+/// although it could have for the whole grace. A deadline belongs to the client: it is put off only if it passed while
+/// nothing could arrive, and only by the grace, so that Graph's repeats count.
 fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
     let reception = &tx.shared.reception;
     if tx.shared.disk.is_low() {
@@ -121,7 +121,7 @@ fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
     is_too_early.then(|| since.saturating_add(grace.max(LEAST_PUT_OFF)))
 }
 
-/// Says of an operation what a watch is for.
+/// Raises the event that a watch is for.
 pub fn raise(
     tx: &Tx<'_>,
     operation: i64,
@@ -149,7 +149,7 @@ pub fn raise(
     if watch == Watch::Lost {
         clear(tx, operation)?;
     }
-    // An operation that nobody announced may be lost as well: that is kept where an expectation's state is.
+    // An operation that nobody announced may be lost as well: that state is stored where an expectation's state is.
     let sql = "INSERT INTO expectations (operation, id, state, sinks) \
                SELECT seq, id, ?2, '[]' FROM operations WHERE seq = ?1 \
                ON CONFLICT (operation) DO UPDATE SET state = excluded.state";

@@ -1,12 +1,13 @@
-//! Wishes of operators' commands: written by a command, carried out by the server that has the store.
+//! Wishes of operators' commands: a command writes them, the server that has the store does them.
 //!
-//! A wish is a file beside the store, not a row of it: SQLite's lock would be the command's while it writes, and a command
-//! that is stopped just then (Ctrl-Z, a debugger) would have every POST answered 503.
+//! A wish is a file beside the store, not a row in it. A command that writes a row holds SQLite's lock, and if it were
+//! stopped just then (Ctrl-Z, a debugger), every POST would be answered 503.
 //!
 //! **Invariants**
 //! 1. A command takes no lock of the database but a reader's. Its wish is durable when [`SqliteStore::wish`] returns.
-//! 2. A wish is carried out in rounds, each a short transaction; one that a crash cut off is carried out again.
-//! 3. The folder is its owner's alone, and no link in it is followed: who can write there can write to the store as well.
+//! 2. A wish is done in rounds, each a short transaction. A wish that a crash interrupted is done again.
+//! 3. Only the owner can use the folder, and no link in it is followed: who can write there can write to the store as
+//!    well.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -24,19 +25,19 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::wishes::{Granted, Routed, Wish};
 use crate::store::{DeadLetters, Store, StoreError};
 
-/// The most wishes that are carried out in one go.
+/// The most wishes that are done in one go.
 const AT_A_TIME: usize = 16;
 /// The most bytes of a wish.
 const MAX_BYTES: u64 = 64 << 20;
-/// How long a wish that was carried out is kept for its command to read, in microseconds.
+/// How long the result of a wish is stored for its command to read, in microseconds.
 const KEPT: i64 = 3_600_000_000;
 
-/// A wish that was written down: its file's name, which begins with the time.
+/// A written wish: its file's name, which begins with the time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WishId(String);
 
 impl SqliteStore {
-    /// Writes a wish down for the server that has the store.
+    /// Writes a wish for the server that has the store.
     ///
     /// # Errors
     /// It is not written.
@@ -49,7 +50,7 @@ impl SqliteStore {
         Ok(id)
     }
 
-    /// What a wish came to; `None` while it waits. It can be asked once.
+    /// The result of a wish; `None` while it waits. It can be read once.
     ///
     /// # Errors
     /// It could not be read.
@@ -65,7 +66,7 @@ impl SqliteStore {
         }
     }
 
-    /// Carries out the wishes that wait, the oldest first. Returns how many.
+    /// Does the wishes that wait, the oldest first. Returns how many.
     ///
     /// # Errors
     /// The others wait; try again.
@@ -121,7 +122,7 @@ impl SqliteStore {
         Ok(granted)
     }
 
-    /// Does rounds of something until one finds nothing more to do. Returns how many it was done to.
+    /// Repeats `work` until a round changes nothing more. Returns how many changes there were.
     async fn in_rounds(
         &self,
         round: impl Fn(&Tx<'_>) -> Result<usize, Failure> + Clone + Send + 'static,
@@ -166,7 +167,7 @@ fn write(store: &Path, id: &WishId, text: &[u8]) -> io::Result<()> {
     File::open(&folder)?.sync_all()
 }
 
-/// Writes a file that is whole from the moment on when it has its name.
+/// Writes a file that is complete from the moment at which it has its name.
 fn publish((store, id, ending): (&Path, &WishId, &str), text: &[u8], owner: &Metadata) -> io::Result<()> {
     let draft = id.path(store, "draft");
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
@@ -176,14 +177,14 @@ fn publish((store, id, ending): (&Path, &WishId, &str), text: &[u8], owner: &Met
     fs::rename(&draft, id.path(store, ending))
 }
 
-/// What a command of root's makes belongs to whom the store belongs to: the server could not read it otherwise.
+/// Gives a file that root's command made to the store's owner, because the server could not read it otherwise.
 fn give(path: &Path, owner: &Metadata) {
     if fs::metadata(path).is_ok_and(|made| made.uid() != owner.uid()) {
         drop(chown(path, Some(owner.uid()), Some(owner.gid())));
     }
 }
 
-/// The wishes that wait, the oldest first. Answers that nobody has read since `oldest` are removed.
+/// The wishes that wait, the oldest first. Removes results that nobody has read since `oldest`.
 fn waiting(store: &Path, oldest: i64) -> io::Result<Vec<WishId>> {
     let entries = match fs::read_dir(folder(store)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -214,7 +215,7 @@ fn read(store: &Path, id: &WishId) -> io::Result<Wish> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-/// Writes down what a wish came to; then it waits no more.
+/// Writes the result of a wish; then it does not wait any more.
 fn end(store: &Path, id: &WishId, granted: Granted) -> io::Result<()> {
     publish((store, id, "done"), &serde_json::to_vec(&granted)?, &fs::metadata(store)?)?;
     fs::remove_file(id.path(store, "wish"))

@@ -1,5 +1,5 @@
-//! Work per notification does not grow with what is there: the steps of SQLite's machine that each statement of the
-//! intake and of settling takes, with 10 and with 100,000 of everything.
+//! The work per notification must not grow with the store: these tests count the steps of SQLite's virtual machine for
+//! each statement of the intake and of settling, with 10 and with 100,000 rows of everything.
 
 #[cfg(test)]
 mod tests {
@@ -21,7 +21,7 @@ mod tests {
     use crate::store::{Accepted, Batch, Receipt, Store};
 
     const NOW: i64 = 1_800_000_000_000_000;
-    /// Rows that are looked at, however many there are: so many steps more than with ten.
+    /// A statement that reads a bounded number of rows may take this many steps more than with ten rows.
     const FEW_STEPS: i32 = 6_000;
 
     fn settings(folder: &std::path::Path) -> config::Store {
@@ -82,7 +82,7 @@ mod tests {
         store.accept(Batch { received_at, accepted, quarantined: vec![refused] }).await.unwrap()
     }
 
-    /// One of everything.
+    /// Adds one row of everything.
     async fn seed(store: &SqliteStore) {
         let running = |id: &str, call: &str| operation(id, call, "shared", Status::Running);
         let told = vec![
@@ -94,11 +94,11 @@ mod tests {
             operation("ended", "call", "other", Status::Completed),
         ];
         accept(store, told).await;
-        // What waits behind the first.
+        // A delivery that waits behind the first.
         accept(store, vec![operation("hot", "call", "behind", Status::Running)]).await;
     }
 
-    /// `n` of everything, from the rows that are there.
+    /// Adds `n` rows of everything, copied from the existing rows.
     fn multiply(connection: &Connection, n: i64) {
         let copies = format!(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n}) \
@@ -123,7 +123,7 @@ mod tests {
             by_hash("hash", "client_context = 'behind'", 2 * m),
             by_hash("hash", "kind = 'chatMessage.created' AND graph_id IS NULL", 3 * m),
             by_hash(b, "graph_id IS NOT NULL", 4 * m),
-            // What is blocked behind the first, and what others have open, settled and dead.
+            // Deliveries that are blocked behind the first, and open, settled and dead ones of other operations.
             format!(
                 "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route) \
              SELECT ({m} + i) << 12, randomblob(16), {hot}, 1, {NOW}, 0, 0, 0, {NOW}, 'sink', 'all' FROM copies; \
@@ -140,7 +140,7 @@ mod tests {
              INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
              SELECT 2 * {m} + i, 'op-' || i, 'call', 'shared', 'completed', 1, {NOW}, {NOW} FROM copies;"
             ),
-            // Expectations of one client context, and what is watched.
+            // Expectations with one client context, and watches.
             format!(
                 "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
              SELECT 3 * {m} + i, 'announced-' || i, '', 'announced', 'notStarted', 0, {NOW}, {NOW} FROM copies; \
@@ -169,7 +169,7 @@ mod tests {
         connection.execute_batch("COMMIT").unwrap();
     }
 
-    /// What comes, and what is settled.
+    /// The notifications that arrive, and the deliveries that are settled.
     async fn work(store: &SqliteStore) {
         let completed = |id: &str, call: &str, context: &str| operation(id, call, context, Status::Completed);
         let told = vec![

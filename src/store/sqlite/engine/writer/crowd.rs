@@ -1,14 +1,14 @@
-//! Where the writer waits until enough jobs are there, and where those that bring the jobs wake it.
+//! Here the writer waits until enough jobs wait, and the senders of jobs wake it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-/// Nobody waits.
+/// The writer does not wait.
 const NONE_WANTED: usize = usize::MAX;
 
-/// The jobs that wait, as far as the writer waits for them.
+/// The jobs that wait, counted for the writer.
 #[derive(Debug)]
 pub(super) struct Crowd {
     n_wanted: AtomicUsize,
@@ -22,7 +22,7 @@ impl Default for Crowd {
 }
 
 impl Crowd {
-    /// A job came, and now so many wait. Wakes the writer where that is enough.
+    /// A job arrived; `n_waiting` jobs wait now. Wakes the writer if that is enough.
     pub fn joined(&self, n_waiting: usize) {
         if n_waiting >= self.n_wanted.load(Ordering::SeqCst)
             && let Some(writer) = self.writer.get()
@@ -31,10 +31,10 @@ impl Crowd {
         }
     }
 
-    /// Waits until `n_wanted` jobs wait, not longer than until `latest`. To be called by one thread alone.
+    /// Waits until `n_wanted` jobs wait, but not longer than until `latest`. Only one thread may call it.
     pub fn gather(&self, n_wanted: usize, latest: Instant, n_waiting: impl Fn() -> usize) {
         self.writer.get_or_init(thread::current);
-        // Told before it is counted: whoever brings a job after the count sees it.
+        // Stored before the count is read: a sender whose job arrives after the count sees it.
         self.n_wanted.store(n_wanted, Ordering::SeqCst);
         while n_waiting() < n_wanted {
             let Some(left) = latest.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
@@ -63,7 +63,7 @@ mod tests {
                 }
             })
         };
-        // Without being woken it would wait for a day.
+        // If nothing woke it, it would wait for a day.
         crowd.gather(10, Instant::now() + Duration::from_secs(86_400), || n_waiting.load(Ordering::SeqCst));
         assert_eq!(n_waiting.load(Ordering::SeqCst), 10);
         bringer.join().unwrap();

@@ -1,10 +1,12 @@
-//! The writer: one thread that drains what waits into one transaction (group commit), so that many requests share one sync.
+//! The writer: one thread that puts all waiting jobs into one transaction (group commit), so that many requests share
+//! one sync.
 //!
 //! **Invariants**
-//! 1. A job's owner is told of success only after the commit that holds it returned.
-//! 2. A job that fails costs its neighbours nothing: the group is rolled back and run again, each job in a savepoint.
-//! 3. The queue is bounded in jobs and bytes, and strangers get half of it: they turn nobody else away. Intake is refused
-//!    beyond it; outcomes wait for a place, since a lost outcome is a second delivery.
+//! 1. A job's owner learns of success only after the commit that contains the job returned.
+//! 2. A job that fails does not harm its neighbours: the group is rolled back and run again, each job in its own
+//!    savepoint.
+//! 3. The queue is bounded in jobs and bytes. Strangers get half of it, so they crowd out nobody else. Beyond the bound
+//!    the intake is refused; outcomes wait for a place, because a lost outcome means a second delivery.
 
 mod crowd;
 mod thread;
@@ -28,34 +30,34 @@ use crate::store::StoreError;
 
 /// The most jobs that wait.
 const MAX_WAITING: usize = 4096;
-/// The most bytes of jobs that wait: what a request gave up waiting for stays in the queue, so the requests' own limit does
-/// not bound it.
+/// The most bytes of jobs that wait. A job stays in the queue after its request gave up, so the requests' own limit
+/// does not bound them.
 const MAX_WAITING_BYTES: usize = 64 << 20;
-/// The part of both that strangers may fill.
+/// Strangers may fill one part in this many.
 const STRANGERS_PART: usize = 2;
 
 /// A piece of work within a transaction.
 pub trait Job: Send {
-    /// Does it. Called again after a rollback: whatever it noted before is void then.
+    /// Does the work. Called again after a rollback, which makes earlier notes void.
     ///
     /// # Errors
     /// It cannot be done; nothing of it stays.
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure>;
 
-    /// Tells its owner: after the commit, or why there was none.
+    /// Answers its owner: after the commit, or with the reason why there was none.
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-/// Who sent what a job writes.
+/// Who sent the data that a job writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
-    /// Nobody that we know.
+    /// An unknown sender.
     Stranger,
-    /// Somebody who proved something.
+    /// A sender that proved something.
     Known,
 }
 
-/// The way to the writer's thread.
+/// The channel to the writer's thread.
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     waiting_bytes: Arc<AtomicUsize>,
@@ -88,7 +90,7 @@ impl Writer {
         let crowd = Arc::new(Crowd::default());
         let (bytes, gathered) = (Arc::clone(&waiting_bytes), Arc::clone(&crowd));
         let thread = Thread { connection, shared, waiting_bytes: bytes, crowd: gathered, checkpoints, answers };
-        // Where the thread panics nothing is dropped: the lock is held until the process has ended.
+        // If the thread panics, nothing is dropped: the lock is held until the process has ended.
         let lock = ManuallyDrop::new(lock);
         let work = move || {
             let closer = thread.serve(waiting, lock.is_some());
@@ -107,7 +109,7 @@ impl Writer {
         })
     }
 
-    /// No writer: whatever is asked of it is refused as closed.
+    /// No writer: every job is refused as closed.
     pub fn absent() -> Self {
         let (queue, _gone) = mpsc::channel(1);
         Self {
@@ -119,7 +121,7 @@ impl Writer {
         }
     }
 
-    /// Puts a job into the queue, unless that is full, or for a stranger half full.
+    /// Puts a job into the queue, unless the queue is full (for a stranger: half full).
     ///
     /// # Errors
     /// [`StoreError::Busy`] or [`StoreError::Closed`]: the job is not done.
@@ -147,7 +149,7 @@ impl Writer {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
-    /// Has `work` done in a transaction, waiting for a place in the queue. `work` may run more than once.
+    /// Runs `work` in a transaction; waits for a place in the queue. `work` may run more than once.
     ///
     /// # Errors
     /// Nothing was changed.
@@ -163,7 +165,7 @@ impl Writer {
         answer.await.map_err(|_gone| StoreError::Closed)?
     }
 
-    /// Finishes what waits, copies the log into the database, closes it and gives the lock back.
+    /// Finishes the waiting jobs, copies the log into the database, closes it and releases the lock.
     pub async fn close(&self) {
         let (closer, closed) = oneshot::channel();
         if self.queue.send(Message::Close(closer)).await.is_ok() {
@@ -172,7 +174,7 @@ impl Writer {
     }
 }
 
-/// Work whose answer goes to a task that waits.
+/// Work whose result goes to a waiting task.
 struct Ask<T, W> {
     work: W,
     answer: Option<T>,
@@ -199,7 +201,7 @@ mod tests {
 
     use crate::store::sqlite::tests::shared;
 
-    /// A writer on a store of its own; the folder lives as long as it.
+    /// A writer on its own store; the folder lives as long as the writer.
     fn writer() -> (Writer, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let (connection, shared) = shared(folder.path());
@@ -281,7 +283,8 @@ mod tests {
         };
         let offer = |n_bytes| offer_by(n_bytes, Sender::Known);
         let by_strangers = (0..2 * MAX_WAITING).take_while(|_| offer_by(0, Sender::Stranger).is_ok()).count();
-        // What holds the writer may still be in the queue; or the writer took a group out of it before it was held.
+        // The job that holds the writer may still be in the queue; or the writer took a group out of it before it was
+        // held.
         let half = MAX_WAITING / 2 - 1..=MAX_WAITING / 2 + 512;
         assert!(half.contains(&by_strangers), "{by_strangers}: half is theirs");
         offer(MAX_WAITING_BYTES / 2 + 1).unwrap();

@@ -24,14 +24,14 @@ const MAX_GROUP: usize = 512;
 /// The most bytes of one transaction, give or take one job.
 const MAX_GROUP_BYTES: usize = 8 << 20;
 
-/// A transaction waits until as many jobs are there as the last one held, but not longer than this after that one began.
+/// A transaction waits until as many jobs wait as the last one contained, but no longer than this after that one began.
 /// So a lone sender never waits for others, senders that were written together come back together, and a steady stream
 /// is written in groups that grow until they are this far apart: a sync costs as much for one job as for many.
 const MOST_APART: Duration = Duration::from_millis(5);
-/// So many jobs are worth a sync, whatever the last transaction held.
+/// This many jobs are worth a sync, whatever the last transaction contained.
 const ENOUGH: usize = 64;
 
-/// What the thread works with.
+/// The thread's state.
 pub(super) struct Thread {
     pub connection: Connection,
     pub shared: Arc<Shared>,
@@ -57,7 +57,8 @@ impl From<rusqlite::Error> for Broken {
 }
 
 impl Thread {
-    /// Works until the store is closed or dropped; returns whom to tell, once the lock is given back.
+    /// Works until the store is closed or dropped; returns the channel on which to report the end, once the lock is
+    /// released.
     pub fn serve(self, mut queue: Queue, is_owner: bool) -> Option<oneshot::Sender<()>> {
         let mut closer = None;
         let (mut began, mut n_expected) = (Instant::now(), 0usize);
@@ -119,7 +120,7 @@ impl Thread {
         }
     }
 
-    /// All jobs in one go: the usual way.
+    /// Runs all jobs in one transaction, the usual way.
     fn together(&self, group: &mut [Box<dyn Job>]) -> Result<(), Broken> {
         let tx = self.begin()?;
         for job in group {
@@ -135,7 +136,7 @@ impl Thread {
         Ok(())
     }
 
-    /// Each job in a savepoint of its own. Returns the failure of each, where it failed.
+    /// Runs each job in its own savepoint. Returns the failure of each job that failed.
     fn apart(&self, group: &mut [Box<dyn Job>]) -> Result<Vec<Option<StoreError>>, rusqlite::Error> {
         let tx = self.begin()?;
         let mut failures = Vec::with_capacity(group.len());
@@ -152,12 +153,12 @@ impl Thread {
         Ok(failures)
     }
 
-    /// Runs a job. The outer error is one that no job of this transaction can escape.
+    /// Runs a job. The outer error is one that fails every job of this transaction.
     fn run(&self, job: &mut Box<dyn Job>, tx: &Tx<'_>) -> Result<Result<(), Failure>, rusqlite::Error> {
         match job.run(tx) {
             Err(Failure::Sqlite(error)) => {
                 end_if_disk_failed(&error);
-                // Some failures make SQLite roll everything back by itself.
+                // After some failures SQLite rolls everything back by itself.
                 let is_over = self.connection.is_autocommit();
                 if is_over || is_shared(&error) { Err(error) } else { Ok(Err(error.into())) }
             }
@@ -168,7 +169,8 @@ impl Thread {
     fn begin(&self) -> Result<Tx<'_>, rusqlite::Error> {
         self.step("BEGIN IMMEDIATE")?;
         let tx = Tx::new(&self.connection, &self.shared);
-        // Before any job: what they accept is judged by it. Outcomes must fit on a full disk, so it holds nothing up.
+        // Before any job, because jobs look at the marks when they identify repeats. Outcomes must fit on a full disk,
+        // so a failure here stops nothing.
         match unanswered::write_down(&tx) {
             Ok(()) => Ok(tx),
             Err(noted_again) => {
@@ -200,7 +202,7 @@ impl Thread {
     }
 
     fn roll_back(&self) {
-        // SQLite itself has rolled back after some failures.
+        // SQLite has already rolled back after some failures.
         if !self.connection.is_autocommit()
             && let Err(error) = self.step("ROLLBACK")
         {
@@ -221,7 +223,7 @@ impl Thread {
         }
     }
 
-    /// Tells everybody, copies the whole log where it is this process's, and closes.
+    /// Answers everybody, copies the whole log if it is this process's, and closes.
     fn close(self, is_owner: bool) {
         let Self { connection, checkpoints, answers, shared, .. } = self;
         answers.close();
@@ -233,7 +235,7 @@ impl Thread {
         if is_owner && let Err(error) = end_run(&connection, &shared) {
             tracing::warn!(%error, "the stop could not be written down: the next start takes it for a crash");
         }
-        // Beside a server the log is the server's to cut.
+        // Beside a server, only the server copies the log.
         if is_owner && let Err(error) = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE)
         {
             end_if_disk_failed(&error);
@@ -242,7 +244,7 @@ impl Thread {
     }
 }
 
-/// Notes in the database that the server stopped in order.
+/// Notes a clean stop in the database.
 fn end_run(connection: &Connection, shared: &Shared) -> Result<(), StoreError> {
     let failed = |error: rusqlite::Error| {
         end_if_disk_failed(&error);
