@@ -1,5 +1,5 @@
-//! `reelhook check`: every mistake of a config at once, and what waits for sinks that it no longer has; with `--probe`, a
-//! look at the destinations and the key providers.
+//! `reelhook check`: reports every mistake of a config at once, and deliveries that wait for sinks that are not in it.
+//! With `--probe` it also tests the connections to the sinks and the key providers.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub struct Args {
     probe: bool,
 }
 
-/// Checks, and tells what was found.
+/// Checks, and reports the result.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = &args.config.config;
     let (config, sinks) = match load::with_sinks(path) {
@@ -53,7 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Warns of what waits in the store for sinks that the config does not have. The store is only read.
+/// Warns of deliveries in the store that wait for sinks that are not in the config. The store is only read.
 async fn tell_of_gone_sinks(config: &Config) {
     if !config.store.path.exists() {
         return;
@@ -71,7 +71,7 @@ async fn tell_of_gone_sinks(config: &Config) {
     }
 }
 
-/// Looks at each destination and key provider; returns whether all could be reached.
+/// Tests the connection to each sink and key provider; returns whether all were reached.
 async fn probe(config: &Config, sinks: BuiltSinks) -> anyhow::Result<bool> {
     let mut all_well = true;
     let mut tell = |what: String, failed: Option<String>| match failed {

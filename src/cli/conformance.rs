@@ -1,4 +1,4 @@
-//! `reelhook conformance`: grades any receiver, and says why.
+//! `reelhook conformance`: grades any receiver, with reasons.
 
 use std::process::ExitCode;
 
@@ -73,7 +73,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if grade.is_conformant() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether anybody listens; what is answered does not matter.
+/// Whether anybody listens, whatever the answer is.
 async fn is_there(graph: &Graph) -> Result<(), ClientError> {
     let handshake = graph.handshake(&graph.paths.notifications, "reachability");
     match graph.send(handshake).await {

@@ -1,4 +1,4 @@
-//! `reelhook deadletters`: deliveries that were given up.
+//! `reelhook deadletters`: deliveries that reelhook gave up.
 
 use std::process::ExitCode;
 
@@ -72,7 +72,7 @@ Examples:
     },
 }
 
-/// Runs the command; a running server need not be stopped for it.
+/// Runs the command. The server may keep running.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,
@@ -88,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The sink of that name; one that the config does not have may still have dead letters.
+/// The sink of that name. A sink that is not in the config may still have dead letters.
 fn named(config: &Config, sink: &str) -> SinkName {
     let sink = SinkName::new(sink);
     if !config.sinks.iter().any(|known| known.name == sink) {

@@ -1,4 +1,4 @@
-//! `reelhook deliveries`: what waits, and what becomes of it where its sink is gone from the config.
+//! `reelhook deliveries`: waiting deliveries, and moving or dropping those whose sink is not in the config.
 
 use std::process::ExitCode;
 
@@ -61,7 +61,7 @@ enum Action {
     },
 }
 
-/// Runs the command; a running server need not be stopped for it.
+/// Runs the command. The server may keep running.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,
@@ -87,14 +87,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What becomes of deliveries.
+/// The new state of redirected deliveries.
 enum Fate {
     GoTo(String),
     DeadLetters,
 }
 
 impl Fate {
-    /// The same in words, for `n` deliveries; `is_done`: not only asked for.
+    /// The new state in words, for `n` deliveries; `is_done` says whether the server has done it.
     fn told(&self, n: usize, is_done: bool) -> String {
         match (self, n, is_done) {
             (Self::GoTo(sink), 1, _) => format!("goes to {}", text::safe(sink, 64)),
@@ -111,7 +111,7 @@ fn has(config: &Config, sink: &str) -> bool {
     config.sinks.iter().any(|known| known.name.as_str() == sink)
 }
 
-/// Deliveries of a sink that is there are its dispatcher's.
+/// Refuses a sink that is in the config: its deliveries belong to its dispatcher.
 fn is_gone(config: &Config, sink: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         !has(config, sink),

@@ -1,9 +1,9 @@
-//! The server's events as they come (<https://html.spec.whatwg.org/multipage/server-sent-events.html>), over connections
-//! that break.
+//! The server's events as they arrive (<https://html.spec.whatwg.org/multipage/server-sent-events.html>); reconnects by
+//! itself.
 //!
 //! **Invariants**
-//! 1. No event is missed or told twice over a connection that broke: it goes on after the last id that was read.
-//! 2. The first connection must succeed; later ones are tried again until they do, unless the server says no.
+//! 1. A reconnect neither misses nor repeats an event: the stream continues after the last id that was read.
+//! 2. The first connection must succeed. Later ones are tried again until they do, unless the server refuses.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use url::Url;
 use super::print::remark;
 use super::remote::{Remote, Trouble};
 
-/// How long to wait before connecting again where the server does not say.
+/// How long to wait before reconnecting if the server does not say.
 const RETRY: Duration = Duration::from_secs(2);
-/// The most bytes of an event with all its lines: those of reelhook are smaller.
+/// The most bytes of an event with all its lines. Those of reelhook are smaller.
 const MAX_EVENT_BYTES: usize = 64 << 20;
 
-/// The events of a server, from now on or from the oldest.
+/// The events of a server, from now on or from the oldest one.
 pub struct Events<'a> {
     remote: &'a Remote,
     url: Url,
@@ -42,10 +42,10 @@ impl<'a> Events<'a> {
         Ok(Self { remote, url, answer: Some(answer), reader: Reader::default() })
     }
 
-    /// The next event's data. Connects again where that is needed.
+    /// The next event's data. Reconnects if needed.
     ///
     /// # Errors
-    /// The server says no, or speaks something else.
+    /// The server refuses, or does not send events.
     pub async fn next(&mut self) -> anyhow::Result<String> {
         loop {
             if let Some(data) = self.reader.ready.pop_front() {
@@ -109,7 +109,7 @@ impl Reader {
                 let line = std::mem::take(&mut self.line);
                 self.take(&String::from_utf8_lossy(&line));
             } else {
-                // What was read of the event's earlier lines counts too.
+                // The event's earlier lines count too.
                 let n_bytes = self.line.len() + self.data.as_ref().map_or(0, String::len);
                 ensure!(n_bytes < MAX_EVENT_BYTES, "the server sent an event of more than {MAX_EVENT_BYTES} bytes");
                 self.line.push(byte);
@@ -140,7 +140,7 @@ impl Reader {
         self.ready.extend(self.data.take());
     }
 
-    /// The connection broke: what was read of an event so far is void.
+    /// The connection broke: drops the part of an event that was read so far.
     fn cut(&mut self) {
         self.line.clear();
         self.after_return = false;

@@ -1,4 +1,4 @@
-//! `reelhook explain`: the story of one operation, in words.
+//! `reelhook explain`: tells the story of one operation in sentences.
 
 use std::process::ExitCode;
 
@@ -22,7 +22,7 @@ pub struct Args {
     id: String,
 }
 
-/// Tells it; a running server need not be stopped for it. Exit code 1 where the operation is not known.
+/// Explains an operation. The server may keep running. Exit code 1 if the operation is not known.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,
@@ -57,7 +57,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
     ];
     lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
     lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
-    // Once the call is forgotten, the event that says that the operation is lost still has it.
+    // After retention has removed the call, the event that reported the operation as lost still has its end.
     let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(call_end));
     lines.extend(end.map(|end| format!("call ended     {}", text::safe(&end.words(&text::instant(end.at)), 1000))));
     for event in &operation.events {
@@ -80,7 +80,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
     lines
 }
 
-/// What was announced, and where that stands.
+/// The announcement and its state.
 fn announced(expectation: &Expectation) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(at) = expectation.announced_at {
@@ -94,14 +94,14 @@ fn announced(expectation: &Expectation) -> Vec<String> {
     lines
 }
 
-/// The end of the call that one of reelhook's own events tells.
+/// The end of the call in one of reelhook's own events.
 fn call_end(event: &EventView) -> Option<CallEnd> {
     let is_own = event.own() == Some(OperationEvent::Lost);
     let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_own)?;
     CallEnd::from_json(&data["callEnd"])
 }
 
-/// Whose word it is, and how it came.
+/// Who made the event, and how it arrived.
 fn origin(event: &EventView) -> String {
     let facts = text::facts(event);
     match event.origin {
@@ -113,7 +113,7 @@ fn origin(event: &EventView) -> String {
     }
 }
 
-/// What the notification said, in words.
+/// The notification's content in words.
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {

@@ -1,4 +1,4 @@
-//! `reelhook healthcheck`: asks `/livez` of a running server, for containers that have no shell and no curl.
+//! `reelhook healthcheck`: requests `/livez` of a running server, for containers without a shell and curl.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct Args {
     ready: bool,
 }
 
-/// Exit code 0: the server answered 200. 1: it did not.
+/// Exit code 0 if the server answered 200, otherwise 1.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,

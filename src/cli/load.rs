@@ -1,4 +1,4 @@
-//! Loading the config and opening the store for a command, and telling what is wrong with them.
+//! Loads the config and opens the store for a command, and reports what is wrong with them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use crate::routing::Routes;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 
-/// Loads a config; tells every mistake and warning. `Err` is the exit code.
+/// Loads a config; reports every mistake and warning. `Err` is the exit code.
 pub fn config(path: &Path) -> Result<Config, ExitCode> {
     match config::load(path, config::variables()) {
         Ok(Loaded { config, warnings, .. }) => {
@@ -27,8 +27,8 @@ pub fn config(path: &Path) -> Result<Config, ExitCode> {
     }
 }
 
-/// Loads a config and builds what is built of it: tells what the sinks, the keys and the routes find wrong in the same
-/// go. `Err` is the exit code.
+/// Loads a config and builds its sinks, keys and routes, and reports all their mistakes together. `Err` is the exit
+/// code.
 pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
     let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
         Ok(loaded) => loaded,
@@ -52,7 +52,8 @@ fn sinks_of(sinks: &[Sink], places: &Places) -> Result<BuiltSinks, Vec<Remark>> 
     })
 }
 
-/// What is wrong with what is neither plain config nor a sink: certificates' keys, routes. Each begins with its key path.
+/// Mistakes in the certificates' keys and the routes, which are checked only when they are built. Each begins with its
+/// key path.
 fn others(config: &Config) -> Vec<String> {
     let mut mistakes = Vec::new();
     if let Err(error) = Routes::new(&config.routes) {

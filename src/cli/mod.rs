@@ -1,8 +1,8 @@
-//! The command line: one file for each subcommand. Standard output has what was asked for, a thing a line; standard error
-//! has what is said about it.
+//! The command line, one file for each subcommand. Results go to standard output, one per line; messages go to standard
+//! error.
 //!
-//! Exit codes: 0 done, 1 what was asked for failed or was found wanting, 2 wrong usage or config, 3 not done in time, 74 the store's disk
-//! failed (start again: the log recovers what was acknowledged).
+//! Exit codes: 0 done, 1 the command failed or found a fault, 2 wrong usage or config, 3 not done in time, 74 the
+//! store's disk failed (start again: acknowledged notifications are in the log).
 
 mod check;
 mod conformance;
@@ -97,7 +97,7 @@ Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config 
     Healthcheck(healthcheck::Args),
 }
 
-/// Where the config is.
+/// The path of the config.
 #[derive(Debug, clap::Args)]
 struct ConfigArg {
     /// The config file
@@ -108,7 +108,7 @@ struct ConfigArg {
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    // Only the first call in a process can fail, and then a provider is there already.
+    // Only the first call in a process can succeed; after it the provider is installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
@@ -120,7 +120,7 @@ pub fn run() -> ExitCode {
     };
     let system = actix_web::rt::System::with_tokio_rt(move || runtime);
     let outcome = system.block_on(until_cut_off(dispatch(cli.command)));
-    // Dropping the runtime would wait for a write that is stuck, in a pipe that nobody reads: the end must not.
+    // Dropping the runtime would wait for a stuck write to a pipe that nobody reads; the process must still end.
     std::mem::forget(system);
     match outcome {
         Ok(code) => code,
@@ -131,7 +131,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Runs a command, but not after nobody reads what it says any more: that ends it well.
+/// Runs a command, but ends it successfully once nobody reads its output any more.
 async fn until_cut_off(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let outcome = tokio::select! {
         biased;
@@ -162,7 +162,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Healthcheck(args) => healthcheck::run(args).await,
     }
 }
-/// Reads an argument that is a time, such as `30s`.
+/// Reads an argument that is a duration, such as `30s`.
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
     Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".into())

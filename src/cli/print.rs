@@ -1,10 +1,10 @@
-//! What a command says. `println!` panics where nobody reads any more (`reelhook deadletters list | head -1`) and where the
-//! disk behind `>` is full; a command ends instead.
+//! The output of commands. `println!` panics if nobody reads it any more (`reelhook deadletters list | head -1`) or if
+//! the disk behind `>` is full; here the command ends instead.
 //!
 //! **Invariants**
 //! 1. Standard output: after a failed write nothing more is written, and the command is dropped at its next await
-//!    ([`cut_off`]), so that what it made (a temporary folder, a connection) is put away.
-//! 2. Standard error: what cannot be said there is not said, and changes nothing.
+//!    ([`cut_off`]), so that its temporary folders and connections are cleaned up.
+//! 2. Standard error: a failed write is ignored.
 
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
@@ -12,16 +12,16 @@ use std::sync::{LazyLock, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// Why standard output takes nothing more.
+/// Why standard output accepts no more.
 static FAILURE: OnceLock<io::Error> = OnceLock::new();
 static CUT_OFF: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
-/// Says a line on standard output: what the command was asked for. Takes what `println!` takes.
+/// Prints a line on standard output: a result. Takes the arguments of `println!`.
 macro_rules! say {
     ($($text:tt)+) => { $crate::cli::print::line(format_args!($($text)+)) };
 }
 
-/// Says a line on standard error: warnings, mistakes, hints. Takes what `eprintln!` takes.
+/// Prints a line on standard error: warnings, mistakes, hints. Takes the arguments of `eprintln!`.
 macro_rules! remark {
     ($($text:tt)+) => { $crate::cli::print::remark_line(format_args!($($text)+)) };
 }
@@ -38,7 +38,7 @@ pub fn remark_line(text: Arguments<'_>) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
-/// Says bytes on standard output, just as they are.
+/// Prints bytes on standard output, unchanged.
 pub fn bytes(bytes: &[u8]) {
     if FAILURE.get().is_some() {
         return;
@@ -50,12 +50,12 @@ pub fn bytes(bytes: &[u8]) {
     }
 }
 
-/// Resolves when standard output takes nothing more.
+/// Resolves when standard output accepts no more.
 pub async fn cut_off() {
     CUT_OFF.cancelled().await;
 }
 
-/// Why standard output takes nothing more, unless its reader just had enough: that is no failure.
+/// Why standard output accepts no more. `None` if its reader just closed the pipe, which is no failure.
 pub fn failure() -> Option<&'static io::Error> {
     FAILURE.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
 }

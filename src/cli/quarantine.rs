@@ -1,4 +1,4 @@
-//! `reelhook quarantine`: what arrived but proved nothing.
+//! `reelhook quarantine`: notifications that failed verification.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -56,7 +56,7 @@ Examples:
     },
 }
 
-/// Runs the command; a running server need not be stopped for it.
+/// Runs the command. The server may keep running.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,
@@ -92,7 +92,7 @@ async fn list(store: &dyn Store, limit: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The body: byte for byte into a file or a pipe; on a terminal what could move its cursor is shown as text.
+/// Shows the body: byte for byte into a file or a pipe; on a terminal, control characters are shown as text.
 async fn show(store: &dyn Store, id: i64) -> anyhow::Result<()> {
     let entry = store.quarantine_entry(id).await?.with_context(|| no_entry(id))?;
     remark!("{}  {}  {}", entry.channel.as_str(), reasons(&entry), text::instant(entry.received_at));
@@ -105,7 +105,7 @@ async fn show(store: &dyn Store, id: i64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Why it was last refused, and why it came, where that is another reason.
+/// The last reason, and the first one if it differs.
 fn reasons(entry: &QuarantineView) -> String {
     let (first, last) = (entry.first_reason.as_str(), entry.reason.as_str());
     if first == last { last.to_owned() } else { format!("{last} (first {first})") }

@@ -1,9 +1,9 @@
-//! A running server, asked over its admin listener: for the commands that need one.
+//! A running server, reached over its admin listener, for the commands that need one.
 //!
 //! **Invariants**
-//! 1. The bearer token comes from the environment alone (arguments are seen by everybody on the machine), and follows no
-//!    redirect.
-//! 2. What the server says is told as text: it cannot move the terminal's cursor.
+//! 1. The bearer token comes only from the environment (everybody on the machine can read arguments), and is not sent
+//!    along a redirect.
+//! 2. Texts of the server are escaped, so they cannot move the terminal's cursor.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ use super::print::remark;
 use super::{load, text};
 use crate::web::loopback;
 
-/// The config that is looked for where none is named.
+/// The config that is used if none is named.
 const USUAL_CONFIG: &str = "config/reelhook.toml";
-/// Where the admin listener is where nothing says otherwise.
+/// The address of the admin listener if nothing else is configured.
 const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The server says something at least every 15 s on a stream, and answers a wait within 30 s.
+/// The server sends something at least every 15 s on a stream, and answers a wait within 30 s.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The most bytes of an answer: a page of operations is far smaller.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
-/// The most bytes of what a server says instead of an answer.
+/// The most bytes of an error's body.
 const MAX_SAID_BYTES: usize = 64 << 10;
 
-/// Which server, and by what right.
+/// The server and the token.
 #[derive(Debug, clap::Args)]
 pub struct RemoteArgs {
     /// The admin listener; default: the config's admin.listen, or http://127.0.0.1:8081
@@ -53,12 +53,12 @@ pub struct Remote {
     authorization: Option<HeaderValue>,
 }
 
-/// Why there is no answer.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The server is not there or too busy: later it may answer.
+    /// The server is away or too busy; it may answer later.
     Away(anyhow::Error),
-    /// It says no, and will say so again.
+    /// It refuses, and will refuse again.
     Refused(anyhow::Error),
 }
 
@@ -71,10 +71,10 @@ impl From<Trouble> for anyhow::Error {
 }
 
 impl RemoteArgs {
-    /// The server that is meant. `Err` is the exit code of a config with mistakes, which were told.
+    /// The server. `Err` is the exit code for a config with mistakes, which were reported.
     ///
     /// # Errors
-    /// The token is none, or TLS cannot be set up.
+    /// The variable holds no valid token, or TLS cannot be set up.
     pub fn server(&self) -> anyhow::Result<Result<Remote, ExitCode>> {
         let base = match self.base() {
             Ok(base) => base?,
@@ -117,12 +117,12 @@ impl RemoteArgs {
 }
 
 impl Remote {
-    /// A resource's address, by the segments of its path.
+    /// The URL of a resource, from the segments of its path.
     pub fn at(&self, path: &[&str]) -> Url {
         below(&self.base, path)
     }
 
-    /// That it did not answer in the time it was given.
+    /// The error for a server that did not answer in time.
     pub fn silent(&self, time: Duration) -> anyhow::Error {
         let time = text::duration(time);
         anyhow!("no answer from {} in {time} (it runs, but is busy or stands still)", self.base)
@@ -139,7 +139,7 @@ impl Remote {
         read.map_err(Trouble::Refused)
     }
 
-    /// Opens the stream of events, after the event with an id where one is named.
+    /// Opens the stream of events, after the event with this id if one is given.
     ///
     /// # Errors
     /// See [`Trouble`].
@@ -169,7 +169,7 @@ impl Remote {
         Err(if may_pass { Trouble::Away(said) } else { Trouble::Refused(said) })
     }
 
-    /// What the server said instead of an answer.
+    /// The error for an answer that is not a success.
     fn said(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
         let read = serde_json::from_slice::<Value>(body).ok();
         let message = read.as_ref().and_then(|body| body["error"]["message"].as_str()).unwrap_or_default();
@@ -186,7 +186,7 @@ impl Remote {
     }
 }
 
-/// Reads a body, as far as it may go: a server that is not ours must not fill the memory.
+/// Reads a body up to a limit, so that a foreign server cannot fill the memory.
 async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Away(error.without_url().into()))? {
@@ -201,14 +201,14 @@ async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble
 
 fn below(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
-    // Only a URL without a host has no segments, and `http_url` takes none.
+    // Only a URL without a host has no segments, and `http_url` accepts none.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }
     url
 }
 
-/// The address to ask where a server listens on all of them.
+/// The address to connect to if the server listens on all addresses.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

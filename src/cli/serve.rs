@@ -1,4 +1,4 @@
-//! `reelhook serve`: receive and deliver until told to stop.
+//! `reelhook serve`: receives and delivers until it is stopped.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     Ok(until_stopped(app, told_to_stop).await)
 }
 
-/// Serves until told to stop, or until a task broke; then stops in order, unless told (once more) to end at once.
+/// Serves until it is stopped or a task breaks. Then stops in order, or at once on a second signal.
 async fn until_stopped(app: App, mut told_to_stop: impl AsyncFnMut()) -> ExitCode {
     let code = tokio::select! {
         () = told_to_stop() => ExitCode::SUCCESS,
@@ -45,7 +45,8 @@ async fn until_stopped(app: App, mut told_to_stop: impl AsyncFnMut()) -> ExitCod
     }
 }
 
-/// No core dumps, no reading of this process's memory by others of the same user: it holds tokens and keys.
+/// Switches off core dumps and reading of this process's memory by other processes of the same user, because it holds
+/// tokens and keys.
 fn keep_memory_private() {
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = rustix::process::setrlimit(rustix::process::Resource::Core, none) {
@@ -70,7 +71,7 @@ mod tests {
     use crate::sinks::{DeliveryError, Sink};
     use crate::store::sqlite::SqliteStore;
 
-    /// Breaks what asks it, where no attempt is under way.
+    /// Panics in its dispatcher while no attempt is running.
     struct Broken;
 
     #[async_trait]
@@ -117,7 +118,7 @@ mod tests {
         let log = Log::default();
         let writer = log.clone();
         let told = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone()).finish();
-        // With one subscriber alone, `tracing` takes what another test's thread wants for what this one wants.
+        // With only one subscriber, `tracing` would use the interest of another test's thread for this one.
         let _beside = tracing::Dispatch::new(tracing_subscriber::registry());
         let _told = tracing::subscriber::set_default(told);
         let folder = tempfile::tempdir().unwrap();

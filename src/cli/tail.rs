@@ -1,4 +1,4 @@
-//! `reelhook tail`: the events of a running server as they come, a line each.
+//! `reelhook tail`: prints the events of a running server as they arrive, one per line.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Shows them until Ctrl-C.
+/// Prints events until Ctrl-C.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tokio::select! {
         ended = follow(&args) => ended,
@@ -97,7 +97,7 @@ fn line(event: &Value, in_colour: bool) -> String {
     let time = attribute("time");
     let time = time.parse::<Timestamp>().map_or_else(|_| text::safe(time, 40), text::instant);
     let kind = attribute("type");
-    // One that no attribute may hold stands in the data alone.
+    // A client context that is not allowed in an attribute is only in the data.
     let context = event["clientcontext"].as_str().or_else(|| event["data"]["clientContext"].as_str());
     let operation = match event["data"]["id"].as_str() {
         Some(id) if matches!(EventKind::parse(kind), EventKind::Operation(_)) => id,
@@ -127,7 +127,7 @@ fn colour(kind: &str) -> &'static str {
     }
 }
 
-/// Only a terminal that can do it and a person who wants it get colours (<https://no-color.org>).
+/// Colours only for a terminal that supports them and a user who wants them (<https://no-color.org>).
 fn in_colour() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|it| it != "dumb")

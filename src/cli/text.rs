@@ -1,4 +1,4 @@
-//! Text for a person at a terminal. Whatever came from outside is escaped: it cannot move the cursor or colour the line.
+//! Text for a terminal. Text from outside is escaped: it cannot move the cursor or colour the line.
 
 use jiff::Timestamp;
 
@@ -13,12 +13,12 @@ pub fn counted(n: usize, what: &str) -> String {
     wording::counted(n as u64, &n.to_string(), what)
 }
 
-/// What is said below a list that shows at most `limit`.
+/// The line below a list that shows at most `limit` entries.
 pub fn listed(n: usize, limit: usize, what: &str) -> String {
     format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
 }
 
-/// The story of one delivery, a line for each thing that happened.
+/// The story of one delivery, one line for each step.
 pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
     let mut lines = vec![format!("to {} by route \"{}\" (delivery {})", delivery.sink, delivery.route, delivery.id)];
     for failure in &delivery.failures {
@@ -63,7 +63,7 @@ pub fn event(event: &EventView) -> String {
     )
 }
 
-/// What an event's envelope says, in one line.
+/// The facts of an event's envelope, in one line.
 pub fn facts(event: &EventView) -> String {
     let facts = event.envelope.told().into_iter().map(|(name, value)| format!("{name} {}", safe(value, 256)));
     facts.collect::<Vec<_>>().join(", ")

@@ -1,7 +1,7 @@
 //! `reelhook token new`: makes a bearer token for the admin listener.
 //!
 //! **Invariants**
-//! 1. The token is shown once and kept nowhere; the config gets its SHA-256 alone.
+//! 1. The token is shown once and stored nowhere. The config gets only its SHA-256.
 
 use std::process::ExitCode;
 
@@ -12,9 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::print::{remark, say};
 
-/// What each token begins with, so that a scanner finds one that leaked.
+/// The prefix of each token, so that a scanner finds a leaked one.
 const PREFIX: &str = "rhk_";
-/// Nobody guesses 256 bits.
+/// 256 bits cannot be guessed.
 const N_BYTES: usize = 32;
 
 /// The arguments.
@@ -74,7 +74,7 @@ impl ScopeName {
     }
 }
 
-/// Makes it.
+/// Makes a token.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Action::New { name, mut scopes } = args.action;
     scopes.sort_unstable();
@@ -91,7 +91,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn lines(name: &str, scopes: &[ScopeName], token: &str) -> String {
     let sha256 = hex::encode(Sha256::digest(token));
     let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    // TOML writes texts and lists of plain words as its own library does.
+    // TOML's own library writes the text and the list.
     let (name, scopes) = (toml::Value::from(name), toml::Value::from(scopes));
     format!("\n[[admin.tokens]]\nname = {name}\nsha256 = \"{sha256}\"\nscopes = {scopes}")
 }

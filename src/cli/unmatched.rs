@@ -1,4 +1,5 @@
-//! `reelhook unmatched`: what no route matched. It is kept; after the routes were mended it can be routed again.
+//! `reelhook unmatched`: events that matched no route. They are kept, and can be routed again after the routes were
+//! fixed.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -71,7 +72,7 @@ Examples:
     },
 }
 
-/// Runs the command; a running server need not be stopped for it.
+/// Runs the command. The server may keep running.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = match load::config(&args.config.config) {
         Ok(config) => config,
@@ -97,13 +98,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What a replay came to.
+/// The result of a replay.
 #[derive(Default)]
 struct Done {
     n_events: usize,
     n_routed: usize,
     n_deliveries: usize,
-    /// Where the server has not done it yet.
+    /// Set if the server has not done it yet.
     waits: Option<Became>,
 }
 
@@ -125,8 +126,8 @@ async fn replay(store: &SqliteStore, config: &Config, id: Option<EventId>) -> an
 }
 
 impl Done {
-    /// Page by page, the oldest first, so that what is of one operation keeps its order. What arrives meanwhile is left:
-    /// the server that takes it in may be faster than this.
+    /// Page by page, the oldest first, so that the events of one operation keep their order. Events that arrive
+    /// meanwhile are skipped, or this might never end.
     async fn route_all(&mut self, store: &SqliteStore, routes: &Routes) -> anyhow::Result<()> {
         let (until, mut after) = (Clock::system().now(), None);
         loop {
@@ -142,7 +143,7 @@ impl Done {
         }
     }
 
-    /// Has events routed: the routes are those of the config as it is now, whatever the server was started with.
+    /// Routes events by the config file as it is now, whichever config the server started with.
     async fn route(&mut self, store: &SqliteStore, routes: &Routes, events: &[EventView]) -> anyhow::Result<()> {
         self.n_events += events.len();
         let matched = events.iter().filter_map(|event| {
@@ -158,7 +159,7 @@ impl Done {
         }
         let planned = (matched.len(), matched.iter().map(|it| it.deliveries.len()).sum::<usize>());
         let wish = Wish::Route { events: matched };
-        // A server that stood still for one page is not waited for at each of the others.
+        // If the server did not answer for one page, this does not wait again at each of the others.
         let became = match self.waits {
             Some(Became::Waits) => store.wish(&wish).map(|_| Became::Waits)?,
             _ => wish::ask(store, &wish).await?,

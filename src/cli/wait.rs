@@ -1,11 +1,12 @@
-//! `reelhook wait`: until the operation of a client context has ended, or is lost.
+//! `reelhook wait`: waits until the operation of a client context has ended or is lost.
 //!
 //! **Invariants**
-//! 1. The server is not asked again and again: it tells of the operation by its stream of events, and of the end by an
-//!    answer that it holds back.
-//! 2. The stream is open before the operation is looked for: none that appears in between is missed.
-//! 3. An operation that weak proof alone established (`clientState`, an operator's word) is the answer only where no other
-//!    has the client context, and then its proof is told: who knows the `clientState` cannot answer for another's operation.
+//! 1. The server is not polled: its stream of events reports that the operation exists, and it holds back one answer
+//!    until the operation has ended.
+//! 2. The stream is opened before the operation is searched, so an operation that appears in between is not missed.
+//! 3. An operation that only weak proof established (`clientState`, or an operator's word) is the answer only if no
+//!    other operation has the client context, and then its proof is reported: somebody who knows the `clientState`
+//!    cannot answer for another's operation.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,13 +25,13 @@ use crate::odata::quoted;
 
 const EXIT_TIMED_OUT: u8 = 3;
 const EXIT_LOST: u8 = 4;
-/// The longest that one answer is held back: a connection that breaks in silence is found out by then.
+/// The longest that one answer is held back. A connection that broke silently is noticed by then.
 const HOLD: Duration = Duration::from_secs(30);
-/// How long to wait before asking a server again that is away.
+/// How long to wait before asking again a server that could not be reached.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long after the end of the time an answer may still come: the server held it back until then.
+/// How long an answer may still take after the end of the timeout, because the server held it back until then.
 const GRACE: Duration = Duration::from_secs(5);
-/// The operations of a page, the most that there may be.
+/// The page size: the most operations of one page.
 const PAGE: &str = "1000";
 
 /// The arguments.
@@ -66,7 +67,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Waits, and tells the end.
+/// Waits, and reports the end.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let remote = match args.remote.server()? {
         Ok(remote) => remote,
@@ -90,7 +91,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     tell(&args, &operation)
 }
 
-/// Tells where the operation stands, and by which exit code.
+/// Reports the operation's state; its status decides the exit code.
 fn tell(args: &Args, operation: &Value) -> anyhow::Result<ExitCode> {
     if args.json {
         say!("{operation}");
@@ -112,16 +113,17 @@ fn tell(args: &Args, operation: &Value) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// What was heard while the operation was looked for.
+/// The facts learned while the operation was searched.
 #[derive(Default)]
 struct Heard {
-    /// Whether the server answered when it was last asked.
+    /// Whether the server answered the last request.
     answers: bool,
-    /// The newest operation, where weak proof established all that there are.
+    /// The newest operation, if only weak proof established those that exist.
     weak: Option<Value>,
 }
 
-/// The operation that is meant, once there is one. One of weak proof is waited for here until it has ended: another may come.
+/// The operation, once there is one. If its proof is weak, this waits until it has ended, because another one may
+/// appear.
 async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Result<Value> {
     let mut events = Events::open(remote, &[("clientContext", &args.client_context)]).await?;
     loop {
@@ -135,7 +137,7 @@ async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Res
                     }
                     found => heard.weak = found,
                 }
-                // No event tells of an announcement.
+                // An announcement makes no event.
                 if let Ok(event) = timeout(HOLD, events.next()).await {
                     event?;
                 }
@@ -146,7 +148,8 @@ async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Res
     }
 }
 
-/// The newest operation with a client context of those that were announced or that a token proved; else of all.
+/// The newest of the operations with a client context that were announced or that a token proved; if there is none, the
+/// newest of all.
 async fn newest(remote: &Remote, client_context: &str) -> Result<Option<Value>, Trouble> {
     let mut url = remote.at(&["v1.0", "communications", "recordOperations"]);
     url.query_pairs_mut()
@@ -168,8 +171,8 @@ async fn newest(remote: &Remote, client_context: &str) -> Result<Option<Value>, 
     }
 }
 
-/// The operation at its end, or when it is lost, unless it is waited for past that; or as it is at `until`. `None`: the
-/// server did not answer.
+/// The operation at its end, or when it is lost (unless `past_lost`), or as it is at `until`. `None`: the server did
+/// not answer.
 async fn ended(
     remote: &Remote,
     operation: Value,
@@ -177,7 +180,7 @@ async fn ended(
 ) -> anyhow::Result<Option<Value>> {
     let mut operation = operation;
     let id = operation["id"].as_str().context("the server told of an operation without an id")?.to_owned();
-    // Where calls share an operation's id, the call tells them apart.
+    // Calls may share an operation's id; then the call's id identifies the operation.
     let url = match operation["callId"].as_str() {
         Some(call) => remote.at(&["v1.0", "communications", "calls", call, "operations", &id]),
         None => remote.at(&["v1.0", "communications", "recordOperations", &id]),
@@ -203,13 +206,13 @@ async fn ended(
     }
 }
 
-/// Whether nothing more is waited for.
+/// Whether the waiting is over.
 fn is_over(operation: &Value, past_lost: bool) -> bool {
     let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
     has_ended || (is_lost(operation) && !past_lost)
 }
 
-/// Whether its client announced it, or a token proved its word.
+/// Whether its client announced it or a token proved it.
 fn is_strong(operation: &Value) -> bool {
     let is_announced = operation["expectation"]["announcedAt"].is_string();
     is_announced || proof(operation).is_some_and(|proof| proof >= Proof::FOR_EXPECTATIONS)
@@ -219,7 +222,7 @@ fn proof(operation: &Value) -> Option<Proof> {
     operation["proof"].as_str().and_then(Proof::parse)
 }
 
-/// What is said of its proof: nothing, where a token is that.
+/// The warning about weak proof; empty if a token proved it.
 fn warning(operation: &Value) -> String {
     let weak = proof(operation).filter(|proof| *proof < Proof::FOR_EXPECTATIONS);
     weak.map(|proof| format!("; its proof is {}", proof.words())).unwrap_or_default()
@@ -230,7 +233,7 @@ fn is_lost(operation: &Value) -> bool {
     state == Some(ExpectationState::Lost)
 }
 
-/// Where the operation stands, in a sentence.
+/// The operation's state, in a sentence.
 fn sentence(client_context: &str, operation: &Value) -> String {
     let member = |name: &str| operation[name].as_str().filter(|text| !text.is_empty());
     let status = member("status").unwrap_or("unknown");
@@ -272,7 +275,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = super::duration(text)?;
-    // Longer ones cannot be added to every clock.
+    // Longer durations cannot be added to every clock.
     if parsed <= Duration::from_secs(30 * 86_400) { Ok(parsed) } else { Err("expected at most 720h".into()) }
 }
 

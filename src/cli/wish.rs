@@ -1,4 +1,4 @@
-//! Asking the server that has the store for something, and waiting for it.
+//! Asks the server that has the store for something, and waits until it has done it.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -8,27 +8,27 @@ use super::text;
 use crate::store::sqlite::SqliteStore;
 use crate::store::wishes::{Granted, Wish};
 
-/// How long a server gets to carry out a wish before the command says that it waits.
+/// How long the command waits before it says that the server has not done it.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the command waits without a word.
+/// How long the command waits in silence.
 const QUIET: Duration = Duration::from_secs(2);
-/// The exit code where the server has not come to it yet.
+/// The exit code if the server has not done it yet.
 const EXIT_WAITS: u8 = 3;
-/// How often the command looks.
+/// How often the command checks.
 const STEP: Duration = Duration::from_millis(50);
 
-/// What became of a wish.
+/// The result of a wish.
 #[derive(Clone, Copy, Debug)]
 pub enum Became {
-    /// The server carried it out.
+    /// The server did it.
     Granted(Granted),
-    /// The server has not come to it yet.
+    /// The server has not done it yet.
     Waits,
-    /// No server has the store: the next one that starts carries it out.
+    /// No server has the store: the next one that starts will do it.
     Unserved,
 }
 
-/// Writes a wish down and waits until the server has carried it out.
+/// Writes a wish and waits until the server has done it.
 pub async fn ask(store: &SqliteStore, wish: &Wish) -> anyhow::Result<Became> {
     let id = store.wish(wish)?;
     let began = Instant::now();
@@ -54,7 +54,7 @@ pub async fn ask(store: &SqliteStore, wish: &Wish) -> anyhow::Result<Became> {
 }
 
 impl Became {
-    /// The exit code: 0 where a server did it or the next one will, 3 where the running one has not yet.
+    /// The exit code: 0 if a server did it or the next one will, 3 if the running one has not done it yet.
     pub fn code(self) -> ExitCode {
         match self {
             Self::Waits => ExitCode::from(EXIT_WAITS),
@@ -62,7 +62,7 @@ impl Became {
         }
     }
 
-    /// When what was asked for happens, where it has not yet.
+    /// When it happens, in words.
     pub fn when(self) -> &'static str {
         match self {
             Self::Granted(_) => "now",

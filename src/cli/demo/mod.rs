@@ -1,4 +1,4 @@
-//! `reelhook demo`: the whole of reelhook, a simulated Microsoft Graph and a bot in one process, to be watched.
+//! `reelhook demo`: reelhook, a simulated Microsoft Graph and a bot in one process.
 
 mod setting;
 mod story;
@@ -23,11 +23,11 @@ use crate::simulator::scenario::{self, Channels, Part, Play, Step};
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
 use crate::telemetry;
 
-/// What goes wrong on purpose is printed where it happens; what else goes wrong is logged.
+/// Failures that the demo makes on purpose are printed where they happen, so their logs are off.
 const LOGGED: &str = "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off";
-/// Once the scenario is played: between two notifications of the recordings that go on.
+/// The pause between two notifications, once the scenario is played.
 const PACE: Duration = Duration::from_secs(1);
-/// How long the last deliveries are waited for.
+/// How long the demo waits for the last deliveries.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 
 /// The arguments.
@@ -47,7 +47,7 @@ pub struct Args {
     seed: u64,
 }
 
-/// Runs until Ctrl-C or for the given time. Exit code 1 where an answer was not as it should be.
+/// Runs until Ctrl-C or for the given time. Exit code 1 if an answer was not as expected or a delivery is still open.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
     let folder = setting::folder().context("no temporary folder")?;
@@ -89,7 +89,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if tally.n_faults == 0 && n_open == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What was sent.
+/// The POSTs so far.
 #[derive(Default)]
 struct Tally {
     n_posts: u64,
@@ -116,7 +116,7 @@ impl Tally {
     }
 }
 
-/// The scenario once, the bot's story, and recordings for ever.
+/// Plays the scenario once, the bot's story, and recordings for ever.
 async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
     scenario::play(graph, Play { parts: &Part::ALL, channels, seed }, |step| tally.tell(step)).await?;
@@ -142,7 +142,7 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow:
     Ok(())
 }
 
-/// What a bot says to the admin listener before it records.
+/// Announces recordings over the admin listener, as a bot does before it records.
 async fn announce(app: &App, story: &Story) -> anyhow::Result<()> {
     let bot = Client::new(&format!("http://{}", app.admin))?;
     for (what, post) in story.announced() {
@@ -160,7 +160,7 @@ async fn over(until: Option<Duration>) {
     }
 }
 
-/// Waits until what was accepted is delivered.
+/// Waits until all accepted notifications are delivered.
 async fn settle(app: &App) {
     let began = std::time::Instant::now();
     while waiting(app).await > 0 && began.elapsed() < LAST_DELIVERIES {

@@ -1,4 +1,4 @@
-//! Where the demo plays: its config, and sinks that print what they get.
+//! The demo's config, and sinks that print their deliveries.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub const CERTIFICATE: &str = "demo-certificate";
 /// The case that the CRM refuses.
 pub const REFUSED: &str = "support-2005";
 
-/// Prints what it is given, a line each. One it refuses.
+/// Prints each delivery on one line; refuses one of them.
 struct Printer {
     n_delivered: Arc<AtomicU64>,
 }
@@ -55,7 +55,7 @@ pub fn printers(config: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
     config.sinks.iter().map(|sink| (sink.name.clone(), Arc::clone(&printer))).collect()
 }
 
-/// A folder that is removed at the end. It holds keys: nobody else may look into it.
+/// A folder that is removed at the end. It holds keys, so only its owner can read it.
 ///
 /// # Errors
 /// It cannot be made.
@@ -64,7 +64,7 @@ pub fn folder() -> std::io::Result<tempfile::TempDir> {
     tempfile::Builder::new().prefix("reelhook-demo-").permissions(private).tempdir()
 }
 
-/// The demo's config, in a folder of its own. Nobody waits half a minute for what is lost.
+/// The demo's config, in its own folder. Its `lost_after` is short, so that nobody waits long for a lost recording.
 ///
 /// # Errors
 /// It has a mistake.

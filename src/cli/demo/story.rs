@@ -1,5 +1,5 @@
-//! What the demo's bot announces, and what becomes of it: recordings in time, late, lost and never; and what goes wrong
-//! beside them. One of each thing that the console has a page for.
+//! The recordings that the demo's bot announces (in time, late, lost and overdue), and the failures beside them: one
+//! example for each page of the console.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub struct Story {
 }
 
 impl Story {
-    /// With ids from a seed.
+    /// A story with ids from a seed.
     pub fn new(seed: &mut Seed) -> Self {
         let mut recording = |context: &str| Recording::new(seed).client_context(context);
         Self {
@@ -34,7 +34,7 @@ impl Story {
         }
     }
 
-    /// What the bot says before it records, over the API.
+    /// The announcements of the bot over the API.
     pub fn announced(&self) -> Vec<(&'static str, Post)> {
         let new = |recording: &Recording, within: &str| {
             let body = json!({
@@ -54,7 +54,7 @@ impl Story {
         ]
     }
 
-    /// What Graph posts so many seconds later.
+    /// The POSTs of Graph at this second of the story.
     ///
     /// # Errors
     /// A token could not be made.

@@ -59,7 +59,7 @@ pub(super) async fn run(
     Ok(report.n_errors() == 0)
 }
 
-/// The head of every POST: its token outlives the run.
+/// The head of every POST. Its token stays valid longer than the run.
 fn calls_head(graph: &Graph, plan: Plan) -> Result<Post, SimulatorError> {
     let seconds = plan.duration.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or_default());
     let token = graph.identity.calls_token(&graph.app_id, &graph.tenant).shifted("exp", seconds).sign()?;

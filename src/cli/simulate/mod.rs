@@ -1,4 +1,4 @@
-//! `reelhook simulate`: plays Microsoft Graph against any receiver, as a friendly day or as load.
+//! `reelhook simulate`: plays Microsoft Graph against any receiver: a scenario, or load.
 
 mod load;
 pub(super) mod stage;
@@ -53,7 +53,7 @@ pub struct Args {
     load: LoadArgs,
 }
 
-/// Any of these makes it load.
+/// The load flags. `--rate`, `--connections`, `--duration` or `--count` switches from the scenario to load.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Load")]
 struct LoadArgs {
@@ -106,7 +106,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl Args {
-    /// What is wrong beyond what clap sees.
+    /// The mistakes that clap does not find.
     fn mistake(&self) -> Option<&'static str> {
         if self.load.encrypted && self.channel == Some(ChannelName::Calls) {
             return Some("--encrypted is for --channel subscriptions: the calls channel has no encryption");
@@ -147,7 +147,7 @@ impl Args {
     }
 }
 
-/// Plays.
+/// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(address) = args.serve_noop {
         let (address, server) = noop::serve(address)?;

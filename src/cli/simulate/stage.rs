@@ -1,4 +1,5 @@
-//! What `simulate` and `conformance` share: who plays Graph, towards whom, and what the receiver must be told.
+//! The setup that `simulate` and `conformance` share: Graph's identity, the receiver, and the lines that the receiver's
+//! config needs.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use crate::simulator::{
     Certificate, Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Paths, Provider, SimulatorError,
 };
 
-/// The arguments that both have.
+/// The arguments of both commands.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StageArgs {
     /// The receiver, without the paths
@@ -63,10 +64,10 @@ pub(in crate::cli) struct Stage {
     _servers: JoinSet<std::io::Result<()>>,
 }
 
-/// Opens the stage: keys are read or made, the provider is started.
+/// Sets up: reads or makes the keys and starts the provider.
 ///
 /// # Errors
-/// The URL, a key file or the provider's address cannot be used: wrong usage, the text says which.
+/// The URL, a key file or the provider's address cannot be used. This is wrong usage; the text says which.
 pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
     let clock = Clock::system();
     let client = Client::new(&args.url)?;
@@ -103,7 +104,7 @@ fn certificate(args: &StageArgs) -> Result<Option<Certificate>, SimulatorError> 
 }
 
 impl Stage {
-    /// The lines that make a receiver trust this identity, to be pasted into reelhook's config.
+    /// The lines for reelhook's config that make it trust this identity.
     pub(in crate::cli) fn receiver_config(&self) -> String {
         let (app, provider) = (quoted(&self.graph.app_id), &self.provider);
         let mut lines = format!(
@@ -122,7 +123,7 @@ impl Stage {
         lines
     }
 
-    /// Tells, on standard error, what the receiver must be configured with.
+    /// Prints, on standard error, the lines that the receiver's config needs.
     pub(in crate::cli) fn tell_receiver_config(&self) {
         remark!("The receiver must trust this identity instead of Microsoft's. In reelhook's config:\n");
         for line in self.receiver_config().lines() {
