@@ -24,15 +24,16 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 #[command(after_help = "\
 Examples:
   reelhook check --config my.toml           every mistake, each with its line and key
-  reelhook check --config my.toml --probe   also connect to the sinks and fetch the providers' keys
+  reelhook check --config my.toml --probe   also connect to the sinks and fetch the signing keys
 
-Run it with the server's environment: secrets are read, variables override.
+Run it with the server's environment: it reads the secrets, and REELHOOK__.. variables
+override config keys.
 
-Exit codes: 0 all is well, 1 a probe failed, 2 the config has mistakes")]
+Exit codes: 0 no mistakes, 1 a probe failed, 2 the config has mistakes")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// Try each sink (nothing is sent) and fetch each provider's keys
+    /// Connect to each sink without sending anything, and fetch each provider's signing keys
     #[arg(long)]
     probe: bool,
 }
@@ -67,7 +68,7 @@ async fn tell_of_gone_sinks(config: &Config) {
                 remark!("warning: {}", text::safe(&wording::sink_is_gone(sink.as_str(), n), 1000));
             }
         }
-        Err(error) => remark!("note: what waits in the store could not be looked at: {error:#}"),
+        Err(error) => remark!("note: cannot read the waiting deliveries in the store: {error:#}"),
     }
 }
 

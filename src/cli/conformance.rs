@@ -16,15 +16,16 @@ Examples:
   reelhook conformance --only subscriptions --notifications-path /api/listen
   reelhook conformance --certificate-key key.pem --json
 
-Grades: A everything, B every must, C nine of ten musts, D half of them, F less.
-Exit codes: 0 every must passed, 1 one did not, 2 wrong usage")]
+Checks are musts or shoulds. Grades: A all checks passed; B all musts passed; C at least 90 %
+of the musts; D at least half of them; F fewer.
+Exit codes: 0 every must passed, 1 a must failed or nobody listens at --url, 2 wrong usage")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
-    /// Judge one channel alone
+    /// Check only this channel
     #[arg(long, value_enum, value_name = "CHANNEL")]
     only: Option<ChannelName>,
-    /// Say of passed checks too what was expected and why
+    /// For passed checks too, print what was expected and why
     #[arg(long, conflicts_with = "json")]
     explain: bool,
     /// Print one line of JSON on standard output
@@ -51,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         stage.tell_receiver_config();
     }
     if let Err(error) = is_there(&stage.graph).await {
-        remark!("reelhook: {error}; nothing was judged");
+        remark!("reelhook: {error}; nothing was checked");
         return Ok(ExitCode::FAILURE);
     }
     let channel = match args.only {
@@ -107,6 +108,6 @@ fn print_grade(grade: &Grade) {
         && first.name == "calls-accepts-a-genuine-token"
         && matches!(first.outcome, Outcome::Fail(_))
     {
-        say!("hint: a genuine token was refused, so refusals prove little: does the receiver trust this identity?");
+        say!("hint: the receiver refused a genuine token, so its other refusals mean little: does it trust this identity?");
     }
 }

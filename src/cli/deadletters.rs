@@ -24,11 +24,11 @@ Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay --all --sink crm
 
-You need not stop the server. The ids are those of deliveries: `list` begins each line
-with one.
+The server may keep running. The ids are delivery ids, the first column of `list`.
 
-Exit codes: 0 done (or done when the server starts), 1 there was nothing to do, 2 wrong usage
-or config, 3 the running server has not done `replay` within 30 s: it does it once it goes on")]
+Exit codes: 0 done (or will be done when the server starts), 1 there was nothing to do,
+2 wrong usage or config, 3 the running server did not do `replay` within 30 s: it will do it
+when it responds again")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -38,23 +38,23 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// The dead letters, newest first, a line each: id, when, sink, attempts, last reason
+    /// List dead letters, newest first, one per line: id, time, sink, attempts, last reason
     #[command(after_help = "Example:\n  reelhook deadletters list --sink crm --limit 20")]
     List {
-        /// Of this sink only
+        /// Only those of this sink
         #[arg(long)]
         sink: Option<String>,
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// One dead letter: every attempt, and the event
+    /// Show one dead letter: every attempt, and the event
     #[command(after_help = "Example:\n  reelhook deadletters show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f")]
     Show {
         /// The delivery's id
         id: Uuid,
     },
-    /// Make dead letters due again, under their old delivery ids
+    /// Deliver dead letters again, with their old delivery ids
     #[command(after_help = "\
 Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
@@ -63,10 +63,10 @@ Examples:
         /// The delivery's id
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<Uuid>,
-        /// All of them (with --sink: all of that sink)
+        /// Replay all of them (with --sink: all of that sink)
         #[arg(long)]
         all: bool,
-        /// Of this sink only
+        /// Only those of this sink
         #[arg(long, requires = "all")]
         sink: Option<String>,
     },
@@ -115,7 +115,7 @@ async fn list(store: &dyn Store, sink: Option<SinkName>, limit: usize) -> anyhow
 
 async fn show(store: &dyn Store, id: DeliveryId) -> anyhow::Result<ExitCode> {
     let letter = store.delivery(id).await?;
-    let letter = letter.with_context(|| format!("no delivery {id}; `deadletters list` shows what was given up"))?;
+    let letter = letter.with_context(|| format!("no delivery {id}; `deadletters list` shows the dead letters"))?;
     for line in text::delivery(&letter, Clock::system().now()) {
         say!("{line}");
     }
@@ -142,7 +142,7 @@ async fn replay(store: &SqliteStore, which: DeadLetters) -> anyhow::Result<ExitC
     let n = if let Some(Became::Granted(granted)) = became { granted.n } else { n_dead };
     let Some(became) = became.filter(|_| n > 0) else {
         match which {
-            DeadLetters::One(id) => remark!("no dead letter {id}; `deadletters list` shows those there are"),
+            DeadLetters::One(id) => remark!("no dead letter {id}; `deadletters list` shows the dead letters"),
             DeadLetters::OfSink(_) | DeadLetters::All => remark!("no dead letters: nothing to replay"),
         }
         return Ok(ExitCode::FAILURE);

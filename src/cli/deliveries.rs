@@ -19,10 +19,11 @@ Examples:
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
-You need not stop the server: it does this within seconds.
+The server may keep running; it does this within seconds.
 
-Exit codes: 0 done (or done when the server starts), 1 there was nothing to do, 2 wrong usage
-or config, 3 the running server has not done it within 30 s: it does it once it goes on")]
+Exit codes: 0 done (or will be done when the server starts), 1 there was nothing to do,
+2 wrong usage or config, 3 the running server did not do it within 30 s: it will do it when
+it responds again")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -32,10 +33,10 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// What waits, newest first, a line each: id, when it was created, sink, route, attempts, when it is due
+    /// List waiting deliveries, newest first, one per line: id, creation time, sink, route, attempts, due time
     #[command(after_help = "Example:\n  reelhook deliveries list --sink old-crm --limit 20")]
     List {
-        /// Of this sink alone
+        /// Only those of this sink
         #[arg(long)]
         sink: Option<String>,
         /// At most this many
@@ -45,17 +46,17 @@ enum Action {
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
     Move {
-        /// The sink that is gone
+        /// The removed sink
         #[arg(long, value_name = "SINK")]
         from: String,
         /// A sink of the config
         #[arg(long, value_name = "SINK")]
         to: String,
     },
-    /// Make dead letters of the waiting deliveries of a removed sink; they are kept
+    /// Turn the waiting deliveries of a removed sink into dead letters, which are kept
     #[command(after_help = "Example:\n  reelhook deliveries drop --sink old-crm")]
     Drop {
-        /// The sink that is gone
+        /// The removed sink
         #[arg(long)]
         sink: String,
     },
@@ -74,7 +75,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             is_gone(&config, &from)?;
             anyhow::ensure!(
                 has(&config, &to),
-                "found no sink {:?} in the config, expected one of its own for --to",
+                "found no sink {:?} in the config, expected the name of one of its sinks for --to",
                 text::safe(&to, 64)
             );
             let wish = Wish::Move { from: from.clone(), to: to.clone() };
@@ -115,7 +116,7 @@ fn has(config: &Config, sink: &str) -> bool {
 fn is_gone(config: &Config, sink: &str) -> anyhow::Result<()> {
     anyhow::ensure!(
         !has(config, sink),
-        "found sink {:?} in the config, expected one that it no longer has: take it out, and restart the server first",
+        "found sink {:?} in the config, expected a removed one: remove it from the config and restart the server first",
         text::safe(sink, 64)
     );
     Ok(())
@@ -149,7 +150,7 @@ async fn list(
 async fn redirect(store: &SqliteStore, sink: &str, wish: &Wish, fate: Fate) -> anyhow::Result<ExitCode> {
     let n_open = store.backlog().await?.get(&SinkName::new(sink)).map_or(0, |backlog| backlog.n_open);
     if n_open == 0 {
-        remark!("nothing waits for sink {}; `deliveries list` shows what waits", text::safe(sink, 64));
+        remark!("no delivery waits for sink {}; `deliveries list` shows the waiting ones", text::safe(sink, 64));
         return Ok(ExitCode::FAILURE);
     }
     let became = wish::ask(store, wish).await?;

@@ -18,7 +18,7 @@ use crate::store::{EventView, OperationView, Store};
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// The operation's id, with or without dashes
+    /// The operation's id, with or without hyphens
     id: String,
 }
 
@@ -31,8 +31,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let operations = load::store(&config)?.operations(&args.id).await?;
     if operations.is_empty() {
         remark!(
-            "nothing is known of operation {}: no notification of it arrived here, or its retention is over. \
-             `reelhook quarantine list` shows what was refused.",
+            "operation {} is not known: no notification of it was accepted here, or its retention is over. \
+             `reelhook quarantine list` shows the refused notifications.",
             text::safe(&args.id, 64)
         );
         return Ok(ExitCode::FAILURE);
@@ -52,8 +52,8 @@ fn tell(operation: &OperationView) -> Vec<String> {
         format!("call           {}", text::safe(operation.call_id.as_deref().unwrap_or("not known"), 64)),
         format!("clientContext  {}", text::safe(operation.client_context.as_deref().unwrap_or("none"), 256)),
         format!("status         {}", text::safe(operation.status.as_str(), 64)),
-        format!("first heard    {}", text::instant(operation.created_at)),
-        format!("last moved     {}", text::instant(operation.modified_at)),
+        format!("first known    {}", text::instant(operation.created_at)),
+        format!("last changed   {}", text::instant(operation.modified_at)),
     ];
     lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
     lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
@@ -71,7 +71,7 @@ fn tell(operation: &OperationView) -> Vec<String> {
         lines.push(format!("  {}", origin(event)));
         lines.extend(meaning(event).into_iter().map(|line| format!("  {line}")));
         if event.deliveries.is_empty() {
-            lines.push("  no route matched: it is kept; mend the routes and run `reelhook unmatched replay`".into());
+            lines.push("  no route matched, but the event is kept: fix the routes and run `reelhook unmatched replay`".into());
         }
         for delivery in &event.deliveries {
             lines.extend(text::delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
@@ -117,7 +117,7 @@ fn origin(event: &EventView) -> String {
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
-        lines.push(format!("Graph calls its state {:?}, which this version does not know", text::safe(status, 64)));
+        lines.push(format!("found status {:?} from Graph, which this version of reelhook does not know", text::safe(status, 64)));
     }
     lines.extend(event.order.map(|order| order.words().to_owned()));
     lines.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
@@ -139,8 +139,8 @@ fn meaning(event: &EventView) -> Vec<String> {
         lines.push(format!("completionReason {}", text::safe(reason, 64)));
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
-        Some(_) => lines.push("it says where the recording lies".into()),
-        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it names no recording".into()),
+        Some(_) => lines.push("the recording is at its recordingLocation".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it has no recordingLocation".into()),
         None => {}
     }
     lines

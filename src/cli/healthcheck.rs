@@ -13,15 +13,15 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook healthcheck --config my.toml            is it alive?
-  reelhook healthcheck --config my.toml --ready    does it take notifications?
+  reelhook healthcheck --config my.toml            is the server alive?
+  reelhook healthcheck --config my.toml --ready    does it accept notifications?
   HEALTHCHECK CMD [\"/reelhook\", \"healthcheck\"]   in a Dockerfile
 
-Exit codes: 0 it answered 200, 1 it did not, 2 the config has mistakes")]
+Exit codes: 0 the server answered 200, 1 it did not, 2 the config has mistakes")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// Ask /readyz instead of /livez
+    /// Request /readyz instead of /livez
     #[arg(long)]
     ready: bool,
 }

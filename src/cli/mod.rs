@@ -36,19 +36,19 @@ use self::print::remark;
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
 
-/// Receives Microsoft Graph notifications that carry a recordOperation: verified, stored durably, matched by
-/// clientContext, delivered to sinks.
+/// Receives Microsoft Graph notifications about record operations: verifies them, stores them durably, routes them
+/// by clientContext, and delivers them to sinks.
 #[derive(Debug, Parser)]
 #[command(name = "reelhook", version, about, max_term_width = 100)]
 #[command(after_help = "\
 Start here:
-  reelhook demo                     see it work, without any set-up
+  reelhook demo                     see it work, without any setup
   reelhook check --config my.toml   find every mistake in a config
-  reelhook serve --config my.toml   receive
+  reelhook serve --config my.toml   receive and deliver notifications
 
 Each command's --help has examples.
 
-Exit codes: 0 done, 1 what was asked for failed, 2 wrong usage or config, 3 not done in time,
+Exit codes: 0 done, 1 the command failed, 2 wrong usage or config, 3 not done in time,
 74 the store's disk failed")]
 struct Cli {
     #[command(subcommand)]
@@ -63,37 +63,37 @@ Examples:
   reelhook serve --config my.toml
   REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
 
-Logs on standard error, JSON lines unless the config says log.format = \"text\".
-SIGTERM or Ctrl-C stops it in order; a second one ends it at once.
+It logs to standard error, as JSON lines unless the config has log.format = \"text\".
+SIGTERM or Ctrl-C stops it in order; a second signal ends it at once.
 
-Exit codes: 0 stopped, 1 it could not start or a task of it broke, 2 the config has mistakes,
-74 the store's disk failed: start again, nothing acknowledged is lost")]
+Exit codes: 0 stopped, 1 it could not start, or one of its tasks failed, 2 the config has
+mistakes, 74 the store's disk failed: start again, no acknowledged notification is lost")]
     Serve(ConfigArg),
     /// Find every mistake in a config; with --probe, connect to the sinks and fetch the signing keys
     Check(check::Args),
-    /// See it work: a server and a simulated Microsoft Graph in one process, in a temporary folder
+    /// Show reelhook at work: a server and a simulated Microsoft Graph in one process, in a temporary folder
     Demo(demo::Args),
     /// Play Microsoft Graph against any receiver
     Simulate(Box<simulate::Args>),
     /// Grade any receiver, with reasons
     Conformance(Box<conformance::Args>),
-    /// Deliveries that were given up: list, show, replay
+    /// List, show and replay dead letters: deliveries that failed for good
     Deadletters(deadletters::Args),
-    /// Deliveries that wait: list; where their sink is gone from the config: move, drop
+    /// List waiting deliveries; move or drop those whose sink is not in the config
     Deliveries(deliveries::Args),
-    /// What arrived but proved nothing: list, show, replay
+    /// List, show and replay notifications that failed verification
     Quarantine(quarantine::Args),
-    /// What no route matched: list, show, replay
+    /// List, show and replay events that matched no route
     Unmatched(unmatched::Args),
-    /// Tell the story of one operation: what came, what it matched, what became of each delivery
+    /// Explain one operation: its notifications, the routes they matched, and the result of each delivery
     Explain(explain::Args),
-    /// Watch the events of a running server as they come
+    /// Print the events of a running server as they arrive
     Tail(tail::Args),
-    /// Wait until an operation has ended
+    /// Wait until an operation has ended or is lost
     Wait(wait::Args),
-    /// Bearer tokens for the admin listener
+    /// Make bearer tokens for the admin listener
     Token(token::Args),
-    /// Ask a running server whether it is alive (for containers without a shell)
+    /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),
 }
 
@@ -114,7 +114,7 @@ pub fn run() -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            remark!("reelhook: cannot start its runtime: {error}");
+            remark!("reelhook: cannot start the async runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -164,6 +164,6 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 /// Reads an argument that is a duration, such as `30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a time such as 30s: {error}"))?;
-    Duration::try_from(parsed).map_err(|_negative| "expected a time that is not negative".into())
+    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a duration such as 30s: {error}"))?;
+    Duration::try_from(parsed).map_err(|_negative| "expected a duration that is not negative".into())
 }

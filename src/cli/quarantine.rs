@@ -16,10 +16,10 @@ use crate::store::{Newest, QuarantineView, Store};
 Examples:
   reelhook quarantine list
   reelhook quarantine show 17 > body.json
-  reelhook quarantine replay 17           judge it again, by the config of the running server
-  reelhook quarantine replay 17 --vouch   and do not ask for the token, which is gone
+  reelhook quarantine replay 17           verify it again, with the running server's config
+  reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
 
-You need not stop the server; restart it only after you changed its config.")]
+The server may keep running. Restart it first to apply a changed config.")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -29,28 +29,30 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// What is there, newest first, a line each: number, when, channel, reason, size
+    /// List entries, newest first, one per line: number, time, channel, reason, size
     #[command(after_help = "Example:\n  reelhook quarantine list --limit 20")]
     List {
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// One entry with its body, byte for byte (it may hold secrets)
+    /// Show an entry and its body, byte for byte (it may contain secrets)
     #[command(after_help = "Example:\n  reelhook quarantine show 17 > body.json")]
     Show {
-        /// Its number
+        /// The entry's number
         id: i64,
     },
-    /// Judge an entry again; the running server does it within seconds, or the next one that starts
+    /// Verify an entry again, and deliver it if it is accepted
     #[command(after_help = "\
 Examples:
-  reelhook quarantine replay 17           after the config was mended and the server restarted
-  reelhook quarantine replay 17 --vouch   after you looked at it: the token's proof is gone")]
+  reelhook quarantine replay 17           after you fixed the config and restarted the server
+  reelhook quarantine replay 17 --vouch   after you read the entry and trust its origin
+
+The running server does it within seconds; a stopped one, when it starts.")]
     Replay {
-        /// Its number
+        /// The entry's number
         id: i64,
-        /// Take your word for its origin: its token is gone, so the proof that it gave cannot be had again
+        /// Accept the entry's origin on your word: bearer tokens are not stored, so they cannot be checked again
         #[arg(long)]
         vouch: bool,
     },
@@ -69,8 +71,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Replay { id, vouch } => {
             anyhow::ensure!(store.quarantine_entry(id).await?.is_some(), no_entry(id));
             store.wish(&Wish::JudgeAgain { entry: id, vouched: vouch })?;
-            say!("entry {id} is judged again by the running server within seconds, or by the next one that starts;");
-            say!("accepted, it leaves `quarantine list`; refused again, it stays there with the reason");
+            say!("entry {id} will be verified again: within seconds if a server is running, or when one starts;");
+            say!("if it is accepted, it leaves `quarantine list`; if it is refused again, it stays with the reason");
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -112,5 +114,5 @@ fn reasons(entry: &QuarantineView) -> String {
 }
 
 fn no_entry(id: i64) -> String {
-    format!("no quarantine entry {id}; `quarantine list` shows those there are")
+    format!("no quarantine entry {id}; `quarantine list` shows the entries")
 }

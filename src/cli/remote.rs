@@ -35,10 +35,10 @@ const MAX_SAID_BYTES: usize = 64 << 10;
 /// The server and the token.
 #[derive(Debug, clap::Args)]
 pub struct RemoteArgs {
-    /// The admin listener; default: the config's admin.listen, or http://127.0.0.1:8081
+    /// The URL of the admin listener [default: admin.listen of the config, or http://127.0.0.1:8081]
     #[arg(long, value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
-    /// The config that says where the admin listener is
+    /// The config file whose admin.listen is used
     #[arg(long, value_name = "FILE", env = "REELHOOK_CONFIG")]
     config: Option<PathBuf>,
     /// The environment variable that holds the bearer token
@@ -108,7 +108,7 @@ impl RemoteArgs {
 
     fn authorization(&self) -> anyhow::Result<Option<HeaderValue>> {
         let Some(token) = std::env::var_os(&self.token_env).filter(|token| !token.is_empty()) else { return Ok(None) };
-        let wrong = || anyhow!("{}: found something else, expected a bearer token", self.token_env);
+        let wrong = || anyhow!("{}: found a value with spaces or control characters, expected a bearer token", self.token_env);
         let token = token.into_string().map_err(|_bytes| wrong())?;
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_error| wrong())?;
         value.set_sensitive(true);
@@ -125,7 +125,7 @@ impl Remote {
     /// The error for a server that did not answer in time.
     pub fn silent(&self, time: Duration) -> anyhow::Error {
         let time = text::duration(time);
-        anyhow!("no answer from {} in {time} (it runs, but is busy or stands still)", self.base)
+        anyhow!("no answer from {} in {time} (it is running, but busy or suspended)", self.base)
     }
 
     /// Asks for a JSON document.
@@ -135,7 +135,7 @@ impl Remote {
     pub async fn get(&self, url: Url) -> Result<Value, Trouble> {
         let answer = self.send(self.client.get(url)).await?;
         let body = body(answer, MAX_ANSWER_BYTES).await?;
-        let read = serde_json::from_slice(&body).context("the server answered with something else than JSON");
+        let read = serde_json::from_slice(&body).context("found an answer that is no JSON, expected one of reelhook's");
         read.map_err(Trouble::Refused)
     }
 
@@ -157,7 +157,7 @@ impl Remote {
         }
         let answer = request.send().await.map_err(|error| {
             let at = &self.base;
-            let hint = if error.is_connect() { " (does it run? --url says where it is)" } else { "" };
+            let hint = if error.is_connect() { " (is it running? --url sets its address)" } else { "" };
             Trouble::Away(anyhow::Error::from(error.without_url()).context(format!("no answer from {at}{hint}")))
         })?;
         let status = answer.status();
@@ -175,7 +175,7 @@ impl Remote {
         let message = read.as_ref().and_then(|body| body["error"]["message"].as_str()).unwrap_or_default();
         let hint = match status {
             StatusCode::UNAUTHORIZED if self.authorization.is_none() => {
-                "; it wants a token: set REELHOOK_TOKEN, or name another variable with --token-env"
+                "; it requires a token: set REELHOOK_TOKEN, or name another variable with --token-env"
             }
             StatusCode::UNAUTHORIZED => "; it does not know the token",
             StatusCode::FORBIDDEN => "; the token's scopes or the host name do not allow it",

@@ -39,7 +39,7 @@ async fn until_stopped(app: App, mut told_to_stop: impl AsyncFnMut()) -> ExitCod
     tokio::select! {
         () = app.stop() => code,
         () = told_to_stop() => {
-            tracing::warn!("told to stop while stopping: ending at once; what was acknowledged is durable");
+            tracing::warn!("second signal while stopping: ending at once; acknowledged notifications are durable");
             ExitCode::FAILURE
         }
     }

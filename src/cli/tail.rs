@@ -23,31 +23,31 @@ const DIM: &str = "2";
 #[command(after_help = "\
 Examples:
   reelhook tail                                      everything from now on, until Ctrl-C
-  reelhook tail --client-context support-7           of one operation
-  reelhook tail --status failed --status completed   of either status
-  reelhook tail --from-start --json | jq .data       from the oldest that is kept, as CloudEvents
+  reelhook tail --client-context support-7           only those with this clientContext
+  reelhook tail --status failed --status completed   only those with one of these statuses
+  reelhook tail --from-start --json | jq .data       from the oldest stored event, as CloudEvents
   REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
 
-A line each: when, type, clientContext, operation. It reconnects by itself and misses
-nothing. The token is read from the environment, never from the command line.
+One line per event: time, type, clientContext, operation. It reconnects by itself and
+misses no event. The token is read from the environment, never from the command line.
 
-Exit codes: 0 Ctrl-C, 1 the server is not there or says no, 2 wrong usage or config")]
+Exit codes: 0 Ctrl-C, 1 the server cannot be reached or refuses, 2 wrong usage or config")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
     /// Only events with this clientContext (may be given again)
     #[arg(long, value_name = "TEXT")]
     client_context: Vec<String>,
-    /// Only events that tell of this status, such as completed (may be given again)
+    /// Only events with this status, such as completed (may be given again)
     #[arg(long, value_name = "STATUS")]
     status: Vec<String>,
     /// Only events of this type, such as recordOperation.completed (may be given again)
     #[arg(long = "type", value_name = "TYPE")]
     kind: Vec<String>,
-    /// Begin with the oldest event that is kept
+    /// Begin with the oldest stored event
     #[arg(long)]
     from_start: bool,
-    /// Each event as CloudEvents JSON
+    /// Print each event as CloudEvents JSON
     #[arg(long)]
     json: bool,
 }
@@ -75,7 +75,7 @@ async fn follow(args: &Args) -> anyhow::Result<ExitCode> {
         if args.json {
             say!("{event}");
         } else {
-            let event: Value = serde_json::from_str(&event).context("the server sent an event that is no JSON")?;
+            let event: Value = serde_json::from_str(&event).context("found an event that is no JSON, expected reelhook's events")?;
             say!("{}", line(&event, in_colour));
         }
     }

@@ -36,7 +36,7 @@ pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
             format!("  delivered at {}{took} (attempt {})", instant(delivery.at), delivery.n_attempts)
         }
         DeliveryState::Dead => format!(
-            "  given up at {} after {}; `reelhook deadletters replay {}` tries again",
+            "  dead letter since {} after {}; `reelhook deadletters replay {}` tries again",
             instant(delivery.at),
             counted(delivery.n_attempts as usize, "attempt"),
             delivery.id
@@ -45,7 +45,7 @@ pub fn delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
         DeliveryState::Open if delivery.at <= now => "  due now".into(),
         DeliveryState::Open => {
             let left = between(now, delivery.at);
-            format!("  under way, or next attempt in {} ({})", duration(left), instant(delivery.at))
+            format!("  being attempted, or next attempt in {} ({})", duration(left), instant(delivery.at))
         }
     });
     lines

@@ -22,7 +22,7 @@ const N_BYTES: usize = 32;
 #[command(after_help = "\
 Examples:
   reelhook token new --name ops --scopes read,write
-  TOKEN=$(reelhook token new --name ops --scopes read 2>> my.toml)   both where they belong")]
+  TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -34,22 +34,25 @@ enum Action {
     #[command(after_help = "\
 Examples:
   reelhook token new --name ops --scopes read,write
-  TOKEN=$(reelhook token new --name ops --scopes read 2>> my.toml)   both where they belong
+  TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml
 
-The token is on standard output, and nothing else is. It is shown this once: keep it
-where secrets are kept, and give it to a command as REELHOOK_TOKEN.
-The [[admin.tokens]] lines are on standard error, as TOML that can be appended to the
-config as it is. The server reads them when it starts.
+Standard output has only the token. It is shown only now: store it as a secret, and give
+it to a command as REELHOOK_TOKEN.
+Standard error has the [[admin.tokens]] lines. Append them to the config as they are. The
+server reads them when it starts.
 
-Scopes: read looks; write announces, changes, removes, replays and pauses; recordings
-sees the recordings' tokens; admin sees quarantined bodies and vouches for them
+Scopes:
+  read         see everything except what recordings and admin add
+  write        announce, change and remove operations; replay; pause and resume sinks
+  recordings   see the access tokens of recordings
+  admin        see quarantined bodies, and vouch for them
 
-Exit codes: 0 made, 2 wrong usage")]
+Exit codes: 0 done, 2 wrong usage")]
     New {
-        /// Whom it is for
+        /// Who will use the token
         #[arg(long, value_parser = name)]
         name: String,
-        /// What it opens, separated by commas
+        /// The token's scopes, separated by commas
         #[arg(long, value_enum, value_delimiter = ',', required = true)]
         scopes: Vec<ScopeName>,
     },

@@ -28,13 +28,14 @@ Examples:
   reelhook unmatched list
   reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
-  reelhook unmatched replay --all   route all of them by the config as it is now
+  reelhook unmatched replay --all   route all of them by the current config file
 
-You need not stop the server: it delivers within seconds what was routed to a
-sink that it has.
+The server may keep running. It delivers the events within seconds if it has the
+sinks that they were routed to.
 
-Exit codes: 0 done (or done when the server starts), 1 nothing matched, 2 wrong usage or
-config, 3 the running server has not done `replay` within 30 s: it does it once it goes on")]
+Exit codes: 0 done (or will be done when the server starts), 1 no event matched a route,
+2 wrong usage or config, 3 the running server did not do `replay` within 30 s: it will do it
+when it responds again")]
 pub struct Args {
     #[command(flatten)]
     config: ConfigArg,
@@ -44,20 +45,20 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// What is there, newest first, a line each: id, when, type, clientContext, resource
+    /// List unmatched events, newest first, one per line: id, time, type, clientContext, resource
     #[command(after_help = "Example:\n  reelhook unmatched list --limit 20")]
     List {
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// One event
+    /// Show one event
     #[command(after_help = "Example:\n  reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f")]
     Show {
-        /// Its id
+        /// The event's id
         id: Uuid,
     },
-    /// Route again, by the config as it is now
+    /// Route unmatched events again, by the current config file
     #[command(after_help = "\
 Examples:
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
@@ -66,7 +67,7 @@ Examples:
         /// The event's id
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<Uuid>,
-        /// All of them
+        /// Replay all of them
         #[arg(long)]
         all: bool,
     },
@@ -179,5 +180,5 @@ impl Done {
 
 async fn event(store: &dyn Store, id: EventId) -> anyhow::Result<EventView> {
     let event = store.event(id).await?;
-    event.with_context(|| format!("no event {}; `unmatched list` shows those that matched nothing", id.0))
+    event.with_context(|| format!("no event {}; `unmatched list` shows the unmatched ones", id.0))
 }

@@ -39,30 +39,30 @@ const PAGE: &str = "1000";
 #[command(after_help = "\
 Examples:
   reelhook wait support-7                           at most 30 s
-  reelhook wait support-7 --timeout 10m && upload   only where the recording was completed
+  reelhook wait support-7 --timeout 10m && upload   upload only a completed recording
   reelhook wait support-7 --json | jq -r .recordingLocation
-  reelhook wait support-7 --timeout 1h --past-lost  also when its call has ended without it
+  reelhook wait support-7 --timeout 1h --past-lost  go on waiting after the operation is lost
 
-It waits for the operation to appear, too. Where several operations have the
-clientContext it is the newest of those that were announced or that a token proved. One
-that clientState alone proved is taken only where there is no other, and then that is said.
+If the operation does not exist yet, it waits for that too. If several operations have the
+clientContext, it takes the newest that was announced or verified by a token. It takes one
+that only clientState verified if there is no other, and then prints a warning.
 The token is read from the environment, never from the command line.
 
-Exit codes: 0 completed, 1 failed (or the server does not answer or says no), 2 wrong usage
-or config, 3 not ended within --timeout, 4 lost: its call has ended and its end did not
-come in time")]
+Exit codes: 0 completed, 1 failed (or the server does not answer or refuses), 2 wrong usage
+or config, 3 not ended within --timeout, 4 lost: its call has ended, and no notification of
+the operation's end arrived in time")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
     /// The operation's clientContext
     client_context: String,
-    /// How long ("30s", "10m")
+    /// The longest time to wait ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Wait on when the operation is lost: its end may still come
+    /// Go on waiting when the operation is lost: its end may still arrive
     #[arg(long)]
     past_lost: bool,
-    /// The operation as JSON, instead of a sentence
+    /// Print the operation as JSON instead of a sentence
     #[arg(long)]
     json: bool,
 }
@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let Some(found) = found else {
         let (context, time) = (text::safe(&args.client_context, 256), text::duration(args.timeout));
-        remark!("nothing was heard of an operation with the clientContext {context} in {time}");
+        remark!("no operation with the clientContext {context} appeared within {time}");
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
     let Some(operation) = ended(&remote, found, (until, args.past_lost)).await? else {
@@ -179,7 +179,7 @@ async fn ended(
     (until, past_lost): (Instant, bool),
 ) -> anyhow::Result<Option<Value>> {
     let mut operation = operation;
-    let id = operation["id"].as_str().context("the server told of an operation without an id")?.to_owned();
+    let id = operation["id"].as_str().context("the server sent an operation without an id")?.to_owned();
     // Calls may share an operation's id; then the call's id identifies the operation.
     let url = match operation["callId"].as_str() {
         Some(call) => remote.at(&["v1.0", "communications", "calls", call, "operations", &id]),
@@ -199,7 +199,7 @@ async fn ended(
         let Ok(answer) = timeout_at(until + GRACE, remote.get(url)).await else { return Ok(None) };
         match answer {
             Ok(now) if now.is_object() => operation = now,
-            Ok(_) => return Err(anyhow!("the server answered with something else than an operation")),
+            Ok(_) => return Err(anyhow!("found an answer that is no operation, expected the operation as JSON")),
             Err(Trouble::Away(_)) => sleep(AGAIN.min(left)).await,
             Err(trouble) => return Err(trouble.into()),
         }
@@ -267,7 +267,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
     }
     told.push_str(&match member("recordingLocation") {
         Some(place) => format!("; the recording is at {}", text::safe(place, 2000)),
-        None => "; it names no recording".into(),
+        None => "; it has no recordingLocation".into(),
     });
     told.push_str(&warning(operation));
     told
@@ -291,7 +291,7 @@ mod tests {
             "completionReason": null, "recordingLocation": null
         });
         let expected = "a: failed, the operation was cancelled (result 400, subcode 8508), \"Cancelled\\u{7}.\"; it \
-                        names no recording";
+                        has no recordingLocation";
         assert_eq!(sentence("a", &operation), expected);
         let operation = json!({
             "status": "completed", "completionReason": "stopTone", "recordingLocation": "https://x.example/1"

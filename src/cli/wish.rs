@@ -46,7 +46,7 @@ pub async fn ask(store: &SqliteStore, wish: &Wish) -> anyhow::Result<Became> {
         }
         if began.elapsed() > PATIENCE {
             let time = text::duration(PATIENCE);
-            remark!("the running server did not do it in {time}: it is written down, and done once the server goes on");
+            remark!("the running server did not do it within {time}: the request is stored, and done when the server responds again");
             return Ok(Became::Waits);
         }
         tokio::time::sleep(STEP).await;
@@ -66,8 +66,8 @@ impl Became {
     pub fn when(self) -> &'static str {
         match self {
             Self::Granted(_) => "now",
-            Self::Waits => "once the server goes on: it is busy or stands still",
-            Self::Unserved => "when the server starts: none has this store now",
+            Self::Waits => "when the server responds again: it is busy or suspended",
+            Self::Unserved => "when a server starts: none has this store now",
         }
     }
 }

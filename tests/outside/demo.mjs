@@ -1,4 +1,4 @@
-// What a newcomer sees: `reelhook demo`, and the console that it says to look at. Each page has something on it.
+// What a newcomer sees: `reelhook demo`, and the console that it names. Each page has something on it.
 //
 // The README's picture is the one that is made here: `scripts/outside --picture` copies it.
 
@@ -19,7 +19,7 @@ let browser;
 before(async () => {
     await mkdir(SCREENSHOTS, { recursive: true });
     demo = new Program(["demo"]);
-    const address = await demo.line("where to look", (line) => line.match(/look at (http:\/\/[\d.:]+)\//)?.[1]);
+    const address = await demo.line("where to look", (line) => line.match(/open the console at (http:\/\/[\d.:]+)\//)?.[1]);
     browser = await Browser.launch(address);
 });
 

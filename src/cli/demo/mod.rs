@@ -34,15 +34,15 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook demo                  stays up until Ctrl-C
-  reelhook demo --duration 10s   ends by itself
+  reelhook demo                  runs until Ctrl-C
+  reelhook demo --duration 10s   ends after 10 s
 
-Exit codes: 0 every answer was as expected and everything was delivered, 1 not so")]
+Exit codes: 0 every answer was as expected and every delivery was made, 1 otherwise")]
 pub struct Args {
-    /// End after this long ("10s", "2m"); default: stay up until Ctrl-C
+    /// End after this time ("10s", "2m") [default: run until Ctrl-C]
     #[arg(long, value_name = "TIME")]
     duration: Option<SignedDuration>,
-    /// Chooses the ids; the same number plays the same notifications
+    /// The seed of the ids: the same number makes the same notifications
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -122,7 +122,7 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow:
     scenario::play(graph, Play { parts: &Part::ALL, channels, seed }, |step| tally.tell(step)).await?;
     let mut seed = Seed::new(seed.wrapping_add(1));
     let story = Story::new(&mut seed);
-    say!("{}  that was everything Graph can say; now a bot announces what it will record", now());
+    say!("{}  that was one of each notification of Graph; now a bot announces its recordings", now());
     announce(app, &story).await?;
     let mut recording = Recording::new(&mut seed);
     for second in 0_u64.. {
@@ -173,14 +173,14 @@ async fn waiting(app: &App) -> u64 {
 }
 
 fn greet(app: &App, folder: &Path) {
-    say!("reelhook demo: look at http://{}/", app.admin);
+    say!("reelhook demo: open the console at http://{}/", app.admin);
     say!("  a server, a simulated Microsoft Graph and a bot in one process. Within half a minute the console shows");
-    say!("  recordings that completed and that failed, one that is overdue, one that is lost, one that came late");
-    say!("  (recovered), a dead letter, one in the quarantine, and what no route wants");
-    say!("  Graph posts to    http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
-    say!("  the API is at     http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
-    say!("  the store is      {} (removed at the end)", folder.join("reelhook.db").display());
-    say!("  every bearer token, validation token and encrypted content is real and is checked; Ctrl-C ends it\n");
+    say!("  completed and failed recordings, an overdue one, a lost one, one that arrived late (recovered), a dead");
+    say!("  letter, a quarantined notification, and an event that matched no route");
+    say!("  Graph posts to   http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
+    say!("  the API is at    http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
+    say!("  the store is     {} (removed at the end)", folder.join("reelhook.db").display());
+    say!("  all tokens and encrypted contents are real and are verified. Ctrl-C ends the demo\n");
 }
 
 fn now() -> String {

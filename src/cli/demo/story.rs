@@ -47,10 +47,10 @@ impl Story {
             Post::new(path, body.to_string()).header("content-type", "application/json")
         };
         vec![
-            ("support-2001 within 30 s: it will come in time", new(&self.in_time, "PT30S")),
-            ("support-2002 within 3 s: it will come too late", new(&self.late, "PT3S")),
-            ("support-2003 within 30 s: its caller will hang up first", new(&self.lost, "PT30S")),
-            ("support-2004 within 3 s: it will never come", new(&self.never, "PT3S")),
+            ("support-2001 within 30 s: it will end in time", new(&self.in_time, "PT30S")),
+            ("support-2002 within 3 s: it will end too late", new(&self.late, "PT3S")),
+            ("support-2003 within 30 s: the caller will hang up first", new(&self.lost, "PT30S")),
+            ("support-2004 within 3 s: it will never end", new(&self.never, "PT3S")),
         ]
     }
 
@@ -70,8 +70,8 @@ impl Story {
             1 => vec![
                 ("recording support-2001 completed, in time", calls(&[self.in_time.completed()])?),
                 ("recording support-2005 completed; the CRM will refuse it", calls(&[self.refused.completed()])?),
-                ("recording nobody-2006 completed; no route wants it", calls(&[self.unwanted.completed()])?),
-                ("a clientState that proves nothing", graph.notifications(&[self.unproven.basic()], false)?),
+                ("recording nobody-2006 completed; no route matches", calls(&[self.unwanted.completed()])?),
+                ("a notification with a wrong clientState", graph.notifications(&[self.unproven.basic()], false)?),
             ],
             5 => vec![("recording support-2002 completed, late", calls(&[self.late.completed()])?)],
             _ => Vec::new(),

@@ -20,24 +20,24 @@ use crate::simulator::{ClientError, noop};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook simulate                                  one friendly day, each POST with its answer
-  reelhook simulate --scenario dialects,reordering   parts of it
+  reelhook simulate                                  the whole scenario, each POST with its answer
+  reelhook simulate --scenario dialects,reordering   parts of the scenario
   reelhook simulate --certificate-key key.pem        with encrypted notifications
-  reelhook simulate --rate 500 --duration 30s        load: 500 a second, however slow the answers
-  reelhook simulate --connections 64 --duration 30s  load: as fast as it answers
+  reelhook simulate --rate 500 --duration 30s        load: 500 a second, even if answers are slow
+  reelhook simulate --connections 64 --duration 30s  load: as fast as the receiver answers
   reelhook simulate --hold --scenario none           serve the keys until Ctrl-C
 
 Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
-    /// Which channel [default: both; for load: calls]
+    /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     channel: Option<ChannelName>,
-    /// Which parts of the friendly day
+    /// The parts of the scenario to play
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "all")]
     scenario: Vec<PartName>,
-    /// Go on serving the keys until Ctrl-C
+    /// Afterwards, serve the keys until Ctrl-C
     #[arg(long)]
     hold: bool,
     /// Print a bearer token for the calls channel: `token <jwt>`
@@ -57,19 +57,19 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Load")]
 struct LoadArgs {
-    /// So many notifications a second, each due at a fixed time; latency counts from then
+    /// Notifications a second, each sent at a fixed time; latency counts from that time
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
     rate: Option<f64>,
-    /// So many connections, each with one request under way [default: 64]
+    /// Connections, each with one request at a time [default: 64]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     connections: Option<u16>,
-    /// For so long, such as 30s or 5m [default: 10s, unless --count is given]
+    /// How long to send, such as 30s or 5m [default: 10s, unless --count is given]
     #[arg(long, value_name = "TIME", value_parser = super::duration)]
     duration: Option<Duration>,
-    /// So many notifications
+    /// How many notifications to send
     #[arg(long, value_name = "NUMBER")]
     count: Option<u64>,
-    /// Change notifications with encrypted content
+    /// Send change notifications with encrypted content
     #[arg(long, requires = "certificate_key")]
     encrypted: bool,
 }
@@ -112,7 +112,7 @@ impl Args {
             return Some("--encrypted is for --channel subscriptions: the calls channel has no encryption");
         }
         if self.load.encrypted && !self.load.is_load() {
-            return Some("--encrypted is for load; for the friendly day, --scenario encrypted");
+            return Some("--encrypted is for load; without load, use --scenario encrypted");
         }
         if self.scenario.contains(&PartName::Encrypted) && self.stage.certificate_key.is_none() {
             return Some("--scenario encrypted needs --certificate-key FILE");
@@ -241,11 +241,11 @@ fn hint_for(step: &Step) -> Option<&'static str> {
                  A run without --identity-dir FOLDER makes a new key, and reelhook fetches keys at most every \
                  5 minutes: until then it answers 401. With the same FOLDER, all runs share one key",
             ),
-            404 => Some("the receiver does not know a path: see --calls-path, --notifications-path, --lifecycle-path"),
-            503 => Some("the receiver cannot decide or store now: can it reach the key provider above?"),
+            404 => Some("the receiver has no such path: see --calls-path, --notifications-path, --lifecycle-path"),
+            503 => Some("the receiver can neither verify nor store now: can it reach the key provider above?"),
             _ => None,
         },
-        Err(ClientError::Connect { .. }) => Some("nobody listens there: is the receiver running? See --url"),
+        Err(ClientError::Connect { .. }) => Some("nobody listens at that address: is the receiver running? See --url"),
         Err(_) => None,
     }
 }

@@ -16,40 +16,40 @@ use crate::simulator::{
 /// The arguments of both commands.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StageArgs {
-    /// The receiver, without the paths
+    /// The receiver's URL, without a path
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// The application that notifications are for
+    /// The application (bot) that the notifications are for
     #[arg(long, value_name = "GUID", default_value = DEMO_APP_ID)]
     pub app_id: String,
-    /// The tenant that they come from
+    /// The tenant that the notifications come from
     #[arg(long, value_name = "GUID", default_value = DEMO_TENANT)]
     pub tenant: String,
     /// Keep the signing key in this folder, so that several runs share it [default: a new key for each run]
     #[arg(long, value_name = "FOLDER", help_heading = "Identity")]
     pub identity_dir: Option<PathBuf>,
-    /// Serve the OpenID configurations and keys here
+    /// The address on which to serve the OpenID configurations and signing keys
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9400", help_heading = "Identity")]
     pub identity_listen: SocketAddr,
     /// The environment variable that holds the subscriptions' clientState
     #[arg(long, value_name = "NAME", default_value = "REELHOOK_CLIENT_STATE", help_heading = "Identity")]
     pub client_state_env: String,
-    /// The private key (PEM) whose public half encrypts notifications; made where it is missing
+    /// The private key (PEM file) of the encryption certificate; made if it is missing
     #[arg(long, value_name = "FILE", help_heading = "Identity")]
     pub certificate_key: Option<PathBuf>,
-    /// The id under which the receiver has that key
+    /// The certificate's id in the receiver's config
     #[arg(long, value_name = "ID", default_value = "simulator", help_heading = "Identity")]
     pub certificate_id: String,
-    /// Where call notifications go
+    /// The receiver's path for call notifications
     #[arg(long, value_name = "PATH", default_value = "/graph/calls", help_heading = "Paths")]
     pub calls_path: String,
-    /// Where change notifications go
+    /// The receiver's path for change notifications
     #[arg(long, value_name = "PATH", default_value = "/graph/notifications", help_heading = "Paths")]
     pub notifications_path: String,
-    /// Where lifecycle notifications go
+    /// The receiver's path for lifecycle notifications
     #[arg(long, value_name = "PATH", default_value = "/graph/lifecycle", help_heading = "Paths")]
     pub lifecycle_path: String,
-    /// Make the same ids as an earlier run [default: by chance]
+    /// The seed of the ids: the same number makes the same ids [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
 }

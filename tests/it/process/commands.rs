@@ -155,10 +155,10 @@ async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server()
 fn a_simulator_without_a_receiver_says_so() {
     let said = run(&["simulate", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("hint: nobody listens there"), "{said:?}");
+    assert!(said.err.contains("hint: nobody listens at that address"), "{said:?}");
     let said = run(&["conformance", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("nothing was judged"), "{said:?}");
+    assert!(said.err.contains("nothing was checked"), "{said:?}");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
     assert!(said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still open."), "{}", said.out);
     let (first, _) = said.out.split_once('\n').unwrap();
-    assert!(first.starts_with("reelhook demo: look at http://127.0.0.1:") && first.ends_with('/'), "{first}");
+    assert!(first.starts_with("reelhook demo: open the console at http://127.0.0.1:") && first.ends_with('/'), "{first}");
     for shown in [
         "crm                    recordOperation.completed  support-2001  (route expectation)",
         "crm                    recordOperation.failed  support-1002",

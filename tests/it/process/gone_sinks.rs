@@ -59,7 +59,7 @@ async fn what_waits_for_a_gone_sink_is_told_everywhere_and_goes_where_the_operat
     })
     .await;
     let again = site.run(&["deliveries", "move", "--from", "old", "--to", "hook"]);
-    assert!(again.code == Some(1) && again.err.contains("nothing waits for sink old"), "{again:?}");
+    assert!(again.code == Some(1) && again.err.contains("no delivery waits for sink old"), "{again:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn what_is_dropped_is_a_dead_letter_and_can_be_had_again_by_adding_the_sin
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
     let asked = site.run(&["deadletters", "replay", "--all"]);
-    let told = "2 dead letters are due again when the server starts: none has this store now\n";
+    let told = "2 dead letters are due again when a server starts: none has this store now\n";
     assert_eq!((asked.code, &*asked.out), (Some(0), told), "{asked:?}");
     let old = format!("[sinks.old]\nkind = \"http\"\n{}", site.hook.table());
     site.write(("", ""), &format!("{old}[[routes]]\nname = \"all\"\nsinks = [\"hook\"]\n"));

@@ -48,7 +48,7 @@ async fn dead_letters_are_listed_shown_and_replayed_beside_the_running_server() 
 
     let show = site.run(&["deadletters", "show", &dead[0]]);
     assert!(show.out.contains(&format!("to hook by route \"all\" (delivery {})", dead[0])), "{show:?}");
-    assert!(show.out.contains("attempt 1 at ") && show.out.contains("given up at "), "{show:?}");
+    assert!(show.out.contains("attempt 1 at ") && show.out.contains("dead letter since "), "{show:?}");
     assert!(show.out.contains("recordOperation.completed") && show.out.contains("\"clientContext\""), "{show:?}");
     assert!(!show.out.contains("recording-token"), "{show:?}");
 
@@ -96,7 +96,7 @@ async fn what_is_not_there_is_told_with_exit_code_1() {
         (&["quarantine", "replay", "7"], "no quarantine entry 7"),
         (&["unmatched", "show", id], "no event 0199d3a0"),
         (&["unmatched", "replay", id], "no event 0199d3a0"),
-        (&["explain", "a\u{1b}[31m"], "nothing is known of operation a\\u{1b}[31m"),
+        (&["explain", "a\u{1b}[31m"], "operation a\\u{1b}[31m is not known"),
     ] {
         let said = site.run(arguments);
         assert_eq!(said.code, Some(1), "{arguments:?}: {said:?}");
@@ -242,11 +242,11 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "came late: the operation had already left this state and stays where it is",
         "told of another end than the one already known: the first end stands",
         "subcode 8515: the maximum recording length was reached.",
-        "it says where the recording lies",
+        "the recording is at its recordingLocation",
         "to hook by route \"all\" (delivery ",
         "attempt 1 at ",
         "attempt 2 at ",
-        "given up at ",
+        "dead letter since ",
         "`reelhook deadletters replay ",
     ] {
         assert!(said.out.contains(told), "{told:?} in {}", said.out);

@@ -137,7 +137,7 @@ async fn wait_ends_in_time_whatever_has_not_happened() {
     let url = server.admin_url("");
     let nothing = site.run(&["wait", "nobody", "--url", &url, "--timeout", "1s"]);
     assert_eq!((nothing.code, &*nothing.out), (Some(3), ""), "{nothing:?}");
-    assert_eq!(nothing.err, "nothing was heard of an operation with the clientContext nobody in 1 s\n");
+    assert_eq!(nothing.err, "no operation with the clientContext nobody appeared within 1 s\n");
 
     let graph = site.graph(&server);
     let running = site.recording("slow").running();
@@ -223,12 +223,12 @@ async fn a_server_that_stands_still_is_told_from_one_that_heard_nothing() {
     server.signal(Signal::STOP);
     let said = site.run(&["wait", "a", "--url", &url, "--timeout", "1s"]);
     assert_eq!((said.code, &*said.out), (Some(1), ""), "{said:?}");
-    assert!(said.err.starts_with("reelhook: no answer from ") && said.err.contains(" in 1 s (it runs, "), "{said:?}");
+    assert!(said.err.starts_with("reelhook: no answer from ") && said.err.contains(" in 1 s (it is running, "), "{said:?}");
 
     let said = site.run(&["unmatched", "replay", "--all"]);
     assert_eq!(said.code, Some(3), "{said:?}");
-    let expected = "waiting for the running server to do it\nthe running server did not do it in 30 s: it is written down, \
-                    and done once the server goes on\n";
+    let expected = "waiting for the running server to do it\nthe running server did not do it within 30 s: the request is \
+                    stored, and done when the server responds again\n";
     assert_eq!(said.err, expected);
     server.signal(Signal::CONT);
     site.wait_for(&["sales-1"]);
@@ -329,7 +329,7 @@ fn a_server_that_is_not_there_is_told_with_a_hint() {
     for arguments in [&["tail"][..], &["wait", "a"]] {
         let said = Said::from(super::run(&[arguments, &["--url", "http://127.0.0.1:1"]].concat()));
         assert_eq!((said.code, &*said.out), (Some(1), ""), "{said:?}");
-        assert!(said.err.starts_with("reelhook: no answer from http://127.0.0.1:1/ (does it run?"), "{said:?}");
+        assert!(said.err.starts_with("reelhook: no answer from http://127.0.0.1:1/ (is it running?"), "{said:?}");
     }
 }
 
