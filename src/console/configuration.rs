@@ -52,7 +52,7 @@ fn sections(config: &Config) -> Vec<Section> {
         || section("[subscriptions]", vec![row("subscriptions", NOT_SET)]),
         |subscriptions| section("[subscriptions]", of_subscriptions(subscriptions)),
     ));
-    let within = config.expectations.default_within.map_or_else(|| "not set: never overdue".to_owned(), duration);
+    let within = config.expectations.default_within.map_or_else(|| "not set: no deadline".to_owned(), duration);
     let lost_after = duration(config.expectations.lost_after);
     let remembered = duration(config.expectations.remember_calls);
     let most = config.expectations.max_remembered_calls.to_string();

@@ -69,7 +69,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for LoginForm<T> {
 }
 
 fn desk(request: &HttpRequest) -> Result<Data<Desk>, Problem> {
-    request.app_data::<Data<Desk>>().cloned().ok_or_else(|| Problem::Store("the console is not there".into()))
+    request.app_data::<Data<Desk>>().cloned().ok_or_else(|| Problem::Store("the console is not running".into()))
 }
 
 async fn read<T: DeserializeOwned>(request: &HttpRequest, desk: &Desk, limits: &BodyLimits) -> Result<T, Problem> {

@@ -145,7 +145,7 @@ impl Desk {
     /// Somebody who is not known, for the login page.
     ///
     /// # Errors
-    /// There is no randomness.
+    /// There is the system gave no random bytes.
     pub fn stranger(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         match cookie(request) {
             Some(cookie) => Ok(self.browser(cookie, false)),
@@ -242,7 +242,7 @@ pub fn cookie(request: &HttpRequest) -> Option<String> {
 
 fn new_cookie() -> Result<String, Problem> {
     let mut bytes = [0; 32];
-    rand::fill(&mut bytes).map_err(|_unspecified| Problem::Store("no randomness".into()))?;
+    rand::fill(&mut bytes).map_err(|_unspecified| Problem::Store("the system gave no random bytes".into()))?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 

@@ -79,7 +79,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
     let desk = web::Data::new(Desk::new(console));
     move |config| {
         let queries = QueryConfig::default()
-            .error_handler(|error, _| Problem::Address(format!("It could not be read: {error}.")).into());
+            .error_handler(|error, _| Problem::Address(format!("It cannot be read: {error}.")).into());
         let pages = web::scope("")
             .app_data(desk.clone())
             .app_data(queries)

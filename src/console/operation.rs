@@ -114,7 +114,7 @@ async fn page(
 
 fn missing() -> Problem {
     Problem::Missing(
-        "Nothing is known of this operation: no notification of it arrived here, or its retention is over.".into(),
+        "This operation is not known: no notification of it was accepted here, or its retention is over.".into(),
     )
 }
 
@@ -125,7 +125,7 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
         ("Operation", operation.id.clone()),
         ("Call", operation.call_id.as_deref().unwrap_or("not known").to_owned()),
         ("Tenant", operation.tenant_id.as_deref().unwrap_or("not known").to_owned()),
-        ("First heard of", instant(operation.created_at)),
+        ("First known", instant(operation.created_at)),
         ("Last changed", instant(operation.modified_at)),
     ];
     if let Some(result) = &operation.result_info {

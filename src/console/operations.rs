@@ -162,7 +162,7 @@ impl Asked {
             return Ok(None);
         }
         let filter = Filter::parse(&conditions.join(" and "));
-        filter.map(Some).map_err(|error| Problem::Address(format!("What you search for cannot be looked up: {error}.")))
+        filter.map(Some).map_err(|error| Problem::Address(format!("This search is not possible: {error}.")))
     }
 
     fn order(&self, is_back: bool) -> Result<OrderBy, Problem> {

@@ -29,12 +29,12 @@ impl Done {
     pub fn notice(&self) -> Option<String> {
         let n = self.n.unwrap_or_default();
         Some(match self.done.as_deref()? {
-            "paused" => "Paused. What arrives for it waits in the store; nothing is attempted until you resume it.".into(),
-            "resumed" => "Resumed. What waited is being delivered.".into(),
-            "replayed" if n == 0 => "Nothing was replayed: there was no such dead letter any more.".into(),
-            "replayed" => format!("{} made due again; attempts begin at once.", shown::counted(n, "delivery")),
-            "judged" => "Asked. The server judges it again within seconds: accepted, it leaves this list; refused, it stays with its new reason.".into(),
-            "routed" if n == 0 => "No route matches it yet: change the routes in the config, restart the server, and try again.".into(),
+            "paused" => "Paused. Its deliveries wait in the store; nothing is attempted until you resume it.".into(),
+            "resumed" => "Resumed. The waiting deliveries are being made.".into(),
+            "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
+            "replayed" => format!("Replaying {}; attempts begin at once.", shown::counted(n, "delivery")),
+            "judged" => "The server verifies the entry again within seconds. If it is accepted, it leaves this list; if it is refused, it stays with the new reason.".into(),
+            "routed" if n == 0 => "No route matches the event yet: change the routes in the config, restart the server, and try again.".into(),
             "routed" => format!("Routed: {} made.", shown::counted(n, "delivery")),
             _ => return None,
         })
@@ -46,7 +46,7 @@ impl Done {
 /// # Errors
 /// The template could not be written out.
 pub fn show(request: &HttpRequest, visitor: &Visitor, page: &impl Template) -> Result<HttpResponse, Problem> {
-    let html = page.render().map_err(|error| Problem::Store(format!("the page could not be written: {error}")))?;
+    let html = page.render().map_err(|error| Problem::Store(format!("the page could not be rendered: {error}")))?;
     let mut response = HttpResponse::Ok();
     if let Some(cookie) = visitor.new_cookie(request) {
         response.insert_header((SET_COOKIE, cookie));

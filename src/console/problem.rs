@@ -61,65 +61,65 @@ impl Problem {
             Self::Login(_) => ("Log in first", String::new(), ""),
             Self::Token => (
                 "This token is not known",
-                text("It is none of those in [[admin.tokens]] of this server's config."),
-                "Check that it was copied whole. `reelhook token new` makes a new one and prints its lines for the config.",
+                text("It is not in [[admin.tokens]] of this server's config."),
+                "Check that you copied all of it. `reelhook token new` makes a new one and prints its lines for the config.",
             ),
             Self::TooMany => (
                 "Too many logins",
                 text(
-                    "This token is not known, and more such were tried from your address in a minute than are answered.",
+                    "This token is not known, and too many unknown tokens were tried from your address within a minute.",
                 ),
-                "Check the token and log in again: a right one is let in at once.",
+                "Check the token and log in again: a correct one is accepted at once.",
             ),
             Self::Host => (
-                "Not under this name",
-                text("Without a configured token this console is served under a loopback name only."),
+                "This host name is not allowed",
+                text("Without a configured token, this console answers only to a loopback name."),
                 "Open it as http://localhost or http://127.0.0.1, through an SSH tunnel if it is on another machine; or configure a token in [[admin.tokens]].",
             ),
             Self::Forwarded => (
-                "Not through a proxy",
+                "A proxy is not allowed",
                 text(
-                    "Without a configured token this console is for this machine alone, and a proxy sent the request on.",
+                    "Without a configured token, only this machine can use the console, but the request came through a proxy.",
                 ),
                 "Configure a token in [[admin.tokens]], or open http://localhost directly, through an SSH tunnel if it is on another machine.",
             ),
             Self::Elsewhere => (
-                "Not from another site",
-                text("A page of another site led your browser here."),
+                "Requests from another site are not allowed",
+                text("A page of another site sent your browser here."),
                 "Type the address into the browser yourself.",
             ),
             Self::Scope(scope) => (
-                "Your token does not open this",
-                format!("It needs the scope {:?}.", format!("{scope:?}").to_lowercase()),
+                "Your token lacks a scope",
+                format!("This request needs the scope {:?}.", format!("{scope:?}").to_lowercase()),
                 "Log in with another token, or add the scope to yours in [[admin.tokens]] and restart the server.",
             ),
             Self::Form => (
                 "This form was not accepted",
                 text(
-                    "It did not come from a page that this server gave to your browser, or that was before its last start.",
+                    "It did not come from a page of this server, or the server was restarted after you opened the page.",
                 ),
                 AGAIN,
             ),
             Self::Body(reason) => (
-                "This form did not arrive",
+                "This form did not arrive completely",
                 text(match reason {
-                    Reason::BodyTimeout => "It came too slowly.",
+                    Reason::BodyTimeout => "It arrived too slowly.",
                     Reason::BodyTooLarge => "It is larger than any form of this console.",
-                    Reason::Shed => "The server reads as many forms as it has memory for.",
-                    _ => "It broke off, or is no form that this console sends.",
+                    Reason::Shed => "The server has no memory left for more forms.",
+                    _ => "It was cut off, or is not a form of this console.",
                 }),
                 AGAIN,
             ),
             Self::Missing(what) => (
                 "Not found",
                 what.clone(),
-                "It may have been removed by retention, or the address was copied incompletely. Start from the lists above.",
+                "Retention may have removed it, or the address is incomplete. Start from the lists above.",
             ),
-            Self::Address(why) => ("This address makes no sense", why.clone(), "Start again from the page's own form."),
+            Self::Address(why) => ("This address is not valid", why.clone(), "Use the form on the page instead."),
             Self::Store(why) => (
                 "The store could not do this",
                 why.clone(),
-                "Nothing was changed. Reload in a moment; if it stays, look at the server's log.",
+                "Nothing was changed. Reload in a moment; if the error stays, read the server's log.",
             ),
         }
     }

@@ -105,7 +105,7 @@ async fn replay(
         return Err(missing());
     }
     let who = visitor.name();
-    tracing::info!(id, vouched = is_vouched, who, "a quarantine entry is to be judged again");
+    tracing::info!(id, vouched = is_vouched, who, "a quarantine entry will be verified again");
     Ok(lead_to("/quarantine?done=judged"))
 }
 
@@ -115,7 +115,7 @@ fn number(id: &str) -> Result<i64, Problem> {
 
 fn missing() -> Problem {
     Problem::Missing(
-        "There is no such quarantine entry: it was accepted meanwhile, or made room for newer ones.".into(),
+        "There is no such quarantine entry: it was accepted meanwhile, or newer entries replaced it.".into(),
     )
 }
 

@@ -1,4 +1,4 @@
-//! What happened, in sentences.
+//! Operations, events and deliveries in sentences.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -26,7 +26,7 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     told.extend(of_deliveries(&deliveries, now));
     if n_unmatched > 0 {
         let events = counted(n_unmatched as u64, "event");
-        told.push(format!("No route matched {events}: kept under Unmatched, and routed again from there."));
+        told.push(format!("No route matched {events}. They are kept under Unmatched, where you can route them again."));
     }
     told
 }
@@ -35,25 +35,25 @@ fn of_state(expectation: &Expectation, status: &Status, now: Timestamp) -> Optio
     let is_over = status.is_terminal();
     Some(match (expectation.state, expectation.expected_by) {
         (ExpectationState::Waiting, Some(at)) if at > now => {
-            format!("Its end is awaited for another {}.", duration(between(now, at)))
+            format!("Its end is expected within {}.", duration(between(now, at)))
         }
-        (ExpectationState::Waiting, Some(_)) => "Its time has just passed; the watch will say so within a second.".into(),
-        (ExpectationState::Waiting, None) => "Its end is awaited, without a deadline.".into(),
+        (ExpectationState::Waiting, Some(_)) => "Its deadline has just passed; it will be reported as overdue within a second.".into(),
+        (ExpectationState::Waiting, None) => "Its end is expected; there is no deadline.".into(),
         (ExpectationState::Met, _) => "It ended in time.".into(),
-        (ExpectationState::Overdue, _) if is_over => "It was overdue, and then failed without a recording.".into(),
-        (ExpectationState::Lost, _) if is_over => "It was lost, and then failed without a recording.".into(),
+        (ExpectationState::Overdue, _) if is_over => "It was overdue, and then it failed without a recording.".into(),
+        (ExpectationState::Lost, _) if is_over => "It was lost, and then it failed without a recording.".into(),
         (ExpectationState::Overdue, _) => {
-            "It is overdue: no end was reported in time, and its sinks were told. It may still come; that is then told \
-             as recovered."
+            "It is overdue: Graph did not report its end before the deadline, and its sinks got an overdue event. If its \
+             end still arrives, they get a recovered event."
                 .into()
         }
         (ExpectationState::Lost, _) => {
-            "It is lost: its call ended and no notification of the recording's end followed in time. When a caller hangs up \
-             first, Graph may send none. If one comes after all, that is told as recovered."
+            "It is lost: its call ended, and no notification of the recording's end arrived in time. If a caller hangs up \
+             first, Graph may send none. If one still arrives, its sinks get a recovered event."
                 .into()
         }
         (ExpectationState::Recovered, _) => {
-            format!("It {} after all, later than expected; its sinks were told.", status.as_str())
+            format!("It {} later than expected; its sinks got a recovered event.", status.as_str())
         }
     })
 }
@@ -65,14 +65,14 @@ fn of_end(operation: &Operation) -> String {
     });
     let why = why.unwrap_or_default();
     match &operation.status {
-        Status::NotStarted => "No notification of this recording arrived yet.".into(),
-        Status::Running => "Graph said that the recording runs; its end is not known yet.".into(),
+        Status::NotStarted => "No notification of this recording has arrived yet.".into(),
+        Status::Running => "The recording is running; its end is not known yet.".into(),
         Status::Completed if operation.recording_location.is_some() => {
-            format!("It completed{why}, and Graph said where the recording lies.")
+            format!("It completed{why}, and Graph sent the recording's location.")
         }
-        Status::Completed => format!("It completed{why}. Graph named no recording."),
+        Status::Completed => format!("It completed{why}. Graph sent no recording's location."),
         Status::Failed => format!("It failed{why}."),
-        Status::Unknown(text) => format!("Graph calls its state {text:?}, which this version does not know."),
+        Status::Unknown(text) => format!("Graph sent the status {text:?}, which this version of reelhook does not know."),
     }
 }
 
@@ -82,8 +82,8 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     }
     let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
     match (deliveries.len(), n(DeliveryState::Delivered)) {
-        (1, 1) => return Some("Its delivery arrived.".into()),
-        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries arrived.")),
+        (1, 1) => return Some("Its delivery was made.".into()),
+        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries were made.")),
         _ => {}
     }
     let mut parts = Vec::new();
@@ -93,23 +93,23 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
         }
     };
     part(n(DeliveryState::Delivered), "delivered");
-    part(n(DeliveryState::Open), "under way");
+    part(n(DeliveryState::Open), "open");
     part(n(DeliveryState::Blocked), "waiting for an earlier one of the same operation");
-    part(n(DeliveryState::Dead), "given up (dead letters: replay them from the sink's page)");
+    part(n(DeliveryState::Dead), "dead letters (replay them from the sink's page)");
     let next = deliveries.iter().filter(|it| it.state == DeliveryState::Open && it.at > now).map(|it| it.at).min();
     let next = next.map(|at| format!("; the next attempt is in {}", duration(between(now, at)))).unwrap_or_default();
     Some(format!("Of {}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }
 
-/// What an event said.
+/// The content of an event, in sentences.
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| sentence(order.words())).into_iter().collect();
     told.extend(event.possible_repeat.then(|| sentence(POSSIBLE_REPEAT)));
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
-        told.push(format!("Graph calls its state {status:?}, which this version does not know."));
+        told.push(format!("Graph sent the status {status:?}, which this version of reelhook does not know."));
     }
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
-        told.push("What it held cannot be opened with this store's key.".into());
+        told.push("The event's data cannot be opened with this store's key.".into());
         return told;
     };
     if event.own() == Some(OperationEvent::Lost) {
@@ -128,21 +128,21 @@ pub fn of_event(event: &EventView) -> Vec<String> {
         told.push(format!("Completion reason {reason}."));
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
-        Some(_) => told.push("It says where the recording lies.".into()),
-        None if event.status.as_ref().is_some_and(Status::is_terminal) => told.push("It names no recording.".into()),
+        Some(_) => told.push("It has the recording's location.".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => told.push("It has no recording's location.".into()),
         None => {}
     }
     told
 }
 
-/// What an event's envelope says, each with its name.
+/// The facts of an event's envelope, each with its name.
 pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
     let channel = ("channel", event.envelope.channel.as_str());
     let told = std::iter::once(channel).chain(event.envelope.told());
     told.map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-/// How an event came to be here.
+/// The origin of an event.
 pub fn of_coming(event: &EventView) -> String {
     match event.origin {
         Origin::Graph => format!("Came in on {}, event {}.", event.envelope.channel.as_str(), event.id),
@@ -153,14 +153,14 @@ pub fn of_coming(event: &EventView) -> String {
     }
 }
 
-/// How a delivery stands, in words.
+/// The state of a delivery, in words.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
     match delivery.state {
         DeliveryState::Delivered => {
             let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
             format!("delivered at {}{took}", instant(delivery.at))
         }
-        DeliveryState::Dead => format!("given up at {}", instant(delivery.at)),
+        DeliveryState::Dead => format!("dead letter since {}", instant(delivery.at)),
         DeliveryState::Blocked => "waits for an earlier delivery of this operation".into(),
         DeliveryState::Open if delivery.at <= now => "due now".into(),
         DeliveryState::Open => format!("next attempt in {}", duration(between(now, delivery.at))),
@@ -177,60 +177,60 @@ pub fn of_delivery_state(state: DeliveryState) -> (&'static str, &'static str) {
     }
 }
 
-/// Why something is in the quarantine, and what to do about it.
+/// Why a notification was quarantined, and what to do about it.
 pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
     use Reason as R;
     match reason {
         R::AuthHeader | R::JwtMissing => (
-            "It came without a token that proves its origin.",
-            "If Graph itself sent it, look at what stands in front of this server: it may strip the Authorization header.",
+            "It has no token that verifies its origin.",
+            "If Graph itself sent it, check the proxy in front of this server: it may remove the Authorization header.",
         ),
         R::JwtMalformed | R::JwtAlg | R::JwtHeader | R::JwtKidMissing | R::JwtClaimType | R::JwtTooMany => (
-            "Its token is not made as Microsoft makes tokens.",
-            "Most likely it was forged. Leave it; it makes room by itself.",
+            "Its token does not have the form of Microsoft's tokens.",
+            "It was probably forged. Nothing to do: newer entries will replace it.",
         ),
         R::JwtKidUnknown | R::JwtKeyUse | R::JwtSignature => (
-            "Its token is not signed with a key that the provider publishes for this.",
-            "Check openid_configuration in the config; otherwise it was forged.",
+            "Its token is not signed with one of the provider's published keys.",
+            "Check openid_configuration in the config. If that is right, the token was forged.",
         ),
         R::JwtExp | R::JwtNbf => (
             "Its token is not valid at this time.",
-            "Check this machine's clock. A repeat of an old request looks the same.",
+            "Check this machine's clock. A replayed old request looks the same.",
         ),
         R::JwtAud => (
             "Its token is for another application.",
             "If the application is yours, add its id to app_ids, restart the server and replay it.",
         ),
         R::JwtIss | R::JwtTenant => (
-            "Its tenant or issuer is not allowed, or not the item's.",
+            "Its tenant or issuer is not allowed, or differs from the item's.",
             "If the tenant is yours, add it to tenants, restart the server and replay it.",
         ),
         R::JwtPublisher => (
-            "Its token was not published by Graph's change tracking.",
+            "Its token was not issued for Graph's change tracking.",
             "In a national cloud the publisher differs: check subscriptions.publisher, restart the server and replay it.",
         ),
         R::KeysUnavailable => (
-            "The provider's keys were not reached, so nothing could be decided.",
-            "Check that this machine reaches openid_configuration: it is judged by itself once the keys are there. After 24 h its token is wiped; then vouch for it.",
+            "The provider's keys could not be fetched, so the token could not be verified.",
+            "Check that this machine can reach openid_configuration. Once the keys are fetched, the entry is verified automatically. After 24 h its token is wiped; then you have to vouch for it.",
         ),
         R::ClientState => (
-            "Its clientState is none of the configured ones.",
-            "If a subscription of yours was made with another secret, add it to client_states, restart the server and replay it.",
+            "Its clientState is not one of the configured ones.",
+            "If you made a subscription with another secret, add that to client_states, restart the server and replay the entry.",
         ),
         R::CertUnknown => (
             "It is encrypted for a certificate that is not configured.",
             "Configure the certificate in [[subscriptions.certificates]], restart the server and replay it.",
         ),
         R::EncInvalid => (
-            "Its encrypted content is not what its keys and its signature say.",
-            "Check that the certificate's private key belongs to the certificate of the subscription; then replay it.",
+            "Its encrypted content does not fit its key or its signature.",
+            "Check that the configured private key belongs to the subscription's certificate; then replay the entry.",
         ),
         R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape | R::ClientContext => (
             "It does not have the shape of a notification.",
-            "If you know that Graph sent it, replay it and vouch for it: where it is JSON it is delivered as it is.",
+            "If you know that Graph sent it, replay it and vouch for it: JSON is then delivered as it is.",
         ),
         _ => {
-            ("It was beyond a limit, or no request that is served.", "Look at the limits in [server], then replay it.")
+            ("It exceeded a limit, or was a request that is not served.", "Check the limits in [server], then replay it.")
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How values are told to people, at a terminal and in the console alike.
+//! Values as text, for the terminal and the console.
 
 pub mod foreign;
 
@@ -23,17 +23,17 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// What to do about deliveries that wait for a sink that the config does not have; `n` is how their number is written.
+/// The advice about deliveries that wait for a sink that is not in the config; `n` is their number as text.
 pub fn sink_is_gone(sink: &str, (n_open, n): (u64, &str)) -> String {
     let (waiting, wait) = (counted(n_open, n, "delivery"), if n_open == 1 { "waits" } else { "wait" });
     format!(
-        "{waiting} {wait} for sink {sink:?}, which the config does not have: add it again, or have them go to another \
-         sink (reelhook deliveries move --from {sink} --to SINK), or make dead letters of them (reelhook deliveries \
+        "{waiting} {wait} for sink {sink:?}, which is not in the config: add it again, or move them to another \
+         sink (reelhook deliveries move --from {sink} --to SINK), or turn them into dead letters (reelhook deliveries \
          drop --sink {sink})"
     )
 }
 
-/// `no dead letters`, `1 dead letter`, `2 dead letters`; `number` is how `n` is written.
+/// `no dead letters`, `1 dead letter`, `2 dead letters`; `number` is `n` as text.
 pub fn counted(n: u64, number: &str, what: &str) -> String {
     let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));
     match n {

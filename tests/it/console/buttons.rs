@@ -62,7 +62,7 @@ async fn one_dead_letter_is_replayed_and_then_the_others_after_a_count() {
     assert_eq!(all.location(), "/sinks/first?done=replayed&n=2");
     assert_eq!(app.first.wait_for(3).await.len(), 3);
     assert!(browser.page("/sinks/first").await.has("no-dead-letters"));
-    assert!(browser.page("/sinks/first/replay").await.body.contains("Nothing of"));
+    assert!(browser.page("/sinks/first/replay").await.body.contains("has no dead letters"));
     app.stop().await;
 }
 
@@ -79,7 +79,7 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
     assert!(
         page.has("body-withheld") && page.has("replay") && !page.has("vouch") && !page.body.contains("resourceData")
     );
-    assert!(page.body.contains("clientState is none of the configured ones"));
+    assert!(page.body.contains("clientState is not one of the configured ones"));
     let seen = all.page(&path).await;
     assert!(seen.body.contains("subscriptionId") && seen.has("secrets-hidden"), "the scope admin sees the body");
     assert!(seen.body.contains("(hidden)") && !seen.body.contains("wrong"), "but not the secrets in it");

@@ -19,9 +19,9 @@ async fn empty_pages_say_what_to_do_next() {
         ("/", "reelhook simulate"),
         ("/operations", "No operations yet."),
         ("/operations?q=none", "Show all operations."),
-        ("/quarantine", "Nothing is here."),
-        ("/unmatched", "Nothing is here"),
-        ("/sinks/first", "None. A delivery comes here when"),
+        ("/quarantine", "The quarantine is empty."),
+        ("/unmatched", "No unmatched events"),
+        ("/sinks/first", "None. A delivery becomes a dead letter when"),
     ] {
         assert!(browser.page(page).await.body.contains(hint), "{page}");
     }
@@ -186,7 +186,7 @@ async fn an_expectation_is_shown_with_its_state_and_found_by_it() {
     assert_eq!(list.count("operation-row"), 1);
     let page = browser.page(&list.links("/operations/").remove(0)).await;
     assert!(page.has("state") && page.body.contains(">overdue<") && page.body.contains(">deadline<"), "{}", page.body);
-    assert!(page.body.contains("It is overdue: no end was reported in time"));
+    assert!(page.body.contains("It is overdue: Graph did not report its end"));
     assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"));
     app.stop().await;
 }
