@@ -1,12 +1,12 @@
-//! Who may use the admin listener.
+//! Decides who may use the admin listener.
 //!
 //! **Invariants**
-//! 1. Without configured tokens only a request is served that names a loopback host (a page in the operator's browser
-//!    cannot reach the listener under a name of its own by DNS rebinding), that no proxy sent on (whoever reaches the proxy
-//!    would be in), and that no page of another site caused, not even to look.
+//! 1. Without configured tokens a request is served only if all of this holds: it names a loopback host (a page in the
+//!    operator's browser cannot reach the listener under its own name by DNS rebinding); no proxy forwarded it (or
+//!    everybody who reaches the proxy could use the listener); and no page of another site caused it, not even to read.
 //! 2. Tokens are compared by their SHA-256 in constant time, and every configured one is compared.
-//! 3. A request that may change something and that a browser sends for a page of another origin is denied, whatever
-//!    else it brings.
+//! 3. A request that may change something is denied if a browser sends it for a page of another origin, whatever else
+//!    it contains.
 
 use std::sync::Arc;
 
@@ -25,47 +25,47 @@ pub struct Access {
     tokens: Vec<AdminToken>,
 }
 
-/// Somebody who may use the admin listener.
+/// A client that may use the admin listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     name: Arc<str>,
     scopes: Vec<Scope>,
 }
 
-/// Why a request may not.
+/// Why a request is denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// The `Host` header names another host: 403.
+    /// The `Host` header names a host that is not loopback: 403.
     Host,
-    /// A page of another origin sends it, to change something; without tokens also to look: 403.
+    /// A page of another origin sends it: to change something, or without tokens to read: 403.
     Origin,
-    /// A proxy sent it on, and there are no tokens: 403.
+    /// A proxy forwarded it, and there are no tokens: 403.
     Forwarded,
-    /// No token, or none that is configured: 401.
+    /// No token, or one that is not configured: 401.
     Token,
-    /// The token does not open this: 403.
+    /// The token does not have the scope: 403.
     Scope,
 }
 
 impl Caller {
-    /// The name of its token; where none is configured, `loopback`.
+    /// The name of its token; `loopback` if no tokens are configured.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether it may use what `scope` opens.
+    /// Whether it has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 }
 
 impl Access {
-    /// With these tokens; none: loopback only, with every scope but `recordings`.
+    /// Access with these tokens. Without tokens: loopback only, with every scope but `recordings`.
     pub fn new(tokens: Vec<AdminToken>) -> Self {
         Self { tokens }
     }
 
-    /// Who sends `request`, if it may use what `scope` opens.
+    /// The sender of `request`, if it has the scope.
     ///
     /// # Errors
     /// See [`Denied`].
@@ -78,12 +78,12 @@ impl Access {
         if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope) }
     }
 
-    /// Whether a token is needed; otherwise the `Host` decides.
+    /// Whether a token is needed; if not, the `Host` decides.
     pub fn needs_token(&self) -> bool {
         !self.tokens.is_empty()
     }
 
-    /// Whose token this is; `None`: nobody's.
+    /// The owner of this token; `None` if it is not configured.
     pub fn owner(&self, token: &[u8]) -> Option<Caller> {
         let sha256 = Sha256::digest(token);
         let mut found = None;
@@ -95,7 +95,7 @@ impl Access {
         found
     }
 
-    /// Who sends a request with these headers; what it may do, and where it comes from, is not looked at.
+    /// The sender of a request with these headers. Its scopes and its origin are not checked.
     ///
     /// # Errors
     /// See [`Denied`].
@@ -120,19 +120,19 @@ fn host(headers: &HeaderMap) -> &str {
     headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
-/// Whether a proxy sent it on: they say so in one header or another.
+/// Whether a proxy forwarded it: proxies add one of these headers.
 fn is_forwarded(headers: &HeaderMap) -> bool {
     let is_of_proxies =
         |name: &str| matches!(name, "forwarded" | "via" | "x-real-ip") || name.starts_with("x-forwarded-");
     headers.keys().any(|name| is_of_proxies(name.as_str()))
 }
 
-/// Whether a browser says that a page of another site causes this.
+/// Whether the browser says that a page of another site caused it.
 fn is_cross_site(headers: &HeaderMap) -> bool {
     headers.get_all("sec-fetch-site").any(|site| site.as_bytes() == b"cross-site")
 }
 
-/// Whether a browser says that a page of another origin sends this. Other clients say nothing
+/// Whether the browser says that a page of another origin sends it. Other clients do not send the header
 /// (<https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html>).
 ///
 /// Browsers send `Sec-Fetch-Site` to hosts that they trust (https and loopback), and that decides. Others get `Origin`
@@ -144,7 +144,7 @@ pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     }
     headers.get_all(ORIGIN).any(|origin| {
         let origin = origin.to_str().unwrap_or_default();
-        // A proxy may have taken the TLS off.
+        // A TLS proxy may be in front.
         let own = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         own.is_none_or(|own| !own.eq_ignore_ascii_case(host(headers)))
     })

@@ -1,22 +1,22 @@
-//! Where a client reached this server: what links begin with, since clients follow them as they are.
+//! The address by which the client reached this server. Links begin with it, because clients follow them as they are.
 //!
 //! **Invariants**
-//! 1. A link names the host that the request named, or is relative to it; never what a forwarding header says.
-//! 2. It is `https` where whoever ends TLS says so: Microsoft's clients show their token to nothing else, and do not
-//!    follow other links.
+//! 1. A link has the host of the request, or is relative to it; a forwarding header is never used for the host.
+//! 2. It is `https` if the TLS proxy says so: Microsoft's clients send their token only to `https`, and do not follow
+//!    other links.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HOST;
 use actix_web::http::uri::Authority;
 
-/// `http://host:port` or `https://host:port`, without a path; empty where the request named no host.
+/// `http://host:port` or `https://host:port`, without a path; empty if the request has no host.
 pub fn origin(request: &HttpRequest) -> String {
     let named = request.headers().get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let named = named.filter(|host| !host.as_str().contains('@'));
     named.map_or_else(String::new, |host| format!("{}://{host}", scheme(request)))
 }
 
-/// A client that lies here gets links that it cannot follow, nobody else does.
+/// A client that lies here gets links that only it cannot follow.
 fn scheme(request: &HttpRequest) -> &'static str {
     let said = request.headers().get("x-forwarded-proto");
     if said.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"https")) { "https" } else { "http" }

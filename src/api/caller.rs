@@ -1,4 +1,4 @@
-//! What a handler demands of its caller: the type of its first argument. There is no such value for a caller who may not.
+//! The caller of a handler, as the type of its first argument. The value exists only for a caller that has the scope.
 //!
 //! **Invariants**
 //! 1. Every refusal is counted once.
@@ -19,7 +19,7 @@ pub struct Reader(pub Caller);
 /// A caller with the scope `write`.
 pub struct Writer(pub Caller);
 
-/// Who sends a request, if it may use what `scope` opens.
+/// The sender of a request, if it has the scope.
 fn caller(request: &HttpRequest, scope: Scope) -> Result<Caller, ApiError> {
     let (Some(access), Some(admin)) = (request.app_data::<Data<Access>>(), request.app_data::<Data<Admin>>()) else {
         return Err(ApiError::unavailable());

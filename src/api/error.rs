@@ -1,12 +1,12 @@
-//! Errors as Graph answers them: a code for machines, a text for developers, and the ids by which the request is found
-//! again (<https://learn.microsoft.com/graph/errors>).
+//! Errors in Graph's format: a code for machines, a text for developers, and the ids that identify the request
+//! (<https://learn.microsoft.com/graph/errors>).
 //!
-//! A handler returns an [`ApiError`]; [`exchange`], which every path of the API is wrapped in, writes it out.
+//! A handler returns an [`ApiError`]; [`exchange`], which wraps every path of the API, writes the answer.
 //!
 //! **Invariants**
-//! 1. Every answer carries `request-id` and `client-request-id`, an error's body as well.
-//! 2. What went wrong inside is logged under the request's id; the answer does not tell it.
-//! 3. No answer is kept by a cache: it may hold a recording's token.
+//! 1. Every answer has the headers `request-id` and `client-request-id`; an error's body has them too.
+//! 2. An internal error is logged with the request's id; the answer does not contain it.
+//! 3. No cache may store an answer, because it may contain a recording's token.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::store::StoreError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("client-request-id");
-/// The longest id of a client's that is repeated.
+/// The longest client-request-id that is repeated.
 const MAX_CLIENT_REQUEST_ID_BYTES: usize = 128;
 /// Seconds after which a client may try again.
 const RETRY_AFTER_SECONDS: &str = "10";
@@ -43,7 +43,7 @@ pub struct ApiError {
     message: Cow<'static, str>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
     closes: bool,
-    /// For the log alone.
+    /// The cause, only for the log.
     inside: Option<Box<StoreError>>,
 }
 
@@ -52,17 +52,17 @@ impl ApiError {
         Self { status, code, finer: None, message: message.into(), header: None, closes: false, inside: None }
     }
 
-    /// 400: the request itself is wrong. `finer` is one of Graph's detailed codes, as `invalidQueryOption`.
+    /// 400: the request is wrong. `finer` is one of Graph's detailed codes, such as `invalidQueryOption`.
     pub fn bad_request(finer: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "badRequest", message).with_finer(finer)
     }
 
-    /// 404. Of nothing that could not be found more is told than that.
+    /// 404. The answer says nothing more about a missing resource.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "itemNotFound", "there is nothing with this address or id")
     }
 
-    /// 405, with the methods that there are: `GET, POST`.
+    /// 405, with the allowed methods: `GET, POST`.
     pub fn method_not_allowed(allow: &str) -> Self {
         let mut error = Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -73,18 +73,18 @@ impl ApiError {
         error
     }
 
-    /// 409: it contradicts what is there.
+    /// 409: the request conflicts with the stored state.
     pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, code, message)
     }
 
-    /// 412: it was changed since.
+    /// 412: the resource was changed after the client read it.
     pub fn stale() -> Self {
         let message = "the resource was changed since its @odata.etag was read; read it again, then decide anew";
         Self::new(StatusCode::PRECONDITION_FAILED, "resourceModified", message).with_finer("entityTagDoesNotMatch")
     }
 
-    /// 408: the body came too slowly.
+    /// 408: the body arrived too slowly.
     pub fn timeout() -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, "badRequest", "the body came too slowly").closing()
     }
@@ -101,7 +101,7 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "badRequest", message).closing()
     }
 
-    /// 503: later.
+    /// 503: retry later.
     pub fn unavailable() -> Self {
         let message = "this cannot be done now; trying again later is safe";
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message);
@@ -109,13 +109,13 @@ impl ApiError {
         error
     }
 
-    /// With one of Graph's detailed codes, in the inner error.
+    /// Adds one of Graph's detailed codes, in the inner error.
     pub fn with_finer(mut self, finer: &'static str) -> Self {
         self.finer = Some(finer);
         self
     }
 
-    /// Closes the connection: what is left of the body is not read.
+    /// Closes the connection, because the rest of the body is not read.
     pub fn closing(mut self) -> Self {
         self.closes = true;
         self
@@ -181,7 +181,7 @@ impl ResponseError for ApiError {
         self.status
     }
 
-    /// Without a body: [`exchange`] knows the ids that belong into it.
+    /// Without a body: [`exchange`] adds it with the ids.
     fn error_response(&self) -> HttpResponse {
         let mut reply = HttpResponse::build(self.status);
         if self.closes {
@@ -194,11 +194,11 @@ impl ResponseError for ApiError {
     }
 }
 
-/// By what a request is known.
+/// The ids of a request.
 #[derive(Clone, Debug)]
 struct Ids {
     request_id: String,
-    /// The client's own; ours where it has none.
+    /// The client's id; the server's if the client sent none.
     client_request_id: String,
 }
 
@@ -212,7 +212,7 @@ impl Ids {
     }
 }
 
-/// Answers a request of the API: gives it ids, and errors their body.
+/// Answers a request of the API: adds the ids, and the bodies of errors.
 pub async fn exchange(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

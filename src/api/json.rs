@@ -1,7 +1,7 @@
 //! A JSON object as a request's body, read within the bounds of the admin listener.
 //!
 //! **Invariants**
-//! 1. A property that stands there twice is refused: nobody can say which of the two was meant.
+//! 1. A property that occurs twice is refused, because it is unclear which value is meant.
 
 use std::collections::btree_map::Entry;
 use std::fmt;
@@ -58,7 +58,7 @@ fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
 }
 
-/// A value in which no property stands twice.
+/// A value in which no property occurs twice.
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

@@ -1,7 +1,8 @@
-//! The admin listener's socket: room for many clients that wait, each of which costs a connection and little else.
+//! The admin listener's socket. It has room for many waiting clients, each of which costs little more than a
+//! connection.
 //!
 //! **Invariants**
-//! 1. Whoever waits here takes no open file from the public listener, the sinks and the store.
+//! 1. Waiting clients take no open file from the public listener, the sinks and the store.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -10,30 +11,31 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::connections;
 
-/// The most connections: 10,000 clients that wait, and as many others.
+/// The most connections: 10,000 waiting clients, and as many others.
 const MAX_CONNECTIONS: usize = 20_000;
-/// The most of them that proved nothing: each costs 16 KiB and more, and brings nothing. Who may use this listener needs
-/// its place among them for one request.
+/// The most unauthenticated connections: each costs 16 KiB and more. A client with a token occupies one of these places
+/// only for its first request.
 const MAX_STRANGERS: usize = 2048;
 /// The most bytes of all heads at a time: 200 of the longest, 16,000 of the usual.
 const HEAD_MEMORY_BYTES: usize = 16 << 20;
-/// The most bytes of one head: an address of 64 KiB, and as much again as others have in all.
+/// The most bytes of one head: an address of 64 KiB, and as much again as other heads have in all.
 pub const MAX_HEAD_BYTES: usize = 80 * 1024;
-/// How long a stop waits for what is being answered.
+/// How long a stop waits for requests that are being answered.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
-/// Open files that are left to the others, where there are that many.
+/// Open files that are left to the rest of the process, if there are that many.
 const FILES_OF_OTHERS: usize = 4096;
-/// Connections that the system holds until they are taken.
+/// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How much the system takes for a connection before we read it. A body is 64 KiB at most.
+/// How much of a connection the kernel buffers before it is read. A body is at most 64 KiB.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
-/// Prepares the socket, and tells how its connections are served.
+/// Prepares the socket, and returns how its connections are served.
 ///
 /// # Errors
-/// The system refused.
+/// The kernel refused.
 pub fn prepare(listener: &TcpListener) -> std::io::Result<connections::Settings> {
-    // Connections inherit it. Without it many that send much would take the system's memory, not ours.
+    // Connections inherit it. Without it, many clients that send much would use the kernel's memory, which reelhook
+    // does not bound.
     rustix::net::sockopt::set_socket_recv_buffer_size(listener, RECEIVE_BUFFER_BYTES)?;
     rustix::net::listen(listener, BACKLOG)?;
     Ok(connections::Settings {
@@ -42,12 +44,12 @@ pub fn prepare(listener: &TcpListener) -> std::io::Result<connections::Settings>
         max_strangers: MAX_STRANGERS,
         head_memory_bytes: HEAD_MEMORY_BYTES,
         shutdown_grace: SHUTDOWN_GRACE,
-        // Whoever hangs up amid a long question, or while it waits, is not served on.
+        // A client that hangs up during a long query, or while it waits, is not served any more.
         answers_half_closed: false,
     })
 }
 
-/// Many systems allow 1024 open files and more for the asking.
+/// Many systems allow 1024 open files, and more on request.
 fn raise_open_files() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

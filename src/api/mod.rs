@@ -1,4 +1,4 @@
-//! The admin listener: is it alive, is it ready, what does it count. Loopback unless a token is configured.
+//! The admin listener: liveness, readiness, metrics, and the HTTP API. Loopback only unless a token is configured.
 
 mod address;
 mod caller;
@@ -50,7 +50,7 @@ const PATH: &str = "admin";
 /// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What the admin listener shows.
+/// The parts of the app that the admin listener uses.
 pub struct Admin {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -58,25 +58,25 @@ pub struct Admin {
     pub operations: Arc<dyn Operations>,
     /// The names of the sinks.
     pub sinks: Vec<SinkName>,
-    /// When an announced operation that names no deadline is overdue; `None`: never.
+    /// The deadline of announcements that name none; `None`: they have no deadline.
     pub default_within: Option<Duration>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
-    /// Which way an event goes.
+    /// The routes, to route an event again.
     pub routes: Arc<Routes>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What the bodies of requests may cost.
+    /// Limits for the bodies of requests.
     pub bodies: BodyLimits,
-    /// What is counted and logged when somebody is turned away.
+    /// Counts and logs refused requests.
     pub rejections: Arc<Rejections>,
-    /// The proxies that are believed where a request comes from.
+    /// The proxies that are trusted to name a request's source address.
     pub proxies: Proxies,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Whether the server is about to stop, and whether something broke.
+    /// Whether the server is stopping, and whether a task broke.
     pub tasks: Tasks,
-    /// Cancelled then: whoever lets a client wait answers now.
+    /// Cancelled at a stop: waiting clients are answered at once.
     pub no_more_waiting: CancellationToken,
 }
 
@@ -88,7 +88,7 @@ impl Admin {
     }
 }
 
-/// What the bodies of the API's requests may cost.
+/// Limits for the bodies of the API's requests.
 pub fn body_limits(settings: &config::Admin) -> BodyLimits {
     BodyLimits {
         max_bytes: json::MAX_BODY_BYTES,
@@ -153,7 +153,7 @@ fn resources(config: &mut ServiceConfig) {
     }
 }
 
-/// A resource at `path`, with a route for each method; others are refused with the methods that there are.
+/// A resource at `path` with a route for each method; other methods are answered 405 with the allowed ones.
 fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     let mut allow = Vec::new();
     let mut resource = web::resource(path);
@@ -171,8 +171,8 @@ async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found())
 }
 
-/// Alive: the event loop answers, and no task or thread broke without which the server must not go on. Never looks at the
-/// store, a sink or a provider: their trouble is no reason to be killed.
+/// Alive: the event loop answers, and no task or thread broke that the server needs. This never checks the store, a
+/// sink or a provider: their trouble is no reason to restart the server.
 async fn livez(admin: Data<Admin>) -> HttpResponse {
     match admin.tasks.what_broke() {
         None => HttpResponse::Ok().body("ok\n"),
@@ -180,7 +180,7 @@ async fn livez(admin: Data<Admin>) -> HttpResponse {
     }
 }
 
-/// Ready: a commit goes through now, and no stop is under way. Sinks that are down do not matter.
+/// Ready: a commit succeeds now, and the server is not stopping. Sinks that are down do not matter.
 async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse {
     if admin.tasks.is_stopping() {
         return ready::told(Err("stopping"));

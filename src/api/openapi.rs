@@ -1,6 +1,6 @@
 //! `/openapi.json`: the API in OpenAPI 3.1, made from the code.
 //!
-//! Each room describes its own paths; here they are put together.
+//! Each module describes its own paths; this one merges them.
 
 use actix_web::HttpResponse;
 use actix_web::http::Method;

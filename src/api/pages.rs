@@ -1,6 +1,6 @@
-//! Lists that are read page by page, newest first: what is added meanwhile moves nothing.
+//! Lists that are read page by page, newest first: new entries do not move older ones.
 //!
-//! A page is continued by the id of its last row. That row need not be there any more: a dead letter may have been replayed.
+//! A page continues after the id of the last row, which may not exist any more: a dead letter may have been replayed.
 
 use std::str::FromStr;
 
@@ -13,13 +13,13 @@ use super::{ApiError, address};
 use crate::store::Newest;
 use crate::web::address::encoded;
 
-/// The parameter that says where a page begins.
+/// The parameter with the place where a page begins.
 pub const SKIPTOKEN: &str = "$skiptoken";
 
 /// A list, or a page of one.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
-    /// Where the next page is; absent where this is the last one.
+    /// The link to the next page; absent on the last one.
     #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
     /// Its members.

@@ -1,4 +1,4 @@
-//! A request's body as the type that a handler asks for.
+//! A request's body, read as the type that the handler asks for.
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -11,10 +11,10 @@ use crate::api::ApiError;
 use crate::api::json::JsonObject;
 use crate::wording::foreign::cut;
 
-/// How much is told of what is wrong with a body.
+/// How much of an error about a body is shown.
 const MAX_TOLD_CHARS: usize = 200;
 
-/// A body of JSON; none at all is an object without properties.
+/// A JSON body; a missing body counts as an object without properties.
 pub struct Body<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {

@@ -1,7 +1,8 @@
-//! Dead letters: deliveries that were given up.
+//! Dead letters: deliveries that reelhook gave up.
 //!
 //! **Invariants**
-//! 1. Many are replayed only by who names how many there are: a filter that catches more than was meant changes nothing.
+//! 1. Several are replayed only if the caller sends their number: a filter that matches more than intended changes
+//!    nothing.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -35,28 +36,28 @@ pub struct DeadLetter {
     #[serde(flatten)]
     delivery: DeliveryShape,
     event: Option<EventShape>,
-    /// The event's data, as sinks get it; never with a token. Null where it cannot be opened any more.
+    /// The event's data, as sinks get it, never with a token. Null if it cannot be opened any more.
     #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
 }
 
-/// How many are due again.
+/// The number of deliveries that are due again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Replayed {
     replayed: u64,
 }
 
-/// Which ones to replay.
+/// The dead letters to replay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Many {
-    /// Of this sink; absent: of all.
+    /// The sink; absent: all sinks.
     sink: Option<String>,
-    /// How many there are, as `/deadLetters/$count` told.
+    /// Their number, from `/deadLetters/$count`.
     count: u64,
 }
 
-/// A page, the newest first, with the link to the next one.
+/// A page of dead letters, the newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters",
@@ -82,7 +83,7 @@ pub async fn list(
     List::page((&request, &parameters), &dead, |row| row.id).map(Json)
 }
 
-/// How many there are.
+/// The number of dead letters.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters/$count",
@@ -101,7 +102,7 @@ pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) ->
     Ok(n_dead(&admin, sink.as_ref()).await?.to_string())
 }
 
-/// One with its event.
+/// A dead letter with its event.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters/{id}",
@@ -133,7 +134,7 @@ pub async fn show(
     }))
 }
 
-/// Makes one due again, under its old id.
+/// Makes a dead letter due again, with its old id.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/{id}/replay",
@@ -158,7 +159,7 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     Ok(Json(Replayed { replayed }))
 }
 
-/// Makes all that are there due again, or all of a sink, for who says how many there are.
+/// Makes all dead letters due again, or all of a sink, if the caller sends their number.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/replay",
@@ -189,7 +190,7 @@ async fn delivery(admin: &Admin, id: &str) -> Result<DeliveryView, ApiError> {
     admin.store.delivery(DeliveryId(id)).await?.ok_or_else(ApiError::not_found)
 }
 
-/// How many there are, of a sink or in all.
+/// The number of dead letters, of a sink or in all.
 async fn n_dead(admin: &Admin, sink: Option<&SinkName>) -> Result<u64, ApiError> {
     let backlogs = admin.store.backlog().await?;
     let wanted = backlogs.iter().filter(|(name, _)| sink.is_none_or(|sink| sink == *name));

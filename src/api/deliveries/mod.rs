@@ -1,8 +1,8 @@
-//! What became of each event on its way to the sinks, and what an operator does about it: deliveries, dead letters, the
-//! quarantine, sinks, and what no route matched.
+//! The way of each event to the sinks, and the operator's actions: deliveries, dead letters, the quarantine, sinks and
+//! unmatched events.
 //!
 //! **Invariants**
-//! 1. What an operator changes is logged with the name of the token.
+//! 1. Each change by an operator is logged with the name of the token.
 
 mod body;
 mod dead_letters;
@@ -58,7 +58,7 @@ pub fn routes(config: &mut ServiceConfig) {
 )]
 struct Described;
 
-/// What `/openapi.json` says of this room.
+/// The part of `/openapi.json` for these paths.
 pub fn described() -> utoipa::openapi::OpenApi {
     also_at(Described::openapi(), COLLECTIONS, "callId")
 }
@@ -71,8 +71,8 @@ pub struct EventDelivery {
     event: EventShape,
 }
 
-/// The deliveries of an operation, by either of its ids, in the order of its events. Where no call is named and several
-/// share the id: of all of them.
+/// The deliveries of an operation, by either of its ids, in the order of its events. If several operations share the id
+/// and no call is named: the deliveries of all of them.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/{id}/deliveries",

@@ -1,8 +1,8 @@
-//! The quarantine: what arrived but proved nothing.
+//! The quarantine: notifications that failed verification.
 //!
 //! **Invariants**
-//! 1. A body, which may hold a secret, is shown only to the scope `admin`; so is taken only its word for an origin.
-//! 2. The secrets in a body are shown only to the scope `recordings` as well.
+//! 1. A body may hold a secret, so only the scope `admin` sees it. Only that scope may vouch for an origin.
+//! 2. The secrets in a body are shown only if the token has the scope `recordings` as well.
 
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
@@ -34,44 +34,45 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryShape {
-    /// Its number.
+    /// The entry's number.
     id: i64,
-    /// Where it came in.
+    /// The channel: `calls`, `subscriptions` or `lifecycle`.
     channel: &'static str,
-    /// Why it is here: why it was last refused.
+    /// The reason for which it was refused last.
     reason: &'static str,
-    /// Why it came here.
+    /// The reason for which it was quarantined.
     first_reason: &'static str,
-    /// When it came.
+    /// When it was received.
     received_date_time: String,
-    /// Its size.
+    /// The size of the body.
     size_bytes: u64,
 }
 
-/// An entry with what arrived.
+/// An entry with its body.
 #[derive(Serialize, ToSchema)]
 pub struct EntryWithBody {
     #[serde(flatten)]
     entry: EntryShape,
-    /// What arrived, in base64; byte for byte where nothing is withheld. Null without the scope `admin`.
+    /// The body in base64, byte for byte unless something is withheld. Null without the scope `admin`.
     body: Option<String>,
-    /// The same as text, where it is UTF-8.
+    /// The same as text, if it is UTF-8.
     text: Option<String>,
-    /// `secrets` where tokens and `clientState` are hidden in the body: the scope `recordings` shows them. `body` where the
-    /// body is not shown: without the scope `admin`, or without `recordings` where it is no JSON. Null: nothing.
+    /// `secrets`: tokens and `clientState` are hidden in the body; the scope `recordings` shows them. `body`: the body
+    /// is not shown, because the token does not have the scope `admin`, or the body is not JSON and the token does not
+    /// have the scope `recordings`. Null: nothing is withheld.
     withheld: Option<&'static str>,
 }
 
-/// How to judge again.
+/// How to verify the entry again.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Judge {
-    /// Whether the caller vouches for the origin: tokens are never stored, so their proof cannot be had again.
+    /// Whether the caller vouches for the origin. Tokens are never stored, so they cannot be verified again.
     #[serde(default)]
     vouch: bool,
 }
 
-/// A wish that was written down.
+/// A request that was stored.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Wished {
     id: i64,
@@ -91,7 +92,7 @@ impl From<&QuarantineView> for EntryShape {
     }
 }
 
-/// A page, the newest first, with the link to the next one.
+/// A page of entries, the newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine",
@@ -115,7 +116,7 @@ pub async fn list(
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
-/// One entry; what arrived only for the scope `admin`, the secrets in it only for the scope `recordings` as well.
+/// One entry. The scope `admin` shows the body, and the scope `recordings` also the secrets in it.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine/{id}",
@@ -153,7 +154,8 @@ pub async fn show(
     }))
 }
 
-/// Has the server judge an entry again, within seconds. Accepted, the entry is gone; refused again, it stays with the reason.
+/// Makes the server verify an entry again, within seconds. If it is accepted, the entry is removed; if it is refused
+/// again, it stays with the reason.
 #[utoipa::path(
     post,
     path = "/v1.0/quarantine/{id}/replay",

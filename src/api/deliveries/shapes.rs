@@ -13,25 +13,25 @@ use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryShape {
-    /// The same in every attempt.
+    /// The delivery's id, the same in every attempt.
     pub id: String,
     /// The event that it delivers.
     pub event_id: String,
-    /// Where to.
+    /// The destination.
     pub sink: String,
-    /// By which route.
+    /// The route that asked for it.
     pub route: String,
     /// `open`, `blocked` (by an earlier one of the same operation), `delivered` or `dead`.
     pub state: &'static str,
-    /// When it was asked for.
+    /// When it was created.
     pub created_date_time: String,
-    /// When the next attempt is due; while one is under way, when it is given up as lost. Null once settled.
+    /// When the next attempt is due; during an attempt, when its lease ends. Null once the delivery is settled.
     pub due_date_time: Option<String>,
-    /// When it was delivered or given up.
+    /// When it was delivered or became a dead letter.
     pub settled_date_time: Option<String>,
     /// How many attempts were made, those before a replay included.
     pub attempt_count: u32,
-    /// Why the last failed attempt failed.
+    /// The reason of the last failed attempt.
     pub last_failure: Option<String>,
     /// The attempts, oldest first.
     pub attempts: Vec<AttemptShape>,
@@ -43,15 +43,15 @@ pub struct DeliveryShape {
 pub struct AttemptShape {
     /// From 1, those before a replay included.
     pub number: u32,
-    /// When it began; not kept where an older version delivered.
+    /// When it began. Null if an older version delivered.
     pub started_date_time: Option<String>,
     /// When it ended.
     pub ended_date_time: String,
-    /// How long it took; not kept where an older version delivered.
+    /// How long it took. Null if an older version delivered.
     pub duration: Option<String>,
     /// `failed` or `delivered`.
     pub result: &'static str,
-    /// Why it failed.
+    /// The reason of a failure.
     pub reason: Option<String>,
 }
 
@@ -64,9 +64,9 @@ pub struct EventShape {
     /// Its CloudEvents type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whose word it is: `https://graph.microsoft.com`, or `/reelhook`.
+    /// Who made the event: `https://graph.microsoft.com`, or `/reelhook`.
     pub source: &'static str,
-    /// Where it came in: `calls`, `subscriptions` or `lifecycle`.
+    /// The channel: `calls`, `subscriptions` or `lifecycle`.
     pub channel: &'static str,
     /// When it was received.
     pub received_date_time: String,
@@ -84,7 +84,7 @@ pub struct EventShape {
     pub resource_type: String,
     /// The call that it is about.
     pub call_id: Option<String>,
-    /// What stood behind the callback's path: the path below it and the query.
+    /// The part of the address after the callback's path: the path below it and the query.
     pub callback: Option<String>,
     /// `X-Microsoft-Skype-Chain-ID`.
     pub chain_id: Option<String>,
@@ -96,11 +96,11 @@ pub struct EventShape {
     pub scenario_id: Option<String>,
     /// `client-request-id`.
     pub client_request_id: Option<String>,
-    /// What it is about, as Graph spelt it.
+    /// The path of the resource, as Graph spelt it.
     pub resource: String,
-    /// For operations: the status that it told.
+    /// For operations: the status in the notification.
     pub status: Option<String>,
-    /// For operations: how it stood to what was known.
+    /// For operations: how it compares with the stored state.
     pub order: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! The sinks: what waits for each, and whether it is paused.
+//! The sinks: their backlog, and whether they are paused.
 
 use std::collections::BTreeMap;
 
@@ -30,24 +30,24 @@ pub fn routes(config: &mut ServiceConfig) {
 #[serde(rename_all = "camelCase")]
 pub struct SinkShape {
     name: String,
-    /// Whether the config has it; what waits for one that it has not is kept.
+    /// Whether the sink is in the config; deliveries for a removed sink are kept.
     is_configured: bool,
     /// Whether an operator paused it.
     is_paused: bool,
-    /// Deliveries that wait.
+    /// The number of deliveries that wait.
     open_count: u64,
     /// Dead letters.
     dead_count: u64,
-    /// When the oldest that waits was asked for.
+    /// When the oldest waiting delivery was created.
     oldest_date_time: Option<String>,
     /// How long it has waited.
     oldest_age: Option<String>,
-    /// What to do about what waits for a sink that the config does not have.
+    /// What to do about deliveries that wait for a sink that is not in the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
-/// Every sink that the config has or that something waits for.
+/// Every sink that is in the config or has deliveries or dead letters.
 #[utoipa::path(
     get,
     path = "/v1.0/sinks",
@@ -69,7 +69,7 @@ pub async fn list(
     Ok(Json(List::whole(value.collect())))
 }
 
-/// Attempts nothing any more; what waits stays.
+/// Pauses a sink: nothing is attempted, and its deliveries wait.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/pause",
@@ -92,7 +92,7 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     shown(&writer, &admin, &name).await
 }
 
-/// Goes on with what waits.
+/// Resumes a sink.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/resume",
@@ -115,7 +115,7 @@ pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> R
     shown(&writer, &admin, &name).await
 }
 
-/// The sink as it is now, for a caller who may see it.
+/// The sink as it is now, if the caller may read it.
 async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpResponse, ApiError> {
     if !writer.0.may(Scope::Read) {
         return Ok(HttpResponse::NoContent().finish());

@@ -1,4 +1,4 @@
-//! What no route matched: it is kept, and routed again when the routes were mended.
+//! Unmatched events: they are kept, and routed again after the routes were fixed.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -20,14 +20,14 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/unmatched/{id}/replay", [(Method::POST, web::post().to(replay))]));
 }
 
-/// What was routed.
+/// The result of routing an event again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Routed {
-    /// How many deliveries are due.
+    /// The number of new deliveries.
     deliveries: usize,
 }
 
-/// A page, the newest first, with the link to the next one.
+/// A page of unmatched events, the newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/unmatched",
@@ -51,7 +51,7 @@ pub async fn list(
     List::page((&request, &parameters), &events, |row| row.id).map(Json)
 }
 
-/// Routes an event by the config that the server runs with.
+/// Routes an event again, by the running server's config.
 #[utoipa::path(
     post,
     path = "/v1.0/unmatched/{id}/replay",

@@ -1,10 +1,10 @@
-//! What one client is sent, made when its connection takes it.
+//! The stream of one client. Each part is made when the connection can take it.
 //!
 //! **Invariants**
-//! 1. The next page is read when the last one was taken: a slow client costs one page, and nobody else anything.
-//! 2. A client always knows where it is: it is told the place that it begins at, and every place that it passed without
-//!    an event for it, so that it goes on from there over a connection that broke.
-//! 3. A client hears something every [`HEARTBEAT`]; the stream ends when the server stops.
+//! 1. The next page is read after the last one was sent: a slow client costs one page, and delays nobody else.
+//! 2. A client always knows its place: it is sent the place at which it begins, and each place that it passed without
+//!    an event for it. After a broken connection it continues from there.
+//! 3. A client gets something every [`HEARTBEAT`]; the stream ends when the server stops.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -25,12 +25,12 @@ use crate::web::sse::Chunk;
 
 /// The longest silence.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// When a client is to connect again after its connection broke, in milliseconds.
+/// How long a client should wait before it reconnects, in milliseconds.
 const RETRY_MILLIS: u32 = 2_000;
 /// How many events are read at a time.
 const PAGE: usize = 32;
 
-/// Which events a client wants. A list that is empty wants all.
+/// The events that a client asks for. An empty list means all.
 #[derive(Debug, Default)]
 pub struct Wanted {
     client_contexts: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What the parameters say.
+    /// Reads the parameters.
     pub fn of(parameters: &Parameters) -> Self {
         let texts = |name| parameters.all(name).map(str::to_owned).collect();
         Self {
@@ -64,9 +64,9 @@ pub struct Feed {
     admin: Data<Admin>,
     wanted: Wanted,
     changes: watch::Receiver<u64>,
-    /// The last event that was looked at.
+    /// The last event that was read.
     after: Option<EventId>,
-    /// The last place that the client was told; `None`: nothing yet.
+    /// The last place that was sent to the client; `None` before the first.
     told: Option<Option<EventId>>,
     said_at: Instant,
     _seat: SemaphorePermit<'static>,
@@ -109,7 +109,7 @@ impl Feed {
             let page = match self.admin.operations.stream(self.after, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
-                    // The client connects again, and goes on where it was.
+                    // The client reconnects and continues where it was.
                     tracing::warn!(%error, "a stream of events ends");
                     return None;
                 }
@@ -157,7 +157,7 @@ impl Feed {
         chunk.into()
     }
 
-    /// Waits for something to look at, or for the next heartbeat; `None` when the server stops.
+    /// Waits for new events or for the next heartbeat; `None` when the server stops.
     async fn wait(&mut self) -> Option<()> {
         tokio::select! {
             changed = self.changes.changed() => changed.ok(),
@@ -178,7 +178,7 @@ fn write(streamed: &StreamedEvent, chunk: &mut Chunk) {
 
 /// The event as sinks get it.
 fn event(StreamedEvent { event: view, metadata }: &StreamedEvent) -> Event {
-    // What cannot be opened any more is shown without its data.
+    // An event whose data cannot be opened any more is sent without data.
     let data = if view.data.is_empty() { "null".to_owned() } else { view.data.clone() };
     Event {
         id: view.id,

@@ -1,8 +1,8 @@
-//! The events as a stream of server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): each
-//! one as a sink gets it, but for the route and, always, the token.
+//! The events as a stream of server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>):
+//! each as a sink gets it, but without the route and always without the token.
 //!
-//! It begins with what comes from now on; `Last-Event-ID` (or `lastEventId`) goes on after an event, `after=oldest`
-//! begins with the oldest that is kept. `clientContext`, `status` and `type` choose, each by one of its values.
+//! The stream begins with new events. `Last-Event-ID` (or `lastEventId`) begins after an event, `after=oldest` with the
+//! oldest stored event. `clientContext`, `status` and `type` select events by one of their values.
 
 mod feed;
 
@@ -21,7 +21,7 @@ use super::{Admin, ApiError, Reader, resource};
 use crate::domain::EventId;
 use crate::web::sse;
 
-/// How many streams there may be in the process: each costs a connection, and a page of events.
+/// The most streams of the process: each costs a connection and a page of events.
 const MAX_STREAMS: usize = 1_000;
 static SEATS: Semaphore = Semaphore::const_new(MAX_STREAMS);
 
@@ -37,12 +37,12 @@ pub fn routes(config: &mut ServiceConfig) {
 #[openapi(paths(open), tags((name = "events", description = "Events as they come")))]
 struct Described;
 
-/// What `/openapi.json` says of this room.
+/// The part of `/openapi.json` for these paths.
 pub fn described() -> utoipa::openapi::OpenApi {
     Described::openapi()
 }
 
-/// The events as they come (server-sent events): each one a CloudEvent, under its id and its type.
+/// The events as they arrive (server-sent events): each one is a CloudEvent, with its id and its type.
 #[utoipa::path(
     get,
     path = "/v1.0/events",
@@ -71,7 +71,7 @@ pub async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> 
     Ok(HttpResponse::Ok()
         .content_type(sse::MEDIA_TYPE)
         .insert_header((CACHE_CONTROL, "no-store"))
-        // A proxy that gathers what it passes on would hold events back.
+        // A proxy that buffers answers would hold events back.
         .insert_header(("x-accel-buffering", "no"))
         .streaming(feed.chunks()))
 }
@@ -80,9 +80,9 @@ fn seat() -> Result<SemaphorePermit<'static>, ApiError> {
     SEATS.try_acquire().map_err(|_none_left| ApiError::unavailable())
 }
 
-/// After which event the stream begins; `None`: with the oldest.
+/// The event after which the stream begins; `None`: it begins with the oldest.
 async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) -> Result<Option<EventId>, ApiError> {
-    // The header wins: a browser that connects again sends it along with the address that it began with.
+    // The header overrides the query: a browser that reconnects sends it together with the original address.
     let last = match request.headers().get(LAST_EVENT_ID) {
         Some(value) => Some((LAST_EVENT_ID, value.to_str().unwrap_or("bytes that are no text"))),
         None => parameters.one("lastEventId")?.map(|value| ("lastEventId", value)),

@@ -1,4 +1,4 @@
-//! What each request to the operations brings: which call, which operation, and around it the house.
+//! A request to the operations: the call, the operation, and the app that answers it.
 
 use std::future::{Ready, ready};
 
@@ -18,7 +18,7 @@ use crate::web::address::encoded;
 
 /// A request to the operations.
 pub struct Asked {
-    /// The house.
+    /// The app.
     pub admin: Data<Admin>,
     /// The request.
     pub request: HttpRequest,
@@ -47,16 +47,16 @@ impl FromRequest for Asked {
 impl Asked {
     fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         let admin = request.app_data::<Data<Admin>>().cloned().ok_or_else(ApiError::unavailable)?;
-        // Whoever asks with an id that cannot be read asks for something that is not there.
+        // An unreadable id is answered like one that does not exist.
         let ids: Ids = request.match_info().load().map_err(|_unreadable| ApiError::not_found())?;
         let read = |text: Option<String>| text.as_deref().and_then(GraphId::new);
         Ok(Self { admin, request: request.clone(), call_id: read(ids.call_id), id: read(ids.id) })
     }
 
-    /// The options and parameters of the request; of the parameters only those in `known` are taken.
+    /// The options and parameters of the request. Only the parameters in `known` are accepted.
     ///
     /// # Errors
-    /// One is wrong, or not known.
+    /// An option or parameter is wrong or unknown.
     pub fn query(&self, known: &[&str]) -> Result<Query, ApiError> {
         let query = Query::parse(self.request.query_string(), names::of_operation());
         let query = query.map_err(|error| ApiError::bad_request("invalidQueryOption", error.to_string()))?;
@@ -73,10 +73,10 @@ impl Asked {
         Ok(query)
     }
 
-    /// The parameters of a request that is about one operation: `$select` alone of the options.
+    /// The parameters of a request about one operation; `$select` is the only option.
     ///
     /// # Errors
-    /// One is wrong, or means something for collections only.
+    /// One is wrong, or applies only to collections.
     pub fn query_of_one(&self, known: &[&str]) -> Result<Query, ApiError> {
         let query = self.query(known)?;
         let is_of_many = query.filter.is_some() || query.order != OrderBy::default() || query.top.is_some();
@@ -89,14 +89,14 @@ impl Asked {
     /// The operation in the path.
     ///
     /// # Errors
-    /// There is none, or the store could not be read.
+    /// It does not exist, or the store could not be read.
     pub async fn operation(&self) -> Result<Operation, ApiError> {
         let id = self.id.as_ref().ok_or_else(ApiError::not_found)?;
         let found = self.admin.operations.get(id, self.call_id.as_ref()).await?;
         found.ok_or_else(ApiError::not_found)
     }
 
-    /// What describes an answer: `http://host/v1.0/$metadata#communications/..`.
+    /// The context of an answer: `http://host/v1.0/$metadata#communications/..`.
     pub fn context(&self, of_one: bool) -> String {
         let version = if self.request.path().starts_with("/beta/") { "beta" } else { "v1.0" };
         let collection = match &self.call_id {

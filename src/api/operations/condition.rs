@@ -1,7 +1,7 @@
-//! `If-Match` and `If-None-Match`: a request that holds for one version of an operation.
+//! `If-Match` and `If-None-Match`: conditions on the version of an operation.
 //!
 //! **Invariants**
-//! 1. Tags are compared as weak ones, as OData does: ours are all weak.
+//! 1. Tags are compared weakly, as OData does; all of reelhook's tags are weak.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{EntityTag, Header, IfMatch, IfNoneMatch};
@@ -13,10 +13,10 @@ pub fn etag(version: i64) -> EntityTag {
     EntityTag::new_weak(version.to_string())
 }
 
-/// What `If-Match` demands.
+/// The condition of `If-Match`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Demanded {
-    /// Nothing: there is no such header, or any version will do.
+    /// No condition: there is no such header, or it accepts any version.
     Any,
     /// One of these.
     OneOf(Vec<String>),
@@ -26,7 +26,7 @@ impl Demanded {
     /// Reads the header.
     ///
     /// # Errors
-    /// It is there and holds no tag.
+    /// The header contains no tag.
     pub fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         if !request.headers().contains_key("if-match") {
             return Ok(Self::Any);
@@ -40,10 +40,10 @@ impl Demanded {
         }
     }
 
-    /// The version that a change is to be held to, given the one that there is; `None`: any.
+    /// The version that a change requires, given the present one; `None`: any.
     ///
     /// # Errors
-    /// It is none of those that are demanded.
+    /// The present version is not one of those in the header.
     pub fn version(&self, version: i64) -> Result<Option<i64>, ApiError> {
         match self {
             Self::Any => Ok(None),
@@ -56,7 +56,7 @@ impl Demanded {
 /// Whether the client has this version already.
 ///
 /// # Errors
-/// `If-None-Match` is there and holds no tag.
+/// `If-None-Match` contains no tag.
 pub fn is_known(request: &HttpRequest, version: i64) -> Result<bool, ApiError> {
     if !request.headers().contains_key("if-none-match") {
         return Ok(false);

@@ -1,4 +1,4 @@
-//! Create: an announcement. The body is what the client knows, or what `recordResponse` answered it with.
+//! Creates an operation from an announcement: what the client knows, or the answer of `recordResponse`.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const PASSED_OVER: [&str; 4] = ["resultInfo", "completionReason", "recordingLoca
 /// What `recordResponse` answered with, and no client makes up.
 const FROM_GRAPH: [&str; 2] = ["id", "status"];
 
-/// Announces an operation: its notifications are expected from now on. The same again is the same. A token without the scope
-/// `read` is answered with the id alone.
+/// Announces an operation: its notifications are expected from now on. The same announcement again changes nothing. A
+/// token without the scope `read` gets only the id.
 #[utoipa::path(
     post,
     path = "/v1.0/communications/recordOperations",
@@ -63,7 +63,7 @@ pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
         }
     };
     tracing::info!(caller = caller.name(), operation = operation.id, is_new = status.as_u16() == 201, "announced");
-    // Who may announce may not see for that what others told of the same operation.
+    // A client that may only announce must not see what others announced of the same operation.
     let shown = if may_read { Select::default() } else { Select::only(&["id"]) };
     let mut answer = asked.answer(status, &operation, (&shown, false));
     let location = format!("{}/{}", address::of(&asked.request), encoded(&operation.id));

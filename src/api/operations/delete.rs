@@ -1,4 +1,4 @@
-//! Delete.
+//! Deletes an operation.
 
 use actix_web::HttpResponse;
 
@@ -9,7 +9,7 @@ use super::condition::Demanded;
 use crate::odata::Query;
 use crate::store::operations::Deleted;
 
-/// Removes an operation with its events. If Graph notifies it again it is new.
+/// Removes an operation with its events. If Graph notifies of it again, it is a new operation.
 #[utoipa::path(
     delete,
     path = "/v1.0/communications/recordOperations/{id}",

@@ -1,4 +1,5 @@
-//! ISO 8601 durations: `PT3M`, `P7D`. Months and years are none: how long they are depends on when they begin.
+//! ISO 8601 durations such as `PT3M` and `P7D`. Months and years are refused, because their length depends on when they
+//! begin.
 
 use jiff::fmt::temporal::SpanParser;
 use jiff::{SignedDuration, Span, SpanRelativeTo};

@@ -20,13 +20,13 @@ pub fn wrong(name: &str, expected: impl std::fmt::Display) -> ApiError {
     ApiError::bad_request("invalidParameterFormat", format!("{name}: expected {expected}"))
 }
 
-/// Names from outside, as they are shown.
+/// Names from outside, as text for an error.
 pub fn shown<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let shorten = |name: &str| format!("{:?}", cut(name, 64));
     names.into_iter().take(20).map(shorten).collect::<Vec<_>>().join(", ")
 }
 
-/// A text; `null`, and the empty one that Graph sends for it, are none.
+/// A text. `null`, and the empty text that Graph sends instead, mean that there is none.
 fn text<'a>(name: &str, value: &'a Value, expected: &str) -> Result<Option<&'a str>, ApiError> {
     match value {
         Value::Null => Ok(None),
@@ -98,7 +98,7 @@ pub fn flag(name: &str, value: &Value) -> Result<bool, ApiError> {
     }
 }
 
-/// `expectWithin` from now, or `expectedBy`; `Some(None)` where one is `null`.
+/// `expectWithin` from now, or `expectedBy`; `Some(None)` if one of them is `null`.
 pub fn deadline(object: &Map<String, Value>, now: Timestamp) -> Result<Option<Option<Timestamp>>, ApiError> {
     match (object.get("expectWithin"), object.get("expectedBy")) {
         (None, None) => Ok(None),

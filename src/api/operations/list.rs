@@ -13,10 +13,10 @@ use crate::domain::Operation;
 use crate::odata::{Cursor, MAX_TOP, Query, SkipTokens, Subject};
 use crate::store::operations::Question;
 
-/// Rows of a page where the client asks for no number.
+/// The default number of rows of a page.
 const DEFAULT_PAGE: u16 = 100;
 
-/// A page of operations, with the link to the next one.
+/// A page of operations, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations",
@@ -53,7 +53,7 @@ pub async fn list(_reader: Reader, asked: Asked, tokens: Data<SkipTokens>) -> Re
     Ok(HttpResponse::Ok().json(json))
 }
 
-/// The rows, and whether others follow.
+/// The rows, and whether there are more.
 async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(Vec<Operation>, bool), ApiError> {
     let wished = preferences::max_page_size(asked.request.headers()).unwrap_or(MAX_TOP);
     let default = if wished < MAX_TOP { wished } else { DEFAULT_PAGE };
@@ -71,7 +71,7 @@ async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(V
     Ok((rows, has_more))
 }
 
-/// How many operations match: the number alone.
+/// The number of matching operations, as plain text.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/$count",

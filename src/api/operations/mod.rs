@@ -1,10 +1,10 @@
-//! The operations as Graph's resource: at the path of their call, where a Graph client looks for them, and all together
-//! at `/communications/recordOperations`.
+//! The operations as Graph's resource: at the path of their call, as Graph's clients expect, and all together at
+//! `/communications/recordOperations`.
 //!
 //! **Invariants**
-//! 1. A recording's token leaves here one operation at a time, and only for the scope `recordings`.
-//! 2. What is not understood is refused by its name: nothing is passed over in silence.
-//! 3. An id that is unknown and one that cannot be read look alike.
+//! 1. A recording's token is answered only for one operation at a time, and only with the scope `recordings`.
+//! 2. An unknown option or property is refused by its name: nothing is silently ignored.
+//! 3. An unknown id and an unreadable id get the same answer.
 
 mod asked;
 mod condition;

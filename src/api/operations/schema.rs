@@ -14,22 +14,22 @@ pub use crate::domain::OperationResource as RecordOperation;
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListOptions {
-    /// Which ones, as `clientContext eq 'x' and status in ('running','failed')`.
+    /// Only operations that match, for example `clientContext eq 'x' and status in ('running','failed')`.
     #[param(rename = "$filter")]
     filter: Option<String>,
-    /// In which order, as `createdDateTime desc`, which is the default.
+    /// The order, for example `createdDateTime desc`, which is the default.
     #[param(rename = "$orderby")]
     order_by: Option<String>,
-    /// How many on a page; 100 where it is not said.
+    /// The most operations of a page; 100 by default.
     #[param(rename = "$top", minimum = 1, maximum = 1000)]
     top: Option<u16>,
     /// The properties to answer with, separated by commas.
     #[param(rename = "$select")]
     select: Option<String>,
-    /// Whether to answer with the number of all that match.
+    /// Whether to answer with the number of all matches.
     #[param(rename = "$count")]
     count: Option<bool>,
-    /// Where the page begins. Comes with `@odata.nextLink`, and only from there.
+    /// The place where the page begins. Use it only as part of an `@odata.nextLink`.
     #[param(rename = "$skiptoken")]
     skiptoken: Option<String>,
 }
@@ -37,10 +37,10 @@ pub struct ListOptions {
 /// A page of operations.
 #[derive(ToSchema)]
 pub struct Page {
-    /// What the answer is about.
+    /// The context of the answer.
     #[schema(rename = "@odata.context")]
     context: String,
-    /// How many match in all, where that was asked.
+    /// The number of all matches, if `$count` asked for it.
     #[schema(rename = "@odata.count")]
     count: Option<u64>,
     /// The operations.
@@ -54,24 +54,24 @@ pub struct Page {
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct Announcement {
-    /// What the operation's notifications will carry.
+    /// The client context that the operation's notifications will carry.
     #[schema(max_length = 256)]
     client_context: Option<String>,
-    /// Graph's id, where `recordResponse` has answered with it.
+    /// Graph's id, from the answer of `recordResponse`.
     #[schema(max_length = 256)]
     id: Option<String>,
-    /// `notStarted` or `running`, as `recordResponse` answered.
+    /// `notStarted` or `running`, from the answer of `recordResponse`.
     status: Option<String>,
     /// The call that will be recorded.
     #[schema(max_length = 256)]
     call_id: Option<String>,
     /// Its tenant.
     tenant_id: Option<String>,
-    /// What to find again in every event: at most 16 KiB.
+    /// Metadata that every event carries: at most 16 KiB.
     metadata: Option<BTreeMap<String, Value>>,
-    /// Where its events go; empty: where the routes say.
+    /// The sinks for its events; empty: the routes decide.
     sinks: Option<Vec<String>>,
-    /// After which time it is overdue, as `PT3M`; at most `P7D`.
+    /// The time after which it is overdue, such as `PT3M`; at most `P7D`.
     expect_within: Option<String>,
     /// When it is overdue, instead of `expectWithin`.
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -80,18 +80,18 @@ pub struct Announcement {
     allow_duplicate: Option<bool>,
 }
 
-/// What a client may change. What is not named stays; `null` takes away.
+/// The properties that a client may change. Absent: unchanged; `null`: removed.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct Changes {
-    /// Until the operation starts.
+    /// Can be changed until the operation starts.
     #[schema(max_length = 256)]
     client_context: Option<String>,
     /// At most 16 KiB.
     metadata: Option<BTreeMap<String, Value>>,
-    /// Where its events go; empty: where the routes say.
+    /// The sinks for its events; empty: the routes decide.
     sinks: Option<Vec<String>>,
-    /// After which time from now it is overdue, as `PT3M`; at most `P7D`.
+    /// The time, from now, after which it is overdue, such as `PT3M`; at most `P7D`.
     expect_within: Option<String>,
     /// When it is overdue, instead of `expectWithin`.
     #[schema(value_type = Option<String>, format = DateTime)]

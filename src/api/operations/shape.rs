@@ -1,4 +1,4 @@
-//! An operation as it is answered: Graph's shape, with what OData adds.
+//! An operation as JSON: Graph's format, with OData's additions.
 
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};

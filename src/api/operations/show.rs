@@ -1,10 +1,10 @@
-//! Get, and wait for the end.
+//! Answers one operation, at once or after waiting for its end.
 //!
 //! **Invariants**
-//! 1. Who waits is nobody's task and polls nothing: the request's own future sleeps until a change, its deadline or the
+//! 1. A waiting request needs no task and does not poll: its own future sleeps until a change, the timeout or the
 //!    server's stop.
 //! 2. No change is missed: the waiter is registered before the state is read.
-//! 3. Nobody waits on for what is lost, unless told to; a header says why the waiting ended.
+//! 3. The waiting ends when the operation is lost, unless the client asks otherwise; a header says why it ended.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::config::Scope;
 use crate::domain::{ExpectationState, Operation};
 use crate::odata::Query;
 
-/// How long a client waits that does not say how long.
+/// The default timeout.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that a client may wait.
+/// The longest timeout.
 const MAX_TIMEOUT: Duration = Duration::from_secs(600);
-/// Why the waiting ended: see [`Waited`].
+/// The header with the reason why the waiting ended: see [`Waited`].
 pub const WAITED: HeaderName = HeaderName::from_static("reelhook-waited");
 
 /// How a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wait {
-    /// How long.
+    /// The longest time.
     patience: Duration,
-    /// Whether it waits on when the operation is lost.
+    /// Whether it goes on waiting when the operation is lost.
     past_lost: bool,
 }
 
@@ -44,7 +44,7 @@ enum Waited {
     Terminal,
     /// The operation is lost.
     Lost,
-    /// The time is over, or the server stops.
+    /// The time is over, or the server is stopping.
     Timeout,
 }
 
@@ -58,8 +58,8 @@ impl Waited {
     }
 }
 
-/// One operation; with `waitFor=terminal` the answer comes when the operation ends, when it is lost, or as it stands at the
-/// timeout. The header `reelhook-waited` says which: `terminal`, `lost` or `timeout`.
+/// One operation. With `waitFor=terminal` the answer comes when the operation ends or is lost, or at the timeout. The
+/// header `reelhook-waited` says which: `terminal`, `lost` or `timeout`.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/{id}",
@@ -100,7 +100,7 @@ pub async fn show(Reader(caller): Reader, asked: Asked) -> Result<HttpResponse, 
     Ok(answer)
 }
 
-/// How the client wants to wait; `None`: not at all.
+/// How the client wants to wait; `None`: it does not.
 fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     let value = |wanted: &str| query.others().find_map(|(name, value)| (name == wanted).then_some(value));
     let wrong = |text: &str| Err(invalid_parameter(text.to_owned()));
@@ -127,7 +127,7 @@ fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     }
 }
 
-/// Whether the operation is where the client wants to be told of it.
+/// Whether the waiting is over, and why.
 fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
     let is_lost = operation.expectation.as_ref().is_some_and(|it| it.state == ExpectationState::Lost);
     match operation.status.is_terminal() {
@@ -136,7 +136,7 @@ fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
     }
 }
 
-/// The operation when it has ended or is lost, or as it stands when the patience ends, or the server.
+/// The operation once it has ended or is lost, or as it is at the timeout or the server's stop.
 async fn ended(asked: &Asked, mut operation: Operation, wait: Wait) -> Result<(Operation, Waited), ApiError> {
     let changes = asked.admin.operations.changes();
     let stopping = asked.admin.no_more_waiting.cancelled();

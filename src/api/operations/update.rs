@@ -1,4 +1,4 @@
-//! Update: what a client may own of an operation.
+//! Changes the properties of an operation that belong to its client.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -58,7 +58,7 @@ pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
         }
     };
     tracing::info!(caller = caller.name(), operation = operation.id, "changed by a client");
-    // Who may change an operation may not see it for that.
+    // A client that may only change an operation must not see it.
     if preferences::wants_no_body(asked.request.headers()) || !caller.may(Scope::Read) {
         let tag = condition::etag(operation.version);
         let granted = ("preference-applied", "return=minimal");
@@ -84,7 +84,7 @@ fn change(body: &Map<String, Value>, (sinks, now): (&[SinkName], Timestamp)) -> 
     })
 }
 
-/// All of them in one message: whoever mends the request does it once.
+/// All of them in one message, so that the developer fixes the request once.
 fn refuse_others(body: &Map<String, Value>) -> Result<(), ApiError> {
     let is_own = |name: &str| names::of_changes().any(|own| own == name);
     let others = body.keys().map(String::as_str).filter(|name| !name.contains('@') && !is_own(name));
