@@ -1,13 +1,13 @@
-//! The clock, as a value: whoever needs the time is given one, so that tests can turn it.
+//! The clock, as a value: code that needs the time gets one, so that tests can move it.
 //!
-//! It tells two times. [`Clock::now`] is the machine's: what people read, and what tokens and other servers mean. It may
-//! be set back or forward at any moment. [`Clock::steady`] is for timers: it never jumps and never runs back. The store
-//! keeps it going over restarts ([`Clock::anchor`]), so that what was to happen in 5 s happens in 5 s, whatever is done to
-//! the machine's clock meanwhile.
+//! It has two times. [`Clock::now`] is the machine's time, for people, tokens and other servers. It may be set back or
+//! forward at any moment. [`Clock::steady`] is for timers: it never jumps and never runs back. The store continues it
+//! across restarts ([`Clock::anchor`]). So something that is due in 5 s happens in 5 s, even if the machine's clock is
+//! set meanwhile.
 //!
 //! **Invariants**
 //! 1. Within a process steady time grows with the monotonic clock and with nothing else.
-//! 2. A step of the machine's clock is told once ([`Clock::noticed_step`]); timers do not notice it.
+//! 2. A step of the machine's clock is reported once ([`Clock::noticed_step`]); timers do not notice it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A change of the machine's clock against the monotonic one that counts as a step. Less is how clocks are kept right.
+/// The least change of the machine's clock against the monotonic one that counts as a step. Smaller ones are normal
+/// adjustments.
 const LEAST_STEP: SignedDuration = SignedDuration::from_secs(1);
 
-/// Tells the time. Cheap to clone; clones share their hands.
+/// The clock. Cheap to clone; clones share their state.
 #[derive(Clone, Debug)]
 pub struct Clock {
     hands: Hands,
@@ -43,7 +44,7 @@ struct Manual {
 struct Steady {
     /// Steady time when the clock was made.
     began: AtomicI64,
-    /// How far the machine's clock was ahead of steady time when that was last looked at.
+    /// How far the machine's clock was ahead of steady time at the last check.
     known_lead: AtomicI64,
 }
 
@@ -53,7 +54,7 @@ impl Clock {
         Self::with(Hands::System(Instant::now()))
     }
 
-    /// A clock that stands at `start` until it is moved.
+    /// A clock that shows `start` until it is moved.
     pub fn manual(start: Timestamp) -> Self {
         let wall = AtomicI64::new(start.as_microsecond());
         Self::with(Hands::Manual(Arc::new(Manual { wall, elapsed: AtomicI64::new(0) })))
@@ -66,7 +67,7 @@ impl Clock {
         clock
     }
 
-    /// The time now, as the machine has it. For people, tokens and other servers; never for a timer.
+    /// The machine's time. For people, tokens and other servers; never for a timer.
     pub fn now(&self) -> Timestamp {
         match &self.hands {
             #[allow(clippy::disallowed_methods, reason = "here is the clock")]
@@ -75,24 +76,24 @@ impl Clock {
         }
     }
 
-    /// The time now for timers: two of its instants are as far apart as the time that has passed.
+    /// The time for timers: two of its instants are as far apart as the time that passed between them.
     pub fn steady(&self) -> Timestamp {
         instant(self.steady.began.load(Ordering::SeqCst).saturating_add(self.elapsed()))
     }
 
-    /// Has steady time go on from `at`. `known_lead` is how far the machine's clock was ahead of it when that was last
-    /// known: where it is another one now, the clock was set meanwhile. Call it before anything takes a time.
+    /// Continues steady time from `at`. `known_lead` is how far the machine's clock was ahead of it when that was
+    /// stored: if it differs now, the clock was set meanwhile. Call this before anything reads a time.
     pub fn anchor(&self, at: Timestamp, known_lead: SignedDuration) {
         self.steady.began.store(at.as_microsecond().saturating_sub(self.elapsed()), Ordering::SeqCst);
         self.steady.known_lead.store(micros(known_lead), Ordering::SeqCst);
     }
 
-    /// How far the machine's clock is ahead of steady time: not 0 once it was set, or the machine slept.
+    /// How far the machine's clock is ahead of steady time: 0 unless it was set, or the machine was suspended.
     pub fn lead(&self) -> SignedDuration {
         self.now().duration_since(self.steady())
     }
 
-    /// By how much the machine's clock was set since this was last asked, where it was.
+    /// By how much the machine's clock was set since the last call, if it was.
     pub fn noticed_step(&self) -> Option<SignedDuration> {
         let lead = self.lead();
         let known = SignedDuration::from_micros(self.steady.known_lead.load(Ordering::SeqCst));
@@ -104,7 +105,7 @@ impl Clock {
         Some(step)
     }
 
-    /// What the machine's clock will show at an instant of steady time, if nobody sets it.
+    /// The machine's time at an instant of steady time, if nobody sets the clock.
     pub fn shown(&self, steady: Timestamp) -> Timestamp {
         steady.saturating_add(self.lead()).unwrap_or(steady)
     }
@@ -117,7 +118,7 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock without any time passing, as an operator sets a machine's.
+    /// Sets a manual clock without letting time pass, as an operator sets a machine's clock.
     pub fn step(&self, by: SignedDuration) {
         if let Hands::Manual(manual) = &self.hands {
             manual.wall.fetch_add(micros(by), Ordering::SeqCst);

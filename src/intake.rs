@@ -1,14 +1,14 @@
-//! The inbound half, a page: verify and parse (`graph`), route, accept (`store`). It answers only when what was proven,
-//! and what was not, is durable.
+//! The inbound half: verify and parse (`graph`), route, accept (`store`). It answers only when the verified and the
+//! quarantined items are durable.
 //!
 //! **Invariants**
 //! 1. `Ok` means: committed and fsynced. No other way leads to a 2xx.
-//! 2. What proved nothing goes through the same commit as what did, so that the answer's timing tells nothing.
-//! 3. A flood of strangers washes nothing away that a known sender sent.
-//! 4. An item that could not be decided for want of keys is decided when they are there, over restarts too, or was never
-//!    acknowledged.
-//! 5. Items are counted when they are durable: what is answered 503 may come again, and is counted then.
-//! 6. Where a POST that was accepted is not answered in time, the store is told: Graph repeats it ([`Taken`]).
+//! 2. Quarantined items are written in the same commit as verified ones, so the answer's timing reveals nothing.
+//! 3. A flood of strangers removes nothing that a known sender sent.
+//! 4. An item that could not be verified because the keys were missing is verified once they are there, even after a
+//!    restart; or it was never acknowledged.
+//! 5. Items are counted when they are durable: a POST that is answered 503 may arrive again, and is counted then.
+//! 6. If an accepted POST is not answered in time, the store notes it, because Graph repeats it ([`Taken`]).
 
 mod waiting;
 
@@ -29,56 +29,57 @@ use crate::routing::Routes;
 use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
 
-/// How many replay wishes are carried out in one round.
+/// How many replay requests are handled in one round.
 const WISHES_PER_ROUND: usize = 100;
-/// How many places for unproven items are given out each second; beyond it items are counted, not kept.
+/// How many places for unverified items are free each second; further items are counted but not stored.
 const QUARANTINED_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).unwrap();
-/// How many are given out at once after a quiet time: a whole batch of a sender that the config does not know yet.
+/// How many places are free at once after a quiet time: enough for a whole batch of a sender that is not in the config
+/// yet.
 const QUARANTINED_AT_ONCE: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
 /// The bytes of one place: large items take several.
 const PLACE_BYTES: usize = 4096;
 
-/// Takes notifications in.
+/// Receives notifications.
 pub struct Intake {
-    /// The calling bot's channel, where configured.
+    /// The calling bot's channel, if it is configured.
     pub calls: Option<Calls>,
-    /// The subscription channel, where configured.
+    /// The subscription channel, if it is configured.
     pub subscriptions: Option<Subscriptions>,
-    /// Client context to sinks.
+    /// The routes.
     pub routes: Arc<Routes>,
-    /// Where it becomes durable.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// Where it is told when something could not be taken in.
+    /// Records times at which something could not be received.
     pub reception: Arc<Reception>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What is counted and logged when something is refused.
+    /// Counts and logs refusals.
     pub rejections: Arc<Rejections>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
     /// The longest that a request waits for the store.
     pub answer_timeout: Duration,
-    /// How many unproven items may be kept; see [`quarantine_rate`].
+    /// How many unverified items may be stored; see [`quarantine_rate`].
     pub quarantine_rate: DefaultDirectRateLimiter,
-    /// What waits for keys, each with its quarantine entry. What reads them bounds them.
+    /// The items that wait for keys, each with its quarantine entry. Their reader bounds them.
     pub undecided: Mutex<VecDeque<(i64, Undecided)>>,
 }
 
-/// Gives out 100 places of 4 KiB in the quarantine each second, 2,000 at once after a quiet time.
+/// Frees 100 places of 4 KiB in the quarantine each second, and 2,000 at once after a quiet time.
 pub fn quarantine_rate() -> DefaultDirectRateLimiter {
     RateLimiter::direct(Quota::per_second(QUARANTINED_PER_SECOND).allow_burst(QUARANTINED_AT_ONCE))
 }
 
-/// What was made durable for a POST that is not answered yet. Where it is dropped before it is told that the answer left,
-/// the connection broke: Graph has reason to repeat the POST, and the store recognises the repeat.
-#[must_use = "what is dropped counts as unanswered"]
+/// A durable POST that is not answered yet. If it is dropped before the answer was sent, the connection broke: Graph
+/// will probably repeat the POST, and the store recognises the repeat.
+#[must_use = "a dropped value counts as unanswered"]
 pub struct Taken {
     events: Vec<EventId>,
     store: Arc<dyn Store>,
 }
 
 impl Taken {
-    /// The 2xx left `after` this time. Beyond Graph's 3 s it comes too late.
+    /// Notes that the 2xx was sent `after` this time. Beyond Graph's 3 s it was too late.
     pub fn answered(mut self, after: Duration) {
         if after < GRAPH_WAITS {
             self.events.clear();
@@ -97,19 +98,19 @@ impl Drop for Taken {
 /// Why a request got no 2xx.
 #[derive(Debug)]
 pub enum Refused {
-    /// By what it was.
+    /// Refused by verification or parsing, for this reason.
     ByGraph(Refusal),
-    /// By the store: 503, later.
+    /// Refused by the store: 503, retry later.
     ByStore,
     /// The channel is not configured: 404.
     NotConfigured,
 }
 
-/// What became of a POST on the subscription channel.
+/// The result of a POST on the subscription channel.
 pub struct Arrived {
-    /// As [`Intake::calls`] has it.
+    /// As in [`Intake::calls`].
     pub outcome: Result<Taken, Refused>,
-    /// Whether Graph sent it: at least one of its items is of a known sender.
+    /// Whether Graph sent it: at least one of its items comes from a known sender.
     pub is_graphs: bool,
 }
 
@@ -120,7 +121,7 @@ impl From<Refused> for Arrived {
 }
 
 impl Intake {
-    /// Proves who sends a POST of the calling channel, before any of its body is read: `authorization` is every value of
+    /// Verifies the sender of a POST of the calling channel before its body is read. `authorization` has every value of
     /// that header.
     ///
     /// # Errors
@@ -129,16 +130,16 @@ impl Intake {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
         let proven = calls.prove(authorization).await;
         if matches!(proven, Err(Refusal::Undecided(_))) {
-            // Nobody can prove anything now.
+            // Nothing can be verified now.
             self.refused();
         }
         proven.map_err(Refused::ByGraph)
     }
 
-    /// Takes the body of a POST of the calling channel; `request` is what its head said beside the proof.
+    /// Receives the body of a POST of the calling channel. `request` has the ids and the callback of its head.
     ///
     /// # Errors
-    /// See [`Refused`]; nothing was accepted, or it is not known whether it was (the repeat is then recognised).
+    /// See [`Refused`]. Nothing was accepted, or it is not known whether it was (then the repeat is recognised).
     pub async fn calls(&self, sender: &Sender, request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
         let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
         match calls.read(sender, body.clone()).await {
@@ -152,24 +153,24 @@ impl Intake {
         }
     }
 
-    /// Notes that a call's notification was answered 503: it may come again, so nothing that waits for one runs out.
+    /// Notes that a call's notification was answered 503: it may arrive again, so no deadline runs out meanwhile.
     pub fn refused(&self) {
         self.reception.begins_again();
     }
 
-    /// Keeps what a proven sender sent and nobody here can read: Graph may have changed its format. The answer stays 400,
-    /// so a store that fails now loses nothing that was acknowledged.
+    /// Stores the unreadable body of a verified sender, because Graph may have changed its format. The answer stays
+    /// 400, so a store that fails now loses nothing that was acknowledged.
     async fn keep_unreadable(&self, body: Quarantined) {
         let quarantined = vec![body];
         let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined };
         match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
             Ok(Ok(_receipt)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "an unreadable body of a proven sender could not be kept"),
+            Ok(Err(error)) => tracing::warn!(%error, "an unreadable body of a verified sender could not be stored"),
             Err(_elapsed) => tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time"),
         }
     }
 
-    /// Takes a POST of the subscription channel, on its notification or its lifecycle path.
+    /// Receives a POST of the subscription channel, on its notification path or its lifecycle path.
     pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Arrived {
         let Some(subscriptions) = &self.subscriptions else { return Arrived::from(Refused::NotConfigured) };
         match subscriptions.read(body, channel).await {
@@ -186,7 +187,7 @@ impl Intake {
         verified.iter_mut().for_each(|it| it.came_with(request));
         quarantined.extend(undecided.iter().map(Undecided::quarantined));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
-        // All of them wait for the commit, those that are not kept as well.
+        // All items wait for the commit, even those that are not stored.
         quarantined.retain(|item| !item.is_strangers() || self.is_there_room_for(item));
         let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
         let told: Vec<Told> = accepted.iter().map(Told::of).collect();
@@ -200,7 +201,7 @@ impl Intake {
                 }
                 self.count(&told, &receipt);
                 if !undecided.is_empty() {
-                    // They are the last entries, and all are there: a known sender's items are always kept.
+                    // They are the last entries, and complete: a known sender's items are always stored.
                     let n_others = receipt.quarantined.len().saturating_sub(undecided.len());
                     self.undecided.lock().extend(receipt.quarantined.into_iter().skip(n_others).zip(undecided));
                 }
@@ -219,7 +220,7 @@ impl Intake {
         }
     }
 
-    /// Accepts a batch, after it was written down which subscriptions are known from now on to send encrypted content.
+    /// Accepts a batch, after storing which subscriptions now count as sending encrypted content.
     async fn make_durable(&self, batch: Batch, learned: Vec<String>) -> Result<Receipt, StoreError> {
         if let Some(subscriptions) = self.subscriptions.as_ref().filter(|_| !learned.is_empty()) {
             self.store.remember_rich(learned.clone()).await?;
@@ -228,7 +229,7 @@ impl Intake {
         self.store.accept(batch).await
     }
 
-    /// Whether a stranger's item may be kept: the quarantine is bounded, and others are in it.
+    /// Whether a stranger's item may be stored: the quarantine is bounded, and has other entries.
     fn is_there_room_for(&self, item: &Quarantined) -> bool {
         let n_places = u32::try_from(item.raw.0.len() / PLACE_BYTES).unwrap_or(u32::MAX).saturating_add(1);
         let n_places = NonZeroU32::new(n_places).map_or(NonZeroU32::MIN, |n| n.min(QUARANTINED_AT_ONCE));
@@ -240,7 +241,7 @@ impl Intake {
         Accepted { notification, deliveries }
     }
 
-    /// Counts what was made durable.
+    /// Counts the durable notifications.
     fn count(&self, told: &[Told], receipt: &Receipt) {
         for (told, stored) in told.iter().zip(&receipt.stored) {
             for dialect in &told.dialects {
@@ -262,7 +263,7 @@ impl Intake {
             }
             if *id_conflict {
                 self.metrics.id_conflict();
-                tracing::warn!(channel = told.channel.as_str(), "a known notification id came with other bytes");
+                tracing::warn!(channel = told.channel.as_str(), "a notification has the id of an earlier one and other bytes");
             }
             if *possible_repeat {
                 self.metrics.possible_repeat(told.channel);
@@ -280,17 +281,17 @@ impl Intake {
         }
     }
 
-    /// Carries out what operators wished to be judged again. Returns how many wishes were looked at.
+    /// Handles operators' requests to verify entries again. Returns the number of requests that were read.
     ///
     /// # Errors
-    /// The store failed; the wishes stay.
+    /// The store failed; the requests stay.
     pub async fn replay(&self) -> Result<usize, StoreError> {
         let wishes = self.store.replay_wishes(WISHES_PER_ROUND).await?;
         let n = wishes.len();
         for wish in wishes {
             let id = wish.id;
             match self.judge_again(wish).await {
-                // Not now: the wish stays.
+                // Keys are missing now; the request stays.
                 Err(Reason::Shed) => {}
                 judged => self.end(id, judged).await?,
             }
@@ -298,7 +299,7 @@ impl Intake {
         Ok(n)
     }
 
-    /// Accepts a quarantined item that was judged again, or keeps it for its new reason.
+    /// Accepts a quarantined item that was verified again, or keeps it with its new reason.
     async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = match judged {
             Ok(verified) => {
@@ -312,7 +313,7 @@ impl Intake {
             Err(reason) => Some(reason),
         };
         self.store.end_wish(id, refused).await?;
-        tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was judged again");
+        tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was verified again");
         Ok(())
     }
 
@@ -330,7 +331,7 @@ impl Intake {
     }
 }
 
-/// What is counted of a notification once it is durable.
+/// The facts of a notification that are counted once it is durable.
 struct Told {
     channel: Channel,
     dialects: Vec<Dialect>,
@@ -343,7 +344,7 @@ impl Told {
     }
 }
 
-/// Whether Graph sent it: at least one item is of a known sender.
+/// Whether Graph sent it: at least one item comes from a known sender.
 fn is_of_graph(reading: &Reading) -> bool {
     let Reading { verified, quarantined, undecided, .. } = reading;
     !verified.is_empty() || !undecided.is_empty() || quarantined.iter().any(|item| !item.is_strangers())

@@ -1,19 +1,20 @@
 //! reelhook: a receiver for Microsoft Graph notifications that carry a `recordOperation`.
 //!
-//! **The story of one notification.** Microsoft Graph posts it; [`http`] bounds the request; [`intake`] has it verified
+//! **The path of one notification.** Microsoft Graph posts it. [`http`] bounds the request; [`intake`] has it verified
 //! and parsed by [`graph`], routed by [`routing`], and made durable by the [`store`]; only then is the answer 202.
-//! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles what came of it.
-//! The [`watch`] reports what was announced and does not end; [`odata`] reads what the API is asked.
-//! [`app`] puts the rooms together and owns every task; [`api`] and [`console`] are the operator's listener, open to
-//! whom [`access`] lets in, [`cli`] the command line.
-//! The [`simulator`] plays Microsoft Graph, for the demo, the tests and whoever builds a receiver.
+//! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles the outcome. The
+//! [`watch`] reports announced operations that do not end in time; [`odata`] reads the queries of the API. [`app`]
+//! assembles the modules and owns every task; [`api`] and [`console`] are the operator's listener, to which [`access`]
+//! grants access; [`cli`] is the command line. The [`simulator`] plays Microsoft Graph, for the demo, the tests and
+//! everybody who builds a receiver.
 //!
 //! **Words.** *notification*: one item of a Graph POST. *operation*: the recordOperation that it is about. *client
 //! context*: the operation's `clientContext`. *route*: a configured rule from a client context to sinks. *sink*: a
-//! configured destination. *event*: a notification as it is handed on. *delivery*: one event for one sink. *lease*: the
-//! right to attempt a delivery now. *settle*: to record an attempt's outcome. *dead letter*: a delivery given up.
-//! *quarantine*: what arrived but proved nothing. *accept*: to make durable. *expectation*: an operation that a client
-//! announced before Graph notified it; [`watch`] says so when it does not end. `docs/architecture.md` has the drawing.
+//! configured destination. *event*: a notification on its way to the sinks. *delivery*: one event for one sink.
+//! *lease*: the right to attempt a delivery now. *settle*: to record an attempt's outcome. *dead letter*: a delivery
+//! that reelhook gave up. *quarantine*: notifications that failed verification. *accept*: to make durable.
+//! *expectation*: an operation that a client announced before Graph notified of it; [`watch`] reports it if it does not
+//! end in time. `docs/architecture.md` has the drawing.
 
 pub mod http;
 pub mod intake;

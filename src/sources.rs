@@ -1,12 +1,12 @@
-//! Where requests come from, and how often one source may ask for something.
+//! The source address of requests, and limits for each source.
 //!
-//! Behind a proxy every connection comes from the proxy. The sender is then who the proxy says it was: in `Forwarded`
-//! (RFC 7239) or `X-Forwarded-For`, where the proxy is a trusted one.
+//! Behind a proxy every connection comes from the proxy. The source is then the address that a trusted proxy names in
+//! `Forwarded` (RFC 7239) or `X-Forwarded-For`.
 //!
 //! **Invariants**
-//! 1. Nobody chooses the source that they are counted as: of the addresses that a header lists the right-most one counts
-//!    that is no trusted proxy's, since everything to the left of it was written by the sender.
-//! 2. Where both headers are there and disagree, one of them is the sender's own: then neither is believed.
+//! 1. Nobody can choose their own source: of the addresses in a header, the right-most one that is not a trusted proxy
+//!    counts, because the sender can write everything to the left of it.
+//! 2. If both headers are there and disagree, the sender wrote one of them. Then neither is trusted.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use ipnet::IpNet;
 /// Sources are forgotten above this many, so that a flood of sources cannot fill the memory.
 const MAX_SOURCES: usize = 10_000;
 
-/// The proxies that are believed.
+/// The trusted proxies.
 #[derive(Clone, Debug, Default)]
 pub struct Proxies(Arc<[IpNet]>);
 
@@ -35,7 +35,7 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request comes from that came over a connection of `peer`; `None` where that is not known.
+    /// The source of a request over a connection from `peer`; `None` if it is not known.
     pub fn source(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.ip().to_canonical();
         if !self.has(peer) {
@@ -49,7 +49,7 @@ impl Proxies {
         })
     }
 
-    /// The sender that a header names: `None` where there is no such header, `Some(None)` where it names nobody.
+    /// The source in a header: `None` if there is no such header, `Some(None)` if it names no usable address.
     fn named_in(
         &self,
         headers: &HeaderMap,
@@ -60,11 +60,11 @@ impl Proxies {
         let mut is_there = false;
         for value in headers.get_all(name) {
             is_there = true;
-            // What is no text hides who stands left of it.
+            // A value that is not text hides the addresses to its left.
             hops.extend(value.to_str().map_or_else(|_bytes| vec![None], read));
         }
         let nearest = hops.iter().rev().find(|hop| hop.is_none_or(|address| !self.has(address)));
-        // All of them trusted: the first one is where it began.
+        // All of them are trusted: the request began at the first one.
         is_there.then(|| *nearest.or(hops.first()).unwrap_or(&None))
     }
 }
@@ -87,8 +87,8 @@ fn forwarded(value: &str) -> Vec<Option<IpAddr>> {
     }
 }
 
-/// The parts of a value, split where a character stands outside of quotes. `None` where a quote does not end: it would
-/// swallow what a proxy wrote behind it.
+/// The parts of a value, split at a character outside of quotes. `None` if a quote is not closed: it would hide what a
+/// proxy added behind it.
 fn parts(value: &str, at: char) -> Option<Vec<&str>> {
     let (mut in_quotes, mut escaped) = (false, false);
     let mut is_end = |c: char| {
@@ -112,7 +112,7 @@ fn address(text: &str) -> Option<IpAddr> {
     read.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Counts what each source address asks for.
+/// Counts requests by source address.
 pub struct Sources {
     limiter: DefaultKeyedRateLimiter<IpAddr>,
 }
@@ -124,7 +124,7 @@ impl Sources {
         Self { limiter: RateLimiter::keyed(Quota::per_minute(per_minute)) }
     }
 
-    /// Whether `source` may ask now; one that is not known may. Asking counts.
+    /// Whether `source` may do it now; an unknown source may. The call counts.
     pub fn allow(&self, source: Option<IpAddr>) -> bool {
         let Some(source) = source else { return true };
         if self.limiter.len() > MAX_SOURCES {
@@ -134,7 +134,7 @@ impl Sources {
     }
 }
 
-/// What counts as one source: an IPv6 host has 2^64 addresses to come from.
+/// The unit that counts as one source: an IPv6 host has 2^64 addresses.
 fn one_source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !u128::from(u64::MAX)).into()),
@@ -190,10 +190,10 @@ mod tests {
             vec![("forwarded", "for=_hidden, for=10.1.1.1")],
             vec![("forwarded", "proto=https")],
             vec![("forwarded", "for=\"198.51.100.7")],
-            // A quote that the sender left open swallows what the proxy wrote.
+            // A quote that the sender left open hides what the proxy added.
             vec![("forwarded", "for=198.51.100.7;x=\", for=192.0.2.1")],
             vec![("forwarded", "for=198.51.100.7;x=\"\\, for=\"192.0.2.1:80\"")],
-            // One of them the proxy wrote, the other one the sender.
+            // The proxy wrote one of them, the sender the other.
             vec![("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=198.51.100.7")],
             vec![("x-forwarded-for", "192.0.2.1"), ("forwarded", "for=unknown")],
         ] {

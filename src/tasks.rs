@@ -1,10 +1,10 @@
-//! The tasks that last as long as the app. One that ends before its time leaves its work to nobody, silently: deliveries
-//! would not be made while the server says that it is ready. So it is told, and the app stops: the start after it begins
-//! from what is durable.
+//! The tasks that run as long as the app. If one ended too early and nobody noticed, its work would not be done:
+//! deliveries would stop while the server says that it is ready. So it is reported, and the app stops; the next start
+//! begins from the durable state.
 //!
 //! **Invariants**
-//! 1. A task that panics, or that ends before the stop begins, is one error line with its name.
-//! 2. It takes no other task with it: those go on until the stop asks them to end.
+//! 1. A task that panics, or that ends before the stop begins, is logged as one error with its name.
+//! 2. Other tasks are not affected: they run until the stop ends them.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long work that is done again and again is to be left alone at least.
+/// The least pause between two rounds of periodic work.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rest(pub Duration);
 
@@ -29,20 +29,20 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Runs a task, under the name that the log calls it by.
+    /// Runs a task, with its name for the log.
     pub fn run(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
         let (name, tasks) = (name.into(), self.clone());
         self.tracker.spawn(async move {
-            // What it shares with others is behind locks that know no poison, or in the store.
+            // Its shared state is behind locks that cannot be poisoned, or in the store.
             let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
             if panicked || !tasks.stopping.load(Ordering::SeqCst) {
-                tracing::error!(task = name, panicked, "a task broke: what it did is not done any more");
+                tracing::error!(task = name, panicked, "a task broke: its work is not done any more");
                 tasks.note_broken(&name);
             }
         });
     }
 
-    /// Does some work again and again until `stop`: `period` after it ended, or later where it says so.
+    /// Repeats work until `stop`: `period` after it ended, or later if it says so.
     pub fn every<F: Future<Output = Rest> + Send>(
         &self,
         (name, period): (&str, Duration),
@@ -61,7 +61,7 @@ impl Tasks {
         });
     }
 
-    /// Notes that something broke without which the app must not go on, by its name.
+    /// Notes, by its name, that something broke without which the app must stop.
     pub fn note_broken(&self, name: &str) {
         let _ = self.what_broke.set(name.to_owned());
         self.broken.cancel();

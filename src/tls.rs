@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore};
 /// The client side of TLS, built once: reading the system's certificates takes milliseconds.
 ///
 /// # Errors
-/// The provider supports no TLS version that rustls knows; nothing the caller can mend.
+/// The provider supports no TLS version that rustls knows; the caller can do nothing about it.
 pub fn client_config() -> Result<ClientConfig, rustls::Error> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
     let roots = ROOTS.get_or_init(|| {

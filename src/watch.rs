@@ -1,15 +1,15 @@
-//! The watch: tells of operations that did not end in time (`recordOperation.overdue`), and of those that did not although
-//! their call has ended (`recordOperation.lost`).
+//! The watch: reports operations that did not end in time (`recordOperation.overdue`), and operations that did not end
+//! although their call did (`recordOperation.lost`).
 //!
-//! The deadlines are rows of the store, and the nearest one is found by an index. So a restart forgets none, and a million
-//! that are far away cost nothing.
+//! The deadlines are rows of the store, and an index finds the nearest one. So a restart loses none, and a million
+//! distant ones cost nothing.
 //!
 //! **Invariants**
-//! 1. What is due is told within a second, once; a deadline that is set or moved meanwhile is not overslept.
-//! 2. Where an expectation names sinks, its events go to those; else where the routes say.
-//! 3. A store that fails or contradicts itself is asked again after a rest, not in a loop.
-//! 4. While notifications could not arrive, because they were refused or the process stood still, no grace runs out: the store
-//!    puts off what is due.
+//! 1. A due operation is reported once, within a second. A deadline that is set or moved meanwhile is not missed.
+//! 2. If an expectation names sinks, its events go to those; otherwise the routes decide.
+//! 3. If the store fails or contradicts itself, the next try comes after a pause, not in a loop.
+//! 4. While notifications could not arrive, because they were refused or the process was suspended, no grace runs out:
+//!    the store puts off the due operations.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,25 +25,25 @@ use crate::store::operations::Due;
 use crate::store::{Operations, Raised, StoreError};
 use crate::telemetry::Metrics;
 
-/// The longest sleep: a test turns the clock, and to ask for the nearest deadline is one look at the end of an index.
+/// The longest sleep. Tests move the clock; and reading the nearest deadline costs one lookup in an index.
 const STEP: Duration = Duration::from_millis(500);
-/// How long the store is left alone after it failed.
+/// The pause after the store failed.
 const REST: Duration = Duration::from_secs(1);
-/// How many are told of at a time: together they are one commit or a few.
+/// How many operations are reported at a time, in one commit or a few.
 const BATCH: usize = 128;
-/// Where the watch comes to itself so much later than it should, the process stood still: it was stopped, or its machine was.
-/// What Graph sent meanwhile may not have arrived.
+/// If the watch wakes up this much too late, the process or its machine was suspended. Graph's notifications of that
+/// time may not have arrived.
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Watches the deadlines.
 pub struct Watcher {
-    /// Where they are.
+    /// The store of the deadlines.
     pub operations: Arc<dyn Operations>,
-    /// Where events go.
+    /// The routes for the events.
     pub routes: Arc<Routes>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -56,11 +56,11 @@ impl Watcher {
             let sleep = match self.look(&mut pulse).await {
                 Ok(sleep) => sleep,
                 Err(error) => {
-                    tracing::warn!(%error, "could not look for deadlines; trying again");
+                    tracing::warn!(%error, "could not read the deadlines; trying again");
                     REST
                 }
             };
-            // It may have stood still while it looked: that must not be taken for rest.
+            // The process may have been suspended during the work, which must not count as sleep.
             self.feel(&mut pulse);
             pulse.rests(sleep);
             tokio::select! {
@@ -73,34 +73,34 @@ impl Watcher {
         }
     }
 
-    /// Has the graces begin again where the process stood still, or its machine slept: then the machine's clock is further
-    /// ahead of the steady one, as if it had been set.
+    /// Restarts the graces if the process or its machine was suspended. The machine's clock is then further ahead of
+    /// the steady one, as if it had been set.
     fn feel(&self, pulse: &mut Pulse) {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
             tracing::warn!(
                 ?stood_still,
-                "the process stood still; what waits for a notification is given its grace again"
+                "the process was suspended: the grace of waiting operations starts again"
             );
             self.operations.reception().begins_again();
         }
     }
 
-    /// Tells of a batch of what is due. Returns how long to sleep.
+    /// Reports a batch of due operations. Returns how long to sleep.
     async fn look(&self, pulse: &mut Pulse) -> Result<Duration, StoreError> {
         let due = self.operations.due(BATCH).await?;
-        // It may have stood still just now: nothing is told before that is known.
+        // The process may have been suspended just now: nothing is reported before that is known.
         self.feel(pulse);
         if due.is_empty() {
             let next = self.operations.next_watch().await?;
             return Ok(next.map_or(STEP, |next| between(self.clock.steady(), next).min(STEP)));
         }
         let told = join_all(due.into_iter().map(|due| self.tell(due))).await;
-        // What came to nothing is not asked for in a loop.
+        // A report that failed is not repeated in a loop.
         Ok(if told.contains(&true) { Duration::ZERO } else { REST })
     }
 
-    /// Tells of one. Whether that came to something.
+    /// Reports one operation. Returns whether an event was made.
     async fn tell(&self, due: Due) -> bool {
         let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
         let deliveries = self.deliveries(&due.operation, watch);
@@ -127,7 +127,7 @@ impl Watcher {
         }
     }
 
-    /// Where the event goes.
+    /// The deliveries of the event.
     fn deliveries(&self, operation: &Operation, watch: Watch) -> Vec<NewDelivery> {
         match &operation.expectation {
             Some(expectation) if !expectation.sinks.is_empty() => NewDelivery::by_expectation(&expectation.sinks),
@@ -139,21 +139,21 @@ impl Watcher {
     }
 }
 
-/// Notices that the process stood still.
+/// Notices that the process was suspended.
 struct Pulse {
-    /// When the watch should come to itself.
+    /// When the watch should wake up.
     due: Instant,
     /// How far the machine's clock was ahead of the steady one, which does not run while the machine sleeps.
     lead: SignedDuration,
 }
 
 impl Pulse {
-    /// Expects to be asked again after a sleep.
+    /// Expects the next call after a sleep.
     fn rests(&mut self, sleep: Duration) {
         self.due = Instant::now() + sleep;
     }
 
-    /// How long the process stood still, if it did. To be asked often.
+    /// How long the process was suspended, if it was. Call it often.
     fn missed(&mut self) -> Option<Duration> {
         let now = Instant::now();
         let late = now.saturating_duration_since(self.due);
@@ -161,7 +161,7 @@ impl Pulse {
         (late > STANDSTILL).then_some(late)
     }
 
-    /// How long the machine slept, if it did, by how far its clock is ahead now.
+    /// How long the machine was suspended, if it was; from how far its clock is ahead now.
     fn slept(&mut self, lead: SignedDuration) -> Option<Duration> {
         let ahead = Duration::try_from(lead.saturating_sub(self.lead)).unwrap_or_default();
         self.lead = lead;

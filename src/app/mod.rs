@@ -1,10 +1,11 @@
-//! The composition root: the only room that knows everyone, and the owner of every task.
+//! The composition root: the only module that knows all others, and the owner of every task.
 //!
 //! **Invariants**
-//! 1. A stop goes in this order: not ready, stop accepting, finish what is in flight, finish or hand back leases, close
-//!    the store. All within the grace.
+//! 1. A stop goes in this order: not ready, stop accepting, finish the requests in progress, finish or hand back
+//!    leases, close the store. All within the grace.
 //! 2. A key provider that is down does not stop the start.
-//! 3. A task that breaks ends the app, in order ([`App::broken`]): half a server that says it is ready is none.
+//! 3. A task that breaks ends the app, in order ([`App::broken`]): a server that only half works must not say that it
+//!    is ready.
 
 mod spawn;
 
@@ -43,11 +44,11 @@ pub type BuiltSinks = Vec<(SinkName, Arc<dyn Sink>)>;
 
 /// A running reelhook.
 pub struct App {
-    /// Where Graph posts to: the port is the real one where the config said 0.
+    /// The address for Graph's POSTs; the real port if the config says 0.
     pub public: SocketAddr,
-    /// Where operators look.
+    /// The address of the admin listener.
     pub admin: SocketAddr,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The store.
     pub store: Arc<dyn Store>,
@@ -65,7 +66,7 @@ pub struct App {
 }
 
 impl App {
-    /// Builds the house from a checked config and starts it. An actix system must be running.
+    /// Builds the app from a checked config and starts it. An actix system must be running.
     ///
     /// # Errors
     /// An address is in use, the store is locked or unusable, a key or a sink's config is wrong: the text says which.
@@ -109,9 +110,10 @@ impl App {
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
         };
-        // It ends first: while the listener closes nothing can arrive, and nothing is lost by that.
+        // The watch ends first: while the listener closes nothing can arrive, and the watch must not count that as
+        // lost.
         tasks.run("watching deadlines", watcher.run(no_more_waiting.clone()));
-        intake.wait_on().await.context("what waits for the provider's keys cannot be read")?;
+        intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         spawn.housekeeping(&config, &store, &intake, (&metrics, &clock));
         spawn.looking_after(&store, &metrics);
         spawn.clock(&store, (&metrics, &clock));
@@ -177,7 +179,8 @@ impl App {
         })
     }
 
-    /// Resolves when a task broke: then stop, and end with an error, so that what watches the process starts it again.
+    /// Resolves when a task broke. The caller then stops and ends with an error, so that the supervisor restarts the
+    /// process.
     pub async fn broken(&self) {
         self.tasks.broken().await;
     }
@@ -193,14 +196,14 @@ impl App {
         tokio::time::sleep(self.config.server.shutdown_delay).await;
         let in_flight = self.public_server.stop(true);
         if tokio::time::timeout(left(), in_flight).await.is_err() {
-            tracing::warn!("requests were still in flight when the grace ended");
+            tracing::warn!("requests were still in progress when the grace ended");
         }
         self.intake_tasks.cancel();
         self.dispatch_tasks.cancel();
-        // Whoever waited there is being answered; what rests is closed at once.
+        // Waiting clients are being answered; idle connections are closed at once.
         self.admin_server.stop(true).await;
         if tokio::time::timeout(left(), self.tasks.ended()).await.is_err() {
-            tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
+            tracing::warn!("attempts were still in progress when the grace ended; they are made again after the next start");
         }
         self.store.close().await;
         telemetry::log::tell_left_out_at_the_end();
@@ -208,7 +211,7 @@ impl App {
     }
 }
 
-/// Builds the inbound half and starts what keeps its keys fresh.
+/// Builds the inbound half and starts the tasks that keep its keys fresh.
 fn intake(
     config: &Config,
     (store, reception, routes): (&Arc<dyn Store>, &Arc<Reception>, &Arc<Routes>),
@@ -250,7 +253,7 @@ fn intake(
     })
 }
 
-/// Builds sinks as configured.
+/// Builds the configured sinks.
 ///
 /// # Errors
 /// Every mistake, each with its key path.

@@ -1,4 +1,4 @@
-//! The tasks that go on as long as the app: dispatchers and housekeeping.
+//! The tasks that run as long as the app: dispatchers and housekeeping.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::tasks::{Rest, Tasks};
 use crate::telemetry::{self, Metrics};
 use crate::wording;
 
-/// How often operators' wishes are looked for, and backlogs are counted.
+/// How often operators' requests are read and backlogs are counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
-/// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
+/// How many times the duration of the last count the counting pauses. The waiting deliveries are counted exactly, one
+/// by one, which takes a tenth of a second for a million; counting must not use more than 2 % of a core.
 const COUNTING_RESTS: u32 = 50;
-/// How often the log tells what it left out of a flood that is over.
+/// How often the log reports how many lines it left out.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// How often it is looked what the store noticed of itself.
+/// How often the store's health is copied to the metrics.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked what operators' commands ask for: they wait for it.
+/// How often the wishes of operators' commands are read; a command waits for its wish.
 const WISHES_EVERY: Duration = Duration::from_millis(250);
 /// How often the machine's clock is compared with steady time.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
@@ -52,27 +52,27 @@ impl Spawn<'_> {
         }
     }
 
-    /// Ends the app where a thread of the store breaks, and tells metrics what the store noticed.
+    /// Ends the app if a thread of the store breaks, and copies the store's health to the metrics.
     pub(super) fn looking_after(&self, store: &Arc<dyn Store>, metrics: &Arc<Metrics>) {
         let (stop, tasks, health) = (self.dispatch.clone(), self.tasks.clone(), store.health());
         self.tasks.run("watching the store's threads", async move {
             tokio::select! {
                 () = stop.cancelled() => {}
                 thread = health.broken() => {
-                    tracing::error!(thread, "a thread of the store broke: ending; what was acknowledged is durable");
+                    tracing::error!(thread, "a thread of the store broke: ending; acknowledged notifications are durable");
                     tasks.note_broken(thread);
                     stop.cancelled().await;
                 }
             }
         });
         let (metrics, health) = (Arc::clone(metrics), store.health());
-        self.tasks.every(("telling of the store", LOOK_AFTER_EVERY), self.intake.clone(), move || {
+        self.tasks.every(("watching the store's health", LOOK_AFTER_EVERY), self.intake.clone(), move || {
             tell_health(&health, &metrics);
             std::future::ready(Rest::default())
         });
     }
 
-    /// Watches the machine's clock: whoever sets it is told what that does, and what it does not.
+    /// Watches the machine's clock, and logs what setting it changes and what it does not.
     pub(super) fn clock(&self, store: &Arc<dyn Store>, (metrics, clock): (&Arc<Metrics>, &Clock)) {
         let (store, metrics, clock) = (Arc::clone(store), Arc::clone(metrics), clock.clone());
         self.tasks.every(("watching the clock", CLOCK_EVERY), self.intake.clone(), move || {
@@ -98,7 +98,7 @@ impl Spawn<'_> {
             sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
             gone: Mutex::default(),
         });
-        // Their series are there from the start, whatever becomes of the counting.
+        // Their series exist from the start, even if counting fails.
         backlogs.sinks.iter().for_each(|sink| metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO));
         let (swept, wished, replayed) = (Arc::clone(store), Arc::clone(store), Arc::clone(intake));
         self.tasks.every(("counting backlogs", LOOK_EVERY), self.intake.clone(), move || {
@@ -109,7 +109,7 @@ impl Spawn<'_> {
                 Rest(began.elapsed() * COUNTING_RESTS)
             }
         });
-        self.tasks.every(("carrying out wishes", WISHES_EVERY), self.intake.clone(), move || {
+        self.tasks.every(("carrying out operators' requests", WISHES_EVERY), self.intake.clone(), move || {
             let store = Arc::clone(&wished);
             async move {
                 carry_out_wishes(&store).await;
@@ -123,18 +123,18 @@ impl Spawn<'_> {
                 Rest::default()
             }
         });
-        self.tasks.every(("telling what the log left out", TELL_EVERY), self.intake.clone(), || async {
+        self.tasks.every(("counting suppressed log lines", TELL_EVERY), self.intake.clone(), || async {
             telemetry::log::tell_left_out();
             Rest::default()
         });
-        self.tasks.every(("judging again", LOOK_EVERY), self.intake.clone(), move || {
+        self.tasks.every(("verifying entries again", LOOK_EVERY), self.intake.clone(), move || {
             let intake = Arc::clone(&replayed);
             async move {
                 if let Err(error) = intake.replay().await {
-                    tracing::warn!(%error, "could not carry out replays; trying again");
+                    tracing::warn!(%error, "could not verify quarantine entries again; trying again");
                 }
                 if let Err(error) = intake.decide().await {
-                    tracing::warn!(%error, "could not decide what waited for keys; trying again");
+                    tracing::warn!(%error, "could not verify the items that waited for keys; trying again");
                 }
                 Rest::default()
             }
@@ -151,20 +151,20 @@ async fn watch_clock(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock) {
     metrics.clock(clock.lead(), step.is_some());
     let Some(step) = step else { return };
     let step_seconds = step.as_secs_f64();
-    tracing::warn!(step_seconds, "the machine's clock was set, or the machine slept: timers go on as before");
+    tracing::warn!(step_seconds, "the machine's clock was set, or the machine was suspended: timers go on as before");
     if let Err(error) = store.note_time().await {
-        tracing::warn!(%error, "the step could not be written down; the store does it within a minute");
+        tracing::warn!(%error, "the clock's step could not be stored; the store tries again within a minute");
     }
 }
 
-/// Counts what waits for each sink, those that the config no longer has among them.
+/// Counts the deliveries of each sink, removed sinks included.
 struct Backlogs {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    /// Those of the config.
+    /// The configured sinks.
     sinks: BTreeSet<SinkName>,
-    /// Those that something was found to wait for although the config does not have them.
+    /// Removed sinks that were found to have deliveries.
     gone: Mutex<BTreeSet<SinkName>>,
 }
 
@@ -173,9 +173,9 @@ impl Backlogs {
         let now = self.clock.now();
         let backlogs = match self.store.backlog().await {
             Ok(backlogs) => backlogs,
-            // What was counted last stays, and the metric of when that was tells how old it is.
+            // The last count stays; the metric of its time says how old it is.
             Err(error) => {
-                tracing::warn!(%error, "what waits in the store could not be counted; trying again");
+                tracing::warn!(%error, "the waiting deliveries could not be counted; trying again");
                 return;
             }
         };
@@ -203,7 +203,7 @@ async fn carry_out_wishes(store: &Arc<dyn Store>) {
             Ok(0) => return,
             Ok(_more) => {}
             Err(error) => {
-                tracing::warn!(%error, "could not carry out what operators' commands asked for; trying again");
+                tracing::warn!(%error, "could not carry out operators' requests; trying again");
                 return;
             }
         }
@@ -216,7 +216,7 @@ async fn sweep(store: &Arc<dyn Store>) {
             Ok(0) => return,
             Ok(n) => tracing::debug!(n, "swept"),
             Err(error) => {
-                tracing::warn!(%error, "could not sweep the store; trying again");
+                tracing::warn!(%error, "could not remove old data from the store; trying again");
                 return;
             }
         }

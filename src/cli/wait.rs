@@ -319,8 +319,8 @@ mod tests {
     #[test]
     fn weak_proof_is_told_and_an_announcement_outweighs_it() {
         let weak = json!({"status": "running", "proof": "clientState"});
-        let expected = "not ended: a: running; its proof is clientState alone, which is not secret from those who saw a \
-                        notification";
+        let expected = "not ended: a: running; its proof is clientState alone, which everyone who saw a notification \
+                        knows";
         assert_eq!(sentence("a", &weak), expected);
         let announced = json!({"proof": null, "expectation": {"announcedAt": "2026-11-24T08:00:00Z"}});
         let lost = json!({"proof": "clientState", "expectation": {"announcedAt": null, "state": "lost"}});

@@ -232,7 +232,7 @@ impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (key, node) in std::mem::take(&mut self.table) {
             let known = self.known.join(", ");
-            let text = format!("found a key that is not known here, expected one of: {known}");
+            let text = format!("found an unknown key, expected one of: {known}");
             self.report.mistake_at(node.place, &self.path_of(&key), text);
         }
     }

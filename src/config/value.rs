@@ -160,7 +160,7 @@ pub fn provider(node: &Node) -> Read<Url> {
         Some(url) if url.scheme() == "https" || (url.scheme() == "http" && loopback::is_in(&url)) => Ok(url),
         Some(_) => wrong(
             node,
-            "an https:// URL: whoever can change the keys on their way can forge notifications (http:// is taken for a \
+            "an https:// URL: somebody who can change the keys in transit can forge notifications (http:// is allowed for a \
              loopback host only)",
         ),
         None => wrong(node, "an https:// URL"),
@@ -175,7 +175,7 @@ pub fn endpoint(node: &Node) -> Read<String> {
     };
     match as_text(node) {
         Some(text) if text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) => Ok(text.to_owned()),
-        _ => wrong(node, "a path as \"/graph/calls\": it begins with / and holds letters, digits and -._~ alone"),
+        _ => wrong(node, "a path as \"/graph/calls\": it begins with / and has only letters, digits and -._~"),
     }
 }
 
@@ -203,7 +203,7 @@ pub fn hex<const N: usize>(node: &Node) -> Read<[u8; N]> {
 pub fn json(node: &Node) -> Read<serde_json::Value> {
     match serde_json::to_value(node.clone().into_plain()) {
         // What JSON has no number for (inf, nan) becomes null.
-        Ok(serde_json::Value::Null) | Err(_) => wrong(node, "a value that JSON has as well"),
+        Ok(serde_json::Value::Null) | Err(_) => wrong(node, "a value that JSON also has"),
         Ok(value) => Ok(value),
     }
 }

@@ -145,7 +145,7 @@ impl Desk {
     /// Somebody who is not known, for the login page.
     ///
     /// # Errors
-    /// There is the system gave no random bytes.
+    /// The system gave no random bytes.
     pub fn stranger(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         match cookie(request) {
             Some(cookie) => Ok(self.browser(cookie, false)),

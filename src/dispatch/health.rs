@@ -1,12 +1,12 @@
-//! How a sink's last attempts ended, and whether that is a reason to leave the whole sink alone.
+//! How a sink's last attempts ended, and whether the whole sink should pause.
 //!
-//! A sink that answers 429 once among a hundred answers is well: that one delivery waits, the others go on. Only where
-//! most of what was tried lately failed so does the next one fail too.
+//! A sink that answers 429 once in a hundred answers works: that one delivery waits, the others go on. Only if most of
+//! the last attempts failed would the next one probably fail too.
 
 /// How many of the last attempts count.
 const N_RECENT: u32 = 16;
 
-/// The last attempts, the newest in the lowest bit: 1 where it asked for a pause.
+/// The last attempts, the newest in the lowest bit; 1 means that the sink asked for a pause.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Health {
     recent: u32,
@@ -14,7 +14,8 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes how an attempt ended. Whether the sink is to be left alone: most of the last attempts asked for that.
+    /// Notes how an attempt ended. Returns whether the sink should pause, because most of the last attempts asked for
+    /// that.
     pub fn note(&mut self, asks_for_pause: bool) -> bool {
         self.recent = (self.recent << 1 | u32::from(asks_for_pause)) & ((1 << N_RECENT) - 1);
         self.n_known = (self.n_known + 1).min(N_RECENT);

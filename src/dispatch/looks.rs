@@ -1,4 +1,4 @@
-//! When a dispatcher looks into the store, and what it takes from there.
+//! When a dispatcher reads from the store, and what it takes.
 
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use tokio::time::Instant;
 
 use super::{Dispatcher, LOOK_ANYWAY};
 
-/// How long the store is not asked what is due after it failed, or had nothing although something was due.
+/// The pause before the store is asked for due deliveries again, after it failed or had none although some were due.
 const REST: Duration = Duration::from_millis(500);
 /// How many leases are taken from the store at a time, at least.
 const LEASE_LIMIT: usize = 64;
 
 impl Dispatcher {
-    /// Leases from the store where there is cause to. Called while fresh deliveries flow, too: they never let it wait.
+    /// Leases from the store if needed. Called while new deliveries flow too, so that they do not delay those in the
+    /// store.
     pub(super) async fn look_into_the_store(&mut self) {
         if !self.leased.is_empty() {
             return;
@@ -49,7 +50,7 @@ impl Dispatcher {
         }
     }
 
-    /// Asks the store when the next delivery falls due, and looks if it is due now.
+    /// Asks the store when the next delivery falls due, and leases if it is due now.
     pub(super) async fn ask_what_is_due(&mut self) {
         self.asked_at = Instant::now();
         let worker = &self.worker;
@@ -59,13 +60,13 @@ impl Dispatcher {
                 self.look = due.is_some_and(|due| due <= worker.shared.clock.steady());
             }
             Err(error) => {
-                tracing::warn!(sink = %worker.name, %error, "could not ask what is due; trying again");
+                tracing::warn!(sink = %worker.name, %error, "could not read which deliveries are due; trying again");
                 self.rest();
             }
         }
     }
 
-    /// How long until the store is asked what is due.
+    /// How long until the store is asked for due deliveries.
     pub(super) fn until_asked(&self) -> Duration {
         let now = Instant::now();
         let anyway = (self.asked_at + LOOK_ANYWAY).saturating_duration_since(now);
@@ -73,7 +74,7 @@ impl Dispatcher {
         due.min(anyway).max(self.rests_until.saturating_duration_since(now))
     }
 
-    /// Leaves the store alone for a while. It may still call by itself.
+    /// Asks the store nothing for a while. The store may still wake the dispatcher.
     fn rest(&mut self) {
         self.rests_until = Instant::now() + REST;
     }

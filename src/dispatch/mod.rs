@@ -1,14 +1,16 @@
 //! The outbound half: lease, deliver, settle. One [`Dispatcher`] for each sink, so that no sink can slow another.
 //!
 //! **Invariants**
-//! 1. An attempt is made only under a lease that outlasts the sink's timeout: no delivery is attempted twice at a time.
-//! 2. Every attempt ends in `settle`; every lease that was not used is released.
-//! 3. Memory is bounded by the sink's queue, in deliveries and in bytes, those under way among them; what does not fit
-//!    waits in the store.
-//! 4. Fresh deliveries and those of the store take turns: neither starves the other.
-//! 5. A store that fails or contradicts itself is asked again after a rest, not in a loop.
-//! 6. What follows a delivery is attempted by the call that attempts that one, after it ([`Lease::follows`]).
-//! 7. While an operator paused the sink nothing is attempted and no lease is held: what waits, waits in the store.
+//! 1. An attempt is made only under a lease that lasts longer than the sink's timeout, so no delivery is attempted
+//!    twice at a time.
+//! 2. Every attempt ends in `settle`; every unused lease is released.
+//! 3. Memory is bounded by the sink's queue, in deliveries and in bytes, deliveries that are being attempted included.
+//!    The others wait in the store.
+//! 4. New deliveries and those in the store take turns, so neither delays the other for long.
+//! 5. If the store fails or contradicts itself, the next try comes after a pause, not in a loop.
+//! 6. A delivery that follows another is attempted in the same call, right after it ([`Lease::follows`]).
+//! 7. While an operator has paused the sink, nothing is attempted and no lease is held: all deliveries wait in the
+//!    store.
 
 mod health;
 mod looks;
@@ -38,7 +40,7 @@ pub use pauses::Pauses;
 pub use retry::{Decision, Ended, decide};
 use worker::Worker;
 
-/// How often the store is looked at without cause: an operator's replay from another process gives no sign.
+/// How often the store is read without being woken: an operator's replay from another process does not wake it.
 const LOOK_ANYWAY: Duration = Duration::from_secs(2);
 /// How much longer than an attempt a lease lasts.
 const LEASE_MARGIN: Duration = Duration::from_secs(60);
@@ -63,21 +65,21 @@ pub struct Dispatcher {
     /// Leased from the store, not yet attempted.
     leased: VecDeque<Lease>,
     running: JoinSet<()>,
-    /// Tells that an operator paused a sink, or let one go on.
+    /// Reports that an operator paused or resumed a sink.
     pauses: watch::Receiver<BTreeMap<SinkName, Timestamp>>,
-    /// Whether the store may hold something that is due.
+    /// Whether the store may have due deliveries.
     look: bool,
-    /// Whether what is due may not have fitted the memory.
+    /// Whether due deliveries may not have fitted the memory.
     is_tight: bool,
-    /// Whose turn it is.
+    /// Whose turn it is: the queue's or the store's.
     store_next: bool,
-    /// When the store was last asked what is due.
+    /// When the store was last asked for due deliveries.
     asked_at: Instant,
     /// Until when it is not asked.
     rests_until: Instant,
 }
 
-/// What wakes an idle dispatcher.
+/// The events that wake an idle dispatcher.
 enum Wake {
     Fresh(Lease),
     /// Something in the store may be due.
@@ -125,7 +127,7 @@ impl Dispatcher {
                 continue;
             }
             if let Some(pause) = self.worker.pause_left() {
-                // In short steps: the clock may be turned.
+                // In short steps, because a test may move the clock.
                 tokio::select! {
                     () = tokio::time::sleep(pause.min(LOOK_ANYWAY)) => {}
                     _ = self.pauses.changed() => {}
@@ -135,7 +137,7 @@ impl Dispatcher {
             }
             let batch = self.next_batch(&cancel).await;
             if self.worker.is_paused() {
-                // Paused since it was taken: it goes back with the others.
+                // The sink was paused meanwhile: the delivery goes back with the others.
                 self.leased.extend(batch);
             } else if !batch.is_empty() {
                 self.running.spawn(Arc::clone(&self.worker).attempt(batch));
@@ -144,7 +146,7 @@ impl Dispatcher {
         self.stop().await;
     }
 
-    /// While an operator paused the sink: nothing is held, so that what comes stays in the store, and nothing is asked.
+    /// While an operator has paused the sink: nothing is held, so new deliveries stay in the store.
     async fn sit_out(&mut self, cancel: &CancellationToken) {
         tracing::info!(sink = %self.worker.name, "paused: nothing is attempted until it is resumed");
         self.worker.tell_paused();
@@ -162,7 +164,7 @@ impl Dispatcher {
         tracing::info!(sink = %self.worker.name, "resumed");
     }
 
-    /// The next leases to attempt; empty means: look again.
+    /// The next leases to attempt; empty means: read again.
     async fn next_batch(&mut self, cancel: &CancellationToken) -> Vec<Lease> {
         self.store_next = !self.store_next;
         if self.store_next {
@@ -181,7 +183,7 @@ impl Dispatcher {
         batch
     }
 
-    /// Takes a batch from memory, from either side first as the turn is.
+    /// Takes a batch from memory, beginning with the side whose turn it is.
     fn take(&mut self) -> Vec<Lease> {
         let size = self.worker.sink.batch_size().max(1);
         let mut batch: Vec<Lease> = Vec::new();
@@ -195,7 +197,7 @@ impl Dispatcher {
             }
         }
         self.take_leased(&mut batch, size);
-        // What follows the last one goes with it, beyond the batch's size: the worker cuts it.
+        // Deliveries that follow the last one come with it, beyond the batch's size; the worker cuts the batch.
         while let Some(follower) = self.leased.pop_front_if(|lease| lease.follows) {
             batch.push(follower);
         }
@@ -223,7 +225,7 @@ impl Dispatcher {
         }
     }
 
-    /// A sink that panics costs an attempt; what is told here broke around it.
+    /// A sink that panics fails one attempt; an error here comes from the code around it.
     fn note(&mut self, ended: Result<(), JoinError>) {
         if std::mem::take(&mut self.is_tight) {
             // There is room again.
@@ -231,7 +233,7 @@ impl Dispatcher {
         }
         if let Err(error) = ended {
             let sink = &self.worker.name;
-            tracing::error!(%sink, %error, "an attempt broke off; its deliveries are attempted again when their leases end");
+            tracing::error!(%sink, %error, "an attempt was cut off; its deliveries are attempted again when their leases end");
         }
     }
 
@@ -242,7 +244,7 @@ impl Dispatcher {
         }
     }
 
-    /// Closes the memory queue and hands back every lease that is not under way.
+    /// Closes the memory queue and hands back every lease that is not being attempted.
     async fn hand_back(&mut self) {
         self.fresh.close();
         let mut unused: Vec<Lease> = self.leased.drain(..).collect();

@@ -1,8 +1,8 @@
-//! Sinks that an operator paused: what waits for them stays, nothing is attempted.
+//! Sinks that an operator paused: their deliveries wait, and nothing is attempted.
 //!
 //! **Invariants**
 //! 1. A pause is durable before it holds, and outlasts a restart.
-//! 2. Once [`Pauses::pause`] has returned no attempt begins; those under way end.
+//! 2. Once [`Pauses::pause`] has returned no attempt begins; running ones end.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::store::{Store, StoreError};
 pub struct Pauses {
     store: Arc<dyn Store>,
     paused: watch::Sender<BTreeMap<SinkName, Timestamp>>,
-    /// What is held and what is durable change together, one change after the other.
+    /// The state in memory and in the store change together, one change after the other.
     changing: Mutex<()>,
 }
 
 impl Pauses {
-    /// Those that the store knows of.
+    /// Loads the paused sinks from the store.
     ///
     /// # Errors
     /// The store could not be read.
@@ -41,7 +41,7 @@ impl Pauses {
         self.paused.borrow().get(sink).copied()
     }
 
-    /// Pauses a sink. Whether it was not before.
+    /// Pauses a sink. Returns whether it was not paused before.
     ///
     /// # Errors
     /// It is not paused.
@@ -53,7 +53,7 @@ impl Pauses {
         Ok(is_new)
     }
 
-    /// Lets a sink go on. Whether it was paused.
+    /// Resumes a sink. Returns whether it was paused.
     ///
     /// # Errors
     /// It is still paused.
@@ -65,7 +65,7 @@ impl Pauses {
         Ok(was_paused)
     }
 
-    /// Changes whenever a sink is paused or goes on.
+    /// Changes whenever a sink is paused or resumed.
     pub fn changes(&self) -> watch::Receiver<BTreeMap<SinkName, Timestamp>> {
         self.paused.subscribe()
     }

@@ -1,4 +1,4 @@
-//! The retry rule: what becomes of a delivery after an attempt. Pure: time and chance are arguments.
+//! The retry rule: the outcome of an attempt for its delivery. Pure: the time and the random number are arguments.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use crate::config::SinkDispatch;
 use crate::domain::Settlement;
 use crate::sinks::DeliveryError;
 
-/// The shortest pause of a sink that asked to be left alone.
+/// The shortest pause of a sink that asked for one.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What an attempt leads to.
+/// The outcome of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What becomes of the delivery.
+    /// The delivery's settlement.
     pub settlement: Settlement,
-    /// How long the whole sink is to be left alone.
+    /// How long the whole sink should pause.
     pub pause: Option<Duration>,
 }
 
@@ -53,7 +53,7 @@ pub fn decide(settings: &SinkDispatch, ended: Ended, chance: f64) -> Decision {
 }
 
 fn pause_of(pause: bool, after: Option<Duration>, planned: Option<Duration>) -> Option<Duration> {
-    // Where the sink gave no time, a short pause: the schedule is the delivery's, the pause is the sink's.
+    // If the sink gave no time, a short pause: the schedule belongs to the delivery, the pause to the sink.
     let fallback = planned.unwrap_or(SHORTEST_PAUSE).min(Duration::from_secs(30));
     pause.then(|| after.unwrap_or(fallback).max(SHORTEST_PAUSE))
 }

@@ -1,8 +1,8 @@
-//! What one call attempts: deliveries in their order, some of which may only be attempted once the one before them has
-//! arrived or was given up. Pure: it holds no clock and asks nobody.
+//! The deliveries of one call, in their order. Some may be attempted only after the one before them was delivered or
+//! became a dead letter. Pure: no clock, no I/O.
 //!
 //! **Invariants**
-//! 1. Nothing is attempted after what it follows was put off: it is handed back, and no attempt is counted.
+//! 1. Nothing is attempted after a delivery that it follows was put off: it is handed back, and no attempt is counted.
 //! 2. Every lease ends as an outcome, or among the unused.
 
 use std::collections::VecDeque;
@@ -10,12 +10,12 @@ use std::collections::VecDeque;
 use crate::domain::{Lease, Outcome, Settlement};
 use crate::sinks::DeliveryError;
 
-/// Leases on their way, in order.
+/// Leases that are being attempted, in order.
 pub(super) struct Run {
     waiting: VecDeque<Lease>,
     outcomes: Vec<Outcome>,
     unused: Vec<Lease>,
-    /// Whether the last one is to be attempted again: what follows it must wait.
+    /// Whether the last one will be attempted again: the deliveries that follow it must wait.
     is_put_off: bool,
 }
 
@@ -24,7 +24,8 @@ impl Run {
         Self { waiting: leases.into(), outcomes: Vec::new(), unused: Vec::new(), is_put_off: false }
     }
 
-    /// The next ones to attempt, `size` at most; several of one operation only where the batch arrives whole or not at all.
+    /// The next ones to attempt, at most `size`; several of one operation only if the batch is delivered as a whole or
+    /// not at all.
     pub(super) fn next_batch(&mut self, size: usize, is_all_or_nothing: bool) -> Option<Vec<Lease>> {
         while self.is_put_off
             && let Some(follower) = self.waiting.pop_front_if(|lease| lease.follows)
@@ -40,8 +41,8 @@ impl Run {
         Some(batch).filter(|batch| !batch.is_empty())
     }
 
-    /// Hands an attempted lease on to be settled, unless what it follows was put off: then it is handed back, unless it
-    /// has arrived.
+    /// Passes an attempted lease on to be settled. If a delivery that it follows was put off, it is handed back, unless
+    /// it was delivered.
     pub(super) fn is_in_turn(
         &mut self,
         lease: Lease,
@@ -54,29 +55,29 @@ impl Run {
         Some((lease, result))
     }
 
-    /// Notes what came of an attempt.
+    /// Notes the result of an attempt.
     pub(super) fn note(&mut self, outcome: Outcome) {
         self.is_put_off = matches!(outcome.settlement, Settlement::RetryAt { .. });
         self.outcomes.push(outcome);
     }
 
-    /// Notes leases that are too old to be attempted; what follows them waits.
+    /// Notes leases that are too old to be attempted; the deliveries that follow them wait.
     pub(super) fn hand_back(&mut self, leases: Vec<Lease>) {
         self.is_put_off |= !leases.is_empty();
         self.unused.extend(leases);
     }
 
-    /// No more attempts: what waits is handed back.
+    /// No more attempts: the rest is handed back.
     pub(super) fn stop(&mut self) {
         self.unused.extend(self.waiting.drain(..));
     }
 
-    /// What came of the attempts since this was last asked.
+    /// The outcomes since the last call.
     pub(super) fn take_outcomes(&mut self) -> Vec<Outcome> {
         std::mem::take(&mut self.outcomes)
     }
 
-    /// What was not attempted.
+    /// The leases that were not attempted.
     pub(super) fn into_unused(self) -> Vec<Lease> {
         self.unused
     }

@@ -22,11 +22,11 @@ use crate::domain::{Attempt, Budget, Delivery, Lease, Outcome, Room, Settlement,
 use crate::sinks::{DeliveryError, Sink};
 use crate::store::StoreError;
 
-/// How long an outcome that could not be recorded waits, at first and at most.
+/// The first and the longest pause before an outcome that was not recorded is tried again.
 const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(100);
 const MOST_RECORD_PAUSE: Duration = Duration::from_secs(2);
 
-/// What an attempt needs; shared by those under way.
+/// The parts that an attempt needs; running attempts share them.
 pub(super) struct Worker {
     pub(super) name: SinkName,
     pub(super) sink: Arc<dyn Sink>,
@@ -42,7 +42,7 @@ pub(super) struct Worker {
     due: Mutex<Option<Timestamp>>,
 }
 
-/// A pause ends by whichever clock says so first: a test's is turned.
+/// A pause ends when either clock says so: a test moves one of them.
 #[derive(Clone, Copy)]
 struct Pause {
     until: Timestamp,
@@ -51,9 +51,9 @@ struct Pause {
 
 /// When an attempt was made.
 struct Span {
-    /// By the machine's clock, as it is shown.
+    /// By the machine's clock, for people.
     started_at: Timestamp,
-    /// In steady time, by which the next one is planned.
+    /// In steady time, for the next attempt.
     ended_at: Timestamp,
     took: Duration,
     timed_out: bool,
@@ -71,7 +71,7 @@ impl Worker {
         self.shared.pauses.is_paused(&self.name)
     }
 
-    /// Tells whether nothing is attempted, whoever wants it so.
+    /// Reports whether attempts are stopped, for either reason.
     pub(super) fn tell_paused(&self) {
         let paused = self.is_paused() || self.paused.lock().is_some();
         self.shared.metrics.sink_paused(self.name.as_str(), paused);
@@ -83,12 +83,12 @@ impl Worker {
         self.shared.store.fresh(&self.name, &room, self.lease_time())
     }
 
-    /// How long a lease is asked for.
+    /// The duration of a lease.
     pub(super) fn lease_time(&self) -> Duration {
         self.settings.timeout.saturating_add(LEASE_MARGIN)
     }
 
-    /// Takes the store's word on when the next delivery falls due.
+    /// Stores when the next delivery falls due, as the store says.
     pub(super) fn know_due(&self, due: Option<Timestamp>) {
         *self.due.lock() = due;
     }
@@ -98,7 +98,7 @@ impl Worker {
         self.due.lock().map(|due| between(self.shared.clock.steady(), due))
     }
 
-    /// What is left of the sink's pause.
+    /// The rest of the sink's own pause.
     pub(super) fn pause_left(&self) -> Option<Duration> {
         let mut paused = self.paused.lock();
         let pause = (*paused)?;
@@ -113,8 +113,8 @@ impl Worker {
         Some(left)
     }
 
-    /// Attempts deliveries, a batch at a time, each under the sink's timeout, and settles them. While one batch is settled
-    /// the next is under way: a commit takes longer than many an attempt.
+    /// Attempts deliveries, a batch at a time, each under the sink's timeout, and settles them. While one batch is
+    /// settled the next one is attempted, because a commit often takes longer than an attempt.
     pub(super) async fn attempt(self: Arc<Self>, leases: Vec<Lease>) {
         let mut run = Run::new(leases);
         let mut settling = FuturesUnordered::new();
@@ -132,7 +132,7 @@ impl Worker {
         self.release(run.into_unused()).await;
     }
 
-    /// Attempts one batch and notes what came of it.
+    /// Attempts one batch and notes the results.
     async fn attempt_batch(&self, batch: Vec<Lease>, run: &mut Run) {
         let needed_until = later(self.shared.clock.steady(), self.settings.timeout);
         let (batch, stale): (Vec<_>, Vec<_>) = batch.into_iter().partition(|lease| lease.expires_at > needed_until);
@@ -152,7 +152,7 @@ impl Worker {
         }
     }
 
-    /// One result for each lease, and whether the time was up.
+    /// One result for each lease, and whether the timeout passed.
     async fn deliver(&self, batch: &[Lease]) -> (Vec<Result<(), DeliveryError>>, bool) {
         let deliveries: Vec<&Delivery> = batch.iter().map(|lease| &lease.delivery).collect();
         let attempt = AssertUnwindSafe(async { self.sink.deliver_batch(&deliveries).await }).catch_unwind();
@@ -184,7 +184,7 @@ impl Worker {
         Outcome { lease, attempt, settlement: decision.settlement }
     }
 
-    /// Of attempts that end together the longest pause counts.
+    /// Of attempts that end together, the longest pause counts.
     fn pause(&self, from: Timestamp, length: Duration) {
         let until = later(from, length);
         {
@@ -225,14 +225,14 @@ impl Worker {
             tracing::error!(sink = %self.name, n, %error, "could not record outcomes; the deliveries are attempted again");
             return;
         }
-        // Only now: before the commit the store would not know of it.
+        // Only after the commit: before it, the store does not know the pause.
         if let Some(next) = next {
             let mut due = self.due.lock();
             *due = Some(due.map_or(next, |known| known.min(next)));
         }
     }
 
-    /// Records outcomes, and tries again until their leases end: an outcome that is lost is a delivery made twice.
+    /// Records outcomes, and tries again until their leases end: a lost outcome means a second delivery.
     async fn record(&self, outcomes: Vec<Outcome>) -> Result<(), StoreError> {
         let ends_at = outcomes.iter().map(|outcome| outcome.lease.expires_at).min();
         let (outcomes, mut pause): (Arc<[Outcome]>, _) = (outcomes.into(), FIRST_RECORD_PAUSE);
@@ -261,7 +261,7 @@ impl Worker {
     }
 }
 
-/// Waits for an attempt; what goes on beside it goes on.
+/// Waits for an attempt while other work goes on.
 async fn beside<T>(others: &mut FuturesUnordered<impl Future<Output = ()>>, attempt: impl Future<Output = T>) -> T {
     let mut attempt = pin!(attempt);
     loop {

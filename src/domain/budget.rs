@@ -1,8 +1,9 @@
 //! A budget of memory: how many bytes of a sink's deliveries may be held at a time.
 //!
 //! **Invariants**
-//! 1. No more is held than the budget allows, but for one delivery that is larger than all of it, alone.
-//! 2. What is held counts until its [`Held`] is dropped, wherever it is by then: in a queue, or under way.
+//! 1. No more is held than the budget allows, with one exception: a single delivery that is larger than the whole
+//!    budget.
+//! 2. A delivery counts until its [`Held`] is dropped, wherever it is: in a queue, or being attempted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,17 +15,17 @@ pub struct Budget {
     held: AtomicUsize,
 }
 
-/// A share of a budget; the default one is of none. Given back when it is dropped.
+/// A share of a budget; the default is an empty share of no budget. It is given back when it is dropped.
 #[derive(Debug, Default)]
 pub struct Held(Option<(Arc<Budget>, usize)>);
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of `n_bytes`.
     pub fn new(n_bytes: usize) -> Arc<Self> {
         Arc::new(Self { n_bytes, held: AtomicUsize::new(0) })
     }
 
-    /// A share, where it fits; the first one always does.
+    /// A share, if it fits; the first share always fits.
     pub fn try_hold(self: &Arc<Self>, n_bytes: usize) -> Option<Held> {
         let grown = |held: usize| {
             let more = held.saturating_add(n_bytes);
@@ -34,7 +35,7 @@ impl Budget {
         fits.then(|| Held(Some((Arc::clone(self), n_bytes))))
     }
 
-    /// A share of what is held already, whether it fits or not.
+    /// A share for a delivery that is held already, whether it fits or not.
     pub fn hold(self: &Arc<Self>, n_bytes: usize) -> Held {
         self.held.fetch_add(n_bytes, Ordering::Relaxed);
         Held(Some((Arc::clone(self), n_bytes)))
@@ -50,7 +51,7 @@ impl Budget {
         self.held.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether more than half of it is held: what waits may not have fitted.
+    /// Whether more than half of it is held: deliveries may wait in the store because they did not fit.
     pub fn is_tight(&self) -> bool {
         self.held.load(Ordering::Relaxed) > self.n_bytes / 2
     }

@@ -1,7 +1,7 @@
 //! The delivery: one notification for one sink, and the right to attempt it.
 //!
 //! **Invariants**
-//! 1. A [`Lease`] is made by the store alone and consumed by settling it: an attempt has one outcome.
+//! 1. Only the store makes a [`Lease`], and settling consumes it: an attempt has one outcome.
 //! 2. A delivery keeps its [`DeliveryId`] over all attempts, restarts and replays.
 
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use super::{Budget, DeliveryId, Event, Held, RouteName, SinkName};
 /// A delivery that routing asks for; the store gives it its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
-    /// Where to.
+    /// The destination.
     pub sink: SinkName,
     /// The route that asked for it.
     pub route: RouteName,
@@ -24,7 +24,7 @@ pub struct NewDelivery {
 }
 
 impl NewDelivery {
-    /// What goes to the sinks that an expectation names, as by a route of its own: it is matched before the routes.
+    /// The deliveries to the sinks that an expectation names, as if a route of its own came before the configured ones.
     pub fn by_expectation(sinks: &[SinkName]) -> Vec<Self> {
         let to = |sink: &SinkName| Self {
             sink: sink.clone(),
@@ -35,7 +35,7 @@ impl NewDelivery {
     }
 }
 
-/// What a delivery takes in memory beside its event's text, roughly.
+/// The rough size of a delivery in memory, without its event's text.
 const DELIVERY_BYTES: usize = 1024;
 
 /// One notification for one sink.
@@ -43,21 +43,21 @@ const DELIVERY_BYTES: usize = 1024;
 pub struct Delivery {
     /// The same in every attempt.
     pub id: DeliveryId,
-    /// Where to.
+    /// The destination.
     pub sink: SinkName,
     /// The route that asked for it.
     pub route: RouteName,
     /// What the route's regex captured by name.
     pub captures: BTreeMap<String, String>,
-    /// What to deliver.
+    /// The event to deliver.
     pub event: Arc<Event>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
 }
 
 impl Delivery {
-    /// What a delivery takes in memory whose event has so much data, roughly. An event that goes to several sinks is
-    /// counted for each, although it is held once.
+    /// The rough size in memory of a delivery with this data. An event that goes to several sinks counts for each,
+    /// although it is held once.
     pub fn n_bytes_with(data: &str) -> usize {
         data.len().saturating_add(DELIVERY_BYTES)
     }
@@ -67,25 +67,26 @@ impl Delivery {
 #[must_use = "a lease that is neither settled nor released blocks its delivery until it expires"]
 #[derive(Debug)]
 pub struct Lease {
-    /// What may be delivered.
+    /// The delivery.
     pub delivery: Delivery,
-    /// Until when, in steady time. Do not start an attempt that could outlast it: after it the delivery may be leased again.
+    /// When it ends, in steady time. Do not start an attempt that could last longer: after that the delivery may be
+    /// leased again.
     pub expires_at: Timestamp,
-    /// Tells this lease from later ones of the same delivery: an outcome that comes with an old token is ignored.
+    /// Identifies this lease among those of the same delivery: an outcome with an old token is ignored.
     pub token: i64,
-    /// Whether it may be attempted only once the lease before it, of the same operation, is delivered or given up: the
-    /// store hands out what waits behind a delivery together with it.
+    /// Whether it may be attempted only after the lease before it, of the same operation, is delivered or dead: the
+    /// store leases the deliveries that wait behind a delivery together with it.
     pub follows: bool,
     /// Its share of the sink's memory.
     pub held: Held,
 }
 
-/// How much of a sink's fresh deliveries its memory queue takes.
+/// The room in a sink's memory queue.
 #[derive(Clone, Debug)]
 pub struct Room {
     /// The most deliveries in the queue.
     pub n: usize,
-    /// The most bytes, of what is in the queue, leased from the store and under way together.
+    /// The most bytes of deliveries in the queue, leased from the store and being attempted together.
     pub budget: Arc<Budget>,
 }
 
@@ -100,32 +101,32 @@ pub struct Attempt {
     pub took: Duration,
 }
 
-/// What becomes of a delivery after an attempt.
+/// The outcome of an attempt for its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// It has arrived.
+    /// It was delivered.
     Delivered,
-    /// Again, not before `at` in steady time.
+    /// It will be attempted again.
     RetryAt {
-        /// Not before this instant.
+        /// Not before this instant, in steady time.
         at: Timestamp,
-        /// What went wrong, for the operator. Holds no secret.
+        /// The reason, for the operator. Holds no secret.
         reason: String,
     },
-    /// Given up: a dead letter, until the operator replays it.
+    /// It is a dead letter, until the operator replays it.
     Dead {
-        /// What went wrong, for the operator. Holds no secret.
+        /// The reason, for the operator. Holds no secret.
         reason: String,
     },
 }
 
-/// A lease together with what came of it: what `settle` takes.
+/// A lease with its outcome: the argument of `settle`.
 #[derive(Debug)]
 pub struct Outcome {
     /// The lease, consumed.
     pub lease: Lease,
     /// The attempt made under it.
     pub attempt: Attempt,
-    /// What becomes of the delivery.
+    /// The outcome.
     pub settlement: Settlement,
 }

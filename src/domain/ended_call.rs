@@ -1,5 +1,5 @@
-//! The end of a call: what Graph told of it, and what is remembered of it. After it no notification of the call's
-//! operations may follow.
+//! The end of a call: what Graph said about it, and what the store keeps. After it there may be no more notifications
+//! of the call's operations.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 
 use super::{CallEndResource, GraphId, ResultInfo, subcode_in_words};
 
-/// That a call has ended, as one notification told it.
+/// The end of a call, from one notification.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndedCall {
     /// The call.
     pub call_id: GraphId,
-    /// How and by whom it was ended.
+    /// How it ended, and who ended it.
     pub why: WhyEnded,
 }
 
-/// How a call ended and who ended it, as far as Graph told.
+/// How a call ended and who ended it, if Graph said so.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhyEnded {
@@ -27,18 +27,18 @@ pub struct WhyEnded {
 }
 
 impl WhyEnded {
-    /// Whether Graph told neither.
+    /// Whether Graph said neither.
     pub fn is_unknown(&self) -> bool {
         self.result_info.is_none() && self.termination_sender.is_none()
     }
 }
 
-/// The end of a call as it is remembered.
+/// The stored end of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallEnd {
     /// When its notification arrived.
     pub at: Timestamp,
-    /// How and by whom it was ended.
+    /// How it ended, and who ended it.
     pub why: WhyEnded,
 }
 
@@ -55,7 +55,7 @@ impl CallEnd {
         Some(Self { at: date_time, why: WhyEnded { result_info, termination_sender } })
     }
 
-    /// The end in words; `at` is how its instant is told.
+    /// The end in words; `at` is its time as text.
     pub fn words(&self, at: &str) -> String {
         let result = self.why.result_info.as_ref().map(|result| {
             let message = result.message.as_deref().map(|message| format!(", {message:?}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The event: a notification, or reelhook's own word of an operation, as it is handed on, in CloudEvents' terms
+//! The event: a notification, or reelhook's own report about an operation, in CloudEvents' terms
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>).
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{ClientContext, Content, Envelope, EventId, Notification, Order, Origin, RecordOperation, Status};
 
-/// What was known of the operation before this notification.
+/// The operation's state before this notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Previous {
@@ -17,37 +17,38 @@ pub struct Previous {
     pub status: Status,
 }
 
-/// One notification, or reelhook's own word, ready to be handed to sinks.
+/// A notification, or reelhook's own report, ready for the sinks.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// CloudEvents `id`.
     pub id: EventId,
-    /// Whose word it is.
+    /// Who made it: Graph or reelhook.
     pub origin: Origin,
     /// CloudEvents `type`: `recordOperation.completed`, `recordOperation.overdue`, `call.updated`, `subscription.missed`.
     pub kind: String,
-    /// Its number among this store's events, which grows.
+    /// Its number among this store's events; it grows.
     pub number: i64,
-    /// Where it came in, for whom, and what belongs together.
+    /// Where it came in, for whom, and which events belong together.
     pub envelope: Envelope,
-    /// CloudEvents `subject`: the resource's path as Graph sent it, `None` where it sent none.
+    /// CloudEvents `subject`: the resource's path as Graph sent it, `None` if it sent none.
     pub subject: Option<String>,
     /// CloudEvents `time`: when reelhook received it.
     pub time: Timestamp,
     /// The extension attribute `clientcontext`.
     pub client_context: Option<ClientContext>,
-    /// For notifications of operations: how they stood to what was known.
+    /// For notifications of operations: how they compare with the stored state.
     pub order: Option<Order>,
-    /// For operations: what was known before.
+    /// For operations: the state before.
     pub previous: Option<Previous>,
-    /// The extension attribute `possiblerepeat`: the same bytes had come before, and nothing told a repeat from a change.
+    /// The extension attribute `possiblerepeat`: the same bytes arrived before, and it is not known whether this is a
+    /// repeat or a change.
     pub possible_repeat: bool,
     /// CloudEvents `data` as JSON text, without any token. See [`Event::data_of`].
     pub data: String,
-    /// The recording's token, while it is kept. Reaches a sink only where its config opts in.
+    /// The recording's token, while it is stored. It reaches a sink only if the sink's config says so.
     pub recording_access_token: Option<SecretString>,
-    /// The secrets that stood in a resource that is no operation, while they are kept; see [`super::put_back`]. They reach
-    /// a sink only where its config opts in.
+    /// The secrets of a resource that is not an operation, while they are stored; see [`super::put_back`]. They reach a
+    /// sink only if the sink's config says so.
     pub secrets: Option<SecretString>,
     /// For operations: the metadata that its client announced, a JSON object as text.
     pub metadata: Option<String>,
@@ -55,7 +56,7 @@ pub struct Event {
 
 /// What [`Event::possible_repeat`] means, for a person.
 pub const POSSIBLE_REPEAT: &str =
-    "the same bytes had come before: it is a change that is told in equal words, or a repeat";
+    "the same bytes arrived before: this is a repeat, or another change in the same words";
 
 impl Event {
     /// CloudEvents `source`.
@@ -68,18 +69,18 @@ impl Event {
         self.order.is_some() || self.origin == Origin::Reelhook
     }
 
-    /// What has to stay in order: the operation, or else the call, or else the resource that it is about.
+    /// The key of everything that has to stay in order: the operation, or the call, or the resource.
     pub fn partition_key(&self) -> Option<&str> {
         let carried = &self.envelope.carried;
         carried.operation_id.as_deref().or(carried.call_id.as_deref()).or(self.subject.as_deref())
     }
 
-    /// The CloudEvents `data` that `notification` becomes, as JSON text: the normalised operation, or the resource
-    /// as Graph sent it. Never holds the recording's token.
+    /// The CloudEvents `data` of `notification`, as JSON text: the normalised operation, or the resource as Graph sent
+    /// it. Never contains the recording's token.
     pub fn data_of(notification: &Notification) -> String {
         match &notification.content {
             Content::Operation(operation) => {
-                // It is about as long as what Graph sent. Writing to memory cannot fail, and every key is a text.
+                // About as long as Graph's text. Writing to memory never fails, and every key is a text.
                 let mut text = Vec::with_capacity(notification.raw.0.len());
                 let written = serde_json::to_writer(&mut text, &OperationData { notification, operation });
                 if !operation.additional.is_empty() && text.pop().is_some() {
@@ -94,7 +95,7 @@ impl Event {
     }
 }
 
-/// An operation's `data`, written straight to text: it is made for every notification.
+/// An operation's `data`, written directly as text, because it is made for every notification.
 struct OperationData<'a> {
     notification: &'a Notification,
     operation: &'a RecordOperation,
@@ -105,7 +106,7 @@ impl OperationData<'_> {
         self.operation.as_sent.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_ref())
     }
 
-    /// Writes a member as it was read, or as Graph sent it where it could not be.
+    /// Writes a member as it was read, or as Graph sent it if it was unreadable.
     fn tell<M: SerializeMap>(&self, data: &mut M, key: &str, read: &impl Serialize) -> Result<(), M::Error> {
         match self.as_sent(key) {
             Some(value) => data.serialize_entry(key, value),

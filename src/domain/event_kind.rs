@@ -1,16 +1,17 @@
-//! What an event tells, as the CloudEvents `type` says it.
+//! The kind of an event: the CloudEvents `type`.
 //!
 //! **Invariants**
-//! 1. `recordOperation.` is followed by one of a closed set of words: a documented status, `unknown`, or one of reelhook's
-//!    own. A status that Graph may add tomorrow is `unknown`, and stands in the data: it is never taken for another word.
+//! 1. `recordOperation.` is followed by a word of a closed set: a documented status, `unknown`, or one of reelhook's
+//!    own. A status that Graph adds later is `unknown`, with its text in the data; it is never confused with another
+//!    word.
 
 use std::fmt;
 
 use super::{OperationEvent, RecordOperation};
 
-/// Whether an attribute of a CloudEvent may hold a character
-/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>): no control characters, and none that
-/// Unicode reserves for no character. Surrogates are in no text here.
+/// Whether an attribute of a CloudEvent may contain a character
+/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>): no control characters, and no
+/// noncharacters of Unicode. Texts here contain no surrogates.
 pub fn may_be_in_attribute(character: char) -> bool {
     let code = u32::from(character);
     !character.is_control() && !(0xfdd0..=0xfdef).contains(&code) && code & 0xfffe != 0xfffe
@@ -56,7 +57,7 @@ impl<'a> EventKind<'a> {
         rest.is_some_and(|rest| rest.eq_ignore_ascii_case(what))
     }
 
-    /// The `type`, without characters that no attribute may hold.
+    /// The `type` as text, without the characters that an attribute must not contain.
     pub fn to_text(self) -> String {
         let (of, what) = self.parts();
         let mut text = String::with_capacity(of.len() + what.len() + 1);

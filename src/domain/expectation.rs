@@ -1,19 +1,19 @@
 //! The expectation: an operation that a client announced.
 //!
 //! **Invariants**
-//! 1. An expectation is met once. What comes after `overdue` or `lost` makes it `recovered`, and that stays; a failure
-//!    without a recording recovers nothing, and leaves it as it is.
+//! 1. An expectation is met once. If its operation ends after `overdue` or `lost`, it becomes `recovered` and stays so;
+//!    a failure without a recording does not recover it.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{OperationEvent, SinkName};
 
-/// Where an expectation stands.
+/// The state of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ExpectationState {
-    /// Its operation has not ended, and may still do so in time.
+    /// Its operation has not ended, but may still end in time.
     Waiting,
     /// Its operation ended in time.
     Met,
@@ -46,20 +46,20 @@ impl ExpectationState {
     }
 }
 
-/// What a client announced.
+/// The announcement of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// The id that its operation had before Graph gave it one; it goes on naming the operation.
+    /// The id that its operation had before Graph gave it one. It remains valid.
     pub id: String,
-    /// Where it stands.
+    /// Its state.
     pub state: ExpectationState,
-    /// When it was announced; `None`: nobody announced it, and its state alone is kept.
+    /// When it was announced; `None`: nobody announced it, and only its state is stored.
     pub announced_at: Option<Timestamp>,
-    /// When its operation is overdue; `None`: never.
+    /// When its operation is overdue; `None`: it has no deadline.
     pub expected_by: Option<Timestamp>,
-    /// What the client wants to find again in every event: a JSON object as text.
+    /// The metadata that every event carries: a JSON object as text.
     pub metadata: Option<String>,
-    /// Where its events go; empty: where the routes say.
+    /// The sinks for its events; empty: the routes decide.
     pub sinks: Vec<SinkName>,
 }
 

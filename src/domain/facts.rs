@@ -1,4 +1,5 @@
-//! What an event carries beside what it is about: where the notification came in, for whom, and what belongs together.
+//! The facts of an event beside its subject: where the notification came in, for whom, and which events belong
+//! together.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ pub enum Origin {
     /// A notification of Microsoft Graph's.
     #[default]
     Graph,
-    /// reelhook itself says it: an operation is overdue, lost or recovered.
+    /// reelhook's own report: an operation is overdue, lost or recovered.
     Reelhook,
 }
 
@@ -39,10 +40,10 @@ impl Origin {
     }
 }
 
-/// What routes can ask about an event, beside its client context and its resource.
+/// The facts that routes can match, beside the client context and the resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Where it came in; of reelhook's own word, where its operation belongs.
+    /// The channel; for reelhook's own report, the channel of the operation.
     pub channel: Channel,
     /// As [`Notification::resource_type`].
     pub resource_type: String,
@@ -50,12 +51,12 @@ pub struct Envelope {
     pub tenant_id: Option<String>,
     /// The subscription that it belongs to.
     pub subscription_id: Option<String>,
-    /// What is only carried along.
+    /// The facts that are only carried along.
     pub carried: Carried,
 }
 
 impl Envelope {
-    /// What is there to be shown to a person, each with its name; where it came in aside.
+    /// The facts for a person, each with its name; without the channel.
     pub fn told(&self) -> Vec<(&'static str, &str)> {
         let Carried { change_type, call_id, subscription_expires_at, request, .. } = &self.carried;
         let facts: [(&'static str, Option<&str>); 12] = [
@@ -76,11 +77,11 @@ impl Envelope {
     }
 }
 
-/// What no query asks for: the store keeps it with the event's sealed contents.
+/// The carried facts: no query reads them, so the store keeps them in the event's sealed contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Carried {
-    /// As [`Notification::change_type`]; reelhook's own word has none.
+    /// As [`Notification::change_type`]; reelhook's own reports have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change_type: Option<String>,
     /// The operation that it is about.
@@ -92,7 +93,7 @@ pub struct Carried {
     /// When its subscription expires, as Graph sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_expires_at: Option<String>,
-    /// What the head of its POST said.
+    /// The ids and the callback of its POST.
     #[serde(skip_serializing_if = "says_nothing")]
     pub request: Arc<Request>,
 }

@@ -1,4 +1,4 @@
-//! The operation as it is kept: what all notifications about it, and its client, have said.
+//! The stored operation: the result of all notifications about it, and of its client's announcement.
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -8,14 +8,14 @@ use super::{
     RecordOperation, ResultInfo, RoutingKey, Status,
 };
 
-/// A record operation as the store knows it.
+/// A record operation with its stored state.
 #[derive(Clone, Debug)]
 pub struct Operation {
-    /// Its number in the store: what pages and streams go by. Never shown.
+    /// Its number in the store, by which pages and streams are ordered. Never shown.
     pub number: i64,
-    /// Grows with every change: what `@odata.etag` is made of.
+    /// Grows with every change; `@odata.etag` is made of it.
     pub version: i64,
-    /// Graph's id; the expectation's until that is known.
+    /// Graph's id, or the expectation's id until Graph's is known.
     pub id: String,
     /// The call that is recorded.
     pub call_id: Option<String>,
@@ -23,30 +23,30 @@ pub struct Operation {
     pub tenant_id: Option<String>,
     /// The bot's correlation key.
     pub client_context: Option<ClientContext>,
-    /// Where it stands.
+    /// Its status.
     pub status: Status,
     /// Why it ended.
     pub completion_reason: Option<String>,
     /// How it ended.
     pub result_info: Option<ResultInfo>,
-    /// Where the recording lies.
+    /// The URL of the recording.
     pub recording_location: Option<String>,
-    /// The recording's token, while it is kept.
+    /// The recording's token, while it is stored.
     pub recording_access_token: Option<SecretString>,
-    /// When it was first heard of.
+    /// When it first became known.
     pub created_at: Timestamp,
     /// When it last changed.
     pub modified_at: Timestamp,
-    /// What its client announced, if it did.
+    /// The announcement of its client, if it was announced.
     pub expectation: Option<Expectation>,
-    /// What proved where it stands; none where no notification was heard.
+    /// The proof of its status; `None` before the first notification.
     pub proof: Option<Proof>,
-    /// How its call ended, where it did and that is still remembered.
+    /// How its call ended, if it ended and that is still stored.
     pub call_end: Option<CallEnd>,
 }
 
 impl Operation {
-    /// Where Graph, and reelhook's own API, have the operation.
+    /// The operation's path at Graph and in reelhook's own API.
     pub fn path(&self) -> String {
         let id = &self.id;
         match &self.call_id {
@@ -55,8 +55,7 @@ impl Operation {
         }
     }
 
-    /// What routes are matched against where reelhook itself says something of the operation. `path` is
-    /// [`Operation::path`].
+    /// The key for routing reelhook's own events about the operation. `path` is [`Operation::path`].
     pub fn routing_key<'a>(&'a self, path: &'a str, kind: EventKind<'a>) -> RoutingKey<'a> {
         RoutingKey {
             client_context: self.client_context.as_ref().map(ClientContext::as_str),
@@ -66,7 +65,7 @@ impl Operation {
             resource: path,
             change_type: None,
             subscription_id: None,
-            // The only one that carries record operations.
+            // The only channel that carries record operations.
             channel: Channel::Calls,
             kind,
         }

@@ -1,8 +1,8 @@
-//! The values that the house speaks in. No I/O, no async, no clock: time comes in as an argument.
+//! The values that all modules share. No I/O, no async, no clock: the time is an argument.
 //!
 //! **Invariants**
-//! 1. A value of these types is valid: what cannot be valid cannot be built.
-//! 2. A terminal [`Status`] never regresses ([`Order`] says what became of a notification that tried).
+//! 1. A value of these types is valid: an invalid one cannot be built.
+//! 2. A terminal [`Status`] never regresses ([`Order`] says how a notification compares with it).
 //! 3. No type here prints a secret: tokens are [`secrecy::SecretString`], raw bytes have no `Debug` text.
 
 mod budget;

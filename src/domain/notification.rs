@@ -24,7 +24,7 @@ pub enum Dialect {
     SubCode,
     /// A code sent as text.
     CodeAsText,
-    /// A key twice in one object; the last one counted.
+    /// A key twice in one object; the last one is used.
     RepeatedKey,
     /// `@odata.type` without `#`, or in another case.
     OdataTypeSpelling,
@@ -42,9 +42,9 @@ pub enum Dialect {
     EncryptedContentCase,
     /// A code written as a fraction (`200.0`).
     CodeAsFraction,
-    /// A `clientContext` that is longer than Graph allows: it is shown, and matches nothing.
+    /// A `clientContext` that is longer than Graph allows: it is shown, but matches nothing.
     ClientContextTooLong,
-    /// A member of another type than documented: the rest was read.
+    /// A member of another type than documented; the rest was read.
     UnreadableMember,
 }
 
@@ -94,7 +94,7 @@ impl Dialect {
     }
 }
 
-/// What a notification is about.
+/// The subject of a notification.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// A record operation.
@@ -105,7 +105,7 @@ pub enum Content {
     Lifecycle(String),
 }
 
-/// One item of a Graph POST, read and normalised. That it is proven is said by [`super::Verified`], not here.
+/// One item of a Graph POST, read and normalised. Its proof is in [`super::Verified`], not here.
 #[derive(Clone, Debug)]
 pub struct Notification {
     /// Where it came in.
@@ -124,23 +124,23 @@ pub struct Notification {
     pub subscription_id: Option<String>,
     /// When that subscription expires, as Graph sent it.
     pub subscription_expires_at: Option<String>,
-    /// The call that it is about, or whose part it is about.
+    /// The call that it is about, directly or through one of its parts.
     pub call_id: Option<GraphId>,
     /// Graph's own id of the change notification, where it sent one.
     pub graph_id: Option<String>,
-    /// What in it, beside its id, tells a repeat from a change that is told in equal bytes.
+    /// The value in it, beside its id, that distinguishes a repeat from a change in equal bytes.
     pub mark: Option<Mark>,
-    /// The `clientContext` of whatever operation it is about.
+    /// The `clientContext` of the operation that it is about.
     pub client_context: Option<ClientContext>,
-    /// What it is about.
+    /// Its subject.
     pub content: Content,
-    /// The secrets that stood in a resource that is no record operation: a JSON object of JSON pointers (RFC 6901).
+    /// The secrets of a resource that is not a record operation: a JSON object of JSON pointers (RFC 6901).
     pub secrets: Option<SecretString>,
-    /// The call that it says has ended: no notification of the call's operations may follow.
+    /// The call whose end it reports: no more notifications of the call's operations may follow.
     pub ended_call: Option<Box<EndedCall>>,
-    /// The spellings met while reading it.
+    /// The dialects that were found while reading it.
     pub dialects: Vec<Dialect>,
-    /// What the head of its POST said.
+    /// The ids and the callback of its POST.
     pub request: Arc<Request>,
     /// The item, byte for byte.
     pub raw: Raw,

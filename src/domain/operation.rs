@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{ClientContext, GraphId};
 
-/// The `operationStatus` of an operation. Read in any case; members that Graph may add are kept as text.
+/// The `operationStatus` of an operation. Read in any case; members that Graph may add are stored as text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// `notStarted`, and what Graph sends as `null`.
@@ -75,26 +75,26 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// How a notification stands to what was known of its operation before. Graph promises no order.
+/// How a notification compares with the stored state of its operation. Graph promises no order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Order {
-    /// The first that was heard of the operation.
+    /// The first notification of the operation.
     First,
-    /// It took the operation further.
+    /// It changed the status.
     Advanced,
-    /// It told again what was known.
+    /// It repeated the stored status.
     Repeated,
-    /// It told of a state that the operation had already left; the operation stays where it is.
+    /// It reported an earlier status; the operation keeps its status.
     Late,
-    /// It told of another end than the one already known; the first end stands.
+    /// It reported another end than the stored one; the first end stays.
     Conflicting,
-    /// Weaker proof came with it than the operation has: it changed nothing.
+    /// Its proof was weaker than the stored one: it changed nothing.
     Weaker,
 }
 
 impl Order {
-    /// Compares the status that is known (`None`: nothing yet) with the one that has come in.
+    /// Compares the stored status (`None`: nothing stored) with the new one.
     pub fn of(known: Option<&Status>, incoming: &Status) -> Self {
         let Some(known) = known else { return Self::First };
         if known == incoming {
@@ -108,7 +108,7 @@ impl Order {
         }
     }
 
-    /// Whether the operation takes over what this notification says.
+    /// Whether the operation takes over this notification's state.
     pub fn moves(self) -> bool {
         matches!(self, Self::First | Self::Advanced | Self::Repeated)
     }
@@ -125,15 +125,15 @@ impl Order {
         }
     }
 
-    /// What it means, for a person.
+    /// Its meaning in words.
     pub fn words(self) -> &'static str {
         match self {
-            Self::First => "the first that was heard of the operation",
-            Self::Advanced => "took the operation further",
-            Self::Repeated => "told again what was known",
-            Self::Late => "came late: the operation had already left this state and stays where it is",
-            Self::Conflicting => "told of another end than the one already known: the first end stands",
-            Self::Weaker => "came with weaker proof than the operation has: it changed nothing",
+            Self::First => "the first notification of the operation",
+            Self::Advanced => "changed the operation's status",
+            Self::Repeated => "repeated the stored status",
+            Self::Late => "arrived late: the operation had already left this status and keeps its own",
+            Self::Conflicting => "reported another end than the stored one: the first end stays",
+            Self::Weaker => "has weaker proof than the stored status: it changed nothing",
         }
     }
 
@@ -230,11 +230,11 @@ pub fn subcode_in_words(subcode: i64) -> &'static str {
         8515 => "the maximum recording length was reached",
         8528 => "the call was terminated",
         8536 => "a file could not be downloaded",
-        8571 => "another recording was under way",
+        8571 => "another recording was in progress",
         8588 => "the recording was completed although media stopped coming",
         8589 => "the recording was throttled",
         9998 | 9999 => "an unknown error in Microsoft's media platform",
-        _ => "a subcode that is not known here",
+        _ => "a subcode that reelhook does not know",
     }
 }
 

@@ -60,7 +60,7 @@ impl Proof {
     pub fn words(self) -> &'static str {
         match self {
             Self::OperatorsWord => "an operator's word alone",
-            Self::ClientState => "clientState alone, which is not secret from those who saw a notification",
+            Self::ClientState => "clientState alone, which everyone who saw a notification knows",
             Self::ValidationToken => "a validation token",
             Self::BearerToken => "the POST's bearer token",
         }

@@ -69,9 +69,9 @@ impl KeySet {
     /// # Errors
     /// What is wrong with the whole document; single keys that cannot be used are passed over.
     pub fn read(document: &[u8], issuer: Option<String>) -> Result<Self, &'static str> {
-        let document: Document<'_> = serde_json::from_slice(document).map_err(|_no_jwks| "it is no JWKS document")?;
+        let document: Document<'_> = serde_json::from_slice(document).map_err(|_no_jwks| "found no JWKS document")?;
         if document.keys.len() > MAX_KEYS {
-            return Err("it holds more than 1,000 keys");
+            return Err("it contains more than 1,000 keys");
         }
         let mut keys: HashMap<String, Option<(Numbers, Key)>> = HashMap::new();
         let mut unfit = HashSet::new();
@@ -95,7 +95,7 @@ impl KeySet {
         let keys: HashMap<String, Key> =
             keys.into_iter().filter_map(|(kid, key)| key.map(|(_, key)| (kid, key))).collect();
         let set = Self { keys, unfit, issuer, generation: 0 };
-        if set.is_empty() { Err("it holds no RS256 signing key") } else { Ok(set) }
+        if set.is_empty() { Err("it contains no RS256 signing key") } else { Ok(set) }
     }
 
     /// How many keys there are.

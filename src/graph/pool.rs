@@ -69,7 +69,7 @@ impl Pool {
                 // Whoever asked may have stopped waiting.
                 Ok(done) => drop(reply.send(done)),
                 Err(_panic) => {
-                    tracing::error!("a job of the pool broke: a fault in reelhook; it cost its own item or POST alone")
+                    tracing::error!("a job of the pool panicked, which is a fault in reelhook; only its own item or POST failed")
                 }
             }
         };

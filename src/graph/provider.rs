@@ -26,7 +26,7 @@ pub enum KeysError {
     #[error("{0}: keys are fetched over https (http only from and to loopback addresses)")]
     Address(String),
     /// No HTTP client could be built; nothing the caller can mend.
-    #[error("no HTTP client could be built: {0}")]
+    #[error("cannot build an HTTP client: {0}")]
     Client(String),
     /// The provider could not be reached, or did not answer 200 in time. Retrying is safe.
     #[error("{url}: {why}; retrying is safe")]
@@ -83,7 +83,7 @@ impl Provider {
         let fetch = async {
             let configuration = self.document(&self.url).await?;
             let configuration: Configuration = serde_json::from_slice(&configuration)
-                .map_err(|_other| invalid(&self.url, "it is no OpenID configuration with a `jwks_uri`"))?;
+                .map_err(|_other| invalid(&self.url, "found no OpenID configuration with a `jwks_uri`"))?;
             let address = Url::parse(&configuration.jwks_uri)
                 .map_err(|_other| invalid(&self.url, "its `jwks_uri` is no address"))?;
             check_address(&address, loopback::is_in(&self.url))?;

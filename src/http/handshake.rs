@@ -10,8 +10,8 @@ use crate::intake::Intake;
 use crate::sources::Sources;
 use crate::telemetry::Sender;
 
-/// Answers handshakes; where the config says so, not too many for one source. A handshake costs nothing that is worth a
-/// limit, and a limit where the source is not known would lock Graph out for what strangers do.
+/// Answers handshakes; if configured, not too many for one source. A handshake costs too little for a default limit,
+/// and behind an unknown proxy a limit would lock Graph out because of strangers.
 pub struct Handshakes {
     sources: Option<Sources>,
 }
@@ -22,7 +22,7 @@ impl Handshakes {
         Self { sources: per_minute.map(Sources::new) }
     }
 
-    /// The answer, `None` where the request, which comes from `sender`, is no handshake. The body is never looked at.
+    /// The answer; `None` if the request from `sender` is no handshake. The body is never read.
     pub fn answer(
         &self,
         request: &HttpRequest,

@@ -1,10 +1,11 @@
-//! What is kept of a request's head: the ids by which Microsoft knows the request
-//! (<https://github.com/microsoftgraph/microsoft-graph-comms-samples> sends and logs them), and what stands behind the
-//! path: a bot that puts `?shift=2` into its `callbackUri` finds it again in every event.
+//! The stored parts of a request's head: the ids by which Microsoft knows the request
+//! (<https://github.com/microsoftgraph/microsoft-graph-comms-samples> sends and logs them), and the part of the address
+//! after the path: a bot that adds `?shift=2` to its `callbackUri` finds it in every event.
 //!
 //! **Invariants**
-//! 1. What is kept is printable ASCII and bounded; what is not so is left out whole: half an id is another id.
-//! 2. A header that is there twice names nothing.
+//! 1. A stored value is bounded printable ASCII. Any other value is dropped as a whole, because half an id is another
+//!    id.
+//! 2. A header that occurs twice is ignored.
 
 use std::sync::Arc;
 
@@ -12,9 +13,9 @@ use actix_web::HttpRequest;
 
 use crate::domain::Request;
 
-/// The longest id that is kept. Microsoft's are GUIDs.
+/// The longest id that is stored. Microsoft's are GUIDs.
 const MAX_ID_BYTES: usize = 128;
-/// The longest path and query that are kept, together.
+/// The longest path and query that are stored, together.
 const MAX_CALLBACK_BYTES: usize = 2048;
 
 /// Reads the head of a request to the endpoint at `path`.

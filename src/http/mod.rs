@@ -1,11 +1,11 @@
-//! The Graph-facing surface: bounds a request, hands it to the intake, answers. Knows no payloads.
+//! The Graph-facing surface: bounds a request, passes it to the intake, answers. Does not read payloads.
 //!
 //! **Invariants**
 //! 1. `reply` is the only file here with status codes in it.
 //! 2. Every answer is counted once, every refusal once, by a reason from the closed set.
-//! 3. The handshake is answered before anything looks at the body.
-//! 4. What is no path of Graph's is counted as a refusal, not as an answer to Graph. In the shares that Graph judges by
-//!    only what Graph sent counts: strangers do not thin them out.
+//! 3. The handshake is answered before the body is read.
+//! 4. A request to an unknown path counts as a refusal, not as an answer to Graph. Graph's limits on slow answers are
+//!    computed only from Graph's own requests, so that strangers do not distort them.
 
 mod handshake;
 mod head;
@@ -30,21 +30,21 @@ use crate::intake::{Arrived, Intake, Refused, Taken, path_label};
 use crate::sources::Proxies;
 use crate::telemetry::{Rejections, Sender};
 
-/// The label of what is no path of Graph's.
+/// The label of unknown paths.
 const OUTSIDE: &str = "other";
-/// What Graph posts.
+/// The sender: Graph or others.
 const MEDIA_TYPE: &str = "application/json";
-/// Connections that the system holds until they are taken.
+/// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How much the system takes for a connection before we read it: many notifications, and 1 MiB in 32 round trips.
+/// How much of a connection the kernel buffers before it is read: many notifications; 1 MiB takes 32 round trips.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
-/// How much of our answers it holds for who does not read them: many.
+/// How much of the answers the kernel buffers for a client that does not read them: many answers.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
 /// The most bytes of one head. Graph's have 2 to 5 KiB, most of it the token.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// What the handlers share.
+/// The state that the handlers share.
 struct Surface {
     intake: Arc<Intake>,
     calls: BodyLimits,
@@ -60,7 +60,7 @@ struct Surface {
 pub struct Paths {
     /// Call notifications.
     pub calls: Option<String>,
-    /// Whether they are taken on every path below as well.
+    /// Whether every path below it is served as well.
     pub calls_subpaths: bool,
     /// Change notifications and lifecycle notifications.
     pub subscriptions: Option<(String, String)>,
@@ -113,11 +113,11 @@ pub fn serve(
         paths: paths.clone(),
         intake,
     });
-    // Connections inherit them. Without them each one's buffers grow to twice this and more, and a thousand of them to
-    // the whole of a small container's memory.
+    // Connections inherit them. Without them each buffer grows to twice this and more, and a thousand connections fill
+    // the memory of a small container.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
-    // Asked for anew, with room for a burst of new connections.
+    // Called again, with room for a burst of new connections.
     rustix::net::listen(&listener, BACKLOG)?;
     let settings = connections::Settings {
         workers: settings.workers,
@@ -189,8 +189,8 @@ enum Failed {
     Refused(Refused),
 }
 
-/// A body that is being read. Where the connection breaks meanwhile, the web server drops the request without a word:
-/// then this counts it.
+/// A body that is being read. If the connection breaks meanwhile, the web server drops the request silently; then this
+/// counts it.
 struct Reading<'a> {
     rejections: &'a Rejections,
     path: &'static str,
@@ -206,7 +206,7 @@ impl Drop for Reading<'_> {
 }
 
 impl Surface {
-    /// Takes a POST of the calling channel: its head proves who sends, or its body is not read.
+    /// Receives a POST of the calling channel: its head proves the sender, or its body is not read.
     async fn take_call(&self, request: &HttpRequest) -> Result<Taken, Failed> {
         bodies::check_headers(request.headers(), MEDIA_TYPE).map_err(Failed::Body)?;
         let authorization: Vec<&[u8]> =
@@ -264,7 +264,7 @@ impl Surface {
         reply
     }
 
-    /// Who sent a request, as far as it says.
+    /// The sender of a request, as far as it is known.
     fn sender<'r>(&self, request: &'r HttpRequest) -> Sender<'r> {
         let source = self.proxies.source(request.peer_addr(), request.headers());
         Sender { request_id: request_id(request), source }
@@ -290,8 +290,8 @@ fn body_refused(reason: Reason) -> HttpResponse {
     }
 }
 
-/// The id by which the sender knows the request
-/// (<https://github.com/microsoftgraph/microsoft-graph-comms-samples>: the calling platform's message id).
+/// The id by which the sender knows the request (<https://github.com/microsoftgraph/microsoft-graph-comms-samples>: the
+/// calling platform's message id).
 fn request_id(request: &HttpRequest) -> Option<&str> {
     let headers = request.headers();
     let id = headers.get("x-microsoft-skype-message-id").or_else(|| headers.get("client-request-id"))?;

@@ -1,4 +1,4 @@
-//! Every status code that Graph can see, in one place. Bodies are constant and short: the network learns nothing.
+//! Every status code that Graph can see, in one place. Bodies are constant and short, so they reveal nothing.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -10,7 +10,7 @@ use crate::domain::Reason;
 use crate::graph::Refusal;
 use crate::intake::Refused;
 
-/// Seconds after which a sender may try again.
+/// Seconds after which a sender may retry.
 const RETRY_AFTER_SECONDS: &str = "10";
 
 /// 202: everything in the POST is durable.
@@ -18,7 +18,7 @@ pub fn accepted() -> HttpResponse {
     HttpResponse::Accepted().finish()
 }
 
-/// 200: the handshake's answer, exactly the token. Nothing can be made of it in a browser.
+/// 200: the handshake's answer, exactly the token. A browser cannot be made to run it.
 pub fn handshake(token: String) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(("content-type", "text/plain; charset=utf-8"))

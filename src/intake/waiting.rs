@@ -1,4 +1,4 @@
-//! What waits for the provider's keys: decided once they are there, after a restart too.
+//! Items that wait for the provider's keys. They are verified once the keys are there, even after a restart.
 
 use jiff::Timestamp;
 
@@ -7,7 +7,7 @@ use crate::domain::Reason;
 use crate::store::{StoreError, WAITS_AT_MOST};
 
 impl Intake {
-    /// Has what waited for keys when the last process ended wait on. Call it once, before anything is taken in.
+    /// Restores the items that waited for keys when the last process ended. Call it once, before anything is received.
     ///
     /// # Errors
     /// The store could not be read.
@@ -16,7 +16,7 @@ impl Intake {
         let waiting = self.store.waiting().await?;
         let mut undecided = self.undecided.lock();
         for item in waiting {
-            // There is a place for each: they had one before.
+            // There is a place for each, because they had one before.
             if let Some(waiting) = subscriptions.wait_on(item.channel, &item.raw, item.held) {
                 undecided.push_back((item.id, waiting));
             }
@@ -24,16 +24,16 @@ impl Intake {
         Ok(undecided.len())
     }
 
-    /// Forgets what has waited too long: its tokens are wiped in the store by then.
+    /// Removes items that have waited too long; the store has wiped their tokens by then.
     fn let_go(&self) {
         let since = self.clock.now().saturating_sub(WAITS_AT_MOST).unwrap_or(Timestamp::MIN);
         self.undecided.lock().retain(|(_, item)| item.arrived_at() > since);
     }
 
-    /// Decides what waited for keys, the oldest first, once there are any. Returns how many items were decided.
+    /// Verifies the items that waited for keys, the oldest first, once there are keys. Returns how many were decided.
     ///
     /// # Errors
-    /// The store failed; what was not decided goes on waiting.
+    /// The store failed; the remaining items go on waiting.
     pub async fn decide(&self) -> Result<usize, StoreError> {
         self.let_go();
         let Some(subscriptions) = self.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
@@ -45,7 +45,7 @@ impl Intake {
                 Err(Reason::Shed) => return Ok(n),
                 Err(reason) => {
                     self.store.end_waiting(id, reason).await?;
-                    tracing::info!(id, refused = reason.as_str(), "an item that waited for keys was decided");
+                    tracing::info!(id, refused = reason.as_str(), "an item that waited for keys was verified or refused");
                 }
                 judged => self.end(id, judged).await?,
             }

@@ -61,7 +61,7 @@ pub enum QueryError {
         expected: String,
     },
     /// An option stands there twice.
-    #[error("{0}: found it twice, expected it once")]
+    #[error("{0}: found the option twice, expected it once")]
     Repeated(&'static str),
     /// An option of OData's that is not supported here.
     #[error("{option} is not supported: {hint}")]

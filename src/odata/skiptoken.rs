@@ -32,10 +32,10 @@ pub struct SkipTokens {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipTokenError {
     /// It was not made by this server, or not left as it was.
-    #[error("found a $skiptoken that was not made here or was changed, expected the one of an @odata.nextLink")]
+    #[error("found a $skiptoken that was changed or is not from this server, expected one from an @odata.nextLink")]
     Forged,
     /// It was made for another query.
-    #[error("found the $skiptoken of another query, expected an @odata.nextLink with nothing in it changed")]
+    #[error("found the $skiptoken of another query, expected an unchanged @odata.nextLink")]
     OtherQuery,
 }
 

@@ -49,7 +49,7 @@ pub enum ClientError {
     #[error("the request cannot be made: {0}")]
     Request(hyper::http::Error),
     /// The connection broke before the answer was whole.
-    #[error("no whole answer: {0}")]
+    #[error("no complete answer: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The request was not sent: the connection had been closed. It can be sent again.
     #[error("the receiver had closed the connection")]

@@ -54,7 +54,7 @@ pub enum SimulatorError {
         found: String,
     },
     /// The cryptography library refused; trying again may help.
-    #[error("the cryptography library could not {0}")]
+    #[error("the cryptography library failed to {0}")]
     Crypto(&'static str),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {cause}")]

@@ -216,7 +216,7 @@ fn recordings(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorE
 fn duplicates(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorError> {
     let items = [Recording::new(seed).client_context("support-1003").completed()];
     let first = planned("recording support-1003 completed", graph.calls(&items)?);
-    Ok(vec![first, planned("recording support-1003 completed, the same again", graph.calls(&items)?)])
+    Ok(vec![first, planned("recording support-1003 completed, repeated", graph.calls(&items)?)])
 }
 
 fn reordering(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorError> {
@@ -236,7 +236,7 @@ fn lost(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorError> 
         one("its call ends before it", calls::call_of(late.call, "terminated"))?,
         one("recording support-1005 completed, after its call", late.completed())?,
         one("recording support-1006 running", never.running())?,
-        one("its call ends: no recording will come", calls::call_of(never.call, "terminated"))?,
+        one("its call ends: no recording will follow", calls::call_of(never.call, "terminated"))?,
     ])
 }
 

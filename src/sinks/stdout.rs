@@ -47,7 +47,7 @@ impl StdoutSink {
 
 impl FromConfig for StdoutSink {
     const KIND: &'static str = "stdout";
-    const SUMMARY: &'static str = "one CloudEvent a line on the standard output";
+    const SUMMARY: &'static str = "one CloudEvent per line on the standard output";
     type Config = Config;
 
     fn from_config(config: Config) -> Result<Self, Mistakes> {

@@ -6,13 +6,13 @@ use super::health;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Below the disk reserve, or the disk is full. Answer 503; retrying later is safe.
-    #[error("the store's disk has too little space left; free some, nothing is accepted until then")]
+    #[error("the store's disk has too little free space: nothing is accepted until there is more")]
     Full,
     /// Too much is waiting for the writer or for a reader's connection. Answer 503; retrying later is safe.
-    #[error("the store has more to do than it takes; retrying later is safe")]
+    #[error("the store is too busy; retrying later is safe")]
     Busy,
     /// A query of the API takes too long. The same query will take too long again; a narrower one may not.
-    #[error("the question would take too long: narrow the filter, or leave out the order")]
+    #[error("the query would take too long: narrow the filter, or omit the order")]
     Slow,
     /// The store is closing. Answer 503.
     #[error("the store is closing")]

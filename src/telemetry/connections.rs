@@ -127,8 +127,8 @@ pub struct Listeners {
 
 impl Listeners {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("connections", "Connections now, by what they do", self.open.clone());
-        registry.register("connections_closed", "Connections that ended, by why", self.closed.clone());
+        registry.register("connections", "Open connections by what they are doing", self.open.clone());
+        registry.register("connections_closed", "Ended connections by reason", self.closed.clone());
     }
 
     /// For the connections of one more thread of `listener` (`public`, `admin`).

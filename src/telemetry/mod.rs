@@ -193,23 +193,23 @@ impl Metrics {
         r.register("notifications_accepted", "Notifications made durable", self.accepted.clone());
         r.register(
             "dedup",
-            "Notifications that repeat one that was accepted, and were dropped",
+            "Notifications that were dropped because they repeat an accepted one",
             self.duplicates.clone(),
         );
         r.register(
             "possible_repeats",
-            "Notifications delivered although the same bytes had come before: nothing told a repeat from a change",
+            "Notifications delivered although the same bytes arrived before: each is a repeat or another change",
             self.possible_repeats.clone(),
         );
-        r.register("dedup_conflict", "Notifications with a known id and other bytes", self.conflicts.clone());
+        r.register("dedup_conflict", "Notifications with the id of an earlier one and other bytes", self.conflicts.clone());
         r.register(
             "match_ambiguous",
-            "Client contexts shared by operations that have not ended",
+            "Notifications whose client context several unfinished operations share",
             self.ambiguous.clone(),
         );
         r.register("match_unmatched", "Notifications that no route matched", self.unmatched.clone());
-        r.register("operation_order", "How notifications stood to what was known", self.orders.clone());
-        r.register("dialect", "Spellings that differ from the documentation", self.dialects.clone());
+        r.register("operation_order", "Notifications of operations by how they compare with the stored state", self.orders.clone());
+        r.register("dialect", "Spellings in notifications that differ from Graph's documentation", self.dialects.clone());
         r.register("handshake", "Subscription handshakes", self.handshakes.clone());
         r.register("jwks_refresh", "Fetches of a provider's keys", self.key_refreshes.clone());
         r.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
@@ -243,38 +243,38 @@ impl Metrics {
         r.register("sink_dead_letters", "Deliveries given up", self.sink_dead.clone());
         r.register(
             "sink_oldest_undelivered_seconds",
-            "Age of the oldest delivery that waits",
+            "Age of the oldest delivery that waits or is being attempted",
             self.sink_oldest.clone(),
         );
         r.register(
             "sink_paused",
-            "1 while nothing is attempted: the sink asked to be left alone, or an operator paused it",
+            "1 while nothing is attempted: the sink asked for a pause, or an operator paused it",
             self.sink_paused.clone(),
         );
         r.register(
             "sink_configured",
-            "1, or 0 where the config does not have the sink and something is left for it",
+            "1 if the sink is in the config; 0 if it is not, but has deliveries or dead letters",
             self.sink_configured.clone(),
         );
     }
 
     fn register_store(&mut self) {
         let r = &mut self.registry;
-        r.register("store_damaged", "1 once damage to the database was met", self.damaged.clone());
+        r.register("store_damaged", "1 after damage to the database was found", self.damaged.clone());
         r.register("store_log_bytes", "The length of the store's write-ahead log", self.log_bytes.clone());
         r.register(
             "store_lost_log_frames",
-            "Frames of the log that the start could not read, since one before them is damaged",
+            "Frames of the log that could not be read at the start, because a frame before them is damaged",
             self.lost_frames.clone(),
         );
         r.register(
             "clock_steps",
-            "How often the machine's clock was set, as far as was noticed",
+            "Steps of the machine's clock that were noticed",
             self.clock_steps.clone(),
         );
         r.register(
             "clock_offset_seconds",
-            "How far the machine's clock is ahead of the steady time that timers go by",
+            "How far the machine's clock is ahead of the steady time that timers use",
             self.clock_offset.clone(),
         );
     }

@@ -94,7 +94,7 @@ fn tell_at(now: Instant) {
     // The lock is free again before anything is logged.
     let left_out = KINDS.lock().take_left_out(now);
     for (of, n_suppressed) in left_out {
-        tracing::warn!(of, n_suppressed, "lines of this kind were left out");
+        tracing::warn!(of, n_suppressed, "more lines of this kind were suppressed");
     }
 }
 

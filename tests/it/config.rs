@@ -130,7 +130,7 @@ fn trusted_proxies_are_networks_or_addresses_and_a_limit_without_them_is_warned_
     let proxies: Vec<String> = given.config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]);
     assert!(!given.warnings.iter().any(|it| it.to_string().contains("trusted_proxies")), "{:?}", given.warnings);
-    assert!(warnings(&server).iter().any(|it| it.contains("behind a proxy all of Graph is one source")));
+    assert!(warnings(&server).iter().any(|it| it.contains("behind a proxy, all of Graph counts as one source")));
     one_mistake(
         &format!("{LEAST}[server]\nproxy_protocol = true\n"),
         "config:4: server.proxy_protocol: found true without",
@@ -175,7 +175,7 @@ sinks = ['archive', 'crm']
         "config:2: server.listen: found \"localhost:8080\", expected an IP address and a port",
         "config:3: server.body_timeout: found 5, expected a duration with its unit",
         "config:4: server.max_body: found 1048576, expected a size with its unit",
-        "config:5: server.wrokers: found a key that is not known here, expected one of: listen, workers, max_body",
+        "config:5: server.wrokers: found an unknown key, expected one of: listen, workers, max_body",
         "config:6: calls.app_ids: found none, expected the application ids",
         "config:7: calls.path: found \"graph\", expected a path as",
         "config:8: sinks.archive.kind: found nothing, expected the kind of sink",

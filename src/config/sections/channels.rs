@@ -78,7 +78,7 @@ pub fn check_paths(calls: Option<&Calls>, subscriptions: Option<&Subscriptions>,
         }
     }
     if !root.report.has("calls") && !root.report.has("subscriptions") {
-        root.report.mistake("", "found neither [calls] nor [subscriptions], expected one of them: nothing is received");
+        root.report.mistake("", "found neither [calls] nor [subscriptions], expected at least one of them: without them nothing is received");
     }
 }
 
@@ -98,7 +98,7 @@ fn app_ids(section: &mut Section<'_>) -> Vec<String> {
     for (index, id) in ids.iter().enumerate() {
         let warning = match Uuid::try_parse(id) {
             Ok(id) if id.is_nil() => {
-                "is a placeholder: put your application's id there; until then nothing is accepted"
+                "is a placeholder: replace it by your application's id; until then nothing is accepted"
             }
             Ok(_) => continue,
             Err(_) => "is no GUID, as Microsoft's application ids are",
@@ -123,7 +123,7 @@ fn tenants(section: &mut Section<'_>) -> Vec<String> {
 fn issuers(section: &mut Section<'_>, defaults: [&str; 2]) -> Vec<String> {
     let issuers = section.list("issuers", name(1024));
     if issuers.as_ref().is_some_and(Vec::is_empty) && !section.report.has_mistake(&section.path_of("issuers")) {
-        let text = "found an empty list, expected at least one issuer, or no such key for Microsoft's own";
+        let text = "found an empty list, expected at least one issuer, or omit the key for Microsoft's own";
         section.report.mistake(&section.path_of("issuers"), text);
     }
     issuers.unwrap_or_else(|| defaults.map(str::to_owned).to_vec())
@@ -139,7 +139,7 @@ fn client_states(section: &mut Section<'_>) -> Vec<SecretString> {
     }
     for (key, secret) in &secrets {
         if secret.expose_secret().chars().count() > MAX_CLIENT_STATE {
-            let text = format!("is longer than Graph allows ({MAX_CLIENT_STATE} characters): no notification has it");
+            let text = format!("is longer than Graph allows ({MAX_CLIENT_STATE} characters): no notification can have it");
             section.report.warning(key, text);
         }
     }

@@ -50,7 +50,7 @@ pub fn server(root: &mut Section<'_>) -> Server {
 fn check_server(server: &Server, section: &Section<'_>) {
     if server.max_inflight_bytes < server.max_body_bytes {
         let text = format!(
-            "found less than server.max_body ({}), expected room for one body at least",
+            "found less than server.max_body ({}), expected at least room for one body",
             ByteSize(server.max_body_bytes as u64)
         );
         section.report.mistake(&section.path_of("max_inflight"), text);
@@ -60,17 +60,17 @@ fn check_server(server: &Server, section: &Section<'_>) {
         section.report.mistake(&section.path_of("shutdown_delay"), text);
     }
     if server.proxy_protocol && server.trusted_proxies.is_empty() {
-        let text = "found true without server.trusted_proxies, expected the networks of the proxies there: from nobody else is \
+        let text = "found true without server.trusted_proxies, expected the networks of the proxies there: only from them is \
                     the PROXY protocol taken";
         section.report.mistake(&section.path_of("proxy_protocol"), text);
     }
     if server.handshakes_per_minute.is_some() && server.trusted_proxies.is_empty() {
-        let text = "counts by the address of the connection: behind a proxy all of Graph is one source; name the proxy in \
+        let text = "counts by the connection's address: behind a proxy, all of Graph counts as one source; name the proxy in \
                     server.trusted_proxies";
         section.report.warning(&section.path_of("handshakes_per_minute"), text);
     }
     if server.answer_timeout >= GRAPH_WAITS {
-        let text = "is not below 3 s, after which Graph counts an answer as slow and delays what follows";
+        let text = "is not below 3 s, after which Graph counts an answer as slow and delays later notifications";
         section.report.warning(&section.path_of("answer_timeout"), text);
     }
 }
@@ -112,10 +112,10 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 fn token(section: &mut Section<'_>, others: &[AdminToken]) -> Option<AdminToken> {
-    let name = section.need("name", "whom the token is for", name(64));
+    let name = section.need("name", "the name of the token's user", name(64));
     let sha256 = section.need("sha256", SHA256, |node| {
         // What was found is not shown: it may be the token itself.
-        hex::<32>(node).map_err(|_| format!("found something else, expected {SHA256}"))
+        hex::<32>(node).map_err(|_| format!("found another value, expected {SHA256}"))
     });
     let key = section.path_of("scopes");
     let scopes = section.list("scopes", choice(SCOPES));

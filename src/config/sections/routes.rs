@@ -63,7 +63,7 @@ fn check_sinks(route: &Route, sinks: &[Sink], section: &Section<'_>) {
             let known = if known.is_empty() { "no sink is configured".into() } else { known.join(", ") };
             section.report.mistake(&key, format!("found {:?}, expected one of the sinks: {known}", sink.as_str()));
         } else if !seen.insert(sink) {
-            section.report.warning(&key, format!("names {:?} again: it gets one delivery", sink.as_str()));
+            section.report.warning(&key, format!("names {:?} twice: the sink gets only one delivery", sink.as_str()));
         }
     }
 }
@@ -129,7 +129,7 @@ fn plain_condition(section: &mut Section<'_>) -> Option<TextMatch> {
         Ok(pattern)
     });
     if let Some(glob) = glob.as_ref().filter(|glob| pattern::looks_bracketed(glob)) {
-        let text = format!("{glob:?}: in a glob * and ? alone are special, brackets and braces stand for themselves");
+        let text = format!("{glob:?}: in a glob only * and ? are special; brackets and braces are plain characters");
         section.report.warning(&section.path_of("glob"), text);
     }
     let exact = (!exact.is_empty()).then_some(TextMatch::Exact(exact));
@@ -158,7 +158,7 @@ fn json_condition(section: &mut Section<'_>) -> Option<TextMatch> {
     match (has_json, has_equals) {
         (true, false) => section
             .report
-            .mistake(&section.path_of("equals"), "found nothing, expected the value that stands at the pointer"),
+            .mistake(&section.path_of("equals"), "found nothing, expected the value at the pointer"),
         (false, true) => section
             .report
             .mistake(&section.path_of("json"), "found nothing, expected the pointer to the value, as \"/team\""),
@@ -179,7 +179,7 @@ pub fn warn(routes: &[Route], sinks: &[Sink], root: &Section<'_>) {
         }
     }
     if routes.is_empty() {
-        report.warning("routes", "there are no routes: everything is stored, nothing is delivered");
+        report.warning("routes", "there are no routes: notifications are stored, but not delivered");
     }
     for sink in sinks.iter().filter(|sink| !routes.iter().any(|route| route.sinks.contains(&sink.name))) {
         report.warning(&format!("sinks.{}", sink.name), "no route names this sink");

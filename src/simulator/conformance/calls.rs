@@ -25,7 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::must("calls-accepts-unknown-neighbours", "commsNotification is an open type", neighbours, Judge::Accepted),
     Check::should(
         "calls-hands-back-the-skype-format",
-        "calling-notifications: answered 204, it comes again in Graph's format",
+        "calling-notifications: after 204 it is sent again in Graph's format",
         skype,
         Judge::Status(&[204]),
     ),

@@ -198,7 +198,7 @@ async fn send(graph: &Graph, posts: Vec<(&'static str, Post)>, latency: &mut His
 fn in_time(latency: &Histogram) -> Verdict {
     let p99 = latency.quantile(0.99);
     let outcome = match latency.n() {
-        0 => Outcome::Skip("nothing was answered".into()),
+        0 => Outcome::Skip("no request was answered".into()),
         _ if p99 <= DEADLINE => Outcome::Pass,
         n => Outcome::Fail(format!("p99 of {n} answers is {:.1} s", p99.as_secs_f64())),
     };
@@ -207,7 +207,7 @@ fn in_time(latency: &Histogram) -> Verdict {
         channel: Channel::Both,
         level: Level::Must,
         expected: "p99 of all answers at most 3 s".into(),
-        why: "change-notifications-delivery-webhooks: later is not delivered; Graph slows down, then drops",
+        why: "change-notifications-delivery-webhooks: if answers are slower, Graph delays notifications, then drops them",
         outcome,
     }
 }

@@ -10,8 +10,8 @@ use crate::simulator::scenario::HANDSHAKE;
 use crate::simulator::{Answer, Certificate, Graph};
 
 const DELIVERY: &str = "change-notifications-delivery-webhooks: validation of the notification URL";
-const ALWAYS: &str = "change-notifications-with-resource-data: answer 202 before, and whatever, validation says";
-const RETRY: &str = "change-notifications-delivery-webhooks: what is not 2xx comes again for up to 4 h";
+const ALWAYS: &str = "change-notifications-with-resource-data: answer 202 before validation, whatever its result";
+const RETRY: &str = "change-notifications-delivery-webhooks: without a 2xx it is sent again for up to 4 h";
 const XSS: &str = "change-notifications-delivery-webhooks: the token must not become script or markup";
 /// A token with characters that decoders confuse, and what it means.
 const CONFUSING: (&str, &str) = ("a%2Bb%20c+d%26e%3D%C3%A9", "a+b c d&e=\u{e9}");
@@ -45,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check::should(
         "handshake-before-the-body",
-        "the token alone makes a handshake",
+        "a request with the token is a handshake",
         with_body,
         Judge::Echo(HANDSHAKE.1),
     ),
@@ -76,7 +76,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check::should(
         "handshake-bounds-the-token",
-        "an endless echo serves only others",
+        "only attackers need an endless echo",
         |g, _| one(g.handshake(&g.paths.notifications, &"a".repeat(20_000))),
         Judge::StatusOrClosed(&[400, 413, 414, 431]),
     ),
@@ -136,7 +136,7 @@ pub(super) const CHECKS: &[Check] = &[
     ),
     Check::must(
         "notifications-survives-what-is-no-json",
-        "anyone can post",
+        "anybody can post",
         |g, _| one(g.notifications_with("{\"value\": [")),
         Judge::NoServerError,
     ),
@@ -201,7 +201,7 @@ fn no_echo(answer: &Answer) -> Result<(), String> {
 /// Genuine, with another client state, without one: the answers must not differ.
 fn strangers(graph: &Graph, seed: &mut Seed) -> Made {
     if graph.client_state.is_none() {
-        return Err(Unmade::Skip("no client state was given"));
+        return Err(Unmade::Skip("needs a clientState (see --client-state-env)"));
     }
     let mut changed = |client_state: Option<&str>| Change::new(seed, &graph.tenant, client_state).basic();
     let (wrong, absent) = (changed(Some("not the client state")), changed(None));
@@ -251,7 +251,7 @@ fn at_notifications(graph: &Graph, seed: &mut Seed) -> Made {
 }
 
 fn certificate(graph: &Graph) -> Result<&Certificate, Unmade> {
-    graph.certificate.as_ref().ok_or(Unmade::Skip("no certificate was given"))
+    graph.certificate.as_ref().ok_or(Unmade::Skip("needs --certificate-key"))
 }
 
 fn encrypted(graph: &Graph, seed: &mut Seed) -> Made {

@@ -10,7 +10,7 @@ use crate::simulator::{Answer, Graph, Identity, SimulatorError, Token};
 const REFUSED: Judge = Judge::Status(&[401, 403]);
 const SDK: &str = "microsoft-graph-comms-samples: the SDK queues, then answers 202";
 const DOCS: &str = "calls-and-meetings/call-notifications: signature, expiry, audience and issuer must be verified";
-const RFC: &str = "RFC 8725 section 3.1: only the algorithm that is expected";
+const RFC: &str = "RFC 8725 section 3.1: accept only the expected algorithm";
 /// An application that is not the receiver's.
 const OTHER: &str = "8a34a46b-3d17-4adc-8dce-dc4e7d572698";
 
@@ -52,7 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::must("calls-refuses-no-expiry", DOCS, |g, s| token(g, s, |t| t.without("exp")), REFUSED),
     Check::must(
         "calls-refuses-expiry-as-text",
-        "CVE-2026-25537: a library skips what is not a number",
+        "CVE-2026-25537: a library ignores times that are not numbers",
         |g, s| token(g, s, |t| t.claim("exp", "1466745340")),
         REFUSED,
     ),

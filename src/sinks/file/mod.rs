@@ -69,10 +69,10 @@ impl FileSink {
             mistakes.add("batch_size", format!("found {}, expected 1 to {MAX_BATCH_SIZE}", config.batch_size));
         }
         if config.keep == Some(0) {
-            mistakes.add("keep", "found 0, expected at least 1; leave it out to keep all");
+            mistakes.add("keep", "found 0, expected at least 1; omit the key to keep all files");
         }
         if config.keep.is_some() && config.max_bytes.is_none() && config.max_age.is_none() {
-            mistakes.add("keep", "found it without max_bytes and max_age, expected one of them: nothing is set aside");
+            mistakes.add("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
         }
         let rotation = Rotation {
             max_bytes: config.max_bytes.map(|size| size.bytes),
@@ -96,7 +96,7 @@ impl FileSink {
 
 impl FromConfig for FileSink {
     const KIND: &'static str = "file";
-    const SUMMARY: &'static str = "JSON lines in a file, synced to the disk, set aside by size and age";
+    const SUMMARY: &'static str = "JSON lines in a file, synced to the disk, rotated by size and age";
     type Config = Config;
 
     fn from_config(config: Config) -> Result<Self, Mistakes> {

@@ -75,7 +75,7 @@ pub(super) fn no_answer(error: &reqwest::Error) -> DeliveryError {
     }
     match error.source() {
         Some(_) => reason::retry(&format!("no answer: {deepest}")),
-        None => reason::retry("no answer: the request could not be sent"),
+        None => reason::retry("no answer: could not send the request"),
     }
 }
 

@@ -91,7 +91,7 @@ impl Guard {
         }
         match not_public(judged) {
             Some(why) => Err(Refused { address, why }),
-            None if !self.encrypted => Err(Refused { address, why: "reached without TLS" }),
+            None if !self.encrypted => Err(Refused { address, why: "without TLS" }),
             None => Ok(()),
         }
     }
@@ -119,7 +119,7 @@ impl Guard {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, why } = self;
-        write!(f, "{address} is not connected to ({why}); where it should be, name its network in allow_private")
+        write!(f, "{address} is refused ({why}); to allow it, add its network to allow_private")
     }
 }
 

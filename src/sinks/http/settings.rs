@@ -107,9 +107,9 @@ fn address(text: &Text, allowed: &crate::config::AllowedNetworks, mistakes: &mut
 
 /// The address itself is never shown: it may hold a secret.
 fn check_address(text: &str, allowed: &crate::config::AllowedNetworks) -> Result<(Url, bool), String> {
-    let url = Url::parse(text).map_err(|error| format!("found no address ({error}), expected https://.."))?;
+    let url = Url::parse(text).map_err(|error| format!("found an invalid URL ({error}), expected https://.."))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("found a user or password in it, expected none: send them in headers.Authorization".into());
+        return Err("found a user or password in the URL, expected none: send them in headers.Authorization".into());
     }
     let encrypted = match url.scheme() {
         "https" => true,
@@ -134,7 +134,7 @@ fn headers(texts: &BTreeMap<String, Text>, mistakes: &mut Mistakes) -> HeaderMap
     for (name, value) in texts {
         match header(name, value) {
             Ok((name, _)) if headers.contains_key(&name) => {
-                mistakes.add(format!("headers.{name}"), "found it twice, in different cases, expected it once");
+                mistakes.add(format!("headers.{name}"), "found the header twice, in different cases, expected it once");
             }
             Ok((name, value)) => drop(headers.insert(name, value)),
             Err(mistake) => mistakes.add(format!("headers.{name}"), mistake),
@@ -144,7 +144,7 @@ fn headers(texts: &BTreeMap<String, Text>, mistakes: &mut Mistakes) -> HeaderMap
 }
 
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String> {
-    let name: HeaderName = name.parse().map_err(|_| "found a name that no header can have".to_owned())?;
+    let name: HeaderName = name.parse().map_err(|_| "found an invalid header name".to_owned())?;
     if OWN_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("webhook-") {
         return Err("found a header that reelhook sets itself".into());
     }
@@ -152,7 +152,7 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String>
         return Err("found text, expected { file = \"..\" } or { env = \"..\" }: it is a secret".into());
     }
     let mut header = HeaderValue::from_str(value.read()?.expose_secret())
-        .map_err(|_| "found characters that no header can have, expected visible ASCII".to_owned())?;
+        .map_err(|_| "found characters that are not allowed in a header, expected visible ASCII".to_owned())?;
     header.set_sensitive(matches!(value, Text::Secret(_)));
     Ok((name, header))
 }
@@ -168,7 +168,7 @@ fn signer(secrets: &Secrets, mistakes: &mut Mistakes) -> Signer {
         }
     }
     if secrets.listed && secrets.sources.is_empty() {
-        mistakes.add("secret", "found an empty list, expected at least one secret; leave it out to sign nothing");
+        mistakes.add("secret", "found an empty list, expected at least one secret; omit the key to send unsigned requests");
     }
     Signer::new(keys)
 }

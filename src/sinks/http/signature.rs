@@ -41,7 +41,7 @@ pub(super) fn key(secret: &SecretString) -> Result<Hmac<Sha256>, String> {
         return Err(format!("found a secret that does not begin with whsec_, {expected}"));
     };
     let Ok(key) = STANDARD.decode(encoded).map(Zeroizing::new) else {
-        return Err(format!("found whsec_ and something that is not base64, {expected}"));
+        return Err(format!("found whsec_ and text that is not base64, {expected}"));
     };
     if !(24..=64).contains(&key.len()) {
         return Err(format!("found {} bytes, {expected}", key.len()));

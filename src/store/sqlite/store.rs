@@ -242,7 +242,7 @@ impl Store for SqliteStore {
         }
         // A command's store writes nothing and has no time of its own.
         if let Some(error) = self.note_time().await.err().filter(|error| !matches!(error, StoreError::Closed)) {
-            tracing::warn!(%error, "the store's time could not be written down; the next start takes that of a minute ago");
+            tracing::warn!(%error, "the store's time could not be stored; the next start uses that of a minute ago");
         }
         self.writer.close().await;
         self.shared.mailboxes.close();

@@ -153,7 +153,7 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
         "subcode 8515: the maximum recording length was reached",
         "to first",
         "far side down",
-        "The first that was heard of the operation.",
+        "The first notification of the operation.",
         "maxRecordDurationReached",
     ] {
         assert!(page.body.contains(part), "{part}: {}", page.body);

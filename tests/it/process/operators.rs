@@ -85,7 +85,7 @@ async fn what_is_not_there_is_told_with_exit_code_1() {
     let site = Site::new();
     let none = site.run(&["deadletters", "list"]);
     assert_eq!(none.code, Some(1), "{none:?}");
-    assert!(none.err.contains("found no store here, expected the one of the server"), "{none:?}");
+    assert!(none.err.contains("found no store here, expected the server's"), "{none:?}");
     let _server = site.serve();
     let id = "0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f";
     for (arguments, told) in [
@@ -122,7 +122,7 @@ async fn a_quarantined_item_is_shown_byte_for_byte_and_replayed_after_the_config
 
     // By the config that the running server has it is refused again, and stays.
     assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
-    server.said("a quarantined item was judged again");
+    server.said("a quarantined item was verified again");
     assert_eq!(listed(&site, &["quarantine", "list"], 1), entries);
     assert_eq!(site.hook.requests().len(), 0);
 
@@ -153,7 +153,7 @@ async fn an_item_whose_token_is_gone_needs_the_operators_word() {
     assert_eq!(graph.send(graph.notifications(&[rich], false).unwrap()).await.unwrap().status, 202);
     let entries = listed(&site, &["quarantine", "list"], 1);
     assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
-    server.said("a quarantined item was judged again");
+    server.said("a quarantined item was verified again");
     assert!(site.run(&["quarantine", "list"]).out.contains("  jwt_missing  "));
     assert_eq!(site.run(&["quarantine", "replay", &entries[0], "--vouch"]).code, Some(0));
     listed(&site, &["quarantine", "list"], 0);
@@ -236,11 +236,11 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "clientContext  story-1\nstatus         failed\n",
         "from Graph on calls: resourceType recordOperation, changeType deleted, tenantId ",
         "chainId 9a7d-chain, messageId ",
-        "the first that was heard of the operation",
+        "the first notification of the operation",
         "result 400, subcode 8508: the operation was cancelled.",
         "completionReason operationCanceled",
-        "came late: the operation had already left this state and stays where it is",
-        "told of another end than the one already known: the first end stands",
+        "arrived late: the operation had already left this status and keeps its own",
+        "reported another end than the stored one: the first end stays",
         "subcode 8515: the maximum recording length was reached.",
         "the recording is at its recordingLocation",
         "to hook by route \"all\" (delivery ",

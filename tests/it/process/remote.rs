@@ -293,7 +293,7 @@ async fn nothing_is_lost_because_the_process_stood_still() {
     server.signal(Signal::CONT);
     let completed = graph.send(graph.calls(&[good.completed()]).unwrap()).await.unwrap();
     assert_eq!(completed.status, 202);
-    server.said("the process stood still");
+    server.said("the process was suspended");
     wait_until("the other is lost", || {
         site.run(&["explain", &hung_up.operation.to_string()]).out.contains("recordOperation.lost")
     });

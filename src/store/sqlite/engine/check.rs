@@ -61,10 +61,10 @@ impl Check {
             tell(&checked(&mut connection, "PRAGMA quick_check(1)", is_over), health);
             return Ok(None);
         }
-        tracing::info!(n_bytes, "the last stop was not clean: the database is checked beside the server");
+        tracing::info!(n_bytes, "the last stop was not clean: the database is checked while the server runs");
         let (told, stopped) = (Arc::clone(health), Arc::clone(&stop));
         let thread = threads::start("store-check", health, move || check_tables(&mut connection, &told, &stopped));
-        let thread = thread.map_err(|error| open::unusable(&path, &format!("no thread checks it: {error}")))?;
+        let thread = thread.map_err(|error| open::unusable(&path, &format!("cannot start the thread that checks it: {error}")))?;
         Ok(Some(Self { stop, thread }))
     }
 
@@ -119,7 +119,7 @@ fn tell(checked: &Checked, health: &Health) {
     match checked {
         Checked::Sound => {}
         Checked::Damaged(found) => health.note_damage(found),
-        Checked::Unknown(why) => tracing::warn!(why, "a check of the database was given up"),
+        Checked::Unknown(why) => tracing::warn!(why, "a check of the database was stopped"),
     }
 }
 

@@ -81,7 +81,7 @@ impl Checkpoints {
         let (ask, asked) = sync_channel(1);
         let copied = Arc::clone(&log);
         let thread = threads::start("store-log", &shared.health, move || copied.copy_when(&asked))
-            .map_err(|error| open::unusable(store, &format!("its log cannot be copied by a thread: {error}")))?;
+            .map_err(|error| open::unusable(store, &format!("cannot start the thread that copies its log: {error}")))?;
         Ok(Self { log, ask, thread })
     }
 

@@ -56,7 +56,7 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
     // A full disk can also appear as a shared-memory file that cannot grow. That failure loses nothing.
     if failed && extended_code(error) != Some(ffi::SQLITE_IOERR_SHMSIZE) {
         let code = extended_code(error);
-        tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged that may be lost");
+        tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged and then lost");
         std::process::exit(EXIT_DISK_FAILED);
     }
 }
@@ -67,7 +67,7 @@ pub fn end_since_files_are_gone(harm: &Harm) -> ! {
     tracing::error!(
         %harm,
         what_to_do = "put the files back where they were, then start again; keep what is there now until it serves",
-        "the store's files are not the ones that it opened: ending, so that nothing is acknowledged that would be lost"
+        "the store's files are not the ones that it opened: ending, so that nothing is acknowledged and then lost"
     );
     std::process::exit(EXIT_DISK_FAILED);
 }

@@ -144,7 +144,7 @@ impl Files {
 impl File {
     fn at(path: PathBuf) -> Result<Self, StoreError> {
         let found = std::fs::metadata(&path)
-            .map_err(|error| open::unusable(&path, &format!("a file of the store cannot be looked at: {error}")))?;
+            .map_err(|error| open::unusable(&path, &format!("the metadata of a file of the store cannot be read: {error}")))?;
         Ok(Self { device: found.dev(), inode: found.ino(), path })
     }
 

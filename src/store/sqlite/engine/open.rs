@@ -114,7 +114,7 @@ pub fn must_exist(store: &Path) -> Result<(), StoreError> {
     }
     Err(unusable(
         store,
-        "found no store here, expected the one of the server: does store.path name it? The server makes it",
+        "found no store here, expected the server's: check store.path. The server makes the store when it starts",
     ))
 }
 

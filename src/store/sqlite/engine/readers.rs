@@ -111,7 +111,7 @@ impl Readers {
         drop(caller);
         // A read that panics fails only for its caller: its connection is closed, its permit given back.
         read.map_err(|error| {
-            tracing::error!(%error, "a read of the store broke: a fault in reelhook");
+            tracing::error!(%error, "a read of the store panicked, which is a fault in reelhook");
             StoreError::Database(format!("a read did not end: {error}"))
         })?
     }

@@ -92,7 +92,7 @@ fn told(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, T
     match contents::open(seal, id, &sealed) {
         Ok(opened) => Ok((opened.token, serde_json::from_str(&opened.data).unwrap_or_default())),
         Err(error) => {
-            tracing::warn!(event = %id, %error, "an operation is shown without what its event holds");
+            tracing::warn!(event = %id, %error, "an operation is shown without its event's sealed data");
             Ok((None, Told::default()))
         }
     }

@@ -89,7 +89,7 @@ pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
 pub fn opened(seal: &Seal, call_id: &str, (ended_at, sealed): (i64, Option<Vec<u8>>)) -> CallEnd {
     let why = sealed.map(|sealed| seal.open(LABEL, call_id.as_bytes(), &sealed)).transpose();
     let why = why.unwrap_or_else(|error| {
-        tracing::warn!(%error, "an operation is shown without how its call ended");
+        tracing::warn!(%error, "an operation is shown without the end of its call");
         None
     });
     let why: Option<WhyEnded> = why.and_then(|json| serde_json::from_slice(&json).ok());

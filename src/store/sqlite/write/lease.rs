@@ -178,7 +178,7 @@ pub fn with_events(
                 held: Held::default(),
             }),
             Err(reason) => {
-                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it is given up");
+                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it becomes a dead letter");
                 is_free = !follows;
                 lost.push(Lost { row: it.seq, token: it.token, reason });
             }

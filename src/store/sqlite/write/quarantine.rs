@@ -209,7 +209,7 @@ pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec
         match open(seal, entry.id, &sealed) {
             Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
             Err(error) => {
-                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be judged again");
+                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be verified again");
                 lost.push((entry.id, entry.reason));
             }
         }

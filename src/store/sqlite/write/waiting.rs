@@ -62,7 +62,7 @@ pub fn let_go(tx: &Tx<'_>) -> Result<u64, Failure> {
         forget_if_last(tx, *post)?;
         tracing::warn!(
             post,
-            "items waited 24 h for the provider's keys: their tokens are wiped, and they stay quarantined"
+            "items waited 24 h for the provider's keys: their tokens were wiped, and they stay quarantined"
         );
     }
     Ok(posts.len() as u64)
@@ -82,7 +82,7 @@ pub fn list(connection: &Connection, seal: &Seal) -> Result<Vec<Waiting>, StoreE
         });
         match opened {
             Ok(item) => waiting.push(item),
-            Err(error) => tracing::error!(id = row.id, %error, "an item that waits for keys cannot be decided"),
+            Err(error) => tracing::error!(id = row.id, %error, "an item that waits for keys cannot be opened"),
         }
     }
     Ok(waiting)

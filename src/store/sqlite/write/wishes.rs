@@ -81,7 +81,7 @@ impl SqliteStore {
             let granted = match read(&self.shared.settings.path, &id) {
                 Ok(wish) => self.grant(&wish).await?,
                 Err(error) => {
-                    tracing::error!(id = id.0, %error, "found a wish that cannot be read: it is given up");
+                    tracing::error!(id = id.0, %error, "found an operator's request that cannot be read: it is ignored");
                     Granted::default()
                 }
             };
@@ -106,7 +106,7 @@ impl SqliteStore {
                 self.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await?
             }
         };
-        tracing::info!(?wish, n, "carried out what an operator's command asked for");
+        tracing::info!(?wish, n, "carried out an operator's request");
         Ok(Granted { n, n_deliveries: 0 })
     }
 
@@ -118,7 +118,7 @@ impl SqliteStore {
             granted.n += u64::from(n > 0);
             granted.n_deliveries += n;
         }
-        tracing::info!(n = granted.n, n_deliveries = granted.n_deliveries, "routed events that had matched nothing");
+        tracing::info!(n = granted.n, n_deliveries = granted.n_deliveries, "routed unmatched events again");
         Ok(granted)
     }
 
@@ -222,5 +222,5 @@ fn end(store: &Path, id: &WishId, granted: Granted) -> io::Result<()> {
 }
 
 fn failed(what: &str, error: &io::Error) -> StoreError {
-    StoreError::Database(format!("a wish beside the store could not be {what}: {error}"))
+    StoreError::Database(format!("an operator's request beside the store could not be {what}: {error}"))
 }

@@ -230,10 +230,10 @@ impl Thread {
         checkpoints.close();
         let is_damaged = shared.health.damage().is_some();
         if is_owner && let Err(error) = check::note_damage(&connection, is_damaged) {
-            tracing::warn!(%error, is_damaged, "what the store noticed could not be written down");
+            tracing::warn!(%error, is_damaged, "the store's damage could not be stored");
         }
         if is_owner && let Err(error) = end_run(&connection, &shared) {
-            tracing::warn!(%error, "the stop could not be written down: the next start takes it for a crash");
+            tracing::warn!(%error, "the clean stop could not be stored: the next start treats it as a crash");
         }
         // Beside a server, only the server copies the log.
         if is_owner && let Err(error) = connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE)
