@@ -263,7 +263,10 @@ impl Intake {
             }
             if *id_conflict {
                 self.metrics.id_conflict();
-                tracing::warn!(channel = told.channel.as_str(), "a notification has the id of an earlier one and other bytes");
+                tracing::warn!(
+                    channel = told.channel.as_str(),
+                    "a notification has the id of an earlier one and other bytes"
+                );
             }
             if *possible_repeat {
                 self.metrics.possible_repeat(told.channel);

@@ -78,10 +78,7 @@ impl Watcher {
     fn feel(&self, pulse: &mut Pulse) {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
-            tracing::warn!(
-                ?stood_still,
-                "the process was suspended: the grace of waiting operations starts again"
-            );
+            tracing::warn!(?stood_still, "the process was suspended: the grace of waiting operations starts again");
             self.operations.reception().begins_again();
         }
     }

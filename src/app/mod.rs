@@ -203,7 +203,9 @@ impl App {
         // Waiting clients are being answered; idle connections are closed at once.
         self.admin_server.stop(true).await;
         if tokio::time::timeout(left(), self.tasks.ended()).await.is_err() {
-            tracing::warn!("attempts were still in progress when the grace ended; they are made again after the next start");
+            tracing::warn!(
+                "attempts were still in progress when the grace ended; they are made again after the next start"
+            );
         }
         self.store.close().await;
         telemetry::log::tell_left_out_at_the_end();

@@ -1,11 +1,12 @@
 //! Reading a request's body within bounds: its size, its time, and the memory that bodies hold together.
 //!
-//! [`held`] takes each body away before any handler sees the request, and [`read`] is the only way to get it. So no
-//! extractor of the web framework, which knows no time, can wait for a body that never comes: it finds an empty one.
+//! [`held`] takes each body away before a handler sees the request, and [`read`] is the only way to get it. So no
+//! extractor of the web framework, which has no time limit, can wait for a body that never arrives: it finds an empty
+//! one.
 //!
 //! **Invariants**
 //! 1. Both listeners, the API and the console read bodies here and nowhere else.
-//! 2. A body that is not read to its end is read no further, and its connection is closed.
+//! 2. A body that is not read to its end is not read further, and its connection is closed.
 
 mod room;
 mod unread;
@@ -27,7 +28,7 @@ use self::unread::Unread;
 pub use self::room::Room;
 pub use self::unread::held;
 
-/// What the bodies of one kind may cost: those of a path, or of a listener.
+/// The limits for the bodies of one kind: those of a path, or of a listener.
 #[derive(Clone, Debug)]
 pub struct BodyLimits {
     /// The most bytes of one body.
@@ -45,7 +46,7 @@ pub struct Body {
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// What is demanded of the headers: no encoding, and this one media type.
+/// The requirements on the headers: no encoding, and this one media type.
 ///
 /// # Errors
 /// [`Reason::ContentEncoding`] or [`Reason::ContentType`].
@@ -88,7 +89,7 @@ pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Re
     if announced > limits.max_bytes {
         return Err(Reason::BodyTooLarge);
     }
-    // Where nothing was held there is no body, or it was read before.
+    // If nothing is held, there is no body, or it was read before.
     let unread = request.extensions_mut().remove::<Unread>();
     let Some(unread) = unread else { return Ok(Body { bytes: Bytes::new(), _memory: None }) };
     match tokio::time::timeout(limits.timeout, collect(unread, announced, limits)).await {
@@ -106,7 +107,8 @@ async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> R
         if first.len() + bytes.len() + chunk.len() > limits.max_bytes {
             return Err(Reason::BodyTooLarge);
         }
-        // Taken as the bytes come, never waited for: a sender that announces much and sends little holds little.
+        // Memory is taken as the bytes arrive, not in advance: a sender that announces much and sends little holds
+        // little.
         share.add(chunk.len())?;
         if first.is_empty() && bytes.is_empty() {
             first = chunk;

@@ -1,11 +1,11 @@
 //! The memory for bodies of one kind (those of a path, or of a listener), and which body gives way when it runs out.
 //!
-//! A body takes memory as its bytes come: who announces much and sends little holds little. Where there is none left, the
-//! body that has been coming longest gives way to the others. A body of Graph's is here whole within milliseconds; one
+//! A body takes memory as its bytes arrive, so a sender that announces much and sends little holds little. If none is
+//! left, the body that has been arriving longest gives way. Graph's bodies are complete within milliseconds; a body
 //! that is held back is older than all of those.
 //!
 //! **Invariants**
-//! 1. A body that is whole keeps its memory until its request is answered.
+//! 1. A complete body keeps its memory until its request is answered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -108,6 +108,8 @@ fn print_grade(grade: &Grade) {
         && first.name == "calls-accepts-a-genuine-token"
         && matches!(first.outcome, Outcome::Fail(_))
     {
-        say!("hint: the receiver refused a genuine token, so its other refusals mean little: does it trust this identity?");
+        say!(
+            "hint: the receiver refused a genuine token, so its other refusals mean little: does it trust this identity?"
+        );
     }
 }

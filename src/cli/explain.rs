@@ -71,7 +71,9 @@ fn tell(operation: &OperationView) -> Vec<String> {
         lines.push(format!("  {}", origin(event)));
         lines.extend(meaning(event).into_iter().map(|line| format!("  {line}")));
         if event.deliveries.is_empty() {
-            lines.push("  no route matched, but the event is kept: fix the routes and run `reelhook unmatched replay`".into());
+            lines.push(
+                "  no route matched, but the event is kept: fix the routes and run `reelhook unmatched replay`".into(),
+            );
         }
         for delivery in &event.deliveries {
             lines.extend(text::delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
@@ -117,7 +119,10 @@ fn origin(event: &EventView) -> String {
 fn meaning(event: &EventView) -> Vec<String> {
     let mut lines = Vec::new();
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
-        lines.push(format!("found status {:?} from Graph, which this version of reelhook does not know", text::safe(status, 64)));
+        lines.push(format!(
+            "found status {:?} from Graph, which this version of reelhook does not know",
+            text::safe(status, 64)
+        ));
     }
     lines.extend(event.order.map(|order| order.words().to_owned()));
     lines.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
@@ -140,7 +145,9 @@ fn meaning(event: &EventView) -> Vec<String> {
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
         Some(_) => lines.push("the recording is at its recordingLocation".into()),
-        None if event.status.as_ref().is_some_and(Status::is_terminal) => lines.push("it has no recordingLocation".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => {
+            lines.push("it has no recordingLocation".into())
+        }
         None => {}
     }
     lines

@@ -164,6 +164,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 /// Reads an argument that is a duration, such as `30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|error| format!("expected a duration such as 30s: {error}"))?;
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|error| format!("expected a duration such as 30s: {error}"))?;
     Duration::try_from(parsed).map_err(|_negative| "expected a duration that is not negative".into())
 }

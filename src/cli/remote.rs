@@ -108,7 +108,8 @@ impl RemoteArgs {
 
     fn authorization(&self) -> anyhow::Result<Option<HeaderValue>> {
         let Some(token) = std::env::var_os(&self.token_env).filter(|token| !token.is_empty()) else { return Ok(None) };
-        let wrong = || anyhow!("{}: found a value with spaces or control characters, expected a bearer token", self.token_env);
+        let wrong =
+            || anyhow!("{}: found a value with spaces or control characters, expected a bearer token", self.token_env);
         let token = token.into_string().map_err(|_bytes| wrong())?;
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_error| wrong())?;
         value.set_sensitive(true);

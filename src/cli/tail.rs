@@ -75,7 +75,8 @@ async fn follow(args: &Args) -> anyhow::Result<ExitCode> {
         if args.json {
             say!("{event}");
         } else {
-            let event: Value = serde_json::from_str(&event).context("found an event that is no JSON, expected reelhook's events")?;
+            let event: Value =
+                serde_json::from_str(&event).context("found an event that is no JSON, expected reelhook's events")?;
             say!("{}", line(&event, in_colour));
         }
     }

@@ -46,7 +46,9 @@ pub async fn ask(store: &SqliteStore, wish: &Wish) -> anyhow::Result<Became> {
         }
         if began.elapsed() > PATIENCE {
             let time = text::duration(PATIENCE);
-            remark!("the running server did not do it within {time}: the request is stored, and done when the server responds again");
+            remark!(
+                "the running server did not do it within {time}: the request is stored, and done when the server responds again"
+            );
             return Ok(Became::Waits);
         }
         tokio::time::sleep(STEP).await;

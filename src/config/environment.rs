@@ -1,29 +1,29 @@
 //! The environment overrides the file: `REELHOOK__SERVER__LISTEN` is `server.listen`.
 //!
-//! Two underscores stand between the parts of a key path. Case does not matter, and `_` stands for `-` as well: the
-//! sink `crm-eu` is `REELHOOK__SINKS__CRM_EU__URL`. A variable's text is the value itself; for a list or a table it is
-//! TOML or JSON. A list is given as a whole.
+//! Two underscores separate the parts of a key path. Case does not matter, and `_` also stands for `-`:
+//! `REELHOOK__SINKS__CRM_EU__URL` sets the sink `crm-eu`. A variable's text is the value itself; for a list or a table
+//! it is TOML or JSON. A list is given as a whole.
 //!
 //! **Invariants**
-//! 1. A variable under the prefix that overrides nothing is a mistake: it becomes a key that is not known, and whoever
-//!    reads the tree says so.
-//! 2. Text is never substituted: a variable is one value, whatever characters it holds.
+//! 1. A variable with the prefix that overrides nothing is a mistake: it becomes an unknown key, which the reader of
+//!    the tree reports.
+//! 2. There is no text substitution: a variable is one value, whatever characters it contains.
 
 use std::collections::BTreeMap;
 
 use super::remark::Place;
 use super::tree::{Node, Value};
 
-/// What the variables that override a value begin with.
+/// The prefix of the variables that override a value.
 pub const PREFIX: &str = "REELHOOK__";
 
-/// The environment of this process. What is no UTF-8 in it is replaced, where `std::env::vars` would panic.
+/// The environment of this process. Bytes that are not UTF-8 are replaced, because `std::env::vars` would panic.
 pub fn variables() -> impl Iterator<Item = (String, String)> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
-/// Puts every variable under the prefix into the tree; returns what is wrong with those that cannot be put there.
+/// Puts every variable with the prefix into the tree; returns the mistakes in those that do not fit.
 pub fn overlay(root: &mut Node, variables: &BTreeMap<String, String>) -> Vec<(Place, String)> {
     let mut wrong = Vec::new();
     for (name, text) in variables {
@@ -62,7 +62,7 @@ fn put(within: &mut Node, path: &[&str], node: Node) -> Result<(), String> {
     put(child, rest, node)
 }
 
-/// The key that a part of a variable's name means: one that is there, or a new one.
+/// The key that a part of a variable's name stands for: an existing or a new one.
 fn named(table: &BTreeMap<String, Node>, part: &str) -> Result<String, String> {
     let same = |key: &&String| key.to_ascii_lowercase().replace('-', "_") == part;
     let mut keys = table.keys().filter(same);

@@ -1,4 +1,4 @@
-//! From a file and the environment to a checked config, or to everything that is wrong with it.
+//! Loads a file and the environment into a checked config, or into all its mistakes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,14 +14,14 @@ use super::section::Section;
 use super::sections::{channels, expectations, listeners, routes, sinks, storage};
 use super::tree::{self, Node};
 
-/// A checked config, and what its operator should know of it.
+/// A checked config, and the remarks for its operator.
 #[derive(Debug)]
 pub struct Loaded {
     /// The config.
     pub config: Config,
-    /// What is right but may not be meant.
+    /// Settings that are valid but may not be intended.
     pub warnings: Vec<Remark>,
-    /// Where each key stands.
+    /// Where each key is.
     pub places: Places,
 }
 
@@ -29,7 +29,7 @@ pub struct Loaded {
 /// [`super::PREFIX`]) and holds the secrets that the config names by `{ env = ".." }`.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All mistakes.
 pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Mistakes> {
     let file = path.display().to_string();
     match fs::read_to_string(path) {
@@ -41,7 +41,7 @@ pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> R
 /// As [`load`], from text.
 ///
 /// # Errors
-/// Everything that is wrong.
+/// All mistakes.
 pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Loaded, Mistakes> {
     read("config", text, variables.collect())
 }
@@ -74,7 +74,7 @@ fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<L
     }
 }
 
-/// Reads the whole tree. Where a mistake was noted the config holds something harmless in its place.
+/// Reads the whole tree. If a mistake was noted, the config has a harmless value in its place.
 fn config(report: &Report, root: Node) -> Config {
     let mut root = Section::root(report, root);
     let server = listeners::server(&mut root);
@@ -102,7 +102,7 @@ mod tests {
         ("REELHOOK_CLIENT_STATE", "state"),
         ("REELHOOK_CERTIFICATE_KEY", "pem"),
     ];
-    /// What config/reelhook.toml sets that has no default.
+    /// The keys of config/reelhook.toml that have no default.
     const WITHOUT_DEFAULT: &str = r#"
         [calls]
         app_ids = ["00000000-0000-0000-0000-000000000000"]
@@ -119,7 +119,7 @@ mod tests {
         SECRETS.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
     }
 
-    /// The reference with every key set that it shows.
+    /// The reference config, with every key in it set.
     fn reference_in_full() -> String {
         let shown = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#'])).map(str::to_owned);
         REFERENCE.lines().map(|line| shown(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>().join("\n")

@@ -1,5 +1,5 @@
-//! What is wrong with a config, all of it at once: a mistake names where it is, its key path, what was found and what
-//! was expected.
+//! The mistakes of a config, all of them at once. Each names its place, its key path, what was found and what was
+//! expected.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use super::Sink;
 use super::places::Places;
 use super::remark::Remark;
 
-/// Every mistake of a config, in the order of the file. Displayed one a line.
+/// Every mistake of a config, in the order of the file. Displayed one per line.
 #[derive(Debug)]
 pub struct Mistakes {
-    /// What is wrong.
+    /// The mistakes.
     pub list: Vec<Remark>,
-    /// The sinks that could be read all the same, so that their own tables can be checked in the same go.
+    /// The readable sinks, so that their own tables can be checked at the same time.
     pub sinks: Vec<Sink>,
-    /// Where each key stands.
+    /// Where each key is.
     pub places: Places,
 }
 

@@ -1,11 +1,11 @@
-//! The checked config: what the rest of the house is built from. Whatever reaches these types is valid.
+//! The checked config, from which the other modules are built. Every value of these types is valid.
 //!
 //! The file becomes a tree whose values know their lines (`tree`), the environment is laid over it (`environment`), and
 //! each section reads the keys it knows (`section`, `sections`). There is no mirror of the file in serde's types: serde
 //! stops at the first mistake, and an operator wants them all. config/reelhook.toml is the reference.
 //!
 //! **Invariants**
-//! 1. A sink's own table stays uninterpreted here: the sinks read it, so that config need not know them.
+//! 1. A sink's own table stays uninterpreted here; the sinks read it, so that config need not know them.
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
 mod environment;
@@ -52,13 +52,13 @@ pub struct Config {
     pub admin: Admin,
     /// The embedded store.
     pub store: Store,
-    /// The calling bot's callback channel; `None` where it is not configured (its path then answers 404).
+    /// The calling bot's callback channel; `None` if it is not configured (its path then answers 404).
     pub calls: Option<Calls>,
-    /// The subscription channel; `None` where it is not configured.
+    /// The subscription channel; `None` if it is not configured.
     pub subscriptions: Option<Subscriptions>,
-    /// Operations that were announced, and must end.
+    /// Announced operations and their deadlines.
     pub expectations: Expectations,
-    /// What holds for every sink unless the sink says otherwise.
+    /// The settings of every sink that does not set its own.
     pub dispatch: Dispatch,
     /// The sinks, by name.
     pub sinks: Vec<Sink>,
@@ -71,7 +71,7 @@ pub struct Config {
 /// `[server]`
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Where Graph posts to.
+    /// The address for Graph's POSTs.
     pub listen: SocketAddr,
     /// Worker threads; default: the machine's cores.
     pub workers: usize,
@@ -83,20 +83,20 @@ pub struct Server {
     pub body_timeout: Duration,
     /// The longest that a request may wait for the store before it is answered 503.
     pub answer_timeout: Duration,
-    /// The most connections at a time, over all workers; beyond it the one that rested longest is closed.
+    /// The most connections at a time, over all workers; beyond it the one that was idle longest is closed.
     pub max_connections: usize,
     /// The most bytes of bodies held in memory at a time, for each path; beyond it the one that has been coming longest
     /// gets 503.
     pub max_inflight_bytes: usize,
     /// The most bytes of heads held in memory at a time; beyond it the one that has been coming longest gets 503.
     pub max_inflight_head_bytes: usize,
-    /// The most handshakes that one source may ask for in a minute; `None`: as many as it likes.
+    /// The most handshakes of one source in a minute; `None`: no limit.
     pub handshakes_per_minute: Option<u32>,
-    /// The proxies that are believed where a request comes from, on both listeners.
+    /// The proxies that are trusted to name a request's source address, on both listeners.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether each connection of the Graph-facing listener begins with the PROXY protocol.
     pub proxy_protocol: bool,
-    /// How long readiness says "no" before the listener closes.
+    /// How long `/readyz` answers 503 before the listener closes.
     pub shutdown_delay: Duration,
     /// The whole time that a shutdown may take, `shutdown_delay` included.
     pub shutdown_grace: Duration,
@@ -111,45 +111,45 @@ pub struct Admin {
     pub body_timeout: Duration,
     /// The most bytes of bodies held in memory at a time, for each of: the API's requests, the console's forms, logins.
     pub max_inflight_bytes: usize,
-    /// The tokens that open it.
+    /// The tokens.
     pub tokens: Vec<AdminToken>,
 }
 
 /// `[[admin.tokens]]`
 #[derive(Clone, Debug)]
 pub struct AdminToken {
-    /// Who it is for; appears in logs.
+    /// The name of its user; appears in logs.
     pub name: String,
     /// SHA-256 of the token's text.
     pub sha256: [u8; 32],
-    /// What it opens.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
 }
 
-/// What a token opens.
+/// A scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Reading.
+    /// Read.
     Read,
-    /// Changing.
+    /// Write.
     Write,
-    /// Recordings' tokens.
+    /// See the recordings' tokens.
     Recordings,
-    /// Everything else, quarantined bodies among it.
+    /// See quarantined bodies, and vouch for them.
     Admin,
 }
 
 /// `[store]`
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The SQLite file; its folder is made where it is missing.
+    /// The SQLite file; its folder is made if it is missing.
     pub path: PathBuf,
     /// 32 bytes in base64; `None`: generated once, 0600, beside the file, as `<path>.key`.
     pub encryption_key: Option<SecretString>,
-    /// How long a repeat is recognised, and equal bytes are noticed.
+    /// How long repeats and equal bytes are recognised.
     pub deduplicate: Duration,
-    /// How long a recording's token is kept once every delivery is settled.
+    /// How long a recording's token is kept after every delivery is settled.
     pub token_retention: Duration,
     /// How long settled events are kept.
     pub retention: Duration,
@@ -166,43 +166,43 @@ pub struct Store {
 /// `[calls]`
 #[derive(Clone, Debug)]
 pub struct Calls {
-    /// Where Graph posts call notifications.
+    /// The path for call notifications.
     pub path: String,
-    /// Whether every path below is taken as well.
+    /// Whether every path below it is served as well.
     pub subpaths: bool,
-    /// The bot's application ids: the audiences that are accepted.
+    /// The bot's application ids: the accepted audiences.
     pub app_ids: Vec<String>,
-    /// The tenants that are accepted, in lower case; empty: all.
+    /// The accepted tenants, in lower case; empty: all.
     pub tenants: Vec<String>,
-    /// The issuers that are accepted.
+    /// The accepted issuers.
     pub issuers: Vec<String>,
-    /// Where the keys are published.
+    /// The URL of the keys' OpenID configuration.
     pub openid_configuration: Url,
 }
 
 /// `[subscriptions]`
 #[derive(Clone, Debug)]
 pub struct Subscriptions {
-    /// Where Graph posts change notifications.
+    /// The path for change notifications.
     pub path: String,
-    /// Where Graph posts lifecycle notifications.
+    /// The path for lifecycle notifications.
     pub lifecycle_path: String,
-    /// The applications whose subscriptions they are: the audiences that are accepted.
+    /// The applications that own the subscriptions: the accepted audiences.
     pub app_ids: Vec<String>,
-    /// The tenants that are accepted, in lower case; empty: all.
+    /// The accepted tenants, in lower case; empty: all.
     pub tenants: Vec<String>,
-    /// Where the keys are published.
+    /// The URL of the keys' OpenID configuration.
     pub openid_configuration: Url,
-    /// The issuers that are accepted, with `{tenantid}` for the token's own tenant.
+    /// The accepted issuers, with `{tenantid}` for the token's own tenant.
     pub issuers: Vec<String>,
     /// The application that publishes notifications (`appid` / `azp`).
     pub publisher: String,
-    /// The values of `clientState` that are accepted; several during a rotation.
+    /// The accepted values of `clientState`; several during a rotation.
     pub client_states: Vec<SecretString>,
-    /// The keys that encrypted content is read with.
+    /// The keys for encrypted content.
     pub certificates: Vec<Certificate>,
     /// The subscriptions that send encrypted content: their plain items need a validation token as well. Others are
-    /// learned from what they send.
+    /// recognised by their items.
     pub encrypted: Vec<String>,
     /// The most RSA operations that may wait at a time; beyond it 503.
     pub max_pending_decryptions: usize,
@@ -215,27 +215,27 @@ pub struct Certificate {
     pub id: String,
     /// The private key: PEM, PKCS#8 or PKCS#1.
     pub private_key: SecretString,
-    /// Where configured, an item that names another thumbprint is not decrypted. Upper-case hex SHA-1.
+    /// If configured, an item that names another thumbprint is not decrypted. Upper-case hex SHA-1.
     pub thumbprint: Option<String>,
 }
 
 /// `[expectations]`
 #[derive(Clone, Debug)]
 pub struct Expectations {
-    /// How long after the end of a call its operations that have not ended are lost.
+    /// How long after the end of a call its unfinished operations are lost.
     pub lost_after: Duration,
-    /// When an announced operation that names no deadline is overdue; `None`: never.
+    /// The deadline of announced operations that name none; `None`: no deadline.
     pub default_within: Option<Duration>,
-    /// How long a call that has ended is remembered.
+    /// How long an ended call is stored.
     pub remember_calls: Duration,
-    /// How many are.
+    /// How many ended calls are stored.
     pub max_remembered_calls: u32,
 }
 
 /// `[dispatch]`
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// What holds for every sink unless the sink says otherwise.
+    /// The settings of every sink that does not set its own.
     pub defaults: SinkDispatch,
 }
 
@@ -246,16 +246,16 @@ pub struct SinkDispatch {
     pub concurrency: usize,
     /// The longest that one attempt may take.
     pub timeout: Duration,
-    /// Fresh deliveries held in memory; the others wait in the store.
+    /// New deliveries held in memory; the others wait in the store.
     pub queue: usize,
-    /// The most bytes of deliveries in memory, waiting or under way; the others wait in the store.
+    /// The most bytes of deliveries in memory, waiting or being attempted; the others wait in the store.
     pub queue_bytes: usize,
-    /// The delay before each attempt, of which the first is none: it is made at once. When they are used up the
-    /// delivery is a dead letter.
+    /// The delay before each attempt. The first is zero: the first attempt is made at once. After the last one the
+    /// delivery becomes a dead letter.
     pub retry: Vec<Duration>,
     /// The share by which a delay is varied, 0 to 1.
     pub jitter: f64,
-    /// The longest `Retry-After` that is honoured.
+    /// The longest `Retry-After` that is obeyed.
     pub max_retry_after: Duration,
 }
 
@@ -264,7 +264,7 @@ pub struct SinkDispatch {
 pub struct Sink {
     /// Its name.
     pub name: SinkName,
-    /// Its kind: which sink reads the table.
+    /// Its kind, which decides who reads the table.
     pub kind: String,
     /// The keys that every sink has.
     pub dispatch: SinkDispatch,
@@ -277,9 +277,9 @@ pub struct Sink {
 pub struct Route {
     /// Its name.
     pub name: RouteName,
-    /// What the client context must be.
+    /// The condition on the client context.
     pub client_context: Option<TextMatch>,
-    /// What the resource's path must be, without its first slash and without regard to case.
+    /// The condition on the resource's path, without its first slash and ignoring case.
     pub resource: Option<TextMatch>,
     /// The statuses; empty: any.
     pub status: Vec<Status>,
@@ -295,18 +295,18 @@ pub struct Route {
     pub channel: Vec<Channel>,
     /// The events' types, compared without regard to case; empty: any.
     pub kind: Vec<String>,
-    /// Where to.
+    /// The destinations.
     pub sinks: Vec<SinkName>,
     /// Whether later routes are tried as well.
     pub continues: bool,
 }
 
-/// What a client context or a path must be.
+/// A condition on a client context or a path.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TextMatch {
-    /// One of these.
+    /// It is one of these texts.
     Exact(Vec<String>),
-    /// Begins with it.
+    /// It begins with this text.
     Prefix(String),
     /// `*` and `?` over the whole text.
     Glob(String),
@@ -326,17 +326,17 @@ pub enum TextMatch {
 pub struct Log {
     /// A `tracing` filter: "info", "reelhook=debug".
     pub filter: String,
-    /// How a line is written.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
-/// How a log line is written.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For a person at a terminal.
+    /// Text for a terminal.
     Text,
 }
 

@@ -1,5 +1,5 @@
-//! Where each key of a config stands. What only its reader can find wrong (a sink its own table, the crypto a key) is
-//! found after the config was read, and is told with its line all the same.
+//! Where each key of a config is. Some mistakes are found only later (a sink's in its own table, a key's by the crypto
+//! library); they are reported with their line too.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,16 +1,16 @@
-//! Who may read the file of a secret: one rule for every file that holds one.
+//! Who may read the file of a secret: one rule for all such files.
 //!
-//! Its owner may. Its group may read it, and write it, where this process is in that group: Kubernetes sets the group of
+//! Its owner may. Its group may read and write it if this process is in that group: Kubernetes sets the group of
 //! mounted files to `fsGroup` and their mode to 0640 or 0660, at each mount. A file of root's may be readable by any
-//! group, since that is how systemd and mounted secrets hand a file to a process that is not root. Nobody else may: a file
-//! that is open to others stops the start.
+//! group, because systemd and mounted secrets pass files that way to a process that is not root. Nobody else may: a
+//! file that others can read stops the start.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rustix::process::{getegid, getgroups};
 
-/// What the rule looks at.
+/// The facts that the rule uses.
 #[derive(Clone, Copy, Debug)]
 struct Access {
     mode: u32,
@@ -33,7 +33,7 @@ impl Access {
     }
 }
 
-/// The permission bits of a file that more may read than should; `None` where all is well.
+/// The permission bits of a file that too many can read; `None` if it is private enough.
 pub fn open_mode(metadata: &Metadata) -> Option<u32> {
     let mode = metadata.permissions().mode() & 0o7777;
     let gid = metadata.gid();

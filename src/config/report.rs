@@ -1,4 +1,4 @@
-//! What is found while a config is read: mistakes and warnings, and where each key stands, so that they can say so.
+//! The results of reading a config: mistakes, warnings, and the place of each key.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,11 +1,12 @@
-//! Secrets: named in the config by where they are, read from there, never written in the config itself.
+//! Secrets: the config names a file or an environment variable, and the secret is read from there; it is never written
+//! in the config.
 //!
-//! Who may read the file of a secret is `private`'s to say. A file that anyone may read is always refused.
+//! `private` decides who may read the file of a secret. A file that anyone may read is always refused.
 //!
 //! **Invariants**
-//! 1. No value of these types and no error of this file holds or prints a secret, nor what was written where only the
-//!    secret's place is named: `{ env = "hunter2" }`.
-//! 2. What is read is text, not empty, and bounded.
+//! 1. No value of these types and no error of this file holds or prints a secret. Text in the place of a source is not
+//!    printed either, because it may be the secret: `{ env = "hunter2" }`.
+//! 2. The value is bounded text and not empty.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};

@@ -1,9 +1,8 @@
-//! Reading a section key by key. What is wrong is noted and reading goes on, so that all mistakes are told at once.
+//! Reads a section key by key. A mistake is noted and reading goes on, so that all mistakes are reported at once.
 //!
 //! **Invariants**
-//! 1. A key that nobody asked for is a mistake: a section tells its leftovers when it is dropped.
-//! 2. A value that was wrong is replaced by a harmless one while reading goes on; a config with a mistake is never
-//!    handed out.
+//! 1. A key that nobody read is a mistake: a section reports its remaining keys when it is dropped.
+//! 2. A wrong value is replaced by a harmless one while reading goes on; a config with a mistake is never returned.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +15,7 @@ use super::value::Read;
 
 /// A table that is being read.
 pub struct Section<'r> {
-    /// Where mistakes go.
+    /// Where mistakes are noted.
     pub report: &'r Report,
     path: String,
     table: BTreeMap<String, Node>,

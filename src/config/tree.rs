@@ -1,4 +1,4 @@
-//! The config's text as a tree that remembers where each value stands, so that a mistake found later can say so.
+//! The config's text as a tree that stores the place of each value, so that a mistake found later can name it.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub enum Value {
     List(Vec<Node>),
     /// Text, a number, a truth value, a date.
     Leaf(Leaf),
-    /// The text of an environment variable: what it means depends on what is expected in its place.
+    /// The text of an environment variable; its meaning depends on the expected type.
     Variable(String),
 }
 

@@ -1,4 +1,4 @@
-//! How one value is read. Every reading says what it found and what it expected.
+//! Reads single values. Every error says what was found and what was expected.
 
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
@@ -28,12 +28,12 @@ fn as_text(node: &Node) -> Option<&str> {
     }
 }
 
-/// Text, as it is.
+/// Text, unchanged.
 pub fn text(node: &Node) -> Read<String> {
     as_text(node).map_or_else(|| wrong(node, "text"), |text| Ok(text.to_owned()))
 }
 
-/// Text that is not empty, and no longer than `limit` characters. Holds no control characters: it is a name.
+/// Text that is not empty, not longer than `limit` characters and without control characters: a name.
 pub fn name(limit: usize) -> impl Fn(&Node) -> Read<String> {
     move |node| match as_text(node) {
         Some(text) if !text.trim().is_empty() && text.chars().count() <= limit && !text.contains(char::is_control) => {
@@ -153,7 +153,7 @@ pub fn network(node: &Node) -> Read<IpNet> {
 pub fn provider(node: &Node) -> Read<Url> {
     let url = as_text(node).and_then(|text| Url::parse(text).ok()).filter(|url| url.host().is_some());
     match url {
-        // Not shown: it may hold a password.
+        // Not shown: it may contain a password.
         Some(url) if !url.username().is_empty() || url.password().is_some() => {
             Err("found a URL with a user, expected one without".into())
         }
@@ -202,7 +202,7 @@ pub fn hex<const N: usize>(node: &Node) -> Read<[u8; N]> {
 /// Any value, as JSON.
 pub fn json(node: &Node) -> Read<serde_json::Value> {
     match serde_json::to_value(node.clone().into_plain()) {
-        // What JSON has no number for (inf, nan) becomes null.
+        // Numbers that JSON does not have (inf, nan) become null.
         Ok(serde_json::Value::Null) | Err(_) => wrong(node, "a value that JSON also has"),
         Ok(value) => Ok(value),
     }

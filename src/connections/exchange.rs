@@ -1,12 +1,12 @@
-//! A request and its answer, as far as their connection must know of them.
+//! A request and its answer, as far as their connection needs to know about them.
 //!
-//! actix reads on where a chunked body was let go before its end, for as long as the sender likes: a stranger could hold a
-//! connection for good. A body that is still held makes actix close the connection, so each is held until its request is
-//! answered.
+//! If a handler drops a chunked body before its end, actix goes on reading it for as long as the sender likes, so a
+//! stranger could hold a connection for good. If the body is still held when the request is answered, actix closes the
+//! connection. So each body is held until then.
 //!
 //! **Invariants**
-//! 1. The connection is told when a request begins, waits for its body, has it, and is answered. However it ends, the
-//!    connection is told of it.
+//! 1. The connection is notified when a request begins, waits for its body, has it, and is answered; also if the
+//!    request ends in another way.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -25,10 +25,10 @@ use super::watch::Watch;
 use crate::domain::Reason;
 use crate::telemetry::ConnectionEnd;
 
-/// Seconds after which a sender may come again.
+/// Seconds after which a sender may retry.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("10");
 
-/// An answer, with what may be unread of its request's body.
+/// An answer, with the possibly unread part of its request's body.
 pub struct Answer {
     body: BoxBody,
     _exchange: Exchange,
@@ -109,7 +109,7 @@ fn read(
     polled
 }
 
-/// Has `app` answer a request, and lets its connection know.
+/// Lets `app` answer a request, and notifies its connection.
 pub(super) fn exchange<A, B>(
     mut request: Request,
     (app, serving): (&A, &Serving),

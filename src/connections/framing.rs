@@ -1,12 +1,13 @@
-//! Where heads, contents and chunks begin and end in the bytes of a client, and which bytes must not stand there.
+//! Finds where heads, contents and chunks begin and end in the bytes of a client, and which bytes are not allowed
+//! there.
 //!
-//! actix and `httparse` take a line of a head that ends with a line feed alone, and white space after a chunk's size.
+//! actix and `httparse` accept a line of a head that ends with a line feed alone, and white space after a chunk's size.
 //! Another server in front of this one may read such bytes as another request (request smuggling). Neither crate has a
 //! switch for it, and RFC 9112 (sections 2.2 and 7.1) lets a server refuse both.
 //!
 //! **Invariants**
-//! 1. It follows what actix reads. Where it cannot, actix refuses the request, or reads to the end of the connection.
-//! 2. It changes nothing, and does not look at contents.
+//! 1. It reads as actix does. If it cannot, actix refuses the request, or reads to the end of the connection.
+//! 2. It changes nothing and does not read contents.
 //! 3. It holds no more of a head than one short line.
 
 mod head;

@@ -1,14 +1,14 @@
 //! The connections of both listeners: HTTP/1.1 by actix, with the bounds and the counts that actix leaves open.
 //!
-//! actix times the head of a connection's first request alone: a second one that never ends would hold its place for
-//! good. A head may have 128 KiB, however many send one. What it refuses itself, before there is a request, it answers
-//! without a word to anybody. And it waits without end for who reads none of its answers, or keeps ever more of them in
-//! memory. When its places are used up it takes no more connections, and `/livez` is not answered either. So actix gets
-//! a `stream` that knows the time, and `places` for it in which the longest resting connection gives way.
+//! actix limits the time only of the head of a connection's first request: a second one that never ends would hold its
+//! place for good. A head may have 128 KiB, however many clients send one. Requests that actix itself refuses are not
+//! reported to anybody. It waits for ever for a client that does not read its answers, or keeps more and more of them
+//! in memory. When its places are used up it accepts no more connections, so `/livez` is not answered either. So actix
+//! gets a `stream` with time limits, and `places` for it in which the longest idle connection gives way.
 //!
 //! **Invariants**
-//! 1. A new connection is taken at once, as long as there is one that can give way.
-//! 2. What was refused before a handler saw it is counted once. What a handler was told of, it counts itself.
+//! 1. A new connection is accepted at once, as long as there is one that can give way.
+//! 2. A request that was refused before it reached a handler is counted once; handlers count the others themselves.
 
 mod exchange;
 mod framing;
@@ -50,13 +50,14 @@ pub struct Settings {
     pub workers: usize,
     /// The most connections at a time, over all threads: beyond it the one that rested longest gives way.
     pub max_connections: usize,
-    /// The most of them that proved nothing.
+    /// The most unauthenticated connections.
     pub max_strangers: usize,
     /// The most bytes of all heads at a time, over all threads: beyond it the one that has been coming longest gives way.
     pub head_memory_bytes: usize,
     /// How long a stop waits for requests in flight.
     pub shutdown_grace: Duration,
-    /// Whether who sends nothing more still gets an answer. Otherwise that is a hang-up: its request is let go.
+    /// Whether a client that has sent everything still gets an answer. If not, a half-closed connection counts as a
+    /// hang-up, and its request is dropped.
     pub answers_half_closed: bool,
 }
 
@@ -69,7 +70,7 @@ pub struct Serving {
     pub path: &'static str,
     /// The most bytes of one head; beyond it 431.
     pub max_head_bytes: usize,
-    /// The proxies that are trusted: who comes over their connections changes, so they rest as long as any.
+    /// The trusted proxies: their connections carry many clients, so they may be idle as long as any.
     pub proxies: Proxies,
     /// Whether each connection begins with the PROXY protocol; then only trusted proxies may connect.
     pub proxy_protocol: bool,
@@ -91,14 +92,14 @@ impl Serving {
     }
 }
 
-/// Lets the connection of `request` know that it proved who sends: it gives way last, and may rest longest.
+/// Notes that the sender on this connection was verified: it gives way last, and may be idle longest.
 pub fn prove(request: &HttpRequest) {
     if let Some(watch) = request.conn_data::<Rc<Watch>>() {
         watch.proves();
     }
 }
 
-/// Whether the body of `request` does not come to its end because its connection had to give way.
+/// Whether the body of `request` is incomplete because its connection had to give way.
 pub fn gave_way(request: &HttpRequest) -> bool {
     request.conn_data::<Rc<Watch>>().is_some_and(|watch| watch.is_dismissed().is_some())
 }
@@ -197,7 +198,7 @@ async fn taken(mut stream: TcpStream, serving: Rc<Serving>) -> Result<(TcpStream
     }
 }
 
-/// Counts what actix refused, when the connection ends by that.
+/// Counts requests that actix refused, when their connection ends.
 async fn counted(
     served: impl Future<Output = Result<(), DispatchError>>,
     watch: Rc<Watch>,

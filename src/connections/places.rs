@@ -1,9 +1,8 @@
-//! The places for connections on one thread, and who gives way when they run out.
+//! The places for connections on one thread, and which connection gives way when they run out.
 //!
-//! A new connection is always taken. Where there is no place for it the one gives way that kept its state longest: that
-//! began to rest, or to send a head or a body, before all others. Whoever proved something goes last. A sender that is
-//! honest needs its place for milliseconds; who wants to take it from him must open as many connections as there are
-//! places within them.
+//! A new connection is always accepted. If there is no place, the connection gives way that was in its state longest:
+//! idle, or sending a head or a body. Verified senders give way last. An honest sender needs its place for
+//! milliseconds; to take it away, an attacker must open as many connections as there are places within that time.
 //!
 //! **Invariants**
 //! 1. A connection whose request is at work keeps its place.

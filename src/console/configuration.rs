@@ -1,8 +1,8 @@
-//! *Configuration*: what the server runs with, each key with its value, defaults included.
+//! *Configuration*: the config that the server runs with, each key with its value, defaults included.
 //!
 //! **Invariants**
-//! 1. No secret is shown, nor a part of one: a secret is set or not set. What a sink's table holds is shown only where it
-//!    cannot be one: of addresses the host, of headers the names.
+//! 1. No secret is shown, nor a part of one: a secret is `set` or `not set`. Values of a sink's table are shown only if
+//!    they cannot be secret: the host of a URL, the names of headers.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -235,7 +235,7 @@ pub fn sink(it: &config::Sink) -> Vec<(String, String)> {
     rows
 }
 
-/// A value of a sink's table, where it cannot be a secret.
+/// A value of a sink's table, if it cannot be a secret.
 fn shown(key: &str, value: &Value) -> String {
     match value {
         Value::Table(table) if is_secret(table) => SET.to_owned(),

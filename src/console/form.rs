@@ -1,8 +1,8 @@
-//! What a form holds, read by the only reader of bodies that there is ([`crate::bodies`]).
+//! Reads forms, with the one reader of bodies ([`crate::bodies`]).
 //!
 //! **Invariants**
-//! 1. The form of a button is read only from somebody who may be here. A login is read from anybody, and has memory of its
-//!    own: strangers cannot use up what the buttons need.
+//! 1. The form of a button is read only from a visitor who is logged in. Anybody may send a login, which has its own
+//!    memory: strangers cannot use up the memory that the buttons need.
 
 use std::ops::Deref;
 

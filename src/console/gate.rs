@@ -1,14 +1,14 @@
-//! Who may see a page and who may press a button.
+//! Decides who may see a page and who may press a button.
 //!
-//! One cookie, `HttpOnly; SameSite=Strict`, names a session, or without configured tokens just a browser. It is `Secure`
-//! where the proxy in front says `X-Forwarded-Proto: https`: whether the browser came by https cannot be known otherwise,
-//! and a `Secure` cookie over plain http would lock everybody out.
+//! One cookie, `HttpOnly; SameSite=Strict`, names a session, or without configured tokens just a browser. It is
+//! `Secure` if the proxy in front says `X-Forwarded-Proto: https`: otherwise it is not known whether the browser uses
+//! https, and a `Secure` cookie over plain http would lock everybody out.
 //!
 //! **Invariants**
-//! 1. Nothing is changed but by a POST whose form carries the cookie's own proof (an HMAC under a key of this process),
-//!    and that no other site sent, where the browser says who sent it.
+//! 1. Only a POST changes anything, and only if its form carries the proof for the cookie (an HMAC under a key of this
+//!    process), and if the browser does not say that another site sent it.
 //! 2. Without configured tokens only a loopback `Host` is served ([`crate::access`]).
-//! 3. A login gives a new cookie: one that somebody planted before is worth nothing.
+//! 3. A login gives a new cookie, so a cookie that an attacker planted before is useless.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ const MAX_FORM_BYTES: usize = 16 << 10;
 /// The most bytes of the form of a login: a token, and the address of a page.
 const MAX_LOGIN_BYTES: usize = 8 << 10;
 
-/// The console at work.
+/// The running console.
 pub struct Desk {
     /// What it shows.
     pub console: Data<Console>,
@@ -54,24 +54,24 @@ pub struct Desk {
     pub sessions: Sessions,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
-    /// What the forms of buttons may cost.
+    /// Limits for the forms of buttons.
     pub forms: BodyLimits,
-    /// What the forms of logins may cost, which anybody may send.
+    /// Limits for the forms of logins, which anybody may send.
     pub login_forms: BodyLimits,
     logins: Sources,
     proxies: Proxies,
-    /// Without randomness no form is taken.
+    /// Without random bytes no form is accepted.
     key: Option<hmac::Key>,
 }
 
-/// Somebody who may be here.
+/// A visitor who may use the console.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     /// The token's name, where tokens are configured.
     pub who: Option<String>,
     /// The cookie's value.
     pub cookie: String,
-    /// What proves that a form is from a page of this visitor.
+    /// The proof that a form comes from one of this visitor's pages.
     pub form: String,
     is_new: bool,
     caller: Option<Caller>,
@@ -99,19 +99,19 @@ impl Desk {
         }
     }
 
-    /// Lets somebody in who may do what `scope` opens.
+    /// Admits a visitor with the scope.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// The answer to give instead.
     pub fn enter(&self, request: &HttpRequest, scope: Scope) -> Result<Visitor, Problem> {
         let visitor = self.visitor(request)?;
         if visitor.may(scope) { Ok(visitor) } else { Err(Problem::Scope(scope)) }
     }
 
-    /// Somebody who may be here; what they may do is not looked at.
+    /// Admits a visitor, whatever the scopes.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// The answer to give instead.
     pub fn visitor(&self, request: &HttpRequest) -> Result<Visitor, Problem> {
         if self.console.access.needs_token() {
             let session =
@@ -132,17 +132,17 @@ impl Desk {
         Ok(Visitor { caller: Some(caller), ..self.stranger(request)? })
     }
 
-    /// Lets somebody in to press a button; `form` is the form's proof.
+    /// Admits a visitor who presses a button; `form` is the form's proof.
     ///
     /// # Errors
-    /// What to answer instead.
+    /// The answer to give instead.
     pub fn press(&self, request: &HttpRequest, (scope, form): (Scope, &str)) -> Result<Visitor, Problem> {
         let visitor = self.enter(request, scope)?;
         self.check_form(request, form)?;
         Ok(visitor)
     }
 
-    /// Somebody who is not known, for the login page.
+    /// An unknown visitor, for the login page.
     ///
     /// # Errors
     /// The system gave no random bytes.
@@ -153,10 +153,10 @@ impl Desk {
         }
     }
 
-    /// Checks that a form is from a page of the same browser's.
+    /// Checks that a form comes from a page of the same browser.
     ///
     /// # Errors
-    /// It is not.
+    /// It does not.
     pub fn check_form(&self, request: &HttpRequest, form: &str) -> Result<(), Problem> {
         let proven = cookie(request).zip(self.key.as_ref()).is_some_and(|(cookie, key)| {
             let proof = URL_SAFE_NO_PAD.decode(form).unwrap_or_default();
@@ -165,10 +165,11 @@ impl Desk {
         if proven && !access::is_from_elsewhere(request.headers()) { Ok(()) } else { Err(Problem::Form) }
     }
 
-    /// Logs in with a token. Returns the new cookie. A right token is never refused, however many wrong ones were tried.
+    /// Logs in with a token. Returns the new cookie. A correct token is never refused, however many wrong ones were
+    /// tried.
     ///
     /// # Errors
-    /// The token is not known, and too many such were tried where that is said.
+    /// The token is not known; or too many unknown ones were tried.
     pub fn log_in(&self, request: &HttpRequest, token: &str) -> Result<String, Problem> {
         let source = self.proxies.source(request.peer_addr(), request.headers());
         let Some(known) = self.console.access.owner(token.trim().as_bytes()) else {
@@ -194,17 +195,17 @@ impl Desk {
 }
 
 impl Visitor {
-    /// Who it is, for the log.
+    /// The visitor's name, for the log.
     pub fn name(&self) -> &str {
         self.who.as_deref().unwrap_or("console")
     }
 
-    /// Whether this visitor may do what `scope` opens.
+    /// Whether this visitor has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.may(scope))
     }
 
-    /// What stands around each page; `current` is the page's name in the navigation.
+    /// The frame of a page; `current` is the page's name in the navigation.
     pub fn frame(&self, current: &'static str) -> Frame {
         Frame {
             current,
@@ -216,7 +217,7 @@ impl Visitor {
         }
     }
 
-    /// The header that gives the browser its cookie, where it has none.
+    /// The header that gives the browser its cookie, if it has none.
     pub fn new_cookie(&self, request: &HttpRequest) -> Option<String> {
         self.is_new.then(|| set_cookie(request, &self.cookie))
     }

@@ -1,8 +1,8 @@
-//! The live stream: events as they become durable, for the page that is open.
+//! The live stream: new events for an open page.
 //!
 //! **Invariants**
-//! 1. A stream costs a bounded share of the store's reads, however much arrives: what it cannot follow it skips.
-//! 2. It ends with the session that opened it, and does not keep that session from being idle.
+//! 1. A stream costs a bounded share of the store's reads, however much arrives: it skips events that it cannot follow.
+//! 2. It ends with its session, and does not keep that session from becoming idle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +27,9 @@ use crate::web::sse::{self, Chunk};
 const FIRST: usize = 15;
 /// The most rows sent at a time.
 const MOST: usize = 50;
-/// The least time between two looks at the store.
+/// The least time between two reads of the store.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How often a quiet stream says that it lives, and looks whether its session does.
+/// How often a quiet stream sends a sign of life, and checks that its session still exists.
 const BEAT: Duration = Duration::from_secs(15);
 
 /// An event in a row.
@@ -48,7 +48,7 @@ pub struct Row {
     pub tone: &'static str,
     /// The client context; empty: none.
     pub client_context: String,
-    /// Where its page is; empty: nowhere.
+    /// The path of its page; empty if it has none.
     pub href: String,
 }
 
@@ -88,7 +88,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/console/events", web::get().to(events));
 }
 
-/// The events that a page begins with, and the id that the stream goes on after.
+/// The events that a page begins with, and the id after which the stream continues.
 pub async fn newest(desk: &Desk) -> Result<(Vec<Row>, String), Problem> {
     let latest = desk.console.operations.latest(FIRST).await?;
     let after = latest.first().map(|it| it.event.id.to_string()).unwrap_or_default();
@@ -126,13 +126,13 @@ struct Following {
 }
 
 impl Following {
-    /// What is sent next; `None` ends the stream.
+    /// The next part of the stream; `None` ends it.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.may_go_on() {
             return None;
         }
         tokio::time::sleep(PAUSE).await;
-        // Marked as seen before the store is read: what comes after that wakes the stream again.
+        // Marked as seen before the store is read, so that a later event wakes the stream again.
         self.events.borrow_and_update();
         let rows = self.read().await;
         if !rows.is_empty() {

@@ -1,4 +1,4 @@
-//! In with a token, out again.
+//! Log in with a token, and log out.
 
 use actix_web::http::header::SET_COOKIE;
 use actix_web::web::{self, Data, Query, ServiceConfig};
@@ -77,7 +77,7 @@ async fn log_out(desk: Data<Desk>, request: HttpRequest, logout: LoginForm<Logou
     Ok(response)
 }
 
-/// A path of this server; anything that could lead elsewhere is the first page.
+/// A path of this server; anything that could lead elsewhere becomes the first page.
 fn own_path(next: &str) -> &str {
     let is_own = next.starts_with('/')
         && !next.starts_with("//")

@@ -1,12 +1,13 @@
 //! The console: pages for people, on the admin listener.
 //!
-//! Written out by the server from templates that the compiler checks; one small script of our own, one style sheet,
-//! nothing from another host. `gate` says who may see and press what; each page has a file.
+//! The server renders the pages from templates that the compiler checks. There is one small script and one style sheet,
+//! and nothing from another host. `gate` decides who may see and press what; each page has a file.
 //!
 //! **Invariants**
-//! 1. Every value is escaped by the templates; no template says otherwise, pictures included.
+//! 1. The templates escape every value, in pictures too.
 //! 2. A GET changes nothing. A POST changes something only with the scope `write` and the form's proof.
-//! 3. No page counts over everything: lists are pages of `PAGE` rows that are found by their keys.
+//! 3. Lists are pages of at most `PAGE` rows, which are found by their keys. Counts come from the metrics and the
+//!    backlog, or are bounded.
 
 mod configuration;
 mod form;
@@ -50,27 +51,27 @@ use crate::telemetry::{Metrics, Rejections};
 /// The rows of a page.
 const PAGE: usize = 50;
 
-/// What the console shows.
+/// The parts of the app that the console shows.
 pub struct Console {
-    /// What was configured.
+    /// The config.
     pub config: Arc<Config>,
-    /// Who may look.
+    /// Access to the admin listener.
     pub access: Arc<Access>,
     /// The store.
     pub store: Arc<dyn Store>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
-    /// The sinks, for a check of the destination.
+    /// The sinks, to test their connections.
     pub sinks: Arc<Vec<(SinkName, Arc<dyn Sink>)>>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
-    /// Which way an event goes.
+    /// The routes, to route an event again.
     pub routes: Arc<Routes>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// What is counted and logged when somebody is turned away.
+    /// Counts and logs refused requests.
     pub rejections: Arc<Rejections>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -99,7 +100,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
     }
 }
 
-/// A page for a person, a line for a program.
+/// A page for a browser, a line of text for a program.
 async fn not_found(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let is_person =
         request.headers().get(ACCEPT).is_some_and(|it| it.to_str().is_ok_and(|it| it.contains("text/html")));

@@ -1,4 +1,4 @@
-//! *Now*: what arrives, how fast it is answered, what waits.
+//! *Now*: the rate of notifications, the times of answers, and the backlog.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let (slow, dropped) = (worst(|it| it.over_3s), worst(|it| it.over_10s));
     let damage = desk.console.store.health().damage().map(str::to_owned);
     let (rows, after) = match live::newest(&desk).await {
-        // The page that says so is shown all the same.
+        // The page is shown even if the store is damaged, because it says so.
         Err(_unreadable) if damage.is_some() => Default::default(),
         newest => newest?,
     };
@@ -95,7 +95,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     show(&request, &visitor, &page)
 }
 
-/// How much was accepted in the last 60 s: this minute, and the share of the one before that is not longer ago.
+/// How many were accepted in the last 60 s: this minute, and a share of the one before.
 fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
     let n = |back: usize| minutes.iter().rev().nth(back).map_or(0, |minute| minute.n_accepted);
     let left = 60 - u64::try_from(now.as_second().rem_euclid(60)).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! *Operation*: one operation's story as a picture, in words, and as a table.
+//! *Operation*: one operation as a picture, in sentences, and as a table.
 
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};

@@ -1,10 +1,11 @@
-//! *Operations*: found by what they are about, a page at a time.
+//! *Operations*: search and list, page by page.
 //!
-//! A search text is the beginning of a client context, so that an index answers it; its results go by client context.
-//! All other lists go by creation, the newest first. A page ends at a row's place, which the link to the next one names.
+//! A search text is the beginning of a client context, so that an index finds it; its results are ordered by client
+//! context. All other lists are ordered by creation, the newest first. A page ends at the place of a row, which the
+//! link to the next page names.
 //!
-//! The state of an expectation is not indexed: that filter looks at a bounded number of operations, says how many, and
-//! goes on from there.
+//! The state of an expectation has no index: that filter reads a bounded number of operations, shows how many, and
+//! continues on the next page.
 
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -24,9 +25,9 @@ use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
 use crate::store::operations::Question;
 use crate::wording::foreign::cut;
 
-/// How many operations a page looks at where their expectations' state is asked for.
+/// How many operations a page reads if it filters by the expectation's state.
 const LOOKED_AT: usize = 500;
-/// What can be asked for.
+/// The states to filter by.
 const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
 
 #[derive(Template)]
@@ -57,7 +58,7 @@ struct Row {
     modified: String,
 }
 
-/// What the address asks for.
+/// The parameters of the page.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Asked {
@@ -99,7 +100,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
 /// A page of operations, the newest first (a search: by client context).
 struct Found {
     operations: Vec<Operation>,
-    /// How many were looked at where a state is asked for; otherwise 0.
+    /// How many operations were read for a filter by state; otherwise 0.
     looked_at: usize,
     older: Option<String>,
     newer: Option<String>,
@@ -198,7 +199,7 @@ impl Asked {
         }
     }
 
-    /// The same question from another place.
+    /// The same search at another place.
     fn link(&self, place: (&str, &str)) -> String {
         let mut query = Serializer::new(String::new());
         let asked = [("q", &*self.q), ("status", &*self.status), ("state", &*self.state), ("call", &*self.call), place];

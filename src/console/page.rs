@@ -1,7 +1,7 @@
 //! What all pages share: their headers, their assets.
 //!
 //! **Invariants**
-//! 1. No page holds script or style of its own, and nothing comes from another host: the policy below forbids it.
+//! 1. Pages contain no inline script or style, and nothing comes from another host: the policy below forbids both.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -25,7 +25,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// In words.
+    /// The result as text.
     pub fn notice(&self) -> Option<String> {
         let n = self.n.unwrap_or_default();
         Some(match self.done.as_deref()? {
@@ -54,7 +54,7 @@ pub fn show(request: &HttpRequest, visitor: &Visitor, page: &impl Template) -> R
     Ok(response.content_type("text/html; charset=utf-8").body(html))
 }
 
-/// The answer that leads on after a POST.
+/// The redirect after a POST.
 pub fn lead_to(location: impl Into<String>) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, location.into())).finish()
 }
@@ -74,7 +74,7 @@ pub async fn asset(path: actix_web::web::Path<(String, String)>) -> Result<HttpR
     Ok(HttpResponse::Ok().insert_header(kept).content_type(kind).body(text))
 }
 
-/// Puts the headers on that every answer of the console has.
+/// Adds the headers of every answer of the console.
 ///
 /// # Errors
 /// Those of the page.

@@ -1,4 +1,4 @@
-//! Pictures of numbers: where bars and lines stand. The templates draw them.
+//! Pictures of numbers: the places of bars and lines. The templates draw them.
 
 use super::shown::{number, time_of_day};
 use crate::telemetry::{ANSWER_BOUNDS, Minute, N_BUCKETS};
@@ -22,9 +22,9 @@ pub struct Bar {
     pub height: usize,
     /// The colour's class.
     pub tone: &'static str,
-    /// What it stands for, for who points at it.
+    /// Its meaning, shown when the pointer is on it.
     pub title: String,
-    /// What stands below it; empty: nothing.
+    /// The label below it; empty: none.
     pub label: String,
     /// The middle, for the label.
     pub middle: usize,
@@ -35,7 +35,7 @@ pub struct Bar {
 pub struct Bars {
     /// The bars, from the left.
     pub bars: Vec<Bar>,
-    /// What the picture says, for who does not see it.
+    /// The meaning of the picture, for those who cannot see it.
     pub summary: String,
     /// The highest value, written at its height.
     pub highest: String,
@@ -57,7 +57,8 @@ pub fn accepted(minutes: &[Minute]) -> Bars {
     Bars { bars, summary, highest: highest(&values), lines: Vec::new() }
 }
 
-/// How long answers took in the last minutes. Graph calls those over 3 s slow, and drops what takes over 10 s.
+/// How long answers took in the last minutes. Graph calls answers over 3 s slow, and drops notifications if too many
+/// take over 10 s.
 pub fn answers(minutes: &[Minute]) -> Bars {
     const LABELS: [&str; N_BUCKETS] =
         ["1 ms", "", "5 ms", "", "25 ms", "", "0.1 s", "", "0.5 s", "", "3 s", "", "> 10 s"];
@@ -74,7 +75,7 @@ pub fn answers(minutes: &[Minute]) -> Bars {
     Bars { bars, summary, highest: highest(&values), lines }
 }
 
-/// `value` of `most`, on a bar of `width`: anything at all can be seen.
+/// `value` of `most`, on a bar of `width`; anything above zero is visible.
 pub fn part(value: u64, most: u64, width: usize) -> usize {
     if value == 0 || most == 0 {
         return 0;

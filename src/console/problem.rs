@@ -17,29 +17,29 @@ use crate::store::StoreError;
 /// Why a page cannot be shown, or a button does nothing.
 #[derive(Debug)]
 pub enum Problem {
-    /// Nobody is logged in; where to go after it.
+    /// Nobody is logged in; the path to go to after the login.
     Login(String),
     /// The token is not known.
     Token,
     /// Too many logins were tried.
     TooMany,
-    /// The `Host` header names another host.
+    /// The `Host` header names a host that is not loopback.
     Host,
     /// A proxy sent it, and no tokens are configured.
     Forwarded,
     /// A page of another site sent it.
     Elsewhere,
-    /// The token does not open this.
+    /// The token lacks the scope.
     Scope(Scope),
-    /// The form is not from a page of this browser's, or too old.
+    /// The form does not come from a page of this browser, or is too old.
     Form,
-    /// The form was not read to its end: why.
+    /// The form could not be read, for this reason.
     Body(Reason),
-    /// There is no such thing: what it is.
+    /// It does not exist; a sentence about it.
     Missing(String),
-    /// The address makes no sense: why.
+    /// The address is not valid, for this reason.
     Address(String),
-    /// The store could not do it: why.
+    /// The store failed, for this reason.
     Store(String),
 }
 

@@ -1,4 +1,4 @@
-//! *Quarantine*: what arrived but proved nothing: why, what to do, and the button to have it judged again.
+//! *Quarantine*: notifications that failed verification, with the reason, the next step, and a button to replay them.
 
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -43,7 +43,7 @@ struct Entry {
     received: String,
     channel: &'static str,
     reason: &'static str,
-    /// Why it came here, where that is another reason.
+    /// The first reason, if it differs.
     first_reason: Option<&'static str>,
     why: &'static str,
     next: &'static str,
@@ -94,7 +94,7 @@ async fn replay(
     judge: Form<Judge>,
 ) -> Result<HttpResponse, Problem> {
     let is_vouched = judge.vouch == "yes";
-    // To vouch for what has no proof is more than to ask again.
+    // Vouching for an unverified origin needs more rights than replaying.
     let scope = if is_vouched { Scope::Admin } else { Scope::Write };
     let visitor = desk.press(&request, (scope, &judge.form))?;
     if !visitor.may(Scope::Write) {

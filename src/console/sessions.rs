@@ -1,9 +1,9 @@
-//! Who is logged in. In memory: a restart logs everyone out, and nothing of a session is ever written down.
+//! Who is logged in. In memory only: a restart logs everyone out, and no session is ever stored.
 //!
 //! **Invariants**
-//! 1. A session opens what its token opened when it began, and nothing else.
-//! 2. There are at most [`MAX_SESSIONS`]; an idle one ends after [`IDLE`], and
-//!    each after [`LONGEST`], whatever is done with it: a page that is left open asks on and on.
+//! 1. A session has the scopes that its token had when it began.
+//! 2. There are at most [`MAX_SESSIONS`]. An idle one ends after [`IDLE`], and each after [`LONGEST`] in any case,
+//!    because an open page keeps asking.
 //! 3. `now` is steady time everywhere here: setting the machine's clock neither ends a session nor prolongs it.
 //! 4. The cookie's value is known to the browser alone: here is its SHA-256.
 
@@ -19,13 +19,13 @@ use crate::access::Caller;
 const MAX_SESSIONS: usize = 1_000;
 /// How long a session may be idle.
 const IDLE: SignedDuration = SignedDuration::from_hours(8);
-/// How long a session lasts at most: a cookie that was stolen is worth nothing the day after.
+/// How long a session lasts at most: a stolen cookie is useless the next day.
 const LONGEST: SignedDuration = SignedDuration::from_hours(12);
 
 /// A login.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Whose it is, and what it opens.
+    /// Its owner and scopes.
     pub caller: Caller,
     began_at: Timestamp,
     seen_at: Timestamp,
@@ -55,7 +55,7 @@ impl Sessions {
         Some(session.clone())
     }
 
-    /// Whether a cookie's session goes on. Looking does not make it less idle.
+    /// Whether a cookie's session still exists. Checking does not count as use.
     pub fn has(&self, cookie: &str, now: Timestamp) -> bool {
         self.0.lock().get(&key(cookie)).is_some_and(|session| !session.is_over(now))
     }

@@ -1,4 +1,4 @@
-//! How values are shown to a person.
+//! Values as text and colours for the pages.
 
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ pub fn counted(n: u64, what: &str) -> String {
     wording::counted(n, &number(n), what)
 }
 
-/// A number, its thousands apart.
+/// A number with separators between thousands.
 pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
@@ -55,7 +55,7 @@ pub fn tone_of_state(state: ExpectationState) -> &'static str {
     tone.as_str()
 }
 
-/// The colour of an event: of reelhook's own word by what it says, else by the status that Graph told.
+/// The colour of an event: by its type if it is reelhook's own, otherwise by the status in it.
 pub fn tone_of_event(event: &EventView) -> &'static str {
     match (event.own(), &event.status) {
         (Some(own), _) => own.tone().as_str(),

@@ -1,4 +1,4 @@
-//! *Sinks*: what waits for each, what was given up, and the buttons: check the destination, pause, resume, replay.
+//! *Sinks*: each sink's backlog and dead letters, and the buttons: test the connection, pause, resume, replay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::domain::{DeliveryId, SinkName};
 use crate::store::{Backlog, DeadLetters, DeliveryState, Newest};
 use crate::wording;
 
-/// How long a check of the destination may take.
+/// How long a test of the connection may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Template)]
@@ -60,7 +60,7 @@ struct Summary {
     n_dead: u64,
     dead: String,
     oldest: String,
-    /// What to do about what waits, where the config does not have the sink.
+    /// What to do about waiting deliveries if the sink is not in the config.
     hint: String,
 }
 
@@ -142,7 +142,7 @@ async fn probe(
     name: Path<String>,
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
-    // It sends nothing and changes nothing: who may read may look.
+    // It sends no event and changes nothing, so the scope `read` is enough.
     let visitor = desk.press(&request, (Scope::Read, &pressed.form))?;
     let sink = desk.console.sinks.iter().find(|(known, _)| known.as_str() == *name);
     let (_, sink) = sink.ok_or_else(|| missing(&name))?;
@@ -233,7 +233,7 @@ async fn replay(
     Ok(lead_to(format!("/sinks/{}?done=replayed&n={n}", encoded(sink.as_str()))))
 }
 
-/// A sink that is configured, or was and has something left.
+/// A sink that is configured, or a removed one that has deliveries or dead letters.
 async fn known(desk: &Desk, name: &str) -> Result<(SinkName, BTreeMap<SinkName, Backlog>), Problem> {
     let (sink, backlogs) = (SinkName::new(name), desk.console.store.backlog().await?);
     let is_known = configured_sink(desk, &sink).is_some() || backlogs.contains_key(&sink);

@@ -1,7 +1,7 @@
-//! The picture of an operation's story: where its marks stand.
+//! The picture of an operation: the places of its marks.
 //!
-//! A story has instants that are milliseconds and days apart. The axis keeps their order and shows longer gaps longer,
-//! but a gap of a day is not 10^7 times one of 10 ms: widths go by the logarithm.
+//! The instants of an operation may be milliseconds or days apart. The axis keeps their order and draws longer gaps
+//! longer, but by their logarithm: a gap of a day is not drawn 10^7 times as long as one of 10 ms.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::words::of_delivery_state;
 use crate::domain::{Operation, Status};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
-/// The lanes for deliveries; what is beyond them is in the table alone.
+/// The lanes for deliveries; further deliveries are only in the table.
 const MAX_LANES: usize = 12;
 const LEFT: f64 = 24.0;
 const WIDTH: f64 = 792.0;
@@ -147,7 +147,7 @@ fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestam
     Lane { name: format!("to {}", delivery.sink), y: at * LANE + LANE / 2 - 4, bar, tone, marks }
 }
 
-/// The settlement, or now while it lasts.
+/// The settlement, or now if it is not settled.
 fn end_of(delivery: &DeliveryView, now: Timestamp) -> Timestamp {
     match delivery.state {
         DeliveryState::Delivered | DeliveryState::Dead => delivery.at,
@@ -155,7 +155,7 @@ fn end_of(delivery: &DeliveryView, now: Timestamp) -> Timestamp {
     }
 }
 
-/// Labels that would stand on each other: the later one stands.
+/// If labels would overlap, only the later one is drawn.
 fn hide_crowded(marks: &mut [Mark]) {
     marks.sort_by_key(|mark| mark.x);
     for at in 1..marks.len() {

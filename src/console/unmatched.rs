@@ -1,4 +1,4 @@
-//! *Unmatched*: what no route matched, kept and routed again from here.
+//! *Unmatched*: events that matched no route, and a button to route them again.
 
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};

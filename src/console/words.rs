@@ -10,7 +10,7 @@ use crate::domain::{
 };
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
-/// The story of an operation as it stands at `now`.
+/// The story of an operation at `now`.
 pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp) -> Vec<String> {
     let mut told = Vec::new();
     if let Some(expectation) = &operation.expectation {
@@ -72,7 +72,9 @@ fn of_end(operation: &Operation) -> String {
         }
         Status::Completed => format!("It completed{why}. Graph sent no recording's location."),
         Status::Failed => format!("It failed{why}."),
-        Status::Unknown(text) => format!("Graph sent the status {text:?}, which this version of reelhook does not know."),
+        Status::Unknown(text) => {
+            format!("Graph sent the status {text:?}, which this version of reelhook does not know.")
+        }
     }
 }
 
@@ -129,7 +131,9 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
         Some(_) => told.push("It has the recording's location.".into()),
-        None if event.status.as_ref().is_some_and(Status::is_terminal) => told.push("It has no recording's location.".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => {
+            told.push("It has no recording's location.".into())
+        }
         None => {}
     }
     told
@@ -229,9 +233,10 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "It does not have the shape of a notification.",
             "If you know that Graph sent it, replay it and vouch for it: JSON is then delivered as it is.",
         ),
-        _ => {
-            ("It exceeded a limit, or was a request that is not served.", "Check the limits in [server], then replay it.")
-        }
+        _ => (
+            "It exceeded a limit, or was a request that is not served.",
+            "Check the limits in [server], then replay it.",
+        ),
     }
 }
 

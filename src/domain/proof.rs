@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use super::{Notification, Request};
 
-/// The most subscriptions of which it is remembered that they send encrypted content, and so need more proof; the longest
-/// known go first, and are learned again from their next item.
+/// The most subscriptions that are stored as sending encrypted content, so that they need more proof. The longest known
+/// are removed first, and are recognised again by their next item.
 pub const MAX_RICH_SUBSCRIPTIONS: usize = 10_000;
 
-/// What proved a notification's origin, the weakest first. Weaker proof never changes what stronger proof established.
+/// What verified a notification's origin, the weakest first. Weaker proof never changes what stronger proof
+/// established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proof {
-    /// An operator vouched for it, and what its sender had proven is not known.
+    /// An operator vouched for it; it is not known what its sender had shown.
     OperatorsWord,
-    /// `clientState`: a text that everyone knows who has ever seen one of the subscription's notifications.
+    /// `clientState`: everyone who has ever seen a notification of the subscription knows this text.
     ClientState,
     /// A validation token of its tenant, and `clientState`.
     ValidationToken,
@@ -23,7 +24,7 @@ pub enum Proof {
 
 impl Proof {
     const ALL: [Self; 4] = [Self::OperatorsWord, Self::ClientState, Self::ValidationToken, Self::BearerToken];
-    /// The weakest that ends what a client announced.
+    /// The weakest proof that ends an announced operation.
     pub const FOR_EXPECTATIONS: Self = Self::ValidationToken;
 
     /// Its rank, from 1.
@@ -67,8 +68,8 @@ impl Proof {
     }
 }
 
-/// A notification whose origin was proven. Only `graph` (and the operator's explicit word, on replay)
-/// makes one; everything behind the intake takes nothing else.
+/// A notification whose origin was verified. Only `graph` makes one (also on an operator's explicit word, on replay);
+/// everything behind the intake accepts nothing else.
 #[derive(Clone, Debug)]
 pub struct Verified {
     notification: Notification,
@@ -76,13 +77,12 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Declares `notification` proven. Call it where the proof was checked, and nowhere else: the floors test
-    /// lists its callers.
+    /// Declares `notification` verified. Call it only where the proof was checked: the floors test lists its callers.
     pub fn declare(notification: Notification, proof: Proof) -> Self {
         Self { notification, proof }
     }
 
-    /// What proved it.
+    /// Its proof.
     pub fn proof(&self) -> Proof {
         self.proof
     }
@@ -92,7 +92,7 @@ impl Verified {
         &self.notification
     }
 
-    /// Notes what the head of its POST said.
+    /// Adds the ids and the callback of its POST.
     pub fn came_with(&mut self, request: &Arc<Request>) {
         self.notification.request = Arc::clone(request);
     }

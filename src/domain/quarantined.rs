@@ -1,4 +1,4 @@
-//! What arrived but could not be verified.
+//! Notifications that failed verification.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use secrecy::SecretString;
 
 use super::{Channel, Raw, Reason};
 
-/// Something that arrived but could not be verified. It is kept, bounded, and never reaches a sink.
+/// A notification that could not be verified. It is stored, bounded, and never reaches a sink.
 #[derive(Clone, Debug)]
 pub struct Quarantined {
     /// Where it came in.
     pub channel: Channel,
-    /// Why it is here.
+    /// Why it is quarantined.
     pub reason: Reason,
-    /// The tenant that its sender proved, where it proved one.
+    /// The tenant that its sender verifiably belongs to, if known.
     pub tenant_id: Option<String>,
     /// The item (or the whole body, where no items could be told apart), byte for byte.
     pub raw: Raw,
-    /// Whether it had shown a `clientState` of ours, and was refused for what else is wrong with it.
+    /// Whether it had one of our `clientState`s, and was refused for another fault.
     pub had_client_state: bool,
-    /// The tokens of its POST, where they will decide it once the provider's keys are there.
+    /// The tokens of its POST, if they will verify it once the provider's keys are there.
     pub held: Option<Arc<HeldTokens>>,
 }
 
@@ -29,13 +29,13 @@ pub struct Quarantined {
 pub struct HeldTokens {
     /// As they came: a JSON array.
     pub tokens: SecretString,
-    /// When: they are as good as they were then.
+    /// When they arrived: their times are checked against this.
     pub arrived_at: Timestamp,
 }
 
 impl Quarantined {
-    /// Whether its sender showed nothing that we know: neither a call's token nor a change's `clientState`. That is looked
-    /// at first; an item that did not come so far has one of these reasons.
+    /// Whether its sender showed nothing that we know: neither a call's token nor a change's `clientState`. These are
+    /// checked first, so such an item has one of these reasons.
     pub fn is_strangers(&self) -> bool {
         let is_first =
             matches!(self.reason, Reason::ClientState | Reason::JsonDuplicate | Reason::JsonInvalid | Reason::Shape);

@@ -37,13 +37,13 @@ pub enum Reason {
     JwtMissing,
     /// More validation tokens than the limit.
     JwtTooMany,
-    /// The provider's keys were never reached, so nothing can be decided.
+    /// The provider's keys were never fetched, so nothing can be verified.
     KeysUnavailable,
     /// `clientState` is missing or matches no configured value.
     ClientState,
     /// The certificate is not configured, or its thumbprint differs.
     CertUnknown,
-    /// The encrypted content is not what its keys and signature say.
+    /// The encrypted content does not fit its keys or its signature.
     EncInvalid,
     /// The body is not JSON.
     JsonInvalid,
@@ -59,7 +59,7 @@ pub enum Reason {
     BatchTooLarge,
     /// More bytes than the limit.
     BodyTooLarge,
-    /// The body came too slowly, or already the head.
+    /// The body or the head arrived too slowly.
     BodyTimeout,
     /// A compressed body.
     ContentEncoding,
@@ -69,11 +69,11 @@ pub enum Reason {
     HandshakeBad,
     /// Too many handshakes from one source.
     HandshakeRate,
-    /// A path or method that is not served, or what is no request at all.
+    /// A path or method that is not served, or bytes that are no request.
     BadRequest,
-    /// The admin listener was asked without a token that opens it, or under another name than a loopback host's.
+    /// The admin listener got a request without a valid token, or under a host name that is not loopback.
     AdminAccess,
-    /// The store cannot take more now.
+    /// The store cannot accept more now.
     Shed,
 }
 

@@ -1,34 +1,34 @@
-//! Repeats: by what a notification is known to be one that was accepted before.
+//! Repeats: how a notification is identified as one that was accepted before.
 //!
-//! Equal bytes alone are no proof. Graph tells different changes in equal bytes: a callRecord that grew again, a
+//! Equal bytes alone are not enough. Graph reports different changes in equal bytes: a callRecord that grew again, a
 //! participant who muted, unmuted and muted. docs/graph.md has each rule with its source.
 
 use super::Raw;
 
-/// What stands in a notification and is another with each change of the resource. Where it is there and the bytes are
-/// equal, it is the same notification. A notification's own id is a mark too: [`super::Notification::graph_id`].
+/// A value in a notification that differs with each change of the resource. If it is there and the bytes are equal, it
+/// is the same notification. A notification's own id is such a mark too: [`super::Notification::graph_id`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Encrypted content: each is encrypted with a random key of its own. It stands for all bytes of the notification.
+    /// Encrypted content: each one has its own random key. It stands for all bytes of the notification.
     Ciphertext(Raw),
     /// The resource's etag, version or sequence number.
     Version,
 }
 
-/// Why a notification of bytes that were accepted before is a repeat, and no news.
+/// Why a notification with the bytes of an accepted one is a repeat, and not a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepeatOf {
-    /// It has the same id of Graph's.
+    /// It has the same id from Graph.
     Notification,
     /// It came in the same message of the calling platform, at the same place, or in one that repeats that message.
     Message,
-    /// It tells again what an operation's status is.
+    /// It repeats the stored status of an operation.
     State,
     /// It has the same encrypted content.
     Ciphertext,
-    /// It tells of the same version of the resource.
+    /// It is about the same version of the resource.
     Version,
-    /// The earlier POST was not answered 2xx in time: Graph had reason to repeat it.
+    /// The earlier POST was not answered 2xx in time, so Graph probably repeats it.
     Unanswered,
 }
 

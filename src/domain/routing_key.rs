@@ -1,8 +1,8 @@
-//! What routing looks at: the few facts of a notification that a route's conditions can name.
+//! The key for routing: the few facts of a notification that a route's conditions can name.
 
 use super::{Channel, EventKind, Status};
 
-/// The facts of one notification that routes are matched against.
+/// The facts of one notification that routes match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoutingKey<'a> {
     /// The `clientContext`, byte for byte.
@@ -15,7 +15,7 @@ pub struct RoutingKey<'a> {
     pub resource_type: &'a str,
     /// The resource's path as Graph sent it.
     pub resource: &'a str,
-    /// As in [`super::Notification::change_type`]; reelhook's own word has none.
+    /// As in [`super::Notification::change_type`]; reelhook's own reports have none.
     pub change_type: Option<&'a str>,
     /// The subscription.
     pub subscription_id: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! The private keys that encrypted content is read with, by the `encryptionCertificateId` of the subscription.
+//! The private keys for encrypted content, by the `encryptionCertificateId` of the subscription.
 //!
 //! **Invariants**
 //! 1. An id from outside is looked up in a map and nowhere else.
@@ -19,7 +19,7 @@ use crate::domain::Reason;
 /// The longest certificate id (<https://learn.microsoft.com/graph/api/resources/subscription>).
 const MAX_ID_CHARS: usize = 128;
 
-/// A configured certificate that cannot be used. Mend the config.
+/// A configured certificate that cannot be used; the config must be fixed.
 #[derive(Debug, thiserror::Error)]
 #[error("subscriptions.certificates[{index}].{key}: {why}")]
 pub struct CertificateError {

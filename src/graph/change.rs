@@ -2,11 +2,11 @@
 //! (<https://learn.microsoft.com/graph/api/resources/changenotificationcollection>), judged item by item.
 //!
 //! **Invariants**
-//! 1. Every item proves itself by `clientState`; one with encrypted content, and every one of a subscription that sends
-//!    such content, by a validation token for its tenant as well.
-//! 2. Nothing is decrypted that has not proven itself, and of one POST nothing where not all can be.
-//! 3. A well-formed POST is always `Ok`, whatever its items are worth: the sender learns nothing. Only where there is no
-//!    place to read, to decrypt or to wait it is refused whole, to come again.
+//! 1. Every item must have one of our `clientState`s. An item with encrypted content, and every item of a subscription
+//!    that sends such content, also needs a validation token for its tenant.
+//! 2. Nothing is decrypted before it is verified; and if one item of a POST cannot be decrypted now, none is.
+//! 3. A well-formed POST is always `Ok`, whatever its items are worth, so the sender learns nothing. Only if there is
+//!    no room to read, to decrypt or to wait is the whole POST refused, and Graph sends it again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -34,9 +34,9 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Proof, Quarantined, Raw, Reason, Verified};
 
-/// The longest instant that is kept: `2026-12-10T00:00:00.0000000+00:00` has 33.
+/// The longest instant that is stored: `2026-12-10T00:00:00.0000000+00:00` has 33 characters.
 const MAX_INSTANT_BYTES: usize = 64;
-/// The deepest nesting of decrypted content: what is built around it must be readable, too.
+/// The deepest nesting of decrypted content: reelhook wraps it, and the result must be readable too.
 const MAX_DECRYPTED_DEPTH: usize = payload::MAX_DEPTH - 8;
 
 /// Reads the subscription channel.
@@ -49,11 +49,11 @@ pub struct Subscriptions {
     pub(super) waiting: undecided::Places,
 }
 
-/// What becomes of each item.
+/// The result for each item.
 type Read = Result<Vec<Verified>, Reason>;
 
 impl Subscriptions {
-    /// Reads POSTs for the configured subscriptions, proven by `keys`.
+    /// Reads POSTs for the configured subscriptions, verified with `keys`.
     ///
     /// # Errors
     /// A certificate's key cannot be used; the text names it.
@@ -79,7 +79,7 @@ impl Subscriptions {
         })
     }
 
-    /// The subscriptions of proven items of which it is new that they send encrypted content.
+    /// The subscriptions of verified items that are newly known to send encrypted content.
     pub fn learned_from(&self, verified: &[Verified]) -> Vec<String> {
         verified.iter().filter_map(|it| self.gate.learned_from(it)).collect()
     }
@@ -124,9 +124,9 @@ impl Subscriptions {
         Ok(reading)
     }
 
-    /// Judges a quarantined item again, by the config as it is now. Its validation tokens are gone: where it needs one,
-    /// the operator must vouch for its origin. `clientState` must fit all the same. Where an operator vouches, what
-    /// cannot be read as an item is told as it is.
+    /// Verifies a quarantined item again, by the present config. Its validation tokens were not stored: if it needs
+    /// one, the operator must vouch for its origin. `clientState` must match in any case. If an operator vouches, an
+    /// item that cannot be parsed is delivered as it is.
     ///
     /// # Errors
     /// Why it stays refused.
@@ -150,24 +150,24 @@ impl Subscriptions {
         }
     }
 
-    /// Reads an item that is proven.
+    /// Reads a verified item.
     pub(super) async fn read_one(&self, opened: Opened, channel: Channel) -> Read {
         let mut read = self.read_all(vec![Ok(opened)], channel).await.ok_or(Reason::Shed)?;
         read.pop().unwrap_or(Err(Reason::Shape))
     }
 
-    /// Checks what an item proves by itself.
+    /// Checks the item's own `clientState`.
     pub(super) fn open(&self, text: &str, raw: &Raw) -> Result<Opened, Reason> {
         self.gate.open(text, raw)
     }
 
-    /// Decrypts what is encrypted and reads everything. `None`: too much waits already, and nothing was begun.
+    /// Decrypts the encrypted content and reads everything. `None`: too much waits already, and nothing was begun.
     async fn read_all(&self, judged: Vec<Result<Opened, Reason>>, channel: Channel) -> Option<Vec<Read>> {
         let room = Room::for_operations(self.gate.limits.max_items);
         let mut read: Vec<Read> = Vec::with_capacity(judged.len());
         let (mut plain, mut encrypted) = (Vec::new(), Vec::new());
         for (n, item) in judged.into_iter().enumerate() {
-            // What is read below takes the place of this.
+            // The values that are read below replace this.
             read.push(Err(item.as_ref().err().copied().unwrap_or(Reason::Shape)));
             match item {
                 Ok(opened) if opened.encrypted.is_some() => encrypted.push((n, opened)),
@@ -200,13 +200,13 @@ impl Subscriptions {
             let decrypted = Encrypted::read(content, &certificates)?.open()?;
             opened.read(Some(&decrypted), (channel, &room))
         };
-        // The job is lost only with the runtime, and then so is the answer.
+        // The job is lost only if the runtime stops, and then the answer is lost too.
         self.pool.run(places, job).await.unwrap_or(Err(Reason::EncInvalid))
     }
 }
 
 impl Opened {
-    /// Reads the item, with its content where that came encrypted.
+    /// Reads the item, with its decrypted content if it was encrypted.
     fn read(self, decrypted: Option<&[u8]>, (channel, room): (Channel, &Room)) -> Read {
         let Self { raw, encrypted, tenant_id, proof, mut dialects, .. } = self;
         let item = Object::read(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
@@ -231,14 +231,13 @@ impl Opened {
     }
 }
 
-/// `subscriptionExpirationDateTime` as Graph sent it; what is no short text is left out.
+/// `subscriptionExpirationDateTime` as Graph sent it; `None` if it is not a short text.
 fn expiry(item: &Object<'_>) -> Option<String> {
     let text = payload::text(item.present("subscriptionExpirationDateTime")?).ok()?;
     (1..=MAX_INSTANT_BYTES).contains(&text.len()).then(|| text.into_owned())
 }
 
-/// What the item is about: its `resourceData`, or what was decrypted, whose id must then be the one that stands
-/// outside.
+/// The resource of the item: its `resourceData`, or the decrypted content, whose id must equal the id outside.
 fn about(
     item: &Object<'_>,
     decrypted: Option<&[u8]>,
@@ -260,7 +259,7 @@ fn about(
     content::read(Some(inside), Place { outer_type, ..place }, dialects)
 }
 
-/// Whether decrypted content has another id than what stands outside of it, in whatever case. The rule is our own: Graph
+/// Whether decrypted content has another id than the item outside it, ignoring case. This rule is reelhook's own: Graph
 /// documents none.
 fn names_another(outer: &Object<'_>, inner: &Object<'_>) -> bool {
     match (id(outer), id(inner)) {

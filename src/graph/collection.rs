@@ -1,10 +1,10 @@
-//! A collection in `resourceData`: its record operations are that many operations; everything else in it (participants,
-//! mostly) is one resource.
+//! A collection in `resourceData`: each of its record operations becomes a notification of its own; the other elements
+//! (mostly participants) stay together as one resource.
 //!
 //! **Invariants**
-//! 1. Every element leaves in exactly one part, byte for byte.
-//! 2. One POST becomes no more parts than its items and the limit of items together: where the operations of a collection
-//!    are more than what is left of the limit, the collection stays one resource.
+//! 1. Every element is in exactly one part, byte for byte.
+//! 2. One POST does not become more parts than its limit of items: if a collection has more operations than are left of
+//!    the limit, it stays one resource.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,12 +16,12 @@ use super::payload::{self, Object};
 use super::{path, record, version, walk};
 use crate::domain::{Mark, RecordOperation};
 
-/// How many record operations a POST's collections may still hold.
+/// How many record operations the collections of a POST may still contain.
 #[derive(Clone, Debug)]
 pub(super) struct Room(Arc<AtomicUsize>);
 
 impl Room {
-    /// For so many.
+    /// For `n` operations.
     pub(super) fn for_operations(n: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(n)))
     }
@@ -46,12 +46,12 @@ pub(super) struct Element<'a> {
 /// A collection that holds record operations.
 pub(super) struct Collection<'a> {
     pub(super) operations: Vec<Element<'a>>,
-    /// The other elements, as an array; `None` where there are none.
+    /// The other elements, as an array; `None` if there are none.
     pub(super) rest: Option<String>,
 }
 
 impl<'a> Collection<'a> {
-    /// Splits an array; `resource` is the notification's path. `None` where no element can be read as a record operation,
+    /// Splits an array; `resource` is the notification's path. `None` if no element can be read as a record operation,
     /// or too many can.
     pub(super) fn split(array: &'a str, resource: &str, room: &Room) -> Option<Self> {
         let (mut operations, mut rest, mut n_left) = (Vec::new(), String::new(), room.left());
@@ -83,7 +83,7 @@ impl<'a> Collection<'a> {
     }
 }
 
-/// The record operation that an element is, where it can be read as one.
+/// The record operation in an element, if it can be read as one.
 fn operation<'a>(json: &'a RawValue, resource: &str) -> Option<Element<'a>> {
     let object = Object::read(json.get()).ok()?;
     let named = object.present("@odata.type").and_then(|name| payload::text(name).ok()).filter(|name| !name.is_empty());

@@ -1,7 +1,7 @@
 //! The calling bot's channel: `commsNotifications`
 //! (<https://learn.microsoft.com/graph/api/resources/commsnotifications>), the only one that carries record operations.
 //!
-//! One bearer token proves the whole POST; it is checked before the body is looked at.
+//! One bearer token verifies the whole POST; it is checked before the body is read.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::config;
 use crate::domain::{Channel, Dialect, Notification, Proof, Quarantined, Raw, Reason, Verified};
 use crate::web::bearer;
 
-/// Who proved to be the calling platform, and for which tenant it calls.
+/// The verified calling platform, and the tenant that it calls for.
 #[derive(Clone, Debug)]
 pub struct Sender {
     tenant: Arc<str>,
@@ -32,7 +32,7 @@ impl Sender {
         self.tenant.to_string()
     }
 
-    /// What it sent and nobody can read.
+    /// A body of the platform that cannot be read.
     pub fn quarantined(&self, reason: Reason, raw: Raw) -> Quarantined {
         let (channel, tenant_id) = (Channel::Calls, Some(self.tenant_id()));
         Quarantined { channel, reason, tenant_id, raw, had_client_state: false, held: None }
@@ -47,7 +47,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Reads POSTs for the configured applications, proven by `keys`.
+    /// Reads POSTs for the configured applications, verified with `keys`.
     pub fn new(config: &config::Calls, keys: Arc<Keys>, limits: Limits, clock: Clock) -> Self {
         let demands = Demands {
             audiences: config.app_ids.clone(),
@@ -58,7 +58,7 @@ impl Calls {
         Self { tokens: Tokens::new(keys, clock, demands), limits, readers: Readers::default() }
     }
 
-    /// Proves who sends; `authorization` is every value of that header.
+    /// Verifies the sender; `authorization` has every value of that header.
     ///
     /// # Errors
     /// Why the whole POST is refused.
@@ -81,19 +81,19 @@ impl Calls {
         read.unwrap_or(Err(Refusal::Overloaded))
     }
 
-    /// Judges a quarantined item again, of the tenant that its sender proved. Its token is gone, so the operator must
-    /// vouch for its origin; where one does, what cannot be read as an item is told as it is. It counts as proven by a
-    /// token where it is known that there was one.
+    /// Verifies a quarantined item again, of the tenant that its sender verifiably belongs to. Its token was not
+    /// stored, so the operator must vouch for its origin; then an item that cannot be parsed is delivered as it is. It
+    /// counts as verified by a token if it is known that there was one.
     ///
     /// # Errors
-    /// Why it stays refused: what is wrong with it, or [`Reason::AuthHeader`] where nobody vouches.
+    /// Why it stays refused: its own fault, or [`Reason::AuthHeader`] if nobody vouches.
     pub fn judge_again(&self, raw: Raw, tenant_id: Option<String>, vouched: bool) -> Result<Vec<Verified>, Reason> {
         let proof = if tenant_id.is_some() { Proof::BearerToken } else { Proof::OperatorsWord };
         let room = Room::for_operations(self.limits.max_items);
         let read = envelope::sole_item(raw.clone(), self.limits).and_then(|raw| {
             let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
             let item = Object::read(text)?;
-            // Those keys decide nothing here that the operator does not.
+            // The operator vouches for these keys as well.
             let is_ambiguous = !vouched && item.repeats(envelope::AUTHORITY_KEYS);
             if is_ambiguous {
                 Err(Reason::JsonDuplicate)
@@ -139,7 +139,7 @@ fn bearer<'a>(authorization: &[&'a [u8]]) -> Result<&'a [u8], Reason> {
     bearer::token(header).ok_or(Reason::AuthHeader)
 }
 
-/// What an item tells: of one resource, or of each record operation in a collection.
+/// The notifications of an item: one, or one for each record operation of a collection.
 fn notifications(
     item: &Object<'_>,
     raw: &Raw,
@@ -162,7 +162,7 @@ fn notifications(
     Ok(content::each(item, dialects, parts))
 }
 
-/// What an operator vouched for and nobody can read as an item.
+/// An item that an operator vouched for and that cannot be parsed.
 fn untyped(raw: Raw, tenant_id: Option<String>) -> Result<Notification, Reason> {
     let about = content::untyped(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
     let mut dialects = Dialects::default();

@@ -1,9 +1,9 @@
-//! What an item is about: a record operation, or any other resource as Graph sent it; a collection of record operations
-//! is that many.
+//! The resource of an item: a record operation, or any other resource as Graph sent it. A collection of record
+//! operations becomes several notifications.
 //!
 //! **Invariants**
-//! 1. What was read is what leaves: of a repeated key the last one, which decided, and no other.
-//! 2. No secret leaves here but in a field for it, at whatever depth it was nested.
+//! 1. The delivered data is the data that was checked: of a repeated key only the last value, which decided.
+//! 2. Secrets leave only in the fields for secrets, however deeply they were nested.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use super::secrets::{self, Clean};
 use super::{envelope, lifecycle, path, record, resource_type, version, walk};
 use crate::domain::{Channel, ClientContext, Content, Dialect, Mark, Notification, Raw, Reason, RecordOperation};
 
-/// What an item is about, as far as the resource itself tells.
+/// The resource of an item, as far as it describes itself.
 #[derive(Debug)]
 pub(super) struct About {
     /// As [`crate::domain::Notification::resource_type`].
     pub(super) resource_type: String,
-    /// The `clientContext`, where the resource has one.
+    /// The `clientContext`, if the resource has one.
     pub(super) client_context: Option<ClientContext>,
-    /// Whether it says which version of the resource it is.
+    /// Whether it names its version.
     pub(super) mark: Option<Mark>,
     /// The resource.
     pub(super) content: Content,
     /// As [`crate::domain::Notification::secrets`].
     pub(super) secrets: Option<SecretString>,
-    /// The element of a collection that this is; `None` where it is the whole item.
+    /// The element of a collection that this is; `None` if it is the whole item.
     element: Option<Element>,
 }
 
@@ -53,21 +53,21 @@ struct Element {
     dialects: Dialects,
 }
 
-/// Where a resource stands.
+/// The context of a resource.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     /// The notification's path.
     pub(super) resource: &'a str,
-    /// The type that stands outside of what was decrypted, which mostly names none.
+    /// The type outside of decrypted content, which usually names none itself.
     pub(super) outer_type: Option<Cow<'a, str>>,
-    /// What the resource is a slice of.
+    /// The text that the resource is a slice of.
     pub(super) within: &'a Raw,
-    /// For the operations of collections.
+    /// How many operations of collections may still follow.
     pub(super) room: &'a Room,
 }
 
-/// Reads a resource: `resourceData`, or what was decrypted. There is at least one in it; a collection of record
-/// operations has several.
+/// Reads a resource: `resourceData`, or decrypted content. It contains at least one notification; a collection of
+/// record operations contains several.
 ///
 /// # Errors
 /// Why the item is to be quarantined.
@@ -107,7 +107,7 @@ fn one(text: &str, place: Place<'_>, dialects: &mut Dialects) -> Result<About, R
     Ok(About { resource_type, client_context, mark, content: Content::Resource(text), secrets, element: None })
 }
 
-/// What is no object: nothing at all, mostly, or a collection, which has its type in its elements.
+/// A value that is no object: usually nothing, or a collection, whose elements have the types.
 fn other(text: &str, outer_type: Option<Cow<'_, str>>, dialects: &mut Dialects) -> About {
     let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
     let resource_type = dialects.type_name(odata_type.as_deref());
@@ -134,14 +134,14 @@ fn elements(collection: Collection<'_>, place: &Place<'_>) -> Vec<About> {
     parts
 }
 
-/// A slice of the item, where it is one; of what was decrypted, a copy.
+/// A slice of the item, if possible; of decrypted content, a copy.
 fn part_of(within: &Raw, text: &str) -> Raw {
     let (whole, part) = (within.0.as_ptr_range(), text.as_bytes().as_ptr_range());
     let is_slice = whole.start <= part.start && part.end <= whole.end;
     Raw(if is_slice { within.0.slice_ref(text.as_bytes()) } else { Bytes::copy_from_slice(text.as_bytes()) })
 }
 
-/// A notification that nothing was read of yet.
+/// An empty notification.
 pub(super) fn bare(channel: Channel, raw: Raw, tenant_id: Option<String>) -> Notification {
     Notification {
         channel,
@@ -164,18 +164,18 @@ pub(super) fn bare(channel: Channel, raw: Raw, tenant_id: Option<String>) -> Not
     }
 }
 
-/// The notifications of one item: `item` with each thing that it is about.
+/// The notifications of one item: `item` with each of its resources.
 pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) -> Vec<Notification> {
     let mut dialects = Some(dialects);
     let n_parts = parts.len();
     let mut item = Some(item);
     let notification = |(n, about): (usize, About)| {
-        // The last one takes the item, so that the usual one is not copied.
+        // The last one takes the item, so that a single one needs no copy.
         let mut it = if n + 1 == n_parts { item.take()? } else { item.clone()? };
         let mut met = dialects.take().unwrap_or_default();
         if let Some(element) = about.element {
             met.add(element.dialects);
-            // The item's id is not the element's: it would make the elements repeats of each other.
+            // The item's id is not the element's: with it, the elements would be repeats of each other.
             (it.raw, it.graph_id, it.mark) = (element.raw, None, None);
         }
         it.dialects = met.into_vec();
@@ -190,10 +190,10 @@ pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) ->
     parts.into_iter().enumerate().filter_map(notification).collect()
 }
 
-/// An item that cannot be read as what it should be, for whose origin an operator vouched: its JSON without secrets.
+/// An item that cannot be parsed, but for whose origin an operator vouched: its JSON without secrets.
 ///
 /// # Errors
-/// [`Reason::JsonInvalid`] where it is no JSON either.
+/// [`Reason::JsonInvalid`] if it is not JSON either.
 pub(super) fn untyped(json: &str) -> Result<About, Reason> {
     let value: &RawValue = serde_json::from_str(json).map_err(|_no_json| Reason::JsonInvalid)?;
     let text = match Object::read(value.get()) {

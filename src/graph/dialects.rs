@@ -1,4 +1,4 @@
-//! The spellings met while one item is read, and the readers for words that Graph spells in several ways.
+//! The dialects that were found while one item was read, and the readers for words that Graph spells in several ways.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use crate::domain::{Dialect, Status};
 const CHANGE_TYPES: &[&str] = &["created", "updated", "deleted"];
 /// `lifecycleEvent`, as documented.
 const LIFECYCLE_EVENTS: &[&str] = &["missed", "subscriptionRemoved", "reauthorizationRequired"];
-/// The longest name of a type, change type or status in bytes: they become part of the event's type. Graph's longest has
-/// under 60; a longer one names nothing, as does a type name with other characters.
+/// The longest name of a type, change type or status in bytes, because these become part of the event's type. Graph's
+/// longest have less than 60; a longer name, or a type name with other characters, counts as none.
 const MAX_NAME_BYTES: usize = 128;
-/// What names no type.
+/// The type of an item without a usable type name.
 pub(super) const UNKNOWN_TYPE: &str = "unknown";
-/// What stands for a name that is too long.
+/// The replacement for a name that is too long.
 const UNKNOWN: &str = "unknown";
 /// The types of the calling channel, for their spelling.
 const KNOWN_TYPES: &[&str] =
@@ -31,14 +31,14 @@ impl Dialects {
         }
     }
 
-    /// Notes a dialect where it was met.
+    /// Notes a dialect if it was found.
     pub(super) fn note_if(&mut self, met: bool, dialect: Dialect) {
         if met {
             self.note(dialect);
         }
     }
 
-    /// Notes what was met elsewhere.
+    /// Notes the dialects that were found elsewhere.
     pub(super) fn add(&mut self, others: Self) {
         others.0.into_iter().for_each(|dialect| self.note(dialect));
     }
@@ -48,7 +48,7 @@ impl Dialects {
         self.0
     }
 
-    /// A `changeType` in Graph's documented spelling; one that is not known as it is.
+    /// A `changeType` in Graph's documented spelling; an unknown one stays as it is.
     pub(super) fn change_type(&mut self, text: &str) -> String {
         self.member(CHANGE_TYPES, text)
     }

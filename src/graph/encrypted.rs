@@ -1,13 +1,13 @@
 //! `encryptedContent` (<https://learn.microsoft.com/graph/change-notifications-with-resource-data>): RSA-OAEP (SHA-1)
 //! unwraps a key, HMAC-SHA256 over the ciphertext is checked with it, AES-256-CBC (PKCS#7) decrypts.
 //!
-//! The signature proves nothing about the sender: whoever has our certificate can make one. That is for the tokens to
-//! prove, before this code runs.
+//! The signature does not verify the sender: everybody with our certificate can make one. The tokens verify the sender,
+//! before this code runs.
 //!
 //! **Invariants**
-//! 1. Nothing is decrypted whose signature does not fit.
-//! 2. Whatever is wrong with a key, a signature, a padding or an encoding, it is [`Reason::EncInvalid`], by one path:
-//!    an unusable key goes on as a random one.
+//! 1. Nothing is decrypted if its signature is wrong.
+//! 2. Any fault in a key, a signature, a padding or an encoding gives [`Reason::EncInvalid`], by one code path: an
+//!    unusable key is replaced by a random one.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use super::dialects::Dialects;
 use super::payload::Object;
 use crate::domain::Reason;
 
-/// Keys whose repetition would leave open what is meant.
+/// Keys that must not be repeated, because their meaning would be unclear.
 const KEYS: &[&str] =
     &["data", "dataKey", "dataSignature", "encryptionCertificateId", "encryptionCertificateThumbprint"];
 /// The bytes of an initialisation vector: the start of the key.
@@ -73,7 +73,7 @@ impl Encrypted {
         decrypt(&key, self.ciphertext).ok_or(Reason::EncInvalid)
     }
 
-    /// The content's key; a random one where there is none to be had, so that what follows fails as for any wrong key.
+    /// The content's key; a random one if there is none, so that the next step fails as for any wrong key.
     fn unwrap_key(&self) -> Result<Zeroizing<[u8; AES_256_KEY_LEN]>, Reason> {
         let mut key = Zeroizing::new([0; AES_256_KEY_LEN]);
         aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| Reason::EncInvalid)?;

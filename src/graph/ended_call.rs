@@ -1,8 +1,8 @@
-//! What a notification says of the end of a call: after it, no notification of the call's operations may follow.
+//! The end of a call in a notification: after it there may be no more notifications of the call's operations.
 //!
 //! **Invariants**
-//! 1. A call has ended where its state is `terminated`, and where it is `deleted`, whatever its state says.
-//! 2. How it ended and who ended it are read where they can be; nothing that is wrong with them hides the end.
+//! 1. A call has ended if its state is `terminated`, and also if it was `deleted`, in whatever state.
+//! 2. How it ended and who ended it are read if possible; errors in these values do not hide the end.
 
 use serde_json::value::RawValue;
 
@@ -11,13 +11,13 @@ use super::payload::{self, Object};
 use super::{path, record};
 use crate::domain::{Content, EndedCall, WhyEnded};
 
-/// The most bytes that are kept of who ended a call, as JSON: an identity is far smaller.
+/// The most bytes that are stored about who ended a call, as JSON; an identity is far smaller.
 const MAX_SENDER_BYTES: usize = 1 << 10;
-/// The most characters that are kept of the text that says how it ended.
+/// The most characters that are stored of the text about how it ended.
 const MAX_MESSAGE_CHARS: usize = 300;
 
-/// The call (<https://learn.microsoft.com/graph/api/resources/call>) of which a resource says that it has ended. Its type
-/// may be missing: then its path says what it is.
+/// The call (<https://learn.microsoft.com/graph/api/resources/call>) whose end a resource reports. If the type is
+/// missing, the path says what it is.
 pub(super) fn of(change_type: &str, resource_type: &str, path: &str, content: &Content) -> Option<Box<EndedCall>> {
     let Content::Resource(text) = content else { return None };
     if !matches!(resource_type, "call" | UNKNOWN_TYPE) {
@@ -32,7 +32,7 @@ pub(super) fn of(change_type: &str, resource_type: &str, path: &str, content: &C
 
 fn why(call: &Object<'_>) -> WhyEnded {
     let sender = call.present("terminationSender").map(RawValue::get).filter(|json| json.len() <= MAX_SENDER_BYTES);
-    // How a call's end is spelt is not counted: the dialects are those of what is delivered.
+    // The spellings of a call's end are not counted: dialects belong to delivered data.
     let mut result_info = record::result_info(call, &mut Dialects::default()).ok().flatten();
     if let Some(message) = result_info.as_mut().and_then(|result| result.message.as_mut())
         && let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS)

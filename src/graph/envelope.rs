@@ -1,8 +1,8 @@
-//! What both channels wrap their items in, `{"value": [..], "validationTokens": [..]}`, and what their items share.
+//! The envelope of both channels, `{"value": [..], "validationTokens": [..]}`, and the common parts of their items.
 //!
 //! **Invariants**
-//! 1. Every item is a slice of the body: nothing is copied, byte for byte is by construction.
-//! 2. No more than the limit's items are held, however many come.
+//! 1. Every item is a slice of the body: nothing is copied, so the bytes stay the same.
+//! 2. No more items than the limit are held, however many arrive.
 
 use std::fmt;
 
@@ -16,10 +16,10 @@ use super::walk::Key;
 use super::{Limits, Refusal};
 use crate::domain::{Dialect, Raw, Reason};
 
-/// Keys of an item that decide about trust: repeated, they leave open what is meant.
+/// Keys of an item that decide about trust. If one is repeated, its meaning is unclear.
 pub(super) const AUTHORITY_KEYS: &[&str] =
     &["clientState", "tenantId", "organizationId", "subscriptionId", "validationTokens", "encryptedContent"];
-/// The change type of an item that names none.
+/// The change type of an item without one.
 pub(super) const UNKNOWN_CHANGE: &str = "unknown";
 
 /// Keys of the calling platform's old Skype format (<https://docs.botframework.com/en-us/skype/calling/>:
@@ -47,7 +47,7 @@ pub(super) struct Envelope<'a> {
     pub(super) items: Vec<&'a RawValue>,
     /// `validationTokens`, the last one where it is repeated.
     pub(super) validation_tokens: Option<&'a RawValue>,
-    /// Whether a key that decides about trust was repeated: then no item can be told to be meant.
+    /// Whether a key that decides about trust was repeated: then no item can be trusted.
     pub(super) is_ambiguous: bool,
     n_values: usize,
     n_validation_tokens: usize,
@@ -79,21 +79,21 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A wrong shape is found before the rest is read, which may be no JSON at all.
+/// A wrong shape is found before the rest is read, which may not be JSON at all.
 fn reason_of(error: &serde_json::Error, text: &str) -> Reason {
     let is_json = || serde_json::from_str::<IgnoredAny>(text).is_ok();
     if error.is_data() && is_json() { Reason::Shape } else { Reason::JsonInvalid }
 }
 
-/// The part of `body` that an item read from it stands in.
+/// The part of `body` that contains an item read from it.
 pub(super) fn raw(body: &Bytes, item: &RawValue) -> Raw {
     Raw(body.slice_ref(item.get().as_bytes()))
 }
 
-/// The item that an operator wants judged again: the bytes themselves, or the one item of a whole body.
+/// The item that an operator replays: the bytes themselves, or the only item of a whole body.
 ///
 /// # Errors
-/// [`Reason::Shape`] where a body holds more than one, and what else is wrong with it.
+/// [`Reason::Shape`] if a body has more than one item; other reasons if the item itself is wrong.
 pub(super) fn sole_item(raw: Raw, limits: Limits) -> Result<Raw, Reason> {
     let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
     let object = Object::read(text)?;

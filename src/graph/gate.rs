@@ -1,5 +1,5 @@
-//! What an item of a subscription must prove, and what it proves by itself: its `clientState`. Whether it needs a validation
-//! token as well is decided here, by its content and its subscription.
+//! What an item of a subscription must show by itself: its `clientState`. This also decides, by its content and its
+//! subscription, whether it needs a validation token as well.
 
 use bytes::Bytes;
 use secrecy::ExposeSecret;
@@ -15,10 +15,11 @@ use super::{Limits, Refusal};
 use crate::config;
 use crate::domain::{Dialect, Proof, Raw, Reason, Verified};
 
-/// One sample of Microsoft's documentation spells `encryptedContent` so. Reading it asks for more proof, not for less.
+/// One sample of Microsoft's documentation has this spelling of `encryptedContent`. Reading it requires more proof, not
+/// less.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
 
-/// What items must prove by themselves.
+/// The requirements for items.
 pub(super) struct Gate {
     pub(super) limits: Limits,
     client_states: Vec<[u8; 32]>,
@@ -26,14 +27,14 @@ pub(super) struct Gate {
     pub(super) rich: Rich,
 }
 
-/// A POST whose items have proven themselves as far as they can by themselves, or not.
+/// A POST, each of whose items has passed or failed its own check.
 pub(super) struct Post {
     pub(super) items: Vec<Raw>,
     pub(super) judged: Vec<Result<Opened, Reason>>,
     pub(super) validation_tokens: Option<Raw>,
 }
 
-/// An item that has proven itself as far as it can by itself.
+/// An item that passed its own check.
 pub(super) struct Opened {
     pub(super) raw: Raw,
     pub(super) encrypted: Option<Raw>,
@@ -44,7 +45,7 @@ pub(super) struct Opened {
 }
 
 impl Gate {
-    /// For the configured subscriptions.
+    /// The gate for the configured subscriptions.
     pub(super) fn new(config: &config::Subscriptions, limits: Limits) -> Self {
         let digest = |state: &secrecy::SecretString| Sha256::digest(state.expose_secret()).into();
         Self {
@@ -73,7 +74,7 @@ impl Gate {
         Ok(Post { items, judged, validation_tokens })
     }
 
-    /// Checks what an item proves by itself.
+    /// Checks an item's `clientState` and shape.
     ///
     /// # Errors
     /// Why it is to be quarantined.
@@ -109,14 +110,14 @@ impl Gate {
         id.is_some_and(|id| self.rich.holds(&id)) && item.present("lifecycleEvent").is_none()
     }
 
-    /// The subscription of a proven item, where it is new that it sends encrypted content.
+    /// The subscription of a verified item, if it is new that it sends encrypted content.
     pub(super) fn learned_from(&self, verified: &Verified) -> Option<String> {
         let id = verified.notification().subscription_id.as_deref()?;
         let is_new = verified.proof() == Proof::ValidationToken && !self.rich.holds(id);
         is_new.then(|| rich::key(id))
     }
 
-    /// Whether a `clientState` is one of ours. Takes the same time whichever it is, and for none at all.
+    /// Whether a `clientState` is one of ours. Takes the same time for each of them, and for a missing one.
     fn knows(&self, state: Option<&str>) -> bool {
         let digest: [u8; 32] = Sha256::digest(state.unwrap_or_default()).into();
         let is_known = self.client_states.iter().fold(Choice::from(0), |known, ours| known | ours.ct_eq(&digest));
@@ -125,7 +126,7 @@ impl Gate {
 }
 
 impl Opened {
-    /// Where it needs a validation token, it must be covered by one.
+    /// If it needs a validation token, one must cover it.
     pub(super) fn proven_by(mut self, coverage: &Coverage) -> Result<Self, Reason> {
         if self.needs_token {
             coverage.covers(self.tenant_id.as_deref())?;

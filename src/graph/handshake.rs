@@ -8,18 +8,18 @@ use percent_encoding::percent_decode_str;
 /// The longest token that is echoed.
 const MAX_TOKEN_BYTES: usize = 4096;
 
-/// What a query string says about a handshake.
+/// A query string, read as a handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Handshake {
-    /// It is none.
+    /// It is no handshake.
     None,
-    /// It is one, but with no token that could be Graph's.
+    /// It is a handshake, but its token cannot be Graph's.
     Bad,
-    /// It is one: this is to be echoed.
+    /// It is a handshake: echo this.
     Token(String),
 }
 
-/// Looks for a handshake's token in a query string. The subscriber's own parameters may stand beside it.
+/// Looks for a handshake's token in a query string. The subscriber's own parameters may be beside it.
 pub fn token(query: &str) -> Handshake {
     let mut tokens = query.split('&').filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -29,12 +29,12 @@ pub fn token(query: &str) -> Handshake {
     match (tokens.next(), tokens.next()) {
         (None, _) => Handshake::None,
         (Some(value), None) => decode(value).filter(|token| is_usable(token)).map_or(Handshake::Bad, Handshake::Token),
-        // Which of two would be Graph's is not to be guessed.
+        // It would be a guess which of two tokens is Graph's.
         (Some(_), Some(_)) => Handshake::Bad,
     }
 }
 
-/// Graph sends text; control characters in it would be someone else's.
+/// Graph sends text; control characters in it come from somebody else.
 fn is_usable(token: &str) -> bool {
     !token.is_empty() && !token.chars().any(char::is_control)
 }

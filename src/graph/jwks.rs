@@ -1,9 +1,9 @@
 //! The signing keys that a provider publishes (RFC 7517), as far as they may verify an RS256 token.
 //!
 //! **Invariants**
-//! 1. A key that is not plainly for RS256 signatures verifies nothing: encryption keys, other types and algorithms,
-//!    RSA below 2048 bits. Its name alone is known, to tell why.
-//! 2. A `kid` means one key: where two keys share one, neither is used.
+//! 1. A key that is not clearly for RS256 signatures verifies nothing: encryption keys, other types and algorithms, RSA
+//!    below 2048 bits. Only its name is stored, to report why.
+//! 2. A `kid` means one key: if two keys share it, neither is used.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -26,9 +26,9 @@ const MAX_EXPONENT_BYTES: usize = 8;
 /// One signing key.
 #[derive(Debug)]
 pub(super) struct Key {
-    /// What verifies.
+    /// The public key.
     pub(super) decoding: DecodingKey,
-    /// Whose tokens it may sign, with `{tenantid}` for the token's tenant; `None`: anyone's.
+    /// The issuer whose tokens it may sign, with `{tenantid}` for the token's tenant; `None`: any issuer.
     pub(super) issuer: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub struct KeySet {
     unfit: HashSet<String>,
     /// The provider's own issuer, with `{tenantid}` for the token's tenant.
     pub(super) issuer: Option<String>,
-    /// Tells one fetched set from another; 0 is the set that was never fetched.
+    /// Distinguishes one fetched set from another; 0 is the set before the first fetch.
     pub(super) generation: u64,
 }
 
@@ -64,10 +64,10 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a JWKS document; `issuer` is what the OpenID configuration says.
+    /// Reads a JWKS document; `issuer` comes from the OpenID configuration.
     ///
     /// # Errors
-    /// What is wrong with the whole document; single keys that cannot be used are passed over.
+    /// A fault of the whole document; single keys that cannot be used are skipped.
     pub fn read(document: &[u8], issuer: Option<String>) -> Result<Self, &'static str> {
         let document: Document<'_> = serde_json::from_slice(document).map_err(|_no_jwks| "found no JWKS document")?;
         if document.keys.len() > MAX_KEYS {
@@ -85,7 +85,7 @@ impl KeySet {
                 Entry::Vacant(free) => {
                     free.insert(Some((numbers, key)));
                 }
-                // The same key told twice is one key; two keys of one name are none.
+                // The same key listed twice counts once; two different keys with one name count as none.
                 Entry::Occupied(mut taken) if taken.get().as_ref().is_some_and(|(known, _)| *known != numbers) => {
                     taken.insert(None);
                 }
@@ -103,7 +103,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Whether there are none, which is so before the first fetch only.
+    /// Whether there are no keys, which is so only before the first fetch.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -113,7 +113,7 @@ impl KeySet {
         self.keys.get(kid)
     }
 
-    /// Whether a key of that name is published, for something else than RS256 signatures.
+    /// Whether a key of that name is published, but not for RS256 signatures.
     pub(super) fn is_unfit(&self, kid: &str) -> bool {
         self.unfit.contains(kid)
     }
@@ -124,7 +124,7 @@ fn named(jwk: &str) -> Option<Jwk> {
     (!jwk.kid.is_empty() && jwk.kid.len() <= MAX_KID_BYTES).then_some(jwk)
 }
 
-/// What a public key is: two keys are one only where both numbers are equal.
+/// The value of a public key: two keys are equal only if both numbers are equal.
 #[derive(PartialEq, Eq)]
 struct Numbers {
     modulus: Vec<u8>,

@@ -1,12 +1,11 @@
-//! A provider's signing keys, kept fresh by one task: at the start, hourly, and when a token names a key that is not
-//! known.
+//! A provider's signing keys. One task keeps them fresh: at the start, hourly, and when a token names an unknown key.
 //!
-//! Requests never fetch: they ask the task and wait a little. So there is one fetch at a time by construction, and a
-//! client that hangs up cannot abandon one half-way.
+//! Requests never fetch: they ask the task and wait a little. So only one fetch runs at a time, and a client that hangs
+//! up cannot abandon one half-way.
 //!
 //! **Invariants**
 //! 1. Tokens that name unknown keys cause at most one fetch in [`ASK_EVERY`], and cost no memory.
-//! 2. A set that was fetched is replaced by another fetched set only, never by an empty or a broken one.
+//! 2. Only another fetched set replaces a fetched set, never an empty or a broken one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,8 +26,7 @@ use crate::telemetry::Metrics;
 
 pub use super::provider::KeysError;
 
-/// How often keys are fetched. A key that the provider withdrew works no longer than this, while the provider can be
-/// reached.
+/// How often keys are fetched. A withdrawn key works no longer than this, as long as the provider can be reached.
 const REFRESH_EVERY: Duration = Duration::from_secs(3600);
 /// How soon after a failed fetch, while there are keys.
 const RETRY_EVERY: Duration = Duration::from_secs(300);
@@ -50,9 +48,9 @@ pub struct Keys {
     /// When an unknown key last caused a fetch.
     asked_at: Mutex<Option<Timestamp>>,
     asked: Notify,
-    /// Fetches that run or were asked for.
+    /// Fetches that run or were requested.
     n_open: AtomicUsize,
-    /// Told after every fetch.
+    /// Notified after every fetch.
     fetched: watch::Sender<()>,
 }
 
@@ -76,7 +74,7 @@ impl Keys {
         }))
     }
 
-    /// Keeps the keys fresh until told to stop. Start it once: without it no keys are ever there.
+    /// Keeps the keys fresh until it is stopped. Start it once; without it there are never any keys.
     pub async fn keep_fresh(self: Arc<Self>, stop: CancellationToken) {
         let mut n_failed = 0;
         loop {
@@ -101,12 +99,12 @@ impl Keys {
     /// Fetches once and returns how many keys there are; changes nothing.
     ///
     /// # Errors
-    /// Why they could not be had.
+    /// Why they could not be fetched.
     pub async fn probe(&self) -> Result<usize, KeysError> {
         self.provider.fetch().await.map(|set| set.len())
     }
 
-    /// The generation of the keys that are known now: what was verified under another one must be verified again.
+    /// The generation of the present keys: a token verified under another one must be verified again.
     pub(super) fn generation(&self) -> u64 {
         self.current.load().generation
     }
@@ -120,8 +118,8 @@ impl Keys {
         if let Some(set) = self.holding(kid) {
             return Ok(set);
         }
-        // Whether it settled or the wait was over: what counts is what is known then. Boxed, so that the many requests
-        // that find their key carry no room for the few that wait.
+        // Whether the fetch ended or the wait did: the present keys count. Boxed, so that the many requests that find
+        // their key carry no room for the few that wait.
         let _ = tokio::time::timeout(MAX_WAIT, Box::pin(self.ask_for(kid))).await;
         self.holding(kid).ok_or_else(|| match self.current.load() {
             set if set.is_empty() => Reason::KeysUnavailable,
@@ -141,28 +139,28 @@ impl Keys {
         set.get(kid).is_some().then(|| Arc::clone(&set))
     }
 
-    /// Waits for a fetch that is under way; where that does not bring the key, asks for another.
+    /// Waits for a running fetch; if that does not bring the key, requests another.
     async fn ask_for(&self, kid: &str) {
         self.settled(kid).await;
         if self.holding(kid).is_some() {
             return;
         }
         let has_asked = self.ask();
-        // Another request may have asked meanwhile: then its fetch is this one's too.
+        // Another request may have requested one meanwhile; its fetch serves this one too.
         self.settled(kid).await;
         if !has_asked && self.holding(kid).is_none() {
             self.metrics.key_refresh(self.channel, "throttled");
         }
     }
 
-    /// Waits until the key is there or no fetch is open.
+    /// Waits until the key is there or no fetch is pending.
     async fn settled(&self, kid: &str) {
         let is_settled = |(): &()| self.holding(kid).is_some() || self.n_open.load(Ordering::SeqCst) == 0;
-        // The sender is ours, so it cannot be gone.
+        // The sender belongs to this value, so it still exists.
         let _ = self.fetched.subscribe().wait_for(is_settled).await;
     }
 
-    /// Asks for a fetch, unless one was asked for too lately. Whoever is told so finds the other one open.
+    /// Requests a fetch, unless one was requested too recently. In that case the other one is still pending.
     fn ask(&self) -> bool {
         let now = self.clock.steady();
         let mut asked_at = self.asked_at.lock();
@@ -175,7 +173,7 @@ impl Keys {
         !is_too_soon
     }
 
-    /// Fetches and takes over; whether it went well.
+    /// Fetches and stores the keys; returns whether that succeeded.
     async fn refresh(&self) -> bool {
         let result = match self.provider.fetch().await {
             Ok(mut set) => {
@@ -194,7 +192,7 @@ impl Keys {
     }
 }
 
-/// When to fetch next, unasked.
+/// When the next regular fetch is due.
 fn next_delay(has_keys: bool, n_failed: u32) -> Duration {
     match (has_keys, n_failed) {
         (true, 0) => REFRESH_EVERY,

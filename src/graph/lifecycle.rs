@@ -9,7 +9,7 @@ use crate::domain::{Content, Reason};
 /// The resource type under which routes match lifecycle events.
 pub(super) const TYPE: &str = "subscription";
 
-/// The event that an item tells, `None` where it is no lifecycle item. Events that are not known are kept as they are.
+/// The event of an item, `None` if it is no lifecycle item. Unknown events stay as they are.
 ///
 /// # Errors
 /// [`Reason::Shape`] where it is no text.

@@ -1,11 +1,11 @@
 //! Microsoft Graph's side of the wire: tokens, keys, payloads, encryption, the handshake.
 //!
 //! The two channels are two values, [`Calls`] and [`Subscriptions`]; each reads a request's body into a [`Reading`]:
-//! what was proven and what was not, item by item.
+//! the verified and the other items.
 //!
 //! **Invariants**
-//! 1. Nothing becomes [`Verified`] but what proved its origin here.
-//! 2. One bad item never costs its neighbours.
+//! 1. Only an item whose origin was verified here becomes [`Verified`].
+//! 2. One bad item never harms its neighbours.
 //! 3. No bytes from outside make this code panic.
 
 pub mod handshake;
@@ -54,24 +54,24 @@ pub use comms::{Calls, Sender};
 pub use undecided::Undecided;
 pub use withheld::without_secrets;
 
-/// What one POST may hold.
+/// The limits of one POST.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most items.
     pub max_items: usize,
 }
 
-/// What was read from one POST.
+/// The items of one POST.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// The proven items.
+    /// The verified notifications.
     pub verified: Vec<Verified>,
     /// The others.
     pub quarantined: Vec<Quarantined>,
-    /// Subscriptions of which it is new that they send encrypted content. Before the POST is answered they must be
-    /// written down, and told to [`Subscriptions::remember_rich`].
+    /// Subscriptions that are newly known to send encrypted content. Before the POST is answered, they must be stored
+    /// and passed to [`Subscriptions::remember_rich`].
     pub learned: Vec<String>,
-    /// Those of which it cannot be said yet: they go to the quarantine, and are decided when there are keys
+    /// Items that cannot be verified yet: they go to the quarantine, and are verified when there are keys
     /// (subscriptions only).
     pub undecided: Vec<Undecided>,
 }
@@ -79,7 +79,7 @@ pub struct Reading {
 /// Why a whole POST was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The bearer token proves nothing: 401 (calls only).
+    /// The bearer token is not valid: 401 (calls only).
     Unauthorized(Reason),
     /// The body is no notification in any dialect: 400.
     Malformed(Reason),
@@ -87,8 +87,8 @@ pub enum Refusal {
     TooLarge(Reason),
     /// The calling platform's old Skype format: 204 makes it send Graph's format (calls only).
     Legacy,
-    /// It cannot be decided now (the provider's keys were never reached): 503, later.
+    /// It cannot be verified now, because the provider's keys were never fetched: 503, retry later.
     Undecided(Reason),
-    /// Too many decryptions wait: 503, later.
+    /// Too many decryptions wait: 503, retry later.
     Overloaded,
 }

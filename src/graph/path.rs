@@ -4,12 +4,12 @@
 
 use crate::domain::GraphId;
 
-/// The call that a path leads to or through.
+/// The call in a path, or the call that the path leads through.
 pub(super) fn call_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "calls")?)
 }
 
-/// The call that a path leads to; not what lies below one.
+/// The call at the end of a path; `None` if the path leads to something below a call.
 pub(super) fn call_alone(path: &str) -> Option<GraphId> {
     let mut parts = from(path, "calls").skip(1);
     let id = parts.next()?;

@@ -1,8 +1,8 @@
-//! The bounded pool for RSA operations: as many at a time as there are cores, so many waiting and no more.
+//! The bounded pool for RSA operations: as many run at a time as there are cores, and a bounded number waits.
 //!
 //! **Invariants**
-//! 1. A thread that is through with a job takes the next one by itself: under load nobody has to be woken for it.
-//! 2. A job that panics costs its own item alone.
+//! 1. A thread that has finished a job takes the next one itself, so under load no thread has to be woken.
+//! 2. A job that panics fails only its own item.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,8 +45,8 @@ impl Pool {
         Self { places: Arc::new(Semaphore::new(n_places)), n_places, queue }
     }
 
-    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them: it can be
-    /// served, alone.
+    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them, so that
+    /// it can be served alone.
     pub(super) fn reserve(&self, n: usize) -> Option<Places> {
         let n = u32::try_from(n.min(self.n_places)).unwrap_or(u32::MAX);
         let places = Arc::clone(&self.places).try_acquire_many_owned(n).ok()?;
@@ -60,16 +60,18 @@ impl Pool {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (reply, done) = oneshot::channel();
-        // The places go with the job: a client that hangs up stops waiting, not the job.
+        // The job holds the places: if a client hangs up, only its waiting ends, not the job.
         let job = move || {
             let done = catch_unwind(AssertUnwindSafe(job));
-            // Before the answer: whoever has it finds the places free.
+            // Before the answer: a caller with an answer finds the places free.
             drop(places);
             match done {
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 Ok(done) => drop(reply.send(done)),
                 Err(_panic) => {
-                    tracing::error!("a job of the pool panicked, which is a fault in reelhook; only its own item or POST failed")
+                    tracing::error!(
+                        "a job of the pool panicked, which is a fault in reelhook; only its own item or POST failed"
+                    )
                 }
             }
         };

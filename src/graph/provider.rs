@@ -1,9 +1,9 @@
-//! The provider itself: its OpenID configuration and the key document that it names, fetched with caution.
+//! The provider: its OpenID configuration and the key document that this names, fetched with caution.
 //!
 //! **Invariants**
 //! 1. Nothing in a token decides where keys are fetched from.
-//! 2. Documents come over https (http between loopback addresses only), without redirects, without proxies, bounded in
-//!    size and time. The key document may lie on another host than the configuration that names it: Microsoft's does.
+//! 2. Documents are fetched over https (http only between loopback addresses), without redirects and proxies, bounded
+//!    in size and time. The key document may be on another host than the configuration, as Microsoft's is.
 
 use std::time::Duration;
 
@@ -19,13 +19,13 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of one document.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 
-/// Why keys could not be had.
+/// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// The address is not one that keys may come from. Mend the config, or the provider's.
+    /// Keys must not be fetched from this address. Fix the config, or the provider's.
     #[error("{0}: keys are fetched over https (http only from and to loopback addresses)")]
     Address(String),
-    /// No HTTP client could be built; nothing the caller can mend.
+    /// No HTTP client could be built; the caller can do nothing about it.
     #[error("cannot build an HTTP client: {0}")]
     Client(String),
     /// The provider could not be reached, or did not answer 200 in time. Retrying is safe.
@@ -36,7 +36,7 @@ pub enum KeysError {
         /// What went wrong.
         why: String,
     },
-    /// The provider answered with something else than keys.
+    /// The provider's answer contains no keys.
     #[error("{url}: {why}")]
     Invalid {
         /// What was fetched.
@@ -78,7 +78,7 @@ impl Provider {
     /// Fetches the keys.
     ///
     /// # Errors
-    /// Why they could not be had.
+    /// Why they could not be fetched.
     pub(super) async fn fetch(&self) -> Result<KeySet, KeysError> {
         let fetch = async {
             let configuration = self.document(&self.url).await?;

@@ -1,9 +1,10 @@
-//! Where large bodies are read: on a few threads of their own, since a web worker that reads 1 MiB answers nobody else
-//! meanwhile. Small ones are read at once: to hand them over would cost more than to read them.
+//! Reads large bodies on a few threads of their own, because a web worker that reads 1 MiB answers nobody else
+//! meanwhile. Small bodies are read at once: passing them on would cost more than reading them.
 
 use super::pool::Pool;
 
-/// Up to so many bytes a body is read where it arrived, in about a millisecond at worst. Graph's are a few KiB.
+/// Up to this many bytes a body is read by the web worker, which takes at most about a millisecond. Graph's have a few
+/// KiB.
 const AT_ONCE_BYTES: usize = 64 * 1024;
 /// The most bytes of bodies that are read or wait for it, on each channel; beyond it 503. They are in memory already and
 /// counted there (`server.max_inflight`): this bounds how long the last one waits, to about half a second of one core.
@@ -19,7 +20,7 @@ impl Default for Readers {
 }
 
 impl Readers {
-    /// Runs what reads `n_bytes`. `None`: too much waits already, or the reader broke.
+    /// Runs the reader of `n_bytes`. `None`: too much waits already, or the reader panicked.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         n_bytes: usize,

@@ -3,9 +3,9 @@
 //!
 //! **Invariants**
 //! 1. The recording's token ends in `recording_access_token` and nowhere else.
-//! 2. What this version does not know is kept.
-//! 3. A member that is of another type than documented costs itself alone: the recording is told with what could be read.
-//!    Only without an id, or with a status that is no text, it is none.
+//! 2. Unknown members are kept.
+//! 3. If a member has another type than documented, only that member is lost, and the recording is delivered with the
+//!    rest. Without an id, or with a status that is not text, it is no record operation.
 
 use secrecy::SecretString;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use crate::domain::{ClientContext, Dialect, GraphId, Reason, RecordOperation, Re
 /// Keys that only a record operation has.
 const TELLING_KEYS: &[&str] =
     &["recordingLocation", "recordingAccessToken", "recordResourceLocation", "recordResourceAccessToken"];
-/// Reasons that only a recording ends for; the neighbouring operations have reasons of their own.
+/// Reasons for which only a recording ends; the related operations have reasons of their own.
 const TELLING_REASONS: &[&str] = &[
     "stopToneDetected",
     "maxRecordDurationReached",
@@ -27,7 +27,7 @@ const TELLING_REASONS: &[&str] = &[
     "playBeepFailed",
     "mediaReceiveTimeout",
 ];
-/// What [`read`] takes out of the payload; everything else is kept as it is.
+/// The members that [`read`] takes out of the payload; the others are kept as they are.
 const READ_KEYS: &[&str] = &[
     "@odata.type",
     "@odata.etag",

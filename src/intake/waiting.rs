@@ -45,7 +45,11 @@ impl Intake {
                 Err(Reason::Shed) => return Ok(n),
                 Err(reason) => {
                     self.store.end_waiting(id, reason).await?;
-                    tracing::info!(id, refused = reason.as_str(), "an item that waited for keys was verified or refused");
+                    tracing::info!(
+                        id,
+                        refused = reason.as_str(),
+                        "an item that waited for keys was verified or refused"
+                    );
                 }
                 judged => self.end(id, judged).await?,
             }

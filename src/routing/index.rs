@@ -1,8 +1,8 @@
 //! The index: from a client context and a path to the routes whose conditions on them may hold, in the order of the config.
 //!
-//! A route is found by its condition on the client context, or else by that on the path, or else always: one of a hundred
-//! thousand is found as fast as one of ten. A route that has both conditions is found by the first; the second is then
-//! looked at by itself.
+//! A route is found by its condition on the client context, or else by that on the path, or else always; so one of a
+//! hundred thousand routes is found as fast as one of ten. A route with both conditions is found by the first; the
+//! second is then checked by itself.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Client contexts that are JSON: read once, and only where a route asks; then one look for each pointer.
+//! Client contexts that are JSON: parsed once, and only if a route needs it; then one lookup for each pointer.
 
 use std::collections::HashMap;
 

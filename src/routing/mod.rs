@@ -1,13 +1,13 @@
-//! Client context and resource to routes: which deliveries a notification asks for. What no route matches asks for none; it
-//! is kept by the store.
+//! Maps client context and resource to routes: which deliveries a notification gets. An unmatched notification gets
+//! none; the store keeps it.
 //!
-//! Routes are tried in the order of the config, and the first that matches wins unless it says `continue`. They are not
-//! tried one by one: an index finds those whose client context or path can match, and only these are looked at in order.
+//! Routes apply in the order of the config, and the first match wins unless it says `continue`. They are not tried one
+//! by one: an index finds those whose client context or path can match, and only these are checked in order.
 //!
 //! **Invariants**
-//! 1. The answer is that of trying every route in order (a property test holds it to that).
+//! 1. The result is the same as trying every route in order (a property test checks that).
 //! 2. A lookup costs the same with 10 exact values as with 100,000, and is linear in the text's length.
-//! 3. A sink gets one delivery at most; the first route that names it wins.
+//! 3. A sink gets at most one delivery; the first route that names it wins.
 
 mod index;
 mod json;
@@ -20,7 +20,7 @@ use self::rule::Rule;
 use crate::config::Route;
 use crate::domain::{NewDelivery, RoutingKey};
 
-/// The routes of a config, ready to be asked.
+/// The routes of a config, ready for use.
 #[derive(Debug)]
 pub struct Routes {
     index: Index,

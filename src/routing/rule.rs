@@ -1,4 +1,4 @@
-//! One route: what is left to be looked at once the index has found it, and the deliveries that it asks for.
+//! One route: the conditions that the index has not checked, and the deliveries that it asks for.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Graph's HTTP client: one connection at a time, HTTP/1.1, no redirects, nothing between it and the wire.
+//! Graph's HTTP client: one connection at a time, HTTP/1.1, no redirects, no proxy.
 //!
 //! **Invariants**
-//! 1. What is sent is what was given: no header is added but `Host` and the body's length.
-//! 2. An answer is read up to [`MAX_ANSWER_BYTES`], and waited for no longer than [`ANSWER_TIMEOUT`].
+//! 1. It sends what it was given: it adds no header but `Host` and the body's length.
+//! 2. It reads an answer up to [`MAX_ANSWER_BYTES`], and waits for it no longer than [`ANSWER_TIMEOUT`].
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most bytes of an answer that are read.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
-/// Why there is no answer. Each text is whole: it says what the system said, too.
+/// Why there is no answer. Each text is complete and includes the system's error.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL cannot be posted to.
@@ -73,7 +73,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether Graph would take it for delivered.
+    /// Whether Graph would count it as delivered.
     pub fn is_2xx(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -112,7 +112,7 @@ impl Post {
     }
 }
 
-/// Knows where the receiver is.
+/// The receiver's address.
 #[derive(Clone)]
 pub struct Client {
     host: String,

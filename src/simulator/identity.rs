@@ -1,4 +1,4 @@
-//! Who the simulator is: the keys that it signs with and publishes.
+//! The simulator's identity: the keys that it signs with and publishes.
 //!
 //! **Invariants**
 //! 1. A `kid` is made of the public key, so that runs which share a key share its `kid`.
@@ -57,7 +57,7 @@ impl Identity {
         Ok(Self::with_key(pem::read_or_make(&folder.join(KEY_FILE))?, clock))
     }
 
-    /// Somebody else by the same clock: signs with a key that nobody publishes.
+    /// Another identity with the same clock: it signs with a key that nobody publishes.
     ///
     /// # Errors
     /// The cryptography library made no key.

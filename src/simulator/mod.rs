@@ -1,11 +1,12 @@
 //! Plays Microsoft Graph: keys, tokens, a key provider, notifications in every dialect, encryption, load, grading.
 //!
-//! It is the other side of the wire. It uses nothing of the receiver's but the clock and outgoing TLS, so that a
-//! mistake is not made twice and then found correct.
+//! It is the other side of the wire. It shares only the clock and outgoing TLS with the receiver, so that one mistake
+//! cannot be made on both sides and go unnoticed.
 //!
 //! **Invariants**
-//! 1. With the same seed the same bodies are made; signatures and encrypted contents apart, which need fresh chance.
-//! 2. Nothing here starts a task without an owner: servers are handed back as futures, load lives in a `JoinSet`.
+//! 1. The same seed makes the same bodies, except for signatures and encrypted contents, which need fresh random
+//!    numbers.
+//! 2. Every task has an owner: servers are returned as futures, load runs in a `JoinSet`.
 
 pub mod client;
 pub mod conformance;
@@ -34,7 +35,7 @@ pub const DEMO_APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 /// The tenant that they come from.
 pub const DEMO_TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
 
-/// What keeps the simulator from playing. Each text is whole: it says what the system said, too.
+/// Why the simulator cannot run. Each text is complete and includes the system's error.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulatorError {
     /// A key file could not be read or written.

@@ -1,4 +1,4 @@
-//! A friendly day of Microsoft Graph: everything that a good receiver must accept, one POST after the other.
+//! The scenario: everything that a good receiver must accept, one POST after the other.
 //!
 //! **Invariants**
 //! 1. Everything in it is genuine: a receiver that trusts the identity answers each POST with 2xx.
@@ -13,19 +13,19 @@ use super::{Graph, SimulatorError};
 pub enum Part {
     /// Recordings from their start to their end, and what else happens in a call.
     Recordings,
-    /// The same POST again.
+    /// The same POST, repeated.
     Duplicates,
     /// The end before the start.
     Reordering,
-    /// Calls that end before their recordings do: one recording comes late, one never.
+    /// Calls that end before their recordings: one recording arrives late, one never.
     Lost,
     /// Every dialect of both channels.
     Dialects,
-    /// Graph's proof that the receiver wants its subscriptions.
+    /// Graph's check that the receiver wants its subscriptions.
     Handshake,
     /// Changes, alone and mixed.
     Changes,
-    /// What Graph tells of subscriptions.
+    /// Lifecycle notifications of subscriptions.
     Lifecycle,
     /// Changes with encrypted content; needs a certificate.
     Encrypted,
@@ -70,16 +70,16 @@ pub struct Channels {
     pub subscriptions: bool,
 }
 
-/// A POST that was sent, and what came of it.
+/// A POST that was sent, and its answer.
 #[derive(Debug)]
 pub struct Step {
     /// The part that it belongs to.
     pub part: Part,
-    /// What it is, in words.
+    /// Its description.
     pub what: String,
-    /// Where it was sent.
+    /// Its path.
     pub path: String,
-    /// What was answered.
+    /// The answer.
     pub outcome: Result<Answer, ClientError>,
     echo: Option<&'static str>,
 }
@@ -90,7 +90,7 @@ impl Step {
         Self { part, what: what.into(), path, outcome, echo: None }
     }
 
-    /// What is wrong with the answer, `None` where nothing is.
+    /// The fault of the answer, `None` if it is as expected.
     pub fn fault(&self) -> Option<String> {
         match &self.outcome {
             Err(error) => Some(error.to_string()),

@@ -1,6 +1,6 @@
-//! A JSON Web Token, good by default, with everything in it open to change: attacks are made here too.
+//! A JSON Web Token: valid by default, with every part changeable, so that attacks can be made too.
 //!
-//! It is put together by hand and signed by aws-lc-rs, not by the library that the receiver verifies with.
+//! It is assembled by hand and signed by aws-lc-rs, not by the library that the receiver verifies with.
 
 use std::sync::Arc;
 

@@ -1,14 +1,15 @@
-//! CloudEvents 1.0, structured JSON (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>):
-//! what every sink sends, and the stream of events. `docs/sinks.md` shows it to users.
+//! CloudEvents 1.0, structured JSON
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>): the format of every sink and
+//! of the stream of events. `docs/sinks.md` shows it to users.
 //!
-//! The data is spliced in as the text that it is kept as, not read and written again.
+//! The data is inserted as stored text, without parsing it again.
 //!
 //! **Invariants**
-//! 1. An event is one line: no raw newline is in it, however Graph laid out its JSON.
+//! 1. An event is one line without raw newlines, whatever the layout of Graph's JSON.
 //! 2. The data of a resource is what Graph sent. An operation's is reelhook's own, and tells under `reelhook` what
 //!    reelhook adds: route, captures, order, previous state, the metadata that was announced, the envelope. The member comes
 //!    last; one of Graph's under that name is not in the data.
-//! 3. No attribute holds a character that CloudEvents forbids: a value that does is left out, and stands in the data.
+//! 3. No attribute contains a character that CloudEvents forbids: such a value is omitted, and is only in the data.
 
 use std::io::Write;
 
@@ -25,7 +26,7 @@ pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>)
     write_event(&delivery.event, Some(delivery), include_access_token, out);
 }
 
-/// Writes an event that is on its way to no sink: without route and captures, and never with the token.
+/// Writes an event that is not on its way to a sink: without route and captures, and never with the token.
 pub fn write_unrouted(event: &Event, out: &mut Vec<u8>) {
     write_event(event, None, false, out);
 }
@@ -54,7 +55,7 @@ fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token:
     out.push(b'}');
 }
 
-/// The attributes that say where an event came in, for whom, and what belongs together.
+/// The attributes about where an event came in, for whom, and which events belong together.
 fn envelope(event: &Event, out: &mut Vec<u8>) {
     let Envelope { channel, resource_type, tenant_id, subscription_id, carried } = &event.envelope;
     attribute("channel", Some(channel.as_str()), out);
@@ -70,7 +71,7 @@ fn envelope(event: &Event, out: &mut Vec<u8>) {
     drop(write!(out, r#","sequence":"{}""#, sequence(event)));
 }
 
-/// The number of an event as a text that sorts by it: no store has more than 2^51 events.
+/// The number of an event as a text that sorts in the same order: no store has more than 2^51 events.
 fn sequence(event: &Event) -> String {
     format!("{:016}", event.number)
 }
@@ -103,7 +104,7 @@ fn data(event: &Event, delivery: Option<&Delivery>, include_access_token: bool, 
     out.push(b'}');
 }
 
-/// What reelhook adds to an operation.
+/// reelhook's additions to an operation.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Added<'a> {
@@ -141,7 +142,7 @@ impl<'a> Added<'a> {
             order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
             possible_repeat: event.possible_repeat,
-            // Read and written again, so that it is on one line.
+            // Parsed and written again, so that it is on one line.
             metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
             channel: event.envelope.channel.as_str(),
             subscription_id: event.envelope.subscription_id.as_deref(),
@@ -165,7 +166,7 @@ fn on_one_line(json: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes an attribute, unless it is absent or holds what no attribute may hold: a piece of it would be another value.
+/// Writes an attribute, unless it is absent or contains a forbidden character: a part of it would be another value.
 fn attribute(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
     let is_plain = |value: &str| value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let may_be = |value: &str| is_plain(value) || value.chars().all(may_be_in_attribute);

@@ -2,9 +2,9 @@
 //! loop, a sleep or a backoff.
 //!
 //! **Invariants**
-//! 1. `Ok` means that the far side has the event; for files, that it is on the disk.
-//! 2. A delivery that did not arrive damages no other, and its reason holds no secret and at most
-//!    [`MAX_REASON_CHARS`] characters.
+//! 1. `Ok` means that the destination has the event; for files, that it is on the disk.
+//! 2. A failed delivery damages no other, and its reason contains no secret and at most [`MAX_REASON_CHARS`]
+//!    characters.
 //! 3. A recording's token is sent only where the sink's table says `include_access_token = true`.
 //! 4. Every mistake in a sink's table is reported at once, by its key path.
 
@@ -57,45 +57,45 @@ pub trait Sink: Send + Sync {
         false
     }
 
-    /// How many calls at a time do it any good; the configured `concurrency` is cut to it.
+    /// How many calls at a time are useful; the configured `concurrency` is limited to it.
     fn most_at_a_time(&self) -> usize {
         usize::MAX
     }
 
-    /// A cheap look at the far side, for `check --probe` and the console. Sends nothing.
+    /// A cheap test of the connection, for `check --probe` and the console. Sends no event.
     ///
     /// # Errors
-    /// What stands in the way of a delivery.
+    /// Why a delivery would fail.
     async fn probe(&self) -> Result<(), DeliveryError>;
 }
 
-/// Why a delivery did not arrive.
+/// Why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
     /// A later attempt may succeed.
     #[error("{reason}")]
     Retry {
-        /// What went wrong, for the operator. Holds no secret.
+        /// The reason, for the operator. Contains no secret.
         reason: String,
-        /// The far side's own word on when: the dispatcher honours it, capped.
+        /// The time that the server asked for; the dispatcher obeys it, up to a limit.
         after: Option<Duration>,
-        /// Whether every other delivery would fail just so (429, 503, nobody listens, disk full): the dispatcher pauses
-        /// the whole sink.
+        /// Whether every other delivery would fail for the same reason (429, 503, no connection, disk full). Then the
+        /// dispatcher pauses the whole sink.
         pause: bool,
     },
-    /// No attempt will succeed: a dead letter at once.
+    /// No attempt can succeed: it becomes a dead letter at once.
     #[error("{reason}")]
     Reject {
-        /// What went wrong, for the operator. Holds no secret.
+        /// The reason, for the operator. Contains no secret.
         reason: String,
     },
 }
 
 /// A sink that is built from its table in the config.
 pub trait FromConfig: Sink + Sized + 'static {
-    /// What `kind` says in the config.
+    /// The value of `kind` in the config.
     const KIND: &'static str;
-    /// What it does, in one line: README's table of sinks has it word for word.
+    /// Its purpose in one line; README's table of sinks repeats it word for word.
     const SUMMARY: &'static str;
     /// The table's keys; derived with `deny_unknown_fields`.
     type Config: DeserializeOwned;
@@ -107,12 +107,12 @@ pub trait FromConfig: Sink + Sized + 'static {
     fn from_config(config: Self::Config) -> Result<Self, Mistakes>;
 }
 
-/// A kind of sink that this build has.
+/// A kind of sink in this build.
 #[derive(Clone, Copy)]
 pub struct Kind {
-    /// What `kind` says in the config.
+    /// The value of `kind` in the config.
     pub name: &'static str,
-    /// What it does, in one line.
+    /// Its purpose in one line.
     pub summary: &'static str,
     keys: fn() -> &'static [&'static str],
     build: fn(&toml::Table) -> Result<Arc<dyn Sink>, Mistakes>,
@@ -122,7 +122,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[kind::<file::FileSink>(), kind::<http::HttpSink>(), kind::<stdout::StdoutSink>()];
 
 impl Kind {
-    /// The keys of its table, those that every sink has aside.
+    /// The keys of its table, without those that every sink has.
     pub fn keys(&self) -> &'static [&'static str] {
         (self.keys)()
     }

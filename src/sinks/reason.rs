@@ -1,6 +1,6 @@
-//! Reasons: what an operator is told of a failed attempt. They end in logs, the store and the API.
+//! Reasons: the texts about failed attempts. They appear in logs, the store and the API.
 //!
-//! **Invariant**: a reason is short, one line, and moves no terminal's cursor, whatever the far side sent.
+//! **Invariant**: a reason is one short line without control characters, whatever the server sent.
 
 use super::DeliveryError;
 pub(super) use crate::wording::foreign::shown;
@@ -13,7 +13,7 @@ pub(super) fn retry(reason: &str) -> DeliveryError {
     DeliveryError::Retry { reason: shown(reason, MAX_REASON_CHARS), after: None, pause: false }
 }
 
-/// The same, where every other delivery to this sink would fail just so.
+/// The same, if every other delivery to this sink would fail for the same reason.
 pub(super) fn retry_all(reason: &str) -> DeliveryError {
     DeliveryError::Retry { reason: shown(reason, MAX_REASON_CHARS), after: None, pause: true }
 }

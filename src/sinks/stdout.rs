@@ -1,4 +1,4 @@
-//! The `stdout` sink: one event a line, for pipes and for a look.
+//! The `stdout` sink: one event per line, for pipes and for trying out.
 //!
 //! **Invariant**: a line that was cut off by a failure stays alone on its line.
 
@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::{DeliveryError, FromConfig, Mistakes, Sink, background, cloud_event, reason};
 use crate::domain::Delivery;
 
-/// More than a pipe holds; a reader that keeps up is not waited for.
+/// More than a pipe holds, so that a reader that keeps up causes no waiting.
 const BATCH_SIZE: usize = 256;
 
 /// `kind = "stdout"`

@@ -1,9 +1,9 @@
-//! A sink's table, read so that every mistake in it is told at once.
+//! Reads a sink's table so that every mistake in it is reported at once.
 //!
-//! serde stops at the first mistake. So a value that cannot be read is put aside and the rest is read again, until
-//! nothing more can be said.
+//! serde stops at the first mistake. So a value that cannot be read is removed and the rest is read again, until
+//! nothing more is found.
 //!
-//! **Invariant**: no text shows a value that may be a secret: neither text nor tables are repeated.
+//! **Invariant**: no text shows a value that may be a secret: neither texts nor tables are repeated.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -14,11 +14,11 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserialize
 
 use crate::domain::SinkName;
 
-/// What is wrong in a sink's table, by key.
+/// The mistakes in a sink's table, by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mistakes(Vec<(String, String)>);
 
-/// What is wrong in a sink's table: one line for each mistake, each with its key path.
+/// The mistakes in a sink's table: one line for each, with its key path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkConfigError {
     sink: SinkName,
@@ -98,7 +98,7 @@ pub(super) fn read<C: DeserializeOwned>(table: &toml::Table) -> Result<C, Mistak
     }
 }
 
-/// serde's words in the house's, without what was found where that may be a secret.
+/// serde's message in reelhook's words, without the found value if that may be a secret.
 fn without_value(message: &str) -> String {
     let Some(found) = ["invalid type: ", "invalid value: "].iter().find_map(|it| message.strip_prefix(it)) else {
         return message.to_owned();

@@ -1,6 +1,6 @@
-//! How many connections there are, what they do, and why they end.
+//! The number of connections, what they are doing, and why they end.
 //!
-//! Each thread of a listener counts its own: it alone writes its numbers, so that no request waits for another's.
+//! Each thread of a listener counts its own connections: only it writes its numbers, so no request waits for another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,11 +48,11 @@ impl ConnectionState {
 pub enum ConnectionEnd {
     /// The other side closed it, or it got its last answer.
     Done,
-    /// It rested too long.
+    /// It was idle too long.
     Rest,
-    /// No whole head came in time.
+    /// No complete head arrived in time.
     HeadTimeout,
-    /// Nothing was taken of its answers in time.
+    /// The client read no answers in time.
     Stalled,
     /// It gave its place to a new one.
     GaveWay,

@@ -9,8 +9,8 @@ use super::seldom::Seldom;
 
 pub use super::seldom::{tell as tell_left_out, tell_at_the_end as tell_left_out_at_the_end};
 
-/// The web server tells at every start how it starts, and writes an error for each request that it cannot read, so that a
-/// stranger could fill the disk. Who wants them names them in the filter.
+/// At every start the web server logs how it starts, and it logs an error for each request that it cannot read, with
+/// which a stranger could fill the disk. To see these lines, name them in the filter.
 const QUIET: &str = "actix_server=warn,actix_http=off";
 
 /// Starts the log. `json`: one object a line; otherwise text for a person, coloured only on a terminal.
@@ -20,7 +20,7 @@ const QUIET: &str = "actix_server=warn,actix_http=off";
 pub fn start(filter: &str, json: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(format!("{QUIET},{filter}"))
         .map_err(|error| format!("log.filter: found {filter:?}: {error}"))?;
-    // Where the log cannot be written, nor can the complaint about it: that would panic.
+    // If the log cannot be written, the complaint about it cannot be written either, and would panic.
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     let started = if json {

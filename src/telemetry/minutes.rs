@@ -1,4 +1,4 @@
-//! The last quarter of an hour, minute by minute: what a person looks at, where a counter only grows.
+//! The last quarter of an hour, minute by minute, for the console, where a counter only grows.
 //!
 //! **Invariants**
 //! 1. It holds [`N_MINUTES`] minutes and no more, whatever the clock does.
@@ -71,7 +71,7 @@ impl Minutes {
     fn change(&self, now: Timestamp, change: impl FnOnce(&mut Second)) {
         let second = now.as_second();
         let mut kept = self.0.lock();
-        // A clock that was set back counts into the last second that it had reached.
+        // If the clock was set back, the last second that it had reached counts.
         if kept.back().is_none_or(|last| last.second < second) {
             kept.push_back(Second { second, ..Second::default() });
             let oldest = second - N_MINUTES as i64 * 60;

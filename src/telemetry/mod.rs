@@ -1,4 +1,4 @@
-//! What the house tells about itself: metrics with closed label sets, and the log.
+//! Metrics with closed label sets, and the log.
 //!
 //! **Invariants**
 //! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are or were
@@ -32,10 +32,10 @@ pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
 pub use rejections::{Rejections, Sender};
 pub use shares::SlowShares;
 
-/// The paths that Graph judges the answers of: nothing of the like is documented for the calling channel.
+/// The paths by whose answers Graph judges an endpoint. Nothing like it is documented for the calling channel.
 const JUDGED_PATHS: [&str; 2] = ["notifications", "lifecycle"];
 
-/// Everything that is counted. Share it behind an `Arc`.
+/// All metrics. Share them behind an `Arc`.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -123,7 +123,7 @@ struct AnswerLabels {
     status: u16,
 }
 
-/// What is known of one sink.
+/// The numbers of one sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SinkCounts {
     /// Deliveries that wait.
@@ -201,15 +201,27 @@ impl Metrics {
             "Notifications delivered although the same bytes arrived before: each is a repeat or another change",
             self.possible_repeats.clone(),
         );
-        r.register("dedup_conflict", "Notifications with the id of an earlier one and other bytes", self.conflicts.clone());
+        r.register(
+            "dedup_conflict",
+            "Notifications with the id of an earlier one and other bytes",
+            self.conflicts.clone(),
+        );
         r.register(
             "match_ambiguous",
             "Notifications whose client context several unfinished operations share",
             self.ambiguous.clone(),
         );
         r.register("match_unmatched", "Notifications that no route matched", self.unmatched.clone());
-        r.register("operation_order", "Notifications of operations by how they compare with the stored state", self.orders.clone());
-        r.register("dialect", "Spellings in notifications that differ from Graph's documentation", self.dialects.clone());
+        r.register(
+            "operation_order",
+            "Notifications of operations by how they compare with the stored state",
+            self.orders.clone(),
+        );
+        r.register(
+            "dialect",
+            "Spellings in notifications that differ from Graph's documentation",
+            self.dialects.clone(),
+        );
         r.register("handshake", "Subscription handshakes", self.handshakes.clone());
         r.register("jwks_refresh", "Fetches of a provider's keys", self.key_refreshes.clone());
         r.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
@@ -267,11 +279,7 @@ impl Metrics {
             "Frames of the log that could not be read at the start, because a frame before them is damaged",
             self.lost_frames.clone(),
         );
-        r.register(
-            "clock_steps",
-            "Steps of the machine's clock that were noticed",
-            self.clock_steps.clone(),
-        );
+        r.register("clock_steps", "Steps of the machine's clock that were noticed", self.clock_steps.clone());
         r.register(
             "clock_offset_seconds",
             "How far the machine's clock is ahead of the steady time that timers use",

@@ -24,12 +24,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The time in which one line of a kind is written.
 const PERIOD: Duration = Duration::from_secs(1);
-/// The most kinds that are told apart by their words; beyond it by their place alone.
+/// The most kinds that are distinguished by their words; beyond it only by their place.
 const MAX_KINDS: usize = 1_000;
 /// The longest word that tells kinds apart.
 const MAX_WORD_BYTES: usize = 128;
 
-/// What was written lately, and left out since.
+/// When each kind was last written, and how many lines were suppressed since.
 static KINDS: LazyLock<Mutex<Kinds>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ where
     }
 }
 
-/// Tells what was left out of each kind that did not come again for a second.
+/// Logs how many lines were suppressed, for each kind that did not occur again within a second.
 pub fn tell() {
     tell_at(Instant::now());
 }
@@ -98,7 +98,7 @@ fn tell_at(now: Instant) {
     }
 }
 
-/// `Some(lines left out since the last one)` where the line is written.
+/// `Some(number of suppressed lines)` if the line is written.
 fn may_write(event: &Event<'_>) -> Option<u64> {
     if *event.metadata().level() > Level::INFO {
         return Some(0);
@@ -145,7 +145,7 @@ impl Kinds {
     }
 }
 
-/// What tells an event's kind from others of the same place.
+/// The part of an event that distinguishes its kind from others at the same place.
 #[derive(Default)]
 struct Words {
     kind: String,

@@ -1,9 +1,9 @@
-//! How slow the answers are that Microsoft Graph judges an endpoint by
-//! (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>): over 3 s for more than 10 % of the POSTs of
-//! 10 min and it delays what follows, over 10 s for more than 15 % and it drops what follows.
+//! The share of slow answers, by which Microsoft Graph judges an endpoint
+//! (<https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>): if more than 10 % of the POSTs of 10
+//! min take over 3 s it delays notifications, and if more than 15 % take over 10 s it drops them.
 //!
-//! Graph judges each endpoint by what it sent there itself. So each path is counted apart, and only POSTs of a known sender
-//! count: what strangers send is answered fast, and would thin the slow answers out.
+//! Graph judges each endpoint only by its own POSTs. So each path is counted separately, and only POSTs of verified
+//! senders count: strangers' requests are answered fast and would hide slow answers.
 //!
 //! **Invariants**
 //! 1. It holds [`WINDOW_SECONDS`] of each path and no more, whatever the clock does.
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 const WINDOW_SECONDS: i64 = 600;
 /// An answer that took longer is slow.
 const SLOW: Duration = Duration::from_secs(3);
-/// One that took longer is as good as none.
+/// An answer that took longer counts as none.
 const DROPPED: Duration = Duration::from_secs(10);
 
 /// The shares of a path's answers in the last 10 min, 0 to 1; 0 where there were none.
@@ -53,7 +53,7 @@ impl Shares {
         let mut paths = self.0.lock();
         let kept = paths.entry(path).or_default();
         let now = now.as_second();
-        // A clock that was set back counts into the last second that it had reached.
+        // If the clock was set back, the last second that it had reached counts.
         if kept.back().is_none_or(|last| last.second < now) {
             kept.push_back(Second { second: now, ..Second::default() });
             while kept.front().is_some_and(|first| first.second <= now - WINDOW_SECONDS) {

@@ -139,7 +139,8 @@ fn client_states(section: &mut Section<'_>) -> Vec<SecretString> {
     }
     for (key, secret) in &secrets {
         if secret.expose_secret().chars().count() > MAX_CLIENT_STATE {
-            let text = format!("is longer than Graph allows ({MAX_CLIENT_STATE} characters): no notification can have it");
+            let text =
+                format!("is longer than Graph allows ({MAX_CLIENT_STATE} characters): no notification can have it");
             section.report.warning(key, text);
         }
     }

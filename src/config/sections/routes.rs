@@ -156,9 +156,9 @@ fn json_condition(section: &mut Section<'_>) -> Option<TextMatch> {
     let (has_json, has_equals) =
         (section.report.has(&section.path_of("json")), section.report.has(&section.path_of("equals")));
     match (has_json, has_equals) {
-        (true, false) => section
-            .report
-            .mistake(&section.path_of("equals"), "found nothing, expected the value at the pointer"),
+        (true, false) => {
+            section.report.mistake(&section.path_of("equals"), "found nothing, expected the value at the pointer")
+        }
         (false, true) => section
             .report
             .mistake(&section.path_of("json"), "found nothing, expected the pointer to the value, as \"/team\""),

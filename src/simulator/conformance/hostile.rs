@@ -1,4 +1,4 @@
-//! Bodies that no friend sends, for both channels.
+//! Bodies that only an attacker sends, for both channels.
 
 /// An empty JSON list of notifications, gzipped.
 pub(super) const GZIPPED: &[u8] = &[

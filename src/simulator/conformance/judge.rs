@@ -1,16 +1,16 @@
-//! How answers are judged.
+//! How answers are checked.
 
 use std::fmt;
 
 use crate::simulator::client::{Answer, ClientError};
 
-/// A POST that was sent, and what came of it.
+/// A POST that was sent, and its answer.
 pub(super) struct Sent {
     pub label: &'static str,
     pub answer: Result<Answer, ClientError>,
 }
 
-/// What is expected of every answer of a check.
+/// The expectation for every answer of a check.
 pub(super) enum Judge {
     /// Any 2xx.
     Accepted,
@@ -24,7 +24,7 @@ pub(super) enum Judge {
     AllTheSame,
     /// 200 and exactly this body, as text/plain.
     Echo(&'static str),
-    /// Anything else, in words and as code.
+    /// Any other expectation, in words and as code.
     By(&'static str, fn(&Answer) -> Result<(), String>),
 }
 

@@ -1,7 +1,7 @@
-//! Grades any receiver: named checks, each with how much it matters, how it is judged, and where that is written.
+//! Grades any receiver: named checks, each with its level, its expectation and its source.
 //!
 //! **Invariants**
-//! 1. A check judges answers alone: it needs nothing of the receiver but its URL, and that it trusts the identity.
+//! 1. A check uses only answers: it needs only the receiver's URL, and that the receiver trusts the identity.
 //! 2. A check that cannot be made is skipped with its reason, never passed.
 
 mod calls;
@@ -20,19 +20,19 @@ use super::load::Histogram;
 use super::payload::Seed;
 use super::{Graph, SimulatorError};
 
-/// Graph counts what is answered later as not delivered.
+/// Graph counts a later answer as not delivered.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// How much a check matters.
+/// The level of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Without it notifications are lost, or strangers believed.
+    /// If it fails, notifications are lost, or strangers are trusted.
     Must,
     /// Good practice, or robustness beyond what Graph demands.
     Should,
 }
 
-/// What a check is about.
+/// The channel of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Call notifications.
@@ -68,7 +68,7 @@ impl Channel {
 struct Check {
     name: &'static str,
     level: Level,
-    /// Where it is written, or what happens without it.
+    /// Its source, or the consequence if it fails.
     why: &'static str,
     make: Make,
     judge: Judge,
@@ -107,18 +107,18 @@ fn one(post: Post) -> Made {
     Ok(vec![("", post)])
 }
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should be.
+    /// It passed.
     Pass,
-    /// Not so: what was found.
+    /// It failed: what was found.
     Fail(String),
     /// It could not be made: why.
     Skip(String),
 }
 
-/// One check, judged.
+/// One check with its result.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// The check's name.
@@ -127,11 +127,11 @@ pub struct Verdict {
     pub channel: Channel,
     /// How much it matters.
     pub level: Level,
-    /// What is expected, in words.
+    /// The expectation in words.
     pub expected: String,
-    /// Why.
+    /// The reason for it.
     pub why: &'static str,
-    /// How it came out.
+    /// The result.
     pub outcome: Outcome,
 }
 
@@ -142,10 +142,10 @@ pub struct Grade {
     pub verdicts: Vec<Verdict>,
 }
 
-/// Grades a receiver; tells of each verdict when it is known. `Both` channels, or one.
+/// Grades a receiver; reports each result as soon as it is known. `Both` channels, or one.
 ///
 /// # Errors
-/// A token or content could not be made: no verdict on the receiver.
+/// A token or content could not be made; this says nothing about the receiver.
 pub async fn grade(
     graph: &Graph,
     channel: Channel,
@@ -213,14 +213,14 @@ fn in_time(latency: &Histogram) -> Verdict {
 }
 
 impl Grade {
-    /// How many checks of a level passed, and how many were judged.
+    /// How many checks of a level passed, and how many were made.
     pub fn passed(&self, level: Level) -> (usize, usize) {
         let of_level = || self.verdicts.iter().filter(|verdict| verdict.level == level);
         let passed = of_level().filter(|verdict| verdict.outcome == Outcome::Pass).count();
         (passed, passed + of_level().filter(|verdict| matches!(verdict.outcome, Outcome::Fail(_))).count())
     }
 
-    /// Whether no `must` failed, and at least one was judged.
+    /// Whether no `must` failed, and at least one check was made.
     pub fn is_conformant(&self) -> bool {
         let (passed, judged) = self.passed(Level::Must);
         passed == judged && judged > 0

@@ -1,10 +1,10 @@
 //! Load: notifications at a given rate, or as fast as the receiver answers.
 //!
 //! **Invariants**
-//! 1. At a given rate, when each notification is due is fixed before the start, and its latency counts from then: a
-//!    receiver that stalls is charged for every notification that had to wait (no coordinated omission). Timers are a
-//!    millisecond coarse; that is part of the figure.
-//! 2. Every notification that was due is counted once: answered, by its status, or failed.
+//! 1. With a given rate, the time of each notification is fixed before the start, and its latency counts from then: a
+//!    receiver that stalls is charged for every notification that had to wait (no coordinated omission). Timers are
+//!    precise to a millisecond, which is part of the figure.
+//! 2. Every due notification is counted once: by the status of its answer, or as failed.
 //! 3. No task outlives the run.
 
 pub mod bodies;
@@ -39,7 +39,7 @@ pub struct Plan {
     pub rate: Option<f64>,
     /// Ends after so many notifications.
     pub count: Option<u64>,
-    /// Ends after this long; what is under way then is waited for.
+    /// Ends after this time; running requests are completed.
     pub duration: Option<Duration>,
 }
 
@@ -158,7 +158,7 @@ impl Load {
         let reused = open.as_mut().filter(|connection| connection.is_open());
         if let Some(connection) = reused {
             match connection.send(request()).await {
-                // A connection that was closed while it was idle is nobody's failure: once more on a new one.
+                // A connection that was closed while it was idle is no failure: it is tried once more on a new one.
                 Err(ClientError::Closed) => {}
                 outcome => return outcome,
             }

@@ -1,4 +1,4 @@
-//! What a run came to, for people and for programs.
+//! The result of a run, for people and for programs.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Answers that Graph would take for delivered.
+    /// Answers that Graph would count as delivered.
     pub fn n_2xx(&self) -> u64 {
         self.tally.statuses.range(200..300).map(|(_, n)| n).sum()
     }
@@ -27,7 +27,7 @@ impl Report {
         self.tally.latency.n()
     }
 
-    /// What Graph would not take for delivered: other answers, and none.
+    /// The others: other answers, and no answer.
     pub fn n_errors(&self) -> u64 {
         self.n_answers() - self.n_2xx() + self.tally.n_failed
     }

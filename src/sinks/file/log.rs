@@ -2,10 +2,10 @@
 //!
 //! **Invariants**
 //! 1. When `append` returns, its lines are synced to the disk, in a file that has a name in its folder.
-//! 2. A batch is written by one call. One that failed is taken back; what cannot be taken back, was left by a crash, or by
-//!    another program that cut the file, stays alone on its line.
-//! 3. Only a plain file of its own is written to: never a symbolic link, a device, or another name of a file elsewhere.
-//! 4. After a failed sync the file is opened anew; the sync is never tried again (the kernel may have dropped the pages).
+//! 2. A batch is written by one call. A failed one is removed again. If it cannot be removed, or a crash or another
+//!    program left a torn line, that stays alone on its line.
+//! 3. Only a plain file with one name is written: never a symbolic link, a device, or a hard link to another file.
+//! 4. After a failed sync the file is opened again; the sync is never repeated (the kernel may have dropped the pages).
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -40,12 +40,12 @@ impl Log {
 
     /// Appends whole lines.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        // Taken out: whatever fails, the next call opens the file anew and looks at how it ends.
+        // Taken out: after any failure the next call opens the file again and checks its end.
         let mut open = match self.open.take().filter(|open| open.is_at(&self.path)) {
             Some(open) => open,
             None => Open::at(&self.path, self.clock.now())?,
         };
-        // A file that is younger than nothing was begun by a clock that was wrong: its age counts from now.
+        // If the file seems to be from the future, the clock was wrong when it was begun: its age counts from now.
         open.began_at = open.began_at.min(self.clock.now());
         let open = self.set_aside_if_due(open, lines.len())?;
         open.append(lines)?;
@@ -90,13 +90,12 @@ impl Open {
         Ok(Self { file, id: (metadata.dev(), metadata.ino()), began_at })
     }
 
-    /// Whether `path` still names this file: it may have been deleted, or set aside by another program.
+    /// Whether `path` still names this file: another program may have deleted or rotated it.
     fn is_at(&self, path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.id)
     }
 
-    /// Whether a file of so many bytes ends in the middle of a line: by a crash, or because somebody else cut it, or wrote
-    /// to it.
+    /// Whether a file of this size ends in the middle of a line, because of a crash or another program.
     fn is_torn(&self, n_bytes: u64) -> io::Result<bool> {
         let mut last = [b'\n'];
         if let Some(at) = n_bytes.checked_sub(1) {
@@ -107,7 +106,7 @@ impl Open {
     }
 
     fn append(&self, lines: &[u8]) -> io::Result<()> {
-        // Looked at each time: the file is the operator's too, whose tools may have cut it meanwhile.
+        // Checked each time, because the operator's tools may have cut the file meanwhile.
         let start = self.file.metadata()?.len();
         let mended;
         let lines = if self.is_torn(start)? {
@@ -117,7 +116,7 @@ impl Open {
             lines
         };
         if let Err((error, n_written)) = write_all(&self.file, lines) {
-            // Only while they are the last: another program's lines are not ours to cut.
+            // Only while they are the last: another program's lines must not be cut.
             if self.file.metadata().is_ok_and(|metadata| metadata.len() == start + n_written as u64) {
                 drop(self.file.set_len(start)); // where this fails, the torn line stays alone
             }

@@ -32,11 +32,11 @@ pub struct Config {
     /// Events written and synced at a time, at most.
     #[serde(default = "batch_size")]
     batch_size: usize,
-    /// The file is set aside before it grows beyond this.
+    /// The file is rotated before it grows beyond this.
     max_bytes: Option<Size>,
-    /// The file is set aside when it is older than this and more is to be written.
+    /// The file is rotated if it is older than this and more is to be written.
     max_age: Option<Period>,
-    /// How many files that were set aside are kept; without it, all.
+    /// How many rotated files are kept; without it, all.
     keep: Option<usize>,
     /// Whether the recording's token is written too.
     #[serde(default)]
@@ -56,7 +56,7 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Builds the sink; files' ages are told by `clock`.
+    /// Builds the sink; `clock` gives the files' ages.
     ///
     /// # Errors
     /// Every mistake in the table.
@@ -88,7 +88,7 @@ impl FileSink {
         background::alone(&self.log, move |log| log.append(&lines)).await.map_err(|error| self.failure(&error))
     }
 
-    /// Whatever is wrong with the file is wrong for every delivery.
+    /// Any fault of the file affects every delivery.
     fn failure(&self, error: &io::Error) -> DeliveryError {
         reason::retry_all(&format!("could not write to {}: {error}", self.path.display()))
     }

@@ -1,9 +1,9 @@
-//! Setting a file aside: `events.jsonl` becomes `events-20261124T053503.123456Z.jsonl`, and a new one is begun.
+//! Rotation: `events.jsonl` becomes `events-20261124T053503.123456Z.jsonl`, and a new file is begun.
 //!
 //! **Invariants**
-//! 1. Names are made of the configured path and the time: nothing that came from outside is in them. They sort in the
-//!    order in which the files were written, even where the clock stands still or is turned back.
-//! 2. No file is ever written over, and only files with such names are removed.
+//! 1. Names are made of the configured path and the time: nothing from outside is in them. They sort in the order in
+//!    which the files were written, even if the clock stands still or is set back.
+//! 2. No file is ever overwritten, and only files with such names are removed.
 
 use std::fs;
 use std::io;
@@ -19,7 +19,7 @@ use rustix::io::Errno;
 /// The form of the time in a name.
 const TIME: &str = "%Y%m%dT%H%M%S%.6fZ";
 
-/// When a file is set aside, and how many of those are kept.
+/// When a file is rotated, and how many rotated files are kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rotation {
     pub(super) max_bytes: Option<u64>,
@@ -28,7 +28,7 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
-    /// Whether a file that was begun at `began_at` is set aside before `n_more` bytes are appended to its `n_bytes`.
+    /// Whether a file begun at `began_at` is rotated before `n_more` bytes are appended to its `n_bytes`.
     pub(super) fn is_due(&self, (n_bytes, n_more): (u64, u64), (began_at, now): (Timestamp, Timestamp)) -> bool {
         let too_large = self.max_bytes.is_some_and(|max| n_bytes.saturating_add(n_more) > max);
         let age = Duration::try_from(now.duration_since(began_at)).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Rotation {
         n_bytes > 0 && (too_large || too_old)
     }
 
-    /// Gives the file the name of the instant `at`, or of the next after all that there are.
+    /// Renames the file by the instant `at`, or by the next free one after all existing names.
     pub(super) fn set_aside(&self, path: &Path, at: Timestamp) -> io::Result<()> {
         let next = |at: Timestamp| at.saturating_add(SignedDuration::from_micros(1)).map_err(io::Error::other);
         let mut at = match files_set_aside(path).pop() {
@@ -51,7 +51,7 @@ impl Rotation {
         }
     }
 
-    /// Removes the oldest that are more than are kept. What cannot be removed is no reason to stop delivering.
+    /// Removes the oldest files beyond the number to keep. A file that cannot be removed does not stop deliveries.
     pub(super) fn remove_oldest(&self, path: &Path) {
         let Some(keep) = self.keep else { return };
         let mut old = files_set_aside(path);
@@ -85,7 +85,7 @@ fn name_at(path: &Path, at: Timestamp) -> PathBuf {
     path.with_file_name(format!("{before}{}{after}", at.strftime(TIME)))
 }
 
-/// The files that were set aside, oldest first.
+/// The rotated files, oldest first.
 fn files_set_aside(path: &Path) -> Vec<(Timestamp, PathBuf)> {
     let (before, after) = around(path);
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -1,9 +1,9 @@
-//! What an answer means, and what is read of it. The far side may be hostile: an endless body, a body that drips, a
-//! `Retry-After` of 1e300, a connection that breaks off after the status.
+//! The meaning of an answer, and how much of it is read. The server may be hostile: an endless body, a body that drips,
+//! a `Retry-After` of 1e300, a connection that breaks after the status.
 //!
 //! **Invariants**
-//! 1. Once the status is 2xx the event has arrived, whatever becomes of the rest of the answer.
-//! 2. Nothing of an answer is kept but a short, escaped piece of its text.
+//! 1. Once the status is 2xx the event is delivered, whatever the rest of the answer is.
+//! 2. Nothing of an answer is stored but a short, escaped piece of its text.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -15,14 +15,14 @@ use reqwest::{Response, StatusCode};
 use crate::sinks::DeliveryError;
 use crate::sinks::reason::{self, shown};
 
-/// What is read of a body, so that the connection can be used again.
+/// How much of a body is read, so that the connection can be used again.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 /// How long a body is waited for once the status is known.
 const MAX_BODY_TIME: Duration = Duration::from_secs(1);
-/// What is shown of a body.
+/// How much of a body is shown.
 const MAX_EXCERPT_CHARS: usize = 200;
 
-/// Judges an answer. `shows_text`: whether the far side's text may be shown.
+/// Judges an answer. `shows_text`: whether the server's text may be shown.
 pub(super) async fn judge(mut response: Response, now: Timestamp, shows_text: bool) -> Result<(), DeliveryError> {
     let status = response.status();
     let after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
@@ -39,7 +39,7 @@ pub(super) async fn judge(mut response: Response, now: Timestamp, shows_text: bo
     }
     match status {
         StatusCode::GONE => Err(DeliveryError::Reject { reason }),
-        // Other refusals too are tried again: an operator's wrong token must not destroy what waits.
+        // Other refusals are retried too: an operator's wrong token must not destroy the waiting deliveries.
         _ => {
             let pause = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
             Err(DeliveryError::Retry { reason, after, pause })
@@ -59,12 +59,12 @@ async fn drain(response: &mut Response) -> Vec<u8> {
             beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);
         }
     };
-    // A body that drips is given up; the connection goes with it.
+    // A body that drips is not read further; the connection is closed.
     drop(tokio::time::timeout(MAX_BODY_TIME, drained).await);
     beginning
 }
 
-/// No answer came. `error` is told without the address, which may hold a secret.
+/// There was no answer. The text of `error` omits the address, which may contain a secret.
 pub(super) fn no_answer(error: &reqwest::Error) -> DeliveryError {
     let mut deepest: &dyn Error = error;
     while let Some(source) = deepest.source() {
@@ -79,7 +79,7 @@ pub(super) fn no_answer(error: &reqwest::Error) -> DeliveryError {
     }
 }
 
-/// Reads `Retry-After`: whole seconds, or a date. Anything else says nothing.
+/// Reads `Retry-After`: whole seconds, or a date. Anything else is ignored.
 fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,12 +1,12 @@
 //! The guard: which addresses an outgoing connection may reach.
 //!
-//! It stands inside the resolver, so that the address that was judged is the address that is connected to: a name that
-//! answers differently the second time gains nothing.
+//! It works inside the resolver, so that the checked address is the one that is connected to: a name that resolves
+//! differently the second time gains nothing.
 //!
 //! **Invariants**
-//! 1. An address that is not a public one is reached only where the operator named its network.
-//! 2. Without TLS only networks that the operator named are reached.
-//! 3. An IPv4 address in the clothes of an IPv6 one is judged as what it is.
+//! 1. A non-public address is reached only if the operator named its network.
+//! 2. Without TLS, only networks that the operator named are reached.
+//! 3. An IPv4 address inside an IPv6 address is checked as IPv4.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,8 +17,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::config::AllowedNetworks;
 
-/// IPv4 networks that are not public (<https://www.iana.org/assignments/iana-ipv4-special-registry>), and one that is
-/// but serves a cloud's inside.
+/// IPv4 networks that are not public (<https://www.iana.org/assignments/iana-ipv4-special-registry>), and one public
+/// network that a cloud uses internally.
 const NOT_PUBLIC_V4: &[(Ipv4Net, &str)] = &[
     (v4([0, 0, 0, 0], 8), "this network"),
     (v4([10, 0, 0, 0], 8), "private"),
@@ -41,7 +41,7 @@ const NOT_PUBLIC_V4: &[(Ipv4Net, &str)] = &[
 /// Where public IPv6 addresses are (<https://www.iana.org/assignments/ipv6-address-space>).
 const PUBLIC_V6: Ipv6Net = v6([0x2000, 0, 0, 0], 3);
 
-/// What is not public in there.
+/// The non-public networks among them.
 const NOT_PUBLIC_V6: &[(Ipv6Net, &str)] = &[
     (v6([0x2001, 0, 0, 0], 23), "reserved"),
     (v6([0x2001, 0xdb8, 0, 0], 32), "documentation"),
@@ -49,7 +49,7 @@ const NOT_PUBLIC_V6: &[(Ipv6Net, &str)] = &[
     (v6([0x3fff, 0, 0, 0], 20), "documentation"),
 ];
 
-/// The prefix under which NAT64 shows the IPv4 internet (RFC 6052).
+/// The prefix of NAT64 for the IPv4 internet (RFC 6052).
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0], 96);
 
 const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Ipv4Net {
@@ -60,14 +60,14 @@ const fn v6([a, b, c, d]: [u16; 4], prefix: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0), prefix)
 }
 
-/// Judges addresses.
+/// Checks addresses.
 #[derive(Clone, Debug)]
 pub struct Guard {
     allowed: AllowedNetworks,
     encrypted: bool,
 }
 
-/// Why an address is not connected to.
+/// Why an address is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     address: IpAddr,
@@ -80,10 +80,10 @@ impl Guard {
         Self { allowed, encrypted }
     }
 
-    /// Judges an address.
+    /// Checks an address.
     ///
     /// # Errors
-    /// It must not be connected to.
+    /// It is refused.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
         let judged = as_v4(address);
         if self.allowed.iter().any(|network| network.contains(&judged) || network.contains(&address)) {

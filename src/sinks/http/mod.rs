@@ -4,7 +4,8 @@
 //! **Invariants**
 //! 1. No redirect is followed, no proxy is used, nothing is decompressed, and a bounded part of an answer is read.
 //! 2. A private address is reached only where `allow_private` names its network: see [`guard`].
-//! 3. Every attempt sends the same id and the same event; only the time of sending and a token that was wiped differ.
+//! 3. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
+//!    meanwhile, differ.
 
 mod answer;
 pub mod guard;
@@ -39,7 +40,7 @@ pub struct HttpSink {
     signer: Signer,
     guard: Arc<Guard>,
     include_access_token: bool,
-    /// Whether the far side's text may be shown: it was sent nothing secret that it could repeat.
+    /// Whether the server's text may be shown: it was sent no secret that it could repeat.
     shows_answers: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A look at the far side: connects, and shakes hands where it is TLS. Sends nothing of a request.
+//! Tests the connection: connects, and makes the TLS handshake. Sends no request.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connects to the host of `url`.
 ///
 /// # Errors
-/// What stands in the way.
+/// Why a delivery would fail.
 pub(super) async fn connect(url: &Url, guard: &Guard) -> io::Result<()> {
     let port = url.port_or_known_default().unwrap_or(443);
     let (addresses, name) = match url.host() {

@@ -168,7 +168,8 @@ fn signer(secrets: &Secrets, mistakes: &mut Mistakes) -> Signer {
         }
     }
     if secrets.listed && secrets.sources.is_empty() {
-        mistakes.add("secret", "found an empty list, expected at least one secret; omit the key to send unsigned requests");
+        mistakes
+            .add("secret", "found an empty list, expected at least one secret; omit the key to send unsigned requests");
     }
     Signer::new(keys)
 }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// Signs with every secret that is configured: during a rotation the far side may know the old one or the new one.
+/// Signs with every configured secret: during a rotation the receiver may know the old one or the new one.
 pub(super) struct Signer {
     keys: Vec<Hmac<Sha256>>,
 }

@@ -171,7 +171,10 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
     assert!(said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still open."), "{}", said.out);
     let (first, _) = said.out.split_once('\n').unwrap();
-    assert!(first.starts_with("reelhook demo: open the console at http://127.0.0.1:") && first.ends_with('/'), "{first}");
+    assert!(
+        first.starts_with("reelhook demo: open the console at http://127.0.0.1:") && first.ends_with('/'),
+        "{first}"
+    );
     for shown in [
         "crm                    recordOperation.completed  support-2001  (route expectation)",
         "crm                    recordOperation.failed  support-1002",

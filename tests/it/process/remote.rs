@@ -223,7 +223,10 @@ async fn a_server_that_stands_still_is_told_from_one_that_heard_nothing() {
     server.signal(Signal::STOP);
     let said = site.run(&["wait", "a", "--url", &url, "--timeout", "1s"]);
     assert_eq!((said.code, &*said.out), (Some(1), ""), "{said:?}");
-    assert!(said.err.starts_with("reelhook: no answer from ") && said.err.contains(" in 1 s (it is running, "), "{said:?}");
+    assert!(
+        said.err.starts_with("reelhook: no answer from ") && said.err.contains(" in 1 s (it is running, "),
+        "{said:?}"
+    );
 
     let said = site.run(&["unmatched", "replay", "--all"]);
     assert_eq!(said.code, Some(3), "{said:?}");

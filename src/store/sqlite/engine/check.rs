@@ -64,7 +64,8 @@ impl Check {
         tracing::info!(n_bytes, "the last stop was not clean: the database is checked while the server runs");
         let (told, stopped) = (Arc::clone(health), Arc::clone(&stop));
         let thread = threads::start("store-check", health, move || check_tables(&mut connection, &told, &stopped));
-        let thread = thread.map_err(|error| open::unusable(&path, &format!("cannot start the thread that checks it: {error}")))?;
+        let thread = thread
+            .map_err(|error| open::unusable(&path, &format!("cannot start the thread that checks it: {error}")))?;
         Ok(Some(Self { stop, thread }))
     }
 

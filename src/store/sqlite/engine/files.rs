@@ -143,8 +143,9 @@ impl Files {
 
 impl File {
     fn at(path: PathBuf) -> Result<Self, StoreError> {
-        let found = std::fs::metadata(&path)
-            .map_err(|error| open::unusable(&path, &format!("the metadata of a file of the store cannot be read: {error}")))?;
+        let found = std::fs::metadata(&path).map_err(|error| {
+            open::unusable(&path, &format!("the metadata of a file of the store cannot be read: {error}"))
+        })?;
         Ok(Self { device: found.dev(), inode: found.ino(), path })
     }
 
