@@ -23,7 +23,7 @@ fn every_mistake_of_a_config_is_told_at_once_with_its_line_and_key() {
         assert_eq!(said.code, Some(2), "{said:?}");
         for told in [
             ":2: server.listen: found \"nowhere\"",
-            ":3: server.max_boddy: found a key that is not known",
+            ":3: server.max_boddy: found an unknown key",
             ":5: calls.app_ids: ",
             ":8: sinks.crm.url: found another scheme",
             ":9: sinks.crm.timeout: found \"soon\"",
@@ -264,5 +264,5 @@ async fn variables_override_the_file_and_name_it() {
     assert_eq!(site.post(&server, "overridden").await.status, 202);
     let said = Said::from(site.command(&["check"]).env("REELHOOK__SERVER__LISTN", "x").output().unwrap());
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.starts_with("REELHOOK__SERVER__LISTN: server.listn: found a key that is not known"), "{said:?}");
+    assert!(said.err.starts_with("REELHOOK__SERVER__LISTN: server.listn: found an unknown key"), "{said:?}");
 }

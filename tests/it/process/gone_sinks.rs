@@ -29,7 +29,7 @@ async fn with_a_gone_sink(site: &mut Site) -> Server {
 async fn what_waits_for_a_gone_sink_is_told_everywhere_and_goes_where_the_operator_says() {
     let mut site = Site::new();
     let server = with_a_gone_sink(&mut site).await;
-    server.said("2 deliveries wait for sink \\\"old\\\", which the config does not have");
+    server.said("2 deliveries wait for sink \\\"old\\\", which is not in the config");
     let check = site.run(&["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     assert!(check.err.contains("warning: 2 deliveries wait for sink \"old\""), "{check:?}");

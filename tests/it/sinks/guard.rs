@@ -210,9 +210,9 @@ async fn threat_51_a_name_that_leads_inside_is_refused_by_the_resolver() {
     for url in ["https://localhost/", "https://LOCALHOST:8443/"] {
         let sink = build("http", &format!("url = {url:?}")).unwrap();
         let (reason, pause, _) = super::samples::retried(sink.deliver(&super::samples::delivery(1)).await);
-        assert!(reason.contains("is not connected to") && reason.contains("allow_private"), "{reason}");
+        assert!(reason.contains("is refused (") && reason.contains("allow_private"), "{reason}");
         assert!(pause);
-        assert!(super::samples::retried(sink.probe().await).0.contains("is not connected to"));
+        assert!(super::samples::retried(sink.probe().await).0.contains("is refused ("));
     }
 }
 
