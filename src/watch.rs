@@ -112,13 +112,13 @@ impl Watcher {
                 true
             }
             Ok(Raised::PutOff) => {
-                tracing::info!(%operation, %due_at, "whether an operation is {} is put off: notifications could not arrive", watch.event().word());
+                tracing::info!(%operation, %due_at, "an operation is not reported as {} yet: notifications could not arrive", watch.event().word());
                 true
             }
             // It ended in the meantime.
             Ok(Raised::Nothing) => false,
             Err(error) => {
-                tracing::warn!(%operation, %error, "could not tell that an operation is {}; trying again", watch.event().word());
+                tracing::warn!(%operation, %error, "could not report an operation as {}; trying again", watch.event().word());
                 false
             }
         }

@@ -59,7 +59,7 @@ impl ApiError {
 
     /// 404. The answer says nothing more about a missing resource.
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "itemNotFound", "there is nothing with this address or id")
+        Self::new(StatusCode::NOT_FOUND, "itemNotFound", "nothing has this address or id")
     }
 
     /// 405, with the allowed methods: `GET, POST`.
@@ -67,7 +67,7 @@ impl ApiError {
         let mut error = Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "notSupported",
-            format!("found a method that is not served here, expected {allow}"),
+            format!("found another method, expected {allow}"),
         );
         error.header = HeaderValue::from_str(allow).ok().map(|allow| Box::new((ALLOW, allow)));
         error
@@ -80,18 +80,18 @@ impl ApiError {
 
     /// 412: the resource was changed after the client read it.
     pub fn stale() -> Self {
-        let message = "the resource was changed since its @odata.etag was read; read it again, then decide anew";
+        let message = "the resource was changed after its @odata.etag was read: read it again before you change it";
         Self::new(StatusCode::PRECONDITION_FAILED, "resourceModified", message).with_finer("entityTagDoesNotMatch")
     }
 
     /// 408: the body arrived too slowly.
     pub fn timeout() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "badRequest", "the body came too slowly").closing()
+        Self::new(StatusCode::REQUEST_TIMEOUT, "badRequest", "the body arrived too slowly").closing()
     }
 
     /// 413: more than `max_bytes`.
     pub fn too_large(max_bytes: usize) -> Self {
-        let message = format!("found a body of more than {max_bytes} bytes, expected at most so many");
+        let message = format!("found a longer body, expected at most {max_bytes} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "badRequest", message).with_finer("parameterIsTooLong").closing()
     }
 
@@ -103,7 +103,7 @@ impl ApiError {
 
     /// 503: retry later.
     pub fn unavailable() -> Self {
-        let message = "this cannot be done now; trying again later is safe";
+        let message = "this cannot be done now; retrying later is safe";
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "serviceNotAvailable", message);
         error.header = Some(Box::new((RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS))));
         error
@@ -138,19 +138,21 @@ impl From<Denied> for ApiError {
         let forbidden = |message| Self::new(StatusCode::FORBIDDEN, "accessDenied", message);
         match denied {
             Denied::Token => {
-                let message = "expected an Authorization header with a token of this server's: Bearer <token>";
+                let message = "expected an Authorization header with one of this server's tokens: Bearer <token>";
                 let mut error = Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", message);
                 error.header = Some(Box::new((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))));
                 error
             }
-            Denied::Host => forbidden("without configured tokens only loopback names are served: 127.0.0.1, localhost"),
-            Denied::Origin => {
-                forbidden("pages of other origins may not change anything here, nor look without configured tokens")
+            Denied::Host => {
+                forbidden("without configured tokens, only the loopback names 127.0.0.1 and localhost are allowed")
             }
-            Denied::Forwarded => forbidden(
-                "without configured tokens nothing is served that a proxy sent on (Forwarded, X-Forwarded-*, Via)",
+            Denied::Origin => forbidden(
+                "pages of other origins may change nothing here, and without configured tokens may read nothing",
             ),
-            Denied::Scope => forbidden("the token does not have the scope that this needs"),
+            Denied::Forwarded => forbidden(
+                "without configured tokens, requests through a proxy are refused (Forwarded, X-Forwarded-*, Via)",
+            ),
+            Denied::Scope => forbidden("the token does not have the required scope"),
         }
     }
 }
@@ -161,7 +163,7 @@ impl From<StoreError> for ApiError {
             StoreError::Full | StoreError::Busy | StoreError::Closed => Self::unavailable(),
             StoreError::Slow => Self::bad_request("invalidQueryOption", error.to_string()),
             StoreError::Locked { .. } | StoreError::Unusable(_) | StoreError::Damaged(_) | StoreError::Database(_) => {
-                let message = "something failed inside; the server's log says what, under this request-id";
+                let message = "internal error; the server's log has the cause under this request-id";
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "generalException", message)
             }
         };

@@ -46,15 +46,15 @@ fn refused(reason: Reason) -> ApiError {
         Reason::BodyTooLarge => ApiError::too_large(MAX_BODY_BYTES),
         Reason::BodyTimeout => ApiError::timeout(),
         Reason::Shed => ApiError::unavailable().closing(),
-        _ => ApiError::bad_request("invalidRequest", "the body ended before its time").closing(),
+        _ => ApiError::bad_request("invalidRequest", "found the beginning of a body, expected all of it").closing(),
     }
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_slice(bytes) {
         Ok(Unique(Value::Object(object))) => Ok(object),
-        Ok(_other) => Err(ApiError::bad_request("invalidRequest", "found other JSON, expected an object")),
-        Err(error) => Err(ApiError::bad_request("invalidRequest", format!("the body is no JSON: {error}"))),
+        Ok(_other) => Err(ApiError::bad_request("invalidRequest", "found JSON of another type, expected an object")),
+        Err(error) => Err(ApiError::bad_request("invalidRequest", format!("the body is not JSON: {error}"))),
     }
 }
 

@@ -176,7 +176,7 @@ async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
 async fn livez(admin: Data<Admin>) -> HttpResponse {
     match admin.tasks.what_broke() {
         None => HttpResponse::Ok().body("ok\n"),
-        Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server ends\n")),
+        Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server is stopping\n")),
     }
 }
 

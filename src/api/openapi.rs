@@ -15,7 +15,7 @@ use super::{ApiError, Reader, deliveries, error, events, operations, resource};
 #[derive(OpenApi)]
 #[openapi(info(
     title = "reelhook",
-    description = "Microsoft Graph's record operations: what became of each recording, in Graph's own shape. Each path \
+    description = "Microsoft Graph's record operations: the state of each recording, in Graph's own format. Each path \
                    is served under /beta as well.",
 ))]
 struct Frame;
@@ -37,8 +37,8 @@ pub fn document() -> utoipa::openapi::OpenApi {
         document.merge(part);
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-        "A token of [[admin.tokens]], with the scope read, write, recordings or admin. Where none is configured the \
-         listener is the machine's own and needs none.",
+        "A token of [[admin.tokens]], with the scope read, write, recordings or admin. If no token is configured, \
+         only the machine itself can use the listener, without a token.",
     ));
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(bearer.build()));

@@ -56,7 +56,8 @@ impl<T> List<T> {
 /// # Errors
 /// As [`Parameters::top`]; or `$skiptoken` is in no link of ours.
 pub fn asked<I: FromStr>(parameters: &Parameters) -> Result<Newest<I>, ApiError> {
-    let read = |found: &str| found.parse().map_err(|_error| wrong(SKIPTOKEN, found, "the one of an @odata.nextLink"));
+    let read =
+        |found: &str| found.parse().map_err(|_error| wrong(SKIPTOKEN, found, "the $skiptoken of an @odata.nextLink"));
     let before = parameters.one(SKIPTOKEN)?.map(read).transpose()?;
     Ok(Newest { before, limit: parameters.top()? + 1 })
 }

@@ -60,9 +60,9 @@ pub async fn look(store: &dyn Store) -> Found {
         Ok(Err(StoreError::Damaged(_))) => Err(DAMAGED),
         Ok(Err(error)) => {
             tracing::warn!(%error, "not ready");
-            Err("the store does not commit")
+            Err("the store cannot commit")
         }
-        Err(_elapsed) => Err("the store does not commit in time"),
+        Err(_elapsed) => Err("the store did not commit in time"),
     }
 }
 

@@ -109,8 +109,8 @@ fn origin(event: &EventView) -> String {
     match event.origin {
         Origin::Graph => format!("from Graph on {}: {facts}", event.envelope.channel.as_str()),
         Origin::Reelhook => match event.own() {
-            Some(own) => format!("reelhook itself says so: {}", own.meaning()),
-            None => "reelhook itself says so".into(),
+            Some(own) => format!("from reelhook itself: {}", own.meaning()),
+            None => "from reelhook itself".into(),
         },
     }
 }

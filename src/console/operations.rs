@@ -211,7 +211,7 @@ impl Asked {
 }
 
 fn wrong(name: &str, found: &str) -> Problem {
-    Problem::Address(format!("Found {name}={:?}, which is none of this page's.", cut(found, 40)))
+    Problem::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
 }
 
 /// The path of an operation's page.

@@ -68,7 +68,7 @@ pub async fn asset(path: actix_web::web::Path<(String, String)>) -> Result<HttpR
         _ => None,
     };
     let Some((kind, text)) = found.filter(|_| hash == frame::hash()) else {
-        return Err(Problem::Missing("This file is of another version.".into()));
+        return Err(Problem::Missing("This file belongs to another version of reelhook.".into()));
     };
     let kept = (CACHE_CONTROL, "public, max-age=31536000, immutable");
     Ok(HttpResponse::Ok().insert_header(kept).content_type(kind).body(text))

@@ -119,7 +119,7 @@ pub fn of_event(event: &EventView) -> Vec<String> {
         told.extend(end.map(|end| sentence(&end.words(&instant(end.at)))));
     }
     if event.own() == Some(OperationEvent::Recovered) {
-        told.push(format!("Ended after all: {}.", data["status"].as_str().unwrap_or_default()));
+        told.push(format!("It ended later than expected: {}.", data["status"].as_str().unwrap_or_default()));
     }
     if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
         let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
@@ -149,10 +149,10 @@ pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
 /// The origin of an event.
 pub fn of_coming(event: &EventView) -> String {
     match event.origin {
-        Origin::Graph => format!("Came in on {}, event {}.", event.envelope.channel.as_str(), event.id),
+        Origin::Graph => format!("From Graph on {}, event {}.", event.envelope.channel.as_str(), event.id),
         Origin::Reelhook => {
             let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
-            format!("reelhook itself says so{meaning}; event {}.", event.id)
+            format!("From reelhook itself{meaning}; event {}.", event.id)
         }
     }
 }

@@ -85,7 +85,7 @@ impl Provider {
             let configuration: Configuration = serde_json::from_slice(&configuration)
                 .map_err(|_other| invalid(&self.url, "found no OpenID configuration with a `jwks_uri`"))?;
             let address = Url::parse(&configuration.jwks_uri)
-                .map_err(|_other| invalid(&self.url, "its `jwks_uri` is no address"))?;
+                .map_err(|_other| invalid(&self.url, "its `jwks_uri` is not a valid URL"))?;
             check_address(&address, loopback::is_in(&self.url))?;
             let document = self.document(&address).await?;
             KeySet::read(&document, configuration.issuer).map_err(|why| invalid(&address, why))

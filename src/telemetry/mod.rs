@@ -238,10 +238,10 @@ impl Metrics {
             "Share of answers to Graph's POSTs over 10 s in the last 10 min; above 0.15 Graph drops notifications",
             self.drop_share.clone(),
         );
-        r.register("expectations_raised", "Operations said to be overdue or lost", self.raised.clone());
+        r.register("expectations_raised", "Operations reported as overdue or lost", self.raised.clone());
         r.register(
             "backlog_counted_timestamp_seconds",
-            "When the deliveries that wait were last counted; 0: not yet",
+            "Time of the last count of the open deliveries; 0: not counted yet",
             self.counted_at.clone(),
         );
         self.register_sinks();
@@ -251,8 +251,8 @@ impl Metrics {
 
     fn register_sinks(&mut self) {
         let r = &mut self.registry;
-        r.register("sink_open_deliveries", "Deliveries that wait", self.sink_open.clone());
-        r.register("sink_dead_letters", "Deliveries given up", self.sink_dead.clone());
+        r.register("sink_open_deliveries", "Deliveries that wait, or are being attempted", self.sink_open.clone());
+        r.register("sink_dead_letters", "Dead letters: deliveries that failed for good", self.sink_dead.clone());
         r.register(
             "sink_oldest_undelivered_seconds",
             "Age of the oldest delivery that waits or is being attempted",

@@ -64,9 +64,9 @@ pub struct Many {
     tag = "deliveries",
     operation_id = "listDeadLetters",
     params(
-        ("sink" = Option<String>, Query, description = "Only of this sink"),
-        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
+        ("sink" = Option<String>, Query, description = "Only those of this sink"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
     ),
     responses(
         (status = 200, description = "Dead letters, the newest first", body = List<DeliveryShape>),
@@ -90,7 +90,7 @@ pub async fn list(
     tag = "deliveries",
     operation_id = "countDeadLetters",
     params(
-        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("sink" = Option<String>, Query, description = "Only those of this sink"),
     ),
     responses(
         (status = 200, description = "The number", body = String, content_type = "text/plain"),
@@ -112,7 +112,7 @@ pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) ->
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "It, with every attempt and its event", body = DeadLetter),
+        (status = 200, description = "The dead letter, with every attempt and its event", body = DeadLetter),
         (status = 404, description = "No dead letter has this id", body = Refusal),
     ),
 )]
@@ -144,9 +144,9 @@ pub async fn show(
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "It is due again", body = Replayed),
+        (status = 200, description = "The delivery is due again", body = Replayed),
         (status = 404, description = "No delivery has this id", body = Refusal),
-        (status = 409, description = "It is not a dead letter any more", body = Refusal),
+        (status = 409, description = "The delivery is not a dead letter (any more)", body = Refusal),
     ),
 )]
 pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
@@ -167,8 +167,8 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     operation_id = "replayDeadLetters",
     request_body = Many,
     responses(
-        (status = 200, description = "They are due again", body = Replayed),
-        (status = 409, description = "There is another number of them: the message tells it; nothing was replayed", body = Refusal),
+        (status = 200, description = "The deliveries are due again", body = Replayed),
+        (status = 409, description = "The number is wrong; the message has the right one. Nothing was replayed", body = Refusal),
     ),
 )]
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
@@ -176,7 +176,7 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -
     let sink = sink.as_deref().map(SinkName::new);
     let n = n_dead(&admin, sink.as_ref()).await?;
     if n != count {
-        let message = format!("count: found {count}, expected {n}, as there are now; nothing was replayed");
+        let message = format!("count: found {count}, expected {n}, the present number; nothing was replayed");
         return Err(ApiError::conflict("countDiffers", message));
     }
     let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);

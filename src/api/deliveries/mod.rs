@@ -54,7 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
         unmatched::list,
         unmatched::replay,
     ),
-    tags((name = "deliveries", description = "What became of each event on its way to the sinks, and what to do about it")),
+    tags((name = "deliveries", description = "Deliveries, dead letters, the quarantine, sinks and unmatched events")),
 )]
 struct Described;
 
@@ -79,11 +79,11 @@ pub struct EventDelivery {
     tag = "deliveries",
     operation_id = "listDeliveriesOfRecordOperation",
     params(
-        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+        ("id" = String, Path, description = "The operation's id, or its expectation's id"),
     ),
     responses(
-        (status = 200, description = "Its deliveries with every attempt, in the order of its events", body = List<EventDelivery>),
-        (status = 404, description = "There is no operation with this id", body = Refusal),
+        (status = 200, description = "The deliveries with every attempt, in the order of the operation's events", body = List<EventDelivery>),
+        (status = 404, description = "No operation has this id", body = Refusal),
     ),
 )]
 pub async fn of_operation(

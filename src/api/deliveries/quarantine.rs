@@ -99,8 +99,8 @@ impl From<&QuarantineView> for EntryShape {
     tag = "deliveries",
     operation_id = "listQuarantine",
     params(
-        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
     ),
     responses(
         (status = 200, description = "Entries, the newest first", body = List<EntryShape>),
@@ -166,7 +166,7 @@ pub async fn show(
     ),
     request_body = Judge,
     responses(
-        (status = 202, description = "It will be judged again", body = Wished),
+        (status = 202, description = "The entry will be verified again", body = Wished),
         (status = 404, description = "There is no such entry", body = Refusal),
     ),
 )]
@@ -183,7 +183,7 @@ pub async fn replay(
     if !admin.store.wish_replay(id, vouch).await? {
         return Err(ApiError::not_found());
     }
-    tracing::info!(caller = writer.0.name(), id, vouch, "a quarantine entry is to be judged again");
+    tracing::info!(caller = writer.0.name(), id, vouch, "a quarantine entry will be verified again");
     Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
 }
 

@@ -79,8 +79,8 @@ pub async fn list(
         ("name" = String, Path, description = "The sink's name"),
     ),
     responses(
-        (status = 200, description = "It is paused", body = SinkShape),
-        (status = 204, description = "The same, where the token has no scope `read`"),
+        (status = 200, description = "The sink is paused", body = SinkShape),
+        (status = 204, description = "The same, if the token does not have the scope `read`"),
         (status = 404, description = "The config has no such sink", body = Refusal),
     ),
 )]
@@ -102,15 +102,15 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
         ("name" = String, Path, description = "The sink's name"),
     ),
     responses(
-        (status = 200, description = "It goes on", body = SinkShape),
-        (status = 204, description = "The same, where the token has no scope `read`"),
+        (status = 200, description = "The sink is resumed", body = SinkShape),
+        (status = 204, description = "The same, if the token does not have the scope `read`"),
         (status = 404, description = "The config has no such sink", body = Refusal),
     ),
 )]
 pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
     let name = configured(&admin, &name)?;
     if admin.pauses.resume(&name).await? {
-        tracing::info!(caller = writer.0.name(), sink = %name, "a sink goes on");
+        tracing::info!(caller = writer.0.name(), sink = %name, "a sink is resumed");
     }
     shown(&writer, &admin, &name).await
 }

@@ -34,8 +34,8 @@ pub struct Routed {
     tag = "deliveries",
     operation_id = "listUnmatched",
     params(
-        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
     ),
     responses(
         (status = 200, description = "Events, the newest first", body = List<EventShape>),
@@ -61,9 +61,9 @@ pub async fn list(
         ("id" = String, Path, description = "The event's id"),
     ),
     responses(
-        (status = 200, description = "It is on its way", body = Routed),
+        (status = 200, description = "The event has deliveries now", body = Routed),
         (status = 404, description = "No event has this id", body = Refusal),
-        (status = 409, description = "No route matches it, or it was routed before", body = Refusal),
+        (status = 409, description = "No route matches the event, or it was routed before", body = Refusal),
     ),
 )]
 pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Routed>, ApiError> {
@@ -71,14 +71,14 @@ pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     let event = admin.store.event(EventId(id)).await?.ok_or_else(ApiError::not_found)?;
     let deliveries = admin.routes.matches(&event.routing_key());
     if deliveries.is_empty() {
-        return Err(ApiError::conflict("noRouteMatches", "no route matches the event; mend the routes and restart"));
+        return Err(ApiError::conflict(
+            "noRouteMatches",
+            "no route matches the event: fix the routes and restart the server",
+        ));
     }
     let deliveries = admin.store.route_again(event.id, deliveries).await?;
     if deliveries == 0 {
-        return Err(ApiError::conflict(
-            "alreadyRouted",
-            "the event was routed before: its deliveries say what came of it",
-        ));
+        return Err(ApiError::conflict("alreadyRouted", "the event was routed before: see its deliveries"));
     }
     tracing::info!(caller = writer.0.name(), event = %event.id, deliveries, "an unmatched event is routed");
     Ok(Json(Routed { deliveries }))

@@ -110,7 +110,7 @@ impl Feed {
                 Ok(page) => page,
                 Err(error) => {
                     // The client reconnects and continues where it was.
-                    tracing::warn!(%error, "a stream of events ends");
+                    tracing::warn!(%error, "a stream of events ends: the store could not be read");
                     return None;
                 }
             };

@@ -34,7 +34,7 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(open), tags((name = "events", description = "Events as they come")))]
+#[openapi(paths(open), tags((name = "events", description = "Events as they arrive")))]
 struct Described;
 
 /// The part of `/openapi.json` for these paths.
@@ -49,16 +49,16 @@ pub fn described() -> utoipa::openapi::OpenApi {
     tag = "events",
     operation_id = "streamEvents",
     params(
-        ("clientContext" = Option<Vec<String>>, Query, description = "Only events with one of these", explode = true),
-        ("status" = Option<Vec<String>>, Query, description = "Only events that tell of one of these", explode = true),
+        ("clientContext" = Option<Vec<String>>, Query, description = "Only events with one of these client contexts", explode = true),
+        ("status" = Option<Vec<String>>, Query, description = "Only events with one of these statuses", explode = true),
         ("type" = Option<Vec<String>>, Query, description = "Only events of one of these types", explode = true),
-        ("after" = Option<String>, Query, description = "`oldest`: begin with the oldest that is kept, not now"),
+        ("after" = Option<String>, Query, description = "`oldest`: begin with the oldest stored event instead of now"),
         ("lastEventId" = Option<String>, Query, description = "Begin after this event"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Begin after this event, whatever the query says"),
+        ("Last-Event-ID" = Option<String>, Header, description = "Begin after this event; overrides the query"),
     ),
     responses(
         (status = 200, description = "Events, until the server stops", body = String, content_type = "text/event-stream"),
-        (status = 503, description = "There are as many streams as there may be", body = Refusal),
+        (status = 503, description = "Too many streams are open", body = Refusal),
     ),
 )]
 pub async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
@@ -84,7 +84,7 @@ fn seat() -> Result<SemaphorePermit<'static>, ApiError> {
 async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) -> Result<Option<EventId>, ApiError> {
     // The header overrides the query: a browser that reconnects sends it together with the original address.
     let last = match request.headers().get(LAST_EVENT_ID) {
-        Some(value) => Some((LAST_EVENT_ID, value.to_str().unwrap_or("bytes that are no text"))),
+        Some(value) => Some((LAST_EVENT_ID, value.to_str().unwrap_or("bytes that are not text"))),
         None => parameters.one("lastEventId")?.map(|value| ("lastEventId", value)),
     };
     let from = parameters.one("after")?;
@@ -95,7 +95,7 @@ async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) ->
     match from {
         None => Ok(admin.operations.newest_event().await?),
         Some("oldest") => Ok(None),
-        Some(other) => Err(wrong("after", other, "oldest; lastEventId goes on after an event")),
+        Some(other) => Err(wrong("after", other, "oldest (to begin after an event, use lastEventId)")),
     }
 }
 

@@ -81,7 +81,7 @@ impl Asked {
         let query = self.query(known)?;
         let is_of_many = query.filter.is_some() || query.order != OrderBy::default() || query.top.is_some();
         if is_of_many || query.count || query.skiptoken.is_some() {
-            return Err(invalid_parameter("found an option for collections, expected none but $select".to_owned()));
+            return Err(invalid_parameter("found an option for collections, expected only $select".to_owned()));
         }
         Ok(query)
     }

@@ -34,11 +34,11 @@ const FROM_GRAPH: [&str; 2] = ["id", "status"];
     operation_id = "createRecordOperation",
     request_body = super::schema::Announcement,
     responses(
-        (status = 201, description = "It is new", body = super::schema::RecordOperation,
-            headers(("Location" = String, description = "Where it is"))),
-        (status = 200, description = "It was announced before", body = super::schema::RecordOperation),
-        (status = 400, description = "A property that is wrong or unknown, by its name", body = Refusal),
-        (status = 409, description = "The client context is another operation's", body = Refusal),
+        (status = 201, description = "The operation is new", body = super::schema::RecordOperation,
+            headers(("Location" = String, description = "The operation's URL"))),
+        (status = 200, description = "The operation was announced before", body = super::schema::RecordOperation),
+        (status = 400, description = "A property is wrong or unknown; the message names it", body = Refusal),
+        (status = 409, description = "Another operation has the client context", body = Refusal),
         (status = 413, description = "More than 64 KiB", body = Refusal),
         (status = 415, description = "Not JSON", body = Refusal),
         (status = 503, description = "Later", body = Refusal),
@@ -57,7 +57,7 @@ pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
             let which =
                 if may_read { format!("the open operation {:?}", other.id) } else { "an open operation".into() };
             let message = format!(
-                "clientContext: {which} of another call has it; end or delete that one, or send \"allowDuplicate\": true"
+                "clientContext: {which} of another call has it: end or delete that operation, or send \"allowDuplicate\": true"
             );
             return Err(ApiError::conflict("nameAlreadyExists", message));
         }
@@ -93,7 +93,7 @@ fn announced(
     if let (Some(named), Some(of_call)) = (&named_call, of_call)
         && named != of_call
     {
-        return Err(fields::wrong("callId", "none, or the call in the path; found another"));
+        return Err(fields::wrong("callId", "no callId, or the call in the path"));
     }
     let new = NewOperation {
         id: fields::graph_id("id", value("id"))?,
@@ -108,7 +108,7 @@ fn announced(
         allow_duplicate: fields::flag("allowDuplicate", value("allowDuplicate"))?,
     };
     if new.client_context.is_none() && new.id.is_none() {
-        let expected = "it, or the id that recordResponse answered with: notifications are recognised by either";
+        let expected = "a clientContext, or the id from the answer of recordResponse: reelhook recognises notifications by one of them";
         return Err(fields::wrong("clientContext", expected));
     }
     Ok(new)
@@ -128,7 +128,7 @@ fn refuse_unknown(body: &Map<String, Value>) -> Result<(), ApiError> {
 }
 
 fn status(value: &Value) -> Result<Status, ApiError> {
-    let expected = "notStarted or running: what has ended needs no announcement";
+    let expected = "notStarted or running (an operation that has ended needs no announcement)";
     let text = match value {
         Value::Null => "",
         Value::String(text) => text,

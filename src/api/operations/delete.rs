@@ -16,15 +16,15 @@ use crate::store::operations::Deleted;
     tag = "operations",
     operation_id = "deleteRecordOperation",
     params(
-        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
-        ("force" = Option<bool>, Query, description = "`true`: also with deliveries that are still open"),
+        ("id" = String, Path, description = "The operation's id, or its expectation's id"),
+        ("force" = Option<bool>, Query, description = "`true`: delete it even with open deliveries"),
         ("If-Match" = Option<String>, Header, description = "The `@odata.etag` of the version to remove"),
     ),
     responses(
-        (status = 204, description = "It is gone"),
-        (status = 404, description = "There is none with this id", body = Refusal),
+        (status = 204, description = "The operation was removed"),
+        (status = 404, description = "No operation has this id", body = Refusal),
         (status = 409, description = "Deliveries are still open", body = Refusal),
-        (status = 412, description = "It was changed since", body = Refusal),
+        (status = 412, description = "The operation was changed after the etag was read", body = Refusal),
     ),
 )]
 pub async fn delete(Writer(caller): Writer, asked: Asked) -> Result<HttpResponse, ApiError> {
@@ -41,7 +41,7 @@ pub async fn delete(Writer(caller): Writer, asked: Asked) -> Result<HttpResponse
         Deleted::Missing => Err(ApiError::not_found()),
         Deleted::Open(n) => {
             let message =
-                format!("{n} of its deliveries are open; delete it when they are settled, or with ?force=true");
+                format!("{n} of its deliveries are open: delete it after they are settled, or with ?force=true");
             Err(ApiError::conflict("notAllowed", message))
         }
     }

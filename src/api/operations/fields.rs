@@ -37,15 +37,19 @@ fn text<'a>(name: &str, value: &'a Value, expected: &str) -> Result<Option<&'a s
 
 /// `clientContext`
 pub fn client_context(value: &Value) -> Result<Option<ClientContext>, ApiError> {
-    let Some(text) = text("clientContext", value, "a text of at most 256 characters")? else { return Ok(None) };
-    let too_long =
-        || ApiError::bad_request("parameterIsTooLong", "clientContext: expected at most 256 characters, found more");
+    let Some(text) = text("clientContext", value, "text of at most 256 characters")? else { return Ok(None) };
+    let too_long = || {
+        ApiError::bad_request(
+            "parameterIsTooLong",
+            "clientContext: found more than 256 characters, expected at most 256",
+        )
+    };
     ClientContext::new(text).map(Some).ok_or_else(too_long)
 }
 
 /// `id` and `callId`
 pub fn graph_id(name: &str, value: &Value) -> Result<Option<GraphId>, ApiError> {
-    let expected = "an id of Graph's: a text of at most 256 characters, none of them a control character";
+    let expected = "one of Graph's ids: text of at most 256 characters without control characters";
     let Some(text) = text(name, value, expected)? else { return Ok(None) };
     if text.chars().count() > MAX_ID_CHARS || text.chars().any(char::is_control) {
         return Err(wrong(name, expected));
@@ -63,7 +67,7 @@ pub fn metadata(value: &Value) -> Result<Option<String>, ApiError> {
                 return Ok(Some(json));
             }
             let n = json.len();
-            let message = format!("metadata: expected at most {MAX_METADATA_BYTES} bytes of JSON, found {n}");
+            let message = format!("metadata: found {n} bytes of JSON, expected at most {MAX_METADATA_BYTES}");
             Err(ApiError::bad_request("parameterIsTooLong", message))
         }
         _ => Err(wrong("metadata", "an object")),
@@ -102,19 +106,19 @@ pub fn flag(name: &str, value: &Value) -> Result<bool, ApiError> {
 pub fn deadline(object: &Map<String, Value>, now: Timestamp) -> Result<Option<Option<Timestamp>>, ApiError> {
     match (object.get("expectWithin"), object.get("expectedBy")) {
         (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(wrong("expectWithin", "either it or expectedBy, found both")),
+        (Some(_), Some(_)) => Err(wrong("expectWithin", "either expectWithin or expectedBy, not both")),
         (Some(Value::Null), None) | (None, Some(Value::Null)) => Ok(Some(None)),
         (Some(within), None) => {
             let within = within.as_str().and_then(duration::parse);
             let within = within.filter(|within| within.is_positive() && *within <= MAX_WITHIN);
             let by = within.and_then(|within| now.checked_add(within).ok());
-            let wrong = || wrong("expectWithin", "a duration as PT3M, more than none and at most P7D");
+            let wrong = || wrong("expectWithin", "a duration such as PT3M, above zero and at most P7D");
             by.map(|by| Some(Some(by))).ok_or_else(wrong)
         }
         (None, Some(by)) => {
             let by = by.as_str().and_then(|text| text.parse::<Timestamp>().ok());
             let by = by.filter(|by| *by > now && by.duration_since(now) <= MAX_WITHIN);
-            let wrong = || wrong("expectedBy", "an instant as 2026-01-31T12:00:00Z, after now and within P7D");
+            let wrong = || wrong("expectedBy", "a time such as 2026-01-31T12:00:00Z, later than now and within P7D");
             by.map(|by| Some(Some(by))).ok_or_else(wrong)
         }
     }

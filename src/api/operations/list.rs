@@ -25,9 +25,9 @@ const DEFAULT_PAGE: u16 = 100;
     params(super::schema::ListOptions),
     responses(
         (status = 200, description = "A page", body = super::schema::Page),
-        (status = 400, description = "An option that is wrong, with its position and what was expected", body = Refusal),
-        (status = 401, description = "No token, or none of this server's", body = Refusal),
-        (status = 403, description = "Not with this token, from this host or from this origin", body = Refusal),
+        (status = 400, description = "An option is wrong; the message has its position and what was expected", body = Refusal),
+        (status = 401, description = "No token, or not one of this server's", body = Refusal),
+        (status = 403, description = "Not allowed with this token, from this host or from this origin", body = Refusal),
         (status = 503, description = "Later", body = Refusal),
     ),
 )]
@@ -77,16 +77,16 @@ async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(V
     path = "/v1.0/communications/recordOperations/$count",
     tag = "operations",
     operation_id = "countRecordOperations",
-    params(("$filter" = Option<String>, Query, description = "Which ones, as in the list")),
+    params(("$filter" = Option<String>, Query, description = "As in the list")),
     responses(
         (status = 200, description = "The number", body = u64, content_type = "text/plain"),
-        (status = 400, description = "A filter that is wrong", body = Refusal),
+        (status = 400, description = "The filter is wrong", body = Refusal),
     ),
 )]
 pub async fn count(_reader: Reader, asked: Asked) -> Result<HttpResponse, ApiError> {
     let query = asked.query(&[])?;
     if query.top.is_some() || query.skiptoken.is_some() {
-        return Err(invalid_parameter("found an option for pages, expected $filter alone".into()));
+        return Err(invalid_parameter("found an option for pages, expected only $filter".into()));
     }
     let n = asked.admin.operations.count(asked.call_id.as_ref(), query.filter.as_ref()).await?;
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; charset=utf-8")).body(n.to_string()))

@@ -50,7 +50,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(OpenApi)]
 #[openapi(
     paths(list::list, list::count, create::create, show::show, update::update, delete::delete),
-    tags((name = "operations", description = "Record operations: found, announced, waited for, changed and removed")),
+    tags((name = "operations", description = "Record operations: find, announce, wait for, change and remove them")),
 )]
 struct Described;
 

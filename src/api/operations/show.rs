@@ -66,18 +66,18 @@ impl Waited {
     tag = "operations",
     operation_id = "getRecordOperation",
     params(
-        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+        ("id" = String, Path, description = "The operation's id, or its expectation's id"),
         ("$select" = Option<String>, Query, description = "The properties to answer with, separated by commas"),
         ("waitFor" = Option<String>, Query, description = "`terminal`: answer when the operation has ended, or is lost"),
-        ("pastLost" = Option<bool>, Query, description = "`true`: wait on when the operation is lost; it may still end"),
+        ("pastLost" = Option<bool>, Query, description = "`true`: go on waiting when the operation is lost, because it may still end"),
         ("timeout" = Option<String>, Query, description = "The longest wait, as `PT30S` (the default); at most `PT10M`"),
-        ("If-None-Match" = Option<String>, Header, description = "The `@odata.etag` that the client has"),
+        ("If-None-Match" = Option<String>, Header, description = "The `@odata.etag` of the version that the client has"),
     ),
     responses(
         (status = 200, description = "The operation", body = super::schema::RecordOperation,
-            headers(("reelhook-waited" = String, description = "Why the waiting ended: `terminal`, `lost` or `timeout`"))),
-        (status = 304, description = "The client has it already"),
-        (status = 404, description = "There is none with this id", body = Refusal),
+            headers(("reelhook-waited" = String, description = "The reason why the waiting ended: `terminal`, `lost` or `timeout`"))),
+        (status = 304, description = "The client already has this version"),
+        (status = 404, description = "No operation has this id", body = Refusal),
     ),
 )]
 pub async fn show(Reader(caller): Reader, asked: Asked) -> Result<HttpResponse, ApiError> {
@@ -109,7 +109,7 @@ fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
         Some(_) => return wrong("waitFor: expected terminal"),
         None => {
             return match ["timeout", "pastLost"].into_iter().find(|name| value(name).is_some()) {
-                Some(name) => wrong(&format!("{name}: expected waitFor=terminal beside it")),
+                Some(name) => wrong(&format!("{name}: found it without waitFor, expected waitFor=terminal as well")),
                 None => Ok(None),
             };
         }
@@ -123,7 +123,7 @@ fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     let timeout = duration::parse(text).and_then(|timeout| Duration::try_from(timeout).ok());
     match timeout.filter(|timeout| *timeout <= MAX_TIMEOUT) {
         Some(patience) => Ok(Some(Wait { patience, past_lost })),
-        None => wrong("timeout: expected a duration as PT30S, at most PT10M"),
+        None => wrong("timeout: expected a duration such as PT30S, at most PT10M"),
     }
 }
 

@@ -24,18 +24,18 @@ use crate::store::operations::{Change, Updated};
     tag = "operations",
     operation_id = "updateRecordOperation",
     params(
-        ("id" = String, Path, description = "The operation's id, or the one that its expectation had"),
+        ("id" = String, Path, description = "The operation's id, or its expectation's id"),
         ("If-Match" = Option<String>, Header, description = "The `@odata.etag` of the version to change"),
         ("Prefer" = Option<String>, Header, description = "`return=minimal`: 204 without a body"),
     ),
     request_body = super::schema::Changes,
     responses(
         (status = 200, description = "The operation as it is now", body = super::schema::RecordOperation),
-        (status = 204, description = "Done: minimal was preferred, or the token has no scope `read`"),
-        (status = 400, description = "Properties that are wrong, unknown or read-only, by their names", body = Refusal),
-        (status = 404, description = "There is none with this id", body = Refusal),
-        (status = 409, description = "The operation has started, or the client context is another's", body = Refusal),
-        (status = 412, description = "It was changed since", body = Refusal),
+        (status = 204, description = "Done: the client prefers minimal, or the token does not have the scope `read`"),
+        (status = 400, description = "Properties are wrong, unknown or read-only; the message names them", body = Refusal),
+        (status = 404, description = "No operation has this id", body = Refusal),
+        (status = 409, description = "The operation has started, or another operation has the client context", body = Refusal),
+        (status = 412, description = "The operation was changed after the etag was read", body = Refusal),
     ),
 )]
 pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
@@ -49,7 +49,7 @@ pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> R
         Updated::Stale(_version) => return Err(ApiError::stale()),
         Updated::Missing => return Err(ApiError::not_found()),
         Updated::Started => {
-            let message = "clientContext: the operation has started, and its notifications carry the one that it has";
+            let message = "clientContext: found an operation that has started, expected one that has not: its notifications carry the old one";
             return Err(ApiError::conflict("notAllowed", message).with_finer("propertyNotUpdateable"));
         }
         Updated::Taken => {
@@ -73,7 +73,7 @@ fn change(body: &Map<String, Value>, (sinks, now): (&[SinkName], Timestamp)) -> 
         None => None,
         Some(value) => {
             let context = fields::client_context(value)?;
-            Some(context.ok_or_else(|| fields::wrong("clientContext", "a text that is not empty"))?)
+            Some(context.ok_or_else(|| fields::wrong("clientContext", "text that is not empty"))?)
         }
     };
     Ok(Change {
@@ -97,7 +97,7 @@ fn refuse_others(body: &Map<String, Value>) -> Result<(), ApiError> {
         found.push(format!("found {}, which cannot be changed", fields::shown(read_only.iter().copied())));
     }
     if !unknown.is_empty() {
-        found.push(format!("found {}, which an operation does not have", fields::shown(unknown)));
+        found.push(format!("found {}, which is no property of an operation", fields::shown(unknown)));
     }
     let finer = if read_only.is_empty() { "invalidRequest" } else { "propertyNotUpdateable" };
     let own: Vec<&str> = names::of_changes().collect();

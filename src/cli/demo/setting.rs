@@ -36,7 +36,7 @@ impl Sink for Printer {
         let shown = if context.is_empty() { String::new() } else { format!("  {}", text::safe(context, 48)) };
         let (sink, kind, route) = (delivery.sink.as_str(), text::safe(&event.kind, 60), &delivery.route);
         if context == REFUSED && sink == "crm" {
-            say!("{}  -> {sink:<22} refuses {kind}{shown}: it will be a dead letter", now());
+            say!("{}  -> {sink:<22} refuses {kind}{shown}: it becomes a dead letter", now());
             return Err(DeliveryError::Reject { reason: "the CRM knows no such case (410 Gone)".into() });
         }
         self.n_delivered.fetch_add(1, Ordering::Relaxed);

@@ -176,7 +176,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let all_well = if args.load.is_load() {
         load::run(&stage, args.load, args.channel, args.json).await?
     } else {
-        friendly_day(&stage, Play { parts: &parts, channels, seed: stage.seed }, args.json).await?
+        scenario(&stage, Play { parts: &parts, channels, seed: stage.seed }, args.json).await?
     };
     if args.hold {
         hold(&stage).await?;
@@ -194,7 +194,7 @@ async fn hold(stage: &Stage) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn friendly_day(stage: &Stage, play: Play<'_>, as_json: bool) -> anyhow::Result<bool> {
+async fn scenario(stage: &Stage, play: Play<'_>, as_json: bool) -> anyhow::Result<bool> {
     let (mut n_posts, mut faults, mut hint) = (0, Vec::new(), None);
     let all_well = scenario::play(&stage.graph, play, |step| {
         n_posts += 1;
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn without_load_flags_it_is_the_whole_friendly_day() {
+    fn without_load_flags_it_is_the_whole_scenario() {
         let args = parse(&[]).unwrap();
         assert!(!args.load.is_load());
         assert_eq!(args.parts(), Part::ALL);
