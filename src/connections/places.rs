@@ -30,7 +30,7 @@ const MEMORY_AT_ONCE: usize = 8;
 pub struct Bounds {
     /// Connections.
     pub max: usize,
-    /// Connections that proved nothing.
+    /// Unauthenticated connections.
     pub max_strangers: usize,
     /// Connections beyond `max`, for those without a request at work.
     pub spare: usize,

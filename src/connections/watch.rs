@@ -16,7 +16,7 @@ use crate::telemetry::{ConnectionEnd, ConnectionState, ThreadConnections};
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection may rest between requests: longer than proxies keep theirs, so that it is they who close it.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The same for one that proved nothing and whose last request was refused.
+/// The same for an unauthenticated one whose last request was refused.
 pub const STRANGERS_REST: Duration = Duration::from_secs(5);
 /// How much is read behind a head before its request asks for it, and behind a request before it is answered.
 const READ_AHEAD: usize = 8 * 1024;

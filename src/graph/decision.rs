@@ -22,7 +22,7 @@ impl Subscriptions {
     /// Judges an item that waited for keys, as it would have been when it came.
     ///
     /// # Errors
-    /// Why it proves nothing; [`Reason::Shed`] where too much waits to be decrypted now.
+    /// Why it failed verification; [`Reason::Shed`] if too much waits to be decrypted now.
     pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
         let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
         let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;

@@ -1,13 +1,13 @@
-//! Microsoft's JWTs (RFC 7519, RFC 8725): what one must be to prove where a notification comes from.
+//! Verifies Microsoft's JWTs (RFC 7519, RFC 8725), and so where a notification comes from.
 //!
-//! `jsonwebtoken` checks the signature; the claims are checked here, by the house's clock and with a reason for each
+//! `jsonwebtoken` checks the signature; the claims are checked here, with reelhook's own clock and a reason for each
 //! refusal.
 //!
 //! **Invariants**
-//! 1. RS256 alone, decided before any key is looked for; the key is found by `kid` alone, never by what else the token
-//!    says (`jku`, `x5u`, `jwk`, `x5c` are not read).
-//! 2. A token that was proven once is recognised by its SHA-256 until it expires or the provider's keys were fetched
-//!    anew. Only proven tokens are remembered, and no token's text is.
+//! 1. Only RS256 is accepted, which is decided before any key is searched. The key is found only by `kid`; other hints
+//!    in the token (`jku`, `x5u`, `jwk`, `x5c`) are not read.
+//! 2. A verified token is recognised by its SHA-256 until it expires or the provider's keys are fetched again. Only
+//!    verified tokens are stored, and no token's text is.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Tokens {
     /// Proves a token that came at `now` (in seconds) and returns its tenant, in lower case.
     ///
     /// # Errors
-    /// Why it proves nothing; [`Reason::KeysUnavailable`] where that cannot be said yet.
+    /// Why it is not valid; [`Reason::KeysUnavailable`] if that is not known yet.
     pub(super) async fn prove(&self, token: &[u8], now: i64) -> Result<Arc<str>, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::JwtMalformed);

@@ -80,7 +80,7 @@ impl Coverage {
     }
 }
 
-/// The tenant that a token proves, or the one that it claims and why it proves nothing.
+/// The tenant that a token verifies, or the one that it claims and why the token is not valid.
 async fn prove(token: &RawValue, prover: &Tokens, now: i64) -> Result<Arc<str>, (Option<String>, Reason)> {
     let token = payload::text(token).map_err(|_no_text| (None, Reason::JwtMalformed))?;
     prover.prove(token.as_bytes(), now).await.map_err(|reason| (unverified_tenant(&token), reason))

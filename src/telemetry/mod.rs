@@ -335,7 +335,7 @@ impl Metrics {
         self.unmatched.inc();
     }
 
-    /// How a notification stood to what was known of its operation.
+    /// How a notification compares with the stored state of its operation.
     pub fn order(&self, order: Order) {
         self.orders.get_or_create(&OrderLabels { order: order.as_str() }).inc();
     }

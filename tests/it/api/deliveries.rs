@@ -114,7 +114,7 @@ async fn lists_are_followed_by_their_links_to_the_oldest() {
             assert_eq!(walk(&app, &format!("{list}{top}")).await, whole, "{list}{top}");
         }
         let forged = get(&app, &format!("{list}1&$skiptoken=x")).await;
-        let message = "$skiptoken: found \"x\", expected the one of an @odata.nextLink";
+        let message = "$skiptoken: found \"x\", expected the $skiptoken of an @odata.nextLink";
         assert_eq!((forged.status, &forged.body["error"]["message"]), (400, &json!(message)), "{list}");
     }
     app.stop().await;
@@ -157,7 +157,7 @@ async fn dead_letters_are_listed_shown_and_replayed_one_or_counted() {
         let reply = post(&app, "deadLetters/replay", Some(body.clone())).await;
         assert_eq!(reply.status, status, "{body}: {reply:?}");
         if status == 409 {
-            let expected = if body["sink"] == "second" { "expected 0, as there are now" } else { "expected 2, as" };
+            let expected = if body["sink"] == "second" { "expected 0, the present number" } else { "expected 2, the" };
             assert!(reply.body["error"]["message"].as_str().unwrap().contains(expected), "{reply:?}");
         }
     }

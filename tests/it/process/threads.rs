@@ -22,7 +22,7 @@ async fn a_thread_of_the_store_that_breaks_ends_the_process_and_livez_and_health
         // Whether it is answered 202 or 503: it is not lost.
         let answered = graph.send(graph.calls(std::slice::from_ref(&completed)).unwrap()).await.map(|it| it.status);
         eventually("it says so", async || livez(&server).await.0 == 503).await;
-        assert_eq!(livez(&server).await.1, format!("broken: {thread}; the server ends\n"));
+        assert_eq!(livez(&server).await.1, format!("broken: {thread}; the server is stopping\n"));
         let address = server.admin.to_string();
         let health = site.command(&["healthcheck"]).env("REELHOOK__ADMIN__LISTEN", address).output().unwrap();
         let health = Said::from(health);

@@ -17,8 +17,8 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::{contents, ids};
 use crate::store::sqlite::read::kept;
 
-/// Says something of an operation as it stands now, each sink of `deliveries` being another. What the operation's earlier
-/// deliveries to a sink are is not overtaken.
+/// Adds an event about an operation in its current state; each of `deliveries` has another sink. It does not overtake
+/// the operation's earlier deliveries to the same sink.
 pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
     let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;

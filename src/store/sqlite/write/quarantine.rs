@@ -30,7 +30,7 @@ pub type Lost = Vec<(i64, Reason)>;
 /// The class of an entry's sender. The numbers are those of the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Its sender proved nothing that we know.
+    /// Its sender showed nothing that we know.
     Strangers = 0,
     /// Its sender proved something, but not enough.
     Known = 1,

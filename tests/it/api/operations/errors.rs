@@ -71,10 +71,10 @@ async fn a_body_that_is_no_announcement_is_refused_by_what_is_wrong() {
             json!({ "clientContext": "x", "sinks": ["nowhere"] }),
             r#"sinks: expected names of configured sinks: "first""#,
         ),
-        (json!({ "clientContext": "x", "expectWithin": "P8D" }), "expectWithin: expected a duration as PT3M"),
-        (json!({ "clientContext": "x".repeat(257) }), "clientContext: expected at most 256"),
+        (json!({ "clientContext": "x", "expectWithin": "P8D" }), "expectWithin: expected a duration such as PT3M"),
+        (json!({ "clientContext": "x".repeat(257) }), "clientContext: found more than 256"),
         (json!({ "clientContext": "x", "metadata": "y" }), "metadata: expected an object"),
-        (json!([1]), "found other JSON, expected an object"),
+        (json!([1]), "found JSON of another type, expected an object"),
     ] {
         let refused = announce(&app, body).await;
         assert_eq!((refused.status, refused.codes().0), (400, "badRequest"));
