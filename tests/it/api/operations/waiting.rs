@@ -42,7 +42,10 @@ async fn a_client_whose_patience_ends_is_told_how_it_stands() {
     assert!(began.elapsed() >= Duration::from_millis(300));
     assert_eq!((reply.status, &reply.body["status"]), (200, &json!("notStarted")));
     for (options, expected) in [
-        (vec![("waitFor", "terminal"), ("timeout", "PT11M")], "timeout: expected a duration such as PT30S, at most PT10M"),
+        (
+            vec![("waitFor", "terminal"), ("timeout", "PT11M")],
+            "timeout: expected a duration such as PT30S, at most PT10M",
+        ),
         (vec![("waitFor", "running")], "waitFor: expected terminal"),
         (vec![("timeout", "PT1S")], "timeout: found it without waitFor"),
         (vec![("waitFor", "terminal"), ("waitFor", "terminal")], "found the parameter \"waitFor\", expected waitFor"),
