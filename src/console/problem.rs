@@ -55,6 +55,8 @@ struct Page<'a> {
 
 impl Problem {
     fn told(&self) -> (&'static str, String, &'static str) {
+        const NOT_OURS: &str =
+            "It did not come from a page of this server, or the server was restarted after you opened the page.";
         const AGAIN: &str = "Go back, reload the page, and press the button again.";
         let text = |text: &str| text.to_owned();
         match self {
@@ -93,23 +95,8 @@ impl Problem {
                 format!("This request needs the scope {:?}.", format!("{scope:?}").to_lowercase()),
                 "Log in with another token, or add the scope to yours in [[admin.tokens]] and restart the server.",
             ),
-            Self::Form => (
-                "This form was not accepted",
-                text(
-                    "It did not come from a page of this server, or the server was restarted after you opened the page.",
-                ),
-                AGAIN,
-            ),
-            Self::Body(reason) => (
-                "This form did not arrive completely",
-                text(match reason {
-                    Reason::BodyTimeout => "It arrived too slowly.",
-                    Reason::BodyTooLarge => "It is larger than any form of this console.",
-                    Reason::Shed => "The server has no memory left for more forms.",
-                    _ => "It was cut off, or is not a form of this console.",
-                }),
-                AGAIN,
-            ),
+            Self::Form => ("This form was not accepted", text(NOT_OURS), AGAIN),
+            Self::Body(reason) => ("This form did not arrive completely", text(why_unread(*reason)), AGAIN),
             Self::Missing(what) => (
                 "Not found",
                 what.clone(),
@@ -122,6 +109,16 @@ impl Problem {
                 "Nothing was changed. Reload in a moment; if the error stays, read the server's log.",
             ),
         }
+    }
+}
+
+/// Why a form was not read to its end.
+fn why_unread(reason: Reason) -> &'static str {
+    match reason {
+        Reason::BodyTimeout => "It arrived too slowly.",
+        Reason::BodyTooLarge => "It is larger than any form of this console.",
+        Reason::Shed => "The server has no memory left for more forms.",
+        _ => "It was cut off, or is not a form of this console.",
     }
 }
 
