@@ -3,10 +3,10 @@
 //! **The path of one notification.** Microsoft Graph posts it. [`http`] bounds the request; [`intake`] has it verified
 //! and parsed by [`graph`], routed by [`routing`], and made durable by the [`store`]; only then is the answer 202.
 //! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles the outcome. The
-//! [`watch`] reports announced operations that do not end in time; [`odata`] reads the queries of the API. [`app`]
-//! assembles the modules and owns every task; [`api`] and [`console`] are the operator's listener, to which [`access`]
-//! grants access; [`cli`] is the command line. The [`simulator`] plays Microsoft Graph, for the demo, the tests and
-//! everybody who builds a receiver.
+//! [`watch`] reports announced operations that do not end in time; [`odata`] reads the queries of the API. The
+//! [`operator`] does what people ask for, once; [`api`] and [`console`] are its listener, to which [`access`] grants
+//! access; [`cli`] is the command line. [`app`] assembles the modules and owns every task. The [`simulator`] plays
+//! Microsoft Graph, for the demo, the tests and everybody who builds a receiver.
 //!
 //! **Words.** *notification*: one item of a Graph POST. *operation*: the recordOperation that it is about. *client
 //! context*: the operation's `clientContext`. *route*: a configured rule from a client context to sinks. *sink*: a
@@ -26,6 +26,8 @@ pub mod store;
 pub mod dispatch;
 pub mod sinks;
 pub mod watch;
+
+pub mod operator;
 
 pub mod access;
 pub mod api;

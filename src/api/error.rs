@@ -25,6 +25,7 @@ use uuid::Uuid;
 
 use super::Admin;
 use crate::access::Denied;
+use crate::operator::OperatorError;
 use crate::store::StoreError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -154,6 +155,22 @@ impl From<Denied> for ApiError {
             ),
             Denied::Scope => forbidden("the token does not have the required scope"),
         }
+    }
+}
+
+impl From<OperatorError> for ApiError {
+    fn from(error: OperatorError) -> Self {
+        let code = match error {
+            OperatorError::Missing => return Self::not_found(),
+            OperatorError::Store(error) => return error.into(),
+            OperatorError::NotDead => "notDead",
+            OperatorError::CountDiffers { .. } => "countDiffers",
+            OperatorError::NoRouteMatches => "noRouteMatches",
+            OperatorError::AlreadyRouted => "alreadyRouted",
+            OperatorError::Configured(_) => "sinkIsConfigured",
+            OperatorError::NotConfigured(_) => "sinkIsNotConfigured",
+        };
+        Self::conflict(code, error.to_string())
     }
 }
 

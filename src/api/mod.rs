@@ -36,12 +36,11 @@ use crate::bodies::{self, BodyLimits, Room};
 use crate::clock::Clock;
 use crate::config::{self, Scope};
 use crate::connections::{self, Serving};
-use crate::dispatch::Pauses;
-use crate::domain::{Reason, SinkName};
+use crate::domain::Reason;
 use crate::odata::SkipTokens;
-use crate::routing::Routes;
+use crate::operator::Operator;
 use crate::sources::Proxies;
-use crate::store::{Operations, Store};
+use crate::store::Operations;
 use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections, Sender};
 
@@ -52,19 +51,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The parts of the app that the admin listener uses.
 pub struct Admin {
-    /// The store.
-    pub store: Arc<dyn Store>,
+    /// What operators do.
+    pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
-    /// The names of the sinks.
-    pub sinks: Vec<SinkName>,
-    /// The deadline of announcements that name none; `None`: they have no deadline.
+    /// When an announced operation that names no deadline is overdue; `None`: never.
     pub default_within: Option<Duration>,
-    /// Which sinks are paused.
-    pub pauses: Arc<Pauses>,
-    /// The routes, to route an event again.
-    pub routes: Arc<Routes>,
-    /// The metrics.
+    /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Limits for the bodies of requests.
     pub bodies: BodyLimits,
@@ -185,7 +178,7 @@ async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse 
     if admin.tasks.is_stopping() {
         return ready::told(Err("stopping"));
     }
-    ready::told(readiness.of(ready::look(&*admin.store)).await)
+    ready::told(readiness.of(ready::look(&*admin.operator.store)).await)
 }
 
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {

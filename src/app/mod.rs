@@ -7,6 +7,7 @@
 //! 3. A task that breaks ends the app, in order ([`App::broken`]): a server that only half works must not say that it
 //!    is ready.
 
+mod offline;
 mod spawn;
 
 use std::net::{SocketAddr, TcpListener};
@@ -17,6 +18,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
+pub use self::offline::Offline;
 use self::spawn::Spawn;
 use crate::access::Access;
 use crate::clock::Clock;
@@ -26,6 +28,7 @@ use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
 use crate::graph::{Calls, Limits, Subscriptions};
 use crate::intake::{Intake, quarantine_rate};
+use crate::operator::Operator;
 use crate::routing::Routes;
 use crate::sinks::{self, Sink};
 use crate::sources::Proxies;
@@ -119,14 +122,20 @@ impl App {
         spawn.clock(&store, (&metrics, &clock));
 
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+        let operator = Arc::new(Operator {
+            store: Arc::clone(&store),
+            operations: Arc::clone(&operations),
+            pauses: Arc::clone(&pauses),
+            routes: Arc::clone(&routes),
+            sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+            clock: clock.clone(),
+        });
         let console = console::Console {
             config: Arc::new(config.clone()),
             access: Arc::clone(&access),
-            store: Arc::clone(&store),
+            operator: Arc::clone(&operator),
             operations: Arc::clone(&operations),
             sinks: all_sinks,
-            pauses: Arc::clone(&pauses),
-            routes: Arc::clone(&routes),
             metrics: Arc::clone(&metrics),
             rejections: Arc::clone(&intake.rejections),
             clock: clock.clone(),
@@ -135,12 +144,9 @@ impl App {
             admin,
             Arc::clone(&access),
             api::Admin {
-                store: Arc::clone(&store),
+                operator,
                 operations: Arc::clone(&operations),
-                sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
                 default_within: config.expectations.default_within,
-                pauses: Arc::clone(&pauses),
-                routes: Arc::clone(&routes),
                 metrics: Arc::clone(&metrics),
                 bodies: api::body_limits(&config.admin),
                 rejections: Arc::clone(&intake.rejections),

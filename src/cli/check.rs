@@ -3,7 +3,6 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::print::{remark, say};
 use super::{ConfigArg, load, text};
@@ -12,12 +11,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
+use crate::operator;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use crate::wording;
-
-/// The longest that one probe may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -83,24 +80,14 @@ async fn probe(config: &Config, sinks: BuiltSinks) -> anyhow::Result<bool> {
         }
     };
     for (name, sink) in sinks {
-        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, sink.probe()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {PROBE_TIMEOUT:?}")),
-        };
-        tell(format!("sinks.{name}"), outcome);
+        tell(format!("sinks.{name}"), operator::probed(&*sink).await.err());
     }
     let calls = config.calls.as_ref().map(|calls| ("calls", Channel::Calls, &calls.openid_configuration));
     let subscriptions =
         config.subscriptions.as_ref().map(|it| ("subscriptions", Channel::Subscriptions, &it.openid_configuration));
     for (section, channel, url) in calls.into_iter().chain(subscriptions) {
         let keys = Keys::new(channel, url.clone(), Arc::new(Metrics::new()), Clock::system())?;
-        let outcome = match tokio::time::timeout(PROBE_TIMEOUT, keys.probe()).await {
-            Ok(Ok(_)) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_elapsed) => Some(format!("no answer within {PROBE_TIMEOUT:?}")),
-        };
-        tell(format!("{section}.openid_configuration"), outcome);
+        tell(format!("{section}.openid_configuration"), operator::tried(keys.probe()).await.err());
     }
     Ok(all_well)
 }

@@ -2,18 +2,16 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::anyhow;
+use serde_json::json;
 use uuid::Uuid;
 
+use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks, tell, tell_data};
 use super::print::{remark, say};
-use super::wish::{self, Became};
-use super::{ConfigArg, load, text};
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::domain::{DeliveryId, SinkName};
-use crate::store::sqlite::SqliteStore;
-use crate::store::wishes::Wish;
-use crate::store::{DeadLetters, DeliveryState, Newest, Store};
+use super::remote::Trouble;
+use super::server::{Needs, ServerArgs};
+use super::session::Session;
+use super::text;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -24,14 +22,14 @@ Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay --all --sink crm
 
-The server may keep running. The ids are delivery ids, the first column of `list`.
+The running server is asked. If none runs, add --offline. The ids are those of deliveries:
+`list` begins each line with one.
 
-Exit codes: 0 done (or will be done when the server starts), 1 there was nothing to do,
-2 wrong usage or config, 3 the running server did not do `replay` within 30 s: it will do it
-when it responds again")]
+Exit codes: 0 done, 1 there was nothing to do or no server, 2 wrong usage or config,
+3 the server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
-    config: ConfigArg,
+    server: ServerArgs,
     #[command(subcommand)]
     action: Action,
 }
@@ -72,83 +70,95 @@ Examples:
     },
 }
 
-/// Runs the command. The server may keep running.
+/// How often `replay --all` counts again, where others die or are replayed meanwhile.
+const COUNTS: usize = 5;
+
+/// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = match load::config(&args.config.config) {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
+    let needs = if matches!(args.action, Action::Replay { .. }) { Needs::Changes } else { Needs::Reading };
+    let action = args.action;
+    let command = async |server: &Session| match action {
+        Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
+        Action::Show { id } => show(server, id).await,
+        Action::Replay { id: Some(id), .. } => replay_one(server, id).await,
+        Action::Replay { sink, .. } => replay_all(server, sink.as_deref()).await,
     };
-    let store = load::store(&config)?;
-    match args.action {
-        Action::List { sink, limit } => list(&store, sink.map(|sink| named(&config, &sink)), limit).await,
-        Action::Show { id } => show(&store, DeliveryId(id)).await,
-        Action::Replay { id: Some(id), .. } => replay(&store, DeadLetters::One(DeliveryId(id))).await,
-        Action::Replay { sink: Some(sink), .. } => replay(&store, DeadLetters::OfSink(named(&config, &sink))).await,
-        Action::Replay { .. } => replay(&store, DeadLetters::All).await,
-    }
+    args.server.ask(needs, command).await
 }
 
-/// The sink of that name. A sink that is not in the config may still have dead letters.
-fn named(config: &Config, sink: &str) -> SinkName {
-    let sink = SinkName::new(sink);
-    if !config.sinks.iter().any(|known| known.name == sink) {
-        remark!("note: the config has no sink {}", text::safe(sink.as_str(), 64));
+/// Says so where the config has no such sink: it may still have dead letters.
+async fn note_unknown(server: &Session, sink: Option<&str>) -> anyhow::Result<()> {
+    if let Some(sink) = sink
+        && !configured_sinks(server).await?.contains(sink)
+    {
+        remark!("note: the config has no sink {}", text::safe(sink, 64));
     }
-    sink
+    Ok(())
 }
 
-async fn list(store: &dyn Store, sink: Option<SinkName>, limit: usize) -> anyhow::Result<ExitCode> {
-    let dead = store.deliveries(DeliveryState::Dead, sink.as_ref(), Newest::up_to(limit)).await?;
+async fn list(server: &Session, sink: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
+    note_unknown(server, sink).await?;
+    let query: Vec<(&str, &str)> = sink.map(|sink| ("sink", sink)).into_iter().collect();
+    let dead: Vec<Delivery> = server.list(&["deadLetters"], &query, limit).await?;
     for letter in &dead {
         say!(
             "{}  {}  {}  {}  {}",
-            letter.id,
-            text::instant(letter.at),
-            letter.sink,
-            text::counted(letter.n_attempts as usize, "attempt"),
-            text::safe(&letter.reason, 120)
+            text::safe(&letter.id, 64),
+            letter.settled_date_time.map(text::instant).unwrap_or_default(),
+            text::safe(&letter.sink, 64),
+            text::counted(letter.attempt_count, "attempt"),
+            text::safe(letter.last_failure.as_deref().unwrap_or_default(), 120)
         );
     }
     remark!("{}", text::listed(dead.len(), limit, "dead letter"));
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &dyn Store, id: DeliveryId) -> anyhow::Result<ExitCode> {
-    let letter = store.delivery(id).await?;
-    let letter = letter.with_context(|| format!("no delivery {id}; `deadletters list` shows the dead letters"))?;
-    for line in text::delivery(&letter, Clock::system().now()) {
-        say!("{line}");
-    }
-    if let Some(event) = store.event(letter.event).await? {
-        say!("{}", text::event(&event));
-        say!("{}", text::safe(&event.data, 65_536));
+async fn show(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
+    let found: DetailedDelivery = match server.get(&["deliveries", &id.to_string()], &[]).await {
+        Err(Trouble::Missing(_)) => {
+            return Err(anyhow!("no delivery {id}; `deadletters list` shows the dead letters"));
+        }
+        found => found?,
+    };
+    tell(&found.story);
+    if let Some(event) = &found.event {
+        say!("{}", event.line());
+        tell_data(found.data.as_deref());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn replay(store: &SqliteStore, which: DeadLetters) -> anyhow::Result<ExitCode> {
-    let (n_dead, wish) = match &which {
-        DeadLetters::One(id) => {
-            let letter = store.delivery(*id).await?.filter(|it| it.state == DeliveryState::Dead);
-            (u64::from(letter.is_some()), Wish::ReplayOne { delivery: id.0 })
+async fn replay_one(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
+    match server.post::<Count>(&["deadLetters", &id.to_string(), "replay"], &json!({})).await {
+        Err(Trouble::Missing(_) | Trouble::Conflict(_)) => {
+            remark!("no dead letter {id}; `deadletters list` shows the dead letters");
+            Ok(ExitCode::FAILURE)
         }
-        DeadLetters::OfSink(sink) => {
-            let n_dead = store.backlog().await?.get(sink).map_or(0, |it| it.n_dead);
-            (n_dead, Wish::ReplayOfSink { sink: sink.to_string() })
+        replayed => Ok(told(server, replayed?.count)),
+    }
+}
+
+async fn replay_all(server: &Session, sink: Option<&str>) -> anyhow::Result<ExitCode> {
+    note_unknown(server, sink).await?;
+    let query: Vec<(&str, &str)> = sink.map(|sink| ("sink", sink)).into_iter().collect();
+    let mut counts = 0;
+    loop {
+        let n: usize = server.get(&["deadLetters", "$count"], &query).await?;
+        if n == 0 {
+            remark!("no dead letters: nothing to replay");
+            return Ok(ExitCode::FAILURE);
         }
-        DeadLetters::All => (store.backlog().await?.values().map(|it| it.n_dead).sum(), Wish::ReplayAll),
-    };
-    let became = if n_dead == 0 { None } else { Some(wish::ask(store, &wish).await?) };
-    let n = if let Some(Became::Granted(granted)) = became { granted.n } else { n_dead };
-    let Some(became) = became.filter(|_| n > 0) else {
-        match which {
-            DeadLetters::One(id) => remark!("no dead letter {id}; `deadletters list` shows the dead letters"),
-            DeadLetters::OfSink(_) | DeadLetters::All => remark!("no dead letters: nothing to replay"),
+        counts += 1;
+        match server.post::<Count>(&["deadLetters", "replay"], &json!({ "sink": sink, "count": n })).await {
+            Err(Trouble::Conflict(_)) if counts < COUNTS => {}
+            replayed => return Ok(told(server, replayed?.count)),
         }
-        return Ok(ExitCode::FAILURE);
-    };
+    }
+}
+
+fn told(server: &Session, n: usize) -> ExitCode {
     let due = if n == 1 { "is" } else { "are" };
-    let n = usize::try_from(n).unwrap_or(usize::MAX);
-    say!("{} {due} due again {}", text::counted(n, "dead letter"), became.when());
-    Ok(became.code())
+    say!("{} {due} due again {}", text::counted(n, "dead letter"), server.when());
+    ExitCode::SUCCESS
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::print::remark;
-use super::remote::reachable;
+use super::server::reachable;
 use super::{ConfigArg, load};
 
 const TIMEOUT: Duration = Duration::from_secs(2);

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 the command failed or found a fault, 2 wrong usage or config, 3 not done in time, 74 the
 //! store's disk failed (start again: acknowledged notifications are in the log).
 
+mod answers;
 mod check;
 mod conformance;
 mod deadletters;
@@ -17,13 +18,14 @@ mod print;
 mod quarantine;
 mod remote;
 mod serve;
+mod server;
+mod session;
 mod simulate;
 mod tail;
 mod text;
 mod token;
 mod unmatched;
 mod wait;
-mod wish;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

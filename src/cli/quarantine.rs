@@ -3,12 +3,17 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
 
+use super::answers::Entry;
 use super::print::{self, remark, say};
-use super::{ConfigArg, load, text};
-use crate::store::wishes::Wish;
-use crate::store::{Newest, QuarantineView, Store};
+use super::remote::Trouble;
+use super::server::{Needs, ServerArgs};
+use super::session::Session;
+use super::text;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -19,10 +24,12 @@ Examples:
   reelhook quarantine replay 17           verify it again, with the running server's config
   reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
 
-The server may keep running. Restart it first to apply a changed config.")]
+The running server is asked; restart it after you changed its config. If none runs, add
+--offline. `show` needs a token with the scopes admin and recordings to show the secrets in
+a body; without, they are hidden. --offline shows everything.")]
 pub struct Args {
     #[command(flatten)]
-    config: ConfigArg,
+    server: ServerArgs,
     #[command(subcommand)]
     action: Action,
 }
@@ -36,7 +43,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show an entry and its body, byte for byte (it may contain secrets)
+    /// One entry with its body, byte for byte where you may see the secrets in it
     #[command(after_help = "Example:\n  reelhook quarantine show 17 > body.json")]
     Show {
         /// The entry's number
@@ -58,61 +65,70 @@ The running server does it within seconds; a stopped one, when it starts.")]
     },
 }
 
-/// Runs the command. The server may keep running.
+/// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let config = match load::config(&args.config.config) {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
-    let store = load::store(&config)?;
-    match args.action {
-        Action::List { limit } => list(&store, limit).await?,
-        Action::Show { id } => show(&store, id).await?,
-        Action::Replay { id, vouch } => {
-            anyhow::ensure!(store.quarantine_entry(id).await?.is_some(), no_entry(id));
-            store.wish(&Wish::JudgeAgain { entry: id, vouched: vouch })?;
-            say!("entry {id} will be verified again: within seconds if a server is running, or when one starts;");
-            say!("if it is accepted, it leaves `quarantine list`; if it is refused again, it stays with the reason");
+    let needs = if matches!(args.action, Action::Replay { .. }) { Needs::Changes } else { Needs::Reading };
+    let action = args.action;
+    let command = async |server: &Session| {
+        match action {
+            Action::List { limit } => list(server, limit).await?,
+            Action::Show { id } => show(server, id).await?,
+            Action::Replay { id, vouch } => replay(server, id, vouch).await?,
         }
-    }
-    Ok(ExitCode::SUCCESS)
+        Ok(ExitCode::SUCCESS)
+    };
+    args.server.ask(needs, command).await
 }
 
-async fn list(store: &dyn Store, limit: usize) -> anyhow::Result<()> {
-    let entries = store.quarantine(Newest::up_to(limit)).await?;
+async fn list(server: &Session, limit: usize) -> anyhow::Result<()> {
+    let entries: Vec<Entry> = server.list(&["quarantine"], &[], limit).await?;
     for entry in &entries {
-        say!(
-            "{}  {}  {}  {}  {} bytes",
-            entry.id,
-            text::instant(entry.received_at),
-            entry.channel.as_str(),
-            reasons(entry),
-            entry.n_bytes
-        );
+        let (id, received, n_bytes) = (entry.id, text::instant(entry.received_date_time), entry.size_bytes);
+        say!("{id}  {received}  {}  {}  {n_bytes} bytes", text::safe(&entry.channel, 64), reasons(entry));
     }
     remark!("{}", text::listed(entries.len(), limit, "entry"));
     Ok(())
 }
 
-/// Shows the body: byte for byte into a file or a pipe; on a terminal, control characters are shown as text.
-async fn show(store: &dyn Store, id: i64) -> anyhow::Result<()> {
-    let entry = store.quarantine_entry(id).await?.with_context(|| no_entry(id))?;
-    remark!("{}  {}  {}", entry.channel.as_str(), reasons(&entry), text::instant(entry.received_at));
-    let Some(raw) = entry.raw else { return Ok(()) };
+/// The body: byte for byte into a file or a pipe; on a terminal what could move its cursor is shown as text.
+async fn show(server: &Session, id: i64) -> anyhow::Result<()> {
+    let entry: Entry =
+        server.get(&["quarantine", &id.to_string()], &[]).await.map_err(|trouble| missing(trouble, id))?;
+    remark!("{}  {}  {}", text::safe(&entry.channel, 64), reasons(&entry), text::instant(entry.received_date_time));
+    match entry.withheld.as_deref() {
+        None => {}
+        Some("secrets") => remark!("the secrets in the body are hidden: the token needs the scope recordings"),
+        Some(_) => remark!("the body is not shown: the token needs the scopes admin and recordings"),
+    }
+    let Some(body) = entry.body else { return Ok(()) };
+    let body = STANDARD.decode(body).context("the server answered with a body that is not base64")?;
     if std::io::stdout().is_terminal() {
-        say!("{}", text::safe(&String::from_utf8_lossy(&raw.0), usize::MAX));
+        say!("{}", text::safe(&String::from_utf8_lossy(&body), usize::MAX));
     } else {
-        print::bytes(&raw.0);
+        print::bytes(&body);
     }
     Ok(())
 }
 
-/// The last reason, and the first one if it differs.
-fn reasons(entry: &QuarantineView) -> String {
-    let (first, last) = (entry.first_reason.as_str(), entry.reason.as_str());
-    if first == last { last.to_owned() } else { format!("{last} (first {first})") }
+async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
+    let path = ["quarantine", &*id.to_string(), "replay"];
+    let asked: Result<Value, Trouble> = server.post(&path, &json!({ "vouch": vouch })).await;
+    asked.map_err(|trouble| missing(trouble, id))?;
+    let by = if server.is_offline() { "by the next server that starts" } else { "by the server within seconds" };
+    say!("entry {id} is judged again {by};");
+    say!("accepted, it leaves `quarantine list`; refused again, it stays there with the reason");
+    Ok(())
 }
 
-fn no_entry(id: i64) -> String {
-    format!("no quarantine entry {id}; `quarantine list` shows the entries")
+/// Why it was last refused, and why it came, where that is another reason.
+fn reasons(entry: &Entry) -> String {
+    let (first, last) = (text::safe(&entry.first_reason, 64), text::safe(&entry.reason, 64));
+    if first == last { last } else { format!("{last} (first {first})") }
+}
+
+fn missing(trouble: Trouble, id: i64) -> anyhow::Error {
+    match trouble {
+        Trouble::Missing(_) => anyhow!("no quarantine entry {id}; `quarantine list` shows those there are"),
+        other => other.into(),
+    }
 }

@@ -1,29 +1,20 @@
 //! A running server, reached over its admin listener, for the commands that need one.
 //!
 //! **Invariants**
-//! 1. The bearer token comes only from the environment (everybody on the machine can read arguments), and is not sent
-//!    along a redirect.
-//! 2. Texts of the server are escaped, so they cannot move the terminal's cursor.
+//! 1. The bearer token follows no redirect.
+//! 2. What the server says is told as text: it cannot move the terminal's cursor.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::print::remark;
-use super::{load, text};
-use crate::web::loopback;
+use super::text;
 
-/// The config that is used if none is named.
-const USUAL_CONFIG: &str = "config/reelhook.toml";
-/// The address of the admin listener if nothing else is configured.
-const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server sends something at least every 15 s on a stream, and answers a wait within 30 s.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -31,20 +22,6 @@ const SILENCE: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// The most bytes of an error's body.
 const MAX_SAID_BYTES: usize = 64 << 10;
-
-/// The server and the token.
-#[derive(Debug, clap::Args)]
-pub struct RemoteArgs {
-    /// The URL of the admin listener [default: admin.listen of the config, or http://127.0.0.1:8081]
-    #[arg(long, value_name = "URL", value_parser = http_url)]
-    url: Option<Url>,
-    /// The config file whose admin.listen is used
-    #[arg(long, value_name = "FILE", env = "REELHOOK_CONFIG")]
-    config: Option<PathBuf>,
-    /// The environment variable that holds the bearer token
-    #[arg(long, value_name = "NAME", default_value = "REELHOOK_TOKEN")]
-    token_env: String,
-}
 
 /// A running server.
 pub struct Remote {
@@ -60,30 +37,28 @@ pub enum Trouble {
     Away(anyhow::Error),
     /// It refuses, and will refuse again.
     Refused(anyhow::Error),
+    /// It has nothing with this id or name.
+    Missing(anyhow::Error),
+    /// What it has does not allow it: nothing was changed.
+    Conflict(anyhow::Error),
 }
 
 impl From<Trouble> for anyhow::Error {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Away(error) | Trouble::Refused(error) => error,
+            Trouble::Away(error) | Trouble::Refused(error) | Trouble::Missing(error) | Trouble::Conflict(error) => {
+                error
+            }
         }
     }
 }
 
-impl RemoteArgs {
-    /// The server. `Err` is the exit code for a config with mistakes, which were reported.
+impl Remote {
+    /// The server at an address.
     ///
     /// # Errors
-    /// The variable holds no valid token, or TLS cannot be set up.
-    pub fn server(&self) -> anyhow::Result<Result<Remote, ExitCode>> {
-        let base = match self.base() {
-            Ok(base) => base?,
-            Err(code) => return Ok(Err(code)),
-        };
-        let authorization = self.authorization()?;
-        if authorization.is_some() && base.scheme() == "http" && !loopback::is_in(&base) {
-            remark!("warning: the token goes to {base} unencrypted; https keeps it secret");
-        }
+    /// TLS cannot be set up.
+    pub fn new(base: Url, authorization: Option<HeaderValue>) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(crate::tls::client_config()?)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -91,34 +66,10 @@ impl RemoteArgs {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Ok(Remote { client, base, authorization }))
+        Ok(Self { client, base, authorization })
     }
 
-    fn base(&self) -> Result<anyhow::Result<Url>, ExitCode> {
-        if let Some(url) = &self.url {
-            return Ok(Ok(url.clone()));
-        }
-        let usual = Path::new(USUAL_CONFIG);
-        let address = match self.config.as_deref().or_else(|| usual.exists().then_some(usual)) {
-            Some(path) => reachable(load::config(path)?.admin.listen),
-            None => USUAL_ADDRESS,
-        };
-        Ok(Url::parse(&format!("http://{address}/")).context("the admin listener's address"))
-    }
-
-    fn authorization(&self) -> anyhow::Result<Option<HeaderValue>> {
-        let Some(token) = std::env::var_os(&self.token_env).filter(|token| !token.is_empty()) else { return Ok(None) };
-        let wrong =
-            || anyhow!("{}: found a value with spaces or control characters, expected a bearer token", self.token_env);
-        let token = token.into_string().map_err(|_bytes| wrong())?;
-        let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_error| wrong())?;
-        value.set_sensitive(true);
-        Ok(Some(value))
-    }
-}
-
-impl Remote {
-    /// The URL of a resource, from the segments of its path.
+    /// A resource's address, by the segments of its path.
     pub fn at(&self, path: &[&str]) -> Url {
         below(&self.base, path)
     }
@@ -133,11 +84,17 @@ impl Remote {
     ///
     /// # Errors
     /// See [`Trouble`].
-    pub async fn get(&self, url: Url) -> Result<Value, Trouble> {
-        let answer = self.send(self.client.get(url)).await?;
-        let body = body(answer, MAX_ANSWER_BYTES).await?;
-        let read = serde_json::from_slice(&body).context("found an answer that is no JSON, expected one of reelhook's");
-        read.map_err(Trouble::Refused)
+    pub async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<T, Trouble> {
+        read(self.send(self.client.get(url)).await?).await
+    }
+
+    /// Asks for an action, which a JSON document describes.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn post<T: DeserializeOwned>(&self, url: Url, body: &Value) -> Result<T, Trouble> {
+        let request = self.client.post(url).header(CONTENT_TYPE, "application/json").body(body.to_string());
+        read(self.send(request).await?).await
     }
 
     /// Opens the stream of events, after the event with this id if one is given.
@@ -158,25 +115,36 @@ impl Remote {
         }
         let answer = request.send().await.map_err(|error| {
             let at = &self.base;
-            let hint = if error.is_connect() { " (is it running? --url sets its address)" } else { "" };
+            let hint = if error.is_connect() {
+                " (is it running? --url sets its address; --offline opens the store of a stopped one)"
+            } else {
+                ""
+            };
             Trouble::Away(anyhow::Error::from(error.without_url()).context(format!("no answer from {at}{hint}")))
         })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
-        let said = self.said(status, &body(answer, MAX_SAID_BYTES).await.unwrap_or_default());
-        let may_pass = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        Err(if may_pass { Trouble::Away(said) } else { Trouble::Refused(said) })
+        let read = serde_json::from_slice::<Value>(&body(answer, MAX_SAID_BYTES).await.unwrap_or_default());
+        let read = read.unwrap_or_default();
+        let (code, message) = (&read["error"]["code"], read["error"]["message"].as_str().unwrap_or_default());
+        Err(match status {
+            StatusCode::NOT_FOUND if code == "itemNotFound" => Trouble::Missing(self.said(status, message)),
+            StatusCode::CONFLICT if !message.is_empty() => Trouble::Conflict(anyhow!(text::safe(message, 1000))),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Trouble::Away(self.said(status, message))
+            }
+            status => Trouble::Refused(self.said(status, message)),
+        })
     }
 
-    /// The error for an answer that is not a success.
-    fn said(&self, status: StatusCode, body: &[u8]) -> anyhow::Error {
-        let read = serde_json::from_slice::<Value>(body).ok();
-        let message = read.as_ref().and_then(|body| body["error"]["message"].as_str()).unwrap_or_default();
+    /// What the server said instead of an answer.
+    fn said(&self, status: StatusCode, message: &str) -> anyhow::Error {
         let hint = match status {
             StatusCode::UNAUTHORIZED if self.authorization.is_none() => {
-                "; it requires a token: set REELHOOK_TOKEN, or name another variable with --token-env"
+                "; it wants a token: set REELHOOK_TOKEN, or name another variable with --token-env or a file with \
+                 --token-file"
             }
             StatusCode::UNAUTHORIZED => "; it does not know the token",
             StatusCode::FORBIDDEN => "; the token's scopes or the host name do not allow it",
@@ -187,7 +155,14 @@ impl Remote {
     }
 }
 
-/// Reads a body up to a limit, so that a foreign server cannot fill the memory.
+/// Reads an answer that is a JSON document.
+async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
+    let body = body(answer, MAX_ANSWER_BYTES).await?;
+    let read = serde_json::from_slice(&body).context("the server answered with something else than was expected");
+    read.map_err(Trouble::Refused)
+}
+
+/// Reads a body, as far as it may go: a server that is not ours must not fill the memory.
 async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Away(error.without_url().into()))? {
@@ -209,17 +184,11 @@ fn below(base: &Url, path: &[&str]) -> Url {
     url
 }
 
-/// The address to connect to if the server listens on all addresses.
-pub fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
-fn http_url(text: &str) -> Result<Url, String> {
+/// Reads an argument that is a server's address.
+///
+/// # Errors
+/// It is none, or holds a secret.
+pub fn http_url(text: &str) -> Result<Url, String> {
     let url: Url = text.parse().map_err(|error| format!("expected a URL such as http://127.0.0.1:8081: {error}"))?;
     let is_http = matches!(url.scheme(), "http" | "https");
     if !is_http || url.query().is_some() || !url.username().is_empty() || url.password().is_some() {
@@ -231,6 +200,7 @@ fn http_url(text: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::loopback;
 
     #[test]
     fn a_path_is_put_behind_the_servers_own_and_its_parts_stay_parts() {

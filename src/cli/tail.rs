@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::event_stream::Events;
 use super::print::say;
-use super::remote::RemoteArgs;
+use super::server::RemoteArgs;
 use super::text;
 use crate::domain::{EventKind, Tone};
 
@@ -29,7 +29,8 @@ Examples:
   REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
 
 One line per event: time, type, clientContext, operation. It reconnects by itself and
-misses no event. The token is read from the environment, never from the command line.
+misses no event. The token is read from the environment or a file, never from the command
+line.
 
 Exit codes: 0 Ctrl-C, 1 the server cannot be reached or refuses, 2 wrong usage or config")]
 pub struct Args {

@@ -41,11 +41,10 @@ use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dispatch::Pauses;
 use crate::domain::SinkName;
-use crate::routing::Routes;
+use crate::operator::Operator;
 use crate::sinks::Sink;
-use crate::store::{Operations, Store};
+use crate::store::Operations;
 use crate::telemetry::{Metrics, Rejections};
 
 /// The rows of a page.
@@ -57,17 +56,13 @@ pub struct Console {
     pub config: Arc<Config>,
     /// Access to the admin listener.
     pub access: Arc<Access>,
-    /// The store.
-    pub store: Arc<dyn Store>,
+    /// What operators do.
+    pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
     /// The sinks, to test their connections.
     pub sinks: Arc<Vec<(SinkName, Arc<dyn Sink>)>>,
-    /// Which sinks are paused.
-    pub pauses: Arc<Pauses>,
-    /// The routes, to route an event again.
-    pub routes: Arc<Routes>,
-    /// The metrics.
+    /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Counts and logs refused requests.
     pub rejections: Arc<Rejections>,

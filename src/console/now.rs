@@ -62,7 +62,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let shares = metrics.slow_shares(now);
     let worst = |share: fn(&SlowShares) -> f64| shares.values().map(share).fold(0.0, f64::max);
     let (slow, dropped) = (worst(|it| it.over_3s), worst(|it| it.over_10s));
-    let damage = desk.console.store.health().damage().map(str::to_owned);
+    let damage = desk.console.operator.store.health().damage().map(str::to_owned);
     let (rows, after) = match live::newest(&desk).await {
         // The page is shown even if the store is damaged, because it says so.
         Err(_unreadable) if damage.is_some() => Default::default(),
@@ -111,7 +111,7 @@ fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {
         let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };
         let sink = Sink {
             name: name.as_str().to_owned(),
-            is_paused: console.pauses.is_paused(name),
+            is_paused: console.operator.pauses.is_paused(name),
             open: number(it.n_open),
             dead: number(it.n_dead),
             open_width: part(it.n_open, most, 160),

@@ -14,6 +14,7 @@ use super::timeline::{self, Timeline};
 use super::words;
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
+use crate::operator::{self, words::sentence};
 use crate::store::{DeliveryView, EventView};
 
 /// The most characters of an event's data that are shown.
@@ -88,7 +89,7 @@ async fn page(
     let id = GraphId::new(&id).ok_or_else(missing)?;
     let operation = desk.console.operations.get(&id, GraphId::new(&asked.call).as_ref()).await?;
     let operation = operation.ok_or_else(missing)?;
-    let mut views = desk.console.store.operations(&operation.id).await?;
+    let mut views = desk.console.operator.store.operations(&operation.id).await?;
     views.retain(|view| view.call_id == operation.call_id);
     let mut events = views.pop().map(|view| view.events).unwrap_or_default();
     let n_left_out = events.len().saturating_sub(MAX_EVENTS);
@@ -152,7 +153,7 @@ fn event(event: &EventView, now: Timestamp) -> Event {
         tone: tone_of_event(event),
         came: words::of_coming(event),
         received: instant(event.received_at),
-        meaning: words::of_event(event),
+        meaning: operator::words::of_event(event).iter().map(|told| sentence(told)).collect(),
         facts: words::of_envelope(event),
         deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
         data: json(&event.data, MAX_DATA_CHARS),
@@ -173,7 +174,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         route: delivery.route.to_string(),
         state,
         tone,
-        told: words::of_delivery(delivery, now),
+        told: operator::words::of_delivery(delivery, now),
         n_attempts: delivery.n_attempts,
         failures: failures.collect(),
     }

@@ -12,6 +12,7 @@ use super::shown;
 use crate::access::Denied;
 use crate::config::Scope;
 use crate::domain::Reason;
+use crate::operator::{OperatorError, words::sentence};
 use crate::store::StoreError;
 
 /// Why a page cannot be shown, or a button does nothing.
@@ -178,6 +179,16 @@ impl From<Denied> for Problem {
             Denied::Origin => Self::Elsewhere,
             Denied::Token => Self::Token,
             Denied::Scope => Self::Scope(Scope::Read),
+        }
+    }
+}
+
+impl From<OperatorError> for Problem {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Store(error) => error.into(),
+            OperatorError::Missing => Self::Missing("There is nothing with this id or name.".into()),
+            other => Self::Address(sentence(&other.to_string())),
         }
     }
 }

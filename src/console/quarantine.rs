@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::shown::{bytes, instant, json};
 use super::words;
 use crate::config::Scope;
-use crate::graph::without_secrets;
+use crate::operator::{Body, OperatorError, Sight};
 use crate::store::{Newest, QuarantineView};
 
 /// The newest entries that are shown.
@@ -67,7 +67,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let entries = desk.console.store.quarantine(Newest::up_to(SHOWN)).await?;
+    let entries = desk.console.operator.quarantine(Newest::up_to(SHOWN)).await?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
     let page = List { frame, is_cut: entries.len() == SHOWN, entries: entries.iter().map(entry).collect() };
     show(&request, &visitor, &page)
@@ -75,13 +75,14 @@ async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
 
 async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let found = desk.console.store.quarantine_entry(number(&id)?).await?.ok_or_else(missing)?;
+    let found = desk.console.operator.quarantine_entry(number(&id)?).await.map_err(problem)?;
     let may_see_body = visitor.may(Scope::Admin);
     let hides_secrets = !visitor.may(Scope::Recordings);
-    let body = found.raw.as_ref().filter(|_| may_see_body).and_then(|raw| match hides_secrets {
-        true => without_secrets(&raw.0),
-        false => Some(String::from_utf8_lossy(&raw.0).into_owned()),
-    });
+    let body = match Body::of(&found, Sight { bodies: may_see_body, secrets: !hides_secrets }) {
+        Body::Whole(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+        Body::WithoutSecrets(text) => Some(text),
+        Body::Withheld => None,
+    };
     let body = body.map(|body| json(&body, MAX_BODY_CHARS));
     let page = Page { frame: visitor.frame("quarantine"), entry: entry(&found), may_see_body, hides_secrets, body };
     show(&request, &visitor, &page)
@@ -100,17 +101,19 @@ async fn replay(
     if !visitor.may(Scope::Write) {
         return Err(Problem::Scope(Scope::Write));
     }
-    let id = number(&id)?;
-    if !desk.console.store.wish_replay(id, is_vouched).await? {
-        return Err(missing());
-    }
-    let who = visitor.name();
-    tracing::info!(id, vouched = is_vouched, who, "a quarantine entry will be verified again");
+    desk.console.operator.verify_again(number(&id)?, is_vouched, visitor.name()).await.map_err(problem)?;
     Ok(lead_to("/quarantine?done=judged"))
 }
 
 fn number(id: &str) -> Result<i64, Problem> {
     id.parse().map_err(|_number| missing())
+}
+
+fn problem(error: OperatorError) -> Problem {
+    match error {
+        OperatorError::Missing => missing(),
+        other => other.into(),
+    }
 }
 
 fn missing() -> Problem {

@@ -1,16 +1,12 @@
 //! *Sinks*: each sink's backlog and dead letters, and the buttons: test the connection, pause, resume, replay.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use uuid::Uuid;
 
 use super::form::Form;
 use super::frame::Frame;
-use super::gate::{Desk, Visitor};
+use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
@@ -18,11 +14,8 @@ use super::shown::{counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
 use crate::config::{self, Scope};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{Backlog, DeadLetters, DeliveryState, Newest};
-use crate::wording;
-
-/// How long a test of the connection may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::operator::{self, DeliveryOfEvent, OperatorError, SinkSummary};
+use crate::store::Newest;
 
 #[derive(Template)]
 #[template(path = "sinks.html")]
@@ -103,10 +96,8 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let backlogs = desk.console.store.backlog().await?;
-    let configured = desk.console.config.sinks.iter().map(|sink| &sink.name);
-    let gone = backlogs.keys().filter(|name| configured_sink(&desk, name).is_none());
-    let sinks = configured.chain(gone).map(|name| summary(&desk, name, &backlogs)).collect();
+    let sinks = desk.console.operator.sink_summaries().await?;
+    let sinks = sinks.into_iter().map(|sink| summary(&desk, sink)).collect();
     show(&request, &visitor, &List { frame: visitor.frame("sinks"), sinks })
 }
 
@@ -124,14 +115,14 @@ async fn page(
 
 impl Page {
     async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
-        let (name, backlogs) = known(desk, name).await?;
-        let configured = configured_sink(desk, &name);
+        let sink = known(desk, name).await?;
+        let letters = desk.console.operator.dead_letters_with_events(Some(&sink.name), Newest::up_to(PAGE)).await?;
         Ok(Self {
             frame,
-            sink: summary(desk, &name, &backlogs),
-            settings: configured.map(configuration::sink).unwrap_or_default(),
+            settings: configured_sink(desk, &sink.name).map(configuration::sink).unwrap_or_default(),
+            sink: summary(desk, sink),
             probe,
-            letters: letters(desk, &name).await?,
+            letters: letters.into_iter().map(letter).collect(),
         })
     }
 }
@@ -147,10 +138,9 @@ async fn probe(
     let sink = desk.console.sinks.iter().find(|(known, _)| known.as_str() == *name);
     let (_, sink) = sink.ok_or_else(|| missing(&name))?;
     let began = std::time::Instant::now();
-    let (is_well, text) = match tokio::time::timeout(PROBE_TIMEOUT, sink.probe()).await {
-        Ok(Ok(())) => (true, "The destination can be reached.".to_owned()),
-        Ok(Err(error)) => (false, error.to_string()),
-        Err(_elapsed) => (false, format!("no answer within {}", duration(PROBE_TIMEOUT))),
+    let (is_well, text) = match operator::probed(&**sink).await {
+        Ok(()) => (true, "The destination can be reached.".to_owned()),
+        Err(why) => (false, why),
     };
     let probe = Probe { is_well, text, took: duration(began.elapsed()) };
     let page = Page::of(&desk, &name, visitor.frame("sinks"), Some(probe)).await?;
@@ -163,9 +153,8 @@ async fn pause(
     name: Path<String>,
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
-    let (visitor, sink) = press(&desk, &request, (&name, &pressed))?;
-    desk.console.pauses.pause(sink).await?;
-    tracing::info!(%sink, who = visitor.name(), "a sink was paused");
+    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
+    desk.console.operator.pause(&SinkName::new(&name), visitor.name()).await.map_err(problem_of(&name))?;
     Ok(lead_to(format!("/sinks/{}?done=paused", encoded(&name))))
 }
 
@@ -175,27 +164,14 @@ async fn resume(
     name: Path<String>,
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
-    let (visitor, sink) = press(&desk, &request, (&name, &pressed))?;
-    desk.console.pauses.resume(sink).await?;
-    tracing::info!(%sink, who = visitor.name(), "a sink was resumed");
+    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
+    desk.console.operator.resume(&SinkName::new(&name), visitor.name()).await.map_err(problem_of(&name))?;
     Ok(lead_to(format!("/sinks/{}?done=resumed", encoded(&name))))
-}
-
-/// Somebody who presses a button of a sink that is configured.
-fn press<'a>(
-    desk: &'a Desk,
-    request: &HttpRequest,
-    (name, pressed): (&str, &Pressed),
-) -> Result<(Visitor, &'a SinkName), Problem> {
-    let visitor = desk.press(request, (Scope::Write, &pressed.form))?;
-    let sink = configured_sink(desk, &SinkName::new(name)).ok_or_else(|| missing(name))?;
-    Ok((visitor, &sink.name))
 }
 
 async fn confirm(desk: Data<Desk>, request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Write)?;
-    let (name, backlogs) = known(&desk, &name).await?;
-    let sink = summary(&desk, &name, &backlogs);
+    let sink = summary(&desk, known(&desk, &name).await?);
     let page = Confirm { frame: visitor.frame("sinks"), counted: counted(sink.n_dead, "dead letter"), sink };
     show(&request, &visitor, &page)
 }
@@ -207,8 +183,9 @@ async fn replay_all(
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let (sink, _) = known(&desk, &name).await?;
-    replay(&desk, (&visitor, &sink), DeadLetters::OfSink(sink.clone())).await
+    let sink = known(&desk, &name).await?.name;
+    let n = desk.console.operator.replay_all(Some(sink), None, visitor.name()).await?;
+    Ok(replayed(&name, n))
 }
 
 async fn replay_one(
@@ -219,25 +196,29 @@ async fn replay_one(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
     let (name, id) = path.into_inner();
-    let id = Uuid::try_parse(&id).map_err(|_uuid| Problem::Missing("There is no such dead letter.".into()))?;
-    replay(&desk, (&visitor, &SinkName::new(&name)), DeadLetters::One(DeliveryId(id))).await
+    let id: DeliveryId = id.parse().map_err(|_uuid| Problem::Missing("There is no such dead letter.".into()))?;
+    let n = match desk.console.operator.replay_one(id, visitor.name()).await {
+        Err(OperatorError::Missing | OperatorError::NotDead) => 0,
+        outcome => outcome.map(|()| 1)?,
+    };
+    Ok(replayed(&name, n))
 }
 
-async fn replay(
-    desk: &Desk,
-    (visitor, sink): (&Visitor, &SinkName),
-    which: DeadLetters,
-) -> Result<HttpResponse, Problem> {
-    let n = desk.console.store.replay_dead(which).await?;
-    tracing::info!(%sink, n, who = visitor.name(), "dead letters were replayed");
-    Ok(lead_to(format!("/sinks/{}?done=replayed&n={n}", encoded(sink.as_str()))))
+fn replayed(sink: &str, n: u64) -> HttpResponse {
+    lead_to(format!("/sinks/{}?done=replayed&n={n}", encoded(sink)))
 }
 
-/// A sink that is configured, or a removed one that has deliveries or dead letters.
-async fn known(desk: &Desk, name: &str) -> Result<(SinkName, BTreeMap<SinkName, Backlog>), Problem> {
-    let (sink, backlogs) = (SinkName::new(name), desk.console.store.backlog().await?);
-    let is_known = configured_sink(desk, &sink).is_some() || backlogs.contains_key(&sink);
-    if is_known { Ok((sink, backlogs)) } else { Err(missing(name)) }
+/// A sink that is configured, or was and has something left.
+async fn known(desk: &Desk, name: &str) -> Result<SinkSummary, Problem> {
+    desk.console.operator.sink_summary(&SinkName::new(name)).await.map_err(problem_of(name))
+}
+
+/// The problem with an action on a sink.
+fn problem_of(name: &str) -> impl FnOnce(OperatorError) -> Problem {
+    move |error| match error {
+        OperatorError::Missing => missing(name),
+        other => other.into(),
+    }
 }
 
 fn missing(name: &str) -> Problem {
@@ -248,44 +229,32 @@ fn configured_sink<'a>(desk: &'a Desk, name: &SinkName) -> Option<&'a config::Si
     desk.console.config.sinks.iter().find(|sink| sink.name == *name)
 }
 
-fn summary(desk: &Desk, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> Summary {
-    let configured = configured_sink(desk, name);
-    let backlog = backlogs.get(name);
-    let (n_open, n_dead) = backlog.map_or((0, 0), |it| (it.n_open, it.n_dead));
-    let oldest = backlog.and_then(|it| it.oldest);
+fn summary(desk: &Desk, sink: SinkSummary) -> Summary {
+    let configured = configured_sink(desk, &sink.name);
     Summary {
-        href: format!("/sinks/{}", encoded(name.as_str())),
+        href: format!("/sinks/{}", encoded(sink.name.as_str())),
         kind: configured.map_or_else(|| "not in the config any more".to_owned(), |sink| sink.kind.clone()),
-        is_configured: configured.is_some(),
-        is_paused: desk.console.pauses.is_paused(name),
-        n_open,
-        open: number(n_open),
-        n_dead,
-        dead: number(n_dead),
-        hint: match configured {
-            None if n_open > 0 => wording::sink_is_gone(name.as_str(), (n_open, &number(n_open))),
-            _ => String::new(),
-        },
-        oldest: oldest.map_or("–".into(), |it| duration(it.age)),
-        name: name.to_string(),
+        is_configured: sink.is_configured,
+        is_paused: sink.is_paused,
+        n_open: sink.n_open,
+        open: number(sink.n_open),
+        n_dead: sink.n_dead,
+        dead: number(sink.n_dead),
+        hint: sink.hint(number).unwrap_or_default(),
+        oldest: sink.oldest.map_or("–".into(), |it| duration(it.age)),
+        name: sink.name.to_string(),
     }
 }
 
-async fn letters(desk: &Desk, sink: &SinkName) -> Result<Vec<Letter>, Problem> {
-    let store = &desk.console.store;
-    let mut letters = Vec::new();
-    for delivery in store.deliveries(DeliveryState::Dead, Some(sink), Newest::up_to(PAGE)).await? {
-        let event = store.event(delivery.event).await?;
-        letters.push(Letter {
-            id: delivery.id.to_string(),
-            href: event.as_ref().map(page_of).unwrap_or_default(),
-            client_context: event.as_ref().and_then(|it| it.client_context.clone()).unwrap_or_default(),
-            kind: event.map(|it| it.kind).unwrap_or_default(),
-            created: instant(delivery.created_at),
-            given_up: instant(delivery.at),
-            n_attempts: delivery.n_attempts,
-            reason: delivery.reason,
-        });
+fn letter(DeliveryOfEvent { delivery, event }: DeliveryOfEvent) -> Letter {
+    Letter {
+        id: delivery.id.to_string(),
+        href: event.as_ref().map(page_of).unwrap_or_default(),
+        client_context: event.as_ref().and_then(|it| it.client_context.clone()).unwrap_or_default(),
+        kind: event.map(|it| it.kind).unwrap_or_default(),
+        created: instant(delivery.created_at),
+        given_up: instant(delivery.at),
+        n_attempts: delivery.n_attempts,
+        reason: delivery.reason,
     }
-    Ok(letters)
 }

@@ -3,7 +3,6 @@
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use uuid::Uuid;
 
 use super::PAGE;
 use super::form::Form;
@@ -16,6 +15,7 @@ use super::sinks::Pressed;
 use super::words;
 use crate::config::Scope;
 use crate::domain::EventId;
+use crate::operator::OperatorError;
 use crate::store::Newest;
 
 #[derive(Template)]
@@ -39,7 +39,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let events = desk.console.store.unmatched(Newest::up_to(PAGE)).await?;
+    let events = desk.console.operator.unmatched(Newest::up_to(PAGE)).await?;
     let rows = events.iter().map(|event| Unmatched {
         row: Row::of(event),
         resource: event.resource.clone(),
@@ -57,10 +57,11 @@ async fn route(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
     let missing = || Problem::Missing("There is no such event.".into());
-    let id = EventId(Uuid::try_parse(&id).map_err(|_uuid| missing())?);
-    let event = desk.console.store.event(id).await?.ok_or_else(missing)?;
-    let deliveries = desk.console.routes.matches(&event.routing_key());
-    let n = if deliveries.is_empty() { 0 } else { desk.console.store.route_again(id, deliveries).await? };
-    tracing::info!(event = %id, n, who = visitor.name(), "an event was routed again");
+    let id: EventId = id.parse().map_err(|_uuid| missing())?;
+    let n = match desk.console.operator.route_again(id, visitor.name()).await {
+        Err(OperatorError::NoRouteMatches | OperatorError::AlreadyRouted) => 0,
+        Err(OperatorError::Missing) => return Err(missing()),
+        routed => routed?,
+    };
     Ok(lead_to(format!("/unmatched?done=routed&n={n}")))
 }

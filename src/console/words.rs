@@ -1,13 +1,10 @@
 //! Operations, events and deliveries in sentences.
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::shown::{between, counted, duration, instant};
-use crate::domain::{
-    CallEnd, Expectation, ExpectationState, Operation, OperationEvent, Origin, POSSIBLE_REPEAT, Reason, Status,
-    subcode_in_words,
-};
+use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, subcode_in_words};
+use crate::operator::words::{of_call_end, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// The story of an operation at `now`.
@@ -19,7 +16,7 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
         told.extend(announced.map(|at| format!("A client announced this recording at {at}{by}.")));
         told.extend(of_state(expectation, &operation.status, now));
     }
-    told.extend(operation.call_end.as_ref().map(|end| sentence(&end.words(&instant(end.at)))));
+    told.extend(operation.call_end.as_ref().map(|end| sentence(&of_call_end(end))));
     told.push(of_end(operation));
     let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
     let n_unmatched = events.iter().filter(|event| event.deliveries.is_empty()).count();
@@ -103,43 +100,7 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     Some(format!("Of {}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }
 
-/// The content of an event, in sentences.
-pub fn of_event(event: &EventView) -> Vec<String> {
-    let mut told: Vec<String> = event.order.map(|order| sentence(order.words())).into_iter().collect();
-    told.extend(event.possible_repeat.then(|| sentence(POSSIBLE_REPEAT)));
-    if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
-        told.push(format!("Graph sent the status {status:?}, which this version of reelhook does not know."));
-    }
-    let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
-        told.push("The event's data cannot be opened with this store's key.".into());
-        return told;
-    };
-    if event.own() == Some(OperationEvent::Lost) {
-        let end = data.get("callEnd").and_then(CallEnd::from_json);
-        told.extend(end.map(|end| sentence(&end.words(&instant(end.at)))));
-    }
-    if event.own() == Some(OperationEvent::Recovered) {
-        told.push(format!("It ended later than expected: {}.", data["status"].as_str().unwrap_or_default()));
-    }
-    if let Some(result) = data.get("resultInfo").filter(|result| result.is_object()) {
-        let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
-        let words = subcode_in_words(number("subcode"));
-        told.push(format!("Result {}, subcode {}: {words}.", number("code"), number("subcode")));
-    }
-    if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {
-        told.push(format!("Completion reason {reason}."));
-    }
-    match data.get("recordingLocation").and_then(Value::as_str) {
-        Some(_) => told.push("It has the recording's location.".into()),
-        None if event.status.as_ref().is_some_and(Status::is_terminal) => {
-            told.push("It has no recording's location.".into())
-        }
-        None => {}
-    }
-    told
-}
-
-/// The facts of an event's envelope, each with its name.
+/// What an event's envelope says, each with its name.
 pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
     let channel = ("channel", event.envelope.channel.as_str());
     let told = std::iter::once(channel).chain(event.envelope.told());
@@ -154,20 +115,6 @@ pub fn of_coming(event: &EventView) -> String {
             let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
             format!("From reelhook itself{meaning}; event {}.", event.id)
         }
-    }
-}
-
-/// The state of a delivery, in words.
-pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
-    match delivery.state {
-        DeliveryState::Delivered => {
-            let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
-            format!("delivered at {}{took}", instant(delivery.at))
-        }
-        DeliveryState::Dead => format!("dead letter since {}", instant(delivery.at)),
-        DeliveryState::Blocked => "waits for an earlier delivery of this operation".into(),
-        DeliveryState::Open if delivery.at <= now => "due now".into(),
-        DeliveryState::Open => format!("next attempt in {}", duration(between(now, delivery.at))),
     }
 }
 
@@ -240,12 +187,6 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
     }
 }
 
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", characters.as_str())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,10 +197,5 @@ mod tests {
             let (why, next) = of_reason(reason);
             assert!(why.ends_with('.') && next.ends_with('.'), "{}", reason.as_str());
         }
-    }
-
-    #[test]
-    fn a_sentence_begins_and_ends_as_one() {
-        assert_eq!(sentence("changed it"), "Changed it.");
     }
 }

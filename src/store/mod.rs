@@ -256,6 +256,19 @@ pub trait Store: Send + Sync {
     /// Nothing was changed.
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError>;
 
+    /// Has what waits for a sink, and is not under way, wait for another one, under the same ids and in the same order.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// Some may have been moved; the same may be asked for again.
+    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError>;
+
+    /// Makes dead letters of what waits for a sink and is not under way. Returns how many.
+    ///
+    /// # Errors
+    /// Some may be dead letters; the same may be asked for again.
+    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError>;
+
     /// Quarantine entries without their bytes, newest first.
     ///
     /// # Errors

@@ -7,10 +7,10 @@
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::body::Body;
 use super::shapes::{DeliveryShape, EventShape};
@@ -19,7 +19,7 @@ use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{DeadLetters, DeliveryState, DeliveryView};
+use crate::operator::{self, DeliveryOfEvent};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -30,18 +30,32 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/deadLetters/{id}/replay", [(Method::POST, web::post().to(replay_one))]));
 }
 
-/// A dead letter with its event.
+/// A delivery with its event.
 #[derive(Serialize, ToSchema)]
-pub struct DeadLetter {
+pub struct DetailedDelivery {
     #[serde(flatten)]
     delivery: DeliveryShape,
+    /// Its story in words, line by line.
+    story: Vec<String>,
     event: Option<EventShape>,
     /// The event's data, as sinks get it, never with a token. Null if it cannot be opened any more.
     #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
 }
 
-/// The number of deliveries that are due again.
+impl DetailedDelivery {
+    /// Of a delivery, as it stands at `now`.
+    pub fn of(found: DeliveryOfEvent, now: Timestamp) -> Self {
+        Self {
+            delivery: DeliveryShape::from(&found.delivery),
+            story: operator::explain::of_delivery(&found.delivery, now),
+            event: found.event.as_ref().map(EventShape::from),
+            data: found.event.and_then(|event| RawValue::from_string(event.data).ok()),
+        }
+    }
+}
+
+/// How many are due again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Replayed {
     replayed: u64,
@@ -79,7 +93,7 @@ pub async fn list(
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["sink", "$top", pages::SKIPTOKEN])?;
     let sink = parameters.one("sink")?.map(SinkName::new);
-    let dead = admin.store.deliveries(DeliveryState::Dead, sink.as_ref(), pages::asked(&parameters)?).await?;
+    let dead = admin.operator.dead_letters(sink.as_ref(), pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &dead, |row| row.id).map(Json)
 }
 
@@ -99,7 +113,7 @@ pub async fn list(
 pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["sink"])?;
     let sink = parameters.one("sink")?.map(SinkName::new);
-    Ok(n_dead(&admin, sink.as_ref()).await?.to_string())
+    Ok(admin.operator.n_dead_letters(sink.as_ref()).await?.to_string())
 }
 
 /// A dead letter with its event.
@@ -112,7 +126,7 @@ pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) ->
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "The dead letter, with every attempt and its event", body = DeadLetter),
+        (status = 200, description = "It, with every attempt and its event", body = DetailedDelivery),
         (status = 404, description = "No dead letter has this id", body = Refusal),
     ),
 )]
@@ -120,18 +134,10 @@ pub async fn show(
     _reader: Reader,
     admin: Data<Admin>,
     (id, request): (Path<String>, HttpRequest),
-) -> Result<Json<DeadLetter>, ApiError> {
+) -> Result<Json<DetailedDelivery>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
-    let letter = delivery(&admin, &id).await?;
-    if letter.state != DeliveryState::Dead {
-        return Err(ApiError::not_found());
-    }
-    let event = admin.store.event(letter.event).await?;
-    Ok(Json(DeadLetter {
-        delivery: DeliveryShape::from(&letter),
-        event: event.as_ref().map(EventShape::from),
-        data: event.and_then(|event| RawValue::from_string(event.data).ok()),
-    }))
+    let found = admin.operator.dead_letter(delivery_id(&id)?).await?;
+    Ok(Json(DetailedDelivery::of(found, admin.clock.now())))
 }
 
 /// Makes a dead letter due again, with its old id.
@@ -150,13 +156,8 @@ pub async fn show(
     ),
 )]
 pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
-    let letter = delivery(&admin, &id).await?;
-    let replayed = admin.store.replay_dead(DeadLetters::One(letter.id)).await?;
-    if replayed == 0 {
-        return Err(ApiError::conflict("notDead", "the delivery is not a dead letter (any more): nothing to replay"));
-    }
-    tracing::info!(caller = writer.0.name(), delivery = %letter.id, sink = %letter.sink, "a dead letter is replayed");
-    Ok(Json(Replayed { replayed }))
+    admin.operator.replay_one(delivery_id(&id)?, writer.0.name()).await?;
+    Ok(Json(Replayed { replayed: 1 }))
 }
 
 /// Makes all dead letters due again, or all of a sink, if the caller sends their number.
@@ -174,25 +175,14 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
     let Many { sink, count } = many.0;
     let sink = sink.as_deref().map(SinkName::new);
-    let n = n_dead(&admin, sink.as_ref()).await?;
-    if n != count {
-        let message = format!("count: found {count}, expected {n}, the present number; nothing was replayed");
-        return Err(ApiError::conflict("countDiffers", message));
-    }
-    let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
-    let replayed = admin.store.replay_dead(which.clone()).await?;
-    tracing::info!(caller = writer.0.name(), ?which, replayed, "dead letters are replayed");
+    let replayed = admin.operator.replay_all(sink, Some(count), writer.0.name()).await?;
     Ok(Json(Replayed { replayed }))
 }
 
-async fn delivery(admin: &Admin, id: &str) -> Result<DeliveryView, ApiError> {
-    let id = Uuid::try_parse(id).map_err(|_error| ApiError::not_found())?;
-    admin.store.delivery(DeliveryId(id)).await?.ok_or_else(ApiError::not_found)
-}
-
-/// The number of dead letters, of a sink or in all.
-async fn n_dead(admin: &Admin, sink: Option<&SinkName>) -> Result<u64, ApiError> {
-    let backlogs = admin.store.backlog().await?;
-    let wanted = backlogs.iter().filter(|(name, _)| sink.is_none_or(|sink| sink == *name));
-    Ok(wanted.map(|(_, backlog)| backlog.n_dead).sum())
+/// Reads a delivery's id from a path.
+///
+/// # Errors
+/// It is none.
+pub fn delivery_id(text: &str) -> Result<DeliveryId, ApiError> {
+    text.parse().map_err(|_error| ApiError::not_found())
 }

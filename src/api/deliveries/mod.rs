@@ -6,10 +6,12 @@
 
 mod body;
 mod dead_letters;
+mod explain;
 mod quarantine;
 mod shapes;
 mod sinks;
 mod unmatched;
+mod waiting;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -34,6 +36,8 @@ pub fn routes(config: &mut ServiceConfig) {
     quarantine::routes(config);
     sinks::routes(config);
     unmatched::routes(config);
+    waiting::routes(config);
+    explain::routes(config);
 }
 
 #[derive(OpenApi)]
@@ -51,8 +55,15 @@ pub fn routes(config: &mut ServiceConfig) {
         sinks::list,
         sinks::pause,
         sinks::resume,
+        sinks::move_waiting,
+        sinks::drop_waiting,
         unmatched::list,
         unmatched::replay,
+        unmatched::replay_some,
+        waiting::list,
+        waiting::show,
+        explain::explain,
+        explain::event,
     ),
     tags((name = "deliveries", description = "Deliveries, dead letters, the quarantine, sinks and unmatched events")),
 )]
@@ -95,11 +106,7 @@ pub async fn of_operation(
     let segment = |name| request.match_info().get(name).map(|text| GraphId::new(text).ok_or_else(ApiError::not_found));
     let id = segment("id").unwrap_or_else(|| Err(ApiError::not_found()))?;
     let call = segment("callId").transpose()?;
-    let mut operations = admin.store.operations(id.as_str()).await?;
-    operations.retain(|it| call.as_ref().is_none_or(|call| it.call_id.as_deref() == Some(call.as_str())));
-    if operations.is_empty() {
-        return Err(ApiError::not_found());
-    }
+    let operations = admin.operator.operations_with_events(&id, call.as_ref()).await?;
     let events = operations.iter().flat_map(|operation| &operation.events);
     let value = events.flat_map(|event| {
         let shown =

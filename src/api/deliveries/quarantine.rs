@@ -20,7 +20,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;
-use crate::graph::without_secrets;
+use crate::operator::{self, Sight};
 use crate::store::QuarantineView;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -112,7 +112,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<EntryShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["$top", pages::SKIPTOKEN])?;
-    let entries = admin.store.quarantine(pages::asked(&parameters)?).await?;
+    let entries = admin.operator.quarantine(pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
@@ -136,15 +136,12 @@ pub async fn show(
     (id, request): (Path<String>, HttpRequest),
 ) -> Result<Json<EntryWithBody>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
-    let found = admin.store.quarantine_entry(number(&id)?).await?.ok_or_else(ApiError::not_found)?;
-    let raw = found.raw.as_ref().filter(|_| reader.0.may(Scope::Admin)).map(|raw| &raw.0);
-    let (shown, withheld) = match raw {
-        Some(bytes) if reader.0.may(Scope::Recordings) => (Some(bytes.to_vec()), None),
-        Some(bytes) => match without_secrets(bytes) {
-            Some(text) => (Some(text.into_bytes()), Some("secrets")),
-            None => (None, Some("body")),
-        },
-        None => (None, Some("body")),
+    let found = admin.operator.quarantine_entry(number(&id)?).await?;
+    let sight = Sight { bodies: reader.0.may(Scope::Admin), secrets: reader.0.may(Scope::Recordings) };
+    let (shown, withheld) = match operator::Body::of(&found, sight) {
+        operator::Body::Whole(bytes) => (Some(bytes), None),
+        operator::Body::WithoutSecrets(text) => (Some(text.into_bytes()), Some("secrets")),
+        operator::Body::Withheld => (None, Some("body")),
     };
     Ok(Json(EntryWithBody {
         entry: EntryShape::from(&found),
@@ -180,10 +177,7 @@ pub async fn replay(
         admin.rejections.note("admin", Reason::AdminAccess, None);
         return Err(Denied::Scope.into());
     }
-    if !admin.store.wish_replay(id, vouch).await? {
-        return Err(ApiError::not_found());
-    }
-    tracing::info!(caller = writer.0.name(), id, vouch, "a quarantine entry will be verified again");
+    admin.operator.verify_again(id, vouch, writer.0.name()).await?;
     Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
 }
 

@@ -1,13 +1,12 @@
 //! The sinks: their backlog, and whether they are paused.
 
-use std::collections::BTreeMap;
-
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::body::Body;
 use super::shapes::iso_8601;
 use crate::api::pages::List;
 use crate::api::parameters::Parameters;
@@ -15,14 +14,15 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::SinkName;
-use crate::store::Backlog;
-use crate::wording;
+use crate::operator::SinkSummary;
 
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/sinks", [(Method::GET, web::get().to(list))]))
         .service(resource("/sinks/{name}/pause", [(Method::POST, web::post().to(pause))]))
-        .service(resource("/sinks/{name}/resume", [(Method::POST, web::post().to(resume))]));
+        .service(resource("/sinks/{name}/resume", [(Method::POST, web::post().to(resume))]))
+        .service(resource("/sinks/{name}/move", [(Method::POST, web::post().to(move_waiting))]))
+        .service(resource("/sinks/{name}/drop", [(Method::POST, web::post().to(drop_waiting))]));
 }
 
 /// A sink.
@@ -63,10 +63,8 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<SinkShape>>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
-    let backlogs = admin.store.backlog().await?;
-    let others = backlogs.keys().filter(|name| !admin.sinks.contains(name));
-    let value = admin.sinks.iter().chain(others).map(|name| shape(&admin, name, &backlogs));
-    Ok(Json(List::whole(value.collect())))
+    let summaries = admin.operator.sink_summaries().await?;
+    Ok(Json(List::whole(summaries.iter().map(SinkShape::from).collect())))
 }
 
 /// Pauses a sink: nothing is attempted, and its deliveries wait.
@@ -85,10 +83,8 @@ pub async fn list(
     ),
 )]
 pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let name = configured(&admin, &name)?;
-    if admin.pauses.pause(&name).await? {
-        tracing::info!(caller = writer.0.name(), sink = %name, "a sink is paused");
-    }
+    let name = SinkName::new(&name);
+    admin.operator.pause(&name, writer.0.name()).await?;
     shown(&writer, &admin, &name).await
 }
 
@@ -108,38 +104,89 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     ),
 )]
 pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
-    let name = configured(&admin, &name)?;
-    if admin.pauses.resume(&name).await? {
-        tracing::info!(caller = writer.0.name(), sink = %name, "a sink is resumed");
-    }
+    let name = SinkName::new(&name);
+    admin.operator.resume(&name, writer.0.name()).await?;
     shown(&writer, &admin, &name).await
 }
 
-/// The sink as it is now, if the caller may read it.
+/// Where deliveries go.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// A sink of the config.
+    to: String,
+}
+
+/// How many deliveries were changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Changed {
+    count: u64,
+}
+
+/// Sends the waiting deliveries of a sink that the config no longer has to another sink, under the same ids and in the same
+/// order.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/move",
+    tag = "deliveries",
+    operation_id = "moveDeliveries",
+    params(
+        ("name" = String, Path, description = "The name of the sink that is gone"),
+    ),
+    request_body = Destination,
+    responses(
+        (status = 200, description = "How many go there", body = Changed),
+        (status = 409, description = "The config has this sink, or lacks the other", body = Refusal),
+    ),
+)]
+pub async fn move_waiting(
+    writer: Writer,
+    admin: Data<Admin>,
+    (name, body): (Path<String>, Body<Destination>),
+) -> Result<Json<Changed>, ApiError> {
+    let (from, to) = (SinkName::new(&name), SinkName::new(&body.0.to));
+    let count = admin.operator.move_waiting(&from, &to, writer.0.name()).await?;
+    Ok(Json(Changed { count }))
+}
+
+/// Makes dead letters of the waiting deliveries of a sink that the config no longer has; they are kept.
+#[utoipa::path(
+    post,
+    path = "/v1.0/sinks/{name}/drop",
+    tag = "deliveries",
+    operation_id = "dropDeliveries",
+    params(
+        ("name" = String, Path, description = "The name of the sink that is gone"),
+    ),
+    responses(
+        (status = 200, description = "How many are dead letters", body = Changed),
+        (status = 409, description = "The config has this sink", body = Refusal),
+    ),
+)]
+pub async fn drop_waiting(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<Changed>, ApiError> {
+    let count = admin.operator.drop_waiting(&SinkName::new(&name), writer.0.name()).await?;
+    Ok(Json(Changed { count }))
+}
+
+/// The sink as it is now, for a caller who may see it.
 async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpResponse, ApiError> {
     if !writer.0.may(Scope::Read) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(HttpResponse::Ok().json(shape(admin, name, &admin.store.backlog().await?)))
+    Ok(HttpResponse::Ok().json(SinkShape::from(&admin.operator.sink_summary(name).await?)))
 }
 
-fn configured(admin: &Admin, name: &str) -> Result<SinkName, ApiError> {
-    admin.sinks.iter().find(|sink| sink.as_str() == name).cloned().ok_or_else(ApiError::not_found)
-}
-
-fn shape(admin: &Admin, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> SinkShape {
-    let backlog = backlogs.get(name);
-    let oldest = backlog.and_then(|backlog| backlog.oldest);
-    let (is_configured, n_open) = (admin.sinks.contains(name), backlog.map_or(0, |backlog| backlog.n_open));
-    let is_stuck = !is_configured && n_open > 0;
-    SinkShape {
-        name: name.to_string(),
-        is_configured,
-        is_paused: admin.pauses.is_paused(name),
-        open_count: n_open,
-        dead_count: backlog.map_or(0, |backlog| backlog.n_dead),
-        oldest_date_time: oldest.map(|oldest| oldest.at.to_string()),
-        oldest_age: oldest.map(|oldest| iso_8601(oldest.age)),
-        hint: is_stuck.then(|| wording::sink_is_gone(name.as_str(), (n_open, &n_open.to_string()))),
+impl From<&SinkSummary> for SinkShape {
+    fn from(sink: &SinkSummary) -> Self {
+        Self {
+            name: sink.name.to_string(),
+            is_configured: sink.is_configured,
+            is_paused: sink.is_paused,
+            open_count: sink.n_open,
+            dead_count: sink.n_dead,
+            oldest_date_time: sink.oldest.map(|oldest| oldest.at.to_string()),
+            oldest_age: sink.oldest.map(|oldest| iso_8601(oldest.age)),
+            hint: sink.hint(|n| n.to_string()),
+        }
     }
 }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::api::Admin;
 use crate::api::parameters::Parameters;
-use crate::domain::{ClientContext, Event, EventId, Previous, Status};
+use crate::domain::{ClientContext, Event, EventId, GraphId, Previous, Status};
 use crate::sinks::cloud_event;
 use crate::store::EventView;
 use crate::store::operations::StreamedEvent;
@@ -36,6 +36,7 @@ pub struct Wanted {
     client_contexts: Vec<String>,
     statuses: Vec<Status>,
     kinds: Vec<String>,
+    operations: Vec<GraphId>,
 }
 
 impl Wanted {
@@ -46,6 +47,7 @@ impl Wanted {
             client_contexts: texts("clientContext"),
             statuses: parameters.all("status").map(Status::parse).collect(),
             kinds: texts("type"),
+            operations: parameters.all("operation").filter_map(GraphId::new).collect(),
         }
     }
 
@@ -56,6 +58,7 @@ impl Wanted {
         chosen(&self.client_contexts, |it| event.client_context.as_ref() == Some(it))
             && chosen(&self.statuses, |it| event.status.as_ref() == Some(it))
             && chosen(&self.kinds, |it| event.kind == *it)
+            && chosen(&self.operations, |it| event.envelope.carried.operation_id.as_deref() == Some(it.as_str()))
     }
 }
 

@@ -2,7 +2,7 @@
 //! each as a sink gets it, but without the route and always without the token.
 //!
 //! The stream begins with new events. `Last-Event-ID` (or `lastEventId`) begins after an event, `after=oldest` with the
-//! oldest stored event. `clientContext`, `status` and `type` select events by one of their values.
+//! oldest stored event. `clientContext`, `status`, `type` and `operation` select events by one of their values.
 
 mod feed;
 
@@ -26,7 +26,7 @@ const MAX_STREAMS: usize = 1_000;
 static SEATS: Semaphore = Semaphore::const_new(MAX_STREAMS);
 
 const LAST_EVENT_ID: &str = "last-event-id";
-const PARAMETERS: [&str; 5] = ["clientContext", "status", "type", "after", "lastEventId"];
+const PARAMETERS: [&str; 6] = ["clientContext", "status", "type", "operation", "after", "lastEventId"];
 
 /// The routes of this room.
 pub fn routes(config: &mut ServiceConfig) {
@@ -52,6 +52,7 @@ pub fn described() -> utoipa::openapi::OpenApi {
         ("clientContext" = Option<Vec<String>>, Query, description = "Only events with one of these client contexts", explode = true),
         ("status" = Option<Vec<String>>, Query, description = "Only events with one of these statuses", explode = true),
         ("type" = Option<Vec<String>>, Query, description = "Only events of one of these types", explode = true),
+        ("operation" = Option<Vec<String>>, Query, description = "Only events of one of these operations, in any spelling", explode = true),
         ("after" = Option<String>, Query, description = "`oldest`: begin with the oldest stored event instead of now"),
         ("lastEventId" = Option<String>, Query, description = "Begin after this event"),
         ("Last-Event-ID" = Option<String>, Header, description = "Begin after this event; overrides the query"),

@@ -13,7 +13,7 @@ use super::engine::tx::{Shared, instant};
 use super::engine::writer::Sender;
 use super::engine::{ids, time};
 use super::read::views;
-use super::write::{accept, delivery, lease, pauses, prepare, quarantine, replay, rich, sweep, waiting};
+use super::write::{accept, delivery, lease, pauses, prepare, quarantine, redirect, replay, rich, sweep, waiting};
 use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, Reason, Room, SinkName};
 use crate::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
@@ -225,6 +225,16 @@ impl Store for SqliteStore {
 
     async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
         self.carry_out_some().await
+    }
+
+    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await
+    }
+
+    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        let sink = sink.clone();
+        self.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await
     }
 
     async fn note_time(&self) -> Result<(), StoreError> {

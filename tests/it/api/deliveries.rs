@@ -330,6 +330,65 @@ async fn what_no_route_matched_is_routed_once_the_routes_are_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_listed_and_each_delivery_and_event_is_shown_with_its_story() {
+    let mut app = TestApp::start().await;
+    assert_eq!(post(&app, "sinks/first/pause", None).await.status, 200);
+    completed(&mut app, "a").await;
+    let waiting = get(&app, "deliveries?sink=first").await;
+    let (id, event) = (members(&waiting)[0]["id"].as_str().unwrap(), members(&waiting)[0]["eventId"].as_str().unwrap());
+    assert!(members(&get(&app, "deliveries?sink=second").await).is_empty());
+    let shown = get(&app, &format!("deliveries/{id}")).await.body;
+    assert_eq!((&shown["state"], &shown["data"]["clientContext"]), (&json!("open"), &json!("a")));
+    assert_eq!(shown["story"][0], format!("to first by route \"all\" (delivery {id})"));
+    let shown = get(&app, &format!("events/{event}")).await.body;
+    assert_eq!((&shown["type"], &shown["data"]["clientContext"]), (&json!("recordOperation.completed"), &json!("a")));
+    let operation = shown["data"]["id"].as_str().unwrap().to_owned();
+    for of in ["a", event, &operation, &operation.replace('-', "").to_uppercase()] {
+        let explained = get(&app, &format!("explain?of={of}")).await;
+        assert_eq!(members(&explained).len(), 1, "{of}");
+        assert_eq!(members(&explained)[0]["operationId"], operation, "{of}");
+        assert_eq!(members(&explained)[0]["story"][0], format!("operation      {operation}"));
+    }
+    assert!(members(&get(&app, "explain?of=nobody").await).is_empty());
+    assert_eq!(get(&app, "explain").await.status, 400);
+    for unknown in ["deliveries/7", "events/7", "deliveries/00000000-0000-0000-0000-000000000000"] {
+        assert_eq!(get(&app, unknown).await.status, 404, "{unknown}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_waits_for_a_sink_that_is_gone_goes_elsewhere() {
+    let app = TestApp::start().await;
+    for (path, body, code) in [
+        ("sinks/first/move", json!({"to": "second"}), "sinkIsConfigured"),
+        ("sinks/first/drop", json!({}), "sinkIsConfigured"),
+        ("sinks/gone/move", json!({"to": "third"}), "sinkIsNotConfigured"),
+    ] {
+        let reply = post(&app, path, Some(body)).await;
+        assert_eq!((reply.status, &reply.body["error"]["code"]), (409, &json!(code)), "{path}");
+    }
+    assert_eq!(post(&app, "sinks/gone/drop", None).await.body, json!({"count": 0}));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_matched_nothing_is_routed_in_rounds() {
+    let narrow = "[[routes]]\nname = \"few\"\nclient_context = { exact = \"a\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: narrow.into(), ..Settings::default() }).await;
+    for context in ["b", "c"] {
+        completed(&mut app, context).await;
+    }
+    let none = json!({"eventCount": 2, "matchedCount": 0, "deliveryCount": 0, "next": null});
+    assert_eq!(post(&app, "unmatched/replay", None).await.body, none);
+    let app = app.restart_with(|settings| settings.routes = String::new()).await;
+    let both = json!({"eventCount": 2, "matchedCount": 2, "deliveryCount": 2, "next": null});
+    assert_eq!(post(&app, "unmatched/replay", Some(json!({"from": null}))).await.body, both);
+    app.first.wait_for(2).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
     let app = TestApp::start_with(with_tokens(&[("reader", "\"read\"")])).await;
     let id = "00000000-0000-0000-0000-000000000000";
@@ -339,13 +398,16 @@ async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
         "quarantine/1/replay".to_owned(),
         "sinks/first/pause".to_owned(),
         "sinks/first/resume".to_owned(),
+        "sinks/first/move".to_owned(),
+        "sinks/first/drop".to_owned(),
+        "unmatched/replay".to_owned(),
         format!("unmatched/{id}/replay"),
     ] {
         let reply = ask(&app, ("POST", &path), Some("reader"), Some(json!({"count": 0}))).await;
         assert_eq!((reply.status, &reply.body["error"]["code"]), (403, &json!("accessDenied")), "{path}");
         assert_eq!(ask(&app, ("POST", &path), None, None).await.status, 401, "{path}");
     }
-    for path in ["deadLetters", "deadLetters/$count", "quarantine", "sinks", "unmatched"] {
+    for path in ["deadLetters", "deadLetters/$count", "deliveries", "quarantine", "sinks", "unmatched"] {
         assert_eq!(ask(&app, ("GET", path), None, None).await.status, 401, "{path}");
         assert_eq!(ask(&app, ("GET", path), Some("reader"), None).await.status, 200, "{path}");
         assert_eq!(ask(&app, ("GET", &format!("{path}?x=1")), Some("reader"), None).await.status, 400, "{path}");
@@ -379,6 +441,13 @@ async fn the_document_of_the_api_has_each_path_with_its_methods() {
         ("/sinks", "get"),
         ("/sinks/{name}/pause", "post"),
         ("/sinks/{name}/resume", "post"),
+        ("/sinks/{name}/move", "post"),
+        ("/sinks/{name}/drop", "post"),
+        ("/deliveries", "get"),
+        ("/deliveries/{id}", "get"),
+        ("/events/{id}", "get"),
+        ("/explain", "get"),
+        ("/unmatched/replay", "post"),
         ("/unmatched", "get"),
         ("/unmatched/{id}/replay", "post"),
     ] {

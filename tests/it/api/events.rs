@@ -140,7 +140,10 @@ async fn a_stream_ends_when_the_server_stops() {
 async fn what_cannot_be_asked_is_refused_by_its_name() {
     let app = TestApp::start().await;
     for (query, told) in [
-        ("?$filter=x", "found the parameter \"$filter\", expected clientContext, status, type, after, lastEventId"),
+        (
+            "?$filter=x",
+            "found the parameter \"$filter\", expected clientContext, status, type, operation, after, lastEventId",
+        ),
         ("?after=7", "after: found \"7\", expected oldest"),
         ("?after=oldest&after=oldest", "after: found it twice"),
         ("?lastEventId=7", "lastEventId: found \"7\", expected the id of an event"),

@@ -312,6 +312,12 @@ impl Store for Memory {
     fn health(&self) -> Arc<Health> {
         Arc::default()
     }
+    async fn move_waiting(&self, _: &SinkName, _: &SinkName) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
+    async fn drop_waiting(&self, _: &SinkName) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
     async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
         Err(StoreError::Closed)
     }

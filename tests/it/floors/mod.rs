@@ -31,11 +31,12 @@ const FLOORS: &[(&str, u8)] = &[
     ("watch", 3),
     ("dispatch", 3),
     ("http", 4),
-    ("api", 4),
-    ("console", 4),
-    ("app", 5),
-    ("simulator", 5),
-    ("cli", 6),
+    ("operator", 4),
+    ("api", 5),
+    ("console", 5),
+    ("app", 6),
+    ("simulator", 6),
+    ("cli", 7),
 ];
 
 /// Doors between rooms of one floor: metrics count the domain's closed enums, by the clock, and a log line

@@ -63,7 +63,9 @@ async fn what_was_answered_202_before_a_kill_is_delivered_after_the_start() {
 async fn a_second_process_on_the_same_store_is_refused_and_costs_the_first_nothing() {
     let mut site = Site::new();
     let server = site.serve();
-    let second = site.run(&["serve"]);
+    // The store refuses it, not the listener.
+    let mut second = site.command(&["serve"]);
+    let second = Said::from(second.env("REELHOOK__ADMIN__LISTEN", "127.0.0.1:0").output().unwrap());
     assert_eq!(second.code, Some(1), "{second:?}");
     let told = format!(
         "reelhook: {}.lock is in use by another reelhook process; stop it first, or give this one a store of its own",

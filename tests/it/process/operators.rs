@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use super::site::{Said, Site};
 use super::{Server, eventually, wait_until};
+use crate::test_app::CLIENT_STATE;
 
 const GONE: &str = "HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const OK: &str = crate::sinks::answering::OK;
@@ -73,7 +74,7 @@ async fn dead_letters_are_replayed_while_the_server_is_stopped() {
     let (mut server, _) = with_dead_letters(&mut site).await;
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
-    let all = site.run(&["deadletters", "replay", "--all"]);
+    let all = site.run(&["deadletters", "replay", "--all", "--offline"]);
     assert_eq!((all.code, all.out.starts_with("2 dead letters are due again")), (Some(0), true), "{all:?}");
     site.hook.answer(OK);
     let _server = site.serve();
@@ -83,7 +84,10 @@ async fn dead_letters_are_replayed_while_the_server_is_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_there_is_told_with_exit_code_1() {
     let site = Site::new();
-    let none = site.run(&["deadletters", "list"]);
+    let nobody = site.run(&["deadletters", "list"]);
+    assert_eq!(nobody.code, Some(1), "{nobody:?}");
+    assert!(nobody.err.contains("no answer from http://127.83.") && nobody.err.contains("--offline"), "{nobody:?}");
+    let none = site.run(&["deadletters", "list", "--offline"]);
     assert_eq!(none.code, Some(1), "{none:?}");
     assert!(none.err.contains("found no store here, expected the server's"), "{none:?}");
     let _server = site.serve();
@@ -118,7 +122,8 @@ async fn a_quarantined_item_is_shown_byte_for_byte_and_replayed_after_the_config
     let list = site.run(&["quarantine", "list"]);
     assert!(list.out.contains(&format!("  subscriptions  client_state  {} bytes", item.len())), "{list:?}");
     let show = site.run(&["quarantine", "show", &entries[0]]);
-    assert_eq!(show.out, item);
+    assert!(show.err.contains("the secrets in the body are hidden"), "{show:?}");
+    assert!(show.out.contains("(hidden)") && !show.out.contains(CLIENT_STATE), "{show:?}");
 
     // By the config that the running server has it is refused again, and stays.
     assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
@@ -128,7 +133,9 @@ async fn a_quarantined_item_is_shown_byte_for_byte_and_replayed_after_the_config
 
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
-    assert_eq!(site.run(&["quarantine", "replay", &entries[0]]).code, Some(0));
+    assert_eq!(site.run(&["quarantine", "show", &entries[0], "--offline"]).out, item, "byte for byte");
+    let asked = site.run(&["quarantine", "replay", &entries[0], "--offline"]);
+    assert_eq!((asked.code, asked.out.contains("by the next server that starts")), (Some(0), true), "{asked:?}");
     let _server = site.serve();
     listed(&site, &["quarantine", "list"], 0);
     wait_until("it arrived", || site.hook.requests().len() == 1);
@@ -165,7 +172,7 @@ async fn an_item_whose_token_is_gone_needs_the_operators_word() {
 async fn what_no_route_matched_is_routed_by_the_config_as_it_is_now() {
     let mut site = Site::new();
     site.write(("", ""), SUPPORT_ONLY);
-    let server = site.serve();
+    let mut server = site.serve();
     for context in ["support-1", "sales-1", "sales-2"] {
         assert_eq!(site.post(&server, context).await.status, 202);
     }
@@ -176,6 +183,9 @@ async fn what_no_route_matched_is_routed_by_the_config_as_it_is_now() {
     assert_eq!((not_yet.code, &*not_yet.out), (Some(1), "0 of 2 events matched now: no deliveries due\n"));
 
     site.write_for_all("", "");
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let _server = site.serve();
     let one = site.run(&["unmatched", "replay", &events[0]]);
     assert_eq!((one.code, &*one.out), (Some(0), "1 of 1 event matched now: 1 delivery due\n"), "{one:?}");
     assert_eq!(site.run(&["unmatched", "replay", "--all"]).out, "1 of 1 event matched now: 1 delivery due\n");
@@ -189,7 +199,7 @@ async fn all_that_matched_nothing_is_routed_page_by_page_in_the_order_of_its_arr
     const PAIRS: usize = 510;
     let mut site = Site::new();
     site.write(("", ""), SUPPORT_ONLY);
-    let server = site.serve();
+    let mut server = site.serve();
     let graph = site.graph(&server);
     let told = site.recording("sales-told");
     let mut items = vec![told.running(), told.completed()];
@@ -201,10 +211,14 @@ async fn all_that_matched_nothing_is_routed_page_by_page_in_the_order_of_its_arr
     }
     let sales = "[[routes]]\nname = \"sales\"\nclient_context = { prefix = \"sales-\" }\nsinks = [\"hook\"]\n";
     site.write(("", ""), sales);
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let _server = site.serve();
     let all = site.run(&["unmatched", "replay", "--all"]);
     let done = format!("{} of {} events matched now: {} deliveries due\n", PAIRS + 1, 2 * PAIRS, PAIRS + 1);
     assert_eq!((all.code, &*all.out), (Some(0), &*done), "{all:?}");
-    assert_eq!(all.err, "500 events so far, 251 matched\n1000 events so far, 501 matched\n");
+    let err = all.err.replace("waiting for the server to answer\n", "");
+    assert_eq!(err, "500 events so far, 251 matched\n1000 events so far, 501 matched\n");
     wait_until("both arrived", || site.arrived().get("sales-told").is_some_and(|events| events.len() == 2));
     let requests = site.hook.requests().into_iter();
     let bodies: Vec<String> = requests.map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
@@ -231,6 +245,10 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
     let said = site.run(&["explain", &dashed]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.out, site.run(&["explain", &dashed.replace('-', "").to_uppercase()]).out);
+    let event = said.out.split("(event ").nth(1).and_then(|rest| rest.split(')').next()).unwrap();
+    for other in ["story-1", event] {
+        assert_eq!(site.run(&["explain", other]).out, said.out, "{other}");
+    }
     for told in [
         &*format!("operation      {dashed}\n"),
         "clientContext  story-1\nstatus         failed\n",
@@ -279,4 +297,46 @@ async fn a_reader_who_has_enough_ends_a_list_quietly() {
     let said = Said::from(site.command(&["unmatched", "list"]).stdout(full).stderr(Stdio::piped()).output().unwrap());
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("reelhook: cannot write to standard output: "), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_opens_only_a_store_that_no_server_has() {
+    let mut site = Site::new();
+    let (mut server, dead) = with_dead_letters(&mut site).await;
+    for arguments in [&["deadletters", "list", "--offline"][..], &["deadletters", "replay", "--all", "--offline"]] {
+        let served = site.run(arguments);
+        assert_eq!((served.code, &*served.out), (Some(1), ""), "{served:?}");
+        assert!(served.err.contains("found a server that uses the store"), "{served:?}");
+    }
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    assert_eq!(ids(&site.run(&["deadletters", "list", "--offline"])), dead);
+    let show = site.run(&["deadletters", "show", &dead[0], "--offline"]);
+    assert!(show.out.contains("dead letter since "), "{show:?}");
+    assert_eq!(site.run(&["explain", "dead-1", "--offline"]).code, Some(0));
+    // It was closed in order: the next server finds nothing to check.
+    let server = site.serve();
+    assert!(!server.before.iter().any(|line| line.contains("did not stop in order")), "{:#?}", server.before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_use_the_token_of_a_file_and_are_refused_without_one() {
+    let mut site = Site::new();
+    let made = site.run(&["token", "new", "--name", "ops", "--scopes", "read"]);
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), config + &made.err).unwrap();
+    let file = site.folder.path().join("token");
+    std::fs::write(&file, &made.out).unwrap();
+    let with_token = ["--token-file", file.to_str().unwrap()];
+    let server = site.serve();
+    assert_eq!(site.post(&server, "a").await.status, 202);
+    let without = site.run(&["unmatched", "list"]);
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(without.err.contains("401") && without.err.contains("--token-file"), "{without:?}");
+    let right = site.run(&[&["explain", "a"][..], &with_token].concat());
+    assert_eq!(right.code, Some(0), "{right:?}");
+    let scope = site.run(&[&["deadletters", "replay", "--all"][..], &with_token].concat());
+    assert_eq!(scope.code, Some(1), "nothing to replay: {scope:?}");
+    let scope = site.run(&[&["unmatched", "replay", "--all"][..], &with_token].concat());
+    assert!(scope.code == Some(1) && scope.err.contains("403"), "{scope:?}");
 }

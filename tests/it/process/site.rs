@@ -28,6 +28,8 @@ pub struct Site {
     pub hook: Answering,
     /// For payloads.
     pub seed: Seed,
+    /// Where the server's admin listener is, for the commands too: over restarts, and at no other site's address.
+    pub admin: String,
 }
 
 /// Keeps the far side from answering until it is opened.
@@ -47,6 +49,12 @@ impl Gate {
     }
 }
 
+/// An address of this machine that no other test uses.
+fn free_address() -> String {
+    let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
+    std::net::TcpListener::bind((std::net::Ipv4Addr::new(127, 83, a, b), 0)).unwrap().local_addr().unwrap().to_string()
+}
+
 impl Site {
     /// With a config that takes everything and delivers it to `hook`.
     pub fn new() -> Self {
@@ -55,7 +63,8 @@ impl Site {
             Provider::start("127.0.0.1:0".parse().unwrap(), Identity::new(Clock::system()).unwrap()).unwrap();
         start(server);
         let folder = tempfile::tempdir().unwrap();
-        let site = Self { folder, provider, hook: Answering::with(OK), seed: Seed::new(11) };
+        let admin = free_address();
+        let site = Self { folder, provider, hook: Answering::with(OK), seed: Seed::new(11), admin };
         site.write(("", ""), ALL);
         site
     }
@@ -94,6 +103,7 @@ impl Site {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = reelhook();
         command.args(arguments).env("REELHOOK_CONFIG", self.config()).env("TEST_CLIENT_STATE", CLIENT_STATE);
+        command.env("REELHOOK__ADMIN__LISTEN", &self.admin);
         command
     }
 

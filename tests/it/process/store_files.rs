@@ -15,7 +15,8 @@ fn store(site: &Site) -> PathBuf {
 
 fn command(site: &Site, store: &Path) -> Command {
     let mut command = site.command(&["serve"]);
-    command.env("REELHOOK__STORE__PATH", store);
+    // The store refuses the second server, not the listener.
+    command.env("REELHOOK__STORE__PATH", store).env("REELHOOK__ADMIN__LISTEN", "127.0.0.1:0");
     command
 }
 

@@ -41,7 +41,7 @@ listen = "127.0.0.1:0"
 [[admin.tokens]]
 name = "ops"
 sha256 = "{sha256}"
-scopes = ["read"]
+scopes = ["read", "write"]
 [store]
 path = "{folder}/reelhook.db"
 disk_reserve = "1MiB"
@@ -83,6 +83,7 @@ sinks = ["hook", "lines", "out"]
 fn command(site: &Site, arguments: &[&str]) -> Command {
     let mut command = site.command(arguments);
     command.env("TEST_ENCRYPTION_KEY", STANDARD.encode(ENCRYPTION_KEY)).env("TEST_WHSEC", whsec());
+    command.env("REELHOOK_TOKEN", ADMIN_TOKEN);
     command
 }
 

@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::redirect;
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::failure::Failure;
@@ -97,14 +96,8 @@ impl SqliteStore {
             Wish::ReplayAll => self.replay_dead(DeadLetters::All).await?,
             Wish::JudgeAgain { entry, vouched } => u64::from(self.wish_replay(*entry, *vouched).await?),
             Wish::Route { events } => return self.route(events).await,
-            Wish::Move { from, to } => {
-                let (from, to) = (SinkName::new(from), SinkName::new(to));
-                self.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await?
-            }
-            Wish::Drop { sink } => {
-                let sink = SinkName::new(sink);
-                self.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await?
-            }
+            Wish::Move { from, to } => self.move_waiting(&SinkName::new(from), &SinkName::new(to)).await?,
+            Wish::Drop { sink } => self.drop_waiting(&SinkName::new(sink)).await?,
         };
         tracing::info!(?wish, n, "carried out an operator's request");
         Ok(Granted { n, n_deliveries: 0 })
@@ -123,7 +116,7 @@ impl SqliteStore {
     }
 
     /// Repeats `work` until a round changes nothing more. Returns how many changes there were.
-    async fn in_rounds(
+    pub(in crate::store::sqlite) async fn in_rounds(
         &self,
         round: impl Fn(&Tx<'_>) -> Result<usize, Failure> + Clone + Send + 'static,
     ) -> Result<u64, StoreError> {

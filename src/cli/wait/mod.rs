@@ -1,4 +1,4 @@
-//! `reelhook wait`: waits until the operation of a client context has ended or is lost.
+//! `reelhook wait`: waits until an operation has ended or is lost. Its client context, its id or an event's id names it.
 //!
 //! **Invariants**
 //! 1. The server is not polled: its stream of events reports that the operation exists, and it holds back one answer
@@ -8,20 +8,21 @@
 //!    other operation has the client context, and then its proof is reported: somebody who knows the `clientState`
 //!    cannot answer for another's operation.
 
+mod find;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use url::Url;
 
-use super::event_stream::Events;
+use self::find::{Found, News, found, is_strong, place, proof};
 use super::print::{remark, say};
-use super::remote::{Remote, RemoteArgs, Trouble};
+use super::remote::{Remote, Trouble};
+use super::server::RemoteArgs;
 use super::text;
 use crate::domain::{CallEnd, ExpectationState, Proof, Status, subcode_in_words};
-use crate::odata::quoted;
 
 const EXIT_TIMED_OUT: u8 = 3;
 const EXIT_LOST: u8 = 4;
@@ -31,8 +32,6 @@ const HOLD: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long an answer may still take after the end of the timeout, because the server held it back until then.
 const GRACE: Duration = Duration::from_secs(5);
-/// The page size: the most operations of one page.
-const PAGE: &str = "1000";
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -42,11 +41,12 @@ Examples:
   reelhook wait support-7 --timeout 10m && upload   upload only a completed recording
   reelhook wait support-7 --json | jq -r .recordingLocation
   reelhook wait support-7 --timeout 1h --past-lost  go on waiting after the operation is lost
+  reelhook wait 0fe0623f-d628-42ed-b4bd-8ac290072cc5   the operation with this id
 
 If the operation does not exist yet, it waits for that too. If several operations have the
 clientContext, it takes the newest that was announced or verified by a token. It takes one
 that only clientState verified if there is no other, and then prints a warning.
-The token is read from the environment, never from the command line.
+The token is read from the environment or a file, never from the command line.
 
 Exit codes: 0 completed, 1 failed (or the server does not answer or refuses), 2 wrong usage
 or config, 3 not ended within --timeout, 4 lost: its call has ended, and no notification of
@@ -54,8 +54,8 @@ the operation's end arrived in time")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
-    /// The operation's clientContext
-    client_context: String,
+    /// The operation's clientContext, its id in any spelling, or an event's id
+    subject: String,
     /// The longest time to wait ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
@@ -81,8 +81,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Err(_elapsed) => heard.weak,
     };
     let Some(found) = found else {
-        let (context, time) = (text::safe(&args.client_context, 256), text::duration(args.timeout));
-        remark!("no operation with the clientContext {context} appeared within {time}");
+        let (subject, time) = (text::safe(&args.subject, 256), text::duration(args.timeout));
+        remark!("no operation with the clientContext {subject} appeared within {time}");
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
     let Some(operation) = ended(&remote, found, (until, args.past_lost)).await? else {
@@ -97,7 +97,7 @@ fn tell(args: &Args, operation: &Value) -> anyhow::Result<ExitCode> {
         say!("{operation}");
     }
     let status = Status::parse(operation["status"].as_str().unwrap_or_default());
-    let told = sentence(&args.client_context, operation);
+    let told = sentence(&args.subject, operation);
     let code = match status {
         Status::Completed => ExitCode::SUCCESS,
         Status::Failed => ExitCode::FAILURE,
@@ -125,11 +125,12 @@ struct Heard {
 /// The operation, once there is one. If its proof is weak, this waits until it has ended, because another one may
 /// appear.
 async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Result<Value> {
-    let mut events = Events::open(remote, &[("clientContext", &args.client_context)]).await?;
+    let mut news = News::open(remote, &args.subject).await?;
     loop {
         heard.answers = false;
-        match newest(remote, &args.client_context).await {
-            Ok(found) => {
+        match found(remote, &args.subject).await {
+            Ok(Found::Named(operation)) => return Ok(operation),
+            Ok(Found::OfContext(found)) => {
                 heard.answers = true;
                 match found {
                     Some(operation) if is_strong(&operation) || is_over(&operation, args.past_lost) => {
@@ -138,36 +139,13 @@ async fn appears(remote: &Remote, args: &Args, heard: &mut Heard) -> anyhow::Res
                     found => heard.weak = found,
                 }
                 // An announcement makes no event.
-                if let Ok(event) = timeout(HOLD, events.next()).await {
+                if let Ok(event) = timeout(HOLD, news.next()).await {
                     event?;
                 }
             }
             Err(Trouble::Away(_)) => sleep(AGAIN).await,
             Err(trouble) => return Err(trouble.into()),
         }
-    }
-}
-
-/// The newest of the operations with a client context that were announced or that a token proved; if there is none, the
-/// newest of all.
-async fn newest(remote: &Remote, client_context: &str) -> Result<Option<Value>, Trouble> {
-    let mut url = remote.at(&["v1.0", "communications", "recordOperations"]);
-    url.query_pairs_mut()
-        .append_pair("$filter", &format!("clientContext eq {}", quoted(client_context)))
-        .append_pair("$orderby", "createdDateTime desc")
-        .append_pair("$top", PAGE);
-    let mut weak = None;
-    loop {
-        let mut page = remote.get(url.clone()).await?;
-        for operation in page["value"].as_array_mut().into_iter().flatten() {
-            if is_strong(operation) {
-                return Ok(Some(operation.take()));
-            }
-            weak.get_or_insert_with(|| operation.take());
-        }
-        let next = page["@odata.nextLink"].as_str().and_then(|link| link.parse::<Url>().ok());
-        let Some(next) = next else { return Ok(weak) };
-        url.set_query(next.query());
     }
 }
 
@@ -180,11 +158,7 @@ async fn ended(
 ) -> anyhow::Result<Option<Value>> {
     let mut operation = operation;
     let id = operation["id"].as_str().context("the server sent an operation without an id")?.to_owned();
-    // Calls may share an operation's id; then the call's id identifies the operation.
-    let url = match operation["callId"].as_str() {
-        Some(call) => remote.at(&["v1.0", "communications", "calls", call, "operations", &id]),
-        None => remote.at(&["v1.0", "communications", "recordOperations", &id]),
-    };
+    let url = place(remote, &id, operation["callId"].as_str());
     loop {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() || is_over(&operation, past_lost) {
@@ -196,7 +170,7 @@ async fn ended(
         if past_lost {
             url.query_pairs_mut().append_pair("pastLost", "true");
         }
-        let Ok(answer) = timeout_at(until + GRACE, remote.get(url)).await else { return Ok(None) };
+        let Ok(answer) = timeout_at(until + GRACE, remote.get::<Value>(url)).await else { return Ok(None) };
         match answer {
             Ok(now) if now.is_object() => operation = now,
             Ok(_) => return Err(anyhow!("found an answer that is no operation, expected the operation as JSON")),
@@ -210,16 +184,6 @@ async fn ended(
 fn is_over(operation: &Value, past_lost: bool) -> bool {
     let has_ended = Status::parse(operation["status"].as_str().unwrap_or_default()).is_terminal();
     has_ended || (is_lost(operation) && !past_lost)
-}
-
-/// Whether its client announced it or a token proved it.
-fn is_strong(operation: &Value) -> bool {
-    let is_announced = operation["expectation"]["announcedAt"].is_string();
-    is_announced || proof(operation).is_some_and(|proof| proof >= Proof::FOR_EXPECTATIONS)
-}
-
-fn proof(operation: &Value) -> Option<Proof> {
-    operation["proof"].as_str().and_then(Proof::parse)
 }
 
 /// The warning about weak proof; empty if a token proved it.

@@ -1,0 +1,69 @@
+//! Deliveries that wait, and any delivery by its id.
+
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+
+use super::dead_letters::{DetailedDelivery, delivery_id};
+use super::shapes::DeliveryShape;
+use crate::api::pages::{self, List};
+use crate::api::parameters::Parameters;
+use crate::api::refusal::Refusal;
+use crate::api::{Admin, ApiError, Reader, resource};
+use crate::domain::SinkName;
+
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/deliveries", [(Method::GET, web::get().to(list))]))
+        .service(resource("/deliveries/{id}", [(Method::GET, web::get().to(show))]));
+}
+
+/// Deliveries that wait, whether due, under way or blocked: a page, the newest first, with the link to the next one.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deliveries",
+    tag = "deliveries",
+    operation_id = "listWaitingDeliveries",
+    params(
+        ("sink" = Option<String>, Query, description = "Only of this sink"),
+        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
+    ),
+    responses(
+        (status = 200, description = "Deliveries that wait, the newest first", body = List<DeliveryShape>),
+    ),
+)]
+pub async fn list(
+    _reader: Reader,
+    admin: Data<Admin>,
+    request: HttpRequest,
+) -> Result<Json<List<DeliveryShape>>, ApiError> {
+    let parameters = Parameters::read(request.query_string(), &["sink", "$top", pages::SKIPTOKEN])?;
+    let sink = parameters.one("sink")?.map(SinkName::new);
+    let waiting = admin.operator.waiting(sink.as_ref(), pages::asked(&parameters)?).await?;
+    List::page((&request, &parameters), &waiting, |row| row.id).map(Json)
+}
+
+/// One delivery in whatever state, with its event.
+#[utoipa::path(
+    get,
+    path = "/v1.0/deliveries/{id}",
+    tag = "deliveries",
+    operation_id = "getDelivery",
+    params(
+        ("id" = String, Path, description = "The delivery's id"),
+    ),
+    responses(
+        (status = 200, description = "It, with every attempt and its event", body = DetailedDelivery),
+        (status = 404, description = "No delivery has this id", body = Refusal),
+    ),
+)]
+pub async fn show(
+    _reader: Reader,
+    admin: Data<Admin>,
+    (id, request): (Path<String>, HttpRequest),
+) -> Result<Json<DetailedDelivery>, ApiError> {
+    Parameters::read(request.query_string(), &[])?;
+    let found = admin.operator.delivery(delivery_id(&id)?).await?;
+    Ok(Json(DetailedDelivery::of(found, admin.clock.now())))
+}

@@ -1,0 +1,116 @@
+//! The admin API over a store that no server has, as long as one command lasts: commands ask it as they ask a server.
+//! Nothing is taken in, and nothing is delivered.
+//!
+//! **Invariants**
+//! 1. It listens on loopback, and a token that nobody else knows opens it.
+//! 2. A store that a server has is not opened. One that is only read is not changed, and no lock is taken.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use anyhow::{anyhow, ensure};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::api;
+use crate::clock::Clock;
+use crate::config::{AdminToken, Config, Scope};
+use crate::dispatch::Pauses;
+use crate::operator::Operator;
+use crate::routing::Routes;
+use crate::sources::Proxies;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+use crate::tasks::Tasks;
+use crate::telemetry::{Metrics, Rejections};
+
+const TOKEN_BYTES: usize = 32;
+
+/// A store that no server has, opened for a command.
+pub struct Offline {
+    /// Where its API listens.
+    pub address: SocketAddr,
+    /// The token that opens it.
+    pub token: String,
+    store: Arc<SqliteStore>,
+    server: ServerHandle,
+    tasks: Tasks,
+}
+
+impl Offline {
+    /// Opens the store of a config; `to_change`: not only to read.
+    ///
+    /// # Errors
+    /// There is none, a server has it, or it is unusable.
+    pub async fn open(config: Config, to_change: bool) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let store = Arc::new(open(&config, to_change, &clock).await?);
+        let mut bytes = [0; TOKEN_BYTES];
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("no randomness"))?;
+        let token = URL_SAFE_NO_PAD.encode(bytes);
+        let scopes = vec![Scope::Read, Scope::Write, Scope::Admin, Scope::Recordings];
+        let own = AdminToken { name: "offline".into(), sha256: Sha256::digest(&token).into(), scopes };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let (address, tasks) = (listener.local_addr()?, Tasks::default());
+        let admin = admin(&config, &store, (&clock, &tasks)).await?;
+        let server = api::serve(listener, Arc::new(Access::new(vec![own])), admin, |_no_console| {})?;
+        let handle = server.handle();
+        tasks.run("the store's listener", async move { drop(server.await) });
+        Ok(Self { address, token, store, server: handle, tasks })
+    }
+
+    /// Closes the listener and the store.
+    pub async fn close(self) {
+        self.tasks.begin_stop();
+        self.server.stop(false).await;
+        self.tasks.ended().await;
+        self.store.close().await;
+    }
+}
+
+async fn open(config: &Config, to_change: bool, clock: &Clock) -> anyhow::Result<SqliteStore> {
+    // It refuses where there is no store, and makes none.
+    let reading = SqliteStore::open_for_operator(&config.store, clock.clone())?;
+    ensure!(
+        !reading.is_served(),
+        "{}: found a server that uses the store, expected none with --offline: leave --offline out",
+        config.store.path.display()
+    );
+    if !to_change {
+        return Ok(reading);
+    }
+    reading.close().await;
+    Ok(SqliteStore::open(&config.store, clock.clone())?)
+}
+
+async fn admin(
+    config: &Config,
+    store: &Arc<SqliteStore>,
+    (clock, tasks): (&Clock, &Tasks),
+) -> anyhow::Result<api::Admin> {
+    let metrics = Arc::new(Metrics::new());
+    let operator = Operator {
+        store: Arc::clone(store) as _,
+        operations: Arc::clone(store) as _,
+        pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
+        routes: Arc::new(Routes::new(&config.routes)?),
+        sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+        clock: clock.clone(),
+    };
+    Ok(api::Admin {
+        operator: Arc::new(operator),
+        operations: Arc::clone(store) as _,
+        default_within: config.expectations.default_within,
+        metrics: Arc::clone(&metrics),
+        bodies: api::body_limits(&config.admin),
+        rejections: Arc::new(Rejections::new(metrics)),
+        proxies: Proxies::default(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+        no_more_waiting: CancellationToken::new(),
+    })
+}

@@ -1,0 +1,90 @@
+//! Dead letters: deliveries that were given up. They are replayed one by one, or all of a sink, or all.
+
+use super::{DeliveryOfEvent, Operator, OperatorError};
+use crate::domain::{DeliveryId, SinkName};
+use crate::store::{DeadLetters, DeliveryState, DeliveryView, Newest, StoreError};
+
+impl Operator {
+    /// Dead letters of one sink or of all: a page, the newest first.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn dead_letters(
+        &self,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        self.store.deliveries(DeliveryState::Dead, sink, page).await
+    }
+
+    /// The same, each with its event.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn dead_letters_with_events(
+        &self,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryOfEvent>, StoreError> {
+        let mut letters = Vec::new();
+        for delivery in self.dead_letters(sink, page).await? {
+            letters.push(self.with_event(delivery).await?);
+        }
+        Ok(letters)
+    }
+
+    /// How many there are, of one sink or of all.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn n_dead_letters(&self, sink: Option<&SinkName>) -> Result<u64, StoreError> {
+        let backlogs = self.store.backlog().await?;
+        let wanted = backlogs.iter().filter(|(name, _)| sink.is_none_or(|sink| sink == *name));
+        Ok(wanted.map(|(_, backlog)| backlog.n_dead).sum())
+    }
+
+    /// One dead letter with its event.
+    ///
+    /// # Errors
+    /// No dead letter has this id, or the store could not be read.
+    pub async fn dead_letter(&self, id: DeliveryId) -> Result<DeliveryOfEvent, OperatorError> {
+        let found = self.delivery(id).await?;
+        if found.delivery.state == DeliveryState::Dead { Ok(found) } else { Err(OperatorError::Missing) }
+    }
+
+    /// Makes one dead letter due again, under its old id.
+    ///
+    /// # Errors
+    /// No delivery has this id, it is not dead, or the store failed: nothing was changed.
+    pub async fn replay_one(&self, id: DeliveryId, who: &str) -> Result<(), OperatorError> {
+        let letter = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
+        if self.store.replay_dead(DeadLetters::One(id)).await? == 0 {
+            return Err(OperatorError::NotDead);
+        }
+        tracing::info!(who, delivery = %id, sink = %letter.sink, "a dead letter is replayed");
+        Ok(())
+    }
+
+    /// Makes the dead letters of one sink, or of all, due again under their old ids. Where `count` names how many there are
+    /// and there is another number, nothing is done: a filter that catches more than was meant changes nothing.
+    ///
+    /// # Errors
+    /// The count differs, or the store failed: nothing was changed.
+    pub async fn replay_all(
+        &self,
+        sink: Option<SinkName>,
+        count: Option<u64>,
+        who: &str,
+    ) -> Result<u64, OperatorError> {
+        if let Some(found) = count {
+            let n = self.n_dead_letters(sink.as_ref()).await?;
+            if n != found {
+                return Err(OperatorError::CountDiffers { found, n });
+            }
+        }
+        let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
+        let n = self.store.replay_dead(which.clone()).await?;
+        tracing::info!(who, ?which, n, "dead letters are replayed");
+        Ok(n)
+    }
+}

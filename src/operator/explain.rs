@@ -1,0 +1,126 @@
+//! The story of an operation in lines: what is known of it, every event, every delivery with its attempts.
+
+use jiff::Timestamp;
+
+use super::Operator;
+use super::words::{self, cut};
+use crate::domain::{Expectation, Origin, SinkName};
+use crate::store::{DeliveryState, DeliveryView, EventView, OperationView, StoreError};
+use crate::wording::{duration, instant};
+
+/// A story.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The operation's id; `None` for an event that is about none.
+    pub operation: Option<String>,
+    /// The operation's call, where it is known.
+    pub call: Option<String>,
+    /// The lines. Text from outside is in them as it came: who shows it escapes it.
+    pub lines: Vec<String>,
+}
+
+impl Operator {
+    /// The stories of the operations that `subject` names; empty where nothing is known. See [`Operator::find`]. An event that
+    /// is about no operation has a story of its own.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn explain(&self, subject: &str) -> Result<Vec<Story>, StoreError> {
+        let now = self.clock.now();
+        let found = self.find(subject).await?;
+        let of_operations = found.operations.iter().map(|it| Story {
+            operation: Some(it.id.clone()),
+            call: it.call_id.clone(),
+            lines: of_operation(it, now),
+        });
+        let of_event =
+            found.event.iter().map(|event| Story { operation: None, call: None, lines: of_event(event, now) });
+        Ok(of_operations.chain(of_event).collect())
+    }
+}
+
+fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![
+        format!("operation      {}", cut(&operation.id, 64)),
+        format!("call           {}", cut(operation.call_id.as_deref().unwrap_or("not known"), 64)),
+        format!("clientContext  {}", cut(operation.client_context.as_deref().unwrap_or("none"), 256)),
+        format!("status         {}", cut(operation.status.as_str(), 64)),
+        format!("first known    {}", instant(operation.created_at)),
+        format!("last changed   {}", instant(operation.modified_at)),
+    ];
+    lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
+    lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
+    // Once the call is forgotten, the event that says that the operation is lost still has it.
+    let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(words::call_end));
+    lines.extend(end.map(|end| format!("call ended     {}", words::of_call_end(&end))));
+    for event in &operation.events {
+        lines.push(String::new());
+        lines.extend(of_event(event, now));
+    }
+    lines
+}
+
+/// What was announced, and where that stands.
+fn announced(expectation: &Expectation) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(at) = expectation.announced_at {
+        let by = expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant);
+        let sinks: Vec<&str> = expectation.sinks.iter().map(SinkName::as_str).collect();
+        let sinks = if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") };
+        lines.push(format!("announced      {}; deadline: {by}; sinks: {sinks}", instant(at)));
+    }
+    lines.push(format!("expectation    {}", expectation.state.as_str()));
+    lines.extend(expectation.metadata.as_deref().map(|it| format!("metadata       {}", cut(it, 2000))));
+    lines
+}
+
+/// The story of one event: what it told, and where it went.
+pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}  {} (event {})", instant(event.received_at), cut(&event.kind, 64), event.id),
+        format!("  {}", origin(event)),
+    ];
+    lines.extend(words::of_event(event).into_iter().map(|line| format!("  {line}")));
+    if event.deliveries.is_empty() {
+        lines.push(
+            "  no route matched, but the event is kept: fix the routes and run `reelhook unmatched replay`".into(),
+        );
+    }
+    for delivery in &event.deliveries {
+        lines.extend(of_delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
+    }
+    lines
+}
+
+/// Who sent it, and how it came.
+fn origin(event: &EventView) -> String {
+    match event.origin {
+        Origin::Graph => {
+            format!("from Graph on {}: {}", event.envelope.channel.as_str(), words::of_envelope(event))
+        }
+        Origin::Reelhook => match event.own() {
+            Some(own) => format!("from reelhook itself: {}", own.meaning()),
+            None => "from reelhook itself".into(),
+        },
+    }
+}
+
+/// The story of one delivery, a line for each thing that happened.
+pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
+    let mut lines = vec![format!("to {} by route \"{}\" (delivery {})", delivery.sink, delivery.route, delivery.id)];
+    for failure in &delivery.failures {
+        lines.push(format!(
+            "  attempt {} at {} failed after {}: {}",
+            failure.number,
+            instant(failure.started_at),
+            duration(failure.took),
+            cut(&failure.reason, 300)
+        ));
+    }
+    let replay = match delivery.state {
+        DeliveryState::Dead => format!("; `reelhook deadletters replay {}` tries again", delivery.id),
+        _ => String::new(),
+    };
+    lines.push(format!("  {}{replay}", words::of_delivery(delivery, now)));
+    lines
+}

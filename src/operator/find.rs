@@ -1,0 +1,76 @@
+//! Finds operations by what people have at hand: an operation's id in any spelling, a client context, an event's id.
+
+use serde_json::Value;
+
+use super::Operator;
+use crate::domain::{EventId, GraphId, RecordOperation};
+use crate::odata::{Filter, OrderBy, quoted};
+use crate::store::operations::Question;
+use crate::store::{EventView, OperationView, StoreError};
+
+/// The most operations of one client context that are found, the newest first.
+const MOST: usize = 20;
+
+/// What a text names.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The operations.
+    pub operations: Vec<OperationView>,
+    /// The event, where the text is the id of one that is about no operation.
+    pub event: Option<EventView>,
+}
+
+impl Operator {
+    /// What `subject` names: operations by their id, else by their client context, else by the id of one of their events.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn find(&self, subject: &str) -> Result<Found, StoreError> {
+        let mut operations = self.store.operations(subject).await?;
+        if operations.is_empty() {
+            operations = self.of_client_context(subject).await?;
+        }
+        if !operations.is_empty() {
+            return Ok(Found { operations, event: None });
+        }
+        let Ok(id) = subject.parse::<EventId>() else { return Ok(Found::default()) };
+        let Some(event) = self.store.event(id).await? else { return Ok(Found::default()) };
+        match operation_of(&event) {
+            Some((id, call)) => {
+                let operations = self.of_call(&id, call.as_deref()).await?;
+                // Its operation may have been removed.
+                let event = Some(event).filter(|_| operations.is_empty());
+                Ok(Found { operations, event })
+            }
+            None => Ok(Found { operations: Vec::new(), event: Some(event) }),
+        }
+    }
+
+    async fn of_client_context(&self, client_context: &str) -> Result<Vec<OperationView>, StoreError> {
+        let filter = Filter::parse(&format!("clientContext eq {}", quoted(client_context)));
+        let order = OrderBy::parse("createdDateTime desc");
+        // A text that no filter can hold is nobody's client context.
+        let (Ok(filter), Ok(order)) = (filter, order) else { return Ok(Vec::new()) };
+        let question = Question { call_id: None, filter: Some(&filter), order: &order, after: None, limit: MOST };
+        let mut found = Vec::new();
+        for operation in self.operations.list(question).await? {
+            found.extend(self.of_call(&operation.id, operation.call_id.as_deref()).await?);
+        }
+        Ok(found)
+    }
+
+    /// The operation with an id, of a call where one is named.
+    async fn of_call(&self, id: &str, call: Option<&str>) -> Result<Vec<OperationView>, StoreError> {
+        let mut operations = self.store.operations(id).await?;
+        operations.retain(|it| call.is_none() || it.call_id.as_deref() == call);
+        Ok(operations)
+    }
+}
+
+/// The id of the operation that an event is about, and its call.
+fn operation_of(event: &EventView) -> Option<(String, Option<String>)> {
+    let is_of_operation = event.envelope.resource_type == RecordOperation::TYPE;
+    let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_of_operation)?;
+    let id = |key: &str| data[key].as_str().and_then(GraphId::new).map(|id| id.as_str().to_owned());
+    Some((id("id")?, id("callId")))
+}

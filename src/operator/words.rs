@@ -1,0 +1,122 @@
+//! What happened, in words: of an event, of a delivery. Each is a phrase; [`sentence`] makes a sentence of it.
+//!
+//! **Invariants**
+//! 1. What came from outside is cut, and otherwise as it came: who shows it escapes it.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::clock::between;
+use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, subcode_in_words};
+use crate::store::{DeliveryState, DeliveryView, EventView};
+use crate::wording::{counted, duration, foreign, instant};
+
+/// What an event told, a phrase for each thing.
+pub fn of_event(event: &EventView) -> Vec<String> {
+    let mut told: Vec<String> = event.order.map(|order| order.words().to_owned()).into_iter().collect();
+    told.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
+    if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
+        told.push(format!(
+            "found status {:?} from Graph, which this version of reelhook does not know",
+            cut(status, 64)
+        ));
+    }
+    let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
+        told.push("the event's data cannot be opened with this store's key".into());
+        return told;
+    };
+    told.extend(call_end(event).map(|end| of_call_end(&end)));
+    if event.own() == Some(OperationEvent::Recovered) {
+        told.push(format!("ended after all: {}", cut(data["status"].as_str().unwrap_or_default(), 64)));
+    }
+    told.extend(of_result(&data));
+    if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {
+        told.push(format!("completionReason {}", cut(reason, 64)));
+    }
+    match data.get("recordingLocation").and_then(Value::as_str) {
+        Some(_) => told.push("the recording is at its recordingLocation".into()),
+        None if event.status.as_ref().is_some_and(Status::is_terminal) => {
+            told.push("it has no recordingLocation".into())
+        }
+        None => {}
+    }
+    told
+}
+
+/// The end of the call that one of reelhook's own events tells.
+pub fn call_end(event: &EventView) -> Option<CallEnd> {
+    let is_lost = event.own() == Some(OperationEvent::Lost);
+    let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_lost)?;
+    CallEnd::from_json(&data["callEnd"])
+}
+
+/// How a call ended.
+pub fn of_call_end(end: &CallEnd) -> String {
+    cut(&end.words(&instant(end.at)), 1000)
+}
+
+fn of_result(data: &Value) -> Option<String> {
+    let result = data.get("resultInfo").filter(|result| result.is_object())?;
+    let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
+    let (code, subcode) = (number("code"), number("subcode"));
+    let words = subcode_in_words(subcode);
+    let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
+    Some(format!("result {code}, subcode {subcode}: {words}. {}", cut(message, 200)).trim_end().to_owned())
+}
+
+/// Where a delivery stands.
+pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
+    match delivery.state {
+        DeliveryState::Delivered => {
+            let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
+            format!("delivered at {}{took} (attempt {})", instant(delivery.at), delivery.n_attempts)
+        }
+        DeliveryState::Dead => {
+            let n = u64::from(delivery.n_attempts);
+            format!("dead letter since {} after {}", instant(delivery.at), counted(n, &n.to_string(), "attempt"))
+        }
+        DeliveryState::Blocked => "waits for an earlier delivery of the same operation to this sink".into(),
+        DeliveryState::Open if delivery.at <= now => "due now".into(),
+        DeliveryState::Open => {
+            let left = duration(between(now, delivery.at));
+            format!("being attempted, or next attempt in {left} ({})", instant(delivery.at))
+        }
+    }
+}
+
+/// What an event's envelope says, in one line.
+pub fn of_envelope(event: &EventView) -> String {
+    let facts = event.envelope.told().into_iter().map(|(name, value)| format!("{name} {}", cut(value, 256)));
+    facts.collect::<Vec<_>>().join(", ")
+}
+
+/// A phrase as a sentence.
+pub fn sentence(phrase: &str) -> String {
+    let mut characters = phrase.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if phrase.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", characters.as_str())
+}
+
+/// At most `limit` characters of a text.
+pub fn cut(text: &str, limit: usize) -> String {
+    let cut = foreign::cut(text, limit);
+    if cut.len() < text.len() { format!("{cut}…") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_begins_and_ends_as_one() {
+        assert_eq!(sentence("took it further"), "Took it further.");
+        assert_eq!(sentence("result 400: cancelled. It stopped."), "Result 400: cancelled. It stopped.");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("ééé", 2), "éé…");
+        assert_eq!(cut("éé", 2), "éé");
+    }
+}
