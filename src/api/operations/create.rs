@@ -197,12 +197,15 @@ mod tests {
     fn what_is_wrong_is_told_by_its_name() {
         for (body, expected) in [
             (json!({ "clientContext": "x", "clientcontext": "y", "a": 1 }), r#"found "a", "clientcontext", expected"#),
-            (json!({}), "clientContext: expected it, or the id"),
-            (json!({ "clientContext": "", "metadata": {} }), "clientContext: expected it, or the id"),
-            (json!({ "clientContext": "x", "callId": "another" }), "callId: expected none, or the call in the path"),
-            (json!({ "clientContext": "x", "callId": 1 }), "callId: expected an id of Graph's"),
-            (json!({ "id": "a\u{0}" }), "id: expected an id of Graph's"),
-            (json!({ "id": "a".repeat(257) }), "id: expected an id of Graph's"),
+            (json!({}), "clientContext: expected a clientContext, or the id"),
+            (json!({ "clientContext": "", "metadata": {} }), "clientContext: expected a clientContext, or the id"),
+            (
+                json!({ "clientContext": "x", "callId": "another" }),
+                "callId: expected no callId, or the call in the path",
+            ),
+            (json!({ "clientContext": "x", "callId": 1 }), "callId: expected one of Graph's ids"),
+            (json!({ "id": "a\u{0}" }), "id: expected one of Graph's ids"),
+            (json!({ "id": "a".repeat(257) }), "id: expected one of Graph's ids"),
             (json!({ "id": "op-1", "status": "completed" }), "status: expected notStarted or running"),
             (json!({ "id": "op-1", "status": "FAILED" }), "status: expected notStarted or running"),
             (json!({ "id": "op-1", "status": 1 }), "status: expected notStarted or running"),

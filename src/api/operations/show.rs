@@ -193,6 +193,9 @@ mod tests {
         assert!(past_lost("waitFor=terminal&pastLost=true"));
         assert!(!past_lost("waitFor=terminal&pastLost=false"));
         assert_eq!(read("waitFor=terminal&pastLost=yes").unwrap_err(), "pastLost: expected true or false");
-        assert_eq!(read("pastLost=true").unwrap_err(), "pastLost: expected waitFor=terminal beside it");
+        assert_eq!(
+            read("pastLost=true").unwrap_err(),
+            "pastLost: found it without waitFor, expected waitFor=terminal as well"
+        );
     }
 }

@@ -132,7 +132,7 @@ mod tests {
         let error = read(json!({ "status": "failed", "id": "x", "metadata": {}, "colour": 1 })).unwrap_err();
         assert_eq!(
             error,
-            "found \"id\", \"status\", which cannot be changed; found \"colour\", which an operation does not have; \
+            "found \"id\", \"status\", which cannot be changed; found \"colour\", which is no property of an operation; \
              expected some of clientContext, metadata, sinks, expectWithin, expectedBy"
         );
         for name in names::of_operation().iter().filter(|name| names::of_changes().all(|own| own != **name)) {
