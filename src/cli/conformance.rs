@@ -16,8 +16,8 @@ Examples:
   reelhook conformance --only subscriptions --notifications-path /api/listen
   reelhook conformance --certificate-key key.pem --json
 
-Checks are musts or shoulds. Grades: A all checks passed; B all musts passed; C at least 90 %
-of the musts; D at least half of them; F fewer.
+Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
+90 % of the musts passed; D at least half of them; F fewer than half.
 Exit codes: 0 every must passed, 1 a must failed or nobody listens at --url, 2 wrong usage")]
 pub struct Args {
     #[command(flatten)]

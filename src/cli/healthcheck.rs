@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 Examples:
   reelhook healthcheck --config my.toml            is the server alive?
   reelhook healthcheck --config my.toml --ready    does it accept notifications?
-  HEALTHCHECK CMD [\"/reelhook\", \"healthcheck\"]   in a Dockerfile
+  HEALTHCHECK CMD [\"/reelhook\", \"healthcheck\"]    in a Dockerfile
 
 Exit codes: 0 the server answered 200, 1 it did not, 2 the config has mistakes")]
 pub struct Args {

@@ -42,7 +42,7 @@ Standard error has the [[admin.tokens]] lines. Append them to the config as they
 server reads them when it starts.
 
 Scopes:
-  read         see everything except what recordings and admin add
+  read         see everything but the recordings' tokens and quarantined bodies
   write        announce, change and remove operations; replay; pause and resume sinks
   recordings   see the access tokens of recordings
   admin        see quarantined bodies, and vouch for them
