@@ -141,7 +141,7 @@ mod tests {
         }
         for bad in [json!(null), json!("")] {
             let error = read(json!({ "clientContext": bad })).unwrap_err();
-            assert_eq!(error, "clientContext: expected a text that is not empty");
+            assert_eq!(error, "clientContext: expected text that is not empty");
         }
     }
 }
