@@ -115,7 +115,7 @@ async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
     let asked: Result<Value, Trouble> = server.post(&path, &json!({ "vouch": vouch })).await;
     asked.map_err(|trouble| missing(trouble, id))?;
     let by = if server.is_offline() { "by the next server that starts" } else { "by the server within seconds" };
-    say!("entry {id} is judged again {by};");
+    say!("entry {id} is verified again {by};");
     say!("accepted, it leaves `quarantine list`; refused again, it stays there with the reason");
     Ok(())
 }
@@ -128,7 +128,7 @@ fn reasons(entry: &Entry) -> String {
 
 fn missing(trouble: Trouble, id: i64) -> anyhow::Error {
     match trouble {
-        Trouble::Missing(_) => anyhow!("no quarantine entry {id}; `quarantine list` shows those there are"),
+        Trouble::Missing(_) => anyhow!("no quarantine entry {id}; `quarantine list` shows the entries"),
         other => other.into(),
     }
 }

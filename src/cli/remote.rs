@@ -143,7 +143,7 @@ impl Remote {
     fn said(&self, status: StatusCode, message: &str) -> anyhow::Error {
         let hint = match status {
             StatusCode::UNAUTHORIZED if self.authorization.is_none() => {
-                "; it wants a token: set REELHOOK_TOKEN, or name another variable with --token-env or a file with \
+                "; it requires a token: set REELHOOK_TOKEN, or name another variable with --token-env or a file with \
                  --token-file"
             }
             StatusCode::UNAUTHORIZED => "; it does not know the token",

@@ -22,12 +22,12 @@ Examples:
   reelhook unmatched list
   reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
-  reelhook unmatched replay --all   route all of them by the routes that the server runs with
+  reelhook unmatched replay --all   route all of them by the server's routes
 
-The running server is asked: after you corrected the routes, restart it first. If none runs,
-add --offline: then the routes are those of the config.
+The running server does this with its own routes: after you fixed the routes, restart it first.
+If no server runs, add --offline, which uses the routes of the config file.
 
-Exit codes: 0 done, 1 nothing matched or no server, 2 wrong usage or config, 3 the server did
+Exit codes: 0 done, 1 no event matched or no server runs, 2 wrong usage or config, 3 the server did
 not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
@@ -142,7 +142,7 @@ fn told(server: &Session, done: &Round) -> ExitCode {
 
 fn missing(trouble: Trouble, id: Uuid) -> anyhow::Error {
     match trouble {
-        Trouble::Missing(_) => anyhow!("no event {id}; `unmatched list` shows those that matched nothing"),
+        Trouble::Missing(_) => anyhow!("no event {id}; `unmatched list` shows the unmatched ones"),
         other => other.into(),
     }
 }

@@ -126,7 +126,7 @@ pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) ->
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "It, with every attempt and its event", body = DetailedDelivery),
+        (status = 200, description = "The dead letter, with every attempt and its event", body = DetailedDelivery),
         (status = 404, description = "No dead letter has this id", body = Refusal),
     ),
 )]

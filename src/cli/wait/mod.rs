@@ -44,8 +44,8 @@ Examples:
   reelhook wait 0fe0623f-d628-42ed-b4bd-8ac290072cc5   the operation with this id
 
 If the operation does not exist yet, it waits for that too. If several operations have the
-clientContext, it takes the newest that was announced or verified by a token. It takes one
-that only clientState verified if there is no other, and then prints a warning.
+clientContext, it takes the newest that was announced or verified by a token. If there is
+no such operation, it takes one that only clientState verified, and prints a warning.
 The token is read from the environment or a file, never from the command line.
 
 Exit codes: 0 completed, 1 failed (or the server does not answer or refuses), 2 wrong usage
