@@ -7,11 +7,13 @@
 //! 2. Tokens are compared by their SHA-256 in constant time, and every configured one is compared.
 //! 3. A request that may change something is denied if a browser sends it for a page of another origin, whatever else
 //!    it contains.
+//! 4. A reload replaces all tokens at once. Sessions and streams of a token that is gone end ([`Access::still_admits`]).
 
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use arc_swap::ArcSwap;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -20,9 +22,9 @@ use crate::connections;
 use crate::web::{bearer, loopback};
 
 /// Decides who may use the admin listener.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Access {
-    tokens: Vec<AdminToken>,
+    tokens: ArcSwap<Vec<AdminToken>>,
 }
 
 /// A client that may use the admin listener.
@@ -30,6 +32,8 @@ pub struct Access {
 pub struct Caller {
     name: Arc<str>,
     scopes: Vec<Scope>,
+    /// The SHA-256 of its token; `None`: no token was needed.
+    sha256: Option<[u8; 32]>,
 }
 
 /// Why a request is denied.
@@ -62,7 +66,23 @@ impl Caller {
 impl Access {
     /// Access with these tokens. Without tokens: loopback only, with every scope but `recordings`.
     pub fn new(tokens: Vec<AdminToken>) -> Self {
-        Self { tokens }
+        Self { tokens: ArcSwap::from_pointee(tokens) }
+    }
+
+    /// From now on these tokens open it.
+    pub fn replace(&self, tokens: Vec<AdminToken>) {
+        self.tokens.store(tokens.into());
+    }
+
+    /// Whether somebody who was let in would be let in now, with the same scopes.
+    pub fn still_admits(&self, caller: &Caller) -> bool {
+        let tokens = self.tokens.load();
+        match caller.sha256 {
+            None => tokens.is_empty(),
+            Some(sha256) => tokens
+                .iter()
+                .any(|known| known.sha256 == sha256 && *known.name == *caller.name && known.scopes == caller.scopes),
+        }
     }
 
     /// The sender of `request`, if it has the scope.
@@ -80,16 +100,17 @@ impl Access {
 
     /// Whether a token is needed; if not, the `Host` decides.
     pub fn needs_token(&self) -> bool {
-        !self.tokens.is_empty()
+        !self.tokens.load().is_empty()
     }
 
     /// The owner of this token; `None` if it is not configured.
     pub fn owner(&self, token: &[u8]) -> Option<Caller> {
         let sha256 = Sha256::digest(token);
         let mut found = None;
-        for known in &self.tokens {
+        for known in self.tokens.load().iter() {
             if bool::from(known.sha256.ct_eq(sha256.as_slice())) {
-                found = Some(Caller { name: known.name.as_str().into(), scopes: known.scopes.clone() });
+                let (name, scopes) = (known.name.as_str().into(), known.scopes.clone());
+                found = Some(Caller { name, scopes, sha256: Some(known.sha256) });
             }
         }
         found
@@ -100,13 +121,13 @@ impl Access {
     /// # Errors
     /// See [`Denied`].
     pub fn caller(&self, headers: &HeaderMap) -> Result<Caller, Denied> {
-        if self.tokens.is_empty() {
+        if !self.needs_token() {
             let scopes = vec![Scope::Read, Scope::Write, Scope::Admin];
             return match () {
                 () if !loopback::is_host(host(headers)) => Err(Denied::Host),
                 () if is_forwarded(headers) => Err(Denied::Forwarded),
                 () if is_cross_site(headers) => Err(Denied::Origin),
-                () => Ok(Caller { name: "loopback".into(), scopes }),
+                () => Ok(Caller { name: "loopback".into(), scopes, sha256: None }),
             };
         }
         let mut values = headers.get_all(AUTHORIZATION);
@@ -175,6 +196,25 @@ mod tests {
             assert_eq!(with_token().check(&request, Scope::Read), Err(Denied::Token), "{value}");
         }
         assert_eq!(with_token().check(&TestRequest::default().to_http_request(), Scope::Read), Err(Denied::Token));
+    }
+
+    #[test]
+    fn a_token_that_was_replaced_opens_nothing_and_its_sessions_end() {
+        let access = with_token();
+        let caller = access.owner(b"open sesame").unwrap();
+        assert!(access.still_admits(&caller));
+        let other = |token: &str, scope| AdminToken {
+            name: "ops".into(),
+            sha256: Sha256::digest(token).into(),
+            scopes: vec![scope],
+        };
+        for tokens in [vec![other("another", Scope::Read)], vec![other("open sesame", Scope::Write)], Vec::new()] {
+            access.replace(tokens);
+            assert!(!access.still_admits(&caller));
+        }
+        assert!(access.owner(b"open sesame").is_none());
+        access.replace(vec![other("another", Scope::Write), other("open sesame", Scope::Read)]);
+        assert!(access.still_admits(&caller));
     }
 
     fn changing(headers: &[(&'static str, &'static str)]) -> Result<(), Denied> {

@@ -10,6 +10,7 @@
 //! 5. Items are counted when they are durable: a POST that is answered 503 may arrive again, and is counted then.
 //! 6. If an accepted POST is not answered in time, the store notes it, because Graph repeats it ([`Taken`]).
 
+mod channels;
 mod waiting;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use parking_lot::Mutex;
@@ -24,10 +26,12 @@ use parking_lot::Mutex;
 use crate::clock::Clock;
 use crate::config::GRAPH_WAITS;
 use crate::domain::{Channel, Dialect, EventId, Quarantined, Raw, Reason, Request, Verified};
-use crate::graph::{Calls, Reading, Refusal, Sender, Subscriptions, Undecided};
-use crate::routing::Routes;
+use crate::graph::{Reading, Refusal, Sender, Undecided};
+use crate::routing::Router;
 use crate::store::{Accepted, Batch, Receipt, Reception, ReplayWish, Store, StoreError, Stored};
 use crate::telemetry::{Metrics, Rejections};
+
+pub use self::channels::Channels;
 
 /// How many replay requests are handled in one round.
 const WISHES_PER_ROUND: usize = 100;
@@ -41,12 +45,10 @@ const PLACE_BYTES: usize = 4096;
 
 /// Receives notifications.
 pub struct Intake {
-    /// The calling bot's channel, if it is configured.
-    pub calls: Option<Calls>,
-    /// The subscription channel, if it is configured.
-    pub subscriptions: Option<Subscriptions>,
+    /// The channels that Graph posts to, as the running config has them.
+    pub channels: ArcSwap<Channels>,
     /// The routes.
-    pub routes: Arc<Routes>,
+    pub routes: Arc<Router>,
     /// The store.
     pub store: Arc<dyn Store>,
     /// Records times at which something could not be received.
@@ -57,8 +59,6 @@ pub struct Intake {
     pub rejections: Arc<Rejections>,
     /// The clock.
     pub clock: Clock,
-    /// The longest that a request waits for the store.
-    pub answer_timeout: Duration,
     /// How many unverified items may be stored; see [`quarantine_rate`].
     pub quarantine_rate: DefaultDirectRateLimiter,
     /// The items that wait for keys, each with its quarantine entry. Their reader bounds them.
@@ -127,7 +127,8 @@ impl Intake {
     /// # Errors
     /// See [`Refused`].
     pub async fn prove(&self, authorization: &[&[u8]]) -> Result<Sender, Refused> {
-        let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
+        let channels = self.channels.load_full();
+        let calls = channels.calls.as_ref().ok_or(Refused::NotConfigured)?;
         let proven = calls.prove(authorization).await;
         if matches!(proven, Err(Refusal::Undecided(_))) {
             // Nothing can be verified now.
@@ -141,7 +142,8 @@ impl Intake {
     /// # Errors
     /// See [`Refused`]. Nothing was accepted, or it is not known whether it was (then the repeat is recognised).
     pub async fn calls(&self, sender: &Sender, request: &Arc<Request>, body: Bytes) -> Result<Taken, Refused> {
-        let calls = self.calls.as_ref().ok_or(Refused::NotConfigured)?;
+        let channels = self.channels.load_full();
+        let calls = channels.calls.as_ref().ok_or(Refused::NotConfigured)?;
         match calls.read(sender, body.clone()).await {
             Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
@@ -151,6 +153,17 @@ impl Intake {
                 Err(Refused::ByGraph(refusal))
             }
         }
+    }
+
+    /// Remembers subscriptions that send encrypted content.
+    pub fn remember_rich(&self, subscription_ids: &[String]) {
+        if let Some(subscriptions) = &self.channels.load().subscriptions {
+            subscriptions.remember_rich(subscription_ids);
+        }
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.channels.load().answer_timeout
     }
 
     /// Notes that a call's notification was answered 503: it may arrive again, so no deadline runs out meanwhile.
@@ -163,16 +176,18 @@ impl Intake {
     async fn keep_unreadable(&self, body: Quarantined) {
         let quarantined = vec![body];
         let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined };
-        match tokio::time::timeout(self.answer_timeout, self.store.accept(batch)).await {
+        let answer_timeout = self.answer_timeout();
+        match tokio::time::timeout(answer_timeout, self.store.accept(batch)).await {
             Ok(Ok(_receipt)) => {}
             Ok(Err(error)) => tracing::warn!(%error, "an unreadable body of a verified sender could not be stored"),
-            Err(_elapsed) => tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time"),
+            Err(_elapsed) => tracing::error!(waited = ?answer_timeout, "the store did not commit in time"),
         }
     }
 
     /// Receives a POST of the subscription channel, on its notification path or its lifecycle path.
     pub async fn notifications(&self, channel: Channel, request: &Arc<Request>, body: Bytes) -> Arrived {
-        let Some(subscriptions) = &self.subscriptions else { return Arrived::from(Refused::NotConfigured) };
+        let channels = self.channels.load_full();
+        let Some(subscriptions) = &channels.subscriptions else { return Arrived::from(Refused::NotConfigured) };
         match subscriptions.read(body, channel).await {
             Ok(reading) => {
                 let is_graphs = is_of_graph(&reading);
@@ -192,7 +207,8 @@ impl Intake {
         let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
         let told: Vec<Told> = accepted.iter().map(Told::of).collect();
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
-        match tokio::time::timeout(self.answer_timeout, self.make_durable(batch, learned)).await {
+        let answer_timeout = self.answer_timeout();
+        match tokio::time::timeout(answer_timeout, self.make_durable(batch, learned)).await {
             Ok(Ok(receipt)) => {
                 let events = receipt.stored.iter().map(Stored::event).collect();
                 let taken = Taken { events, store: Arc::clone(&self.store) };
@@ -214,7 +230,7 @@ impl Intake {
             }
             Err(_elapsed) => {
                 self.refused();
-                tracing::error!(waited = ?self.answer_timeout, "the store did not commit in time");
+                tracing::error!(waited = ?answer_timeout, "the store did not commit in time");
                 Err(Refused::ByStore)
             }
         }
@@ -222,9 +238,10 @@ impl Intake {
 
     /// Accepts a batch, after storing which subscriptions now count as sending encrypted content.
     async fn make_durable(&self, batch: Batch, learned: Vec<String>) -> Result<Receipt, StoreError> {
-        if let Some(subscriptions) = self.subscriptions.as_ref().filter(|_| !learned.is_empty()) {
+        if !learned.is_empty() {
             self.store.remember_rich(learned.clone()).await?;
-            subscriptions.remember_rich(&learned);
+            // Whichever config it was learned under: it is known under all.
+            self.remember_rich(&learned);
         }
         self.store.accept(batch).await
     }
@@ -306,7 +323,8 @@ impl Intake {
     async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = match judged {
             Ok(verified) => {
-                let learned = self.subscriptions.as_ref().map(|it| it.learned_from(&verified)).unwrap_or_default();
+                let channels = self.channels.load_full();
+                let learned = channels.subscriptions.as_ref().map(|it| it.learned_from(&verified)).unwrap_or_default();
                 let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
                 let told: Vec<Told> = accepted.iter().map(Told::of).collect();
                 let batch = Batch { received_at: self.clock.now(), accepted, quarantined: Vec::new() };
@@ -321,13 +339,14 @@ impl Intake {
     }
 
     async fn judge_again(&self, wish: ReplayWish) -> Result<Vec<Verified>, Reason> {
+        let channels = self.channels.load_full();
         match wish.channel {
             Channel::Calls => {
-                let calls = self.calls.as_ref().ok_or(Reason::Shape)?;
+                let calls = channels.calls.as_ref().ok_or(Reason::Shape)?;
                 calls.judge_again(wish.raw, wish.tenant_id, wish.vouched)
             }
             Channel::Subscriptions | Channel::Lifecycle => {
-                let subscriptions = self.subscriptions.as_ref().ok_or(Reason::Shape)?;
+                let subscriptions = channels.subscriptions.as_ref().ok_or(Reason::Shape)?;
                 subscriptions.judge_again(wish.raw, wish.channel, wish.vouched).await
             }
         }

@@ -5,7 +5,8 @@
 //! [`dispatch`] leases each delivery from the store, hands it to one of the [`sinks`], and settles the outcome. The
 //! [`watch`] reports announced operations that do not end in time; [`odata`] reads the queries of the API. The
 //! [`operator`] does what people ask for, once; [`api`] and [`console`] are its listener, to which [`access`] grants
-//! access; [`cli`] is the command line. [`app`] assembles the modules and owns every task. The [`simulator`] plays
+//! access; [`cli`] is the command line. [`app`] assembles the modules and owns every task; [`running`] is
+//! the config that runs. The [`simulator`] plays
 //! Microsoft Graph, for the demo, the tests and everybody who builds a receiver.
 //!
 //! **Words.** *notification*: one item of a Graph POST. *operation*: the recordOperation that it is about. *client
@@ -24,6 +25,7 @@ pub mod routing;
 pub mod store;
 
 pub mod dispatch;
+pub mod running;
 pub mod sinks;
 pub mod watch;
 

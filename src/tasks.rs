@@ -4,6 +4,7 @@
 //!
 //! **Invariants**
 //! 1. A task that panics, or that ends before the stop begins, is logged as one error with its name.
+//!    A task of a part that comes and goes ([`Tasks::part`]) may end. If it panics, it is logged too.
 //! 2. Other tasks are not affected: they run until the stop ends them.
 
 use std::panic::AssertUnwindSafe;
@@ -31,11 +32,20 @@ pub struct Tasks {
 impl Tasks {
     /// Runs a task, with its name for the log.
     pub fn run(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
-        let (name, tasks) = (name.into(), self.clone());
+        self.start(name.into(), false, task);
+    }
+
+    /// As [`Tasks::run`], for a part of the app that may be taken away while it runs.
+    pub fn part(&self, name: impl Into<String>, task: impl Future<Output = ()> + Send + 'static) {
+        self.start(name.into(), true, task);
+    }
+
+    fn start(&self, name: String, may_end: bool, task: impl Future<Output = ()> + Send + 'static) {
+        let tasks = self.clone();
         self.tracker.spawn(async move {
             // Its shared state is behind locks that cannot be poisoned, or in the store.
             let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
-            if panicked || !tasks.stopping.load(Ordering::SeqCst) {
+            if panicked || !(may_end || tasks.stopping.load(Ordering::SeqCst)) {
                 tracing::error!(task = name, panicked, "a task broke: its work is not done any more");
                 tasks.note_broken(&name);
             }
@@ -143,6 +153,17 @@ mod tests {
         assert!(tasks.broken().now_or_never().is_none());
         let tasks = Tasks::default();
         tasks.run("too early", async {});
+        tasks.broken().await;
+    }
+
+    #[tokio::test]
+    async fn a_part_may_end_before_the_stop_and_may_not_panic() {
+        let tasks = Tasks::default();
+        tasks.part("taken away", async {});
+        tasks.ended().await;
+        assert!(tasks.broken().now_or_never().is_none());
+        let tasks = Tasks::default();
+        tasks.part("broken", async { panic!("on purpose") });
         tasks.broken().await;
     }
 }

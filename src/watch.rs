@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, between};
 use crate::domain::{EventKind, NewDelivery, Operation, Watch};
-use crate::routing::Routes;
+use crate::routing::Router;
 use crate::store::operations::Due;
 use crate::store::{Operations, Raised, StoreError};
 use crate::telemetry::Metrics;
@@ -40,7 +40,7 @@ pub struct Watcher {
     /// The store of the deadlines.
     pub operations: Arc<dyn Operations>,
     /// The routes for the events.
-    pub routes: Arc<Routes>,
+    pub routes: Arc<Router>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The clock.

@@ -102,6 +102,11 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "badRequest", message).closing()
     }
 
+    /// 422: a config with mistakes, one a line.
+    pub fn mistakes(mistakes: &[String]) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configRefused", mistakes.join("\n"))
+    }
+
     /// 503: retry later.
     pub fn unavailable() -> Self {
         let message = "this cannot be done now; retrying later is safe";

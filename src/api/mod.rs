@@ -15,10 +15,10 @@ mod parameters;
 mod preferences;
 mod ready;
 mod refusal;
+mod reload;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::Method;
@@ -39,6 +39,7 @@ use crate::connections::{self, Serving};
 use crate::domain::Reason;
 use crate::odata::SkipTokens;
 use crate::operator::Operator;
+use crate::running::Reload;
 use crate::sources::Proxies;
 use crate::store::Operations;
 use crate::tasks::Tasks;
@@ -55,8 +56,8 @@ pub struct Admin {
     pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
-    /// When an announced operation that names no deadline is overdue; `None`: never.
-    pub default_within: Option<Duration>,
+    /// How another config is asked for.
+    pub reload: Arc<Reload>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Limits for the bodies of requests.
@@ -141,6 +142,7 @@ fn resources(config: &mut ServiceConfig) {
             .configure(operations::routes)
             .configure(events::routes)
             .configure(deliveries::routes)
+            .configure(reload::routes)
             .default_service(web::route().to(no_such_resource));
         config.service(scope);
     }

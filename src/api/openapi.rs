@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::SecurityRequirement;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::{ApiError, Reader, deliveries, error, events, operations, resource};
+use super::{ApiError, Reader, deliveries, error, events, operations, reload, resource};
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -33,7 +33,7 @@ async fn show(_reader: Reader) -> Result<HttpResponse, ApiError> {
 /// The whole document.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut document = Frame::openapi();
-    for part in [operations::described(), events::described(), deliveries::described()] {
+    for part in [operations::described(), events::described(), deliveries::described(), reload::described()] {
         document.merge(part);
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(

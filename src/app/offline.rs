@@ -21,7 +21,8 @@ use crate::clock::Clock;
 use crate::config::{AdminToken, Config, Scope};
 use crate::dispatch::Pauses;
 use crate::operator::Operator;
-use crate::routing::Routes;
+use crate::routing::{Router, Routes};
+use crate::running::{Running, Setup};
 use crate::sources::Proxies;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
@@ -93,18 +94,20 @@ async fn admin(
     (clock, tasks): (&Clock, &Tasks),
 ) -> anyhow::Result<api::Admin> {
     let metrics = Arc::new(Metrics::new());
+    // Nothing is delivered: the sinks are not built.
+    let setup = Setup { config: config.clone(), sinks: Vec::new(), since: clock.now() };
     let operator = Operator {
         store: Arc::clone(store) as _,
         operations: Arc::clone(store) as _,
         pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
-        routes: Arc::new(Routes::new(&config.routes)?),
-        sinks: config.sinks.iter().map(|sink| sink.name.clone()).collect(),
+        routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
+        running: Arc::new(Running::new(setup)),
         clock: clock.clone(),
     };
     Ok(api::Admin {
         operator: Arc::new(operator),
         operations: Arc::clone(store) as _,
-        default_within: config.expectations.default_within,
+        reload: Arc::default(),
         metrics: Arc::clone(&metrics),
         bodies: api::body_limits(&config.admin),
         rejections: Arc::new(Rejections::new(metrics)),

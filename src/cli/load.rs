@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::EXIT_CONFIG;
 use super::print::remark;
-use crate::app::{BuiltSinks, build_sinks};
+use crate::app::{BuiltSinks, Checked, build_sinks};
 use crate::clock::Clock;
 use crate::config::{self, Config, Loaded, Mistakes, Places, Remark, Sink};
 use crate::domain::Channel;
@@ -30,19 +30,41 @@ pub fn config(path: &Path) -> Result<Config, ExitCode> {
 /// Loads a config and builds its sinks, keys and routes, and reports all their mistakes together. `Err` is the exit
 /// code.
 pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
+    let (loaded, warnings) = whole(path);
+    tell_warnings(&warnings);
+    loaded.map_err(tell_mistakes)
+}
+
+/// The same for a server that runs already, as lines for its log: what it loads again.
+///
+/// # Errors
+/// Every mistake.
+pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
+    let lines = |remarks: Vec<Remark>| remarks.iter().map(ToString::to_string).collect();
+    match whole(path) {
+        (Ok((config, sinks)), warnings) => Ok(Checked { config, sinks, warnings: lines(warnings) }),
+        (Err(mut mistakes), _) => {
+            mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+            Err(lines(mistakes))
+        }
+    }
+}
+
+/// A config and its sinks, or every mistake; and what is right but may not be meant.
+fn whole(path: &Path) -> (Result<(Config, BuiltSinks), Vec<Remark>>, Vec<Remark>) {
     let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
         Ok(loaded) => loaded,
         Err(Mistakes { mut list, sinks, places }) => {
             list.extend(sinks_of(&sinks, &places).err().unwrap_or_default());
-            return Err(tell_mistakes(list));
+            return (Err(list), Vec::new());
         }
     };
-    tell_warnings(&warnings);
     let others = others(&config).into_iter().map(|told| places.remark(&told));
-    match sinks_of(&config.sinks, &places) {
+    let whole = match sinks_of(&config.sinks, &places) {
         Ok(sinks) if others.len() == 0 => Ok((config, sinks)),
-        sinks => Err(tell_mistakes(sinks.err().into_iter().flatten().chain(others).collect())),
-    }
+        sinks => Err(sinks.err().into_iter().flatten().chain(others).collect()),
+    };
+    (whole, warnings)
 }
 
 fn sinks_of(sinks: &[Sink], places: &Places) -> Result<BuiltSinks, Vec<Remark>> {

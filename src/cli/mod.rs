@@ -16,6 +16,7 @@ mod healthcheck;
 mod load;
 mod print;
 mod quarantine;
+mod reload;
 mod remote;
 mod serve;
 mod server;
@@ -66,11 +67,14 @@ Examples:
   REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
 
 It logs to standard error, as JSON lines unless the config has log.format = \"text\".
-SIGTERM or Ctrl-C stops it in order; a second signal ends it at once.
+SIGTERM or Ctrl-C stops it in order; a second signal ends it at once. SIGHUP makes it load its
+config again, as reelhook reload does.
 
 Exit codes: 0 stopped, 1 it could not start, or one of its tasks failed, 2 the config has
 mistakes, 74 the store's disk failed: start again, no acknowledged notification is lost")]
     Serve(ConfigArg),
+    /// Have a running server load its config again
+    Reload(reload::Args),
     /// Find every mistake in a config; with --probe, connect to the sinks and fetch the signing keys
     Check(check::Args),
     /// Show reelhook at work: a server and a simulated Microsoft Graph in one process, in a temporary folder
@@ -149,6 +153,7 @@ async fn until_cut_off(command: impl Future<Output = anyhow::Result<ExitCode>>) 
 async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::run(&args.config).await,
+        Command::Reload(args) => reload::run(args).await,
         Command::Check(args) => check::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Simulate(args) => simulate::run(*args).await,

@@ -30,6 +30,15 @@ pub struct Remote {
     authorization: Option<HeaderValue>,
 }
 
+/// What a server answers to what it was asked to do.
+#[derive(Debug)]
+pub enum Posted {
+    /// It is done.
+    Done(Value),
+    /// The server cannot do it as things are (422), for this reason.
+    Refused(String),
+}
+
 /// Why there is no usable answer.
 #[derive(Debug)]
 pub enum Trouble {
@@ -97,6 +106,22 @@ impl Remote {
         read(self.send(request).await?).await
     }
 
+    /// Asks for an action that the server may be unable to do as things are.
+    ///
+    /// # Errors
+    /// See [`Trouble`].
+    pub async fn try_post(&self, url: Url) -> Result<Posted, Trouble> {
+        let answer = self.answer(self.client.post(url)).await?;
+        let is_refused = answer.status() == StatusCode::UNPROCESSABLE_ENTITY;
+        let answer = if is_refused { answer } else { self.checked(answer).await? };
+        let body = body(answer, MAX_ANSWER_BYTES).await?;
+        let read: Value = serde_json::from_slice(&body)
+            .context("the server answered with something else than JSON")
+            .map_err(Trouble::Refused)?;
+        let message = read["error"]["message"].as_str().unwrap_or_default();
+        Ok(if is_refused { Posted::Refused(message.to_owned()) } else { Posted::Done(read) })
+    }
+
     /// Opens the stream of events, after the event with this id if one is given.
     ///
     /// # Errors
@@ -109,11 +134,15 @@ impl Remote {
         self.send(request).await
     }
 
-    async fn send(&self, mut request: RequestBuilder) -> Result<Response, Trouble> {
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Trouble> {
+        self.checked(self.answer(request).await?).await
+    }
+
+    async fn answer(&self, mut request: RequestBuilder) -> Result<Response, Trouble> {
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
-        let answer = request.send().await.map_err(|error| {
+        request.send().await.map_err(|error| {
             let at = &self.base;
             let hint = if error.is_connect() {
                 " (is it running? --url sets its address; --offline opens the store of a stopped one)"
@@ -121,7 +150,10 @@ impl Remote {
                 ""
             };
             Trouble::Away(anyhow::Error::from(error.without_url()).context(format!("no answer from {at}{hint}")))
-        })?;
+        })
+    }
+
+    async fn checked(&self, answer: Response) -> Result<Response, Trouble> {
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);

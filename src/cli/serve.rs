@@ -1,18 +1,24 @@
 //! `reelhook serve`: receives and delivers until it is stopped.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::load;
-use crate::app::App;
+use crate::app::{App, Source};
 use crate::clock::Clock;
 use crate::config::LogFormat;
+use crate::running::Reload;
 use crate::telemetry;
 
-/// Serves until SIGTERM or SIGINT; a second signal ends the process at once.
+/// Serves until SIGTERM or SIGINT; a second signal ends the process at once. SIGHUP has the config loaded again.
 pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let watched = path.to_owned();
+    // Before the file is read: a change from here on is noticed.
+    let source = Source::new(move || load::again(&watched)).in_file(path.to_owned());
     let (config, sinks) = match load::with_sinks(path) {
         Ok(checked) => checked,
         Err(code) => return Ok(code),
@@ -20,14 +26,31 @@ pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     telemetry::log::start(&config.log.filter, config.log.format == LogFormat::Json).map_err(anyhow::Error::msg)?;
     keep_memory_private();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let hangup = signal(SignalKind::hangup())?;
     let app = App::start(config, sinks, Clock::system()).await?;
+    app.reload_from(source);
     let told_to_stop = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
     };
-    Ok(until_stopped(app, told_to_stop).await)
+    let reload = Arc::clone(&app.reload);
+    tokio::select! {
+        code = until_stopped(app, told_to_stop) => Ok(code),
+        never = reload_on(hangup, &reload) => match never {},
+    }
+}
+
+/// Has the config loaded again whenever SIGHUP comes. What became of it is in the log.
+async fn reload_on(mut hangup: Signal, reload: &Reload) -> Infallible {
+    loop {
+        if hangup.recv().await.is_none() {
+            // No signal can come any more.
+            return std::future::pending().await;
+        }
+        let _outcome = reload.ask("SIGHUP").await;
+    }
 }
 
 /// Serves until it is stopped or a task breaks. Then stops in order, or at once on a second signal.
@@ -61,7 +84,7 @@ fn keep_memory_private() {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use async_trait::async_trait;
 

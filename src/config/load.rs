@@ -11,7 +11,7 @@ use super::places::Places;
 use super::remark::{Place, Remark};
 use super::report::Report;
 use super::section::Section;
-use super::sections::{channels, expectations, listeners, routes, sinks, storage};
+use super::sections::{channels, expectations, listeners, reload, routes, sinks, storage};
 use super::tree::{self, Node};
 
 /// A checked config, and the remarks for its operator.
@@ -89,7 +89,8 @@ fn config(report: &Report, root: Node) -> Config {
     let routes = routes::routes(&mut root, &sinks);
     routes::warn(&routes, &sinks, &root);
     let log = listeners::log(&mut root);
-    Config { server, admin, store, calls, subscriptions, expectations, dispatch, sinks, routes, log }
+    let reload = reload::reload(&mut root);
+    Config { server, admin, store, calls, subscriptions, expectations, dispatch, sinks, routes, log, reload }
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Logging.
     pub log: Log,
+    /// When the config is loaded again.
+    pub reload: Reload,
 }
 
 /// `[server]`
@@ -328,6 +330,13 @@ pub struct Log {
     pub filter: String,
     /// The format of a line.
     pub format: LogFormat,
+}
+
+/// `[reload]`
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// Whether a changed file is loaded again by itself.
+    pub watch: bool,
 }
 
 /// The format of a log line.

@@ -17,7 +17,9 @@ use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
+use super::shown::instant;
 use crate::config::{self, Config, Scope, SinkDispatch, Subscriptions, TextMatch};
+use crate::running::{Change, Last, Refusal};
 use crate::sinks::KINDS;
 
 const SET: &str = "set";
@@ -27,7 +29,39 @@ const NOT_SET: &str = "not set";
 #[template(path = "configuration.html")]
 struct Page {
     frame: Frame,
+    /// Since when this config runs.
+    since: String,
+    /// The last reload.
+    last: Option<Reloaded>,
     sections: Vec<Section>,
+}
+
+/// What became of the last reload.
+struct Reloaded {
+    at: String,
+    by: String,
+    is_refused: bool,
+    mistakes: Vec<String>,
+    changed: String,
+    needs_restart: Vec<String>,
+}
+
+impl Reloaded {
+    fn of(last: &Last) -> Self {
+        let (mistakes, change) = match &last.outcome {
+            Ok(change) => (Vec::new(), change.clone()),
+            Err(Refusal::Mistakes(mistakes)) => (mistakes.clone(), Change::default()),
+            Err(Refusal::Impossible(why)) => (vec![(*why).to_owned()], Change::default()),
+        };
+        Self {
+            at: instant(last.at),
+            by: last.by.clone(),
+            is_refused: last.outcome.is_err(),
+            mistakes,
+            changed: list(&change.changed, "nothing"),
+            needs_restart: change.needs_restart,
+        }
+    }
 }
 
 struct Section {
@@ -42,7 +76,13 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let page = Page { frame: visitor.frame("configuration"), sections: sections(&desk.console.config) };
+    let setup = desk.console.running.now();
+    let page = Page {
+        frame: visitor.frame("configuration"),
+        since: instant(setup.since),
+        last: desk.console.reload.last().map(|last| Reloaded::of(&last)),
+        sections: sections(&setup.config),
+    };
     show(&request, &visitor, &page)
 }
 
@@ -70,6 +110,7 @@ fn sections(config: &Config) -> Vec<Section> {
         "[log]",
         vec![row("filter", &config.log.filter), row("format", format!("{:?}", config.log.format).to_lowercase())],
     ));
+    sections.push(section("[reload]", vec![row("watch", config.reload.watch)]));
     sections
 }
 

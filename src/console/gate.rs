@@ -25,7 +25,7 @@ use super::Console;
 use super::frame::Frame;
 use super::problem::Problem;
 use super::sessions::Sessions;
-use crate::access::{self, Caller};
+use crate::access::{self, Access, Caller};
 use crate::bodies::{BodyLimits, Room};
 use crate::config::Scope;
 use crate::connections;
@@ -80,8 +80,9 @@ pub struct Visitor {
 impl Desk {
     /// Opens the console.
     pub fn new(console: Data<Console>) -> Self {
-        let proxies = Proxies::new(&console.config.server.trusted_proxies);
-        let settings = &console.config.admin;
+        let setup = console.running.now();
+        let proxies = Proxies::new(&setup.config.server.trusted_proxies);
+        let settings = &setup.config.admin;
         let limits = |max_bytes| BodyLimits {
             max_bytes,
             timeout: settings.body_timeout,
@@ -116,6 +117,7 @@ impl Desk {
         if self.console.access.needs_token() {
             let session =
                 cookie(request).and_then(|it| Some((self.sessions.touch(&it, self.console.clock.steady())?, it)));
+            let session = session.filter(|(session, _)| self.console.access.still_admits(&session.caller));
             let Some((session, cookie)) = session else {
                 let path = request.uri().path_and_query().map(|it| it.as_str().to_owned());
                 return Err(Problem::Login(path.unwrap_or_default()));
@@ -203,6 +205,11 @@ impl Visitor {
     /// Whether this visitor has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.caller.as_ref().is_some_and(|caller| caller.may(scope))
+    }
+
+    /// Whether this visitor would be let in now: a reload may have taken the token away.
+    pub fn is_admitted_by(&self, access: &Access) -> bool {
+        self.caller.as_ref().is_some_and(|caller| access.still_admits(caller))
     }
 
     /// The frame of a page; `current` is the page's name in the navigation.

@@ -171,7 +171,8 @@ impl Following {
 
     fn may_go_on(&self) -> bool {
         let console = &self.desk.console;
-        !console.access.needs_token() || self.desk.sessions.has(&self.visitor.cookie, console.clock.steady())
+        let has_session = || self.desk.sessions.has(&self.visitor.cookie, console.clock.steady());
+        self.visitor.is_admitted_by(&console.access) && (!console.access.needs_token() || has_session())
     }
 }
 

@@ -40,10 +40,8 @@ use self::gate::Desk;
 use self::problem::Problem;
 use crate::access::Access;
 use crate::clock::Clock;
-use crate::config::Config;
-use crate::domain::SinkName;
 use crate::operator::Operator;
-use crate::sinks::Sink;
+use crate::running::{Reload, Running};
 use crate::store::Operations;
 use crate::telemetry::{Metrics, Rejections};
 
@@ -52,16 +50,16 @@ const PAGE: usize = 50;
 
 /// The parts of the app that the console shows.
 pub struct Console {
-    /// The config.
-    pub config: Arc<Config>,
-    /// Access to the admin listener.
+    /// The config that runs now, and its sinks.
+    pub running: Arc<Running>,
+    /// What became of the last reload.
+    pub reload: Arc<Reload>,
+    /// Who may look.
     pub access: Arc<Access>,
     /// What operators do.
     pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
-    /// The sinks, to test their connections.
-    pub sinks: Arc<Vec<(SinkName, Arc<dyn Sink>)>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Counts and logs refused requests.

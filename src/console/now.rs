@@ -104,8 +104,9 @@ fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
 
 fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {
     let console = &desk.console;
+    let setup = console.running.now();
     let counts: Vec<_> =
-        console.config.sinks.iter().map(|sink| (&sink.name, console.metrics.of_sink(sink.name.as_str()))).collect();
+        setup.config.sinks.iter().map(|sink| (&sink.name, console.metrics.of_sink(sink.name.as_str()))).collect();
     let most = counts.iter().map(|(_, it)| it.n_open + it.n_dead).max().unwrap_or_default();
     let one = |(name, it): (&crate::domain::SinkName, crate::telemetry::SinkCounts)| {
         let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };

@@ -12,7 +12,7 @@ use super::page::{Done, lead_to, show};
 use super::problem::Problem;
 use super::shown::{counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
-use crate::config::{self, Scope};
+use crate::config::Scope;
 use crate::domain::{DeliveryId, SinkName};
 use crate::operator::{self, DeliveryOfEvent, OperatorError, SinkSummary};
 use crate::store::Newest;
@@ -117,9 +117,10 @@ impl Page {
     async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
         let sink = known(desk, name).await?;
         let letters = desk.console.operator.dead_letters_with_events(Some(&sink.name), Newest::up_to(PAGE)).await?;
+        let setup = desk.console.running.now();
         Ok(Self {
             frame,
-            settings: configured_sink(desk, &sink.name).map(configuration::sink).unwrap_or_default(),
+            settings: setup.sink(name).map(configuration::sink).unwrap_or_default(),
             sink: summary(desk, sink),
             probe,
             letters: letters.into_iter().map(letter).collect(),
@@ -135,10 +136,9 @@ async fn probe(
 ) -> Result<HttpResponse, Problem> {
     // It sends no event and changes nothing, so the scope `read` is enough.
     let visitor = desk.press(&request, (Scope::Read, &pressed.form))?;
-    let sink = desk.console.sinks.iter().find(|(known, _)| known.as_str() == *name);
-    let (_, sink) = sink.ok_or_else(|| missing(&name))?;
+    let sink = desk.console.running.now().built(&name).cloned().ok_or_else(|| missing(&name))?;
     let began = std::time::Instant::now();
-    let (is_well, text) = match operator::probed(&**sink).await {
+    let (is_well, text) = match operator::probed(&*sink).await {
         Ok(()) => (true, "The destination can be reached.".to_owned()),
         Err(why) => (false, why),
     };
@@ -225,12 +225,9 @@ fn missing(name: &str) -> Problem {
     Problem::Missing(format!("There is no sink {name:?} in this server's config."))
 }
 
-fn configured_sink<'a>(desk: &'a Desk, name: &SinkName) -> Option<&'a config::Sink> {
-    desk.console.config.sinks.iter().find(|sink| sink.name == *name)
-}
-
 fn summary(desk: &Desk, sink: SinkSummary) -> Summary {
-    let configured = configured_sink(desk, &sink.name);
+    let setup = desk.console.running.now();
+    let configured = setup.sink(sink.name.as_str());
     Summary {
         href: format!("/sinks/{}", encoded(sink.name.as_str())),
         kind: configured.map_or_else(|| "not in the config any more".to_owned(), |sink| sink.kind.clone()),

@@ -79,6 +79,21 @@ impl Subscriptions {
         })
     }
 
+    /// The same channel by another config. Keys, places, and what was learned and waits are shared; tokens that were proven
+    /// are proven again.
+    ///
+    /// # Errors
+    /// As [`Subscriptions::new`].
+    pub fn again(&self, config: &config::Subscriptions, limits: Limits) -> Result<Self, CertificateError> {
+        Ok(Self {
+            gate: Arc::new(self.gate.again(config, limits)),
+            pool: self.pool.with_places(config.max_pending_decryptions),
+            readers: self.readers.clone(),
+            waiting: self.waiting.clone(),
+            ..Self::new(config, self.tokens.keys(), limits, self.tokens.clock())?
+        })
+    }
+
     /// The subscriptions of verified items that are newly known to send encrypted content.
     pub fn learned_from(&self, verified: &[Verified]) -> Vec<String> {
         verified.iter().filter_map(|it| self.gate.learned_from(it)).collect()

@@ -58,6 +58,12 @@ impl Calls {
         Self { tokens: Tokens::new(keys, clock, demands), limits, readers: Readers::default() }
     }
 
+    /// The same channel by another config. Keys and places are shared; tokens that were proven are proven again.
+    pub fn again(&self, config: &config::Calls, limits: Limits) -> Self {
+        let Self { tokens, readers, .. } = self;
+        Self { readers: readers.clone(), ..Self::new(config, tokens.keys(), limits, tokens.clock()) }
+    }
+
     /// Verifies the sender; `authorization` has every value of that header.
     ///
     /// # Errors

@@ -56,6 +56,11 @@ impl Gate {
         }
     }
 
+    /// For the subscriptions of another config. What was learned of them stays.
+    pub(super) fn again(&self, config: &config::Subscriptions, limits: Limits) -> Self {
+        Self { rich: self.rich.again(&config.encrypted), ..Self::new(config, limits) }
+    }
+
     /// Reads the body of a POST, and opens its items.
     ///
     /// # Errors

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Bounds how much decryption runs and waits.
+/// Bounds how much decryption runs and waits. A clone is the same pool.
+#[derive(Clone)]
 pub(super) struct Pool {
     places: Arc<Semaphore>,
     n_places: usize,
@@ -43,6 +44,11 @@ impl Pool {
         let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
         let queue = Arc::new(Queue { waiting: Mutex::default(), n_threads });
         Self { places: Arc::new(Semaphore::new(n_places)), n_places, queue }
+    }
+
+    /// This pool where it has so many places, otherwise another. Jobs that are in this one end in it.
+    pub(super) fn with_places(&self, n_places: usize) -> Self {
+        if n_places == self.n_places { self.clone() } else { Self::new(n_places) }
     }
 
     /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them, so that

@@ -11,6 +11,7 @@ const AT_ONCE_BYTES: usize = 64 * 1024;
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// Reads large bodies on threads of their own.
+#[derive(Clone)]
 pub(super) struct Readers(Pool);
 
 impl Default for Readers {

@@ -6,6 +6,7 @@
 //! 2. What is learned is bounded; the config's own are never forgotten.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
@@ -14,7 +15,7 @@ use crate::domain::{GraphId, MAX_RICH_SUBSCRIPTIONS};
 /// The subscriptions that send encrypted content.
 pub(super) struct Rich {
     configured: HashSet<String>,
-    learned: RwLock<Learned>,
+    learned: Arc<RwLock<Learned>>,
 }
 
 #[derive(Default)]
@@ -26,7 +27,12 @@ struct Learned {
 impl Rich {
     /// With those that the config names.
     pub(super) fn new(configured: &[String]) -> Self {
-        Self { configured: configured.iter().map(|id| key(id)).collect(), learned: RwLock::default() }
+        Self { configured: configured.iter().map(|id| key(id)).collect(), learned: Arc::default() }
+    }
+
+    /// With those that another config names, and what was learned and will be.
+    pub(super) fn again(&self, configured: &[String]) -> Self {
+        Self { learned: Arc::clone(&self.learned), ..Self::new(configured) }
     }
 
     /// Whether a subscription is one of them.

@@ -71,6 +71,16 @@ impl Tokens {
         Self { keys, clock, demands, proven: Cache::new(MAX_REMEMBERED) }
     }
 
+    /// The keys.
+    pub(super) fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys)
+    }
+
+    /// The clock.
+    pub(super) fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     /// The time by which tokens are judged that come now, in seconds.
     pub(super) fn now(&self) -> i64 {
         self.clock_now().as_second()

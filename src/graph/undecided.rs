@@ -61,7 +61,8 @@ impl Undecided {
     }
 }
 
-/// The places for what waits.
+/// The places for what waits. A clone has the same places.
+#[derive(Clone)]
 pub(super) struct Places {
     items: Arc<Semaphore>,
     bytes: Arc<Semaphore>,

@@ -7,6 +7,7 @@
 //! 4. A request to an unknown path counts as a refusal, not as an answer to Graph. Graph's limits on slow answers are
 //!    computed only from Graph's own requests, so that strangers do not distort them.
 
+mod bounds;
 mod handshake;
 mod head;
 mod reply;
@@ -21,14 +22,15 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, web};
 
-use self::handshake::Handshakes;
-use crate::bodies::{self, Body, BodyLimits, Room};
+use crate::bodies::{self, Body};
 use crate::config;
 use crate::connections::{self, Serving};
 use crate::domain::{Channel, Reason};
 use crate::intake::{Arrived, Intake, Refused, Taken, path_label};
 use crate::sources::Proxies;
 use crate::telemetry::{Rejections, Sender};
+
+pub use self::bounds::Bounds;
 
 /// The label of unknown paths.
 const OUTSIDE: &str = "other";
@@ -47,12 +49,19 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 /// The state that the handlers share.
 struct Surface {
     intake: Arc<Intake>,
-    calls: BodyLimits,
-    notifications: BodyLimits,
-    lifecycle: BodyLimits,
-    handshakes: Handshakes,
+    bounds: Arc<Bounds>,
     proxies: Proxies,
     paths: Paths,
+}
+
+/// What is served.
+pub struct Served {
+    /// On which paths.
+    pub paths: Paths,
+    /// Within which bounds.
+    pub bounds: Arc<Bounds>,
+    /// Who takes it.
+    pub intake: Arc<Intake>,
 }
 
 /// The paths that are served.
@@ -86,8 +95,7 @@ impl Paths {
 pub fn serve(
     listener: TcpListener,
     settings: &config::Server,
-    paths: Paths,
-    intake: Arc<Intake>,
+    Served { paths, bounds, intake }: Served,
 ) -> std::io::Result<Server> {
     let serving = Serving {
         listener: "public",
@@ -99,20 +107,7 @@ pub fn serve(
         rejections: Arc::clone(&intake.rejections),
         metrics: Arc::clone(&intake.metrics),
     };
-    let limits = || BodyLimits {
-        max_bytes: settings.max_body_bytes,
-        timeout: settings.body_timeout,
-        room: Room::new(settings.max_inflight_bytes),
-    };
-    let surface = Data::new(Surface {
-        calls: limits(),
-        notifications: limits(),
-        lifecycle: limits(),
-        handshakes: Handshakes::new(settings.handshakes_per_minute),
-        proxies: serving.proxies.clone(),
-        paths: paths.clone(),
-        intake,
-    });
+    let surface = Data::new(Surface { bounds, proxies: serving.proxies.clone(), paths: paths.clone(), intake });
     // Connections inherit them. Without them each buffer grows to twice this and more, and a thousand connections fill
     // the memory of a small container.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
@@ -159,7 +154,8 @@ async fn calls(surface: Data<Surface>, request: HttpRequest) -> HttpResponse {
 async fn subscription(surface: Data<Surface>, request: HttpRequest, channel: Channel) -> HttpResponse {
     let began = Instant::now();
     let path = path_label(channel);
-    if let Some(reply) = surface.handshakes.answer(&request, &surface.intake, (path, surface.sender(&request))) {
+    let bounds = surface.bounds.now();
+    if let Some(reply) = bounds.handshakes.answer(&request, &surface.intake, (path, surface.sender(&request))) {
         surface.count(path, &reply, began);
         return reply;
     }
@@ -231,13 +227,9 @@ impl Surface {
     }
 
     async fn body(&self, request: &HttpRequest, channel: Channel) -> Result<Body, Reason> {
-        let limits = match channel {
-            Channel::Calls => &self.calls,
-            Channel::Subscriptions => &self.notifications,
-            Channel::Lifecycle => &self.lifecycle,
-        };
+        let bounds = self.bounds.now();
         let mut reading = Reading { rejections: &self.intake.rejections, path: path_label(channel), is_over: false };
-        let body = bodies::read(request, limits).await;
+        let body = bodies::read(request, bounds.of(channel)).await;
         reading.is_over = true;
         body
     }

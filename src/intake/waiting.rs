@@ -12,7 +12,8 @@ impl Intake {
     /// # Errors
     /// The store could not be read.
     pub async fn wait_on(&self) -> Result<usize, StoreError> {
-        let Some(subscriptions) = &self.subscriptions else { return Ok(0) };
+        let channels = self.channels.load_full();
+        let Some(subscriptions) = &channels.subscriptions else { return Ok(0) };
         let waiting = self.store.waiting().await?;
         let mut undecided = self.undecided.lock();
         for item in waiting {
@@ -36,7 +37,8 @@ impl Intake {
     /// The store failed; the remaining items go on waiting.
     pub async fn decide(&self) -> Result<usize, StoreError> {
         self.let_go();
-        let Some(subscriptions) = self.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
+        let channels = self.channels.load_full();
+        let Some(subscriptions) = channels.subscriptions.as_ref().filter(|it| it.can_decide()) else { return Ok(0) };
         let mut n = 0;
         loop {
             let first = self.undecided.lock().front().cloned();

@@ -29,8 +29,8 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::dispatch::Pauses;
-use crate::domain::SinkName;
-use crate::routing::Routes;
+use crate::routing::Router;
+use crate::running::Running;
 use crate::store::{Operations, Store};
 
 /// Does what operators ask for.
@@ -42,9 +42,9 @@ pub struct Operator {
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
     /// The sinks of an event.
-    pub routes: Arc<Routes>,
-    /// The sinks that the config has, in its order.
-    pub sinks: Vec<SinkName>,
+    pub routes: Arc<Router>,
+    /// The config that runs, and its sinks.
+    pub running: Arc<Running>,
     /// The time.
     pub clock: Clock,
 }

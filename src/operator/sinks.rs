@@ -39,8 +39,9 @@ impl Operator {
     /// The store could not be read.
     pub async fn sink_summaries(&self) -> Result<Vec<SinkSummary>, StoreError> {
         let backlogs = self.store.backlog().await?;
-        let others = backlogs.keys().filter(|name| !self.has_sink(name));
-        Ok(self.sinks.iter().chain(others).map(|name| self.summary(name, &backlogs)).collect())
+        let configured = self.running.now().sink_names();
+        let others = backlogs.keys().filter(|name| !configured.contains(name));
+        Ok(configured.iter().chain(others).map(|name| self.summary(name, &backlogs)).collect())
     }
 
     /// One sink that the config has or that something is left for.
@@ -79,7 +80,7 @@ impl Operator {
 
     /// Whether the config has a sink.
     pub fn has_sink(&self, name: &SinkName) -> bool {
-        self.sinks.contains(name)
+        self.running.now().sink(name.as_str()).is_some()
     }
 
     fn must_have(&self, name: &SinkName) -> Result<(), OperatorError> {

@@ -13,12 +13,15 @@ mod index;
 mod json;
 mod patterns;
 mod prefixes;
+mod router;
 mod rule;
 
 use self::index::{Index, ResourcePath};
 use self::rule::Rule;
 use crate::config::Route;
 use crate::domain::{NewDelivery, RoutingKey};
+
+pub use self::router::Router;
 
 /// The routes of a config, ready for use.
 #[derive(Debug)]

@@ -62,6 +62,8 @@ pub struct Metrics {
     sink_paused: Family<SinkLabels, Gauge>,
     sink_configured: Family<SinkLabels, Gauge>,
     raised: Family<KindLabels, Counter>,
+    reloads: Family<ResultLabels, Counter>,
+    config_since: Gauge,
     counted_at: Gauge,
     damaged: Gauge,
     log_bytes: Gauge,
@@ -173,6 +175,8 @@ impl Metrics {
             sink_paused: Family::default(),
             sink_configured: Family::default(),
             raised: Family::default(),
+            reloads: Family::default(),
+            config_since: Gauge::default(),
             counted_at: Gauge::default(),
             damaged: Gauge::default(),
             log_bytes: Gauge::default(),
@@ -245,6 +249,7 @@ impl Metrics {
             self.counted_at.clone(),
         );
         self.register_sinks();
+        self.register_config();
         self.register_store();
         self.listeners.register(&mut self.registry);
     }
@@ -268,6 +273,47 @@ impl Metrics {
             "1 if the sink is in the config; 0 if it is not, but has deliveries or dead letters",
             self.sink_configured.clone(),
         );
+    }
+
+    fn register_config(&mut self) {
+        let r = &mut self.registry;
+        r.register(
+            "config_reloads",
+            "Reloads of the config: ok, or refused (then the old config runs on)",
+            self.reloads.clone(),
+        );
+        r.register(
+            "config_loaded_timestamp_seconds",
+            "When the config that runs was loaded: at the start, or by the last reload that was not refused",
+            self.config_since.clone(),
+        );
+        // The series are there from the start, so that an alert on a refusal sees it grow.
+        for result in ["ok", "refused"] {
+            drop(self.reloads.get_or_create(&ResultLabels { result }));
+        }
+    }
+
+    /// The config was loaded, at the start or again.
+    pub fn config_loaded(&self, at: Timestamp) {
+        self.config_since.set(at.as_second());
+    }
+
+    /// A reload of the config ended: `ok` or `refused`.
+    pub fn config_reload(&self, result: &'static str) {
+        self.reloads.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// Forgets a sink of which nothing is left: its series end.
+    pub fn forget_sink(&self, sink: &str) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        for family in [&self.sink_open, &self.sink_dead, &self.sink_paused, &self.sink_configured] {
+            family.remove(&labels);
+        }
+        self.sink_oldest.remove(&labels);
+        self.attempt_seconds.remove(&labels);
+        for result in ["delivered", "retry", "dead", "timeout"] {
+            self.attempts.remove(&SinkResultLabels { sink: sink.to_owned(), result });
+        }
     }
 
     fn register_store(&mut self) {

@@ -20,6 +20,7 @@ mod process;
 mod quarantine;
 mod readme;
 mod recording_sink;
+mod reload;
 mod repeats;
 mod simulator;
 mod sinks;

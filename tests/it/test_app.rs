@@ -3,17 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use reelhook::app::{App, BuiltSinks};
+use parking_lot::Mutex;
+use reelhook::app::{App, BuiltSinks, Checked, Source};
 use reelhook::clock::Clock;
 use reelhook::config::{self, Config};
 use reelhook::dispatch::Pauses;
-use reelhook::domain::SinkName;
 use reelhook::routing::Routes;
+use reelhook::running::Outcome;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
+use reelhook::sinks::Sink;
 use reelhook::store::{Newest, Operations, Store};
 use tempfile::TempDir;
 
@@ -55,7 +58,7 @@ pub struct TestApp {
     /// The admin listener.
     pub admin: SocketAddr,
     app: App,
-    settings: Settings,
+    settings: Arc<Mutex<Settings>>,
     _closing: Closing,
     /// Where the store is. It goes last.
     pub folder: TempDir,
@@ -87,6 +90,8 @@ pub struct Settings {
     pub store: String,
     /// More lines for `[calls]`.
     pub calls: String,
+    /// Further app ids of both channels, each after a comma.
+    pub app_ids: String,
     /// More lines for `[subscriptions]`.
     pub subscriptions: String,
     /// Whether [`NEXT_CLIENT_STATE`] is taken as well.
@@ -126,17 +131,16 @@ impl TestApp {
         install_crypto();
         let key = folder.path().join("key.pem");
         let certificate = Certificate::in_file(CERTIFICATE_ID, &key).unwrap();
-        let config = config(&settings, &folder, &provider);
         let (first, second) = (Arc::new(RecordingSink::default()), Arc::new(RecordingSink::default()));
-        let mut sinks: BuiltSinks = vec![
-            (SinkName::new("first"), Arc::clone(&first) as _),
-            (SinkName::new("second"), Arc::clone(&second) as _),
-        ];
-        // Further ones, in `Settings::more`, are what their kind says.
-        for sink in config.sinks.iter().filter(|sink| !["first", "second"].contains(&sink.name.as_str())) {
-            sinks.push((sink.name.clone(), reelhook::sinks::build(sink).unwrap()));
-        }
+        let settings = Arc::new(Mutex::new(settings));
+        let load = {
+            let (surroundings, settings) = (Surroundings::of(&folder, &provider), Arc::clone(&settings));
+            let recording = [Arc::clone(&first), Arc::clone(&second)];
+            move || load(&settings.lock(), &surroundings, &recording)
+        };
+        let Checked { config, sinks, .. } = load().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
         let app = App::start(config, sinks, clock.clone()).await.unwrap();
+        app.reload_from(Source::new(load));
         let graph = Graph {
             client: Client::new(&format!("http://{}", app.public)).unwrap(),
             identity: provider.identity().clone(),
@@ -180,10 +184,17 @@ impl TestApp {
 
     /// As [`TestApp::restart`], with a changed config.
     pub async fn restart_with(self, change: impl FnOnce(&mut Settings)) -> Self {
-        let Self { folder, provider, clock, seed, app, mut settings, .. } = self;
+        let Self { folder, provider, clock, seed, app, settings, .. } = self;
         app.stop().await;
+        let mut settings = settings.lock().clone();
         change(&mut settings);
         Self { seed, ..Self::start_in(settings, folder, (provider, clock)).await }
+    }
+
+    /// Changes the config, and has it loaded again.
+    pub async fn reload_with(&self, change: impl FnOnce(&mut Settings)) -> Outcome {
+        change(&mut self.settings.lock());
+        self.app.reload.ask("the test").await
     }
 
     /// Sends; there must be an answer.
@@ -285,7 +296,7 @@ impl TestApp {
 
     /// The routes of the config as it is now.
     pub fn routes(&self) -> Routes {
-        Routes::new(&config(&self.settings, &self.folder, &self.provider).routes).unwrap()
+        Routes::new(&self.app.running.now().config.routes).unwrap()
     }
 
     /// Has quarantine entries judged again, and waits until that is done.
@@ -327,18 +338,54 @@ pub fn install_crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-fn config(settings: &Settings, folder: &TempDir, provider: &Provider) -> Config {
-    let text = config_text(settings, folder, provider);
-    let variables = [("TEST_CLIENT_STATE", CLIENT_STATE), ("TEST_NEXT_CLIENT_STATE", NEXT_CLIENT_STATE)];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    config::parse(&text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}")).config
+/// What a config names around it.
+struct Surroundings {
+    folder: PathBuf,
+    calls_url: String,
+    changes_url: String,
 }
 
-fn config_text(settings: &Settings, folder: &TempDir, provider: &Provider) -> String {
-    let Settings { server, admin, store, calls, subscriptions, next_client_state, sinks, routes, more, .. } = settings;
+impl Surroundings {
+    fn of(folder: &TempDir, provider: &Provider) -> Self {
+        let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
+        Self { folder: folder.path().to_owned(), calls_url, changes_url }
+    }
+}
+
+/// The config of some settings, and its sinks: `first` and `second` record, others are what their kind says.
+fn load(
+    settings: &Settings,
+    surroundings: &Surroundings,
+    [first, second]: &[Arc<RecordingSink>; 2],
+) -> Result<Checked, Vec<String>> {
+    let lines = |mistakes: &dyn std::fmt::Display| mistakes.to_string().lines().map(str::to_owned).collect::<Vec<_>>();
+    let config = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
+    let mut sinks: BuiltSinks = Vec::new();
+    for sink in &config.sinks {
+        let built: Arc<dyn Sink> = match sink.name.as_str() {
+            "first" => Arc::clone(first) as _,
+            "second" => Arc::clone(second) as _,
+            _ => reelhook::sinks::build(sink).map_err(|mistakes| lines(&mistakes))?,
+        };
+        sinks.push((sink.name.clone(), built));
+    }
+    Ok(Checked { config, sinks, warnings: Vec::new() })
+}
+
+fn config(settings: &Settings, surroundings: &Surroundings) -> Result<Config, config::Mistakes> {
+    let text = config_text(settings, surroundings);
+    let variables = [("TEST_CLIENT_STATE", CLIENT_STATE), ("TEST_NEXT_CLIENT_STATE", NEXT_CLIENT_STATE)];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    config::parse(&text, variables.into_iter()).map(|loaded| loaded.config)
+}
+
+fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {
+    let Settings {
+        server, admin, store, calls, subscriptions, next_client_state, sinks, routes, more, app_ids, ..
+    } = settings;
     let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
-    let folder = folder.path().display();
-    let (calls_url, changes_url) = (provider.calls_configuration(), provider.subscriptions_configuration());
+    let Surroundings { folder, calls_url, changes_url } = surroundings;
+    let folder = folder.display();
     let store = match store.contains("disk_reserve") {
         true => store.clone(),
         false => format!("disk_reserve = \"1MiB\"\n{store}"),
@@ -359,11 +406,11 @@ listen = "127.0.0.1:0"
 path = "{folder}/reelhook.db"
 {store}
 [calls]
-app_ids = ["{APP_ID}"]
+app_ids = ["{APP_ID}"{app_ids}]
 openid_configuration = "{calls_url}"
 {calls}
 [subscriptions]
-app_ids = ["{APP_ID}"]
+app_ids = ["{APP_ID}"{app_ids}]
 openid_configuration = "{changes_url}"
 client_states = [{{ env = "TEST_CLIENT_STATE" }}{next_client_state}]
 {subscriptions}

@@ -10,6 +10,7 @@ use actix_web::http::Method;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use futures_util::StreamExt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use utoipa::OpenApi;
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use self::feed::{Feed, Start, Wanted};
 use super::parameters::{Parameters, wrong};
 use super::refusal::Refusal;
 use super::{Admin, ApiError, Reader, resource};
+use crate::access::Access;
 use crate::domain::EventId;
 use crate::web::sse;
 
@@ -62,19 +64,25 @@ pub fn described() -> utoipa::openapi::OpenApi {
         (status = 503, description = "Too many streams are open", body = Refusal),
     ),
 )]
-pub async fn open(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub async fn open(
+    Reader(caller): Reader,
+    (admin, access): (Data<Admin>, Data<Access>),
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
     let wanted = Wanted::of(&parameters);
     let seat = seat()?;
     let changes = admin.operations.changes().of_events();
     let after = start(&admin, &request, &parameters).await?;
     let feed = Feed::new(admin, wanted, Start { after, changes }, seat);
+    // A reload may take the token away.
+    let is_admitted = move |_: &Result<_, _>| std::future::ready(access.still_admits(&caller));
     Ok(HttpResponse::Ok()
         .content_type(sse::MEDIA_TYPE)
         .insert_header((CACHE_CONTROL, "no-store"))
         // A proxy that buffers answers would hold events back.
         .insert_header(("x-accel-buffering", "no"))
-        .streaming(feed.chunks()))
+        .streaming(feed.chunks().take_while(is_admitted)))
 }
 
 fn seat() -> Result<SemaphorePermit<'static>, ApiError> {

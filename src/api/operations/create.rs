@@ -47,7 +47,9 @@ const FROM_GRAPH: [&str; 2] = ["id", "status"];
 pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let admin = &asked.admin;
-    let around = Around { sinks: &admin.operator.sinks, now: admin.clock.now(), within: admin.default_within };
+    let setup = admin.operator.running.now();
+    let (sinks, within) = (setup.sink_names(), setup.config.expectations.default_within);
+    let around = Around { sinks: &sinks, now: admin.clock.now(), within };
     let new = announced(&body.0, asked.call_id.as_ref(), &around)?;
     let may_read = caller.may(Scope::Read);
     let (status, operation) = match admin.operations.create(new).await? {

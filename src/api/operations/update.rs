@@ -41,7 +41,7 @@ use crate::store::operations::{Change, Updated};
 pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let demanded = Demanded::of(&asked.request)?;
-    let change = change(&body.0, (&asked.admin.operator.sinks, asked.admin.clock.now()))?;
+    let change = change(&body.0, (&asked.admin.operator.running.now().sink_names(), asked.admin.clock.now()))?;
     let known = asked.operation().await?;
     let version = demanded.version(known.version)?;
     let operation = match asked.admin.operations.update(known.number, version, change).await? {

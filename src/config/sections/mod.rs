@@ -3,6 +3,7 @@
 pub mod channels;
 pub mod expectations;
 pub mod listeners;
+pub mod reload;
 pub mod routes;
 pub mod sinks;
 pub mod storage;

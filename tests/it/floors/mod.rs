@@ -30,6 +30,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("intake", 3),
     ("watch", 3),
     ("dispatch", 3),
+    ("running", 3),
     ("http", 4),
     ("operator", 4),
     ("api", 5),

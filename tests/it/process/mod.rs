@@ -7,6 +7,7 @@ mod floods;
 mod gone_sinks;
 mod memory;
 mod operators;
+mod reload;
 mod remote;
 pub mod site;
 mod stops;
@@ -131,7 +132,8 @@ impl Server {
         kib.parse::<u64>().unwrap() * 1024
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }

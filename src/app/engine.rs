@@ -1,0 +1,72 @@
+//! The second step of the start: what works without being asked. Intake, dispatchers, deadlines, housekeeping.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+
+use super::backlogs::Backlogs;
+use super::channels;
+use super::dispatchers::{Dispatchers, Work};
+use super::housekeeping::Housekeeping;
+use super::parts::Parts;
+use super::store::{Deadlines, Stored};
+use crate::intake::{Intake, quarantine_rate};
+use crate::routing::Router;
+use crate::telemetry::Rejections;
+use crate::watch::Watcher;
+
+/// What works.
+pub(super) struct Engine {
+    pub(super) intake: Arc<Intake>,
+    pub(super) dispatchers: Arc<Dispatchers>,
+    pub(super) routes: Arc<Router>,
+    pub(super) deadlines: Deadlines,
+}
+
+impl Engine {
+    pub(super) async fn start(parts: &Parts, stored: &Stored) -> anyhow::Result<Self> {
+        let setup = parts.running.now();
+        let intake = intake(parts, stored).await?;
+        let dispatchers = Arc::new(Dispatchers::new(parts, stored));
+        for sink in &setup.config.sinks {
+            dispatchers.set(&sink.name, Work::of(&setup, &sink.name));
+        }
+        let watcher = Watcher {
+            operations: Arc::clone(&stored.operations),
+            routes: Arc::clone(&stored.routes),
+            metrics: Arc::clone(&parts.metrics),
+            clock: parts.clock.clone(),
+        };
+        // It ends first: while the listener closes nothing can arrive, and nothing is lost by that.
+        parts.tasks.run("watching deadlines", watcher.run(parts.stops.waiting.clone()));
+        intake.wait_on().await.context("what waits for the provider's keys cannot be read")?;
+        let housekeeping = Housekeeping::new(parts, stored);
+        housekeeping.of_the_store();
+        housekeeping.of_backlogs(Backlogs::new(parts, stored));
+        housekeeping.of_the_quarantine(&intake);
+        housekeeping.of_the_log();
+        housekeeping.of_the_clock();
+        let (routes, deadlines) = (Arc::clone(&stored.routes), stored.deadlines.clone());
+        Ok(Self { intake, dispatchers, routes, deadlines })
+    }
+}
+
+/// Builds the inbound half and starts what keeps its keys fresh.
+async fn intake(parts: &Parts, stored: &Stored) -> anyhow::Result<Arc<Intake>> {
+    let channels = channels::open(parts)?;
+    let intake = Arc::new(Intake {
+        channels: ArcSwap::from_pointee(channels),
+        routes: Arc::clone(&stored.routes),
+        store: Arc::clone(&stored.store),
+        reception: Arc::clone(&stored.reception),
+        metrics: Arc::clone(&parts.metrics),
+        rejections: Arc::new(Rejections::new(Arc::clone(&parts.metrics))),
+        clock: parts.clock.clone(),
+        quarantine_rate: quarantine_rate(),
+        undecided: Default::default(),
+    });
+    let rich = stored.store.rich_subscriptions().await;
+    intake.remember_rich(&rich.context("the subscriptions with encrypted content cannot be read")?);
+    Ok(intake)
+}

@@ -1,0 +1,125 @@
+//! The third step of the start: what answers. The listener for Graph, and that for operators.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::Data;
+use anyhow::Context;
+
+use super::engine::Engine;
+use super::parts::Parts;
+use super::store::Stored;
+use crate::access::Access;
+use crate::config::Config;
+use crate::operator::Operator;
+use crate::sources::Proxies;
+use crate::{api, console, http};
+
+/// The listeners at work.
+pub(super) struct Faces {
+    pub(super) public: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) public_server: ServerHandle,
+    pub(super) admin_server: ServerHandle,
+    pub(super) access: Arc<Access>,
+    pub(super) bounds: Arc<http::Bounds>,
+}
+
+/// The sockets, taken before anything else is done: an address that is in use costs nothing.
+pub(super) struct Sockets {
+    public: TcpListener,
+    admin: TcpListener,
+}
+
+impl Sockets {
+    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+        let bind = |key, listen: SocketAddr| {
+            TcpListener::bind(listen).with_context(|| format!("{key}: cannot listen on {listen}"))
+        };
+        Ok(Self {
+            public: bind("server.listen", config.server.listen)?,
+            admin: bind("admin.listen", config.admin.listen)?,
+        })
+    }
+}
+
+impl Faces {
+    pub(super) fn serve(
+        Sockets { public, admin }: Sockets,
+        parts: &Parts,
+        (stored, engine): (&Stored, &Engine),
+    ) -> anyhow::Result<Self> {
+        let setup = parts.running.now();
+        let config = &setup.config;
+        let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+        let access = Arc::new(Access::new(config.admin.tokens.clone()));
+        let operator = operator(parts, stored);
+        let console = console(parts, engine, (&operator, &access));
+        let operators = operators(parts, engine, operator);
+        let admin_server = api::serve(admin, Arc::clone(&access), operators, console::routes(Data::new(console)))?;
+        let bounds = Arc::new(http::Bounds::new(&config.server));
+        let (intake, paths) = (Arc::clone(&engine.intake), paths(config));
+        let served = http::Served { paths, bounds: Arc::clone(&bounds), intake };
+        let public_server = http::serve(public, &config.server, served)?;
+        let (public_handle, admin_handle) = (public_server.handle(), admin_server.handle());
+        parts.tasks.run("the admin listener", async move { drop(admin_server.await) });
+        parts.tasks.run("the public listener", async move { drop(public_server.await) });
+        Ok(Self {
+            public: public_addr,
+            admin: admin_addr,
+            public_server: public_handle,
+            admin_server: admin_handle,
+            access,
+            bounds,
+        })
+    }
+}
+
+fn paths(config: &Config) -> http::Paths {
+    http::Paths {
+        calls: config.calls.as_ref().map(|calls| calls.path.clone()),
+        calls_subpaths: config.calls.as_ref().is_some_and(|calls| calls.subpaths),
+        subscriptions: config.subscriptions.as_ref().map(|it| (it.path.clone(), it.lifecycle_path.clone())),
+    }
+}
+
+fn operator(parts: &Parts, stored: &Stored) -> Arc<Operator> {
+    Arc::new(Operator {
+        store: Arc::clone(&stored.store),
+        operations: Arc::clone(&stored.operations),
+        pauses: Arc::clone(&stored.pauses),
+        routes: Arc::clone(&stored.routes),
+        running: Arc::clone(&parts.running),
+        clock: parts.clock.clone(),
+    })
+}
+
+fn console(parts: &Parts, engine: &Engine, (operator, access): (&Arc<Operator>, &Arc<Access>)) -> console::Console {
+    console::Console {
+        running: Arc::clone(&parts.running),
+        reload: Arc::clone(&parts.reload),
+        access: Arc::clone(access),
+        operator: Arc::clone(operator),
+        operations: Arc::clone(&operator.operations),
+        metrics: Arc::clone(&parts.metrics),
+        rejections: Arc::clone(&engine.intake.rejections),
+        clock: parts.clock.clone(),
+    }
+}
+
+fn operators(parts: &Parts, engine: &Engine, operator: Arc<Operator>) -> api::Admin {
+    let setup = parts.running.now();
+    api::Admin {
+        operations: Arc::clone(&operator.operations),
+        operator,
+        reload: Arc::clone(&parts.reload),
+        metrics: Arc::clone(&parts.metrics),
+        bodies: api::body_limits(&setup.config.admin),
+        rejections: Arc::clone(&engine.intake.rejections),
+        proxies: Proxies::new(&setup.config.server.trusted_proxies),
+        clock: parts.clock.clone(),
+        tasks: parts.tasks.clone(),
+        no_more_waiting: parts.stops.waiting.clone(),
+    }
+}

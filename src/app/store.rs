@@ -1,0 +1,48 @@
+//! The first step of the start: the store, and what stands right beside it.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use super::parts::Parts;
+use crate::config::Expectations;
+use crate::dispatch::Pauses;
+use crate::routing::{Router, Routes};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Operations, Reception, Store};
+
+/// The open store.
+pub(super) struct Stored {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) operations: Arc<dyn Operations>,
+    pub(super) reception: Arc<Reception>,
+    pub(super) pauses: Arc<Pauses>,
+    pub(super) routes: Arc<Router>,
+    pub(super) deadlines: Deadlines,
+}
+
+/// Where the store is told how operations are watched.
+#[derive(Clone)]
+pub(super) struct Deadlines(Arc<SqliteStore>);
+
+impl Deadlines {
+    /// From now on they are watched so.
+    pub(super) fn replace(&self, settings: &Expectations) {
+        self.0.watch_by(settings);
+    }
+}
+
+impl Stored {
+    pub(super) async fn open(parts: &Parts) -> anyhow::Result<Self> {
+        let setup = parts.running.now();
+        let sqlite = Arc::new(SqliteStore::open(&setup.config.store, parts.clock.clone())?);
+        sqlite.watch_by(&setup.config.expectations);
+        let routes = Arc::new(Router::new(Routes::new(&setup.config.routes)?));
+        let by_context = Arc::clone(&routes);
+        sqlite.route_by(move |key| by_context.matches(key));
+        let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite.clone());
+        let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
+        let (reception, deadlines) = (operations.reception(), Deadlines(sqlite));
+        Ok(Self { store, operations, reception, pauses, routes, deadlines })
+    }
+}

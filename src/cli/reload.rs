@@ -1,0 +1,77 @@
+//! `reelhook reload`: has a running server load its config again, and tells what became of that.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::EXIT_CONFIG;
+use super::print::{remark, say};
+use super::remote::Posted;
+use super::server::RemoteArgs;
+use super::text;
+
+/// The longest line that is told of a server's answer.
+const MAX_LINE: usize = 1000;
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook reload --config my.toml               prints what changed
+  reelhook reload --url http://127.0.0.1:8081
+  kill -HUP \"$(pidof reelhook)\"                  the same; the log says what changed
+
+The server reads its config file and the files of its secrets again. It checks all of it first:
+if there is a mistake, the old config runs on. No request and no delivery is dropped. Some keys
+need a restart, such as server.listen and store.path: the output names those that differ.
+
+The token (scope write) is read from the environment or a file, never from the command line.
+
+Exit codes: 0 the new config runs, 1 the server does not answer or says no, 2 wrong usage, or
+the config has mistakes: the old one runs on")]
+pub struct Args {
+    #[command(flatten)]
+    remote: RemoteArgs,
+}
+
+/// Asks, and tells the answer: on standard output what changed, on standard error what is wrong.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let remote = match args.remote.server()? {
+        Ok(remote) => remote,
+        Err(code) => {
+            remark!("the server was not asked: it runs on with the config that it has");
+            return Ok(code);
+        }
+    };
+    match remote.try_post(remote.at(&["v1.0", "reload"])).await? {
+        Posted::Done(answer) => {
+            tell(&answer);
+            Ok(ExitCode::SUCCESS)
+        }
+        Posted::Refused(mistakes) => {
+            mistakes.lines().for_each(|mistake| remark!("{}", text::safe(mistake, MAX_LINE)));
+            remark!("the config has mistakes: the server runs on with the old one");
+            Ok(ExitCode::from(EXIT_CONFIG))
+        }
+    }
+}
+
+fn tell(answer: &Value) {
+    let lines = |key: &str| {
+        let lines = answer[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        lines.map(|line| text::safe(line, MAX_LINE).to_string()).collect::<Vec<_>>()
+    };
+    for warning in lines("warnings") {
+        remark!("warning: {warning}");
+    }
+    let changed = lines("changed");
+    if changed.is_empty() {
+        say!("loaded: nothing changed");
+    }
+    for key in changed {
+        say!("changed: {key}");
+    }
+    for key in lines("needsRestart") {
+        say!("needs a restart: {key}");
+    }
+}
