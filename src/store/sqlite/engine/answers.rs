@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use super::job::Job;
 use super::threads;
 use super::tx::Shared;
-use super::writer::Job;
 use crate::store::StoreError;
 
 /// The most groups that wait to be answered.

@@ -6,10 +6,13 @@
 //!    The process ends; the next start reads from the log what is really there.
 //! 2. The same holds if the files are gone (`files`).
 
+use std::fmt::Display;
+use std::path::Path;
+
 use rusqlite::{ErrorCode, ffi};
 
-use super::files::Harm;
 use crate::store::StoreError;
+use crate::store::health::WHAT_TO_DO;
 
 /// The exit code of a process whose store's disk failed: `EX_IOERR` of sysexits.h.
 const EXIT_DISK_FAILED: i32 = 74;
@@ -63,13 +66,32 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
 
 /// Ends the process because the store's files are not the ones that it opened: a commit now would be gone after a
 /// restart.
-pub fn end_since_files_are_gone(harm: &Harm) -> ! {
+pub fn end_since_files_are_gone(harm: &dyn Display) -> ! {
     tracing::error!(
         %harm,
         what_to_do = "put the files back where they were, then start again; keep what is there now until it serves",
         "the store's files are not the ones that it opened: ending, so that nothing is acknowledged and then lost"
     );
     std::process::exit(EXIT_DISK_FAILED);
+}
+
+/// The error for a store that cannot be opened because SQLite failed.
+pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
+            store,
+            &format!(
+                "found no readable database ({error}): it is damaged, or no store of reelhook's; {WHAT_TO_DO}; or move \
+                 it away to begin a new one"
+            ),
+        ),
+        _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
+    }
+}
+
+/// The error for a store that cannot be used, with the reason.
+pub fn unusable(path: &Path, why: &str) -> StoreError {
+    StoreError::Unusable(format!("{}: {why}", path.display()))
 }
 
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod files;
 pub mod frames;
 pub mod ids;
+pub mod job;
 pub mod lock;
 pub mod lookups;
 pub mod open;

@@ -5,12 +5,12 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::failure::store_error;
+pub use super::failure::{broken, unusable};
 use super::schema;
 use crate::store::StoreError;
-use crate::store::health::WHAT_TO_DO;
 use crate::store::seal::Seal;
 
 /// How long a connection waits for another process's write: an operator's command beside the server.
@@ -186,23 +186,4 @@ pub fn beside(store: &Path, ending: &str) -> PathBuf {
     let mut path = store.as_os_str().to_owned();
     path.push(ending);
     PathBuf::from(path)
-}
-
-/// The error for a store that cannot be opened because SQLite failed.
-pub fn broken(store: &Path, error: &rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => unusable(
-            store,
-            &format!(
-                "found no readable database ({error}): it is damaged, or no store of reelhook's; {WHAT_TO_DO}; or move \
-                 it away to begin a new one"
-            ),
-        ),
-        _ => unusable(store, &format!("the database cannot be opened: {error}; what it holds was not changed")),
-    }
-}
-
-/// The error for a store that cannot be used, with the reason.
-pub fn unusable(path: &Path, why: &str) -> StoreError {
-    StoreError::Unusable(format!("{}: {why}", path.display()))
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use sha2::{Digest, Sha256};
 
-use super::failure::store_error;
-use super::open::{broken, unusable};
+use super::failure::{broken, store_error, unusable};
 use crate::store::StoreError;
 
 /// Every migration, in order. A released migration never changes; its checksum makes sure of that.

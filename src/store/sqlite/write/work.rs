@@ -99,6 +99,7 @@ mod tests {
     }
 
     /// Adds `n` rows of everything, copied from the existing rows.
+    #[allow(clippy::too_many_lines, reason = "one statement for each table")]
     fn multiply(connection: &Connection, n: i64) {
         let copies = format!(
             "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n}) \

@@ -23,6 +23,7 @@ use self::thread::Thread;
 use super::answers::Answers;
 use super::checkpoint::Checkpoints;
 use super::failure::Failure;
+pub use super::job::Job;
 use super::lock::Lock;
 use super::threads;
 use super::tx::{Shared, Tx};
@@ -35,18 +36,6 @@ const MAX_WAITING: usize = 4096;
 const MAX_WAITING_BYTES: usize = 64 << 20;
 /// Strangers may fill one part in this many.
 const STRANGERS_PART: usize = 2;
-
-/// A piece of work within a transaction.
-pub trait Job: Send {
-    /// Does the work. Called again after a rollback, which makes earlier notes void.
-    ///
-    /// # Errors
-    /// It cannot be done; nothing of it stays.
-    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Failure>;
-
-    /// Answers its owner: after the commit, or with the reason why there was none.
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
-}
 
 /// Who sent the data that a job writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
