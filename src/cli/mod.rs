@@ -6,6 +6,7 @@
 
 mod answers;
 mod check;
+mod completions;
 mod conformance;
 mod deadletters;
 mod deliveries;
@@ -14,6 +15,7 @@ mod event_stream;
 mod explain;
 mod healthcheck;
 mod load;
+mod man;
 mod print;
 mod quarantine;
 mod reload;
@@ -32,7 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::print::remark;
 
@@ -101,6 +103,10 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Token(token::Args),
     /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),
+    /// Print the completions of a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write the pages of all commands
+    Man(man::Args),
 }
 
 /// The path of the config.
@@ -109,6 +115,11 @@ struct ConfigArg {
     /// The config file
     #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG", default_value = "config/reelhook.toml")]
     config: PathBuf,
+}
+
+/// The command line as clap knows it. Completions and manual pages are made of it.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command that the process was started with.
@@ -167,6 +178,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(args) => wait::run(args).await,
         Command::Token(args) => token::run(args),
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     }
 }
 /// Reads an argument that is a duration, such as `30s`.

@@ -204,37 +204,7 @@ fn a_demo_that_nobody_watches_any_more_ends_and_leaves_nothing_behind() {
 
 #[test]
 fn every_command_has_examples() {
-    let commands = [
-        "",
-        "serve",
-        "check",
-        "demo",
-        "simulate",
-        "conformance",
-        "deadletters",
-        "quarantine",
-        "unmatched",
-        "explain",
-        "tail",
-        "wait",
-        "token",
-        "token new",
-        "healthcheck",
-        "deadletters list",
-        "deadletters show",
-        "deadletters replay",
-        "deliveries",
-        "deliveries list",
-        "deliveries move",
-        "deliveries drop",
-        "quarantine list",
-        "quarantine show",
-        "quarantine replay",
-        "unmatched list",
-        "unmatched show",
-        "unmatched replay",
-    ];
-    for command in commands {
+    for command in super::manual::commands() {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let said = run(&arguments);
         assert_eq!(said.code, Some(0), "{command}: {said:?}");

@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod floods;
 mod gone_sinks;
+mod manual;
 mod memory;
 mod operators;
 mod reload;
