@@ -50,8 +50,11 @@ pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
     }
 }
 
-/// A config and its sinks, or every mistake; and what is right but may not be meant.
-fn whole(path: &Path) -> (Result<(Config, BuiltSinks), Vec<Remark>>, Vec<Remark>) {
+/// A config and its sinks, or every mistake.
+type Whole = Result<(Config, BuiltSinks), Vec<Remark>>;
+
+/// The whole config, and the warnings about it.
+fn whole(path: &Path) -> (Whole, Vec<Remark>) {
     let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
         Ok(loaded) => loaded,
         Err(Mistakes { mut list, sinks, places }) => {
