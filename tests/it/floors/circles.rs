@@ -17,7 +17,7 @@ fn leads_to<'a>(all: &BTreeMap<&[String], &'a Module>, path: &[String], n_left: 
     let module = (1..=path.len()).rev().find_map(|n| all.get(&path[..n]))?;
     let name = path.get(module.path.len());
     let through = |(from, named): &(Vec<String>, String)| {
-        let from = module.from_root(from)?;
+        let from = module.path_from_root(from)?;
         let (last, within) = from.split_last()?;
         if name == Some(named) {
             return leads_to(all, &from, n_left.checked_sub(1)?);
@@ -39,7 +39,7 @@ fn arrows(modules: &[Module]) -> Arrows {
     let mut arrows = Arrows::new();
     for module in modules {
         for name in &module.names {
-            let target = module.from_root(name).and_then(|path| leads_to(&all, &path, 8));
+            let target = module.path_from_root(name).and_then(|path| leads_to(&all, &path, 8));
             if let Some((from, to)) = target.and_then(|target| in_one_folder(&module.path, &target.path)) {
                 let what = format!("{}: {}", module.file.display(), name.join("::"));
                 arrows.entry(from).or_default().insert(to, what);

@@ -36,7 +36,7 @@ impl Module {
     }
 
     /// A path of this module as one from the root; `None` for a path that leads out of the crate.
-    pub fn from_root(&self, name: &[String]) -> Option<Vec<String>> {
+    pub fn path_from_root(&self, name: &[String]) -> Option<Vec<String>> {
         let n_up = name.iter().take_while(|segment| *segment == "super").count();
         let (within, rest) = match name.first()?.as_str() {
             "crate" => (0, 1),
@@ -50,7 +50,7 @@ impl Module {
 
     /// The room that a path of this module leads into.
     pub fn room_of(&self, name: &[String]) -> Option<String> {
-        let name = self.from_root(name)?;
+        let name = self.path_from_root(name)?;
         assert!(!name.is_empty(), "{}: the root under another name", self.file.display());
         Some(name[0].clone())
     }

@@ -54,7 +54,7 @@ async fn twenty_reloads_under_load_cost_no_request_and_no_delivery() {
 fn change(settings: &mut Settings, n: usize, third: String) {
     settings.routes = all_to(["\"first\"", "\"second\"", "\"third\""][n % 3]);
     settings.more = third;
-    settings.next_client_state = n % 2 == 0;
+    settings.next_client_state = n.is_multiple_of(2);
     settings.sinks = format!("concurrency = {}", 1 + n % 4);
     settings.server = if n % 5 == 4 { "max_items = 0".into() } else { format!("max_items = {}", 10 + n) };
 }

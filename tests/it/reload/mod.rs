@@ -92,8 +92,8 @@ async fn limits_of_bodies_change() {
     let mut app = TestApp::start().await;
     let names = changed(app.reload_with(|it| it.server = "max_body = \"1KiB\"\nmax_inflight = \"2KiB\"".into()).await);
     assert_eq!(names, ["server.max_body", "server.max_inflight"]);
-    let long = Recording::new(&mut app.seed).client_context(&"x".repeat(2048)).completed();
-    assert_eq!(app.post_calls(&[long.clone()]).await.status, 413);
+    let long = Recording::new(&mut app.seed).client_context("x".repeat(2048)).completed();
+    assert_eq!(app.post_calls(std::slice::from_ref(&long)).await.status, 413);
     changed(app.reload_with(|it| it.server.clear()).await);
     assert_eq!(app.post_calls(&[long]).await.status, 202);
     app.stop().await;
