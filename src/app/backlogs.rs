@@ -63,7 +63,7 @@ impl Backlogs {
         for (sink, backlog) in &backlogs {
             if !configured.contains(sink) && told.gone.insert(sink.clone()) && backlog.n_open > 0 {
                 let n = backlog.n_open;
-                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), (n, &n.to_string())));
+                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
             }
         }
         let shown: BTreeSet<SinkName> = configured.iter().chain(&told.gone).cloned().collect();

@@ -61,8 +61,13 @@ async fn tell_of_gone_sinks(config: &Config) {
         Ok(backlogs) => {
             let has = |sink: &SinkName| config.sinks.iter().any(|known| known.name == *sink);
             for (sink, backlog) in backlogs.iter().filter(|(sink, backlog)| backlog.n_open > 0 && !has(sink)) {
-                let n = (backlog.n_open, &*backlog.n_open.to_string());
-                remark!("warning: {}", text::safe(&wording::sink_is_gone(sink.as_str(), n), 1000));
+                remark!(
+                    "warning: {}",
+                    text::safe(
+                        &wording::sink_is_gone(sink.as_str(), backlog.n_open, &backlog.n_open.to_string()),
+                        1000
+                    )
+                );
             }
         }
         Err(error) => remark!("note: cannot read the waiting deliveries in the store: {error:#}"),

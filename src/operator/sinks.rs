@@ -28,7 +28,7 @@ impl SinkSummary {
     /// What to do about deliveries that wait although the config does not have the sink; `number` writes how many.
     pub fn hint(&self, number: impl Fn(u64) -> String) -> Option<String> {
         let is_stuck = !self.is_configured && self.n_open > 0;
-        is_stuck.then(|| wording::sink_is_gone(self.name.as_str(), (self.n_open, &number(self.n_open))))
+        is_stuck.then(|| wording::sink_is_gone(self.name.as_str(), self.n_open, &number(self.n_open)))
     }
 }
 

@@ -24,7 +24,7 @@ pub fn duration(duration: Duration) -> String {
 }
 
 /// The advice about deliveries that wait for a sink that is not in the config; `n` is their number as text.
-pub fn sink_is_gone(sink: &str, (n_open, n): (u64, &str)) -> String {
+pub fn sink_is_gone(sink: &str, n_open: u64, n: &str) -> String {
     let (waiting, wait) = (counted(n_open, n, "delivery"), if n_open == 1 { "waits" } else { "wait" });
     format!(
         "{waiting} {wait} for sink {sink:?}, which is not in the config: add it again, or move them to another \

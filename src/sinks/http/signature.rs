@@ -19,12 +19,12 @@ impl Signer {
 
     /// The value of `webhook-signature`; `None` where no secret is configured.
     pub(super) fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-        let signatures: Vec<String> = self.keys.iter().map(|key| signature(key, (id, timestamp), body)).collect();
+        let signatures: Vec<String> = self.keys.iter().map(|key| signature(key, id, timestamp, body)).collect();
         (!signatures.is_empty()).then(|| signatures.join(" "))
     }
 }
 
-fn signature(key: &Hmac<Sha256>, (id, timestamp): (&str, i64), body: &[u8]) -> String {
+fn signature(key: &Hmac<Sha256>, id: &str, timestamp: i64, body: &[u8]) -> String {
     let mut mac = key.clone();
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
