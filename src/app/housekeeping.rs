@@ -21,8 +21,6 @@ const COUNTING_RESTS: u32 = 50;
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked what the store noticed of itself.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(1);
-/// How often it is looked what operators' commands ask for: they wait for it.
-const WISHES_EVERY: Duration = Duration::from_millis(250);
 /// How often the machine's clock is compared with steady time.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// How often the store is swept.
@@ -44,8 +42,7 @@ impl<'a> Housekeeping<'a> {
         self.parts.tasks.every(what, self.parts.stops.intake.clone(), work);
     }
 
-    /// Ends the app where a thread of the store breaks, tells metrics what the store noticed, carries out what operators'
-    /// commands ask for, and sweeps.
+    /// Ends the app where a thread of the store breaks, tells metrics what the store noticed, and sweeps.
     pub(super) fn of_the_store(&self) {
         let health = self.store.health();
         self.end_with(Arc::clone(&health));
@@ -53,14 +50,6 @@ impl<'a> Housekeeping<'a> {
         self.every(("telling of the store", LOOK_AFTER_EVERY), move || {
             tell_health(&health, &metrics);
             std::future::ready(Rest::default())
-        });
-        let store = Arc::clone(self.store);
-        self.every(("carrying out wishes", WISHES_EVERY), move || {
-            let store = Arc::clone(&store);
-            async move {
-                carry_out_wishes(&store).await;
-                Rest::default()
-            }
         });
         let store = Arc::clone(self.store);
         self.every(("sweeping the store", SWEEP_EVERY), move || {
@@ -149,19 +138,6 @@ async fn watch_clock(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock) {
     tracing::warn!(step_seconds, "the machine's clock was set, or the machine slept: timers go on as before");
     if let Err(error) = store.note_time().await {
         tracing::warn!(%error, "the step could not be written down; the store does it within a minute");
-    }
-}
-
-async fn carry_out_wishes(store: &Arc<dyn Store>) {
-    loop {
-        match store.carry_out_wishes().await {
-            Ok(0) => return,
-            Ok(_more) => {}
-            Err(error) => {
-                tracing::warn!(%error, "could not carry out what operators' commands asked for; trying again");
-                return;
-            }
-        }
     }
 }
 

@@ -31,7 +31,6 @@ pub mod sqlite;
 pub(crate) mod testing;
 mod unanswered;
 mod waiting;
-pub mod wishes;
 
 pub use changes::{Changes, Waiter};
 pub use error::StoreError;
@@ -344,13 +343,6 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError>;
-
-    /// Does some of the work that operators' commands asked for ([`wishes`]). Returns the number of wishes; call it
-    /// again at once while that is not 0.
-    ///
-    /// # Errors
-    /// The remaining wishes wait; try again later.
-    async fn carry_out_wishes(&self) -> Result<usize, StoreError>;
 
     /// Stores the offset between steady time and the machine's clock, after that clock was set.
     ///

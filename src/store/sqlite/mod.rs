@@ -7,8 +7,8 @@
 //! `write` holds what a transaction does. `write` uses both others, `read` uses `engine`.
 //!
 //! **Invariants**
-//! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands read beside it, and
-//!    write wishes alone (`write::wishes`).
+//! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands read beside it.
+//!    Their changes go through the server, or through a store that no server has.
 //! 2. Every write goes through the writer; no task of the runtime waits for the disk.
 //! 3. After a failed write or sync, and where the files are gone (`engine::files`), the process ends (`engine::failure`).
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
@@ -95,8 +95,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens the store for a command, whether or not a server runs. This takes no lock, makes no store and only reads;
-    /// changes are written as [wishes](Self::wish).
+    /// Opens the store for a command, whether or not a server runs. This takes no lock, makes no store and only reads.
     ///
     /// # Errors
     /// [`StoreError::Unusable`] where there is no store, or none of this version.

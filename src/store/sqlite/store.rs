@@ -223,18 +223,14 @@ impl Store for SqliteStore {
         self.writer.ask(move |tx| pauses::resume(tx, &sink)).await
     }
 
-    async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
-        self.carry_out_some().await
-    }
-
     async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
         let (from, to) = (from.clone(), to.clone());
-        self.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await
+        self.writer.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await
     }
 
     async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
         let sink = sink.clone();
-        self.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await
+        self.writer.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await
     }
 
     async fn note_time(&self) -> Result<(), StoreError> {

@@ -318,9 +318,6 @@ impl Store for Memory {
     async fn drop_waiting(&self, _: &SinkName) -> Result<u64, StoreError> {
         Err(StoreError::Closed)
     }
-    async fn carry_out_wishes(&self) -> Result<usize, StoreError> {
-        Err(StoreError::Closed)
-    }
     async fn note_time(&self) -> Result<(), StoreError> {
         Err(StoreError::Closed)
     }

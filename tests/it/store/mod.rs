@@ -15,10 +15,10 @@ macro_rules! tests {
 mod clock;
 mod conformance;
 mod model;
+mod operators;
 mod reads;
 mod repeats;
 mod sqlite;
-mod wishes;
 mod writes;
 
 use std::collections::BTreeMap;

@@ -4,8 +4,8 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use reelhook::store::DeadLetters;
 use reelhook::store::operations::Created;
-use reelhook::store::wishes::Wish;
 use rusqlite::Connection;
 
 fn sqlite() -> TestStore {
@@ -271,7 +271,7 @@ async fn a_command_makes_no_store_where_none_is() {
 }
 
 #[tokio::test]
-async fn a_command_beside_the_server_is_noticed_by_it() {
+async fn a_command_beside_the_server_takes_no_lock_and_gives_none_back() {
     let test = sqlite();
     let archive = SinkName::new("archive");
     test.accept(vec![recording("1").to(&["archive"])]).await;
@@ -279,9 +279,8 @@ async fn a_command_beside_the_server_is_noticed_by_it() {
     let beside = operator(&test);
     assert_eq!(beside.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.store.next_due(&archive).await.unwrap(), None);
-    beside.wish(&Wish::ReplayAll).unwrap();
     beside.close().await;
-    assert_eq!(test.store.carry_out_wishes().await.unwrap(), 1);
+    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
     assert!(test.store.next_due(&archive).await.unwrap().is_some());
     test.store.ready().await.unwrap();
     assert!(matches!(reopened(&test), Err(StoreError::Locked { .. })), "the command took no lock and gave none back");

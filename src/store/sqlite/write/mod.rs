@@ -20,5 +20,4 @@ pub mod rich;
 pub mod sweep;
 pub mod waiting;
 pub mod watches;
-pub mod wishes;
 mod work;

@@ -154,6 +154,24 @@ impl Writer {
         answer.await.map_err(|_gone| StoreError::Closed)?
     }
 
+    /// Has `round` done in a transaction again and again, until one changes nothing more. Returns how many changes there
+    /// were. No transaction is long, so others come in between.
+    ///
+    /// # Errors
+    /// The rounds before the one that failed are done.
+    pub async fn in_rounds(
+        &self,
+        round: impl Fn(&Tx<'_>) -> Result<usize, Failure> + Clone + Send + 'static,
+    ) -> Result<u64, StoreError> {
+        let mut n_done = 0;
+        loop {
+            match self.ask(round.clone()).await? {
+                0 => return Ok(n_done),
+                n => n_done += n as u64,
+            }
+        }
+    }
+
     /// Finishes the waiting jobs, copies the log into the database, closes it and releases the lock.
     pub async fn close(&self) {
         let (closer, closed) = oneshot::channel();
