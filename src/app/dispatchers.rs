@@ -119,5 +119,6 @@ impl Dispatchers {
 
     fn dispatcher(&self, name: &SinkName, work: Work) -> Dispatcher {
         Dispatcher::new(name.clone(), work.sink, work.settings, self.shared.clone())
+            .hurried_by(self.parts.stops.hurry.clone())
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! **Invariants**
 //! 1. A stop goes in this order: not ready, stop accepting, finish what is in flight, finish or hand back leases, close
-//!    the store. All within the grace.
+//!    the sinks, close the store. All within the grace.
 //! 2. A key provider that is down does not stop the start.
 //! 3. A task that breaks ends the app, in order ([`App::broken`]): half a server that says it is ready is none.
 //! 4. A reload changes all that can be changed or nothing ([`Source`]).
@@ -29,7 +29,7 @@ use self::parts::Parts;
 use self::reload::Reloader;
 use self::store::Stored;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Remark};
 use crate::dispatch::Pauses;
 use crate::running::{Reload, Running, Setup};
 use crate::sinks;
@@ -128,26 +128,39 @@ impl App {
         stops.dispatch.cancel();
         // Whoever waited there is being answered; what rests is closed at once.
         self.faces.admin_server.stop(true).await;
-        if tokio::time::timeout(left(), tasks.ended()).await.is_err() {
-            tracing::warn!("attempts were still under way when the grace ended; they are made again after the start");
-        }
+        self.end_tasks(grace.saturating_sub(began.elapsed())).await;
         self.store.close().await;
         telemetry::log::tell_left_out_at_the_end();
         tracing::info!(took = ?began.elapsed(), "stopped");
+    }
+
+    /// Waits for the tasks, `left` at most: near its end attempts are broken off, so that every sink can be closed.
+    async fn end_tasks(&self, left: Duration) {
+        let left = left.max(LEAST_DRAIN);
+        let closing = (left / 4).min(LEAST_DRAIN);
+        if tokio::time::timeout(left - closing, self.parts.tasks.ended()).await.is_ok() {
+            return;
+        }
+        self.parts.stops.hurry.cancel();
+        if tokio::time::timeout(closing, self.parts.tasks.ended()).await.is_err() {
+            tracing::warn!(
+                "not everything had ended when the grace ended; what is undone is done again after the start"
+            );
+        }
     }
 }
 
 /// Builds sinks as configured.
 ///
 /// # Errors
-/// Every mistake, each with its key path.
-pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<sinks::SinkConfigError>> {
+/// Every mistake of every sink.
+pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<Remark>> {
     let mut built = Vec::new();
     let mut mistakes = Vec::new();
     for sink in configured {
         match sinks::build(sink) {
             Ok(it) => built.push((sink.name.clone(), it)),
-            Err(mistake) => mistakes.push(mistake),
+            Err(wrong) => mistakes.extend(wrong),
         }
     }
     if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }

@@ -29,6 +29,8 @@ pub(super) struct Stops {
     pub(super) intake: CancellationToken,
     /// Then: nothing is delivered any more.
     pub(super) dispatch: CancellationToken,
+    /// When the grace is nearly over: nobody waits for attempts in progress any more.
+    pub(super) hurry: CancellationToken,
 }
 
 impl Parts {

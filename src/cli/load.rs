@@ -8,7 +8,7 @@ use super::EXIT_CONFIG;
 use super::print::remark;
 use crate::app::{BuiltSinks, Checked, build_sinks};
 use crate::clock::Clock;
-use crate::config::{self, Config, Loaded, Mistakes, Places, Remark, Sink};
+use crate::config::{self, Config, Loaded, Mistakes, Remark};
 use crate::domain::Channel;
 use crate::graph::keys::Keys;
 use crate::graph::{Limits, Subscriptions};
@@ -57,24 +57,17 @@ type Whole = Result<(Config, BuiltSinks), Vec<Remark>>;
 fn whole(path: &Path) -> (Whole, Vec<Remark>) {
     let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
         Ok(loaded) => loaded,
-        Err(Mistakes { mut list, sinks, places }) => {
-            list.extend(sinks_of(&sinks, &places).err().unwrap_or_default());
+        Err(Mistakes { mut list, sinks }) => {
+            list.extend(build_sinks(&sinks).err().unwrap_or_default());
             return (Err(list), Vec::new());
         }
     };
     let others = others(&config).into_iter().map(|told| places.remark(&told));
-    let whole = match sinks_of(&config.sinks, &places) {
+    let whole = match build_sinks(&config.sinks) {
         Ok(sinks) if others.len() == 0 => Ok((config, sinks)),
         sinks => Err(sinks.err().into_iter().flatten().chain(others).collect()),
     };
     (whole, warnings)
-}
-
-fn sinks_of(sinks: &[Sink], places: &Places) -> Result<BuiltSinks, Vec<Remark>> {
-    build_sinks(sinks).map_err(|wrong| {
-        let lines = wrong.iter().flat_map(|sink| sink.lines());
-        lines.map(|told| places.remark(&told)).collect()
-    })
 }
 
 /// Mistakes in the certificates' keys and the routes, which are checked only when they are built. Each begins with its

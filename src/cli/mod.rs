@@ -37,6 +37,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use self::print::remark;
+use crate::config::value;
 
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
@@ -184,7 +185,5 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 }
 /// Reads an argument that is a duration, such as `30s`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration =
-        text.parse().map_err(|error| format!("expected a duration such as 30s: {error}"))?;
-    Duration::try_from(parsed).map_err(|_negative| "expected a duration that is not negative".into())
+    value::parse_duration(text).ok_or_else(|| "expected a duration such as 30s or 5m, that is not negative".into())
 }

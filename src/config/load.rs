@@ -1,18 +1,43 @@
 //! Loads a file and the environment into a checked config, or into all its mistakes.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
-use super::Config;
 use super::environment::overlay;
-use super::mistakes::Mistakes;
 use super::places::Places;
 use super::remark::{Place, Remark};
 use super::report::Report;
 use super::section::Section;
-use super::sections::{channels, expectations, listeners, reload, routes, sinks, storage};
+use super::sections::{admin, channels, expectations, log, reload, routes, server, sinks, storage};
 use super::tree::{self, Node};
+
+/// The checked config.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Graph-facing listener.
+    pub server: server::Server,
+    /// The operator's listener.
+    pub admin: admin::Admin,
+    /// The embedded store.
+    pub store: storage::Store,
+    /// The calling bot's callback channel; `None` if it is not configured (its path then answers 404).
+    pub calls: Option<channels::Calls>,
+    /// The subscription channel; `None` if it is not configured.
+    pub subscriptions: Option<channels::Subscriptions>,
+    /// Announced operations and their deadlines.
+    pub expectations: expectations::Expectations,
+    /// The settings of every sink that does not set its own.
+    pub dispatch: sinks::Dispatch,
+    /// The sinks, by name.
+    pub sinks: Vec<sinks::Sink>,
+    /// The routes, in the order of the file.
+    pub routes: Vec<routes::Route>,
+    /// Logging.
+    pub log: log::Log,
+    /// When the config is loaded again.
+    pub reload: reload::Reload,
+}
 
 /// A checked config, and the remarks for its operator.
 #[derive(Debug)]
@@ -24,6 +49,24 @@ pub struct Loaded {
     /// Where each key is.
     pub places: Places,
 }
+
+/// Every mistake of a config, in the order of the file. Displayed one per line.
+#[derive(Debug)]
+pub struct Mistakes {
+    /// The mistakes.
+    pub list: Vec<Remark>,
+    /// The readable sinks, so that their own tables can be checked at the same time.
+    pub sinks: Vec<sinks::Sink>,
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.list.iter().map(Remark::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Mistakes {}
 
 /// Loads the config at `path`. `variables` is the environment (see [`super::variables`]): it overrides values (see
 /// [`super::PREFIX`]) and holds the secrets that the config names by `{ env = ".." }`.
@@ -48,14 +91,18 @@ pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> R
 
 fn only(file: &str, text: String) -> Mistakes {
     let places = Places::new(file);
-    Mistakes { list: vec![places.remark_at(Place::File, "", text)], sinks: Vec::new(), places }
+    Mistakes { list: vec![places.remark_at(Place::File, "", text)], sinks: Vec::new() }
 }
 
 fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<Loaded, Mistakes> {
-    let report = Report::new(file, variables);
-    let read = match tree::parse(text) {
-        Ok(mut root) => {
-            for (place, text) in overlay(&mut root, report.variables()) {
+    let read = tree::parse(text).map(|mut root| {
+        let wrong = overlay(&mut root, &variables);
+        (root, wrong)
+    });
+    let report = Report::new(Places::new(file), variables.into_iter().collect());
+    let read = match read {
+        Ok((root, wrong)) => {
+            for (place, text) in wrong {
                 report.mistake_at(place, "", text);
             }
             Some(config(&report, root))
@@ -70,15 +117,15 @@ fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<L
     let (list, warnings, places) = report.into_found();
     match read {
         Some(config) if list.is_empty() => Ok(Loaded { config, warnings, places }),
-        read => Err(Mistakes { list, sinks: read.map(|config| config.sinks).unwrap_or_default(), places }),
+        read => Err(Mistakes { list, sinks: read.map(|config| config.sinks).unwrap_or_default() }),
     }
 }
 
 /// Reads the whole tree. If a mistake was noted, the config has a harmless value in its place.
 fn config(report: &Report, root: Node) -> Config {
     let mut root = Section::root(report, root);
-    let server = listeners::server(&mut root);
-    let admin = listeners::admin(&mut root, &server);
+    let server = server::server(&mut root);
+    let admin = admin::admin(&mut root, &server);
     let store = storage::store(&mut root);
     let calls = channels::calls(&mut root);
     let subscriptions = channels::subscriptions(&mut root);
@@ -88,7 +135,7 @@ fn config(report: &Report, root: Node) -> Config {
     let sinks = sinks::sinks(&mut root, &dispatch);
     let routes = routes::routes(&mut root, &sinks);
     routes::warn(&routes, &sinks, &root);
-    let log = listeners::log(&mut root);
+    let log = log::log(&mut root);
     let reload = reload::reload(&mut root);
     Config { server, admin, store, calls, subscriptions, expectations, dispatch, sinks, routes, log, reload }
 }
@@ -150,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_reference_names_every_key() {
-        let report = Report::new("config", secrets().collect());
+        let report = Report::new(Places::new("config"), secrets().collect());
         let root = tree::parse(&reference_in_full()).unwrap();
         let _config = config(&report, root);
         let asked = report.asked();

@@ -24,6 +24,15 @@ impl Places {
         self.known.insert(key, place);
     }
 
+    /// The same for `path` and what is below it.
+    pub(super) fn within(&self, path: &str) -> Self {
+        let is_within =
+            |key: &str| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+        let below = self.known.range(path.to_owned()..).take_while(|(key, _)| key.starts_with(path));
+        let known = below.filter(|(key, _)| is_within(key)).map(|(key, place)| (key.clone(), place.clone()));
+        Self { file: Arc::clone(&self.file), known: known.collect() }
+    }
+
     /// Whether `key` is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.known.contains_key(key)
@@ -58,6 +67,17 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_places_of_one_section_are_those_below_it() {
+        let mut places = Places::new("my.toml");
+        for key in ["sinks.a", "sinks.a-b.url", "sinks.a.list[0]", "sinks.a.url", "sinks.ab", "server"] {
+            places.note(key.into(), Place::Line(1));
+        }
+        let within = places.within("sinks.a");
+        assert_eq!(within.known.keys().collect::<Vec<_>>(), ["sinks.a", "sinks.a.list[0]", "sinks.a.url"]);
+        assert!(within.has("sinks.a.url") && !within.has("sinks.a-b.url"));
+    }
 
     #[test]
     fn what_is_told_later_has_its_line_too() {

@@ -1,14 +1,15 @@
 //! The results of reading a config: mistakes, warnings, and the place of each key.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use super::places::Places;
 use super::remark::{Place, Remark};
+use super::variables::Secrets;
 
 /// What has been found while reading.
 pub struct Report {
-    variables: BTreeMap<String, String>,
+    /// The variables that may hold a secret.
+    pub variables: Secrets,
     found: RefCell<Found>,
 }
 
@@ -23,21 +24,16 @@ struct Found {
 }
 
 impl Report {
-    /// About the config that is shown as `file`; secrets in the environment are looked up in `variables`.
-    pub fn new(file: &str, variables: BTreeMap<String, String>) -> Self {
+    /// About keys that stand at `places`; secrets in the environment are looked up in `variables`.
+    pub fn new(places: Places, variables: Secrets) -> Self {
         let found = Found {
             mistakes: Vec::new(),
             warnings: Vec::new(),
-            places: Places::new(file),
+            places,
             #[cfg(test)]
             asked: std::collections::BTreeSet::new(),
         };
         Self { variables, found: RefCell::new(found) }
-    }
-
-    /// The environment.
-    pub fn variables(&self) -> &BTreeMap<String, String> {
-        &self.variables
     }
 
     /// Notes a mistake in the value of `key`, or where it should be.
@@ -72,6 +68,11 @@ impl Report {
     /// Notes where `key` stands, which others will ask for.
     pub fn note_place(&self, key: String, place: Place) {
         self.found.borrow_mut().places.note(key, place);
+    }
+
+    /// Where `section` and the keys below it stand.
+    pub fn places_within(&self, section: &str) -> Places {
+        self.found.borrow().places.within(section)
     }
 
     /// Whether `key` was there, right or wrong.

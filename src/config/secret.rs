@@ -15,15 +15,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use secrecy::SecretString;
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::private;
+use super::tree::{Node, Value};
 
 /// The most bytes of a secret: more than any key, less than a mistake.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
-const EXPECTED: &str = "{ file = \"..\" } or { env = \"..\" }";
+/// How a secret is named.
+pub(super) const EXPECTED: &str = "{ file = \"..\" } or { env = \"..\" }";
 
 /// Where a secret is: `{ file = ".." }` or `{ env = ".." }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,36 +72,58 @@ pub enum SecretError {
 }
 
 impl SecretSource {
+    /// Reads where a secret is.
+    ///
+    /// # Errors
+    /// What was found, without showing it, and what was expected.
+    pub(super) fn of(node: Node) -> Result<Self, String> {
+        let node = node.into_structured();
+        let sort = node.sort();
+        let Value::Table(mut table) = node.value else { return Err(not_a_source(sort)) };
+        let (file, env) = (table.remove("file"), table.remove("env"));
+        if !table.is_empty() {
+            return Err(not_a_source("another key"));
+        }
+        let text = |node: Node| node.as_text().map(str::to_owned).ok_or_else(|| not_a_source("something else"));
+        match (file.map(text).transpose()?, env.map(text).transpose()?) {
+            (Some(file), None) if !file.is_empty() => Ok(Self::File(file.into())),
+            (None, Some(env)) if !env.is_empty() => Ok(Self::Env(env)),
+            (Some(_), Some(_)) => Err(format!("found both file and env, expected {EXPECTED}")),
+            _ => Err(format!("found neither file nor env, expected {EXPECTED}")),
+        }
+    }
+
     /// Reads the secret; the environment is the process's own. One newline at the end is taken off.
     ///
     /// # Errors
     /// The secret is missing, empty, no text, too long, or in a file that others can read.
     pub fn read(&self) -> Result<SecretString, SecretError> {
-        self.read_with(|name| std::env::var(name).ok())
+        self.read_with(|name| std::env::var(name).ok().map(SecretString::from))
     }
 
     /// Reads the secret; `variable` is the environment.
     ///
     /// # Errors
     /// As [`SecretSource::read`].
-    pub fn read_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<SecretString, SecretError> {
-        let text = match self {
+    pub fn read_with(&self, variable: impl Fn(&str) -> Option<SecretString>) -> Result<SecretString, SecretError> {
+        let secret = match self {
             Self::File(path) => self.text(read_file(path)?)?,
-            Self::Env(name) => Zeroizing::new(variable(name).ok_or(SecretError::NotSet)?),
+            Self::Env(name) => variable(name).ok_or(SecretError::NotSet)?,
         };
-        let trimmed = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+        let text = secret.expose_secret();
+        let trimmed = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         if trimmed.is_empty() {
             return Err(self.not_a_secret("nothing"));
         }
         Ok(SecretString::from(trimmed))
     }
 
-    fn text(&self, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<String>, SecretError> {
+    fn text(&self, bytes: Zeroizing<Vec<u8>>) -> Result<SecretString, SecretError> {
         if bytes.len() as u64 > MAX_SECRET_BYTES {
             return Err(self.not_a_secret("more than 64 KiB"));
         }
         match std::str::from_utf8(&bytes) {
-            Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+            Ok(text) => Ok(SecretString::from(text)),
             Err(_) => Err(self.not_a_secret("bytes that are not UTF-8")),
         }
     }
@@ -148,60 +171,15 @@ fn read_bounded(file: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-impl<'de> Deserialize<'de> for SecretSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SourceVisitor)
-    }
-}
-
-struct SourceVisitor;
-
-impl<'de> Visitor<'de> for SourceVisitor {
-    type Value = SecretSource;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(EXPECTED)
-    }
-
-    fn visit_str<E: de::Error>(self, _text: &str) -> Result<SecretSource, E> {
-        Err(not_a_source("text"))
-    }
-
-    fn visit_i64<E: de::Error>(self, _number: i64) -> Result<SecretSource, E> {
-        Err(not_a_source("a number"))
-    }
-
-    fn visit_f64<E: de::Error>(self, _number: f64) -> Result<SecretSource, E> {
-        Err(not_a_source("a number"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretSource, A::Error> {
-        let (mut file, mut env) = (None, None);
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "file" => file = Some(map.next_value::<PathBuf>().map_err(|_shown| not_a_source("something else"))?),
-                "env" => env = Some(map.next_value::<String>().map_err(|_shown| not_a_source("something else"))?),
-                _ => return Err(not_a_source("another key")),
-            }
-        }
-        match (file, env) {
-            (Some(file), None) if !file.as_os_str().is_empty() => Ok(SecretSource::File(file)),
-            (None, Some(env)) if !env.is_empty() => Ok(SecretSource::Env(env)),
-            (Some(_), Some(_)) => Err(de::Error::custom(format!("found both file and env, expected {EXPECTED}"))),
-            _ => Err(de::Error::custom(format!("found neither file nor env, expected {EXPECTED}"))),
-        }
-    }
-}
-
 /// Says what was found without showing it: it may be the secret itself.
-fn not_a_source<E: de::Error>(found: &str) -> E {
-    E::custom(format!("found {found}, expected {EXPECTED}; a secret is never written in the config itself"))
+fn not_a_source(found: &str) -> String {
+    format!("found {found}, expected {EXPECTED}; a secret is never written in the config itself")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret;
+    use crate::config::tree;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -213,11 +191,8 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<SecretSource, String> {
-        #[derive(serde::Deserialize)]
-        struct Table {
-            secret: SecretSource,
-        }
-        toml::from_str::<Table>(text).map(|table| table.secret).map_err(|error| error.to_string())
+        let Value::Table(mut table) = tree::parse(text).unwrap().value else { unreachable!() };
+        SecretSource::of(table.remove("secret").unwrap())
     }
 
     #[test]
@@ -297,8 +272,7 @@ mod tests {
     #[test]
     fn a_secret_in_the_config_itself_is_refused() {
         for (secret, canary) in [("\"canary\"", "canary"), ("135797531", "135797531"), ("1.5797531", "1.5797531")] {
-            let table: toml::Table = toml::from_str(&format!("secret = {secret}")).unwrap();
-            let error = table["secret"].clone().try_into::<SecretSource>().unwrap_err().to_string();
+            let error = parse(&format!("secret = {secret}")).unwrap_err();
             assert!(error.contains("never written in the config") && !error.contains(canary), "{error}");
         }
     }

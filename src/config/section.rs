@@ -1,15 +1,16 @@
 //! Reads a section key by key. A mistake is noted and reading goes on, so that all mistakes are reported at once.
 //!
+//! Everything in a config is read through it: the config's own sections, and the sinks' tables by the sinks. A table in a
+//! section is a section of its own ([`Section::section`]), so a reader of `tls` or `auth` is written once and given the
+//! section of whoever has such a table.
+//!
 //! **Invariants**
 //! 1. A key that nobody read is a mistake: a section reports its remaining keys when it is dropped.
 //! 2. A wrong value is replaced by a harmless one while reading goes on; a config with a mistake is never returned.
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
-
 use super::report::Report;
-use super::secret::SecretSource;
 use super::tree::{Node, Value};
 use super::value::Read;
 
@@ -17,16 +18,24 @@ use super::value::Read;
 pub struct Section<'r> {
     /// Where mistakes are noted.
     pub report: &'r Report,
-    path: String,
-    table: BTreeMap<String, Node>,
-    known: Vec<&'static str>,
+    pub(super) path: String,
+    pub(super) table: BTreeMap<String, Node>,
+    /// The keys that were asked for.
+    pub(super) known: Vec<&'static str>,
+    /// The keys of the same table that others ask for.
+    pub(super) known_to_others: Vec<&'static str>,
 }
 
 impl<'r> Section<'r> {
+    /// A table at `path`.
+    pub(super) fn new(report: &'r Report, path: String, table: BTreeMap<String, Node>) -> Self {
+        Self { report, path, table, known: Vec::new(), known_to_others: Vec::new() }
+    }
+
     /// The whole file.
-    pub fn root(report: &'r Report, root: Node) -> Self {
+    pub(super) fn root(report: &'r Report, root: Node) -> Self {
         let table = if let Value::Table(table) = root.value { table } else { BTreeMap::new() };
-        Self { report, path: String::new(), table, known: Vec::new() }
+        Self::new(report, String::new(), table)
     }
 
     /// The key path of `key` in this section.
@@ -39,7 +48,22 @@ impl<'r> Section<'r> {
         &self.path
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Node> {
+    /// Notes a mistake in the value of `key`, or where it should be.
+    pub fn mistake(&self, key: &str, text: impl Into<String>) {
+        self.report.mistake(&self.path_of(key), text);
+    }
+
+    /// Whether `key` was there when it was asked for, right or wrong.
+    pub fn has(&self, key: &str) -> bool {
+        self.report.has(&self.path_of(key))
+    }
+
+    /// Whether something was wrong with `key` or below it.
+    pub fn has_mistake(&self, key: &str) -> bool {
+        self.report.has_mistake(&self.path_of(key))
+    }
+
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known.push(key);
         let path = self.path_of(key);
         let node = self.table.remove(key);
@@ -53,7 +77,7 @@ impl<'r> Section<'r> {
         match read(&node) {
             Ok(value) => Some(value),
             Err(text) => {
-                self.report.mistake(&self.path_of(key), text);
+                self.mistake(key, text);
                 None
             }
         }
@@ -70,9 +94,9 @@ impl<'r> Section<'r> {
         self.read(key, read)
     }
 
-    fn expect(&self, key: &str, expected: &str) {
+    pub(super) fn expect(&self, key: &str, expected: &str) {
         if !self.table.contains_key(key) {
-            self.report.mistake(&self.path_of(key), format!("found nothing, expected {expected}"));
+            self.mistake(key, format!("found nothing, expected {expected}"));
         }
     }
 
@@ -121,7 +145,7 @@ impl<'r> Section<'r> {
 
     /// The section at `key`; where it is absent, an empty one.
     pub fn section_or_empty(&mut self, key: &'static str) -> Self {
-        let empty = Self { report: self.report, path: self.path_of(key), table: BTreeMap::new(), known: Vec::new() };
+        let empty = Self::new(self.report, self.path_of(key), BTreeMap::new());
         self.section(key).unwrap_or(empty)
     }
 
@@ -155,7 +179,7 @@ impl<'r> Section<'r> {
         let node = node.into_structured();
         self.report.note(path.clone(), Some(&node.place));
         match node.value {
-            Value::Table(table) => Some(Self { report: self.report, path, table, known: Vec::new() }),
+            Value::Table(table) => Some(Self::new(self.report, path, table)),
             _ => {
                 self.report.mistake(&path, format!("found {}, expected a section of keys", node.describe()));
                 None
@@ -163,76 +187,61 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// Reads a secret from where the config says it is.
-    pub fn secret(&mut self, key: &'static str) -> Option<SecretString> {
-        let node = self.take(key)?;
-        self.open(&self.path_of(key), node)
-    }
-
-    /// Reads a secret that has no default.
-    pub fn need_secret(&mut self, key: &'static str) -> Option<SecretString> {
-        self.expect(key, "{ file = \"..\" } or { env = \"..\" }");
-        self.secret(key)
-    }
-
-    /// Reads a list of secrets, each with its key path.
-    pub fn secrets(&mut self, key: &'static str) -> Vec<(String, SecretString)> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
-        let Value::List(items) = node.value else {
-            // What was found is not shown: it may be the secret itself.
-            self.report.mistake(&path, "found no list, expected a list of { file = \"..\" } or { env = \"..\" }");
-            return Vec::new();
-        };
-        let indexed = items.into_iter().enumerate();
-        let opened = indexed.filter_map(|(index, item)| {
-            let path = format!("{path}[{index}]");
-            let secret = self.open(&path, item)?;
-            Some((path, secret))
-        });
-        opened.collect()
-    }
-
-    fn open(&self, path: &str, node: Node) -> Option<SecretString> {
-        self.report.note(path.to_owned(), Some(&node.place));
-        let read = node.into_structured().into_plain().try_into::<SecretSource>();
-        let read = read.map_err(|error| error.message().trim_end().to_owned());
-        let secret = read.and_then(|source| {
-            source.read_with(|name| self.report.variables().get(name).cloned()).map_err(|error| error.to_string())
-        });
-        secret.map_err(|text| self.report.mistake(path, text)).ok()
-    }
-
-    /// Everything that was not asked for, uninterpreted.
-    pub fn rest(mut self) -> toml::Table {
-        let rest = std::mem::take(&mut self.table);
-        let plain = rest.into_iter().map(|(key, node)| {
-            self.note_places(&self.path_of(&key), &node);
-            (key, node.into_plain())
-        });
-        plain.collect()
-    }
-
-    fn note_places(&self, path: &str, node: &Node) {
-        self.report.note_place(path.to_owned(), node.place.clone());
-        match &node.value {
-            Value::Table(table) => {
-                table.iter().for_each(|(key, node)| self.note_places(&format!("{path}.{key}"), node))
-            }
-            Value::List(items) => {
-                items.iter().enumerate().for_each(|(index, node)| self.note_places(&format!("{path}[{index}]"), node))
-            }
-            Value::Leaf(_) | Value::Variable(_) => {}
-        }
+    /// Reads no more: what is left is no mistake.
+    pub fn ignore_the_rest(&mut self) {
+        self.table.clear();
     }
 }
 
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (key, node) in std::mem::take(&mut self.table) {
-            let known = self.known.join(", ");
+            let known = [&*self.known, &*self.known_to_others].concat().join(", ");
             let text = format!("found an unknown key, expected one of: {known}");
             self.report.mistake_at(node.place, &self.path_of(&key), text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::places::Places;
+    use crate::config::tree;
+    use crate::config::value::{name, switch};
+    use crate::config::variables::Secrets;
+
+    /// A table that several sections have: read by one function.
+    fn tls(section: &mut Section<'_>) -> Option<(String, bool)> {
+        let mut section = section.section("tls")?;
+        let file = section.need("file", "a file", name(100));
+        let strict = section.or("strict", true, switch);
+        Some((file?, strict))
+    }
+
+    fn read(text: &str) -> (Option<(String, bool)>, Option<(String, bool)>, Vec<String>) {
+        let report = Report::new(Places::new("c"), Secrets::default());
+        let mut root = Section::root(&report, tree::parse(text).unwrap());
+        let mut sections = ["a", "b"].map(|key| root.section_or_empty(key));
+        let [a, b] = sections.each_mut().map(tls);
+        drop((sections, root));
+        (a, b, report.into_found().0.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_table_that_several_sections_have_is_read_by_one_reader_with_its_own_paths() {
+        let (a, b, mistakes) = read("[a.tls]\nfile = 'x'\n[b]\ntls = { file = 'y', strict = false }\n");
+        assert_eq!((a, b), (Some(("x".into(), true)), Some(("y".into(), false))));
+        assert_eq!(mistakes, Vec::<String>::new());
+        let (a, b, mistakes) = read("[a.tls]\nfile = 3\nstrikt = true\n[b]\ntls = {}\n");
+        assert_eq!((a, b), (None, None));
+        assert_eq!(
+            mistakes,
+            [
+                "c:2: a.tls.file: found 3, expected text of 1 to 100 characters",
+                "c:3: a.tls.strikt: found an unknown key, expected one of: file, strict",
+                "c:5: b.tls.file: found nothing, expected a file",
+            ]
+        );
     }
 }

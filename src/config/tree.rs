@@ -131,11 +131,29 @@ impl Node {
         }
     }
 
-    /// What it is, in words.
+    /// Its text, where it is text.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Leaf(Leaf::String(text)) | Value::Variable(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is, in words that show nothing of it: it may be a secret.
+    pub fn sort(&self) -> &'static str {
+        match &self.value {
+            Value::Table(_) => "a table",
+            Value::List(_) => "a list",
+            Value::Leaf(Leaf::String(_)) | Value::Variable(_) => "text",
+            Value::Leaf(Leaf::Integer(_) | Leaf::Float(_)) => "a number",
+            Value::Leaf(_) => "something else",
+        }
+    }
+
+    /// What it is, in words, with a short value.
     pub fn describe(&self) -> String {
         match &self.value {
-            Value::Table(_) => "a table".into(),
-            Value::List(_) => "a list".into(),
+            Value::Table(_) | Value::List(_) => self.sort().into(),
             Value::Leaf(Leaf::String(text)) | Value::Variable(text) => format!("{:?}", shortened(text)),
             Value::Leaf(other) => other.to_string(),
         }

@@ -21,21 +21,14 @@ fn wrong<T>(node: &Node, expected: impl Display) -> Read<T> {
     Err(format!("found {}, expected {expected}", node.describe()))
 }
 
-fn as_text(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::Leaf(Leaf::String(text)) | Value::Variable(text) => Some(text),
-        _ => None,
-    }
-}
-
 /// Text, unchanged.
 pub fn text(node: &Node) -> Read<String> {
-    as_text(node).map_or_else(|| wrong(node, "text"), |text| Ok(text.to_owned()))
+    node.as_text().map_or_else(|| wrong(node, "text"), |text| Ok(text.to_owned()))
 }
 
 /// Text that is not empty, not longer than `limit` characters and without control characters: a name.
 pub fn name(limit: usize) -> impl Fn(&Node) -> Read<String> {
-    move |node| match as_text(node) {
+    move |node| match node.as_text() {
         Some(text) if !text.trim().is_empty() && text.chars().count() <= limit && !text.contains(char::is_control) => {
             Ok(text.to_owned())
         }
@@ -88,12 +81,7 @@ pub fn switch(node: &Node) -> Read<bool> {
 pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Node) -> Read<Duration> {
     move |node| {
         let (from, to) = (show(*range.start()), show(*range.end()));
-        let read = as_text(node).and_then(|text| {
-            let span: Span = text.trim().parse().ok()?;
-            let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
-            Duration::try_from(duration).ok()
-        });
-        match read {
+        match node.as_text().and_then(parse_duration) {
             Some(duration) if range.contains(&duration) => Ok(duration),
             Some(_) => wrong(node, format_args!("a duration from {from} to {to}")),
             None => wrong(
@@ -102,6 +90,13 @@ pub fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Node) -> Read<Durat
             ),
         }
     }
+}
+
+/// Reads a duration with its unit, wherever one is written: "30s", "7d", "PT3M".
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let span: Span = text.trim().parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
 }
 
 /// A duration as a config has it: "5m", "30d".
@@ -113,13 +108,16 @@ pub fn show(duration: Duration) -> String {
     format!("{:#}", SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX))
 }
 
+/// Reads a size with its unit, wherever one is written: "64MiB".
+pub fn parse_size(text: &str) -> Option<ByteSize> {
+    let has_unit = text.trim().ends_with(|last: char| last.is_ascii_alphabetic());
+    text.trim().parse().ok().filter(|_| has_unit)
+}
+
 /// A number of bytes with its unit.
 pub fn size<N: TryFrom<u64>>(range: RangeInclusive<ByteSize>) -> impl Fn(&Node) -> Read<N> {
     move |node| {
-        let read = as_text(node).and_then(|text| {
-            let has_unit = text.trim().ends_with(|last: char| last.is_ascii_alphabetic());
-            text.trim().parse::<ByteSize>().ok().filter(|_| has_unit)
-        });
+        let read = node.as_text().and_then(parse_size);
         let size = read.filter(|size| range.contains(size)).and_then(|size| N::try_from(size.as_u64()).ok());
         match size {
             Some(size) => Ok(size),
@@ -133,7 +131,7 @@ pub fn size<N: TryFrom<u64>>(range: RangeInclusive<ByteSize>) -> impl Fn(&Node) 
 
 /// An address to listen on.
 pub fn address(node: &Node) -> Read<SocketAddr> {
-    match as_text(node).and_then(|text| text.trim().parse().ok()) {
+    match node.as_text().and_then(|text| text.trim().parse().ok()) {
         Some(address) => Ok(address),
         None => wrong(node, "an IP address and a port, as \"127.0.0.1:8080\" or \"[::]:8080\""),
     }
@@ -141,7 +139,7 @@ pub fn address(node: &Node) -> Read<SocketAddr> {
 
 /// A network, or one address.
 pub fn network(node: &Node) -> Read<IpNet> {
-    let text = as_text(node).map(str::trim).unwrap_or_default();
+    let text = node.as_text().map(str::trim).unwrap_or_default();
     let read = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     match read {
         Some(network) => Ok(network),
@@ -151,7 +149,7 @@ pub fn network(node: &Node) -> Read<IpNet> {
 
 /// The URL of an OpenID configuration.
 pub fn provider(node: &Node) -> Read<Url> {
-    let url = as_text(node).and_then(|text| Url::parse(text).ok()).filter(|url| url.host().is_some());
+    let url = node.as_text().and_then(|text| Url::parse(text).ok()).filter(|url| url.host().is_some());
     match url {
         // Not shown: it may contain a password.
         Some(url) if !url.username().is_empty() || url.password().is_some() => {
@@ -173,7 +171,7 @@ pub fn endpoint(node: &Node) -> Read<String> {
         let plain = segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
         plain && !segment.is_empty() && segment != "." && segment != ".."
     };
-    match as_text(node) {
+    match node.as_text() {
         Some(text) if text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment)) => Ok(text.to_owned()),
         _ => wrong(node, "a path as \"/graph/calls\": it begins with / and has only letters, digits and -._~"),
     }
@@ -181,7 +179,7 @@ pub fn endpoint(node: &Node) -> Read<String> {
 
 /// One of these words.
 pub fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Read<T> {
-    move |node| match as_text(node).and_then(|text| words.iter().find(|(word, _)| *word == text)) {
+    move |node| match node.as_text().and_then(|text| words.iter().find(|(word, _)| *word == text)) {
         Some((_, meaning)) => Ok(*meaning),
         None => {
             let words: Vec<String> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
@@ -192,7 +190,7 @@ pub fn choice<T: Copy>(words: &[(&'static str, T)]) -> impl Fn(&Node) -> Read<T>
 
 /// `N` bytes in hexadecimal.
 pub fn hex<const N: usize>(node: &Node) -> Read<[u8; N]> {
-    let read = as_text(node).and_then(|text| {
+    let read = node.as_text().and_then(|text| {
         let mut bytes = [0; N];
         hex::decode_to_slice(text, &mut bytes).ok().map(|()| bytes)
     });

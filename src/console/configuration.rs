@@ -268,10 +268,11 @@ fn dispatch(it: &SinkDispatch) -> Vec<(String, String)> {
 pub fn sink(it: &config::Sink) -> Vec<(String, String)> {
     let mut rows = vec![row("kind", &it.kind)];
     let keys = KINDS.iter().find(|kind| kind.name == it.kind).map(|kind| kind.keys()).unwrap_or_default();
-    for key in keys.iter().filter(|key| !it.table.contains_key(**key)) {
+    let table = it.table.plain();
+    for key in keys.iter().filter(|key| !table.contains_key(**key)) {
         rows.push(row(key, NOT_SET));
     }
-    rows.extend(it.table.iter().map(|(key, value)| row(key, shown(key, value))));
+    rows.extend(table.iter().map(|(key, value)| row(key, shown(key, value))));
     rows.extend(dispatch(&it.dispatch));
     rows
 }

@@ -9,9 +9,11 @@
 //! 4. New deliveries and those in the store take turns, so neither delays the other for long.
 //! 5. If the store fails or contradicts itself, the next try comes after a pause, not in a loop.
 //! 6. A delivery that follows another is attempted in the same call, right after it ([`Lease::follows`]).
-//! 7. While an operator has paused the sink, nothing is attempted and no lease is held: all deliveries wait in the
+//! 7. When it ends, it closes the sink, after the last attempt (`ending`).
+//! 8. While an operator has paused the sink, nothing is attempted and no lease is held: all deliveries wait in the
 //!    store.
 
+mod ending;
 mod health;
 mod looks;
 mod pauses;
@@ -77,6 +79,8 @@ pub struct Dispatcher {
     asked_at: Instant,
     /// Until when it is not asked.
     rests_until: Instant,
+    /// Cancelled when attempts under way are waited for no longer.
+    hurry: CancellationToken,
 }
 
 /// The events that wake an idle dispatcher.
@@ -106,10 +110,11 @@ impl Dispatcher {
             store_next: false,
             asked_at: now,
             rests_until: now,
+            hurry: CancellationToken::new(),
         }
     }
 
-    /// Delivers until `cancel`; then hands unused leases back and finishes the attempts under way.
+    /// Delivers until `cancel`; then hands unused leases back, finishes the attempts under way and closes the sink.
     pub async fn run(mut self, cancel: CancellationToken) {
         let concurrency = self.worker.settings.concurrency.min(self.worker.sink.most_at_a_time()).max(1);
         self.worker.tell_paused();
@@ -143,7 +148,7 @@ impl Dispatcher {
                 self.running.spawn(Arc::clone(&self.worker).attempt(batch));
             }
         }
-        self.stop().await;
+        self.end().await;
     }
 
     /// While an operator has paused the sink: nothing is held, so new deliveries stay in the store.
@@ -234,13 +239,6 @@ impl Dispatcher {
         if let Err(error) = ended {
             let sink = &self.worker.name;
             tracing::error!(%sink, %error, "an attempt was cut off; its deliveries are attempted again when their leases end");
-        }
-    }
-
-    async fn stop(mut self) {
-        self.hand_back().await;
-        while let Some(ended) = self.running.join_next().await {
-            self.note(ended);
         }
     }
 

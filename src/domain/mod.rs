@@ -38,7 +38,7 @@ pub use expectation::{Expectation, ExpectationState, Watch};
 pub use facts::{Carried, Envelope, Origin};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
 pub use kept::Operation;
-pub use notification::{Content, Dialect, Notification};
+pub use notification::{CHANGE_TYPES, Content, Dialect, LIFECYCLE_EVENTS, Notification};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use operation_event::{OperationEvent, Tone};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};

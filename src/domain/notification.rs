@@ -9,6 +9,11 @@ use super::{
     RoutingKey,
 };
 
+/// `changeType`, as documented.
+pub const CHANGE_TYPES: &[&str] = &["created", "updated", "deleted"];
+/// `lifecycleEvent`, as documented.
+pub const LIFECYCLE_EVENTS: &[&str] = &["missed", "subscriptionRemoved", "reauthorizationRequired"];
+
 /// A spelling of Graph's that differs from its current documentation. Each one met is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {

@@ -2,12 +2,8 @@
 
 use std::borrow::Cow;
 
-use crate::domain::{Dialect, Status};
+use crate::domain::{CHANGE_TYPES, Dialect, LIFECYCLE_EVENTS, Status};
 
-/// `changeType`, as documented.
-const CHANGE_TYPES: &[&str] = &["created", "updated", "deleted"];
-/// `lifecycleEvent`, as documented.
-const LIFECYCLE_EVENTS: &[&str] = &["missed", "subscriptionRemoved", "reauthorizationRequired"];
 /// The longest name of a type, change type or status in bytes, because these become part of the event's type. Graph's
 /// longest have less than 60; a longer name, or a type name with other characters, counts as none.
 const MAX_NAME_BYTES: usize = 128;

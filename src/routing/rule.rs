@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use regex::Regex;
+use uuid::Uuid;
 
 use super::RoutesError;
 use super::index::{ResourcePath, in_any_case};
@@ -100,10 +101,17 @@ impl Rule {
             && has(&self.tenant, key.tenant_id)
             && has(&self.resource_type, Some(key.resource_type))
             && has(&self.change_type, key.change_type)
-            && has(&self.subscription, key.subscription_id)
+            && (self.subscription.is_empty() || key.subscription_id.is_some_and(|found| self.has_subscription(found)))
             && (self.channel.is_empty() || self.channel.contains(&key.channel))
             && (self.kind.is_empty() || self.kind.iter().any(|kind| key.kind.is(kind)))
             && self.resource.as_ref().is_none_or(|condition| resource.is_some_and(|path| condition.holds(path)))
+    }
+
+    /// Graph writes GUIDs with dashes, as the config's are written too; one that comes without is the same.
+    fn has_subscription(&self, found: &str) -> bool {
+        let has = |found: &str| self.subscription.iter().any(|it| it.eq_ignore_ascii_case(found));
+        has(found)
+            || Uuid::try_parse(found).is_ok_and(|id| has(id.hyphenated().encode_lower(&mut Uuid::encode_buffer())))
     }
 
     /// Adds a delivery to each of its sinks that has none yet.

@@ -227,6 +227,21 @@ fn change_type_subscription_channel_and_type_narrow_a_route() {
 }
 
 #[test]
+fn a_subscription_is_the_same_with_and_without_dashes() {
+    let routes = routes(&[Route {
+        subscription: vec!["76222963-cc7b-42d2-882d-8aaa69cb2ba3".into(), "other".into()],
+        ..route("one", None, &["a"])
+    }]);
+    let told = |id| told(&routes, &RoutingKey { subscription_id: Some(id), ..key(None) });
+    for same in ["76222963-cc7b-42d2-882d-8aaa69cb2ba3", "76222963CC7B42D2882D8AAA69CB2BA3", "OTHER"] {
+        assert_eq!(told(same), ["one -> a"], "{same}");
+    }
+    for other in ["76222963-cc7b-42d2-882d-8aaa69cb2ba4", "76222963cc7b42d2882d8aaa69cb2ba4", "", "another"] {
+        assert!(told(other).is_empty(), "{other}");
+    }
+}
+
+#[test]
 fn a_hundred_thousand_paths_are_one_route_or_many() {
     let paths: Vec<String> = (0..100_000).map(|n| format!("users/{n}/events")).collect();
     let of = |paths: &[String]| Some(TextMatch::Exact(paths.to_vec()));

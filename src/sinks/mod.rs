@@ -7,27 +7,29 @@
 //!    characters.
 //! 3. A recording's token is sent only where the sink's table says `include_access_token = true`.
 //! 4. Every mistake in a sink's table is reported at once, by its key path.
+//!
+//! Each kind is a Cargo feature (`kinds`): a build has those that it asks for.
 
+#[cfg(any(feature = "sink-file", feature = "sink-stdout"))]
 mod background;
 pub mod cloud_event;
+#[cfg(feature = "sink-file")]
 pub mod file;
+#[cfg(feature = "sink-http")]
 pub mod http;
+mod kinds;
 mod reason;
+#[cfg(feature = "sink-stdout")]
 pub mod stdout;
-mod table;
-mod units;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::de::DeserializeOwned;
 
-use crate::config;
 use crate::domain::Delivery;
 
+pub use kinds::{FromConfig, KINDS, Kind, build};
 pub use reason::MAX_REASON_CHARS;
-pub use table::{Mistakes, SinkConfigError};
 
 /// A configured destination.
 #[async_trait]
@@ -67,6 +69,15 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Why a delivery would fail.
     async fn probe(&self) -> Result<(), DeliveryError>;
+
+    /// Ends it: writes out what it holds, gives back what it has open. Called once, after the last delivery, within the
+    /// grace of the stop; one that takes longer is left alone.
+    ///
+    /// # Errors
+    /// What could not be ended well, for the log. Everything that was told as delivered has arrived all the same.
+    async fn close(&self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
 }
 
 /// Why a delivery failed.
@@ -89,66 +100,4 @@ pub enum DeliveryError {
         /// The reason, for the operator. Contains no secret.
         reason: String,
     },
-}
-
-/// A sink that is built from its table in the config.
-pub trait FromConfig: Sink + Sized + 'static {
-    /// The value of `kind` in the config.
-    const KIND: &'static str;
-    /// Its purpose in one line; README's table of sinks repeats it word for word.
-    const SUMMARY: &'static str;
-    /// The table's keys; derived with `deny_unknown_fields`.
-    type Config: DeserializeOwned;
-
-    /// Builds the sink. Nothing is connected to, nothing is created; secrets are read.
-    ///
-    /// # Errors
-    /// Every mistake in the table.
-    fn from_config(config: Self::Config) -> Result<Self, Mistakes>;
-}
-
-/// A kind of sink in this build.
-#[derive(Clone, Copy)]
-pub struct Kind {
-    /// The value of `kind` in the config.
-    pub name: &'static str,
-    /// Its purpose in one line.
-    pub summary: &'static str,
-    keys: fn() -> &'static [&'static str],
-    build: fn(&toml::Table) -> Result<Arc<dyn Sink>, Mistakes>,
-}
-
-/// Every kind of sink, by name.
-pub const KINDS: &[Kind] = &[kind::<file::FileSink>(), kind::<http::HttpSink>(), kind::<stdout::StdoutSink>()];
-
-impl Kind {
-    /// The keys of its table, without those that every sink has.
-    pub fn keys(&self) -> &'static [&'static str] {
-        (self.keys)()
-    }
-}
-
-const fn kind<S: FromConfig>() -> Kind {
-    Kind { name: S::KIND, summary: S::SUMMARY, keys: table::keys_of::<S::Config>, build: build_kind::<S> }
-}
-
-fn build_kind<S: FromConfig>(table: &toml::Table) -> Result<Arc<dyn Sink>, Mistakes> {
-    Ok(Arc::new(S::from_config(table::read::<S::Config>(table)?)?))
-}
-
-/// Builds a sink as configured.
-///
-/// # Errors
-/// Every mistake in its table, each with its key path.
-pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, SinkConfigError> {
-    let built = match KINDS.iter().find(|kind| kind.name == sink.kind) {
-        Some(kind) => (kind.build)(&sink.table),
-        None => Err(unknown_kind(&sink.kind)),
-    };
-    built.map_err(|mistakes| SinkConfigError::new(sink.name.clone(), mistakes))
-}
-
-fn unknown_kind(kind: &str) -> Mistakes {
-    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    Mistakes::one("kind", format!("found {kind:?}, expected one of {}", names.join(", ")))
 }

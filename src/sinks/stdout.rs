@@ -8,21 +8,27 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{DeliveryError, FromConfig, Mistakes, Sink, background, cloud_event, reason};
+use super::{DeliveryError, FromConfig, Sink, background, cloud_event, reason};
+use crate::config::{Section, value};
 use crate::domain::Delivery;
 
 /// More than a pipe holds, so that a reader that keeps up causes no waiting.
 const BATCH_SIZE: usize = 256;
 
 /// `kind = "stdout"`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
     /// Whether the recording's token is written too.
     include_access_token: bool,
+}
+
+impl Settings {
+    /// Reads the keys.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        Self { include_access_token: section.or("include_access_token", false, value::switch) }
+    }
 }
 
 /// Writes events to a stream.
@@ -39,22 +45,26 @@ struct Stream {
 
 impl StdoutSink {
     /// A sink that writes to `file`: the standard output, a pipe.
-    pub fn to(file: File, config: &Config) -> Self {
+    pub fn to(file: File, settings: Settings) -> Self {
         let stream = Arc::new(Mutex::new(Stream { file, torn: false }));
-        Self { stream, include_access_token: config.include_access_token }
+        Self { stream, include_access_token: settings.include_access_token }
     }
 }
 
 impl FromConfig for StdoutSink {
     const KIND: &'static str = "stdout";
     const SUMMARY: &'static str = "one CloudEvent per line on the standard output";
-    type Config = Config;
 
-    fn from_config(config: Config) -> Result<Self, Mistakes> {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let settings = Settings::read(section);
         // A copy of the descriptor: the library's own stream buffers, and takes a closed one for a success.
-        let stdout = io::stdout().as_fd().try_clone_to_owned();
-        let stdout = stdout.map_err(|error| Mistakes::one("kind", format!("found no standard output: {error}")))?;
-        Ok(Self::to(File::from(stdout), &config))
+        match io::stdout().as_fd().try_clone_to_owned() {
+            Ok(stdout) => Some(Self::to(File::from(stdout), settings)),
+            Err(error) => {
+                section.mistake("kind", format!("found no standard output: {error}"));
+                None
+            }
+        }
     }
 }
 
@@ -84,6 +94,11 @@ impl Sink for StdoutSink {
     async fn probe(&self) -> Result<(), DeliveryError> {
         Ok(()) // it was open when the sink was built, and only writing shows more
     }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        // Each batch is flushed: after the one under way there is nothing left to write.
+        self.write(Vec::new()).await
+    }
 }
 
 impl StdoutSink {
@@ -95,6 +110,9 @@ impl StdoutSink {
 
 impl Stream {
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return self.file.flush();
+        }
         if self.torn {
             self.file.write_all(b"\n")?;
         }

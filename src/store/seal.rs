@@ -6,7 +6,7 @@
 //!    one.
 //! 3. A nonce is random and new for each value (12 bytes; far below 2^32 values a key is safe, NIST SP 800-38D 8.3).
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::StoreError;
-use crate::config::private;
+use crate::config::{SecretError, SecretSource};
 
 /// The key's length.
 const KEY_BYTES: usize = 32;
@@ -121,25 +121,16 @@ fn key_path(store: &Path) -> PathBuf {
 fn beside(store: &Path) -> Result<Zeroizing<Vec<u8>>, StoreError> {
     let path = key_path(store);
     let unusable = |problem: String| StoreError::Unusable(format!("{}: {problem}", path.display()));
-    match std::fs::File::open(&path) {
-        Ok(mut file) => {
-            let metadata = file.metadata().map_err(|error| unusable(error.to_string()))?;
-            if let Some(mode) = private::open_mode(&metadata) {
-                return Err(unusable(format!(
-                    "found mode {mode:03o}, expected 600, or 640 with a group of this process: `chmod 600` it"
-                )));
-            }
-            let mut text = Zeroizing::new(String::new());
-            file.read_to_string(&mut text).map_err(|error| unusable(error.to_string()))?;
-            decode(&text, &path.display().to_string())
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !store.exists() => {
+    let not_found = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    match SecretSource::File(path.clone()).read() {
+        Ok(key) => decode(key.expose_secret(), &path.display().to_string()),
+        Err(SecretError::Unreadable { error, .. }) if not_found(&error) && !store.exists() => {
             make(&path).map_err(|error| unusable(format!("cannot make the key: {error}")))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(unusable(
+        Err(SecretError::Unreadable { error, .. }) if not_found(&error) => Err(unusable(
             "the store exists but its key does not: put the key back, or move the store away to begin a new one".into(),
         )),
-        Err(error) => Err(unusable(error.to_string())),
+        Err(error) => Err(StoreError::Unusable(error.to_string())),
     }
 }
 

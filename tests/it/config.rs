@@ -195,7 +195,7 @@ fn the_sinks_that_could_be_read_are_handed_out_beside_the_mistakes() {
     let text = "[sinks.a]\nkind = 'file'\npath = 'x'\n";
     let mistakes = config::parse(text, std::iter::empty()).unwrap_err();
     assert_eq!(mistakes.sinks.len(), 1);
-    assert_eq!(mistakes.sinks[0].table["path"].as_str(), Some("x"));
+    assert_eq!(mistakes.sinks[0].table.plain()["path"].as_str(), Some("x"));
 }
 
 #[test]
@@ -363,8 +363,8 @@ fn variables_override_values_of_every_shape() {
     assert_eq!((config.server.max_items, config.server.body_timeout), (7, Duration::from_secs(9)));
     assert_eq!(config.calls.unwrap().tenants, ["t1", "84bd8158-6d4d-4958-8b9f-9d6445542f95"]);
     assert_eq!(config.dispatch.defaults.jitter, 0.5);
-    assert_eq!(config.sinks[0].table["url"].as_str(), Some("https://new.example/#{x}"));
-    assert_eq!(config.sinks[0].table["secret"]["env"].as_str(), Some("S"));
+    assert_eq!(config.sinks[0].table.plain()["url"].as_str(), Some("https://new.example/#{x}"));
+    assert_eq!(config.sinks[0].table.plain()["secret"]["env"].as_str(), Some("S"));
     assert_eq!((config.sinks[0].dispatch.concurrency, config.sinks[0].dispatch.jitter), (3, 0.5));
     assert_eq!(config.log.format, LogFormat::Text);
     assert!(config.routes[0].name == RouteName::new("other") && config.routes[0].continues);
@@ -414,7 +414,7 @@ fn a_sinks_own_keys_are_left_to_the_sink() {
     assert_eq!((sink.name.as_str(), sink.kind.as_str()), ("a", "x"));
     assert_eq!((sink.dispatch.queue, sink.dispatch.timeout), (5, Duration::from_secs(7)));
     assert_eq!(sink.dispatch.retry, [Duration::ZERO, Duration::from_secs(1)]);
-    assert_eq!(sink.table, "own = { deep = [1, 'two'] }".parse::<toml::Table>().unwrap());
+    assert_eq!(sink.table.plain(), "own = { deep = [1, 'two'] }".parse::<toml::Table>().unwrap());
 }
 
 #[test]
@@ -488,6 +488,37 @@ fn a_regex_that_needs_a_slash_before_a_path_is_warned_of_and_one_that_allows_it_
     for regex in ["users/.+", "/?users/.+", "/*users/.+"] {
         assert!(!is_warned(regex), "{regex}");
     }
+}
+
+#[test]
+fn words_that_no_event_has_are_warned_of() {
+    let route = |condition: &str| {
+        let found = warnings(&format!(
+            "{LEAST}[sinks.a]\nkind = 'stdout'\n[[routes]]\nname = 'r'\nsinks = ['a']\n{condition}\n"
+        ));
+        found.join("\n")
+    };
+    let told = route("type = ['recordOperation.lost', 'recordOperation.finished']");
+    assert_eq!(
+        told,
+        "config:8: routes[0].type: \"recordOperation.finished\" is not a known type of event: of \"recordOperation\" there are \
+         notStarted, running, completed, failed, unknown, overdue, lost, recovered"
+    );
+    let told = route("change_type = 'update'");
+    assert!(
+        told.starts_with("config:8: routes[0].change_type: \"update\" is not a change type that Graph documents"),
+        "{told}"
+    );
+    for good in ["type = 'call.updated'", "change_type = ['created', 'missed']", "type = 'subscription.missed'"] {
+        assert_eq!(route(good), "", "{good}");
+    }
+}
+
+#[test]
+fn a_subscription_without_dashes_is_the_same_one() {
+    let text = "[sinks.a]\nkind = 'stdout'\n[[routes]]\nname = 'r'\nsinks = ['a']\nsubscription = ['76222963CC7B42D2882D8AAA69CB2BA3', 's']\n";
+    let config = loaded(&format!("{LEAST}{text}")).config;
+    assert_eq!(config.routes[0].subscription, ["76222963-cc7b-42d2-882d-8aaa69cb2ba3", "s"]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod reload;
 mod repeats;
 mod simulator;
 mod sinks;
+mod stops;
 mod store;
 mod test_app;
 mod threats;

@@ -1,6 +1,7 @@
 //! A sink that keeps what it was given and fails when told to.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,8 @@ pub struct RecordingSink {
     attempts: watch::Sender<Vec<Delivery>>,
     delivered: watch::Sender<Vec<Delivery>>,
     script: Mutex<VecDeque<DeliveryError>>,
+    n_closed: AtomicUsize,
+    hangs: AtomicBool,
 }
 
 impl RecordingSink {
@@ -29,6 +32,16 @@ impl RecordingSink {
     /// A failure that a later attempt may mend.
     pub fn retry(reason: &str) -> DeliveryError {
         DeliveryError::Retry { reason: reason.into(), after: None, pause: false }
+    }
+
+    /// From now on neither an attempt nor a close ends.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    /// How often it was closed.
+    pub fn n_closed(&self) -> usize {
+        self.n_closed.load(Ordering::SeqCst)
     }
 
     /// What was delivered so far.
@@ -65,6 +78,9 @@ async fn wait(list: &watch::Sender<Vec<Delivery>>, n: usize) -> Vec<Delivery> {
 impl Sink for RecordingSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
         self.attempts.send_modify(|list| list.push(delivery.clone()));
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if let Some(error) = self.script.lock().pop_front() {
             return Err(error);
         }
@@ -73,6 +89,14 @@ impl Sink for RecordingSink {
     }
 
     async fn probe(&self) -> Result<(), DeliveryError> {
+        Ok(())
+    }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        self.n_closed.fetch_add(1, Ordering::SeqCst);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 }

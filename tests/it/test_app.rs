@@ -365,7 +365,8 @@ fn load(
         let built: Arc<dyn Sink> = match sink.name.as_str() {
             "first" => Arc::clone(first) as _,
             "second" => Arc::clone(second) as _,
-            _ => reelhook::sinks::build(sink).map_err(|mistakes| lines(&mistakes))?,
+            _ => reelhook::sinks::build(sink)
+                .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?,
         };
         sinks.push((sink.name.clone(), built));
     }

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use crate::config::section::Section;
 use crate::config::value::{count, endpoint, hex, name, provider, switch};
-use crate::config::{Calls, Certificate, Subscriptions};
 
 /// The longest `clientState` that Graph takes (<https://learn.microsoft.com/graph/api/resources/subscription>).
 const MAX_CLIENT_STATE: usize = 128;
@@ -24,6 +23,62 @@ const SUBSCRIPTIONS_PROVIDER: &str = "https://login.microsoftonline.com/common/v
 const SUBSCRIPTIONS_ISSUERS: [&str; 2] =
     ["https://sts.windows.net/{tenantid}/", "https://login.microsoftonline.com/{tenantid}/v2.0"];
 const PUBLISHER: &str = "0bf30f3b-4a52-48df-9a82-234910c4a086";
+
+/// `[calls]`
+#[derive(Clone, Debug)]
+pub struct Calls {
+    /// The path for call notifications.
+    pub path: String,
+    /// Whether every path below it is served as well.
+    pub subpaths: bool,
+    /// The bot's application ids: the accepted audiences.
+    pub app_ids: Vec<String>,
+    /// The accepted tenants, in lower case; empty: all.
+    pub tenants: Vec<String>,
+    /// The accepted issuers.
+    pub issuers: Vec<String>,
+    /// The URL of the keys' OpenID configuration.
+    pub openid_configuration: Url,
+}
+
+/// `[subscriptions]`
+#[derive(Clone, Debug)]
+pub struct Subscriptions {
+    /// The path for change notifications.
+    pub path: String,
+    /// The path for lifecycle notifications.
+    pub lifecycle_path: String,
+    /// The applications that own the subscriptions: the accepted audiences.
+    pub app_ids: Vec<String>,
+    /// The accepted tenants, in lower case; empty: all.
+    pub tenants: Vec<String>,
+    /// The URL of the keys' OpenID configuration.
+    pub openid_configuration: Url,
+    /// The accepted issuers, with `{tenantid}` for the token's own tenant.
+    pub issuers: Vec<String>,
+    /// The application that publishes notifications (`appid` / `azp`).
+    pub publisher: String,
+    /// The accepted values of `clientState`; several during a rotation.
+    pub client_states: Vec<SecretString>,
+    /// The keys for encrypted content.
+    pub certificates: Vec<Certificate>,
+    /// The subscriptions that send encrypted content: their plain items need a validation token as well. Others are
+    /// recognised by their items.
+    pub encrypted: Vec<String>,
+    /// The most RSA operations that may wait at a time; beyond it 503.
+    pub max_pending_decryptions: usize,
+}
+
+/// `[[subscriptions.certificates]]`
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    /// The `encryptionCertificateId` of the subscription.
+    pub id: String,
+    /// The private key: PEM, PKCS#8 or PKCS#1.
+    pub private_key: SecretString,
+    /// If configured, an item that names another thumbprint is not decrypted. Upper-case hex SHA-1.
+    pub thumbprint: Option<String>,
+}
 
 /// Reads `[calls]`, where it is present.
 pub fn calls(root: &mut Section<'_>) -> Option<Calls> {
@@ -137,14 +192,14 @@ fn client_states(section: &mut Section<'_>) -> Vec<SecretString> {
                     subscriptions: without it anyone can post";
         section.report.mistake(&key, text);
     }
-    for (key, secret) in &secrets {
-        if secret.expose_secret().chars().count() > MAX_CLIENT_STATE {
+    for secret in &secrets {
+        if secret.value.expose_secret().chars().count() > MAX_CLIENT_STATE {
             let text =
                 format!("is longer than Graph allows ({MAX_CLIENT_STATE} characters): no notification can have it");
-            section.report.warning(key, text);
+            section.report.warning(&secret.path, text);
         }
     }
-    secrets.into_iter().map(|(_, secret)| secret).collect()
+    secrets.into_iter().map(|secret| secret.value).collect()
 }
 
 fn certificates(section: &mut Section<'_>) -> Vec<Certificate> {

@@ -2,12 +2,24 @@
 
 use std::time::Duration;
 
-use crate::config::Expectations;
 use crate::config::section::Section;
 use crate::config::value::{count, duration};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// `[expectations]`
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// How long after the end of a call its unfinished operations are lost.
+    pub lost_after: Duration,
+    /// The deadline of announced operations that name none; `None`: no deadline.
+    pub default_within: Option<Duration>,
+    /// How long an ended call is stored.
+    pub remember_calls: Duration,
+    /// How many ended calls are stored.
+    pub max_remembered_calls: u32,
+}
 
 /// Reads `[expectations]`.
 pub fn expectations(root: &mut Section<'_>) -> Expectations {

@@ -1,9 +1,12 @@
-//! The sections of the config, a file for each group: their keys, defaults and bounds.
+//! One file for each section: its keys as types, and how they are read.
 
+pub mod admin;
 pub mod channels;
+pub mod conditions;
 pub mod expectations;
-pub mod listeners;
-pub mod reload;
+pub mod log;
 pub mod routes;
+pub mod server;
 pub mod sinks;
 pub mod storage;
+pub mod words;

@@ -1,8 +1,14 @@
 //! `[reload]`.
 
-use crate::config::Reload;
 use crate::config::section::Section;
 use crate::config::value::switch;
+
+/// `[reload]`
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// Whether a changed file is loaded again by itself.
+    pub watch: bool,
+}
 
 /// Reads `[reload]`.
 pub fn reload(root: &mut Section<'_>) -> Reload {

@@ -2,15 +2,47 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::pattern;
+use uuid::Uuid;
+
+use super::conditions::{TextMatch, client_context, resource};
+use super::sinks::Sink;
+use super::words;
 use crate::config::section::Section;
-use crate::config::value::{choice, json, name, switch, text};
-use crate::config::{Route, Sink, TextMatch};
+use crate::config::value::{choice, name, switch, text};
 use crate::domain::{Channel, RouteName, SinkName, Status};
 
 /// The words for channels.
 const CHANNELS: [(&str, Channel); 3] =
     [("calls", Channel::Calls), ("subscriptions", Channel::Subscriptions), ("lifecycle", Channel::Lifecycle)];
+
+/// `[[routes]]`
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: RouteName,
+    /// The condition on the client context.
+    pub client_context: Option<TextMatch>,
+    /// The condition on the resource's path, without its first slash and ignoring case.
+    pub resource: Option<TextMatch>,
+    /// The statuses; empty: any.
+    pub status: Vec<Status>,
+    /// The tenants, in lower case; empty: any.
+    pub tenant: Vec<String>,
+    /// The resource types, compared without regard to case; empty: any.
+    pub resource_type: Vec<String>,
+    /// The change types, compared without regard to case; empty: any.
+    pub change_type: Vec<String>,
+    /// The subscriptions, compared without regard to case, GUIDs with dashes; empty: any.
+    pub subscription: Vec<String>,
+    /// The channels; empty: any.
+    pub channel: Vec<Channel>,
+    /// The events' types, compared without regard to case; empty: any.
+    pub kind: Vec<String>,
+    /// The destinations.
+    pub sinks: Vec<SinkName>,
+    /// Whether later routes are tried as well.
+    pub continues: bool,
+}
 
 /// Reads `[[routes]]`, in the order of the file; the sinks have been read.
 pub fn routes(root: &mut Section<'_>, sinks: &[Sink]) -> Vec<Route> {
@@ -44,10 +76,10 @@ fn route(section: &mut Section<'_>) -> Route {
         status: status(section),
         tenant: lower(section.one_or_more("tenant", self::name(256))),
         resource_type: section.one_or_more("resource_type", self::name(256)),
-        change_type: section.one_or_more("change_type", self::name(256)),
-        subscription: section.one_or_more("subscription", self::name(256)),
+        change_type: checked(section, "change_type", words::unlike_a_change_type),
+        subscription: section.one_or_more("subscription", self::name(256)).into_iter().map(with_dashes).collect(),
         channel: section.one_or_more("channel", choice(&CHANNELS)),
-        kind: section.one_or_more("type", self::name(256)),
+        kind: checked(section, "type", words::unlike_a_type),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
         continues: section.or("continue", false, switch),
     }
@@ -81,90 +113,22 @@ fn status(section: &mut Section<'_>) -> Vec<Status> {
     statuses
 }
 
+/// Reads words; those that nothing will ever have are warned of.
+fn checked(section: &mut Section<'_>, key: &'static str, unlike: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let texts = section.one_or_more(key, name(256));
+    for why in texts.iter().filter_map(|text| unlike(text)) {
+        section.report.warning(&section.path_of(key), why);
+    }
+    texts
+}
+
+/// A GUID as Graph writes it; other text as it is.
+fn with_dashes(text: String) -> String {
+    Uuid::try_parse(&text).map_or(text, |id| id.hyphenated().to_string())
+}
+
 fn lower(texts: Vec<String>) -> Vec<String> {
     texts.iter().map(|text| text.to_lowercase()).collect()
-}
-
-fn client_context(section: &mut Section<'_>) -> Option<TextMatch> {
-    let plain = plain_condition(section);
-    let json = json_condition(section);
-    check_one(
-        section,
-        &["exact", "prefix", "glob", "regex", "json"],
-        "one of exact, prefix, glob, regex, or json with equals",
-    );
-    plain.or(json)
-}
-
-/// A condition on a path: its first slash is taken off on both sides, since Graph sends it here and not there.
-fn resource(section: &mut Section<'_>) -> Option<TextMatch> {
-    let plain = plain_condition(section);
-    check_one(section, &["exact", "prefix", "glob", "regex"], "one of exact, prefix, glob, regex");
-    let bare = |path: String| path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
-    Some(match plain? {
-        TextMatch::Exact(paths) => TextMatch::Exact(paths.into_iter().map(bare).collect()),
-        TextMatch::Prefix(path) => TextMatch::Prefix(bare(path)),
-        TextMatch::Glob(path) => TextMatch::Glob(bare(path)),
-        TextMatch::Regex(pattern) => {
-            let after_slash = pattern.strip_prefix('/');
-            if after_slash.is_some_and(|rest| !rest.starts_with(['?', '*'])) {
-                let text =
-                    format!("{pattern:?}: a path has no slash at its start here, as \"communications/calls/.*\"");
-                section.report.warning(&section.path_of("regex"), text);
-            }
-            TextMatch::Regex(pattern)
-        }
-        json @ TextMatch::Json { .. } => json,
-    })
-}
-
-fn plain_condition(section: &mut Section<'_>) -> Option<TextMatch> {
-    let exact = section.one_or_more("exact", text);
-    let prefix = section.read("prefix", text);
-    let glob = section.read("glob", text);
-    let regex = section.read("regex", |node| {
-        let pattern = text(node)?;
-        pattern::regex(&pattern)
-            .map_err(|error| format!("found {pattern:?}, expected a regular expression: {error}"))?;
-        Ok(pattern)
-    });
-    if let Some(glob) = glob.as_ref().filter(|glob| pattern::looks_bracketed(glob)) {
-        let text = format!("{glob:?}: in a glob only * and ? are special; brackets and braces are plain characters");
-        section.report.warning(&section.path_of("glob"), text);
-    }
-    let exact = (!exact.is_empty()).then_some(TextMatch::Exact(exact));
-    exact.or(prefix.map(TextMatch::Prefix)).or(glob.map(TextMatch::Glob)).or(regex.map(TextMatch::Regex))
-}
-
-/// One of the conditions must be there, and no other beside it.
-fn check_one(section: &Section<'_>, keys: &[&str], expected: &str) {
-    let n_given = keys.iter().filter(|key| section.report.has(&section.path_of(key))).count();
-    if n_given != 1 && !section.report.has_mistake(section.path()) {
-        let found = if n_given == 0 { "none" } else { "several" };
-        section.report.mistake(section.path(), format!("found {found}, expected {expected}"));
-    }
-}
-
-fn json_condition(section: &mut Section<'_>) -> Option<TextMatch> {
-    let pointer = section.read("json", |node| {
-        let pointer = text(node)?;
-        let wrong =
-            format!("found {pointer:?}, expected a JSON pointer (RFC 6901) as \"/team/name\", or \"\" for the whole");
-        if pattern::is_pointer(&pointer) { Ok(pointer) } else { Err(wrong) }
-    });
-    let equals = section.read("equals", json);
-    let (has_json, has_equals) =
-        (section.report.has(&section.path_of("json")), section.report.has(&section.path_of("equals")));
-    match (has_json, has_equals) {
-        (true, false) => {
-            section.report.mistake(&section.path_of("equals"), "found nothing, expected the value at the pointer")
-        }
-        (false, true) => section
-            .report
-            .mistake(&section.path_of("json"), "found nothing, expected the pointer to the value, as \"/team\""),
-        _ => {}
-    }
-    Some(TextMatch::Json { pointer: pointer?, equals: equals? })
 }
 
 /// What is right for each route, but may not be meant when they are looked at together.

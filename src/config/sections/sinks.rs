@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use crate::config::section::Section;
+use crate::config::table::Table;
 use crate::config::value::{count, duration, name, share, show, size};
-use crate::config::{Dispatch, Sink, SinkDispatch};
 use crate::domain::SinkName;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -16,6 +16,46 @@ const MAX_ATTEMPTS: usize = 100;
 /// The delay before each attempt, in seconds; the first is made at once. The schedule that Standard Webhooks recommends
 /// (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 const RETRY: [u64; 10] = [0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
+/// `[dispatch]`
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// The settings of every sink that does not set its own.
+    pub defaults: SinkDispatch,
+}
+
+/// How deliveries to one sink are made: the keys that every sink has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkDispatch {
+    /// Deliveries at a time.
+    pub concurrency: usize,
+    /// The longest that one attempt may take.
+    pub timeout: Duration,
+    /// New deliveries held in memory; the others wait in the store.
+    pub queue: usize,
+    /// The most bytes of deliveries in memory, waiting or being attempted; the others wait in the store.
+    pub queue_bytes: usize,
+    /// The delay before each attempt. The first is zero: the first attempt is made at once. After the last one the
+    /// delivery becomes a dead letter.
+    pub retry: Vec<Duration>,
+    /// The share by which a delay is varied, 0 to 1.
+    pub jitter: f64,
+    /// The longest `Retry-After` that is obeyed.
+    pub max_retry_after: Duration,
+}
+
+/// `[sinks.NAME]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sink {
+    /// Its name.
+    pub name: SinkName,
+    /// Its kind, which decides who reads the table.
+    pub kind: String,
+    /// The keys that every sink has.
+    pub dispatch: SinkDispatch,
+    /// The other keys, which its kind reads.
+    pub table: Table,
+}
 
 /// Reads `[dispatch]`: what holds for every sink unless the sink says otherwise.
 pub fn dispatch(root: &mut Section<'_>) -> Dispatch {

@@ -9,12 +9,34 @@ use bytesize::ByteSize;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use crate::config::Store;
 use crate::config::section::Section;
 use crate::config::value::{count, duration, name, share, size};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// `[store]`
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The SQLite file; its folder is made if it is missing.
+    pub path: PathBuf,
+    /// 32 bytes in base64; `None`: generated once, 0600, beside the file, as `<path>.key`.
+    pub encryption_key: Option<SecretString>,
+    /// How long repeats and equal bytes are recognised.
+    pub deduplicate: Duration,
+    /// How long a recording's token is kept after every delivery is settled.
+    pub token_retention: Duration,
+    /// How long settled events are kept.
+    pub retention: Duration,
+    /// Free disk space below which nothing is accepted.
+    pub disk_reserve_bytes: u64,
+    /// The most quarantine entries.
+    pub quarantine_max_entries: usize,
+    /// The most bytes of quarantined bodies.
+    pub quarantine_max_bytes: u64,
+    /// The share of both that known senders leave to strangers, 0 to 1.
+    pub quarantine_strangers_share: f64,
+}
 
 /// Reads `[store]`.
 pub fn store(root: &mut Section<'_>) -> Store {

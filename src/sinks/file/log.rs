@@ -66,6 +66,14 @@ impl Log {
         Open::at(&self.path, now)
     }
 
+    /// Gives the file back, when what was begun is written. Every batch was synced before.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        match self.open.take() {
+            Some(open) => open.file.sync_data(),
+            None => Ok(()),
+        }
+    }
+
     /// Whether an append would find what it needs. Creates nothing.
     pub(super) fn probe(&self) -> io::Result<()> {
         match existing(&self.path) {

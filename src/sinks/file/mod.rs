@@ -6,14 +6,16 @@ mod rotation;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use bytesize::ByteSize;
 use tokio::sync::Mutex;
 
-use super::units::{Period, Size};
-use super::{DeliveryError, FromConfig, Mistakes, Sink, background, cloud_event, reason};
+use super::{DeliveryError, FromConfig, Sink, background, cloud_event, reason};
 use crate::clock::Clock;
+use crate::config::value::{count, duration, name, size, switch};
+use crate::config::{Node, Section, value};
 use crate::domain::Delivery;
 use log::Log;
 use rotation::Rotation;
@@ -21,30 +23,46 @@ use rotation::Rotation;
 /// A batch costs one sync to the disk: as many events as arrive during one.
 const BATCH_SIZE: usize = 256;
 /// A batch is held in memory as text.
-const MAX_BATCH_SIZE: usize = 4096;
+const MAX_BATCH_SIZE: i64 = 4096;
+/// The longest path that systems take.
+const MAX_PATH_CHARS: usize = 4096;
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// `kind = "file"`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
+struct Settings {
     /// The file that is appended to; its folder is made where it is missing.
     path: PathBuf,
     /// Events written and synced at a time, at most.
-    #[serde(default = "batch_size")]
     batch_size: usize,
-    /// The file is rotated before it grows beyond this.
-    max_bytes: Option<Size>,
-    /// The file is rotated if it is older than this and more is to be written.
-    max_age: Option<Period>,
-    /// How many rotated files are kept; without it, all.
-    keep: Option<usize>,
+    /// When the file is rotated.
+    rotation: Rotation,
     /// Whether the recording's token is written too.
-    #[serde(default)]
     include_access_token: bool,
 }
 
-fn batch_size() -> usize {
-    BATCH_SIZE
+impl Settings {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let path = section.need("path", "the name of a file, as \"data/events.jsonl\"", file_name);
+        let batch_size = section.or("batch_size", BATCH_SIZE, count(1..=MAX_BATCH_SIZE));
+        let max_bytes = section.read("max_bytes", size(ByteSize::b(1)..=ByteSize::pib(1)));
+        let max_age = section.read("max_age", duration(Duration::from_millis(1)..=100 * YEAR));
+        let keep = section.read("keep", count(1..=1_000_000));
+        if section.has("keep") && !section.has("max_bytes") && !section.has("max_age") {
+            section
+                .mistake("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
+        }
+        let include_access_token = section.or("include_access_token", false, switch);
+        Some(Self { path: path?, batch_size, rotation: Rotation { max_bytes, max_age, keep }, include_access_token })
+    }
+}
+
+/// A path that ends with a name.
+fn file_name(node: &Node) -> value::Read<PathBuf> {
+    let path = PathBuf::from(name(MAX_PATH_CHARS)(node)?);
+    match path.file_name() {
+        Some(_) => Ok(path),
+        None => Err(format!("found {}, expected the name of a file", node.describe())),
+    }
 }
 
 /// Appends events to a file.
@@ -56,32 +74,11 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Builds the sink; `clock` gives the files' ages.
-    ///
-    /// # Errors
-    /// Every mistake in the table.
-    pub fn new(config: Config, clock: Clock) -> Result<Self, Mistakes> {
-        let mut mistakes = Mistakes::default();
-        if config.path.file_name().is_none() {
-            mistakes.add("path", format!("found {:?}, expected the name of a file", config.path));
-        }
-        if !(1..=MAX_BATCH_SIZE).contains(&config.batch_size) {
-            mistakes.add("batch_size", format!("found {}, expected 1 to {MAX_BATCH_SIZE}", config.batch_size));
-        }
-        if config.keep == Some(0) {
-            mistakes.add("keep", "found 0, expected at least 1; omit the key to keep all files");
-        }
-        if config.keep.is_some() && config.max_bytes.is_none() && config.max_age.is_none() {
-            mistakes.add("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
-        }
-        let rotation = Rotation {
-            max_bytes: config.max_bytes.map(|size| size.bytes),
-            max_age: config.max_age.map(|period| period.0),
-            keep: config.keep,
-        };
-        let log = Arc::new(Mutex::new(Log::new(config.path.clone(), rotation, clock)));
-        let (path, batch_size, include_access_token) = (config.path, config.batch_size, config.include_access_token);
-        mistakes.none_in(Self { log, path, batch_size, include_access_token })
+    /// Reads the keys, and makes the sink; files' ages are told by `clock`.
+    pub fn with_clock(section: &mut Section<'_>, clock: Clock) -> Option<Self> {
+        let Settings { path, batch_size, rotation, include_access_token } = Settings::read(section)?;
+        let log = Arc::new(Mutex::new(Log::new(path.clone(), rotation, clock)));
+        Some(Self { log, path, batch_size, include_access_token })
     }
 
     async fn append(&self, lines: Vec<u8>) -> Result<(), DeliveryError> {
@@ -97,10 +94,9 @@ impl FileSink {
 impl FromConfig for FileSink {
     const KIND: &'static str = "file";
     const SUMMARY: &'static str = "JSON lines in a file, synced to the disk, rotated by size and age";
-    type Config = Config;
 
-    fn from_config(config: Config) -> Result<Self, Mistakes> {
-        Self::new(config, Clock::system())
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        Self::with_clock(section, Clock::system())
     }
 }
 
@@ -129,5 +125,9 @@ impl Sink for FileSink {
 
     async fn probe(&self) -> Result<(), DeliveryError> {
         background::alone(&self.log, |log| log.probe()).await.map_err(|error| self.failure(&error))
+    }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        background::alone(&self.log, Log::close).await.map_err(|error| self.failure(&error))
     }
 }

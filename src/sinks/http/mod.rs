@@ -16,15 +16,16 @@ mod signature;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::RwLock;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect;
 use url::Url;
 
-use super::{DeliveryError, FromConfig, Mistakes, Sink, cloud_event, reason};
+use super::{DeliveryError, FromConfig, Sink, cloud_event, reason};
 use crate::clock::Clock;
+use crate::config::Section;
 use crate::domain::Delivery;
 use guard::{Guard, GuardedResolver};
-pub use settings::Config;
 use settings::Settings;
 use signature::Signer;
 
@@ -32,7 +33,8 @@ const USER_AGENT: &str = concat!("reelhook/", env!("CARGO_PKG_VERSION"));
 
 /// Posts events to an address.
 pub struct HttpSink {
-    client: reqwest::Client,
+    /// `None` once it is closed: its idle connections are closed with it.
+    client: RwLock<Option<reqwest::Client>>,
     clock: Clock,
     url: Url,
     /// Static headers of the config.
@@ -47,13 +49,18 @@ pub struct HttpSink {
 impl FromConfig for HttpSink {
     const KIND: &'static str = "http";
     const SUMMARY: &'static str = "a signed POST for each event (Standard Webhooks, CloudEvents)";
-    type Config = Config;
 
-    fn from_config(config: Config) -> Result<Self, Mistakes> {
-        let settings = Settings::of(config)?;
-        let client = client(&settings.guard).map_err(|error| Mistakes::one("url", error))?;
-        Ok(Self {
-            client,
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let settings = Settings::read(section)?;
+        let client = match client(&settings.guard) {
+            Ok(client) => client,
+            Err(error) => {
+                section.mistake("url", error);
+                return None;
+            }
+        };
+        Some(Self {
+            client: RwLock::new(Some(client)),
             clock: Clock::system(),
             shows_answers: !settings.sends_secrets,
             url: settings.url,
@@ -85,8 +92,9 @@ impl Sink for HttpSink {
         let mut body = Vec::new();
         cloud_event::write(delivery, self.include_access_token, &mut body);
         let (id, timestamp) = (delivery.id.to_string(), self.clock.now().as_second());
-        let mut request = self
-            .client
+        let client = self.client.read().clone();
+        let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
+        let mut request = client
             .post(self.url.clone())
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, cloud_event::CONTENT_TYPE)
@@ -103,5 +111,10 @@ impl Sink for HttpSink {
 
     async fn probe(&self) -> Result<(), DeliveryError> {
         probe::connect(&self.url, &self.guard).await.map_err(|error| reason::retry(&error.to_string()))
+    }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        drop(self.client.write().take());
+        Ok(())
     }
 }

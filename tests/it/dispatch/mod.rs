@@ -1,6 +1,7 @@
 //! Dispatch, over a store in memory and a sink that records.
 
 mod chains;
+mod ending;
 mod memory;
 mod recording;
 

@@ -30,6 +30,10 @@ pub struct Recording {
     pub batch_size: usize,
     pub most_at_a_time: usize,
     pub batches: Mutex<Vec<usize>>,
+    /// How often it was closed.
+    pub n_closed: AtomicUsize,
+    /// Whether a close never ends.
+    pub hangs: bool,
 }
 
 impl Recording {
@@ -46,6 +50,8 @@ impl Recording {
             batch_size: 1,
             most_at_a_time: usize::MAX,
             batches: Mutex::default(),
+            n_closed: AtomicUsize::new(0),
+            hangs: false,
         }
     }
 
@@ -100,6 +106,12 @@ impl Sink for Recording {
 
     async fn probe(&self) -> Result<(), DeliveryError> {
         Ok(())
+    }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        assert!(self.under_way.lock().is_empty(), "closed while an attempt is under way");
+        self.n_closed.fetch_add(1, Ordering::SeqCst);
+        if self.hangs { std::future::pending().await } else { Ok(()) }
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reelhook::sinks::stdout::StdoutSink;
+use reelhook::sinks::stdout::{Settings, StdoutSink};
 use reelhook::sinks::{KINDS, MAX_REASON_CHARS, Sink};
 use serde_json::Value;
 
 use super::answering::{Answering, OK};
-use super::samples::{TOKEN, build, delivery, mistakes, retried, with_client_context};
+use super::samples::{TOKEN, build, delivery, mistakes, retried, table, with_client_context};
 
 /// A sink together with its far side.
 struct Subject {
@@ -73,7 +73,8 @@ fn http(more: &str) -> Subject {
 fn stdout(more: &str) -> Subject {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
-    let sink = Arc::new(StdoutSink::to(std::os::fd::OwnedFd::from(writer).into(), &toml::from_str(more).unwrap()));
+    let settings = table(more).read("sinks.crm", |section| Some(Settings::read(section))).unwrap();
+    let sink = Arc::new(StdoutSink::to(std::os::fd::OwnedFd::from(writer).into(), settings));
     let reader: Arc<Mutex<Option<PipeReader>>> = Arc::new(Mutex::new(Some(reader)));
     let (broken, text) = (Arc::clone(&reader), Mutex::new(Vec::new()));
     Subject {
@@ -221,6 +222,15 @@ async fn an_attempt_that_is_given_up_damages_no_other() {
         subject.sink.deliver(&delivery(2)).await.unwrap();
         // Reading them at all shows that each is whole.
         assert!((subject.received)().iter().any(|event| event["data"]["id"] == "op-2"), "{}", subject.kind);
+    }
+}
+
+#[tokio::test]
+async fn a_close_ends_the_sink_and_takes_nothing_back() {
+    for subject in subjects("") {
+        subject.sink.deliver(&delivery(1)).await.unwrap();
+        subject.sink.close().await.unwrap();
+        assert_eq!((subject.received)().len(), 1, "{}", subject.kind);
     }
 }
 

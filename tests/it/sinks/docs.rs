@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
 use super::answering::{Answering, OK, Request};
-use super::samples::{TOKEN, build, delivery, mistakes};
+use super::samples::{TOKEN, build, delivery, mistakes, told};
 use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
 
 const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -340,7 +340,7 @@ fn the_tables_that_it_shows_load_without_a_mistake() {
     assert_eq!(sinks.len(), 3);
     for sink in &sinks {
         // Secrets are not there to be read: that alone may be amiss.
-        let told = sinks::build(sink).err().map(|error| error.to_string()).unwrap_or_default();
+        let told = sinks::build(sink).err().map(|wrong| told(&wrong)).unwrap_or_default();
         let is_a_secret_that_is_not_there = |line: &str| {
             line.starts_with("sinks.crm.secret: env: found an environment variable's name that is not set")
                 || line.starts_with("sinks.crm.headers.Authorization: file: found No such file")

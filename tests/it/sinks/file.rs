@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use reelhook::clock::Clock;
+use reelhook::config::Section;
 use reelhook::sinks::Sink;
 use reelhook::sinks::file::FileSink;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::samples::{build, delivery, instant, retried};
+use super::samples::{self, build, delivery, instant, retried};
 
 struct Folder {
     folder: TempDir,
@@ -27,7 +28,8 @@ impl Folder {
 
     fn sink(&self, more: &str, clock: &Clock) -> FileSink {
         let table = format!("path = {:?}\n{more}", self.path);
-        FileSink::new(toml::from_str(&table).unwrap(), clock.clone()).unwrap()
+        let read = |section: &mut Section<'_>| FileSink::with_clock(section, clock.clone());
+        samples::table(&table).read("sinks.crm", read).unwrap()
     }
 
     /// The files that were set aside, by name.
@@ -248,6 +250,23 @@ async fn a_full_disk_is_a_retry_and_leaves_no_torn_line() {
 fn ignore_size_signal() {
     let kind = tokio::signal::unix::SignalKind::from_raw(25);
     drop(tokio::signal::unix::signal(kind).unwrap());
+}
+
+#[tokio::test]
+async fn a_close_gives_the_file_back_with_everything_in_it() {
+    let folder = Folder::new();
+    let sink = folder.sink("", &clock());
+    sink.close().await.unwrap();
+    assert!(!folder.path.exists(), "it makes no file");
+    sink.deliver(&delivery(1)).await.unwrap();
+    let is_open = || {
+        let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter_map(|it| fs::read_link(it.path()).ok()).any(|path| path == folder.path)
+    };
+    assert!(is_open());
+    sink.close().await.unwrap();
+    assert!(!is_open());
+    assert_eq!(ids(&folder.path), [id(1)]);
 }
 
 #[tokio::test]

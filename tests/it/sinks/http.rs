@@ -1,6 +1,6 @@
 //! The `http` sink: what it sends, what answers mean, and far sides that mean harm (threat 63).
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use base64::Engine;
@@ -228,6 +228,26 @@ async fn threat_53_a_far_side_that_repeats_a_secret_is_not_quoted() {
         let sink = build("http", &format!("{}{more}", far_side.table())).unwrap();
         assert_eq!(retried(sink.deliver(&delivery(1)).await).0, "answered 400");
     }
+}
+
+#[tokio::test]
+async fn a_close_gives_the_connections_back_and_nothing_is_sent_after_it() {
+    let far_side = Answering::with(OK);
+    let (tell, ended) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    far_side.behave(move |stream| {
+        drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+        // The connection stays open for the next request, until the sink is closed.
+        drop(tell.lock().unwrap().send(stream.read(&mut [0]).unwrap_or_default()));
+    });
+    let sink = build("http", &far_side.table()).unwrap();
+    sink.deliver(&delivery(1)).await.unwrap();
+    assert!(ended.try_recv().is_err());
+    sink.close().await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(20)));
+    assert_eq!(ended.await.unwrap(), Ok(0));
+    assert_eq!(retried(sink.deliver(&delivery(2)).await).0, "the sink is closed");
+    assert_eq!(far_side.requests().len(), 1);
 }
 
 #[tokio::test]

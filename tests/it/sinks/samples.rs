@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reelhook::config;
+use reelhook::config::{self, Remark, Table};
 use reelhook::domain::{
     Carried, Channel, ClientContext, Delivery, DeliveryId, Envelope, Event, EventId, Order, Origin, Previous, Request,
     RouteName, SinkName, Status,
 };
-use reelhook::sinks::{self, DeliveryError, Sink, SinkConfigError};
+use reelhook::sinks::{self, DeliveryError, Sink};
 use uuid::Uuid;
 
 pub const TOKEN: &str = "canary-recording-token";
@@ -98,19 +98,29 @@ pub fn with_client_context(n: u128, client_context: &str) -> Delivery {
     delivery
 }
 
-/// Builds `[sinks.crm]` from the keys in `table`.
-pub fn build(kind: &str, table: &str) -> Result<Arc<dyn Sink>, SinkConfigError> {
+/// The keys of a sink.
+pub fn table(text: &str) -> Table {
+    toml::from_str::<toml::Table>(text).unwrap().into()
+}
+
+/// Builds `[sinks.crm]` from the keys in `text`.
+pub fn build(kind: &str, text: &str) -> Result<Arc<dyn Sink>, Vec<Remark>> {
     sinks::build(&config::Sink {
         name: SinkName::new("crm"),
         kind: kind.into(),
         dispatch: dispatch(),
-        table: toml::from_str(table).unwrap(),
+        table: table(text),
     })
 }
 
-/// The mistakes of a table.
+/// The mistakes of a table, a line each.
 pub fn mistakes(kind: &str, table: &str) -> String {
-    build(kind, table).err().unwrap_or_else(|| panic!("no mistake in {table}")).to_string()
+    told(&build(kind, table).err().unwrap_or_else(|| panic!("no mistake in {table}")))
+}
+
+/// Mistakes as lines, without the file.
+pub fn told(mistakes: &[Remark]) -> String {
+    mistakes.iter().map(|mistake| format!("{}: {}", mistake.key, mistake.text)).collect::<Vec<_>>().join("\n")
 }
 
 pub fn dispatch() -> config::SinkDispatch {

@@ -4,14 +4,14 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 use reelhook::sinks::Sink;
-use reelhook::sinks::stdout::{Config, StdoutSink};
+use reelhook::sinks::stdout::{Settings, StdoutSink};
 
 use super::samples::{build, delivery, retried};
 
 #[tokio::test]
 async fn a_broken_pipe_is_a_retry_and_pauses_the_sink() {
     let (reader, writer) = std::io::pipe().unwrap();
-    let sink = StdoutSink::to(OwnedFd::from(writer).into(), &Config::default());
+    let sink = StdoutSink::to(OwnedFd::from(writer).into(), Settings::default());
     drop(reader);
     let (reason, pause, _) = retried(sink.deliver(&delivery(1)).await);
     assert!(reason.contains("standard output") && pause, "{reason}");
@@ -28,7 +28,7 @@ async fn a_line_that_was_cut_off_stays_alone() {
     }
     let mut room = vec![0; 4096 * 2];
     reader.read_exact(&mut room).unwrap();
-    let sink = StdoutSink::to(OwnedFd::from(writer).into(), &Config::default());
+    let sink = StdoutSink::to(OwnedFd::from(writer).into(), Settings::default());
     let deliveries: Vec<_> = (0..100).map(delivery).collect();
     let results = sink.deliver_batch(&deliveries.iter().collect::<Vec<_>>()).await;
     assert!(results.iter().all(Result::is_err));

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use reelhook::{config, sinks};
+
 use super::samples::{build, mistakes};
 
 #[test]
@@ -17,7 +19,7 @@ fn every_mistake_of_a_table_is_told_at_once() {
         assert!(told.lines().any(|line| line.starts_with(&format!("sinks.crm.{key}: found "))), "{key}: {told}");
     }
     assert_eq!(told.lines().count(), 5, "{told}");
-    assert!(told.contains("found integer `5`, expected a size with its unit, such as \"64MiB\""), "{told}");
+    assert!(told.contains("found 5, expected a size with its unit, as \"64MiB\""), "{told}");
     let told = mistakes("file", "path = '/'\nbatch_size = 0\nkeep = 0");
     assert_eq!(told.lines().count(), 4, "{told}");
     let told = mistakes(
@@ -35,6 +37,43 @@ fn every_mistake_of_a_table_is_told_at_once() {
         assert!(told.contains(&format!("sinks.crm.headers.{header}: found ")), "{header}: {told}");
     }
     assert!(!told.contains("canary"), "{told}");
+}
+
+#[test]
+fn a_value_of_the_wrong_type_hides_no_other_mistake() {
+    let told = mistakes(
+        "http",
+        "url = 'https://a@b/'\ninclude_access_token = 3\nheaders = { Host = 'a', x = 4 }\nsecret = { env = 'UNSET_1' }\n\
+         allow_private = 'x'\nheader = 'y'",
+    );
+    for key in ["url", "include_access_token", "headers.Host", "headers.x", "secret", "allow_private", "header"] {
+        assert!(told.lines().any(|line| line.starts_with(&format!("sinks.crm.{key}: "))), "{key}: {told}");
+    }
+    assert_eq!(told.lines().count(), 7, "{told}");
+    // The networks are not known: whether the address is among them is not either.
+    let told = mistakes("http", "url = 'http://10.0.0.1/'\nallow_private = 'x'");
+    assert_eq!(told, "sinks.crm.allow_private: found \"x\", expected a list");
+}
+
+#[test]
+fn a_sinks_mistakes_have_their_lines_and_the_sinks_secrets_are_those_of_the_config() {
+    let text = "[calls]\napp_ids = ['x']\n[sinks.crm]\nkind = 'http'\nurl = { env = 'CRM_URL' }\nkeep = 1\n\
+                [[routes]]\nname = 'r'\nsinks = ['crm']\n";
+    let variables = [
+        ("CRM_URL".to_owned(), "ftp://canary.example/".to_owned()),
+        ("REELHOOK__SINKS__CRM__HEADERS__HOST".to_owned(), "x".to_owned()),
+    ];
+    let config = config::parse(text, variables.into_iter()).unwrap().config;
+    let told: Vec<String> = sinks::build(&config.sinks[0]).err().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(told[0], "config:5: sinks.crm.url: found another scheme, expected https://..");
+    assert!(
+        told[1].starts_with("config:6: sinks.crm.keep: found an unknown key, expected one of: url, secret"),
+        "{told:?}"
+    );
+    assert!(told[1].contains("kind, concurrency"), "the keys of every sink too: {told:?}");
+    let variable =
+        "REELHOOK__SINKS__CRM__HEADERS__HOST: sinks.crm.headers.host: found a header that reelhook sets itself";
+    assert_eq!(told[2..], [variable]);
 }
 
 #[test]

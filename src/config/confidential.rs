@@ -1,0 +1,138 @@
+//! Reading secrets, and texts that may be secrets, from a section.
+//!
+//! **Invariant**: no mistake shows a value that was found: it may be the secret itself.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::secret::{EXPECTED, SecretSource};
+use super::section::Section;
+use super::tree::{Node, Value};
+
+/// A text that the config holds, or that it names as a secret.
+#[derive(Clone, Debug)]
+pub struct Text {
+    text: SecretString,
+    is_secret: bool,
+}
+
+impl Text {
+    /// The text.
+    pub fn expose(&self) -> &str {
+        self.text.expose_secret()
+    }
+
+    /// Whether it was read from a file or a variable: then it is never shown.
+    pub fn is_secret(&self) -> bool {
+        self.is_secret
+    }
+}
+
+/// A value and its key path, which a mistake that is found later names.
+#[derive(Clone, Debug)]
+pub struct Named<T> {
+    /// The key path.
+    pub path: String,
+    /// The last part of it.
+    pub name: String,
+    /// The value.
+    pub value: T,
+}
+
+impl Section<'_> {
+    /// Reads a secret from where the config says it is.
+    pub fn secret(&mut self, key: &'static str) -> Option<SecretString> {
+        let node = self.take(key)?;
+        self.open(&self.path_of(key), node)
+    }
+
+    /// Reads a secret that has no default.
+    pub fn need_secret(&mut self, key: &'static str) -> Option<SecretString> {
+        self.expect(key, EXPECTED);
+        self.secret(key)
+    }
+
+    /// Reads a list of secrets.
+    pub fn secrets(&mut self, key: &'static str) -> Vec<Named<SecretString>> {
+        let Some(node) = self.take(key) else { return Vec::new() };
+        let (node, path) = (node.into_structured(), self.path_of(key));
+        let Value::List(items) = node.value else {
+            self.report.mistake(&path, format!("found no list, expected a list of {EXPECTED}"));
+            return Vec::new();
+        };
+        self.open_all(&path, items)
+    }
+
+    /// Reads a secret or a list of them; empty where it is absent.
+    pub fn one_or_more_secrets(&mut self, key: &'static str) -> Vec<Named<SecretString>> {
+        let Some(node) = self.take(key) else { return Vec::new() };
+        let (node, path) = (node.into_structured(), self.path_of(key));
+        match node.value {
+            Value::List(items) => {
+                if items.is_empty() {
+                    let text = format!("found an empty list, expected {EXPECTED}, or a list of them, or no such key");
+                    self.report.mistake(&path, text);
+                }
+                self.open_all(&path, items)
+            }
+            _ => {
+                let secret = self.open(&path, node);
+                secret.map(|value| Named { path, name: key.to_owned(), value }).into_iter().collect()
+            }
+        }
+    }
+
+    /// Reads a text that may be a secret, and that has no default; `expected` says what it is.
+    pub fn need_text_or_secret(&mut self, key: &'static str, expected: &str) -> Option<Text> {
+        self.expect(key, expected);
+        let node = self.take(key)?;
+        self.text_of(&self.path_of(key), node)
+    }
+
+    /// Reads a table of texts that may be secrets.
+    pub fn texts_or_secrets(&mut self, key: &'static str) -> Vec<Named<Text>> {
+        let Some(node) = self.take(key) else { return Vec::new() };
+        let (node, path) = (node.into_structured(), self.path_of(key));
+        let sort = node.sort();
+        let Value::Table(table) = node.value else {
+            self.report
+                .mistake(&path, format!("found {sort}, expected a table of names, each with text or {EXPECTED}"));
+            return Vec::new();
+        };
+        let texts = table.into_iter().filter_map(|(name, node)| {
+            let path = format!("{path}.{name}");
+            let value = self.text_of(&path, node)?;
+            Some(Named { path, name, value })
+        });
+        texts.collect()
+    }
+
+    fn text_of(&self, path: &str, node: Node) -> Option<Text> {
+        self.report.note_place(path.to_owned(), node.place.clone());
+        let node = node.into_structured();
+        if let Some(text) = node.as_text() {
+            return Some(Text { text: SecretString::from(text), is_secret: false });
+        }
+        if !matches!(node.value, Value::Table(_)) {
+            self.report.mistake(path, format!("found {}, expected text, {EXPECTED}", node.sort()));
+            return None;
+        }
+        Some(Text { text: self.open(path, node)?, is_secret: true })
+    }
+
+    fn open_all(&self, path: &str, items: Vec<Node>) -> Vec<Named<SecretString>> {
+        let opened = items.into_iter().enumerate().filter_map(|(index, item)| {
+            let path = format!("{path}[{index}]");
+            let value = self.open(&path, item)?;
+            Some(Named { path, name: index.to_string(), value })
+        });
+        opened.collect()
+    }
+
+    fn open(&self, path: &str, node: Node) -> Option<SecretString> {
+        self.report.note(path.to_owned(), Some(&node.place));
+        let source = SecretSource::of(node);
+        let secret =
+            source.and_then(|it| it.read_with(|name| self.report.variables.get(name)).map_err(|e| e.to_string()));
+        secret.map_err(|text| self.report.mistake(path, text)).ok()
+    }
+}

@@ -1,0 +1,110 @@
+//! `[admin]`: the operator's listener, and the tokens that open it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::server::Server;
+use crate::config::section::Section;
+use crate::config::value::{address, choice, duration, hex, name, size};
+
+const SCOPES: &[(&str, Scope)] =
+    &[("read", Scope::Read), ("write", Scope::Write), ("recordings", Scope::Recordings), ("admin", Scope::Admin)];
+
+const SHA256: &str = "the token's SHA-256 as 64 hexadecimal digits: printf %s \"$TOKEN\" | sha256sum";
+
+/// `[admin]`
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// Loopback, unless a token is configured.
+    pub listen: SocketAddr,
+    /// The longest that a body may take to arrive.
+    pub body_timeout: Duration,
+    /// The most bytes of bodies held in memory at a time, for each of: the API's requests, the console's forms, logins.
+    pub max_inflight_bytes: usize,
+    /// The tokens.
+    pub tokens: Vec<AdminToken>,
+}
+
+/// `[[admin.tokens]]`
+#[derive(Clone, Debug)]
+pub struct AdminToken {
+    /// The name of its user; appears in logs.
+    pub name: String,
+    /// SHA-256 of the token's text.
+    pub sha256: [u8; 32],
+    /// Its scopes.
+    pub scopes: Vec<Scope>,
+}
+
+/// A scope of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Read.
+    Read,
+    /// Write.
+    Write,
+    /// See the recordings' tokens.
+    Recordings,
+    /// See quarantined bodies, and vouch for them.
+    Admin,
+}
+
+/// Reads `[admin]`, which must not be where `[server]` is.
+pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
+    let mut section = root.section_or_empty("admin");
+    let listen = section.or("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081), address);
+    let seconds = Duration::from_secs(1)..=Duration::from_secs(300);
+    let body_timeout = section.or("body_timeout", Duration::from_secs(5), duration(seconds));
+    let max_inflight_bytes = section.or("max_inflight", 4 << 20, size(ByteSize::kib(64)..=ByteSize::gib(1)));
+    let sections = section.sections("tokens");
+    let is_open = sections.is_empty();
+    let mut tokens: Vec<AdminToken> = Vec::new();
+    for mut section in sections {
+        if let Some(token) = token(&mut section, &tokens) {
+            tokens.push(token);
+        }
+    }
+    let key = section.path_of("listen");
+    if !listen.ip().to_canonical().is_loopback() && is_open {
+        let text = format!(
+            "found {listen} without a token, expected a loopback address as 127.0.0.1:{port}, or [[admin.tokens]]: \
+             otherwise anyone who reaches it can read and replay",
+            port = listen.port()
+        );
+        section.report.mistake(&key, text);
+    }
+    if collide(listen, server.listen) {
+        let text = format!("found {listen}, which server.listen ({}) takes, expected another port", server.listen);
+        section.report.mistake(&key, text);
+    }
+    Admin { listen, body_timeout, max_inflight_bytes, tokens }
+}
+
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let same = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified() || b.is_unspecified();
+    a.port() == b.port() && a.port() != 0 && same(a.ip(), b.ip())
+}
+
+fn token(section: &mut Section<'_>, others: &[AdminToken]) -> Option<AdminToken> {
+    let name = section.need("name", "the name of the token's user", name(64));
+    let sha256 = section.need("sha256", SHA256, |node| {
+        // What was found is not shown: it may be the token itself.
+        hex::<32>(node).map_err(|_| format!("found another value, expected {SHA256}"))
+    });
+    let key = section.path_of("scopes");
+    let scopes = section.list("scopes", choice(SCOPES));
+    if scopes.as_ref().is_none_or(Vec::is_empty) && !section.report.has_mistake(&key) {
+        section
+            .report
+            .mistake(&key, "found no scope, expected a list of \"read\", \"write\", \"recordings\", \"admin\"");
+    }
+    let token = AdminToken { name: name?, sha256: sha256?, scopes: scopes? };
+    if let Some(other) = others.iter().find(|other| other.name == token.name || other.sha256 == token.sha256) {
+        let text = format!("found the name or the token of \"{}\" again, expected one entry for each", other.name);
+        section.report.mistake(section.path(), text);
+    }
+    Some(token)
+}

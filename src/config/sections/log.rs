@@ -1,0 +1,38 @@
+//! `[log]`.
+
+use crate::config::section::Section;
+use crate::config::value::{choice, text};
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A `tracing` filter: "info", "reelhook=debug".
+    pub filter: String,
+    /// The format of a line.
+    pub format: LogFormat,
+}
+
+/// The format of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Text for a terminal.
+    Text,
+}
+
+/// Reads `[log]`.
+pub fn log(root: &mut Section<'_>) -> Log {
+    let mut section = root.section_or_empty("log");
+    Log {
+        filter: section.or("filter", "info".to_owned(), |node| {
+            let filter = text(node)?;
+            match tracing_subscriber::EnvFilter::try_new(&filter) {
+                Ok(_) => Ok(filter),
+                Err(error) => Err(format!("found {filter:?} ({error}), expected a filter as \"info,reelhook=debug\"")),
+            }
+        }),
+        format: section.or("format", LogFormat::Json, choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)])),
+    }
+}
