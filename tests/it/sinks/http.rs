@@ -238,7 +238,7 @@ async fn a_close_gives_the_connections_back_and_nothing_is_sent_after_it() {
     far_side.behave(move |stream| {
         drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
         // The connection stays open for the next request, until the sink is closed.
-        drop(tell.lock().unwrap().send(stream.read(&mut [0]).unwrap_or_default()));
+        tell.lock().unwrap().send(stream.read(&mut [0]).unwrap_or_default()).unwrap();
     });
     let sink = build("http", &far_side.table()).unwrap();
     sink.deliver(&delivery(1)).await.unwrap();
