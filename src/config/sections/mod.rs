@@ -5,6 +5,7 @@ pub mod channels;
 pub mod conditions;
 pub mod expectations;
 pub mod log;
+pub mod reload;
 pub mod routes;
 pub mod server;
 pub mod sinks;
