@@ -211,15 +211,18 @@ mod tests {
     use crate::config::value::{name, switch};
     use crate::config::variables::Secrets;
 
+    /// A file, and whether it is strict.
+    type Tls = (String, bool);
+
     /// A table that several sections have: read by one function.
-    fn tls(section: &mut Section<'_>) -> Option<(String, bool)> {
+    fn tls(section: &mut Section<'_>) -> Option<Tls> {
         let mut section = section.section("tls")?;
         let file = section.need("file", "a file", name(100));
         let strict = section.or("strict", true, switch);
         Some((file?, strict))
     }
 
-    fn read(text: &str) -> (Option<(String, bool)>, Option<(String, bool)>, Vec<String>) {
+    fn read(text: &str) -> (Option<Tls>, Option<Tls>, Vec<String>) {
         let report = Report::new(Places::new("c"), Secrets::default());
         let mut root = Section::root(&report, tree::parse(text).unwrap());
         let mut sections = ["a", "b"].map(|key| root.section_or_empty(key));

@@ -4,20 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Sink;
+use super::{FromConfig, Sink};
 use crate::config::{self, Remark, Section, Table};
-
-/// A sink that is made of its section in the config.
-pub trait FromConfig: Sink + Sized + 'static {
-    /// The value of `kind` in the config.
-    const KIND: &'static str;
-    /// Its purpose in one line; README's table of sinks repeats it word for word.
-    const SUMMARY: &'static str;
-
-    /// Reads the keys, and makes the sink: each key is asked for, whatever is wrong with the others. Nothing is connected
-    /// to, nothing is created; secrets are read. `None` where a mistake was noted.
-    fn read(section: &mut Section<'_>) -> Option<Self>;
-}
 
 /// A kind of sink in this build.
 #[derive(Clone, Copy)]

@@ -26,9 +26,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::config::Section;
 use crate::domain::Delivery;
 
-pub use kinds::{FromConfig, KINDS, Kind, build};
+pub use kinds::{KINDS, Kind, build};
 pub use reason::MAX_REASON_CHARS;
 
 /// A configured destination.
@@ -78,6 +79,18 @@ pub trait Sink: Send + Sync {
     async fn close(&self) -> Result<(), DeliveryError> {
         Ok(())
     }
+}
+
+/// A sink that is made of its section in the config.
+pub trait FromConfig: Sink + Sized + 'static {
+    /// The value of `kind` in the config.
+    const KIND: &'static str;
+    /// Its purpose in one line; README's table of sinks repeats it word for word.
+    const SUMMARY: &'static str;
+
+    /// Reads the keys, and makes the sink: each key is asked for, whatever is wrong with the others. Nothing is connected
+    /// to, nothing is created; secrets are read. `None` where a mistake was noted.
+    fn read(section: &mut Section<'_>) -> Option<Self>;
 }
 
 /// Why a delivery failed.
