@@ -21,8 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Clock, between};
 use crate::domain::{EventKind, NewDelivery, Operation, Watch};
 use crate::routing::Router;
-use crate::store::operations::Due;
-use crate::store::{Operations, Raised, StoreError};
+use crate::store::{Changes, Due, Raised, Reception, StoreError, Watches};
 use crate::telemetry::Metrics;
 
 /// The longest sleep. Tests move the clock; and reading the nearest deadline costs one lookup in an index.
@@ -37,9 +36,13 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Watches the deadlines.
 pub struct Watcher {
-    /// The store of the deadlines.
-    pub operations: Arc<dyn Operations>,
-    /// The routes for the events.
+    /// Where they are.
+    pub store: Arc<dyn Watches>,
+    /// Tells when one moved.
+    pub changes: Arc<Changes>,
+    /// Since when notifications can arrive.
+    pub reception: Arc<Reception>,
+    /// Where events go.
     pub routes: Arc<Router>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
@@ -50,7 +53,6 @@ pub struct Watcher {
 impl Watcher {
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let changes = self.operations.changes();
         let mut pulse = Pulse { due: Instant::now(), lead: self.clock.lead() };
         loop {
             let sleep = match self.look(&mut pulse).await {
@@ -67,7 +69,7 @@ impl Watcher {
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(sleep) => {}
-                () = changes.of_watches() => {}
+                () = self.changes.of_watches() => {}
             }
             self.feel(&mut pulse);
         }
@@ -78,18 +80,21 @@ impl Watcher {
     fn feel(&self, pulse: &mut Pulse) {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
-            tracing::warn!(?stood_still, "the process was suspended: the grace of waiting operations starts again");
-            self.operations.reception().begins_again();
+            tracing::warn!(
+                ?stood_still,
+                "the process stood still; what waits for a notification is given its grace again"
+            );
+            self.reception.begins_again();
         }
     }
 
     /// Reports a batch of due operations. Returns how long to sleep.
     async fn look(&self, pulse: &mut Pulse) -> Result<Duration, StoreError> {
-        let due = self.operations.due(BATCH).await?;
-        // The process may have been suspended just now: nothing is reported before that is known.
+        let due = self.store.due(BATCH).await?;
+        // It may have stood still just now: nothing is told before that is known.
         self.feel(pulse);
         if due.is_empty() {
-            let next = self.operations.next_watch().await?;
+            let next = self.store.next_watch().await?;
             return Ok(next.map_or(STEP, |next| between(self.clock.steady(), next).min(STEP)));
         }
         let told = join_all(due.into_iter().map(|due| self.tell(due))).await;
@@ -102,7 +107,7 @@ impl Watcher {
         let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
         let deliveries = self.deliveries(&due.operation, watch);
         let n_deliveries = deliveries.len();
-        match self.operations.raise(due, deliveries).await {
+        match self.store.raise(due, deliveries, &self.reception).await {
             Ok(Raised::Said) => {
                 tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.event().word());
                 self.metrics.expectation_raised(watch);

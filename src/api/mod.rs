@@ -41,7 +41,7 @@ use crate::odata::SkipTokens;
 use crate::operator::Operator;
 use crate::running::Reload;
 use crate::sources::Proxies;
-use crate::store::Operations;
+use crate::store::{Changes, Events, Operations};
 use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections, Sender};
 
@@ -56,6 +56,10 @@ pub struct Admin {
     pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
+    /// The events, as a stream.
+    pub events: Arc<dyn Events>,
+    /// Tells of changes as they are committed.
+    pub changes: Arc<Changes>,
     /// How another config is asked for.
     pub reload: Arc<Reload>,
     /// What is counted.

@@ -46,7 +46,8 @@ impl Work {
 impl Dispatchers {
     pub(super) fn new(parts: &Parts, stored: &Stored) -> Self {
         let shared = dispatch::Shared {
-            store: Arc::clone(&stored.store),
+            store: Arc::clone(&stored.store) as _,
+            queues: Arc::clone(&stored.process.queues),
             pauses: Arc::clone(&stored.pauses),
             metrics: Arc::clone(&parts.metrics),
             clock: parts.clock.clone(),

@@ -13,6 +13,7 @@ use super::parts::Parts;
 use super::store::{Deadlines, Stored};
 use crate::intake::{Intake, quarantine_rate};
 use crate::routing::Router;
+use crate::store::Changes;
 use crate::telemetry::Rejections;
 use crate::watch::Watcher;
 
@@ -22,6 +23,7 @@ pub(super) struct Engine {
     pub(super) dispatchers: Arc<Dispatchers>,
     pub(super) routes: Arc<Router>,
     pub(super) deadlines: Deadlines,
+    pub(super) changes: Arc<Changes>,
 }
 
 impl Engine {
@@ -33,7 +35,9 @@ impl Engine {
             dispatchers.set(&sink.name, Work::of(&setup, &sink.name));
         }
         let watcher = Watcher {
-            operations: Arc::clone(&stored.operations),
+            store: Arc::clone(&stored.store) as _,
+            changes: Arc::clone(&stored.process.changes),
+            reception: Arc::clone(&stored.reception),
             routes: Arc::clone(&stored.routes),
             metrics: Arc::clone(&parts.metrics),
             clock: parts.clock.clone(),
@@ -48,7 +52,8 @@ impl Engine {
         housekeeping.of_the_log();
         housekeeping.of_the_clock();
         let (routes, deadlines) = (Arc::clone(&stored.routes), stored.deadlines.clone());
-        Ok(Self { intake, dispatchers, routes, deadlines })
+        let changes = Arc::clone(&stored.process.changes);
+        Ok(Self { intake, dispatchers, routes, deadlines, changes })
     }
 }
 

@@ -102,6 +102,8 @@ fn console(parts: &Parts, engine: &Engine, (operator, access): (&Arc<Operator>, 
         access: Arc::clone(access),
         operator: Arc::clone(operator),
         operations: Arc::clone(&operator.operations),
+        events: Arc::clone(&operator.store) as _,
+        changes: Arc::clone(&engine.changes),
         metrics: Arc::clone(&parts.metrics),
         rejections: Arc::clone(&engine.intake.rejections),
         clock: parts.clock.clone(),
@@ -112,6 +114,8 @@ fn operators(parts: &Parts, engine: &Engine, operator: Arc<Operator>) -> api::Ad
     let setup = parts.running.now();
     api::Admin {
         operations: Arc::clone(&operator.operations),
+        events: Arc::clone(&operator.store) as _,
+        changes: Arc::clone(&engine.changes),
         operator,
         reload: Arc::clone(&parts.reload),
         metrics: Arc::clone(&parts.metrics),

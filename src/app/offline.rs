@@ -24,8 +24,8 @@ use crate::operator::Operator;
 use crate::routing::{Router, Routes};
 use crate::running::{Running, Setup};
 use crate::sources::Proxies;
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Process, Upkeep};
 use crate::tasks::Tasks;
 use crate::telemetry::{Metrics, Rejections};
 
@@ -49,7 +49,8 @@ impl Offline {
     /// There is none, a server has it, or it is unusable.
     pub async fn open(config: Config, to_change: bool) -> anyhow::Result<Self> {
         let clock = Clock::system();
-        let store = Arc::new(open(&config, to_change, &clock).await?);
+        let process = Arc::new(Process::default());
+        let store = Arc::new(open(&config, to_change, (&clock, &process)).await?);
         let mut bytes = [0; TOKEN_BYTES];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("no randomness"))?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -57,7 +58,7 @@ impl Offline {
         let own = AdminToken { name: "offline".into(), sha256: Sha256::digest(&token).into(), scopes };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (address, tasks) = (listener.local_addr()?, Tasks::default());
-        let admin = admin(&config, &store, (&clock, &tasks)).await?;
+        let admin = admin(&config, (&store, &process), (&clock, &tasks)).await?;
         let server = api::serve(listener, Arc::new(Access::new(vec![own])), admin, |_no_console| {})?;
         let handle = server.handle();
         tasks.run("the store's listener", async move { drop(server.await) });
@@ -73,7 +74,11 @@ impl Offline {
     }
 }
 
-async fn open(config: &Config, to_change: bool, clock: &Clock) -> anyhow::Result<SqliteStore> {
+async fn open(
+    config: &Config,
+    to_change: bool,
+    (clock, process): (&Clock, &Arc<Process>),
+) -> anyhow::Result<SqliteStore> {
     // It refuses where there is no store, and makes none.
     let reading = SqliteStore::open_for_operator(&config.store, clock.clone())?;
     ensure!(
@@ -85,12 +90,12 @@ async fn open(config: &Config, to_change: bool, clock: &Clock) -> anyhow::Result
         return Ok(reading);
     }
     reading.close().await;
-    Ok(SqliteStore::open(&config.store, clock.clone())?)
+    Ok(SqliteStore::open_beside(&config.store, clock.clone(), Arc::clone(process) as _)?)
 }
 
 async fn admin(
     config: &Config,
-    store: &Arc<SqliteStore>,
+    (store, process): (&Arc<SqliteStore>, &Arc<Process>),
     (clock, tasks): (&Clock, &Tasks),
 ) -> anyhow::Result<api::Admin> {
     let metrics = Arc::new(Metrics::new());
@@ -107,6 +112,8 @@ async fn admin(
     Ok(api::Admin {
         operator: Arc::new(operator),
         operations: Arc::clone(store) as _,
+        events: Arc::clone(store) as _,
+        changes: Arc::clone(&process.changes),
         reload: Arc::default(),
         metrics: Arc::clone(&metrics),
         bodies: api::body_limits(&config.admin),

@@ -9,12 +9,14 @@ use crate::config::Expectations;
 use crate::dispatch::Pauses;
 use crate::routing::{Router, Routes};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Operations, Reception, Store};
+use crate::store::{Operations, Process, Reception, Store};
 
 /// The open store.
 pub(super) struct Stored {
     pub(super) store: Arc<dyn Store>,
     pub(super) operations: Arc<dyn Operations>,
+    /// The memory of this process: the queues of the dispatchers, and who waits for a change.
+    pub(super) process: Arc<Process>,
     pub(super) reception: Arc<Reception>,
     pub(super) pauses: Arc<Pauses>,
     pub(super) routes: Arc<Router>,
@@ -35,14 +37,16 @@ impl Deadlines {
 impl Stored {
     pub(super) async fn open(parts: &Parts) -> anyhow::Result<Self> {
         let setup = parts.running.now();
-        let sqlite = Arc::new(SqliteStore::open(&setup.config.store, parts.clock.clone())?);
+        let process = Arc::new(Process::default());
+        let sqlite =
+            Arc::new(SqliteStore::open_beside(&setup.config.store, parts.clock.clone(), Arc::clone(&process) as _)?);
         sqlite.watch_by(&setup.config.expectations);
         let routes = Arc::new(Router::new(Routes::new(&setup.config.routes)?));
         let by_context = Arc::clone(&routes);
         sqlite.route_by(move |key| by_context.matches(key));
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite.clone());
-        let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.context("the paused sinks cannot be read")?);
-        let (reception, deadlines) = (operations.reception(), Deadlines(sqlite));
-        Ok(Self { store, operations, reception, pauses, routes, deadlines })
+        let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.context("the paused sinks cannot be read")?);
+        let (reception, deadlines) = (Arc::new(Reception::new(parts.clock.clone())), Deadlines(sqlite));
+        Ok(Self { store, operations, process, reception, pauses, routes, deadlines })
     }
 }

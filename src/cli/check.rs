@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::domain::{Channel, SinkName};
 use crate::graph::keys::Keys;
 use crate::operator;
-use crate::store::Store;
+use crate::store::Views;
 use crate::telemetry::Metrics;
 use crate::wording;
 

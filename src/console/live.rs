@@ -19,8 +19,7 @@ use super::problem::Problem;
 use super::shown::{encoded, instant, time_of_day, tone_of_event};
 use crate::config::Scope;
 use crate::domain::{EventId, RecordOperation};
-use crate::store::EventView;
-use crate::store::operations::StreamedEvent;
+use crate::store::{EventView, StreamedEvent};
 use crate::web::sse::{self, Chunk};
 
 /// The rows that a page begins with.
@@ -90,7 +89,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 /// The events that a page begins with, and the id after which the stream continues.
 pub async fn newest(desk: &Desk) -> Result<(Vec<Row>, String), Problem> {
-    let latest = desk.console.operations.latest(FIRST).await?;
+    let latest = desk.console.events.latest(FIRST).await?;
     let after = latest.first().map(|it| it.event.id.to_string()).unwrap_or_default();
     Ok((latest.iter().map(|it| Row::of(&it.event)).collect(), after))
 }
@@ -105,10 +104,10 @@ async fn events(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> 
     };
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok().map(str::to_owned));
     let after = last.or(asked.into_inner().after).and_then(|id| Uuid::try_parse(&id).ok()).map(EventId);
-    let events = desk.console.operations.changes().of_events();
+    let events = desk.console.changes.of_events();
     let mut following = Following { desk: desk.into_inner(), visitor, events, after, _place: place };
     if following.after.is_none() {
-        following.after = following.desk.console.operations.newest_event().await?;
+        following.after = following.desk.console.events.newest_event().await?;
     }
     let body = stream::unfold(following, |mut following| async move {
         let bytes = following.next().await?;
@@ -150,8 +149,8 @@ impl Following {
     }
 
     async fn read(&mut self) -> Chunk {
-        let operations = &self.desk.console.operations;
-        let read = match operations.stream(self.after, MOST).await {
+        let store = &self.desk.console.events;
+        let read = match store.stream(self.after, MOST).await {
             Ok(read) => read,
             Err(error) => {
                 tracing::debug!(%error, "the live stream could not read the store; trying again");
@@ -160,7 +159,7 @@ impl Following {
         };
         self.after = read.last().map(|it| it.event.id).or(self.after);
         if read.len() == MOST
-            && let Ok(Some(newest)) = operations.newest_event().await
+            && let Ok(Some(newest)) = store.newest_event().await
         {
             self.after = Some(newest);
         }

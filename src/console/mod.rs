@@ -42,7 +42,7 @@ use crate::access::Access;
 use crate::clock::Clock;
 use crate::operator::Operator;
 use crate::running::{Reload, Running};
-use crate::store::Operations;
+use crate::store::{Changes, Events, Operations};
 use crate::telemetry::{Metrics, Rejections};
 
 /// The rows of a page.
@@ -60,6 +60,10 @@ pub struct Console {
     pub operator: Arc<Operator>,
     /// The operations.
     pub operations: Arc<dyn Operations>,
+    /// The events, as a stream.
+    pub events: Arc<dyn Events>,
+    /// Tells of changes as they are committed.
+    pub changes: Arc<Changes>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Counts and logs refused requests.

@@ -19,7 +19,7 @@ impl Dispatcher {
         if !self.leased.is_empty() {
             return;
         }
-        if self.worker.shared.store.woken(&self.worker.name).now_or_never().is_some() {
+        if self.worker.shared.queues.woken(&self.worker.name).now_or_never().is_some() {
             self.look = true;
         }
         if !self.look && self.until_asked().is_zero() {
@@ -34,7 +34,7 @@ impl Dispatcher {
         let worker = &self.worker;
         let limit = worker.sink.batch_size().max(LEASE_LIMIT);
         self.look = false;
-        match worker.shared.store.lease(&worker.name, limit, worker.lease_time()).await {
+        match worker.lease(limit).await {
             Ok(leases) => {
                 if leases.is_empty() && worker.until_due().is_some_and(|until| until.is_zero()) {
                     self.rests_until = Instant::now() + REST;

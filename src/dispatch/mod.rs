@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::config::SinkDispatch;
 use crate::domain::{Lease, SinkName};
 use crate::sinks::Sink;
-use crate::store::Store;
+use crate::store::{Queue, Queues};
 use crate::telemetry::Metrics;
 
 pub use pauses::Pauses;
@@ -50,8 +50,10 @@ const LEASE_MARGIN: Duration = Duration::from_secs(60);
 /// What the dispatchers of all sinks share.
 #[derive(Clone)]
 pub struct Shared {
-    /// Where the deliveries are.
-    pub store: Arc<dyn Store>,
+    /// Where the deliveries wait.
+    pub store: Arc<dyn Queue>,
+    /// The memory queues of this process.
+    pub queues: Arc<Queues>,
     /// Which sinks an operator paused.
     pub pauses: Arc<Pauses>,
     /// What is counted.
@@ -94,7 +96,7 @@ enum Wake {
 }
 
 impl Dispatcher {
-    /// Makes the dispatcher of one sink and opens its memory queue in the store.
+    /// Makes the dispatcher of one sink and opens its memory queue.
     pub fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let changes = shared.pauses.changes();
         let worker = Arc::new(Worker::new(name, sink, settings, shared));
@@ -221,7 +223,7 @@ impl Dispatcher {
             () = cancel.cancelled() => Wake::Again,
             _ = self.pauses.changed() => Wake::Again,
             Some(lease) = self.fresh.recv() => Wake::Fresh(lease),
-            () = self.worker.shared.store.woken(&self.worker.name) => Wake::Look,
+            () = self.worker.shared.queues.woken(&self.worker.name) => Wake::Look,
             Some(ended) = self.running.join_next() => {
                 self.note(ended);
                 Wake::Again

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
 use crate::domain::SinkName;
-use crate::store::{Store, StoreError};
+use crate::store::{SinkPauses, StoreError};
 
 /// Which sinks are paused.
 pub struct Pauses {
-    store: Arc<dyn Store>,
+    store: Arc<dyn SinkPauses>,
     paused: watch::Sender<BTreeMap<SinkName, Timestamp>>,
     /// The state in memory and in the store change together, one change after the other.
     changing: Mutex<()>,
@@ -26,7 +26,7 @@ impl Pauses {
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+    pub async fn load(store: Arc<dyn SinkPauses>) -> Result<Self, StoreError> {
         let paused = watch::Sender::new(store.paused_sinks().await?);
         Ok(Self { store, paused, changing: Mutex::default() })
     }

@@ -80,7 +80,13 @@ impl Worker {
     /// Opens the memory queue of the sink.
     pub(super) fn open_queue(&self) -> mpsc::Receiver<Lease> {
         let room = Room { n: self.settings.queue, budget: Arc::clone(&self.budget) };
-        self.shared.store.fresh(&self.name, &room, self.lease_time())
+        self.shared.queues.open(&self.name, &room, self.lease_time())
+    }
+
+    /// Leases up to so many deliveries from the store.
+    pub(super) async fn lease(&self, limit: usize) -> Result<Vec<Lease>, StoreError> {
+        let Shared { store, queues, .. } = &self.shared;
+        queues.lease(&**store, &self.name, (limit, self.lease_time())).await
     }
 
     /// The duration of a lease.

@@ -15,15 +15,13 @@
 //!    id.
 //! 7. An operation is reported as lost in whatever order the end of its call, its announcement and its notifications
 //!    arrived; `lost` is raised only after the whole grace has passed in which notifications could arrive
-//!    ([`Reception`]).
-
-use std::sync::Arc;
+//!    ([`super::Reception`]).
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Changes, EventView, Reception, StoreError};
-use crate::domain::{ClientContext, EventId, GraphId, NewDelivery, Operation, SinkName, Status, Watch};
+use super::StoreError;
+use crate::domain::{ClientContext, GraphId, Operation, SinkName, Status};
 use crate::odata::{Cursor, Filter, OrderBy};
 
 /// A query for a page.
@@ -117,37 +115,6 @@ pub enum Deleted {
     Missing,
 }
 
-/// An operation that the watch has to report.
-#[derive(Clone, Debug)]
-pub struct Due {
-    /// The operation as it is now.
-    pub operation: Operation,
-    /// What to report: overdue or lost.
-    pub watch: Watch,
-    /// Since when it is due.
-    pub at: Timestamp,
-}
-
-/// The result of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Raised {
-    /// The event was raised.
-    Said,
-    /// Put off, because notifications could not arrive all the time.
-    PutOff,
-    /// There is nothing to report any more.
-    Nothing,
-}
-
-/// An event of the stream.
-#[derive(Clone, Debug)]
-pub struct StreamedEvent {
-    /// The event; its deliveries are left out.
-    pub event: EventView,
-    /// The metadata of its operation's expectation.
-    pub metadata: Option<String>,
-}
-
 /// The operations as a resource.
 #[async_trait]
 pub trait Operations: Send + Sync {
@@ -188,50 +155,6 @@ pub trait Operations: Send + Sync {
     /// Nothing was removed.
     async fn delete(&self, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, StoreError>;
 
-    /// The operations that the watch has to report by now, the longest due first.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError>;
-
-    /// When the next report is due, in steady time.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Makes the event of a due operation durable, with its deliveries; unless the operation ended meanwhile, the event
-    /// was raised before, or notifications could not arrive for some of the time.
-    ///
-    /// # Errors
-    /// Nothing was raised.
-    async fn raise(&self, due: Due, deliveries: Vec<NewDelivery>) -> Result<Raised, StoreError>;
-
-    /// Events after `after` (from the oldest if `None`), oldest first, at most `limit`. An event that becomes durable
-    /// later never has its place before an event that this has returned.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn stream(&self, after: Option<EventId>, limit: usize) -> Result<Vec<StreamedEvent>, StoreError>;
-
-    /// The last event that [`Operations::stream`] would return.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn newest_event(&self) -> Result<Option<EventId>, StoreError>;
-
-    /// The last events that [`Operations::stream`] would return, newest first, at most `limit`.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError>;
-
     /// A secret for the tokens of pages: the same after a restart, and for all who share the store.
     fn page_key(&self) -> [u8; 32];
-
-    /// Reports changes as they are committed.
-    fn changes(&self) -> Arc<Changes>;
-
-    /// Since when notifications can be received. Code that refuses one notes it there.
-    fn reception(&self) -> Arc<Reception>;
 }

@@ -19,8 +19,7 @@ use crate::api::Admin;
 use crate::api::parameters::Parameters;
 use crate::domain::{ClientContext, Event, EventId, GraphId, Previous, Status};
 use crate::sinks::cloud_event;
-use crate::store::EventView;
-use crate::store::operations::StreamedEvent;
+use crate::store::{EventView, StreamedEvent};
 use crate::web::sse::Chunk;
 
 /// The longest silence.
@@ -109,7 +108,7 @@ impl Feed {
                 return None;
             }
             self.changes.borrow_and_update();
-            let page = match self.admin.operations.stream(self.after, PAGE).await {
+            let page = match self.admin.events.stream(self.after, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     // The client reconnects and continues where it was.

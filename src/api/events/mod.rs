@@ -72,7 +72,7 @@ pub async fn open(
     let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
     let wanted = Wanted::of(&parameters);
     let seat = seat()?;
-    let changes = admin.operations.changes().of_events();
+    let changes = admin.changes.of_events();
     let after = start(&admin, &request, &parameters).await?;
     let feed = Feed::new(admin, wanted, Start { after, changes }, seat);
     // A reload may take the token away.
@@ -102,7 +102,7 @@ async fn start(admin: &Admin, request: &HttpRequest, parameters: &Parameters) ->
         return Ok(Some(EventId(id)).filter(|id| !id.0.is_nil()));
     }
     match from {
-        None => Ok(admin.operations.newest_event().await?),
+        None => Ok(admin.events.newest_event().await?),
         Some("oldest") => Ok(None),
         Some(other) => Err(wrong("after", other, "oldest (to begin after an event, use lastEventId)")),
     }

@@ -1,8 +1,8 @@
 //! Answers one operation, at once or after waiting for its end.
 //!
 //! **Invariants**
-//! 1. A waiting request needs no task and does not poll: its own future sleeps until a change, the timeout or the
-//!    server's stop.
+//! 1. A waiting request needs no task: its own future sleeps until a change, the timeout or the server's stop. Every
+//!    [`ASK_ANYWAY`] it also reads the store, since the hint of a change may be lost.
 //! 2. No change is missed: the waiter is registered before the state is read.
 //! 3. The waiting ends when the operation is lost, unless the client asks otherwise; a header says why it ended.
 
@@ -20,6 +20,7 @@ use super::{condition, duration};
 use crate::config::Scope;
 use crate::domain::{ExpectationState, Operation};
 use crate::odata::Query;
+use crate::store::process::ASK_ANYWAY;
 
 /// The default timeout.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -138,7 +139,7 @@ fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
 
 /// The operation once it has ended or is lost, or as it is at the timeout or the server's stop.
 async fn ended(asked: &Asked, mut operation: Operation, wait: Wait) -> Result<(Operation, Waited), ApiError> {
-    let changes = asked.admin.operations.changes();
+    let changes = &asked.admin.changes;
     let stopping = asked.admin.no_more_waiting.cancelled();
     let mut over = pin!(async {
         tokio::select! {
@@ -159,6 +160,7 @@ async fn ended(asked: &Asked, mut operation: Operation, wait: Wait) -> Result<(O
         }
         tokio::select! {
             () = changed => {}
+            () = tokio::time::sleep(ASK_ANYWAY) => {}
             () = &mut over => return Ok((operation, Waited::Timeout)),
         }
     }

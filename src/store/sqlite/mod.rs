@@ -14,9 +14,8 @@
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
 
 mod engine;
-mod operations;
 mod read;
-mod store;
+mod traits;
 mod write;
 
 use std::path::Path;
@@ -35,12 +34,11 @@ use self::engine::writer::Writer;
 use self::engine::{check, frames, lock, lookups, open, time, unanswered};
 use self::write::{ended_calls, lease};
 use super::disk::Disk;
-use super::mailbox::Mailboxes;
 use super::seal::Seal;
-use super::{EventView, Health, Reception, StoreError};
+use super::{EventView, Health, Listener, Process, StoreError};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Delivery, Lease, NewDelivery, RoutingKey, SinkName};
+use crate::domain::{Lease, NewDelivery, RoutingKey, SinkName};
 
 /// Bounds for a query of an operator or the API that may read many rows. Two run at a time: a query behind 64 others
 /// would wait longer than its result is worth.
@@ -63,12 +61,24 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the server's store; makes it, its folder and its key if they are missing. Leases of a process that died
-    /// are due at once.
+    /// Opens the server's store for a process that keeps no memory beside it.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] if another server has it, [`StoreError::Unusable`] if it cannot be used.
+    /// As [`Self::open_beside`].
     pub fn open(settings: &config::Store, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_beside(settings, clock, Arc::new(Process::default()))
+    }
+
+    /// Opens the server's store; makes it, its folder and its key where they are missing. What a process that died had
+    /// leased is due at once. `listener` is told what is committed.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where another server has it, [`StoreError::Unusable`] where it is not what it should be.
+    pub fn open_beside(
+        settings: &config::Store,
+        clock: Clock,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Self, StoreError> {
         open::make_folder(&settings.path)?;
         let lock = lock::take(&settings.path)?;
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
@@ -88,7 +98,7 @@ impl SqliteStore {
         }
         let is_sure = last.was_clean && !check::was_damaged(&connection);
         let check = if is_sure { None } else { Check::start(settings.path.clone(), &health)? };
-        let shared = Self::share(settings, clock, (&connection, seal), health)?;
+        let shared = Self::share((settings, clock), (&connection, seal), (health, listener))?;
         let writer = Writer::start(connection, Arc::clone(&shared), Some(lock))?;
         let store = Self::with(shared, writer);
         *store.check.lock() = check;
@@ -104,7 +114,8 @@ impl SqliteStore {
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
         let connection = open::operator(&settings.path, &seal)?;
         time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
-        let shared = Self::share(settings, clock, (&connection, seal), Arc::default())?;
+        let shared =
+            Self::share((settings, clock), (&connection, seal), (Arc::default(), Arc::new(Process::default())))?;
         Ok(Self::with(shared, Writer::absent()))
     }
 
@@ -133,23 +144,20 @@ impl SqliteStore {
 
     /// The state that the store's own tasks and its writer share.
     fn share(
-        settings: &config::Store,
-        clock: Clock,
+        (settings, clock): (&config::Store, Clock),
         (connection, seal): (&Connection, Seal),
-        health: Arc<Health>,
+        (health, listener): (Arc<Health>, Arc<dyn Listener>),
     ) -> Result<Arc<Shared>, StoreError> {
         let numbers = last_numbers(connection).map_err(|error| open::broken(&settings.path, &error))?;
         let recent = lookups::Recent::of(connection).map_err(|error| open::broken(&settings.path, &error))?;
         let shared = Arc::new(Shared {
             settings: settings.clone(),
-            reception: Arc::new(Reception::new(clock.clone())),
             clock,
             seal,
-            mailboxes: Mailboxes::default(),
+            listener,
             disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
             numbers,
             recent,
-            changes: Arc::default(),
             unanswered: Arc::default(),
             bounds: ended_calls::Bounds::default(),
             health,
@@ -204,11 +212,7 @@ impl SqliteStore {
         let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.seq, it.token)).collect();
         let read = self.readers.read(move |connection| lease::with_events(connection, &shared.seal, &name, leased));
         match read.await {
-            Ok((mut leases, lost)) => {
-                if let Some(budget) = self.shared.mailboxes.budget(sink) {
-                    let held = |lease: &Lease| budget.hold(Delivery::n_bytes_with(&lease.delivery.event.data));
-                    leases.iter_mut().for_each(|lease| lease.held = held(lease));
-                }
+            Ok((leases, lost)) => {
                 if !lost.is_empty() {
                     let sink = sink.clone();
                     self.writer.ask(move |tx| lease::give_up(tx, &sink, &lost)).await?;
@@ -291,14 +295,12 @@ mod tests {
         let shared = Shared {
             clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
             seal,
-            mailboxes: Mailboxes::default(),
+            listener: Arc::new(Process::default()),
             disk: Disk::new(folder, 0),
             numbers: Numbers::after(0, 0, 0),
             recent: lookups::Recent::of(&connection).unwrap(),
-            changes: Arc::default(),
             unanswered: Arc::default(),
             health: Arc::default(),
-            reception: Arc::new(Reception::new(Clock::manual(jiff::Timestamp::UNIX_EPOCH))),
             bounds: ended_calls::Bounds::default(),
             work: Default::default(),
             router: OnceLock::new(),

@@ -74,9 +74,9 @@ async fn drain(n: usize, sink: Turns) -> Arc<Turns> {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings(&folder), clock.clone()).unwrap());
     accept_chain(&*store, clock.now(), n).await;
     let (sink, metrics) = (Arc::new(sink), Arc::new(Metrics::new()));
-    let pauses = Arc::new(Pauses::load(Arc::clone(&store)).await.unwrap());
+    let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.unwrap());
     let settings = SinkDispatch { concurrency: 4, retry: vec![Duration::ZERO; 3], ..dispatch() };
-    let shared = Shared { store: Arc::clone(&store), pauses, metrics, clock };
+    let shared = Shared { store: Arc::clone(&store) as _, queues: Arc::default(), pauses, metrics, clock };
     let dispatcher = Dispatcher::new(SinkName::new("archive"), Arc::clone(&sink) as _, settings, shared);
     let cancel = CancellationToken::new();
     let until_drained = async {

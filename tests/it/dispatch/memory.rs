@@ -1,4 +1,4 @@
-//! A store in memory that keeps the part of the store's contract that dispatch lives by: fresh queues, leases, outcomes.
+//! A queue in memory whose deliveries a test names, and that fails and lies as a test wants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,14 +9,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use reelhook::clock::Clock;
-use reelhook::domain::{
-    Budget, Delivery, DeliveryId, EventId, Held, Lease, NewDelivery, Outcome, Reason, Room, Settlement, SinkName,
-};
-use reelhook::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, EventView, Health, Newest, OperationView, QuarantineView,
-    Receipt, ReplayWish, Store, StoreError, Waiting,
-};
-use tokio::sync::{Notify, mpsc, watch};
+use reelhook::domain::{Delivery, DeliveryId, EventId, Held, Lease, NewDelivery, Outcome, Settlement, SinkName};
+use reelhook::store::{DeadLetters, Limit, Queue, Queues, SinkPauses, StoreError};
+use tokio::sync::watch;
 
 /// Where a delivery stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,10 +37,9 @@ fn size_of(delivery: &Delivery) -> usize {
 pub struct Memory {
     clock: Clock,
     rows: Mutex<BTreeMap<DeliveryId, Row>>,
-    fresh: Mutex<Option<(mpsc::Sender<Lease>, Duration)>>,
-    budget: Mutex<Option<Arc<Budget>>>,
+    /// The memory queues of its process.
+    pub queues: Arc<Queues>,
     tokens: AtomicUsize,
-    wake: Notify,
     changes: watch::Sender<u64>,
     paused: Mutex<BTreeMap<SinkName, Timestamp>>,
     /// What may only be attempted behind the one before it.
@@ -65,10 +59,8 @@ impl Memory {
         Self {
             clock: clock.clone(),
             rows: Mutex::default(),
-            fresh: Mutex::default(),
-            budget: Mutex::default(),
+            queues: Arc::default(),
             tokens: AtomicUsize::new(1),
-            wake: Notify::new(),
             changes: watch::Sender::new(0),
             paused: Mutex::default(),
             following: Mutex::default(),
@@ -81,17 +73,16 @@ impl Memory {
 
     /// Takes a delivery in: into the memory queue where it has room, else it waits to be leased.
     pub fn add(&self, delivery: Delivery) {
-        let place = self.fresh.lock().as_ref().and_then(|(sender, ttl)| {
-            let place = sender.clone().try_reserve_owned().ok()?;
-            let held = self.budget.lock().as_ref()?.try_hold(size_of(&delivery))?;
-            Some((place, held, *ttl))
-        });
+        let place = self.queues.reserve(&SinkName::new("crm"), size_of(&delivery));
         let mut rows = self.rows.lock();
         let state = State::Open { due: self.clock.steady() };
         let row = rows.entry(delivery.id).or_insert(Row { delivery, state, reasons: Vec::new() });
         match place {
-            Some((place, held, ttl)) => drop(place.send(Lease { held, ..self.leased(row, ttl) })),
-            None => self.wake.notify_one(),
+            Some(place) => {
+                let ttl = place.ttl;
+                place.fill(self.leased(row, ttl));
+            }
+            None => self.queues.wake(&SinkName::new("crm")),
         }
     }
 
@@ -151,27 +142,18 @@ impl Memory {
 }
 
 #[async_trait]
-impl Store for Memory {
-    fn fresh(&self, _sink: &SinkName, room: &Room, ttl: Duration) -> mpsc::Receiver<Lease> {
-        let (sender, receiver) = mpsc::channel(room.n);
-        *self.fresh.lock() = Some((sender, ttl));
-        *self.budget.lock() = Some(Arc::clone(&room.budget));
-        receiver
-    }
-
-    async fn lease(&self, _sink: &SinkName, limit: usize, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+impl Queue for Memory {
+    async fn lease(&self, _sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
         self.n_asked.fetch_add(1, Ordering::SeqCst);
         self.check()?;
         let now = self.clock.steady();
         let mut rows = self.rows.lock();
         let due = rows.values_mut().filter(|row| Self::is_due(&row.state, now).is_some_and(|due| due <= now));
-        let budget = self.budget.lock().clone();
-        let fitting = due.take(limit).map_while(|row| {
-            let held = match &budget {
-                Some(budget) => budget.try_hold(size_of(&row.delivery))?,
-                None => Held::default(),
-            };
-            Some(Lease { held, ..self.leased(row, ttl) })
+        let mut left = limit.n_bytes;
+        let fitting = due.take(limit.n).enumerate().map_while(|(n, row)| {
+            let is_first = n == 0 && limit.takes_any;
+            left = left.checked_sub(size_of(&row.delivery)).or(is_first.then_some(0))?;
+            Some(self.leased(row, ttl))
         });
         Ok(fitting.collect())
     }
@@ -185,12 +167,6 @@ impl Store for Memory {
         }
         Ok(self.rows.lock().values().filter_map(|row| Self::is_due(&row.state, now)).min())
     }
-
-    async fn woken(&self, _sink: &SinkName) {
-        self.wake.notified().await;
-    }
-
-    fn unanswered(&self, _: Vec<EventId>) {}
 
     async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
         self.n_settled.fetch_add(1, Ordering::SeqCst);
@@ -219,19 +195,32 @@ impl Store for Memory {
                 row.state = State::Open { due: due_at };
             }
         }
-        self.wake.notify_one();
+        self.queues.wake(&SinkName::new("crm"));
         self.changed();
         Ok(())
     }
 
-    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
+    // Nothing here is replayed or routed.
+
+    async fn replay_dead(&self, _: DeadLetters) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
     }
 
-    async fn remember_rich(&self, _ids: Vec<String>) -> Result<(), StoreError> {
-        Ok(())
+    async fn route_again(&self, _: EventId, _: Vec<NewDelivery>) -> Result<usize, StoreError> {
+        Err(StoreError::Closed)
     }
 
+    async fn move_waiting(&self, _: &SinkName, _: &SinkName) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn drop_waiting(&self, _: &SinkName) -> Result<u64, StoreError> {
+        Err(StoreError::Closed)
+    }
+}
+
+#[async_trait]
+impl SinkPauses for Memory {
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
         Ok(self.paused.lock().clone())
     }
@@ -246,83 +235,4 @@ impl Store for Memory {
         self.paused.lock().remove(sink);
         Ok(())
     }
-
-    // The rest of the contract is not dispatch's: nothing is in it.
-
-    async fn accept(&self, _: Batch) -> Result<Receipt, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn ready(&self) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn operations(&self, _: &str) -> Result<Vec<OperationView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn deliveries(
-        &self,
-        _: DeliveryState,
-        _: Option<&SinkName>,
-        _: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn event(&self, _: EventId) -> Result<Option<EventView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn unmatched_after(&self, _: Option<EventId>, _: usize) -> Result<Vec<EventView>, StoreError> {
-        unreachable!()
-    }
-
-    async fn unmatched(&self, _: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn route_again(&self, _: EventId, _: Vec<NewDelivery>) -> Result<usize, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn replay_dead(&self, _: DeadLetters) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn quarantine(&self, _: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn quarantine_entry(&self, _: i64) -> Result<Option<QuarantineView>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn wish_replay(&self, _: i64, _: bool) -> Result<bool, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn replay_wishes(&self, _: usize) -> Result<Vec<ReplayWish>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn end_wish(&self, _: i64, _: Option<Reason>) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn end_waiting(&self, _: i64, _: Reason) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    fn health(&self) -> Arc<Health> {
-        Arc::default()
-    }
-    async fn move_waiting(&self, _: &SinkName, _: &SinkName) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn drop_waiting(&self, _: &SinkName) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn note_time(&self) -> Result<(), StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn sweep(&self) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
-    }
-    async fn close(&self) {}
 }

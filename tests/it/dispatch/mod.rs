@@ -58,6 +58,7 @@ impl House {
     async fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
         let shared = Shared {
             store: Arc::clone(&self.store) as _,
+            queues: Arc::clone(&self.store.queues),
             pauses: self.pauses().await,
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),

@@ -9,7 +9,7 @@ use reelhook::config;
 use reelhook::domain::SinkName;
 use reelhook::simulator::payload;
 use reelhook::store::sqlite::SqliteStore;
-use reelhook::store::{DeliveryState, Newest, Store};
+use reelhook::store::{DeliveryState, Newest, Upkeep, Views};
 
 use super::site::Site;
 use super::{Server, eventually, wait_until};

@@ -2,7 +2,7 @@
 
 use super::*;
 use reelhook::domain::{DeliveryId, Held, MAX_RICH_SUBSCRIPTIONS};
-use reelhook::store::{DeadLetters, DeliveryState, Newest};
+use reelhook::store::{DeadLetters, DeliveryState, Limit, Newest};
 use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
@@ -234,7 +234,7 @@ pub async fn the_longest_due_is_leased_first(test: TestStore) {
         test.accept(vec![recording(&format!("op-{n}")).context(&n.to_string()).to(&["archive"])]).await;
         test.pass(HOUR);
     }
-    let leases = test.store.lease(&name("archive"), 3, TTL).await.unwrap();
+    let leases = test.store.lease(&name("archive"), Limit::of(3), TTL).await.unwrap();
     let contexts: Vec<_> = leases.iter().map(|lease| lease.delivery.event.client_context.clone().unwrap()).collect();
     assert_eq!(contexts.iter().map(ClientContext::as_str).collect::<Vec<_>>(), ["0", "1", "2"]);
 }
@@ -498,7 +498,7 @@ fn taken(fresh: &mut Receiver<Lease>) -> Lease {
 }
 
 pub async fn a_fresh_lease_is_what_would_be_read_back(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
+    let mut fresh = test.process.queues.open(&name("archive"), &room(8), TTL);
     let recording = recording("1").status(RUNNING).context("x").token("secret");
     test.accept(vec![recording.to(&["archive"]), resource("{\"a\":1}").to(&["crm", "archive"])]).await;
     for _ in 0..2 {
@@ -515,9 +515,9 @@ pub async fn a_fresh_lease_is_what_would_be_read_back(test: TestStore) {
 }
 
 pub async fn what_finds_no_place_in_memory_waits_in_the_store(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), &room(2), TTL);
+    let mut fresh = test.process.queues.open(&name("archive"), &room(2), TTL);
     test.accept((0..5).map(|n| recording(&format!("op-{n}")).to(&["archive"])).collect()).await;
-    test.store.woken(&name("archive")).await;
+    test.process.queues.woken(&name("archive")).await;
     let (first, second) = (taken(&mut fresh), taken(&mut fresh));
     assert!(fresh.try_recv().is_err());
     assert_eq!(test.lease("archive").await.len(), 3);
@@ -527,12 +527,12 @@ pub async fn what_finds_no_place_in_memory_waits_in_the_store(test: TestStore) {
 }
 
 pub async fn a_delivery_blocked_at_first_does_not_go_to_memory(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
+    let mut fresh = test.process.queues.open(&name("archive"), &room(8), TTL);
     test.accept(vec![recording("1").status(RUNNING).to(&["archive"]), recording("1").to(&["archive"])]).await;
     let lease = taken(&mut fresh);
     assert!(fresh.try_recv().is_err());
     test.deliver(lease).await;
-    test.store.woken(&name("archive")).await;
+    test.process.queues.woken(&name("archive")).await;
     assert_eq!(kinds(&test, "archive").await, ["recordOperation.completed"]);
 }
 
@@ -850,11 +850,11 @@ pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestSto
 }
 
 pub async fn a_closed_store_says_so(test: TestStore) {
-    let mut fresh = test.store.fresh(&name("archive"), &room(8), TTL);
+    let mut fresh = test.process.queues.open(&name("archive"), &room(8), TTL);
     test.store.close().await;
     let refused = test.accept_batch(vec![recording("1").to(&[])], Vec::new()).await;
     assert!(matches!(refused, Err(StoreError::Closed)));
-    assert!(matches!(test.store.lease(&name("archive"), 1, TTL).await, Err(StoreError::Closed)));
+    assert!(matches!(test.store.lease(&name("archive"), Limit::of(1), TTL).await, Err(StoreError::Closed)));
     assert!(matches!(test.store.backlog().await, Err(StoreError::Closed)));
     assert!(fresh.recv().await.is_none());
     test.store.close().await;

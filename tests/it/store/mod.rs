@@ -35,19 +35,18 @@ use reelhook::domain::{
 };
 use reelhook::store::operations::NewOperation;
 use reelhook::store::sqlite::SqliteStore;
-use reelhook::store::{Accepted, Batch, DeliveryState, Newest, Operations, Store, StoreError, Stored};
+use reelhook::store::{
+    Accepted, Batch, DeliveryState, Inbox, Newest, Operations, Process, Quarantine, Queue, Reception, Store,
+    StoreError, Stored, Upkeep, Views,
+};
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
-/// One store, seen as each of its traits.
-type Opened = (Arc<dyn Store>, Arc<dyn Operations>);
-
 /// How a store is opened: all that the suite needs to know of an implementation.
-type Open = fn(&config::Store, Clock) -> Result<Opened, StoreError>;
+type Open = fn(&config::Store, Clock, Arc<Process>) -> Result<Arc<dyn Store>, StoreError>;
 
-fn open_sqlite(settings: &config::Store, clock: Clock) -> Result<Opened, StoreError> {
-    let store = Arc::new(SqliteStore::open(settings, clock)?);
-    Ok((Arc::clone(&store) as _, store))
+fn open_sqlite(settings: &config::Store, clock: Clock, process: Arc<Process>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(SqliteStore::open_beside(settings, clock, process)?))
 }
 
 /// Runs the suite against an implementation: one line each.
@@ -68,6 +67,8 @@ conforms!(sqlite_conforms, super::open_sqlite);
 struct TestStore {
     store: Arc<dyn Store>,
     operations: Arc<dyn Operations>,
+    process: Arc<Process>,
+    reception: Arc<Reception>,
     clock: Clock,
     settings: config::Store,
     open: Open,
@@ -77,17 +78,27 @@ struct TestStore {
 impl TestStore {
     fn new(open: Open) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let settings = settings(&folder);
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-        let (store, operations) = open(&settings, clock.clone()).unwrap();
-        Self { store, operations, clock, settings, open, _folder: folder }
+        Self::on(folder, clock, open)
+    }
+
+    /// One in a folder of the test's.
+    fn on(folder: TempDir, clock: Clock, open: Open) -> Self {
+        let settings = settings(&folder);
+        let process = Arc::new(Process::default());
+        let store = open(&settings, clock.clone(), Arc::clone(&process)).unwrap();
+        let (operations, reception) = (Arc::clone(&store) as _, Arc::new(Reception::new(clock.clone())));
+        Self { store, operations, process, reception, clock, settings, open, _folder: folder }
     }
 
     /// Closes it and opens it again, after `change`.
     async fn reopen(&mut self, change: impl FnOnce(&mut config::Store)) {
         self.store.close().await;
         change(&mut self.settings);
-        (self.store, self.operations) = (self.open)(&self.settings, self.clock.clone()).unwrap();
+        self.process = Arc::new(Process::default());
+        self.store = (self.open)(&self.settings, self.clock.clone(), Arc::clone(&self.process)).unwrap();
+        self.operations = Arc::clone(&self.store) as _;
+        self.reception = Arc::new(Reception::new(self.clock.clone()));
     }
 
     fn pass(&self, duration: SignedDuration) {
@@ -116,7 +127,7 @@ impl TestStore {
 
     /// What is due, with what waits behind it.
     async fn lease_run(&self, sink: &str, limit: usize) -> Vec<Lease> {
-        self.store.lease(&SinkName::new(sink), limit, TTL).await.unwrap()
+        self.process.queues.lease(&*self.store, &SinkName::new(sink), (limit, TTL)).await.unwrap()
     }
 
     /// The one delivery that is due.
@@ -294,7 +305,7 @@ impl Told {
 }
 
 /// Accepts `n` notifications of one operation for `archive`, whose client contexts are their turns.
-pub async fn accept_chain(store: &dyn Store, received_at: Timestamp, n: usize) {
+pub async fn accept_chain(store: &dyn Inbox, received_at: Timestamp, n: usize) {
     let told = |n: usize| {
         let told = recording("chain").status(Status::Running).raw(&n.to_string()).context(&n.to_string());
         told.to(&["archive"])

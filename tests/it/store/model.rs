@@ -123,7 +123,7 @@ impl Model {
 
 async fn lease(test: &TestStore, model: &mut Model, (sink, limit): (usize, usize)) -> Vec<Lease> {
     let now = test.clock.now();
-    let leases = test.store.lease(&SinkName::new(SINKS[sink]), limit, TTL).await.unwrap();
+    let leases = test.lease_run(SINKS[sink], limit).await;
     let is_due = |row: &Row| row.sink == sink && row.state == DeliveryState::Open && row.due_at <= now;
     let taken: Vec<usize> = leases.iter().map(|lease| model.at(lease)).collect();
     let left = model.rows.iter().enumerate().filter(|(at, row)| is_due(row) && !taken.contains(at));

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use reelhook::store::{DeadLetters, DeliveryView};
+use reelhook::store::{DeadLetters, DeliveryView, Limit};
 
 fn sqlite() -> TestStore {
     TestStore::new(open_sqlite)
@@ -112,7 +112,7 @@ async fn what_waits_for_a_sink_is_dropped_as_dead_letters_and_what_is_under_way_
     let test = sqlite();
     test.accept((0..600).map(|n| recording(&n.to_string()).to(&["old"])).collect()).await;
     test.accept(vec![recording("0").status(Status::Running).to(&["old"])]).await;
-    let under_way = test.store.lease(&SinkName::new("old"), 1, TTL).await.unwrap().remove(0);
+    let under_way = test.store.lease(&SinkName::new("old"), Limit::of(1), TTL).await.unwrap().remove(0);
     assert_eq!(test.store.drop_waiting(&SinkName::new("old")).await.unwrap(), 600);
     let backlog = test.store.backlog().await.unwrap()[&SinkName::new("old")].clone();
     assert_eq!((backlog.n_open, backlog.n_dead), (1, 600));

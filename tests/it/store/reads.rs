@@ -7,7 +7,8 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use reelhook::domain::{EventId, Operation, ResultInfo};
 use reelhook::odata::{Cursor, Filter, OrderBy, Property, Subject};
-use reelhook::store::operations::{Created, NewOperation, Question, StreamedEvent};
+use reelhook::store::StreamedEvent;
+use reelhook::store::operations::{Created, NewOperation, Question};
 
 use crate::recording_sink::PATIENCE;
 
@@ -285,7 +286,7 @@ proptest! {
 // The stream.
 
 async fn streamed(test: &TestStore, after: Option<EventId>, limit: usize) -> Vec<StreamedEvent> {
-    test.operations.stream(after, limit).await.unwrap()
+    test.store.stream(after, limit).await.unwrap()
 }
 
 fn event_ids(events: &[StreamedEvent]) -> Vec<EventId> {
@@ -310,7 +311,7 @@ async fn read_through(test: &TestStore, mut after: Option<EventId>, limit: usize
 
 pub async fn events_are_streamed_in_order_and_resumed(mut test: TestStore) {
     assert!(streamed(&test, None, ALL).await.is_empty());
-    assert_eq!(test.operations.newest_event().await.unwrap(), None);
+    assert_eq!(test.store.newest_event().await.unwrap(), None);
     let mut accepted = Vec::new();
     for told in [recording("1").status(Status::Running), recording("1").context("x"), resource("{\"a\":1}")] {
         accepted.push(event_of(&test.accept(vec![told.clone().versioned().to(&["archive"])]).await));
@@ -321,7 +322,7 @@ pub async fn events_are_streamed_in_order_and_resumed(mut test: TestStore) {
         assert_eq!(event_ids(&events), accepted);
         assert_eq!(read_through(&test, None, 1).await, accepted);
         assert_eq!(read_through(&test, Some(accepted[0]), 2).await, accepted[1..]);
-        assert_eq!(test.operations.newest_event().await.unwrap(), Some(accepted[2]));
+        assert_eq!(test.store.newest_event().await.unwrap(), Some(accepted[2]));
         let kinds: Vec<_> = events.iter().map(|streamed| streamed.event.kind.as_str()).collect();
         assert_eq!(kinds, ["recordOperation.running", "recordOperation.completed", "chatMessage.updated"]);
         assert_eq!(events[1].event.client_context.as_deref(), Some("x"));
@@ -396,7 +397,7 @@ pub async fn a_resumed_stream_passes_over_nothing_while_many_accept(test: TestSt
         })
     });
     let intakes: Vec<_> = intakes.collect();
-    let mut told = test.operations.changes().of_events();
+    let mut told = test.process.changes.of_events();
     let mut read = Vec::new();
     while read.len() < total {
         let after = read.last().copied();
@@ -423,10 +424,8 @@ pub async fn an_event_of_another_store_is_before_everything(test: TestStore) {
 pub async fn whoever_waits_for_an_operation_is_told_once_it_is_committed(test: TestStore) {
     test.accept(vec![recording("1").status(Status::Running).to(&[]), recording("2").to(&[])]).await;
     let number = async |name: &str| test.operations.get(&id(name), None).await.unwrap().unwrap().number;
-    let (waiter, other) = (
-        test.operations.changes().of_operation(number("1").await),
-        test.operations.changes().of_operation(number("2").await),
-    );
+    let (waiter, other) =
+        (test.process.changes.of_operation(number("1").await), test.process.changes.of_operation(number("2").await));
     let (mut changed, mut other) = (pin!(waiter.changed()), pin!(other.changed()));
     assert!(!changed.as_mut().enable() && !other.as_mut().enable());
     test.accept(vec![recording("1").to(&[])]).await;
@@ -436,10 +435,10 @@ pub async fn whoever_waits_for_an_operation_is_told_once_it_is_committed(test: T
 }
 
 pub async fn streams_are_told_of_events_and_of_nothing_else(test: TestStore) {
-    let mut told = test.operations.changes().of_events();
+    let mut told = test.process.changes.of_events();
     let event = event_of(&test.accept(vec![recording("1").to(&["archive"])]).await);
     told.changed().await.unwrap();
-    assert_eq!(test.operations.newest_event().await.unwrap(), Some(event));
+    assert_eq!(test.store.newest_event().await.unwrap(), Some(event));
     let lease = test.lease_one("archive").await;
     test.deliver(lease).await;
     // Groups end one after the other: once this one did, the last one's streams would have been told.

@@ -74,7 +74,7 @@ pub async fn the_same_bytes_alone_are_a_change_and_are_marked(test: TestStore) {
     }
     assert_eq!(marked, [false, true, true]);
     // And from the memory queue.
-    let mut fresh = test.store.fresh(&SinkName::new("archive"), &room(1), TTL);
+    let mut fresh = test.process.queues.open(&SinkName::new("archive"), &room(1), TTL);
     one(&test, &told).await;
     assert!(fresh.try_recv().unwrap().delivery.event.possible_repeat);
     // After the window nothing is remembered of it.
@@ -190,7 +190,7 @@ pub async fn what_was_not_answered_is_recognised_once(test: TestStore) {
 }
 
 async fn newest(test: &TestStore) -> EventId {
-    test.operations.newest_event().await.unwrap().unwrap()
+    test.store.newest_event().await.unwrap().unwrap()
 }
 
 pub async fn a_repeat_that_is_not_answered_is_recognised_again(test: TestStore) {

@@ -37,10 +37,7 @@ fn copy_of_the_files(test: &TestStore) -> TempDir {
 }
 
 pub(super) fn after_a_kill(test: &TestStore, clock: Clock) -> TestStore {
-    let copy = copy_of_the_files(test);
-    let settings = settings(&copy);
-    let (store, operations) = open_sqlite(&settings, clock.clone()).unwrap();
-    TestStore { store, operations, clock, settings, open: open_sqlite, _folder: copy }
+    TestStore::on(copy_of_the_files(test), clock, open_sqlite)
 }
 
 fn is_on_disk(folder: &Path, text: &[u8]) -> bool {
@@ -64,7 +61,7 @@ fn reopened(test: &TestStore) -> Result<SqliteStore, StoreError> {
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_kill_and_is_due_at_once() {
     let test = sqlite();
-    let mut fresh = test.store.fresh(&SinkName::new("archive"), &room(1), TTL);
+    let mut fresh = test.process.queues.open(&SinkName::new("archive"), &room(1), TTL);
     let told =
         || vec![recording("1").to(&["archive"]), recording("2").to(&["archive"]), resource("{}").to(&["archive"])];
     test.accept(told()).await;
@@ -399,7 +396,7 @@ async fn no_more_ended_calls_are_remembered_than_may_be() {
         max_remembered_calls: 1_000,
     };
     store.watch_by(&bounds);
-    (test.store, test.operations) = (Arc::clone(&store) as _, store);
+    (test.store, test.operations) = (Arc::clone(&store) as _, store as _);
     test.accept((0..2_200).map(|n| super::writes::ended_call(&format!("call-{n}")).to(&[])).collect()).await;
     test.sweep().await;
     for (n, is_remembered) in [(0, false), (1_199, false), (1_200, true), (2_199, true)] {

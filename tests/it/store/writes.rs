@@ -2,8 +2,8 @@
 
 use super::*;
 use reelhook::domain::{CallEnd, EndedCall, Expectation, ExpectationState, Operation, ResultInfo, Watch, WhyEnded};
-use reelhook::store::operations::{Change, Created, Deleted, Due, NewOperation, Updated};
-use reelhook::store::{Newest, Raised};
+use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Updated};
+use reelhook::store::{Due, Newest, Raised};
 
 const RECOVERED: &str = "recordOperation.recovered";
 
@@ -125,7 +125,7 @@ async fn state(test: &TestStore, id: &str) -> Option<ExpectationState> {
 }
 
 async fn due(test: &TestStore) -> Vec<Due> {
-    test.operations.due(100).await.unwrap()
+    test.store.due(100).await.unwrap()
 }
 
 async fn due_one(test: &TestStore) -> Due {
@@ -139,7 +139,7 @@ async fn raise(test: &TestStore, due: Due, sinks: &[&str]) -> bool {
 }
 
 async fn raised(test: &TestStore, due: Due, sinks: &[&str]) -> Raised {
-    test.operations.raise(due, sinks.iter().map(|sink| delivery_to(sink)).collect()).await.unwrap()
+    test.store.raise(due, sinks.iter().map(|sink| delivery_to(sink)).collect(), &test.reception).await.unwrap()
 }
 
 async fn kinds(test: &TestStore, id: &str) -> Vec<String> {
@@ -284,7 +284,7 @@ pub async fn what_graph_said_to_the_client_does_not_go_back(test: TestStore) {
 // Delivery.
 
 pub async fn an_expectations_sinks_go_before_the_routes(test: TestStore) {
-    let mut fresh = test.store.fresh(&SinkName::new("fresh"), &room(8), TTL);
+    let mut fresh = test.process.queues.open(&SinkName::new("fresh"), &room(8), TTL);
     let metadata = Some(r#"{"case":7}"#.to_owned());
     create(&test, NewOperation { metadata: metadata.clone(), sinks: sinks(&["crm", "fresh"]), ..new("support-1") })
         .await;
@@ -299,7 +299,7 @@ pub async fn an_expectations_sinks_go_before_the_routes(test: TestStore) {
 }
 
 pub async fn an_expectation_without_sinks_leaves_them_to_the_routes(test: TestStore) {
-    let mut fresh = test.store.fresh(&SinkName::new("fresh"), &room(8), TTL);
+    let mut fresh = test.process.queues.open(&SinkName::new("fresh"), &room(8), TTL);
     create(&test, NewOperation { metadata: Some("{}".into()), ..new("support-1") }).await;
     test.accept(vec![recording("1").context("support-1").to(&["archive", "fresh"])]).await;
     for lease in [test.lease_one("archive").await, fresh.try_recv().unwrap()] {
@@ -364,7 +364,7 @@ pub async fn what_was_missing_is_added_and_what_was_there_stays(test: TestStore)
     assert_eq!((expectation.metadata.as_deref(), expectation.expected_by), (Some(r#"{"a":1}"#), Some(at)));
     assert_eq!(expectation.sinks, sinks(&["crm"]));
     same(&test, NewOperation { expected_by: Some(at + DAY), ..new("support-1") }).await;
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(at));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(at));
 }
 
 pub async fn another_call_with_the_client_context_is_refused_unless_allowed(test: TestStore) {
@@ -560,7 +560,7 @@ pub async fn what_nobody_announced_can_be_given_a_deadline(test: TestStore) {
 pub async fn a_deadline_is_due_and_raised_once(test: TestStore) {
     let made = create_due_in(&test, "support-1", MINUTE).await;
     let at = test.clock.now() + MINUTE;
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(at));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(at));
     test.pass(MINUTE - SignedDuration::from_micros(1));
     assert!(due(&test).await.is_empty());
     test.pass(SignedDuration::from_micros(1));
@@ -574,7 +574,7 @@ pub async fn a_deadline_is_due_and_raised_once(test: TestStore) {
     assert_ne!(twice.0, twice.1, "one of them");
     assert!(!raise(&test, due_now, &["crm"]).await);
     assert!(due(&test).await.is_empty());
-    assert_eq!(test.operations.next_watch().await.unwrap(), None);
+    assert_eq!(test.store.next_watch().await.unwrap(), None);
     assert_eq!((test.lease("crm").await.len(), test.lease("archive").await.len()), (1, 1));
 }
 
@@ -613,13 +613,13 @@ pub async fn deadlines_are_due_in_their_order_and_survive_a_restart(mut test: Te
     let found = due(&test).await;
     let contexts: Vec<_> = found.iter().map(|due| due.operation.client_context.clone().unwrap().to_string()).collect();
     assert_eq!(contexts, ["a", "b", "c"]);
-    assert_eq!(test.operations.due(2).await.unwrap().len(), 2);
+    assert_eq!(test.store.due(2).await.unwrap().len(), 2);
     for due in found {
         assert!(raise(&test, due, &[]).await);
     }
     test.reopen(|_| {}).await;
     assert!(due(&test).await.is_empty());
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(test.clock.now() + MINUTE * 85));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(test.clock.now() + MINUTE * 85));
 }
 
 pub async fn a_deadline_that_moved_is_not_raised_at_its_old_time(test: TestStore) {
@@ -630,7 +630,7 @@ pub async fn a_deadline_that_moved_is_not_raised_at_its_old_time(test: TestStore
     let change = Change { expected_by: Some(Some(later)), ..Change::default() };
     test.operations.update(made.number, None, change).await.unwrap();
     assert!(!raise(&test, old, &["crm"]).await);
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(later));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(later));
     let change = Change { expected_by: Some(None), ..Change::default() };
     test.operations.update(made.number, None, change).await.unwrap();
     test.pass(DAY);
@@ -639,7 +639,7 @@ pub async fn a_deadline_that_moved_is_not_raised_at_its_old_time(test: TestStore
 }
 
 pub async fn a_deadline_that_is_set_or_moved_wakes_the_watch(test: TestStore) {
-    let changes = test.operations.changes();
+    let changes = Arc::clone(&test.process.changes);
     let is_woken =
         async || tokio::time::timeout(std::time::Duration::from_secs(20), changes.of_watches()).await.is_ok();
     let made = create_due_in(&test, "support-1", MINUTE).await;
@@ -657,7 +657,7 @@ pub async fn an_operation_that_ended_in_time_is_met(test: TestStore) {
     let made = create_due_in(&test, "support-1", MINUTE).await;
     test.accept(vec![recording("1").context("support-1").to(&[])]).await;
     assert_eq!(state(&test, &made.id).await, Some(ExpectationState::Met));
-    assert_eq!(test.operations.next_watch().await.unwrap(), None);
+    assert_eq!(test.store.next_watch().await.unwrap(), None);
     test.pass(DAY);
     assert!(due(&test).await.is_empty());
     assert_eq!(kinds(&test, "1").await, ["recordOperation.completed"]);
@@ -680,7 +680,7 @@ pub async fn what_was_removed_between_due_and_raise_is_not_raised(test: TestStor
     assert_eq!(test.operations.delete(made.number, None, false).await.unwrap(), Deleted::Done);
     assert!(!raise(&test, due, &["crm"]).await);
     assert!(test.lease("crm").await.is_empty());
-    assert_eq!(test.operations.next_watch().await.unwrap(), None);
+    assert_eq!(test.store.next_watch().await.unwrap(), None);
 }
 
 pub async fn an_overdue_operation_that_ends_is_recovered_once(mut test: TestStore) {
@@ -737,7 +737,7 @@ pub async fn what_does_not_end_soon_after_its_call_is_lost(mut test: TestStore) 
     end_call(&test, "call").await;
     test.reopen(|_| {}).await;
     let grace = SignedDuration::from_secs(30);
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(test.clock.now() + grace));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(test.clock.now() + grace));
     test.accept(vec![recording("2").to(&[])]).await;
     test.pass(grace - SignedDuration::from_micros(1));
     assert!(due(&test).await.is_empty());
@@ -889,7 +889,7 @@ pub async fn what_could_not_arrive_for_the_whole_grace_is_put_off(test: TestStor
     create(&test, of_call("hung up", "call")).await;
     end_call(&test, "call").await;
     test.pass(second * 20);
-    test.operations.reception().begins_again();
+    test.reception.begins_again();
     test.pass(second * 10);
     for due in due(&test).await {
         let expected = match due.operation.client_context.as_ref().map(ClientContext::as_str) {
@@ -899,7 +899,7 @@ pub async fn what_could_not_arrive_for_the_whole_grace_is_put_off(test: TestStor
         assert_eq!(raised(&test, due.clone(), &[]).await, expected, "{due:?}");
     }
     assert!(due(&test).await.is_empty());
-    assert_eq!(test.operations.next_watch().await.unwrap(), Some(test.clock.now() + grace - second * 10));
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(test.clock.now() + grace - second * 10));
     test.pass(grace);
     let found = due(&test).await;
     assert_eq!(found.len(), 2);
@@ -991,13 +991,13 @@ pub async fn the_number_of_a_removed_operation_is_not_given_again(mut test: Test
 
 pub async fn a_stream_goes_on_after_its_last_event_was_removed(mut test: TestStore) {
     test.accept(vec![recording("1").to(&[])]).await;
-    let last = test.operations.newest_event().await.unwrap();
+    let last = test.store.newest_event().await.unwrap();
     let number = get(&test, "1").await.unwrap().number;
     assert_eq!(test.operations.delete(number, None, false).await.unwrap(), Deleted::Done);
-    assert!(test.operations.newest_event().await.unwrap().is_none());
+    assert!(test.store.newest_event().await.unwrap().is_none());
     test.reopen(|_| {}).await;
     test.accept(vec![recording("2").to(&[])]).await;
-    let streamed = test.operations.stream(last, 10).await.unwrap();
+    let streamed = test.store.stream(last, 10).await.unwrap();
     assert_eq!(streamed.len(), 1);
     assert_ne!(Some(streamed[0].event.id), last);
 }
@@ -1043,7 +1043,7 @@ pub async fn an_expectation_that_was_given_up_goes_with_its_event(test: TestStor
 pub async fn whoever_waits_is_told_of_every_change(test: TestStore) {
     use futures_util::FutureExt;
     let made = create_due_in(&test, "support-1", MINUTE).await;
-    let changes = test.operations.changes();
+    let changes = Arc::clone(&test.process.changes);
     let waiter = changes.of_operation(made.number);
     let mut events = changes.of_events();
     let mut told = std::pin::pin!(waiter.changed());

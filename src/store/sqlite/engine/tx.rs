@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::config;
 use crate::domain::{ClientContext, NewDelivery, RoutingKey, SinkName};
 use crate::store::disk::Disk;
-use crate::store::mailbox::Mailboxes;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::ids::{Given, Numbers};
 use crate::store::sqlite::engine::lookups::Recent;
@@ -19,7 +18,7 @@ use crate::store::sqlite::engine::unanswered::Written;
 use crate::store::sqlite::write::ended_calls::Bounds;
 use crate::store::sqlite::write::prepare::{Item, check_number_of, each_sink_once};
 use crate::store::unanswered::Unanswered;
-use crate::store::{Changes, Health, Reception};
+use crate::store::{Health, Hint, Listener};
 
 /// Returns the deliveries that the routes ask for.
 pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
@@ -32,21 +31,17 @@ pub struct Shared {
     pub clock: Clock,
     /// Seals and opens.
     pub seal: Seal,
-    /// The queues for new deliveries.
-    pub mailboxes: Mailboxes,
+    /// The process beside the store: it has the memory queues, and is told what was committed.
+    pub listener: Arc<dyn Listener>,
     /// The disk that holds the store.
     pub disk: Disk,
     /// Numbers for rows.
     pub numbers: Numbers,
     /// Lookups that are not settled yet.
     pub recent: Recent,
-    /// The waiters for commits.
-    pub changes: Arc<Changes>,
-    /// Events that Graph will probably repeat, until that fact is written.
+    /// Events that Graph has reason to repeat, until that is written.
     pub unanswered: Arc<Unanswered>,
-    /// Since when notifications can be taken in.
-    pub reception: Arc<Reception>,
-    /// How long ended calls are stored.
+    /// How long ended calls matter.
     pub bounds: Bounds,
     /// What the store noticed about itself.
     pub health: Arc<Health>,
@@ -218,13 +213,13 @@ impl<'a> Tx<'a> {
     pub fn committed(self) {
         self.unanswered.committed();
         for sink in self.woken.into_inner() {
-            self.shared.mailboxes.wake(&sink);
+            self.shared.listener.hint(Hint::Due(&sink));
         }
         for operation in self.changed.into_inner() {
-            self.shared.changes.operation_changed(operation);
+            self.shared.listener.hint(Hint::Operation(operation));
         }
         if self.any_watch.get() {
-            self.shared.changes.watches_moved();
+            self.shared.listener.hint(Hint::Watches);
         }
     }
 }
@@ -246,7 +241,7 @@ impl Shared {
     /// Wakes the streams if they can read more events than after the last call.
     pub fn tell_of_events(&self) {
         if self.numbers.has_moved() {
-            self.changes.events_added();
+            self.listener.hint(Hint::Events);
         }
     }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::rows::event_id;
 use super::views::{EVENT_COLUMNS, N_EVENT_COLUMNS, event_in};
 use crate::domain::EventId;
-use crate::store::operations::StreamedEvent;
+use crate::store::StreamedEvent;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::ids::{Numbers, event_row};
 
@@ -76,17 +76,20 @@ pub fn newest(connection: &Connection, horizon: i64) -> rusqlite::Result<Option<
 #[cfg(test)]
 mod tests {
 
+    use std::sync::Arc;
+
     use jiff::Timestamp;
 
     use crate::clock::Clock;
     use crate::domain::{Proof, Verified};
     use crate::store::sqlite::{SqliteStore, plain_settings};
     use crate::store::testing::notification;
-    use crate::store::{Accepted, Batch, Operations, Store};
+    use crate::store::{Accepted, Batch, Events, Inbox, Process, Upkeep};
 
-    fn store(folder: &tempfile::TempDir) -> SqliteStore {
+    fn store(folder: &tempfile::TempDir, process: &Arc<Process>) -> SqliteStore {
         let settings = plain_settings(folder.path());
-        SqliteStore::open(&settings, Clock::manual(Timestamp::UNIX_EPOCH)).unwrap()
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        SqliteStore::open_beside(&settings, clock, Arc::clone(process) as _).unwrap()
     }
 
     async fn accept(store: &SqliteStore) {
@@ -98,12 +101,13 @@ mod tests {
     #[tokio::test]
     async fn an_event_waits_for_those_before_it_and_streams_are_told_when_they_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store(&folder);
+        let process = Arc::new(Process::default());
+        let store = store(&folder, &process);
         accept(&store).await;
         // A request that has its number and is not written yet.
         let slow = store.shared.numbers.events(1);
         store.shared.tell_of_events();
-        let mut told = store.changes().of_events();
+        let mut told = process.changes.of_events();
         accept(&store).await;
         store.ready().await.unwrap();
         let first = store.newest_event().await.unwrap();

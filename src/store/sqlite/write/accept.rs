@@ -18,7 +18,7 @@ use crate::domain::{
     ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, OperationEvent, Origin, Previous,
     RecordOperation, Status,
 };
-use crate::store::mailbox::Place;
+use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, instant, micros};
 use crate::store::sqlite::engine::writer::Job;
@@ -252,7 +252,7 @@ fn deliver(
             Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
             _ => false,
         };
-        let place = if is_blocked { None } else { tx.shared.mailboxes.reserve(&new.sink, n_bytes) };
+        let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
         let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
         let id =
             delivery::insert(tx, new, &NewRow { seq: row, op_seq, is_blocked, leased_until, created_at: received_at })?;

@@ -16,12 +16,12 @@ use rusqlite::{Connection, Row, params};
 use super::delivery::{BLOCKED, OPEN, unblock_next};
 use crate::clock::Clock;
 use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
-use crate::store::StoreError;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, micros};
 use crate::store::sqlite::engine::{ids, tx};
 use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery};
+use crate::store::{Limit, StoreError};
 
 /// The columns that `lease` reads; the event is read afterwards.
 pub struct Leased {
@@ -43,33 +43,6 @@ pub struct Leased {
     pub follows: bool,
     /// The stored size of the event.
     n_bytes: usize,
-}
-
-/// How much may be leased at a time.
-#[derive(Clone, Copy, Debug)]
-pub struct Limit {
-    /// The most deliveries.
-    pub n: usize,
-    /// The most bytes of events, as they are stored.
-    pub n_bytes: usize,
-    /// Whether the first one is leased regardless of its size.
-    pub takes_any: bool,
-}
-
-impl Limit {
-    /// How many of the first deliveries fit; `sizes` are the sizes of their events.
-    fn fit(&self, sizes: impl Iterator<Item = usize>) -> usize {
-        let (mut left, mut n) = (self.n_bytes, 0);
-        for n_bytes in sizes {
-            match left.checked_sub(n_bytes) {
-                Some(rest) => left = rest,
-                None if n == 0 && self.takes_any => left = 0,
-                None => break,
-            }
-            n += 1;
-        }
-        n
-    }
 }
 
 /// A leased delivery whose event cannot be read.

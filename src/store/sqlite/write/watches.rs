@@ -8,21 +8,37 @@
 //! 4. Nothing is raised while notifications cannot arrive, nor before they could arrive for the whole grace. Until then
 //!    the watch is put off, in the transaction that would have raised it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::own;
 use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
-use crate::store::operations::{Due, Raised};
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::{Tx, instant};
 use crate::store::sqlite::read::kept;
+use crate::store::{Due, Raised, Reception};
 
 /// The shortest time for which a watch is put off, in microseconds.
 const LEAST_PUT_OFF: i64 = 1_000_000;
 
-/// The number that stands for a kind in the store.
+/// What is to be said of a due operation.
+pub struct Raise {
+    /// The operation.
+    pub operation: i64,
+    /// What of it.
+    pub watch: Watch,
+    /// Since when it is due.
+    pub at: Timestamp,
+    /// Where its event goes, each sink once.
+    pub deliveries: Vec<NewDelivery>,
+    /// Since when notifications can be taken in.
+    pub reception: Arc<Reception>,
+}
+
+/// The number of a kind in the store.
 fn number(watch: Watch) -> i64 {
     match watch {
         Watch::Overdue => 0,
@@ -105,11 +121,10 @@ pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusq
     Ok(due)
 }
 
-/// Until when a watch is put off, in microseconds; `None` if it is not. An operation is lost if its end did not arrive
-/// although it could have for the whole grace. A deadline belongs to the client: it is put off only if it passed while
-/// nothing could arrive, and only by the grace, so that Graph's repeats count.
-fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
-    let reception = &tx.shared.reception;
+/// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
+/// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
+/// grace, so that what Graph repeats meanwhile counts.
+fn put_off(tx: &Tx<'_>, (watch, at): (Watch, i64), reception: &Reception) -> Option<i64> {
     if tx.shared.disk.is_low() {
         reception.begins_again();
     }
@@ -121,13 +136,10 @@ fn put_off(tx: &Tx<'_>, watch: Watch, at: i64) -> Option<i64> {
     is_too_early.then(|| since.saturating_add(grace.max(LEAST_PUT_OFF)))
 }
 
-/// Raises the event that a watch is for.
-pub fn raise(
-    tx: &Tx<'_>,
-    operation: i64,
-    (watch, at): (Watch, Timestamp),
-    deliveries: &[NewDelivery],
-) -> Result<Raised, Failure> {
+/// Says of an operation what a watch is for.
+pub fn raise(tx: &Tx<'_>, due: &Raise) -> Result<Raised, Failure> {
+    let Raise { operation, watch, at, deliveries, reception } = due;
+    let (operation, watch) = (*operation, *watch);
     let sql = "DELETE FROM watches WHERE at = ?1 AND operation = ?2 AND kind = ?3";
     if tx.execute(sql, [at.as_microsecond(), operation, number(watch)])? == 0 {
         return Ok(Raised::Nothing);
@@ -142,7 +154,7 @@ pub fn raise(
     if tx.first(sql, params![operation, waiting, earlier.as_str()], |_| Ok(()))?.is_none() {
         return Ok(Raised::Nothing);
     }
-    if let Some(later) = put_off(tx, watch, at.as_microsecond()) {
+    if let Some(later) = put_off(tx, (watch, at.as_microsecond()), reception) {
         add(tx, later, (operation, number(watch)))?;
         return Ok(Raised::PutOff);
     }

@@ -18,7 +18,7 @@ mod tests {
     };
     use crate::store::sqlite::{SqliteStore, plain_settings};
     use crate::store::testing::notification;
-    use crate::store::{Accepted, Batch, Receipt, Store};
+    use crate::store::{Accepted, Batch, Inbox, Limit, Queue, Receipt, Upkeep};
 
     const NOW: i64 = 1_800_000_000_000_000;
     /// A statement that reads a bounded number of rows may take this many steps more than with ten rows.
@@ -197,7 +197,7 @@ mod tests {
             Settlement::RetryAt { at: Timestamp::from_microsecond(NOW + 5).unwrap(), reason: "503".into() },
             Settlement::Dead { reason: "410".into() },
         ] {
-            let leases = store.lease(&sink, 5, Duration::from_secs(60)).await.unwrap();
+            let leases = store.lease(&sink, Limit::of(5), Duration::from_secs(60)).await.unwrap();
             assert!(!leases.is_empty());
             let started_at = Timestamp::from_microsecond(NOW).unwrap();
             let outcomes = leases.into_iter().map(|lease| {
@@ -206,7 +206,7 @@ mod tests {
             });
             store.settle(outcomes.collect()).await.unwrap();
         }
-        let leases = store.lease(&sink, 2, Duration::from_secs(60)).await.unwrap();
+        let leases = store.lease(&sink, Limit::of(2), Duration::from_secs(60)).await.unwrap();
         store.release(leases, Timestamp::from_microsecond(NOW).unwrap()).await.unwrap();
     }
 

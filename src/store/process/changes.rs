@@ -59,7 +59,7 @@ impl Changes {
         self.watches.notified().await;
     }
 
-    /// Call this after a commit that set or moved a deadline: the answer of [`super::Operations::next_watch`] may have
+    /// Call this after a commit that set or moved a deadline: the answer of [`crate::store::Watches::next_watch`] may have
     /// changed.
     pub fn watches_moved(&self) {
         // The wake-up is stored until the watch waits again, so none is missed while it works.

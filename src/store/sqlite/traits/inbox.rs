@@ -1,0 +1,44 @@
+//! The inbox of the embedded store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use crate::domain::EventId;
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::engine::ids;
+use crate::store::sqlite::engine::writer::Sender;
+use crate::store::sqlite::write::{accept, prepare, rich};
+use crate::store::{Batch, Inbox, Receipt, StoreError};
+
+#[async_trait]
+impl Inbox for SqliteStore {
+    async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        if self.shared.disk.is_low() {
+            return Err(StoreError::Full);
+        }
+        let (reply, receipt) = oneshot::channel();
+        let offered = prepare::Prepared::new(batch, &self.shared).and_then(|prepared| {
+            let n_bytes = prepared.n_bytes();
+            let unanswered = Arc::clone(&self.shared.unanswered);
+            let sender = if prepared.is_strangers() { Sender::Stranger } else { Sender::Known };
+            self.writer.offer(Box::new(accept::Accept::new(prepared, reply, unanswered)), n_bytes, sender)
+        });
+        // Later events may have waited only for the refused one.
+        offered.inspect_err(|_refused| self.shared.tell_of_events())?;
+        receipt.await.map_err(|_gone| StoreError::Closed)?.map(accept::Handed::take)
+    }
+
+    fn unanswered(&self, events: Vec<EventId>) {
+        self.shared.unanswered.note(events.into_iter().map(|event| ids::event_row(event.0)));
+    }
+
+    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
+        self.readers.read(rich::list).await
+    }
+
+    async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| rich::remember(tx, &ids)).await
+    }
+}

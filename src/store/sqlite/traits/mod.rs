@@ -1,0 +1,8 @@
+//! The embedded store as each of the traits: every method names the file that does it.
+
+mod inbox;
+mod operations;
+mod quarantine;
+mod queue;
+mod upkeep;
+mod views;

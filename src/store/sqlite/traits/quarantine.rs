@@ -1,0 +1,49 @@
+//! The quarantine of the embedded store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::Reason;
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::write::{quarantine, waiting};
+use crate::store::{Newest, Quarantine, QuarantineView, ReplayWish, StoreError, Waiting};
+
+#[async_trait]
+impl Quarantine for SqliteStore {
+    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+        self.views.read(move |connection| quarantine::list(connection, page)).await
+    }
+
+    async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        self.views.read(move |connection| quarantine::entry(connection, &shared.seal, id)).await
+    }
+
+    async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {
+        self.writer.ask(move |tx| quarantine::wish(tx, id, vouched)).await
+    }
+
+    async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let read = self.readers.read(move |connection| quarantine::wishes(connection, &shared.seal, limit));
+        let (wishes, lost) = read.await?;
+        for (id, reason) in lost {
+            self.end_wish(id, Some(reason)).await?;
+        }
+        Ok(wishes)
+    }
+
+    async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| quarantine::end_wish(tx, id, refused)).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        self.readers.read(move |connection| waiting::list(connection, &shared.seal)).await
+    }
+
+    async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| waiting::end(tx, id, refused)).await
+    }
+}

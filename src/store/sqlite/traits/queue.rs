@@ -1,0 +1,79 @@
+//! The queue of the embedded store.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{EventId, Lease, NewDelivery, Outcome, SinkName};
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::read::views;
+use crate::store::sqlite::write::{delivery, lease, redirect, replay};
+use crate::store::{DeadLetters, Limit, Queue, StoreError, Views};
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn lease(&self, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        let name = sink.clone();
+        let leased = self.writer.ask(move |tx| lease::lease(tx, &name, limit, ttl)).await?;
+        if leased.is_empty() { Ok(Vec::new()) } else { self.with_events(sink, leased).await }
+    }
+
+    async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
+        let sink = sink.clone();
+        let due = self.read_by(&self.readers, move |connection, shared| {
+            views::next_due(connection, &sink, shared.clock.steady().as_microsecond())
+        });
+        Ok(due.await?.map(instant))
+    }
+
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| delivery::settle(tx, &outcomes)).await
+    }
+
+    async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
+        let due_at = due_at.as_microsecond();
+        self.writer.ask(move |tx| lease::release(tx, &leases, due_at)).await
+    }
+
+    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
+        let sinks = match which {
+            DeadLetters::One(id) => return self.writer.ask(move |tx| replay::one(tx, id)).await,
+            DeadLetters::OfSink(sink) => vec![sink],
+            DeadLetters::All => self.writer.ask(replay::sinks_with_dead).await?,
+        };
+        let mut n_replayed = 0;
+        for sink in sinks {
+            // Dead letters that fail again meanwhile do not belong to this command: there are no more rounds than there
+            // were dead letters.
+            let n_dead = self.backlog().await?.get(&sink).map_or(0, |backlog| backlog.n_dead);
+            let mut n_of_sink = 0;
+            while n_of_sink < n_dead {
+                let name = sink.clone();
+                let n = self.writer.ask(move |tx| replay::of_sink(tx, &name)).await?;
+                n_of_sink += n as u64;
+                if n < replay::ROUND {
+                    break;
+                }
+            }
+            n_replayed += n_of_sink;
+        }
+        Ok(n_replayed)
+    }
+
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+        self.writer.ask(move |tx| replay::route(tx, id, &deliveries)).await
+    }
+
+    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
+        let (from, to) = (from.clone(), to.clone());
+        self.writer.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await
+    }
+
+    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        let sink = sink.clone();
+        self.writer.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await
+    }
+}

@@ -1,0 +1,81 @@
+//! The views and the event stream of the embedded store.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::domain::{DeliveryId, EventId, SinkName};
+use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::engine::tx::Shared;
+use crate::store::sqlite::read::stream::{self, Stretch};
+use crate::store::sqlite::read::views;
+use crate::store::{
+    Backlog, DeliveryState, DeliveryView, EventView, Events, Newest, OperationView, StoreError, StreamedEvent, Views,
+};
+
+#[async_trait]
+impl Views for SqliteStore {
+    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
+        let backlog =
+            |connection: &_, shared: &Shared| views::backlog(connection, shared.clock.steady().as_microsecond());
+        self.read_by(&self.views, backlog).await
+    }
+
+    async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
+        let id = id.to_owned();
+        let mut found = self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await?;
+        found.iter_mut().flat_map(|operation| &mut operation.events).for_each(|event| self.tell_due(event));
+        Ok(found)
+    }
+
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let sink = sink.cloned();
+        let question = move |connection: &_, _: &_| views::deliveries_in(connection, state, sink.as_ref(), page);
+        let mut found = self.question(question).await?;
+        found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
+        Ok(found)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        let mut found = self.read(move |connection, _| views::delivery(connection, id)).await?;
+        found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
+        Ok(found)
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
+        let mut found = self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await?;
+        found.iter_mut().for_each(|event| self.tell_due(event));
+        Ok(found)
+    }
+
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched(connection, &shared.seal, page)).await
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(move |connection, shared| views::unmatched_after(connection, &shared.seal, after, limit)).await
+    }
+}
+
+#[async_trait]
+impl Events for SqliteStore {
+    async fn stream(&self, after: Option<EventId>, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        let stretch = Stretch::after(after, &self.shared.numbers);
+        self.read(move |connection, shared| stream::events(connection, &shared.seal, (stretch, limit))).await
+    }
+
+    async fn newest_event(&self) -> Result<Option<EventId>, StoreError> {
+        let horizon = self.shared.numbers.horizon();
+        self.read(move |connection, _| stream::newest(connection, horizon)).await
+    }
+
+    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        let horizon = self.shared.numbers.horizon();
+        self.read(move |connection, shared| stream::latest(connection, &shared.seal, (horizon, limit))).await
+    }
+}

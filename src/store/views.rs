@@ -1,0 +1,59 @@
+//! What operators are shown: deliveries, events, operations with both, and what waits.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{Backlog, DeliveryState, DeliveryView, EventView, Newest, OperationView, StoreError};
+use crate::domain::{DeliveryId, EventId, SinkName};
+
+/// Reads for operators. Nothing here changes anything.
+#[async_trait]
+pub trait Views: Send + Sync {
+    /// The backlog of each sink that has deliveries.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError>;
+
+    /// An operation by its id (any spelling), with its events and deliveries. More than one where calls share an id.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError>;
+
+    /// Deliveries in a state, newest first, of one sink or of all.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError>;
+
+    /// A delivery by its id, in any state.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
+
+    /// An event by its id.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError>;
+
+    /// Events that matched no route and were not routed since, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError>;
+
+    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones if it is `None`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError>;
+}
