@@ -36,13 +36,13 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// Watches the deadlines.
 pub struct Watcher {
-    /// Where they are.
+    /// The store of the deadlines.
     pub store: Arc<dyn Watches>,
-    /// Tells when one moved.
+    /// Reports that a deadline was set or moved.
     pub changes: Arc<Changes>,
     /// Since when notifications can arrive.
     pub reception: Arc<Reception>,
-    /// Where events go.
+    /// The routes for the events.
     pub routes: Arc<Router>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
@@ -80,10 +80,7 @@ impl Watcher {
     fn feel(&self, pulse: &mut Pulse) {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
-            tracing::warn!(
-                ?stood_still,
-                "the process stood still; what waits for a notification is given its grace again"
-            );
+            tracing::warn!(?stood_still, "the process was suspended: the grace of waiting operations starts again");
             self.reception.begins_again();
         }
     }
@@ -91,7 +88,7 @@ impl Watcher {
     /// Reports a batch of due operations. Returns how long to sleep.
     async fn look(&self, pulse: &mut Pulse) -> Result<Duration, StoreError> {
         let due = self.store.due(BATCH).await?;
-        // It may have stood still just now: nothing is told before that is known.
+        // The process may have been suspended just now: nothing is reported before that is known.
         self.feel(pulse);
         if due.is_empty() {
             let next = self.store.next_watch().await?;

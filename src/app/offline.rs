@@ -48,9 +48,7 @@ impl Offline {
     /// # Errors
     /// There is none, a server has it, or it is unusable.
     pub async fn open(config: Config, to_change: bool) -> anyhow::Result<Self> {
-        let clock = Clock::system();
-        let process = Arc::new(Process::default());
-        let store = Arc::new(open(&config, to_change, (&clock, &process)).await?);
+        let opened = Opened::new(&config, to_change).await?;
         let mut bytes = [0; TOKEN_BYTES];
         aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("no randomness"))?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -58,11 +56,11 @@ impl Offline {
         let own = AdminToken { name: "offline".into(), sha256: Sha256::digest(&token).into(), scopes };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (address, tasks) = (listener.local_addr()?, Tasks::default());
-        let admin = admin(&config, (&store, &process), (&clock, &tasks)).await?;
+        let admin = opened.admin(&config, &tasks).await?;
         let server = api::serve(listener, Arc::new(Access::new(vec![own])), admin, |_no_console| {})?;
         let handle = server.handle();
         tasks.run("the store's listener", async move { drop(server.await) });
-        Ok(Self { address, token, store, server: handle, tasks })
+        Ok(Self { address, token, store: opened.store, server: handle, tasks })
     }
 
     /// Closes the listener and the store.
@@ -74,53 +72,56 @@ impl Offline {
     }
 }
 
-async fn open(
-    config: &Config,
-    to_change: bool,
-    (clock, process): (&Clock, &Arc<Process>),
-) -> anyhow::Result<SqliteStore> {
-    // It refuses where there is no store, and makes none.
-    let reading = SqliteStore::open_for_operator(&config.store, clock.clone())?;
-    ensure!(
-        !reading.is_served(),
-        "{}: found a server that uses the store, expected none with --offline: leave --offline out",
-        config.store.path.display()
-    );
-    if !to_change {
-        return Ok(reading);
-    }
-    reading.close().await;
-    Ok(SqliteStore::open_beside(&config.store, clock.clone(), Arc::clone(process) as _)?)
+/// The store, and what stands beside it.
+struct Opened {
+    store: Arc<SqliteStore>,
+    process: Arc<Process>,
+    clock: Clock,
 }
 
-async fn admin(
-    config: &Config,
-    (store, process): (&Arc<SqliteStore>, &Arc<Process>),
-    (clock, tasks): (&Clock, &Tasks),
-) -> anyhow::Result<api::Admin> {
-    let metrics = Arc::new(Metrics::new());
-    // Nothing is delivered: the sinks are not built.
-    let setup = Setup { config: config.clone(), sinks: Vec::new(), since: clock.now() };
-    let operator = Operator {
-        store: Arc::clone(store) as _,
-        operations: Arc::clone(store) as _,
-        pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
-        routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
-        running: Arc::new(Running::new(setup)),
-        clock: clock.clone(),
-    };
-    Ok(api::Admin {
-        operator: Arc::new(operator),
-        operations: Arc::clone(store) as _,
-        events: Arc::clone(store) as _,
-        changes: Arc::clone(&process.changes),
-        reload: Arc::default(),
-        metrics: Arc::clone(&metrics),
-        bodies: api::body_limits(&config.admin),
-        rejections: Arc::new(Rejections::new(metrics)),
-        proxies: Proxies::default(),
-        clock: clock.clone(),
-        tasks: tasks.clone(),
-        no_more_waiting: CancellationToken::new(),
-    })
+impl Opened {
+    async fn new(config: &Config, to_change: bool) -> anyhow::Result<Self> {
+        let (clock, process) = (Clock::system(), Arc::new(Process::default()));
+        // It refuses where there is no store, and makes none.
+        let mut store = SqliteStore::open_for_operator(&config.store, clock.clone())?;
+        ensure!(
+            !store.is_served(),
+            "{}: found a server that uses the store, expected none with --offline: leave --offline out",
+            config.store.path.display()
+        );
+        if to_change {
+            store.close().await;
+            store = SqliteStore::open_beside(&config.store, clock.clone(), Arc::clone(&process) as _)?;
+        }
+        Ok(Self { store: Arc::new(store), process, clock })
+    }
+
+    async fn admin(&self, config: &Config, tasks: &Tasks) -> anyhow::Result<api::Admin> {
+        let Self { store, process, clock } = self;
+        let metrics = Arc::new(Metrics::new());
+        // Nothing is delivered: the sinks are not built.
+        let setup = Setup { config: config.clone(), sinks: Vec::new(), since: clock.now() };
+        let operator = Operator {
+            store: Arc::clone(store) as _,
+            operations: Arc::clone(store) as _,
+            pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
+            routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
+            running: Arc::new(Running::new(setup)),
+            clock: clock.clone(),
+        };
+        Ok(api::Admin {
+            operator: Arc::new(operator),
+            operations: Arc::clone(store) as _,
+            events: Arc::clone(store) as _,
+            changes: Arc::clone(&process.changes),
+            reload: Arc::default(),
+            metrics: Arc::clone(&metrics),
+            bodies: api::body_limits(&config.admin),
+            rejections: Arc::new(Rejections::new(metrics)),
+            proxies: Proxies::default(),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            no_more_waiting: CancellationToken::new(),
+        })
+    }
 }

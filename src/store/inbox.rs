@@ -74,7 +74,8 @@ pub struct Receipt {
 /// Where notifications are made durable.
 #[async_trait]
 pub trait Inbox: Send + Sync {
-    /// Makes a batch durable and gives its deliveries to the memory queues ([`Store::fresh`]).
+    /// Makes a batch durable and gives its deliveries to the memory queues
+    /// ([`super::Queues`]).
     ///
     /// # Errors
     /// On any error, answer 503 with `Retry-After`. The batch may be durable all the same (a commit whose outcome is

@@ -61,12 +61,6 @@ pub use waiting::{WAITS_AT_MOST, Waiting};
 pub use watches::{Due, Raised, Watches};
 
 /// All that a store does, for whoever passes it on. Whoever uses it asks for the narrowest of these.
-pub trait Store:
-    Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep
-{
-}
+pub trait Store: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}
 
-impl<T> Store for T where
-    T: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep
-{
-}
+impl<T> Store for T where T: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}

@@ -60,10 +60,8 @@ pub enum DeadLetters {
 /// The deliveries that wait, under leases. The memory queues of a process stand before it ([`super::process`]).
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Leases due deliveries of a sink for `ttl`, the longest due first. As far as the limit allows, it
-    /// also leases the deliveries of the same operations that wait behind them, each right after the one that it
-    /// follows. Together they fit the free part of the sink's [`Room`]; the first delivery always fits if nothing is
-    /// held.
+    /// Leases due deliveries of a sink for `ttl`, the longest due first. As far as the limit allows, it also leases the
+    /// deliveries of the same operations that wait behind them, each right after the one that it follows.
     ///
     /// # Errors
     /// Nothing was leased; try again later.

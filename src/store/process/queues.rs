@@ -1,8 +1,9 @@
-//! The memory queues: fresh deliveries go to their dispatcher without being read from the disk again.
+//! The memory queues: new deliveries go to their dispatcher without being read back from the disk.
 //!
 //! **Invariants**
-//! 1. A place is reserved before the commit and filled after it: nobody holds a lease that is not durable.
-//! 2. A queue is bounded in deliveries and in bytes: what finds no place waits in the store, and its dispatcher is woken.
+//! 1. A place is reserved before the commit and filled after it, so nobody holds a lease that is not durable.
+//! 2. A queue is bounded in deliveries and in bytes. A delivery without a place waits in the store, and its dispatcher
+//!    is woken.
 
 use std::collections::HashMap;
 use std::sync::Arc;
