@@ -14,6 +14,9 @@ RUN mkdir src benches && touch src/lib.rs benches/rsa.rs && echo 'fn main() {}' 
     && rm -rf src
 COPY src src
 COPY migrations migrations
+# The words of the config's JSON Schema.
+COPY config config
+COPY docs/sinks.md docs/sinks.md
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked \
     && install -D -m 0755 target/release/reelhook /out/reelhook \
     && install -d -m 0700 /out/data

@@ -32,6 +32,13 @@ pub fn config(path: &Path) -> Result<Config, ExitCode> {
 pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
     let (loaded, warnings) = whole(path);
     tell_warnings(&warnings);
+    loaded.map(|(loaded, sinks)| (loaded.config, sinks)).map_err(tell_mistakes)
+}
+
+/// The same, with every key and its place.
+pub fn with_keys(path: &Path) -> Result<(Loaded, BuiltSinks), ExitCode> {
+    let (loaded, warnings) = whole(path);
+    tell_warnings(&warnings);
     loaded.map_err(tell_mistakes)
 }
 
@@ -42,7 +49,7 @@ pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
 pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
     let lines = |remarks: Vec<Remark>| remarks.iter().map(ToString::to_string).collect();
     match whole(path) {
-        (Ok((config, sinks)), warnings) => Ok(Checked { config, sinks, warnings: lines(warnings) }),
+        (Ok((loaded, sinks)), warnings) => Ok(Checked { config: loaded.config, sinks, warnings: lines(warnings) }),
         (Err(mut mistakes), _) => {
             mistakes.sort_by(|a, b| a.place.cmp(&b.place));
             Err(lines(mistakes))
@@ -51,20 +58,21 @@ pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
 }
 
 /// A config and its sinks, or every mistake.
-type Whole = Result<(Config, BuiltSinks), Vec<Remark>>;
+type Whole = Result<(Loaded, BuiltSinks), Vec<Remark>>;
 
 /// The whole config, and the warnings about it.
 fn whole(path: &Path) -> (Whole, Vec<Remark>) {
-    let Loaded { config, warnings, places } = match config::load(path, config::variables()) {
+    let mut loaded = match config::load(path, config::variables()) {
         Ok(loaded) => loaded,
         Err(Mistakes { mut list, sinks }) => {
             list.extend(build_sinks(&sinks).err().unwrap_or_default());
             return (Err(list), Vec::new());
         }
     };
-    let others = others(&config).into_iter().map(|told| places.remark(&told));
-    let whole = match build_sinks(&config.sinks) {
-        Ok(sinks) if others.len() == 0 => Ok((config, sinks)),
+    let warnings = std::mem::take(&mut loaded.warnings);
+    let others: Vec<Remark> = others(&loaded.config).iter().map(|told| loaded.places.remark(told)).collect();
+    let whole = match build_sinks(&loaded.config.sinks) {
+        Ok(sinks) if others.is_empty() => Ok((loaded, sinks)),
         sinks => Err(sinks.err().into_iter().flatten().chain(others).collect()),
     };
     (whole, warnings)

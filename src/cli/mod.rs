@@ -7,6 +7,7 @@
 mod answers;
 mod check;
 mod completions;
+mod config;
 mod conformance;
 mod deadletters;
 mod deliveries;
@@ -104,6 +105,8 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Token(token::Args),
     /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),
+    /// Print the values of a config with their origins, or its JSON Schema for editors
+    Config(config::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
     /// Print the manual page, or write the pages of all commands
@@ -179,6 +182,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(args) => wait::run(args).await,
         Command::Token(args) => token::run(args),
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

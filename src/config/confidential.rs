@@ -3,9 +3,12 @@
 //! **Invariant**: no mistake shows a value that was found: it may be the secret itself.
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value as Json, json};
+use url::Url;
 
+use super::reading::Shown;
 use super::secret::{EXPECTED, SecretSource};
-use super::section::Section;
+use super::section::{Ask, Section};
 use super::tree::{Node, Value};
 
 /// A text that the config holds, or that it names as a secret.
@@ -25,6 +28,27 @@ impl Text {
     pub fn is_secret(&self) -> bool {
         self.is_secret
     }
+
+    /// The text as it may be shown: of an address the host, since its path may hold a secret; of others nothing.
+    fn shown(&self) -> Shown {
+        match Url::parse(self.expose()) {
+            Ok(url) if !self.is_secret && url.has_host() => {
+                Shown::Value(format!("{}://{}/…", url.scheme(), url.host_str().unwrap_or_default()).into())
+            }
+            _ => Shown::Set,
+        }
+    }
+
+    fn form() -> Json {
+        json!({ "anyOf": [{ "type": "string" }, SecretSource::form()] })
+    }
+}
+
+impl Ask {
+    /// For a secret, or for secrets.
+    fn hidden(form: Json, is_required: bool) -> Self {
+        Self { form, is_required, default: Shown::NotSet }
+    }
 }
 
 /// A value and its key path, which a mistake that is found later names.
@@ -41,31 +65,50 @@ pub struct Named<T> {
 impl Section<'_> {
     /// Reads a secret from where the config says it is.
     pub fn secret(&mut self, key: &'static str) -> Option<SecretString> {
-        let node = self.take(key)?;
-        self.open(&self.path_of(key), node)
+        self.secret_at(key, Ask::hidden(SecretSource::form(), false))
     }
 
     /// Reads a secret that has no default.
     pub fn need_secret(&mut self, key: &'static str) -> Option<SecretString> {
         self.expect(key, EXPECTED);
-        self.secret(key)
+        self.secret_at(key, Ask::hidden(SecretSource::form(), true))
     }
 
-    /// Reads a list of secrets.
-    pub fn secrets(&mut self, key: &'static str) -> Vec<Named<SecretString>> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
-        let Value::List(items) = node.value else {
-            self.report.mistake(&path, format!("found no list, expected a list of {EXPECTED}"));
+    fn secret_at(&mut self, key: &'static str, ask: Ask) -> Option<SecretString> {
+        let secret = self.take(key).and_then(|node| self.open(&self.path_of(key), node));
+        self.note(key, ask, secret.as_ref().map(|_secret| Shown::Set));
+        secret
+    }
+
+    /// Reads a list of secrets that must hold something; `missing` says what was found and what was expected.
+    pub fn need_secrets(&mut self, key: &'static str, missing: &str) -> Vec<Named<SecretString>> {
+        let node = self.take(key);
+        let (is_set, path) = (node.is_some(), self.path_of(key));
+        let secrets = node.map(|node| self.listed(&path, node)).unwrap_or_default();
+        let form = json!({ "type": "array", "items": SecretSource::form(), "minItems": 1 });
+        self.note(key, Ask::hidden(form, true), is_set.then_some(Shown::Set));
+        if secrets.is_empty() && !self.has_mistake(key) {
+            self.mistake(key, missing);
+        }
+        secrets
+    }
+
+    fn listed(&self, path: &str, node: Node) -> Vec<Named<SecretString>> {
+        let Value::List(items) = node.into_structured().value else {
+            self.report.mistake(path, format!("found no list, expected a list of {EXPECTED}"));
             return Vec::new();
         };
-        self.open_all(&path, items)
+        self.open_all(path, items)
     }
 
     /// Reads a secret or a list of them; empty where it is absent.
     pub fn one_or_more_secrets(&mut self, key: &'static str) -> Vec<Named<SecretString>> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
+        let node = self.take(key);
+        let one = SecretSource::form();
+        let form = json!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] });
+        self.note(key, Ask::hidden(form, false), node.is_some().then_some(Shown::Set));
+        let Some(node) = node.map(Node::into_structured) else { return Vec::new() };
+        let path = self.path_of(key);
         match node.value {
             Value::List(items) => {
                 if items.is_empty() {
@@ -84,18 +127,29 @@ impl Section<'_> {
     /// Reads a text that may be a secret, and that has no default; `expected` says what it is.
     pub fn need_text_or_secret(&mut self, key: &'static str, expected: &str) -> Option<Text> {
         self.expect(key, expected);
-        let node = self.take(key)?;
-        self.text_of(&self.path_of(key), node)
+        let text = self.take(key).and_then(|node| self.text_of(&self.path_of(key), node));
+        self.note(key, Ask::hidden(Text::form(), true), text.as_ref().map(Text::shown));
+        text
     }
 
     /// Reads a table of texts that may be secrets.
     pub fn texts_or_secrets(&mut self, key: &'static str) -> Vec<Named<Text>> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
+        let node = self.take(key);
+        let is_set = node.is_some();
+        let texts = node.map(|node| self.texts_of(&self.path_of(key), node)).unwrap_or_default();
+        // Of each the name.
+        let names = texts.iter().map(|text| (text.name.clone(), Json::from("set"))).collect();
+        let form = json!({ "type": "object", "additionalProperties": Text::form() });
+        let ask = Ask { form, is_required: false, default: Shown::Value(json!({})) };
+        self.note(key, ask, is_set.then_some(Shown::Value(Json::Object(names))));
+        texts
+    }
+
+    fn texts_of(&self, path: &str, node: Node) -> Vec<Named<Text>> {
+        let node = node.into_structured();
         let sort = node.sort();
         let Value::Table(table) = node.value else {
-            self.report
-                .mistake(&path, format!("found {sort}, expected a table of names, each with text or {EXPECTED}"));
+            self.report.mistake(path, format!("found {sort}, expected a table of names, each with text or {EXPECTED}"));
             return Vec::new();
         };
         let texts = table.into_iter().filter_map(|(name, node)| {
@@ -129,7 +183,7 @@ impl Section<'_> {
     }
 
     fn open(&self, path: &str, node: Node) -> Option<SecretString> {
-        self.report.note(path.to_owned(), Some(&node.place));
+        self.report.note_place(path.to_owned(), node.place.clone());
         let source = SecretSource::of(node);
         let secret =
             source.and_then(|it| it.read_with(|name| self.report.variables.get(name)).map_err(|e| e.to_string()));

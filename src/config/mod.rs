@@ -11,12 +11,16 @@
 
 mod confidential;
 mod environment;
+mod keys;
 mod load;
 pub mod pattern;
 mod places;
 mod private;
+mod reading;
+mod reference;
 mod remark;
 mod report;
+mod schema;
 mod secret;
 mod section;
 mod sections;
@@ -27,10 +31,13 @@ mod variables;
 
 pub use confidential::{Named, Text};
 pub use environment::{PREFIX, variables};
+pub use keys::{Key, Origin};
 pub use load::{Config, Loaded, Mistakes, load, parse};
 pub use places::Places;
+pub use reading::{Read, Reading, Shown};
 pub use remark::{Place, Remark};
 pub use report::Report;
+pub use schema::{SinkKind, schema};
 pub use secret::{SecretError, SecretSource};
 pub use section::Section;
 pub use sections::admin::{Admin, AdminToken, Scope};

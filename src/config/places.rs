@@ -19,6 +19,20 @@ impl Places {
         Self { file: file.into(), known: BTreeMap::new() }
     }
 
+    /// The config's file, as it is shown.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// A place, as it is shown: `my.toml:7`, or the name of a variable.
+    pub fn told(&self, place: &Place) -> String {
+        match place {
+            Place::File => self.file.to_string(),
+            Place::Line(line) => format!("{}:{line}", self.file),
+            Place::Variable(name) => name.clone(),
+        }
+    }
+
     /// Notes where `key` stands.
     pub(super) fn note(&mut self, key: String, place: Place) {
         self.known.insert(key, place);
@@ -36,6 +50,11 @@ impl Places {
     /// Whether `key` is there.
     pub(super) fn has(&self, key: &str) -> bool {
         self.known.contains_key(key)
+    }
+
+    /// Where `key` stands, if it is there.
+    pub(super) fn known(&self, key: &str) -> Option<&Place> {
+        self.known.get(key)
     }
 
     /// Where `key` stands; where it is missing, where what should hold it stands.

@@ -1,39 +1,48 @@
-//! The results of reading a config: mistakes, warnings, and the place of each key.
+//! The results of reading a config: mistakes, warnings, every key that was read, and the place of each.
 
 use std::cell::RefCell;
 
+use serde_json::Value as Json;
+
+use super::keys::{Key, Rule};
 use super::places::Places;
 use super::remark::{Place, Remark};
 use super::variables::Secrets;
 
-/// What has been found while reading.
+/// The results while reading goes on.
 pub struct Report {
     /// The variables that may hold a secret.
     pub variables: Secrets,
+    /// Whether the keys are only described: each section is read as if it were present once.
+    pub is_description: bool,
     found: RefCell<Found>,
 }
 
-struct Found {
-    mistakes: Vec<Remark>,
-    warnings: Vec<Remark>,
+/// Everything that was found.
+pub struct Found {
+    /// The mistakes, in the order of the file.
+    pub mistakes: Vec<Remark>,
+    /// The warnings, in the order of the file.
+    pub warnings: Vec<Remark>,
     /// The keys that are there.
-    places: Places,
-    /// Every key that was asked for: what a test holds the reference to.
-    #[cfg(test)]
-    asked: std::collections::BTreeSet<String>,
+    pub places: Places,
+    /// Every key that was read, present or not, in the order of reading.
+    pub keys: Vec<Key>,
+    /// The rules for several keys of a section.
+    pub rules: Vec<Rule>,
 }
 
 impl Report {
     /// About keys that stand at `places`; secrets in the environment are looked up in `variables`.
     pub fn new(places: Places, variables: Secrets) -> Self {
-        let found = Found {
-            mistakes: Vec::new(),
-            warnings: Vec::new(),
-            places,
-            #[cfg(test)]
-            asked: std::collections::BTreeSet::new(),
-        };
-        Self { variables, found: RefCell::new(found) }
+        let (mistakes, warnings, keys, rules) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let found = RefCell::new(Found { mistakes, warnings, places, keys, rules });
+        Self { variables, is_description: false, found }
+    }
+
+    /// About no config: it collects the keys that there may be.
+    pub(super) fn describing() -> Self {
+        Self { is_description: true, ..Self::new(Places::new("config"), Secrets::default()) }
     }
 
     /// Notes a mistake in the value of `key`, or where it should be.
@@ -56,16 +65,24 @@ impl Report {
         found.warnings.push(remark);
     }
 
-    /// Notes that `key` was asked for, and where it stands if it is there.
-    pub fn note(&self, key: String, place: Option<&Place>) {
-        #[cfg(test)]
-        self.found.borrow_mut().asked.insert(key.clone());
-        if let Some(place) = place {
-            self.note_place(key, place.clone());
+    /// Notes a key that was read.
+    pub fn key(&self, key: Key) {
+        self.found.borrow_mut().keys.push(key);
+    }
+
+    /// Notes a rule for several keys of the section at `path`: members of its JSON Schema.
+    pub fn rule(&self, path: &str, rule: Json) {
+        if self.is_description {
+            self.found.borrow_mut().rules.push(Rule { path: path.to_owned(), rule });
         }
     }
 
-    /// Notes where `key` stands, which others will ask for.
+    /// Where `key` stands, if it is there.
+    pub fn place(&self, key: &str) -> Option<Place> {
+        self.found.borrow().places.known(key).cloned()
+    }
+
+    /// Notes where `key` stands.
     pub fn note_place(&self, key: String, place: Place) {
         self.found.borrow_mut().places.note(key, place);
     }
@@ -87,17 +104,11 @@ impl Report {
         self.found.borrow().mistakes.iter().any(|mistake| is_within(&mistake.key))
     }
 
-    /// Every key that was asked for, present or not.
-    #[cfg(test)]
-    pub fn asked(&self) -> std::collections::BTreeSet<String> {
-        self.found.borrow().asked.clone()
-    }
-
-    /// The mistakes and the warnings, each in the order of the file, and where every key stands.
-    pub fn into_found(self) -> (Vec<Remark>, Vec<Remark>, Places) {
-        let Found { mut mistakes, mut warnings, places, .. } = self.found.into_inner();
-        mistakes.sort_by(|a, b| a.place.cmp(&b.place));
-        warnings.sort_by(|a, b| a.place.cmp(&b.place));
-        (mistakes, warnings, places)
+    /// Everything that was found.
+    pub fn into_found(self) -> Found {
+        let mut found = self.found.into_inner();
+        found.mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+        found.warnings.sort_by(|a, b| a.place.cmp(&b.place));
+        found
     }
 }

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
 use super::private;
@@ -72,6 +73,15 @@ pub enum SecretError {
 }
 
 impl SecretSource {
+    /// The form in which a config names one, as a JSON Schema.
+    pub(super) fn form() -> Json {
+        let names = |key: &str| {
+            let text = json!({ "type": "string", "minLength": 1 });
+            json!({ "type": "object", "properties": { key: text }, "required": [key], "additionalProperties": false })
+        };
+        json!({ "oneOf": [names("file"), names("env")] })
+    }
+
     /// Reads where a secret is.
     ///
     /// # Errors

@@ -7,12 +7,19 @@
 //! **Invariants**
 //! 1. A key that nobody read is a mistake: a section reports its remaining keys when it is dropped.
 //! 2. A wrong value is replaced by a harmless one while reading goes on; a config with a mistake is never returned.
+//! 3. Every key that is read is noted with its form, its value and its origin. Secrets are noted as set or not set.
+//! 4. The keys that are read do not depend on the content of the file, so that they can be described.
+
+mod nested;
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
+use super::keys::{Key, Origin};
+use super::reading::{Reading, Shown};
 use super::report::Report;
 use super::tree::{Node, Value};
-use super::value::Read;
 
 /// A table that is being read.
 pub struct Section<'r> {
@@ -20,22 +27,40 @@ pub struct Section<'r> {
     pub report: &'r Report,
     pub(super) path: String,
     pub(super) table: BTreeMap<String, Node>,
-    /// The keys that were asked for.
+    /// The keys that were read.
     pub(super) known: Vec<&'static str>,
-    /// The keys of the same table that others ask for.
+    /// The keys of the same table that others read.
     pub(super) known_to_others: Vec<&'static str>,
+    /// The section with the defaults of this one.
+    inherits: Option<&'static str>,
+}
+
+/// What is known about a key that is read.
+pub(super) struct Ask {
+    /// The form of its values.
+    pub form: Json,
+    /// Whether it must be there.
+    pub is_required: bool,
+    /// The value where it is absent.
+    pub default: Shown,
 }
 
 impl<'r> Section<'r> {
     /// A table at `path`.
     pub(super) fn new(report: &'r Report, path: String, table: BTreeMap<String, Node>) -> Self {
-        Self { report, path, table, known: Vec::new(), known_to_others: Vec::new() }
+        Self { report, path, table, known: Vec::new(), known_to_others: Vec::new(), inherits: None }
     }
 
     /// The whole file.
     pub(super) fn root(report: &'r Report, root: Node) -> Self {
         let table = if let Value::Table(table) = root.value { table } else { BTreeMap::new() };
         Self::new(report, String::new(), table)
+    }
+
+    /// This section, whose defaults are the values of another.
+    pub(super) fn inheriting(mut self, other: &'static str) -> Self {
+        self.inherits = Some(other);
+        self
     }
 
     /// The key path of `key` in this section.
@@ -65,33 +90,63 @@ impl<'r> Section<'r> {
 
     pub(super) fn take(&mut self, key: &'static str) -> Option<Node> {
         self.known.push(key);
+        let node = self.table.remove(key)?;
+        self.report.note_place(self.path_of(key), node.place.clone());
+        Some(node)
+    }
+
+    /// Notes that `key` was read; `value` is what it is set to.
+    pub(super) fn note(&self, key: &str, ask: Ask, value: Option<Shown>) {
         let path = self.path_of(key);
-        let node = self.table.remove(key);
-        self.report.note(path, node.as_ref().map(|node| &node.place));
-        node
+        let inherited = || {
+            let other = format!("{}.{key}", self.inherits?);
+            self.report.place(&other).map(|place| Origin::Inherited { key: other, place })
+        };
+        let origin = self.report.place(&path).map(Origin::Set).or_else(inherited).unwrap_or(Origin::Default);
+        let Ask { form, is_required, default } = ask;
+        let value = Some(value.unwrap_or_else(|| default.clone()));
+        self.report.key(Key { path, form, is_required, default, value, origin });
+    }
+
+    fn value<T: 'static>(&mut self, key: &'static str, reading: &Reading<T>) -> Option<T> {
+        let node = self.take(key)?;
+        reading.read(&node).map_err(|text| self.report.mistake(&self.path_of(key), text)).ok()
     }
 
     /// Reads `key` where it is present.
-    pub fn read<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Read<T>) -> Option<T> {
-        let node = self.take(key)?;
-        match read(&node) {
-            Ok(value) => Some(value),
-            Err(text) => {
-                self.mistake(key, text);
-                None
-            }
-        }
+    pub fn read<T: 'static>(&mut self, key: &'static str, reading: Reading<T>) -> Option<T> {
+        let value = self.value(key, &reading);
+        let ask = Ask { form: reading.of_one(), is_required: false, default: Shown::NotSet };
+        self.note(key, ask, value.as_ref().map(|value| reading.show(value)));
+        value
     }
 
     /// Reads `key`; where it is absent it is `default`.
-    pub fn or<T>(&mut self, key: &'static str, default: T, read: impl Fn(&Node) -> Read<T>) -> T {
-        self.read(key, read).unwrap_or(default)
+    pub fn or<T: 'static>(&mut self, key: &'static str, default: T, reading: Reading<T>) -> T {
+        let value = self.value(key, &reading);
+        let ask = Ask { form: reading.of_one(), is_required: false, default: reading.show(&default) };
+        self.note(key, ask, value.as_ref().map(|value| reading.show(value)));
+        value.unwrap_or(default)
+    }
+
+    /// Reads `key`; where it is absent it is what `default` finds out about this machine.
+    pub fn or_else<T: 'static>(&mut self, key: &'static str, default: impl FnOnce() -> T, reading: Reading<T>) -> T {
+        let value = self.value(key, &reading);
+        let (is_set, value) = (value.is_some(), value.unwrap_or_else(default));
+        let shown = reading.show(&value);
+        // Another machine has another default: it does not belong to the description.
+        let default = if self.report.is_description || is_set { Shown::NotSet } else { shown.clone() };
+        self.note(key, Ask { form: reading.of_one(), is_required: false, default }, Some(shown));
+        value
     }
 
     /// Reads `key`, which has no default; `expected` says what it is.
-    pub fn need<T>(&mut self, key: &'static str, expected: &str, read: impl Fn(&Node) -> Read<T>) -> Option<T> {
+    pub fn need<T: 'static>(&mut self, key: &'static str, expected: &str, reading: Reading<T>) -> Option<T> {
         self.expect(key, expected);
-        self.read(key, read)
+        let value = self.value(key, &reading);
+        let ask = Ask { form: reading.of_one(), is_required: true, default: Shown::NotSet };
+        self.note(key, ask, value.as_ref().map(|value| reading.show(value)));
+        value
     }
 
     pub(super) fn expect(&self, key: &str, expected: &str) {
@@ -100,12 +155,34 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// Reads a list; `None` where it is absent or no list.
-    pub fn list<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Read<T>) -> Option<Vec<T>> {
+    /// Reads a list; where it is absent it is `default`.
+    pub fn list<T: 'static>(&mut self, key: &'static str, default: Vec<T>, reading: Reading<T>) -> Vec<T> {
+        let values = self.values(key, &reading);
+        let ask = Ask { form: reading.of_list(), is_required: false, default: reading.show_all(&default) };
+        self.note(key, ask, values.as_ref().map(|values| reading.show_all(values)));
+        values.unwrap_or(default)
+    }
+
+    /// Reads a list that must be there and hold something; `missing` says what was found and what was expected.
+    pub fn need_list<T: 'static>(&mut self, key: &'static str, missing: &str, reading: Reading<T>) -> Vec<T> {
+        let values = self.values(key, &reading);
+        let mut form = reading.of_list();
+        form["minItems"] = 1.into();
+        let ask = Ask { form, is_required: true, default: Shown::NotSet };
+        self.note(key, ask, values.as_ref().map(|values| reading.show_all(values)));
+        let (values, path) = (values.unwrap_or_default(), self.path_of(key));
+        if values.is_empty() && !self.report.has_mistake(&path) {
+            self.report.mistake(&path, missing);
+        }
+        values
+    }
+
+    /// The values of a list; `None` where it is absent or no list.
+    fn values<T: 'static>(&mut self, key: &'static str, reading: &Reading<T>) -> Option<Vec<T>> {
         let node = self.take(key)?.into_structured();
         let path = self.path_of(key);
         match node.value {
-            Value::List(items) => Some(self.items(&path, items, read)),
+            Value::List(items) => Some(self.items(&path, items, reading)),
             _ => {
                 self.report.mistake(&path, format!("found {}, expected a list", node.describe()));
                 None
@@ -114,77 +191,34 @@ impl<'r> Section<'r> {
     }
 
     /// Reads a value or a list of such values; empty where it is absent.
-    pub fn one_or_more<T>(&mut self, key: &'static str, read: impl Fn(&Node) -> Read<T>) -> Vec<T> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
-        match node.value {
+    pub fn one_or_more<T: 'static>(&mut self, key: &'static str, reading: Reading<T>) -> Vec<T> {
+        let values = self.one_or_more_values(key, &reading);
+        let ask = Ask { form: reading.of_one_or_more(), is_required: false, default: Shown::NotSet };
+        self.note(key, ask, values.as_ref().map(|values| reading.show_all(values)));
+        values.unwrap_or_default()
+    }
+
+    fn one_or_more_values<T: 'static>(&mut self, key: &'static str, reading: &Reading<T>) -> Option<Vec<T>> {
+        let node = self.take(key)?.into_structured();
+        let path = self.path_of(key);
+        Some(match node.value {
             Value::List(items) => {
                 if items.is_empty() {
                     self.report.mistake(&path, "found an empty list, expected at least one value");
                 }
-                self.items(&path, items, read)
+                self.items(&path, items, reading)
             }
-            _ => self.item(&path, &node, read).into_iter().collect(),
-        }
+            _ => self.item(&path, &node, reading).into_iter().collect(),
+        })
     }
 
-    fn items<T>(&self, path: &str, items: Vec<Node>, read: impl Fn(&Node) -> Read<T>) -> Vec<T> {
+    fn items<T: 'static>(&self, path: &str, items: Vec<Node>, reading: &Reading<T>) -> Vec<T> {
         let indexed = items.iter().enumerate();
-        indexed.filter_map(|(index, item)| self.item(&format!("{path}[{index}]"), item, &read)).collect()
+        indexed.filter_map(|(index, item)| self.item(&format!("{path}[{index}]"), item, reading)).collect()
     }
 
-    fn item<T>(&self, path: &str, item: &Node, read: impl Fn(&Node) -> Read<T>) -> Option<T> {
-        read(item).map_err(|text| self.report.mistake_at(item.place.clone(), path, text)).ok()
-    }
-
-    /// The section at `key`, where it is present.
-    pub fn section(&mut self, key: &'static str) -> Option<Self> {
-        let node = self.take(key)?;
-        self.within(self.path_of(key), node)
-    }
-
-    /// The section at `key`; where it is absent, an empty one.
-    pub fn section_or_empty(&mut self, key: &'static str) -> Self {
-        let empty = Self::new(self.report, self.path_of(key), BTreeMap::new());
-        self.section(key).unwrap_or(empty)
-    }
-
-    /// The sections of a list: `[[key]]`.
-    pub fn sections(&mut self, key: &'static str) -> Vec<Self> {
-        let Some(node) = self.take(key) else { return Vec::new() };
-        let (node, path) = (node.into_structured(), self.path_of(key));
-        match node.value {
-            Value::List(items) => {
-                let indexed = items.into_iter().enumerate();
-                indexed.filter_map(|(index, item)| self.within(format!("{path}[{index}]"), item)).collect()
-            }
-            _ => {
-                self.report.mistake(&path, format!("found {}, expected [[{path}]] sections", node.describe()));
-                Vec::new()
-            }
-        }
-    }
-
-    /// The sections below this one, by name.
-    pub fn named_sections(&mut self) -> Vec<(String, Self)> {
-        let table = std::mem::take(&mut self.table);
-        let named = table.into_iter().filter_map(|(name, node)| {
-            let section = self.within(self.path_of(&name), node)?;
-            Some((name, section))
-        });
-        named.collect()
-    }
-
-    fn within(&self, path: String, node: Node) -> Option<Self> {
-        let node = node.into_structured();
-        self.report.note(path.clone(), Some(&node.place));
-        match node.value {
-            Value::Table(table) => Some(Self::new(self.report, path, table)),
-            _ => {
-                self.report.mistake(&path, format!("found {}, expected a section of keys", node.describe()));
-                None
-            }
-        }
+    fn item<T: 'static>(&self, path: &str, item: &Node, reading: &Reading<T>) -> Option<T> {
+        reading.read(item).map_err(|text| self.report.mistake_at(item.place.clone(), path, text)).ok()
     }
 
     /// Reads no more: what is left is no mistake.
@@ -218,7 +252,7 @@ mod tests {
     fn tls(section: &mut Section<'_>) -> Option<Tls> {
         let mut section = section.section("tls")?;
         let file = section.need("file", "a file", name(100));
-        let strict = section.or("strict", true, switch);
+        let strict = section.or("strict", true, switch());
         Some((file?, strict))
     }
 
@@ -228,7 +262,7 @@ mod tests {
         let mut sections = ["a", "b"].map(|key| root.section_or_empty(key));
         let [a, b] = sections.each_mut().map(tls);
         drop((sections, root));
-        (a, b, report.into_found().0.iter().map(ToString::to_string).collect())
+        (a, b, report.into_found().mistakes.iter().map(ToString::to_string).collect())
     }
 
     #[test]

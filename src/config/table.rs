@@ -6,6 +6,7 @@ use std::fmt;
 
 use secrecy::SecretString;
 
+use super::keys::Key;
 use super::places::Places;
 use super::remark::{Place, Remark};
 use super::report::Report;
@@ -34,7 +35,7 @@ impl Table {
         section.known_to_others.clone_from(&self.known);
         let value = read(&mut section);
         drop(section);
-        let (mut mistakes, ..) = report.into_found();
+        let mut mistakes = report.into_found().mistakes;
         match value {
             Some(value) if mistakes.is_empty() => return Ok(value),
             None if mistakes.is_empty() => {
@@ -52,6 +53,20 @@ impl Table {
         let mut section = Section::new(&report, String::new(), BTreeMap::new());
         read(&mut section);
         std::mem::take(&mut section.known)
+    }
+
+    /// Every key that `read` asks for, with its form: nothing has to be there.
+    pub fn describe(read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
+        let report = Report::describing();
+        read(&mut Section::new(&report, String::new(), BTreeMap::new()));
+        report.into_found().keys
+    }
+
+    /// Every key that `read` asks for, with its value and where that comes from. `path` is that of the section.
+    pub fn values(&self, path: &str, read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
+        let report = Report::new(self.places.clone(), self.variables.clone());
+        read(&mut Section::new(&report, path.to_owned(), self.nodes.clone()));
+        report.into_found().keys
     }
 
     /// The keys and values, as TOML has them.
@@ -134,8 +149,8 @@ mod tests {
         let table = table("[s]\nkind = 'x'\nsecret = { env = 'S' }\non = 3\nno = 1\n[s.deep]\nyes = 'x'\n");
         let read = |section: &mut Section<'_>| {
             let secret = section.secret("secret");
-            let on = section.or("on", false, switch);
-            let yes = section.section("deep").is_some_and(|mut deep| deep.or("yes", false, switch));
+            let on = section.or("on", false, switch());
+            let yes = section.section("deep").is_some_and(|mut deep| deep.or("yes", false, switch()));
             Some((secret?, on, yes))
         };
         let told: Vec<String> = table.read("s", read).unwrap_err().iter().map(Remark::to_string).collect();

@@ -19,6 +19,12 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// The kind with its keys, for the config's JSON Schema.
+    pub fn described(&self) -> config::SinkKind {
+        let keys = Table::describe(|section| drop((self.read)(section)));
+        config::SinkKind { name: self.name, summary: self.summary, keys }
+    }
+
     /// The keys of its section, those that every sink has aside.
     pub fn keys(&self) -> Vec<&'static str> {
         (self.keys)()
@@ -63,7 +69,7 @@ fn read<S: FromConfig>(section: &mut Section<'_>) -> Option<Arc<dyn Sink>> {
 /// # Errors
 /// Every mistake in its section, each with its key path and its place.
 pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, Vec<Remark>> {
-    sink.table.read(&format!("sinks.{}", sink.name), |section| {
+    sink.table.read(&path_of(sink), |section| {
         match KINDS.iter().find(|kind| kind.name == sink.kind) {
             Some(kind) => (kind.read)(section),
             None => {
@@ -74,6 +80,17 @@ pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, Vec<Remark>> {
             }
         }
     })
+}
+
+/// The keys of a sink's kind, with their values and where those come from.
+pub fn values(sink: &config::Sink) -> Vec<config::Key> {
+    let kind = KINDS.iter().find(|kind| kind.name == sink.kind);
+    let values = kind.map(|kind| sink.table.values(&path_of(sink), |section| drop((kind.read)(section))));
+    values.unwrap_or_default()
+}
+
+fn path_of(sink: &config::Sink) -> String {
+    format!("sinks.{}", sink.name)
 }
 
 fn no_such_kind(found: &str, built: &[Kind]) -> String {

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 use crate::config::Section;
 use crate::domain::Delivery;
 
-pub use kinds::{KINDS, Kind, build};
+pub use kinds::{KINDS, Kind, build, values};
 pub use reason::MAX_REASON_CHARS;
 
 /// A configured destination.

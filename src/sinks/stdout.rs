@@ -27,7 +27,7 @@ pub struct Settings {
 impl Settings {
     /// Reads the keys.
     pub fn read(section: &mut Section<'_>) -> Self {
-        Self { include_access_token: section.or("include_access_token", false, value::switch) }
+        Self { include_access_token: section.or("include_access_token", false, value::switch()) }
     }
 }
 

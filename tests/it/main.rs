@@ -6,6 +6,7 @@ mod api;
 mod cases;
 mod clock;
 mod config;
+mod config_schema;
 mod console;
 mod corpus;
 mod dialects;

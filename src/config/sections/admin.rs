@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 
 use super::server::Server;
+use crate::config::reading::Shown;
 use crate::config::section::Section;
 use crate::config::value::{address, choice, duration, hex, name, size};
 
@@ -55,7 +56,7 @@ pub enum Scope {
 /// Reads `[admin]`, which must not be where `[server]` is.
 pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
     let mut section = root.section_or_empty("admin");
-    let listen = section.or("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081), address);
+    let listen = section.or("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081), address());
     let seconds = Duration::from_secs(1)..=Duration::from_secs(300);
     let body_timeout = section.or("body_timeout", Duration::from_secs(5), duration(seconds));
     let max_inflight_bytes = section.or("max_inflight", 4 << 20, size(ByteSize::kib(64)..=ByteSize::gib(1)));
@@ -90,18 +91,12 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 
 fn token(section: &mut Section<'_>, others: &[AdminToken]) -> Option<AdminToken> {
     let name = section.need("name", "the name of the token's user", name(64));
-    let sha256 = section.need("sha256", SHA256, |node| {
-        // What was found is not shown: it may be the token itself.
-        hex::<32>(node).map_err(|_| format!("found another value, expected {SHA256}"))
-    });
-    let key = section.path_of("scopes");
-    let scopes = section.list("scopes", choice(SCOPES));
-    if scopes.as_ref().is_none_or(Vec::is_empty) && !section.report.has_mistake(&key) {
-        section
-            .report
-            .mistake(&key, "found no scope, expected a list of \"read\", \"write\", \"recordings\", \"admin\"");
-    }
-    let token = AdminToken { name: name?, sha256: sha256?, scopes: scopes? };
+    // What was found is not shown: it may be the token itself.
+    let hidden = hex::<32>().or_say(format!("found another value, expected {SHA256}")).shown(|_hash| Shown::Set);
+    let sha256 = section.need("sha256", SHA256, hidden);
+    let missing = "found no scope, expected a list of \"read\", \"write\", \"recordings\", \"admin\"";
+    let scopes = section.need_list("scopes", missing, choice(SCOPES));
+    let token = AdminToken { name: name?, sha256: sha256?, scopes };
     if let Some(other) = others.iter().find(|other| other.name == token.name || other.sha256 == token.sha256) {
         let text = format!("found the name or the token of \"{}\" again, expected one entry for each", other.name);
         section.report.mistake(section.path(), text);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
@@ -84,8 +85,8 @@ pub struct Certificate {
 pub fn calls(root: &mut Section<'_>) -> Option<Calls> {
     let mut section = root.section("calls")?;
     Some(Calls {
-        path: section.or("path", "/graph/calls".to_owned(), endpoint),
-        subpaths: section.or("subpaths", false, switch),
+        path: section.or("path", "/graph/calls".to_owned(), endpoint()),
+        subpaths: section.or("subpaths", false, switch()),
         app_ids: app_ids(&mut section),
         tenants: tenants(&mut section),
         issuers: issuers(&mut section, CALLS_ISSUERS),
@@ -97,8 +98,8 @@ pub fn calls(root: &mut Section<'_>) -> Option<Calls> {
 pub fn subscriptions(root: &mut Section<'_>) -> Option<Subscriptions> {
     let mut section = root.section("subscriptions")?;
     Some(Subscriptions {
-        path: section.or("path", "/graph/notifications".to_owned(), endpoint),
-        lifecycle_path: section.or("lifecycle_path", "/graph/lifecycle".to_owned(), endpoint),
+        path: section.or("path", "/graph/notifications".to_owned(), endpoint()),
+        lifecycle_path: section.or("lifecycle_path", "/graph/lifecycle".to_owned(), endpoint()),
         app_ids: app_ids(&mut section),
         tenants: tenants(&mut section),
         issuers: issuers(&mut section, SUBSCRIPTIONS_ISSUERS),
@@ -106,7 +107,7 @@ pub fn subscriptions(root: &mut Section<'_>) -> Option<Subscriptions> {
         publisher: section.or("publisher", PUBLISHER.to_owned(), name(256)),
         client_states: client_states(&mut section),
         certificates: certificates(&mut section),
-        encrypted: section.list("encrypted", name(256)).unwrap_or_default(),
+        encrypted: section.list("encrypted", Vec::new(), name(256)),
         max_pending_decryptions: section.or("max_pending_decryptions", 512, count(1..=65_536)),
     })
 }
@@ -132,24 +133,21 @@ pub fn check_paths(calls: Option<&Calls>, subscriptions: Option<&Subscriptions>,
             None => seen.push((key, path)),
         }
     }
+    root.report.rule("", json!({ "anyOf": [{ "required": ["calls"] }, { "required": ["subscriptions"] }] }));
     if !root.report.has("calls") && !root.report.has("subscriptions") {
         root.report.mistake("", "found neither [calls] nor [subscriptions], expected at least one of them: without them nothing is received");
     }
 }
 
 fn openid_configuration(section: &mut Section<'_>, default: &str) -> Option<Url> {
-    let url = section.read("openid_configuration", provider);
-    url.or_else(|| Url::parse(default).ok())
+    let default = Url::parse(default).ok()?;
+    Some(section.or("openid_configuration", default, provider()))
 }
 
 fn app_ids(section: &mut Section<'_>) -> Vec<String> {
+    let missing = "found none, expected the application ids that are accepted as audience, as [\"<application id>\"]";
+    let ids = section.need_list("app_ids", missing, name(256));
     let key = section.path_of("app_ids");
-    let ids = section.list("app_ids", name(256));
-    if ids.as_ref().is_none_or(Vec::is_empty) && !section.report.has_mistake(&key) {
-        let text = "found none, expected the application ids that are accepted as audience, as [\"<application id>\"]";
-        section.report.mistake(&key, text);
-    }
-    let ids = ids.unwrap_or_default();
     for (index, id) in ids.iter().enumerate() {
         let warning = match Uuid::try_parse(id) {
             Ok(id) if id.is_nil() => {
@@ -165,7 +163,7 @@ fn app_ids(section: &mut Section<'_>) -> Vec<String> {
 
 fn tenants(section: &mut Section<'_>) -> Vec<String> {
     let key = section.path_of("tenants");
-    let tenants = section.list("tenants", name(256)).unwrap_or_default();
+    let tenants = section.list("tenants", Vec::new(), name(256));
     for (index, tenant) in tenants.iter().enumerate() {
         if Uuid::try_parse(tenant).is_err() {
             let text = format!("{tenant:?} is no GUID, as tenant ids are (a domain name never matches)");
@@ -176,22 +174,18 @@ fn tenants(section: &mut Section<'_>) -> Vec<String> {
 }
 
 fn issuers(section: &mut Section<'_>, defaults: [&str; 2]) -> Vec<String> {
-    let issuers = section.list("issuers", name(1024));
-    if issuers.as_ref().is_some_and(Vec::is_empty) && !section.report.has_mistake(&section.path_of("issuers")) {
+    let issuers = section.list("issuers", defaults.map(str::to_owned).to_vec(), name(1024));
+    if issuers.is_empty() && !section.report.has_mistake(&section.path_of("issuers")) {
         let text = "found an empty list, expected at least one issuer, or omit the key for Microsoft's own";
         section.report.mistake(&section.path_of("issuers"), text);
     }
-    issuers.unwrap_or_else(|| defaults.map(str::to_owned).to_vec())
+    issuers
 }
 
 fn client_states(section: &mut Section<'_>) -> Vec<SecretString> {
-    let key = section.path_of("client_states");
-    let secrets = section.secrets("client_states");
-    if secrets.is_empty() && !section.report.has_mistake(&key) {
-        let text = "found none, expected [{ env = \"..\" }] or [{ file = \"..\" }] with the clientState of your \
-                    subscriptions: without it anyone can post";
-        section.report.mistake(&key, text);
-    }
+    let missing = "found none, expected [{ env = \"..\" }] or [{ file = \"..\" }] with the clientState of your \
+                   subscriptions: without it anyone can post";
+    let secrets = section.need_secrets("client_states", missing);
     for secret in &secrets {
         if secret.value.expose_secret().chars().count() > MAX_CLIENT_STATE {
             let text =
@@ -207,7 +201,7 @@ fn certificates(section: &mut Section<'_>) -> Vec<Certificate> {
     let mut certificates = Vec::new();
     for mut section in section.sections("certificates") {
         let id = section.need("id", "the encryptionCertificateId of the subscription", name(MAX_CERTIFICATE_ID));
-        let thumbprint = section.read("thumbprint", hex::<20>);
+        let thumbprint = section.read("thumbprint", hex::<20>());
         let private_key = section.need_secret("private_key");
         if let Some(id) = &id
             && !ids.insert(id.clone())

@@ -1,6 +1,7 @@
 //! The conditions of a route on texts: what a client context or a path must be.
 
 use crate::config::pattern;
+use crate::config::reading::Read;
 use crate::config::section::Section;
 use crate::config::value::{json, text};
 
@@ -28,18 +29,15 @@ pub enum TextMatch {
 pub fn client_context(section: &mut Section<'_>) -> Option<TextMatch> {
     let plain = plain_condition(section);
     let json = json_condition(section);
-    check_one(
-        section,
-        &["exact", "prefix", "glob", "regex", "json"],
-        "one of exact, prefix, glob, regex, or json with equals",
-    );
+    let keys = ["exact", "prefix", "glob", "regex", "json"];
+    section.need_one_of(&keys, "one of exact, prefix, glob, regex, or json with equals");
     plain.or(json)
 }
 
 /// Reads a condition on a path: its first slash is taken off on both sides, since Graph sends it here and not there.
 pub fn resource(section: &mut Section<'_>) -> Option<TextMatch> {
     let plain = plain_condition(section);
-    check_one(section, &["exact", "prefix", "glob", "regex"], "one of exact, prefix, glob, regex");
+    section.need_one_of(&["exact", "prefix", "glob", "regex"], "one of exact, prefix, glob, regex");
     let bare = |path: String| path.strip_prefix('/').map(str::to_owned).unwrap_or(path);
     Some(match plain? {
         TextMatch::Exact(paths) => TextMatch::Exact(paths.into_iter().map(bare).collect()),
@@ -59,15 +57,10 @@ pub fn resource(section: &mut Section<'_>) -> Option<TextMatch> {
 }
 
 fn plain_condition(section: &mut Section<'_>) -> Option<TextMatch> {
-    let exact = section.one_or_more("exact", text);
-    let prefix = section.read("prefix", text);
-    let glob = section.read("glob", text);
-    let regex = section.read("regex", |node| {
-        let pattern = text(node)?;
-        pattern::regex(&pattern)
-            .map_err(|error| format!("found {pattern:?}, expected a regular expression: {error}"))?;
-        Ok(pattern)
-    });
+    let exact = section.one_or_more("exact", text());
+    let prefix = section.read("prefix", text());
+    let glob = section.read("glob", text());
+    let regex = section.read("regex", text().check(|text| is_regex(text)));
     if let Some(glob) = glob.as_ref().filter(|glob| pattern::looks_bracketed(glob)) {
         let text = format!("{glob:?}: in a glob only * and ? are special; brackets and braces are plain characters");
         section.report.warning(&section.path_of("glob"), text);
@@ -76,23 +69,21 @@ fn plain_condition(section: &mut Section<'_>) -> Option<TextMatch> {
     exact.or(prefix.map(TextMatch::Prefix)).or(glob.map(TextMatch::Glob)).or(regex.map(TextMatch::Regex))
 }
 
-/// One of the conditions must be there, and no other beside it.
-fn check_one(section: &Section<'_>, keys: &[&str], expected: &str) {
-    let n_given = keys.iter().filter(|key| section.report.has(&section.path_of(key))).count();
-    if n_given != 1 && !section.report.has_mistake(section.path()) {
-        let found = if n_given == 0 { "none" } else { "several" };
-        section.report.mistake(section.path(), format!("found {found}, expected {expected}"));
-    }
+fn is_regex(text: &str) -> Read<()> {
+    let parsed = pattern::regex(text).map(drop);
+    parsed.map_err(|error| format!("found {text:?}, expected a regular expression: {error}"))
+}
+
+fn is_pointer(text: &str) -> Read<()> {
+    let expected = "expected a JSON pointer (RFC 6901) as \"/team/name\", or \"\" for the whole";
+    if pattern::is_pointer(text) { Ok(()) } else { Err(format!("found {text:?}, {expected}")) }
 }
 
 fn json_condition(section: &mut Section<'_>) -> Option<TextMatch> {
-    let pointer = section.read("json", |node| {
-        let pointer = text(node)?;
-        let wrong =
-            format!("found {pointer:?}, expected a JSON pointer (RFC 6901) as \"/team/name\", or \"\" for the whole");
-        if pattern::is_pointer(&pointer) { Ok(pointer) } else { Err(wrong) }
-    });
-    let equals = section.read("equals", json);
+    let pointer = section.read("json", text().check(|text| is_pointer(text)));
+    let equals = section.read("equals", json());
+    let together = serde_json::json!({ "json": ["equals"], "equals": ["json"] });
+    section.report.rule(section.path(), serde_json::json!({ "dependentRequired": together }));
     let (has_json, has_equals) =
         (section.report.has(&section.path_of("json")), section.report.has(&section.path_of("equals")));
     match (has_json, has_equals) {

@@ -1,5 +1,6 @@
 //! `[log]`.
 
+use crate::config::reading::Read;
 use crate::config::section::Section;
 use crate::config::value::{choice, text};
 
@@ -22,17 +23,19 @@ pub enum LogFormat {
     Text,
 }
 
+const FORMATS: &[(&str, LogFormat)] = &[("json", LogFormat::Json), ("text", LogFormat::Text)];
+
 /// Reads `[log]`.
 pub fn log(root: &mut Section<'_>) -> Log {
     let mut section = root.section_or_empty("log");
     Log {
-        filter: section.or("filter", "info".to_owned(), |node| {
-            let filter = text(node)?;
-            match tracing_subscriber::EnvFilter::try_new(&filter) {
-                Ok(_) => Ok(filter),
-                Err(error) => Err(format!("found {filter:?} ({error}), expected a filter as \"info,reelhook=debug\"")),
-            }
-        }),
-        format: section.or("format", LogFormat::Json, choice(&[("json", LogFormat::Json), ("text", LogFormat::Text)])),
+        filter: section.or("filter", "info".to_owned(), text().check(|text| is_filter(text))),
+        format: section.or("format", LogFormat::Json, choice(FORMATS)),
     }
+}
+
+fn is_filter(text: &str) -> Read<()> {
+    let expected = "expected a filter as \"info,reelhook=debug\"";
+    let parsed = tracing_subscriber::EnvFilter::try_new(text).map(drop);
+    parsed.map_err(|error| format!("found {text:?} ({error}), {expected}"))
 }

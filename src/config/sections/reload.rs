@@ -13,5 +13,5 @@ pub struct Reload {
 /// Reads `[reload]`.
 pub fn reload(root: &mut Section<'_>) -> Reload {
     let mut section = root.section_or_empty("reload");
-    Reload { watch: section.or("watch", false, switch) }
+    Reload { watch: section.or("watch", false, switch()) }
 }

@@ -64,11 +64,8 @@ fn route(section: &mut Section<'_>) -> Route {
     let name = section.need("name", "a name for the route", name(64)).unwrap_or_default();
     let client_context = section.section("client_context").and_then(|mut it| client_context(&mut it));
     let resource = section.section("resource").and_then(|mut it| resource(&mut it));
-    let key = section.path_of("sinks");
-    let sinks = section.list("sinks", text).unwrap_or_default();
-    if sinks.is_empty() && !section.report.has_mistake(&key) {
-        section.report.mistake(&key, "found none, expected the names of one or more sinks, as [\"archive\"]");
-    }
+    let missing = "found none, expected the names of one or more sinks, as [\"archive\"]";
+    let sinks = section.need_list("sinks", missing, text());
     Route {
         name: RouteName::new(&name),
         client_context,
@@ -81,7 +78,7 @@ fn route(section: &mut Section<'_>) -> Route {
         channel: section.one_or_more("channel", choice(&CHANNELS)),
         kind: checked(section, "type", words::unlike_a_type),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
-        continues: section.or("continue", false, switch),
+        continues: section.or("continue", false, switch()),
     }
 }
 

@@ -50,11 +50,11 @@ pub struct Server {
 /// Reads `[server]`.
 pub fn server(root: &mut Section<'_>) -> Server {
     let mut section = root.section_or_empty("server");
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let seconds = |from, to| Duration::from_secs(from)..=Duration::from_secs(to);
     let server = Server {
-        listen: section.or("listen", SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 8080), address),
-        workers: section.or("workers", cores, count(1..=1024)),
+        listen: section.or("listen", SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 8080), address()),
+        workers: section.or_else("workers", cores, count(1..=1024)),
         max_body_bytes: section.or("max_body", 1 << 20, size(ByteSize::kib(1)..=ByteSize::mib(256))),
         max_items: section.or("max_items", 1000, count(1..=100_000)),
         body_timeout: section.or("body_timeout", Duration::from_secs(5), duration(seconds(1, 300))),
@@ -71,8 +71,8 @@ pub fn server(root: &mut Section<'_>) -> Server {
             size(ByteSize::kib(64)..=ByteSize::gib(64)),
         ),
         handshakes_per_minute: section.read("handshakes_per_minute", count(1..=1_000_000)),
-        trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
-        proxy_protocol: section.or("proxy_protocol", false, switch),
+        trusted_proxies: section.list("trusted_proxies", Vec::new(), network()),
+        proxy_protocol: section.or("proxy_protocol", false, switch()),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),
         shutdown_grace: section.or("shutdown_grace", Duration::from_secs(25), duration(seconds(1, 3600))),
     };

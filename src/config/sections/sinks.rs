@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use serde_json::json;
 
 use crate::config::section::Section;
 use crate::config::table::Table;
@@ -77,15 +78,18 @@ fn sink_dispatch(section: &mut Section<'_>, defaults: &SinkDispatch) -> SinkDisp
         timeout: section.or("timeout", defaults.timeout, duration(Duration::from_millis(100)..=HOUR)),
         queue: section.or("queue", defaults.queue, count(1..=1_000_000)),
         queue_bytes: section.or("queue_bytes", defaults.queue_bytes, size(ByteSize::kib(64)..=ByteSize::gib(64))),
-        retry: retry(section).unwrap_or_else(|| defaults.retry.clone()),
-        jitter: section.or("jitter", defaults.jitter, share),
+        retry: retry(section, &defaults.retry),
+        jitter: section.or("jitter", defaults.jitter, share()),
         max_retry_after: section.or("max_retry_after", defaults.max_retry_after, duration(Duration::ZERO..=7 * DAY)),
     }
 }
 
-fn retry(section: &mut Section<'_>) -> Option<Vec<Duration>> {
+fn retry(section: &mut Section<'_>, default: &[Duration]) -> Vec<Duration> {
     let key = section.path_of("retry");
-    let delays = section.list("retry", duration(Duration::ZERO..=30 * DAY))?;
+    let delays = section.list("retry", default.to_vec(), duration(Duration::ZERO..=30 * DAY));
+    if !section.has("retry") {
+        return delays;
+    }
     if delays.len() > MAX_ATTEMPTS || (delays.is_empty() && !section.report.has_mistake(&key)) {
         let text = format!(
             "found {} delays, expected 1 to {MAX_ATTEMPTS}: one before each attempt, as [\"0s\", \"5s\", \"5m\"]",
@@ -101,12 +105,13 @@ fn retry(section: &mut Section<'_>) -> Option<Vec<Duration>> {
         );
         section.report.mistake(&first_key, text);
     }
-    Some(delays)
+    delays
 }
 
 /// Reads `[sinks.NAME]`, each.
 pub fn sinks(root: &mut Section<'_>, dispatch: &Dispatch) -> Vec<Sink> {
     let Some(mut section) = root.section("sinks") else { return Vec::new() };
+    section.report.rule("sinks", json!({ "propertyNames": { "pattern": "^[a-z0-9_-]{1,64}$" } }));
     let sections = section.named_sections();
     let mut sinks = Vec::with_capacity(sections.len());
     for (name, mut section) in sections {
@@ -118,6 +123,7 @@ pub fn sinks(root: &mut Section<'_>, dispatch: &Dispatch) -> Vec<Sink> {
             section.report.mistake(section.path(), text);
         }
         let kind = section.need("kind", "the kind of sink, as \"file\" or \"http\"", self::name(64));
+        section = section.inheriting("dispatch");
         let settings = sink_dispatch(&mut section, &dispatch.defaults);
         let table = section.rest();
         if let Some(kind) = kind {

@@ -50,7 +50,7 @@ pub fn store(root: &mut Section<'_>) -> Store {
         disk_reserve_bytes: section.or("disk_reserve", 256 << 20, size(ByteSize(0)..=ByteSize::tib(1))),
         quarantine_max_entries: section.or("quarantine_max_entries", 10_000, count(1..=10_000_000)),
         quarantine_max_bytes: section.or("quarantine_max_bytes", 64 << 20, size(ByteSize::kib(64)..=ByteSize::tib(1))),
-        quarantine_strangers_share: section.or("quarantine_strangers_share", 0.25, share),
+        quarantine_strangers_share: section.or("quarantine_strangers_share", 0.25, share()),
     }
 }
 

@@ -4,7 +4,7 @@ mod log;
 mod rotation;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use super::{DeliveryError, FromConfig, Sink, background, cloud_event, reason};
 use crate::clock::Clock;
 use crate::config::value::{count, duration, name, size, switch};
-use crate::config::{Node, Section, value};
+use crate::config::{Reading, Section};
 use crate::domain::Delivery;
 use log::Log;
 use rotation::Rotation;
@@ -42,7 +42,7 @@ struct Settings {
 
 impl Settings {
     fn read(section: &mut Section<'_>) -> Option<Self> {
-        let path = section.need("path", "the name of a file, as \"data/events.jsonl\"", file_name);
+        let path = section.need("path", "the name of a file, as \"data/events.jsonl\"", file_name());
         let batch_size = section.or("batch_size", BATCH_SIZE, count(1..=MAX_BATCH_SIZE));
         let max_bytes = section.read("max_bytes", size(ByteSize::b(1)..=ByteSize::pib(1)));
         let max_age = section.read("max_age", duration(Duration::from_millis(1)..=100 * YEAR));
@@ -51,18 +51,18 @@ impl Settings {
             section
                 .mistake("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
         }
-        let include_access_token = section.or("include_access_token", false, switch);
+        let include_access_token = section.or("include_access_token", false, switch());
         Some(Self { path: path?, batch_size, rotation: Rotation { max_bytes, max_age, keep }, include_access_token })
     }
 }
 
 /// A path that ends with a name.
-fn file_name(node: &Node) -> value::Read<PathBuf> {
-    let path = PathBuf::from(name(MAX_PATH_CHARS)(node)?);
-    match path.file_name() {
-        Some(_) => Ok(path),
-        None => Err(format!("found {}, expected the name of a file", node.describe())),
-    }
+fn file_name() -> Reading<PathBuf> {
+    let read = |text: String| match Path::new(&text).file_name() {
+        Some(_) => Ok(PathBuf::from(text)),
+        None => Err(format!("found {text:?}, expected the name of a file")),
+    };
+    name(MAX_PATH_CHARS).then(read, |path: &PathBuf| path.display().to_string().into())
 }
 
 /// Appends events to a file.

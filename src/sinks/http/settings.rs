@@ -48,8 +48,8 @@ impl Settings {
         let url = section.need_text_or_secret("url", "the address, as \"https://crm.example.com/hooks\"");
         let signer = signer(section);
         let (headers, has_secret_header) = headers(section);
-        let allowed = section.list("allow_private", network).unwrap_or_default();
-        let include_access_token = section.or("include_access_token", false, switch);
+        let allowed = section.list("allow_private", Vec::new(), network());
+        let include_access_token = section.or("include_access_token", false, switch());
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
         // Whether an address may be reached is not known where the networks are not.
         let are_known = !section.has_mistake("allow_private");

@@ -1,6 +1,7 @@
 //! The real binary as a process of its own: started, fed, stopped, killed, and given a disk that fails.
 
 mod commands;
+mod config;
 mod damage;
 mod faults;
 mod floods;
