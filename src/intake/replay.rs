@@ -1,0 +1,55 @@
+//! Operators' requests to verify quarantined items again.
+
+use super::Intake;
+use crate::domain::{Channel, Reason, Verified};
+use crate::store::{ReplayWish, StoreError};
+
+/// How many replay requests are handled in one round.
+const WISHES_PER_ROUND: usize = 100;
+impl Intake {
+    /// Handles operators' requests to verify entries again. Returns the number of requests that were read.
+    ///
+    /// # Errors
+    /// The store failed; the requests stay.
+    pub async fn replay(&self) -> Result<usize, StoreError> {
+        let wishes = self.store.replay_wishes(WISHES_PER_ROUND).await?;
+        let n = wishes.len();
+        for wish in wishes {
+            let id = wish.id;
+            match self.judge_again(wish).await {
+                // Keys are missing now; the request stays.
+                Err(Reason::Shed) => {}
+                judged => self.end(id, judged).await?,
+            }
+        }
+        Ok(n)
+    }
+
+    /// Accepts a quarantined item that was verified again, or keeps it with its new reason.
+    pub(super) async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
+        let refused = match judged {
+            Ok(verified) => {
+                self.accept_late(verified).await?;
+                None
+            }
+            Err(reason) => Some(reason),
+        };
+        self.store.end_wish(id, refused).await?;
+        tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was verified again");
+        Ok(())
+    }
+
+    async fn judge_again(&self, wish: ReplayWish) -> Result<Vec<Verified>, Reason> {
+        let channels = self.channels.load_full();
+        match wish.channel {
+            Channel::Calls => {
+                let calls = channels.calls.as_ref().ok_or(Reason::Shape)?;
+                calls.judge_again(wish.raw, wish.tenant_id, wish.vouched)
+            }
+            Channel::Subscriptions | Channel::Lifecycle => {
+                let subscriptions = channels.subscriptions.as_ref().ok_or(Reason::Shape)?;
+                subscriptions.judge_again(wish.raw, wish.channel, wish.vouched).await
+            }
+        }
+    }
+}

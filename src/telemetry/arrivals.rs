@@ -1,0 +1,168 @@
+//! What arrives: accepted, refused, repeated, and how it compares with what is stored.
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+use crate::domain::{Channel, Dialect, Order, Reason, Watch};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RejectedLabels {
+    path: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OrderLabels {
+    order: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DialectLabels {
+    dialect: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResultLabels {
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct IssuerResultLabels {
+    channel: &'static str,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
+/// The metrics of arrivals.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals {
+    rejected: Family<RejectedLabels, Counter>,
+    accepted: Family<ChannelLabels, Counter>,
+    duplicates: Family<ChannelLabels, Counter>,
+    possible_repeats: Family<ChannelLabels, Counter>,
+    conflicts: Counter,
+    ambiguous: Counter,
+    unmatched: Counter,
+    orders: Family<OrderLabels, Counter>,
+    dialects: Family<DialectLabels, Counter>,
+    handshakes: Family<ResultLabels, Counter>,
+    key_refreshes: Family<IssuerResultLabels, Counter>,
+    raised: Family<KindLabels, Counter>,
+}
+
+impl Arrivals {
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register("ingest_rejected", "Requests and items refused or quarantined", self.rejected.clone());
+        r.register("notifications_accepted", "Notifications made durable", self.accepted.clone());
+        r.register(
+            "dedup",
+            "Notifications that were dropped because they repeat an accepted one",
+            self.duplicates.clone(),
+        );
+        r.register(
+            "possible_repeats",
+            "Notifications delivered although the same bytes arrived before: each is a repeat or another change",
+            self.possible_repeats.clone(),
+        );
+        r.register(
+            "dedup_conflict",
+            "Notifications with the id of an earlier one and other bytes",
+            self.conflicts.clone(),
+        );
+        r.register(
+            "match_ambiguous",
+            "Notifications whose client context several unfinished operations share",
+            self.ambiguous.clone(),
+        );
+        r.register("match_unmatched", "Notifications that no route matched", self.unmatched.clone());
+        r.register(
+            "operation_order",
+            "Notifications of operations by how they compare with the stored state",
+            self.orders.clone(),
+        );
+        r.register(
+            "dialect",
+            "Spellings in notifications that differ from Graph's documentation",
+            self.dialects.clone(),
+        );
+        r.register("handshake", "Subscription handshakes", self.handshakes.clone());
+        r.register("jwks_refresh", "Fetches of a provider's keys", self.key_refreshes.clone());
+        r.register("expectations_raised", "Operations reported as overdue or lost", self.raised.clone());
+    }
+}
+
+impl Metrics {
+    /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).
+    pub fn rejected(&self, path: &'static str, reason: Reason) {
+        self.arrivals.rejected.get_or_create(&RejectedLabels { path, reason: reason.as_str() }).inc();
+    }
+
+    /// A notification was made durable.
+    pub fn accepted(&self, channel: Channel, now: Timestamp) {
+        self.minutes.accepted(now);
+        self.arrivals.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A notification was recognised as a repeat.
+    pub fn duplicate(&self, channel: Channel) {
+        self.arrivals.duplicates.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A notification came in bytes that had come before, and nothing told a repeat from a change.
+    pub fn possible_repeat(&self, channel: Channel) {
+        self.arrivals.possible_repeats.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
+    /// A known Graph id came with other bytes.
+    pub fn id_conflict(&self) {
+        self.arrivals.conflicts.inc();
+    }
+
+    /// Two open operations share a client context.
+    pub fn ambiguous(&self) {
+        self.arrivals.ambiguous.inc();
+    }
+
+    /// No route matched.
+    pub fn unmatched(&self) {
+        self.arrivals.unmatched.inc();
+    }
+
+    /// How a notification compares with the stored state of its operation.
+    pub fn order(&self, order: Order) {
+        self.arrivals.orders.get_or_create(&OrderLabels { order: order.as_str() }).inc();
+    }
+
+    /// A spelling that differs from the documentation was met.
+    pub fn dialect(&self, dialect: Dialect) {
+        self.arrivals.dialects.get_or_create(&DialectLabels { dialect: dialect.as_str() }).inc();
+    }
+
+    /// A handshake was answered (`ok`) or refused (`refused`).
+    pub fn handshake(&self, result: &'static str) {
+        self.arrivals.handshakes.get_or_create(&ResultLabels { result }).inc();
+    }
+
+    /// A provider's keys were fetched: `ok`, `failed`, `invalid` or `throttled`.
+    pub fn key_refresh(&self, channel: Channel, result: &'static str) {
+        self.arrivals.key_refreshes.get_or_create(&IssuerResultLabels { channel: channel.as_str(), result }).inc();
+    }
+
+    /// An operation was said to be overdue or lost.
+    pub fn expectation_raised(&self, watch: Watch) {
+        self.arrivals.raised.get_or_create(&KindLabels { kind: watch.event().word() }).inc();
+    }
+}

@@ -1,0 +1,161 @@
+//! What waits for each sink, and how its attempts end.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+
+/// The buckets of how long attempts took, in seconds.
+const ATTEMPT_BOUNDS: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
+/// How an attempt ends.
+const RESULTS: [&str; 4] = ["delivered", "retry", "dead", "timeout"];
+
+/// The numbers of one sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SinkCounts {
+    /// Deliveries that wait.
+    pub n_open: u64,
+    /// Dead letters.
+    pub n_dead: u64,
+    /// Age of the oldest delivery that waits.
+    pub oldest_age: Duration,
+    /// Attempts since the start that succeeded.
+    pub n_delivered: u64,
+    /// Attempts since the start that failed.
+    pub n_failed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkResultLabels {
+    sink: String,
+    result: &'static str,
+}
+
+/// The metrics of sinks.
+#[derive(Debug)]
+pub(super) struct Sinks {
+    attempts: Family<SinkResultLabels, Counter>,
+    attempt_seconds: Family<SinkLabels, Histogram>,
+    open: Family<SinkLabels, Gauge>,
+    dead: Family<SinkLabels, Gauge>,
+    oldest: Family<SinkLabels, Gauge<f64, AtomicU64>>,
+    paused: Family<SinkLabels, Gauge>,
+    configured: Family<SinkLabels, Gauge>,
+    counted_at: Gauge,
+}
+
+impl Default for Sinks {
+    fn default() -> Self {
+        Self {
+            attempts: Family::default(),
+            attempt_seconds: Family::new_with_constructor(|| Histogram::new(ATTEMPT_BOUNDS)),
+            open: Family::default(),
+            dead: Family::default(),
+            oldest: Family::default(),
+            paused: Family::default(),
+            configured: Family::default(),
+            counted_at: Gauge::default(),
+        }
+    }
+}
+
+impl Sinks {
+    pub(super) fn register(&self, r: &mut Registry) {
+        r.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
+        r.register("delivery_attempt_seconds", "How long attempts took", self.attempt_seconds.clone());
+        r.register("sink_open_deliveries", "Deliveries that wait, or are being attempted", self.open.clone());
+        r.register("sink_dead_letters", "Dead letters: deliveries that failed for good", self.dead.clone());
+        r.register(
+            "sink_oldest_undelivered_seconds",
+            "Age of the oldest delivery that waits or is being attempted",
+            self.oldest.clone(),
+        );
+        r.register(
+            "sink_paused",
+            "1 while nothing is attempted: the sink asked for a pause, or an operator paused it",
+            self.paused.clone(),
+        );
+        r.register(
+            "sink_configured",
+            "1 if the sink is in the config; 0 if it is not, but has deliveries or dead letters",
+            self.configured.clone(),
+        );
+        r.register(
+            "backlog_counted_timestamp_seconds",
+            "Time of the last count of the open deliveries; 0: not counted yet",
+            self.counted_at.clone(),
+        );
+    }
+}
+
+impl Metrics {
+    /// Forgets a sink of which nothing is left: its series end.
+    pub fn forget_sink(&self, sink: &str) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        for family in [&self.sinks.open, &self.sinks.dead, &self.sinks.paused, &self.sinks.configured] {
+            family.remove(&labels);
+        }
+        self.sinks.oldest.remove(&labels);
+        self.sinks.attempt_seconds.remove(&labels);
+        for result in RESULTS {
+            self.sinks.attempts.remove(&SinkResultLabels { sink: sink.to_owned(), result });
+        }
+    }
+
+    /// An attempt ended: `delivered`, `retry`, `dead` or `timeout`.
+    pub fn attempt(&self, sink: &str, result: &'static str, took: Duration) {
+        self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).inc();
+        self.sinks.attempt_seconds.get_or_create(&SinkLabels { sink: sink.to_owned() }).observe(took.as_secs_f64());
+    }
+
+    /// A sink is paused, or no longer.
+    pub fn sink_paused(&self, sink: &str, paused: bool) {
+        self.sinks.paused.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(paused));
+    }
+
+    /// Whether the config has a sink.
+    pub fn sink_configured(&self, sink: &str, is_configured: bool) {
+        self.sinks.configured.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(is_configured));
+    }
+
+    /// What waits for a sink now.
+    pub fn sink_backlog(&self, sink: &str, n_open: u64, n_dead: u64, oldest_age: Duration) {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        self.sinks.open.get_or_create(&labels).set(i64::try_from(n_open).unwrap_or(i64::MAX));
+        self.sinks.dead.get_or_create(&labels).set(i64::try_from(n_dead).unwrap_or(i64::MAX));
+        self.sinks.oldest.get_or_create(&labels).set(oldest_age.as_secs_f64());
+    }
+
+    /// The deliveries that wait were counted.
+    pub fn backlog_counted(&self, now: Timestamp) {
+        self.sinks.counted_at.set(now.as_second());
+    }
+
+    /// What is known of a sink: what waits for it as of the last look at the store, and how its attempts ended.
+    pub fn of_sink(&self, sink: &str) -> SinkCounts {
+        let labels = SinkLabels { sink: sink.to_owned() };
+        let n = |result| self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).get();
+        let gauge =
+            |family: &Family<SinkLabels, Gauge>| u64::try_from(family.get_or_create(&labels).get()).unwrap_or_default();
+        SinkCounts {
+            n_open: gauge(&self.sinks.open),
+            n_dead: gauge(&self.sinks.dead),
+            oldest_age: Duration::try_from_secs_f64(self.sinks.oldest.get_or_create(&labels).get()).unwrap_or_default(),
+            n_delivered: n("delivered"),
+            n_failed: n("retry") + n("timeout") + n("dead"),
+        }
+    }
+}
