@@ -32,12 +32,12 @@ pub mod process;
 mod quarantine;
 mod queue;
 mod seal;
-mod shown;
 pub mod sqlite;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unanswered;
 mod upkeep;
+mod view;
 mod views;
 mod waiting;
 mod watches;
@@ -51,11 +51,11 @@ pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{DeadLetters, Limit, Queue};
-pub use shown::{
+pub use upkeep::Upkeep;
+pub use view::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,
     Success,
 };
-pub use upkeep::Upkeep;
 pub use views::Views;
 pub use waiting::{WAITS_AT_MOST, Waiting};
 pub use watches::{Due, Raised, Watches};

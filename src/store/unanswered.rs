@@ -6,6 +6,7 @@
 //! 2. The list is bounded: beyond [`MAX_NOTED`] nothing is noted. The repeat of such an event is delivered and marked
 //!    as possibly a repeat.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -31,13 +32,48 @@ impl Unanswered {
     }
 
     /// Takes what is noted, to write it.
-    pub fn take(&self) -> Vec<i64> {
+    fn take(&self) -> Vec<i64> {
         if self.n.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let mut noted = self.noted.lock();
         self.n.store(0, Ordering::Release);
         std::mem::take(&mut noted)
+    }
+}
+
+/// The events that a transaction writes. If it is dropped before the commit, they are noted again.
+#[derive(Debug)]
+pub struct Written<'a> {
+    events: RefCell<Vec<i64>>,
+    unanswered: &'a Unanswered,
+}
+
+impl<'a> Written<'a> {
+    /// No events yet.
+    pub fn none(unanswered: &'a Unanswered) -> Self {
+        Self { events: RefCell::default(), unanswered }
+    }
+
+    /// Takes what is noted, to write it.
+    pub fn take(&self) -> Vec<i64> {
+        let events = self.unanswered.take();
+        self.events.borrow_mut().extend(&events);
+        events
+    }
+
+    /// The transaction was committed.
+    pub fn committed(self) {
+        self.events.borrow_mut().clear();
+    }
+}
+
+impl Drop for Written<'_> {
+    fn drop(&mut self) {
+        let events = std::mem::take(self.events.get_mut());
+        if !events.is_empty() {
+            self.unanswered.note(events);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ mod traits;
 mod write;
 
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -27,13 +27,11 @@ use rusqlite::Connection;
 
 use self::engine::check::Check;
 use self::engine::failure::store_error;
-use self::engine::ids::Numbers;
 use self::engine::readers::{Bounds, Readers};
-use self::engine::tx::Shared;
+use self::engine::shared::{Parts, Shared};
 use self::engine::writer::Writer;
-use self::engine::{check, frames, lock, lookups, open, time, unanswered};
-use self::write::{ended_calls, lease};
-use super::disk::Disk;
+use self::engine::{check, frames, lock, open, time, unanswered};
+use self::write::lease;
 use super::seal::Seal;
 use super::{EventView, Health, Listener, Process, StoreError};
 use crate::clock::Clock;
@@ -98,7 +96,7 @@ impl SqliteStore {
         }
         let is_sure = last.was_clean && !check::was_damaged(&connection);
         let check = if is_sure { None } else { Check::start(settings.path.clone(), &health)? };
-        let shared = Self::share((settings, clock), (&connection, seal), (health, listener))?;
+        let shared = Shared::new(&connection, Parts { settings, clock, seal, health, listener })?;
         let writer = Writer::start(connection, Arc::clone(&shared), Some(lock))?;
         let store = Self::with(shared, writer);
         *store.check.lock() = check;
@@ -114,8 +112,8 @@ impl SqliteStore {
         let seal = Seal::new(settings.encryption_key.as_ref(), &settings.path)?;
         let connection = open::operator(&settings.path, &seal)?;
         time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
-        let shared =
-            Self::share((settings, clock), (&connection, seal), (Arc::default(), Arc::new(Process::default())))?;
+        let (health, listener) = (Arc::default(), Arc::new(Process::default()));
+        let shared = Shared::new(&connection, Parts { settings, clock, seal, health, listener })?;
         Ok(Self::with(shared, Writer::absent()))
     }
 
@@ -140,33 +138,6 @@ impl SqliteStore {
         let readers = || Readers::new(shared.settings.path.clone(), Arc::clone(&shared.health));
         let (readers, views, questions) = (readers(), readers().bounded(VIEWS), readers().bounded(QUESTIONS));
         Self { shared, writer, readers, views, questions, check: Mutex::default() }
-    }
-
-    /// The state that the store's own tasks and its writer share.
-    fn share(
-        (settings, clock): (&config::Store, Clock),
-        (connection, seal): (&Connection, Seal),
-        (health, listener): (Arc<Health>, Arc<dyn Listener>),
-    ) -> Result<Arc<Shared>, StoreError> {
-        let numbers = last_numbers(connection).map_err(|error| open::broken(&settings.path, &error))?;
-        let recent = lookups::Recent::of(connection).map_err(|error| open::broken(&settings.path, &error))?;
-        let shared = Arc::new(Shared {
-            settings: settings.clone(),
-            clock,
-            seal,
-            listener,
-            disk: Disk::new(open::folder(&settings.path), settings.disk_reserve_bytes),
-            numbers,
-            recent,
-            unanswered: Arc::default(),
-            bounds: ended_calls::Bounds::default(),
-            health,
-            #[cfg(test)]
-            work: Default::default(),
-            router: OnceLock::new(),
-        });
-        shared.note_reusable(connection).map_err(|error| open::broken(&settings.path, &error))?;
-        Ok(shared)
     }
 
     /// Ends the check of the database, if it is running.
@@ -259,14 +230,6 @@ fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn last_numbers(connection: &Connection) -> rusqlite::Result<Numbers> {
-    let last = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let event = last("SELECT max(event, (SELECT coalesce(max(seq), 0) FROM events)) FROM removed")?;
-    let operation = last("SELECT max(operation, (SELECT coalesce(max(seq), 0) FROM operations)) FROM removed")?;
-    let quarantine = last("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'quarantine'")?;
-    Ok(Numbers::after(event, operation, quarantine))
-}
-
 /// Settings for a store in `folder` with the shortest retention.
 #[cfg(test)]
 pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
@@ -292,20 +255,9 @@ mod tests {
         let settings = plain_settings(folder);
         let seal = Seal::new(None, &settings.path).unwrap();
         let connection = open::writer(&settings.path, &seal).unwrap();
-        let shared = Shared {
-            clock: Clock::manual(jiff::Timestamp::UNIX_EPOCH),
-            seal,
-            listener: Arc::new(Process::default()),
-            disk: Disk::new(folder, 0),
-            numbers: Numbers::after(0, 0, 0),
-            recent: lookups::Recent::of(&connection).unwrap(),
-            unanswered: Arc::default(),
-            health: Arc::default(),
-            bounds: ended_calls::Bounds::default(),
-            work: Default::default(),
-            router: OnceLock::new(),
-            settings,
-        };
-        (connection, Arc::new(shared))
+        let (clock, health) = (Clock::manual(jiff::Timestamp::UNIX_EPOCH), Arc::default());
+        let parts = Parts { settings: &settings, clock, seal, health, listener: Arc::new(Process::default()) };
+        let shared = Shared::new(&connection, parts).unwrap();
+        (connection, shared)
     }
 }

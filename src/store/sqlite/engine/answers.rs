@@ -11,8 +11,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::job::Job;
+use super::shared::Shared;
 use super::threads;
-use super::tx::Shared;
 use crate::store::StoreError;
 
 /// The most groups that wait to be answered.

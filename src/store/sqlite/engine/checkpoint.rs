@@ -22,7 +22,7 @@ use rusqlite::{Connection, wal::CheckpointMode};
 
 use super::failure::{end_if_disk_failed, end_since_files_are_gone};
 use super::files::{Files, Harm};
-use super::tx::Shared;
+use super::shared::Shared;
 use super::{open, threads};
 use crate::store::StoreError;
 

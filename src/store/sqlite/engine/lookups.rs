@@ -4,42 +4,17 @@
 //!
 //! Queries use the view `lookups`, which contains both tables.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
-use rusqlite::Connection;
-
 use super::failure::Failure;
 use super::tx::Tx;
 
 /// The number of ranges of hashes. Each transaction moves one range.
 const N_RANGES: i64 = 64;
-/// This few recent lookups are not moved.
-const FEW: i64 = 4096;
-
-/// The state of the moving.
-#[derive(Debug)]
-pub struct Recent {
-    /// About how many recent lookups there are; a rollback makes it slightly wrong.
-    n: AtomicI64,
-    next_range: AtomicI64,
-}
-
-impl Recent {
-    /// Counts the lookups.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    pub fn of(connection: &Connection) -> rusqlite::Result<Self> {
-        let n = connection.query_row("SELECT count(*) FROM lookups_recent", [], |row| row.get(0))?;
-        Ok(Self { n: AtomicI64::new(n), next_range: AtomicI64::new(0) })
-    }
-}
 
 /// Adds a lookup.
 pub fn add(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
     tx.has_lookups.set(true);
-    tx.shared.recent.n.fetch_add(1, Ordering::Relaxed);
-    tx.execute("INSERT INTO lookups_recent VALUES (?1, ?2)", [hash, target]).map(drop)
+    tx.shared.recent.added();
+    tx.execute("INSERT INTO lookups_recent (hash, target) VALUES (?1, ?2)", [hash, target]).map(drop)
 }
 
 /// Adds a lookup unless it exists.
@@ -55,15 +30,15 @@ pub fn add_once(tx: &Tx<'_>, hash: i64, target: i64) -> Result<(), Failure> {
 /// records outcomes must fit on a full disk.
 pub fn settle_some(tx: &Tx<'_>) -> Result<(), Failure> {
     let recent = &tx.shared.recent;
-    if !tx.has_lookups.get() || recent.n.load(Ordering::Relaxed) < FEW {
+    if !tx.has_lookups.get() || recent.are_few() {
         return Ok(());
     }
-    let range = recent.next_range.fetch_add(1, Ordering::Relaxed) % N_RANGES;
-    let bounds = bounds(range);
-    let sql = "INSERT INTO lookups_settled SELECT hash, target FROM lookups_recent WHERE hash BETWEEN ?1 AND ?2";
+    let bounds = bounds(recent.next_turn() % N_RANGES);
+    let sql = "INSERT INTO lookups_settled (hash, target) \
+               SELECT hash, target FROM lookups_recent WHERE hash BETWEEN ?1 AND ?2";
     tx.execute(sql, bounds)?;
     let n_moved = tx.execute("DELETE FROM lookups_recent WHERE hash BETWEEN ?1 AND ?2", bounds)?;
-    recent.n.fetch_sub(i64::try_from(n_moved).unwrap_or_default(), Ordering::Relaxed);
+    recent.moved(n_moved);
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::Failure;
-use super::tx::{Tx, instant};
+use super::instants::instant;
+use super::tx::Tx;
 use crate::clock::Clock;
 
 /// Makes the clock go on from where the store's timers stood.

@@ -1,56 +1,15 @@
 //! The transaction of one group of jobs, and the values that a job may use while it runs.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, OnceLock};
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::failure::Failure;
-use crate::clock::Clock;
-use crate::config;
-use crate::domain::{ClientContext, NewDelivery, RoutingKey, SinkName};
-use crate::store::disk::Disk;
-use crate::store::seal::Seal;
-use crate::store::sqlite::engine::ids::{Given, Numbers};
-use crate::store::sqlite::engine::lookups::Recent;
-use crate::store::sqlite::engine::unanswered::Written;
-use crate::store::sqlite::write::ended_calls::Bounds;
-use crate::store::sqlite::write::prepare::{Item, check_number_of, each_sink_once};
-use crate::store::unanswered::Unanswered;
-use crate::store::{Health, Hint, Listener};
-
-/// Returns the deliveries that the routes ask for.
-pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
-
-/// The state that the store's own tasks and its writer share.
-pub struct Shared {
-    /// `[store]`
-    pub settings: config::Store,
-    /// The clock.
-    pub clock: Clock,
-    /// Seals and opens.
-    pub seal: Seal,
-    /// The process beside the store: it has the memory queues, and is told what was committed.
-    pub listener: Arc<dyn Listener>,
-    /// The disk that holds the store.
-    pub disk: Disk,
-    /// Numbers for rows.
-    pub numbers: Numbers,
-    /// Lookups that are not settled yet.
-    pub recent: Recent,
-    /// Events that Graph has reason to repeat, until that is written.
-    pub unanswered: Arc<Unanswered>,
-    /// How long ended calls matter.
-    pub bounds: Bounds,
-    /// What the store noticed about itself.
-    pub health: Arc<Health>,
-    /// Routes by a client context that only the store knows.
-    pub router: OnceLock<Router>,
-    /// The most steps that each statement of the writer's took.
-    #[cfg(test)]
-    pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
-}
+use super::ids::Given;
+use super::shared::Shared;
+use crate::domain::SinkName;
+use crate::store::Hint;
+use crate::store::unanswered::Written;
 
 /// The running transaction.
 pub struct Tx<'a> {
@@ -78,7 +37,7 @@ impl<'a> Tx<'a> {
         let (wall, steady) = (shared.clock.now().as_microsecond(), shared.clock.steady().as_microsecond());
         let (woken, changed, given) = Default::default();
         let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
-        let unanswered = Written::none(shared);
+        let unanswered = Written::none(&shared.unanswered);
         Self {
             shared,
             wall,
@@ -222,47 +181,4 @@ impl<'a> Tx<'a> {
             self.shared.listener.hint(Hint::Watches);
         }
     }
-}
-
-impl Shared {
-    /// The deliveries of a notification without a client context, by its operation's client context; `None` if there
-    /// are none.
-    pub fn routed(&self, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
-        // The carried fields were taken out of the notification.
-        let change_type = item.carried.change_type.as_deref();
-        let client_context = Some(context.as_str());
-        let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
-        let mut deliveries = self.router.get()?(&key);
-        each_sink_once(&mut deliveries);
-        let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
-        is_somewhere.then_some(deliveries)
-    }
-
-    /// Wakes the streams if they can read more events than after the last call.
-    pub fn tell_of_events(&self) {
-        if self.numbers.has_moved() {
-            self.listener.hint(Hint::Events);
-        }
-    }
-
-    /// Reads how much of the database's file is free: two numbers of its header.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    pub fn note_reusable(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let n_bytes = number("freelist_count")?.saturating_mul(number("page_size")?);
-        self.disk.note_reusable(n_bytes.cast_unsigned());
-        Ok(())
-    }
-}
-
-/// A duration in microseconds, saturating.
-pub fn micros(duration: std::time::Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// The instant in a column.
-pub fn instant(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }

@@ -6,55 +6,21 @@
 //!    change again. If the repeat is not answered either, the event counts as unanswered once more.
 //! 2. After an unclean stop, everything that was accepted in the last [`LAST`] before it counts as unanswered.
 
-use std::cell::RefCell;
-
 use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::Failure;
-use super::tx::{Shared, Tx};
+use super::tx::Tx;
 
 /// How long before a crash an answer may have failed to arrive, in microseconds: Graph waits for 3 s, and an answer
 /// that the kernel has taken needs time on its way.
 const LAST: i64 = 10_000_000;
-
-/// The events that a transaction writes. If it is dropped before the commit, they are noted again.
-pub struct Written<'a> {
-    events: RefCell<Vec<i64>>,
-    shared: &'a Shared,
-}
-
-impl<'a> Written<'a> {
-    /// No events yet.
-    pub fn none(shared: &'a Shared) -> Self {
-        Self { events: RefCell::default(), shared }
-    }
-
-    /// The transaction was committed.
-    pub fn committed(self) {
-        self.events.borrow_mut().clear();
-    }
-}
-
-impl Drop for Written<'_> {
-    fn drop(&mut self) {
-        let events = std::mem::take(self.events.get_mut());
-        if !events.is_empty() {
-            self.shared.unanswered.note(events);
-        }
-    }
-}
 
 /// Writes the noted events.
 ///
 /// # Errors
 /// They stay noted.
 pub fn write_down(tx: &Tx<'_>) -> Result<(), Failure> {
-    let events = tx.shared.unanswered.take();
-    if events.is_empty() {
-        return Ok(());
-    }
-    tx.unanswered.events.borrow_mut().extend(&events);
-    mark(tx, events)
+    mark(tx, tx.unanswered.take())
 }
 
 /// Marks events as unanswered, so that their next repeat is recognised.

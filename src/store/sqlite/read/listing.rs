@@ -11,12 +11,12 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::kept;
+use super::operation;
 use crate::domain::{GraphId, Operation};
 use crate::odata::{Column, Filter, Property, SqlValue};
 use crate::store::operations::Question;
 use crate::store::seal::Seal;
-use crate::store::sqlite::write::prepare::operation_lookup;
+use crate::store::sqlite::engine::hashes::operation_lookup;
 
 /// The row number of an operation, for an order.
 const ROW: &str = "o.seq";
@@ -103,7 +103,7 @@ pub fn count(connection: &Connection, search: Search) -> rusqlite::Result<u64> {
 /// The operations of a page, without tokens.
 pub fn page(connection: &Connection, seal: &Seal, search: Search) -> rusqlite::Result<Vec<Operation>> {
     let numbers = search.numbers(connection)?;
-    let found = numbers.into_iter().map(|number| kept::one(connection, seal, number));
+    let found = numbers.into_iter().map(|number| operation::one(connection, seal, number));
     let mut operations: Vec<Operation> = found.filter_map(Result::transpose).collect::<Result<_, _>>()?;
     operations.iter_mut().for_each(|operation| operation.recording_access_token = None);
     Ok(operations)
@@ -121,7 +121,7 @@ pub fn get(
                ORDER BY o.seq DESC LIMIT 1";
     let values = params![operation_lookup(id.as_str()), id.as_str(), call_id.map(GraphId::as_str)];
     let found: Option<i64> = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
-    found.map_or(Ok(None), |number| kept::one(connection, seal, number))
+    found.map_or(Ok(None), |number| operation::one(connection, seal, number))
 }
 
 fn column(property: Property) -> &'static str {

@@ -1,7 +1,12 @@
 //! Reading: rows as values, and the questions of the API, the console and the dispatchers.
 
-pub mod kept;
 pub mod listing;
+pub mod operation;
+pub mod pauses;
+pub mod quarantine;
+pub mod rich;
 pub mod rows;
 pub mod stream;
 pub mod views;
+pub mod waiting;
+pub mod watches;

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::store::StoreError;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::store_error;
-use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::{contents, ids};
 
 /// Why an event could not be read.

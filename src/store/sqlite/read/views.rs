@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::kept;
+use super::operation;
 use super::rows::{delivery_id, event_id, maybe_parsed, origin, parsed};
 use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::contents::Opened;
-use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::engine::hashes::operation_lookup;
+use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::{contents, ids};
-use crate::store::sqlite::write::prepare::operation_lookup;
 use crate::store::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
 };
@@ -77,7 +77,7 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
         Ok((row.get::<_, i64>(0)?, view))
     })?;
     let with_events = found.into_iter().map(|(seq, mut view)| {
-        if let Some(operation) = kept::one(connection, seal, seq)? {
+        if let Some(operation) = operation::one(connection, seal, seq)? {
             (view.expectation, view.call_end) = (operation.expectation, operation.call_end);
             view.proof = operation.proof;
         }

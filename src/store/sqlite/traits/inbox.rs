@@ -9,6 +9,7 @@ use crate::domain::EventId;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::writer::Sender;
+use crate::store::sqlite::read;
 use crate::store::sqlite::write::{accept, prepare, rich};
 use crate::store::{Batch, Inbox, Receipt, StoreError};
 
@@ -35,7 +36,7 @@ impl Inbox for SqliteStore {
     }
 
     async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
-        self.readers.read(rich::list).await
+        self.readers.read(read::rich::list).await
     }
 
     async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError> {

@@ -9,9 +9,10 @@ use crate::domain::{GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::engine::instants::instant;
+use crate::store::sqlite::read;
 use crate::store::sqlite::read::listing::{self, Search};
-use crate::store::sqlite::write::prepare::{check_number_of, each_sink_once};
+use crate::store::sqlite::write::delivery::{check_number_of, each_sink_once};
 use crate::store::sqlite::write::{announce, change, removal, watches};
 use crate::store::{Due, Operations, Raised, Reception, StoreError, Watches};
 
@@ -56,11 +57,12 @@ impl Operations for SqliteStore {
 impl Watches for SqliteStore {
     async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
         let now = self.shared.clock.steady().as_microsecond();
-        self.read_by(&self.readers, move |connection, shared| watches::due(connection, &shared.seal, now, limit)).await
+        self.read_by(&self.readers, move |connection, shared| read::watches::due(connection, &shared.seal, now, limit))
+            .await
     }
 
     async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.read_by(&self.readers, |connection, _| watches::next(connection)).await?.map(instant))
+        Ok(self.read_by(&self.readers, |connection, _| read::watches::next(connection)).await?.map(instant))
     }
 
     async fn raise(

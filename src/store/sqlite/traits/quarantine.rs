@@ -6,18 +6,19 @@ use async_trait::async_trait;
 
 use crate::domain::Reason;
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::read;
 use crate::store::sqlite::write::{quarantine, waiting};
 use crate::store::{Newest, Quarantine, QuarantineView, ReplayWish, StoreError, Waiting};
 
 #[async_trait]
 impl Quarantine for SqliteStore {
     async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-        self.views.read(move |connection| quarantine::list(connection, page)).await
+        self.views.read(move |connection| read::quarantine::list(connection, page)).await
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
         let shared = Arc::clone(&self.shared);
-        self.views.read(move |connection| quarantine::entry(connection, &shared.seal, id)).await
+        self.views.read(move |connection| read::quarantine::entry(connection, &shared.seal, id)).await
     }
 
     async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {
@@ -26,7 +27,7 @@ impl Quarantine for SqliteStore {
 
     async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError> {
         let shared = Arc::clone(&self.shared);
-        let read = self.readers.read(move |connection| quarantine::wishes(connection, &shared.seal, limit));
+        let read = self.readers.read(move |connection| read::quarantine::wishes(connection, &shared.seal, limit));
         let (wishes, lost) = read.await?;
         for (id, reason) in lost {
             self.end_wish(id, Some(reason)).await?;
@@ -40,7 +41,7 @@ impl Quarantine for SqliteStore {
 
     async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
         let shared = Arc::clone(&self.shared);
-        self.readers.read(move |connection| waiting::list(connection, &shared.seal)).await
+        self.readers.read(move |connection| read::waiting::list(connection, &shared.seal)).await
     }
 
     async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError> {

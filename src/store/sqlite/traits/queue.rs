@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::{EventId, Lease, NewDelivery, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::tx::instant;
+use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read::views;
 use crate::store::sqlite::write::{delivery, lease, redirect, replay};
 use crate::store::{DeadLetters, Limit, Queue, StoreError, Views};

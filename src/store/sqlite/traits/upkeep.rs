@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use crate::domain::SinkName;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::time;
+use crate::store::sqlite::read;
 use crate::store::sqlite::write::{pauses, sweep};
 use crate::store::{Health, Hint, SinkPauses, StoreError, Upkeep};
 
 #[async_trait]
 impl SinkPauses for SqliteStore {
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
-        self.read(|connection, _| pauses::list(connection)).await
+        self.read(|connection, _| read::pauses::list(connection)).await
     }
 
     async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::domain::{DeliveryId, EventId, SinkName};
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::tx::Shared;
+use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{

@@ -10,17 +10,19 @@ use rusqlite::params;
 use tokio::sync::oneshot;
 
 use super::binding::Announced;
-use super::delivery::{self, NewRow};
+use super::delivery::{self, NewRow, check_number_of, each_sink_once};
 use super::operation::{Taken, Told};
 use super::prepare::{Item, Prepared};
-use super::{ended_calls, operation, own, quarantine, repeats, sweep, watches};
+use super::{ended_calls, operation, quarantine, repeats, reports, schedule, watches};
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, OperationEvent, Origin, Previous,
-    RecordOperation, Status,
+    RecordOperation, RoutingKey, Status,
 };
 use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::tx::{Tx, instant, micros};
+use crate::store::sqlite::engine::instants::{instant, micros};
+use crate::store::sqlite::engine::shared::Shared;
+use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::writer::Job;
 use crate::store::sqlite::engine::{ids, lookups, unanswered};
 use crate::store::unanswered::Unanswered;
@@ -154,7 +156,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
     let metadata = announced.and_then(|announced| announced.metadata.clone());
     let client_context = taken.as_ref().and_then(|taken| taken.client_context.clone());
-    let by_context = || client_context.as_ref().and_then(|context| tx.shared.routed(item, context));
+    let by_context = || client_context.as_ref().and_then(|context| routed(tx.shared, item, context));
     let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
     insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
@@ -169,9 +171,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
             // type and path.
             let by_routes = match announced.and_then(Announced::deliveries) {
                 Some(_named) => None,
-                None => own::routed(tx, OperationEvent::Recovered, taken.seq)?,
+                None => reports::routed(tx, OperationEvent::Recovered, taken.seq)?,
             };
-            own::say(tx, OperationEvent::Recovered, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
+            reports::add(tx, OperationEvent::Recovered, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
         }
     }
     if let Some(ended) = &item.notification.ended_call {
@@ -185,6 +187,19 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let stored = Stored::New { event: item.id, order, id_conflict, possible_repeat, ambiguous, unmatched };
     let previous = taken.and_then(|taken| taken.previous);
     Ok(Decided { stored, previous, metadata, expected, client_context, places })
+}
+
+/// The deliveries of a notification without a client context, by its operation's client context; `None` if there are
+/// none.
+fn routed(shared: &Shared, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
+    // The carried fields were taken out of the notification.
+    let change_type = item.carried.change_type.as_deref();
+    let client_context = Some(context.as_str());
+    let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
+    let mut deliveries = shared.router.get()?(&key);
+    each_sink_once(&mut deliveries);
+    let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
+    is_somewhere.then_some(deliveries)
 }
 
 fn insert(
@@ -234,7 +249,7 @@ fn insert(
     if let Some(lookup) = item.lookup {
         lookups::add(tx, lookup, item.seq)?;
     }
-    sweep::look_at(tx, item.seq, sweep::first_look(&tx.shared.settings, tx.steady, has_token))
+    schedule::look_at(tx, item.seq, schedule::first_look(&tx.shared.settings, tx.steady, has_token))
 }
 
 /// Writes an item's deliveries; those that found a place in a memory queue are leased.

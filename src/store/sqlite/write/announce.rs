@@ -10,15 +10,15 @@
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
-use super::prepare::operation_lookup;
 use super::{binding, watches};
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
 use crate::store::StoreError;
 use crate::store::operations::{Created, NewOperation};
 use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::{ids, lookups};
-use crate::store::sqlite::read::kept;
+use crate::store::sqlite::read;
 
 /// How many operations of one client context are read.
 const MOST: i64 = 50;
@@ -77,7 +77,7 @@ pub fn create(tx: &Tx<'_>, new: &NewOperation) -> Result<Created, Failure> {
 /// An existing operation.
 pub fn operation(tx: &Tx<'_>, number: i64) -> Result<Operation, Failure> {
     let gone = || StoreError::Database("an operation is gone within a transaction".into());
-    Ok(kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?)
+    Ok(read::operation::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?)
 }
 
 /// Notes that its client changed an operation.

@@ -17,7 +17,7 @@ use crate::domain::{ExpectationState, GraphId, NewDelivery, SinkName};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::lookups;
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::read::kept::sinks_of;
+use crate::store::sqlite::read::operation::sinks_of;
 use crate::store::sqlite::read::rows::{maybe_parsed, parsed};
 
 /// How many expectations of one client context are read, not counting those of the same call.

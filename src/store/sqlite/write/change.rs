@@ -8,11 +8,13 @@ use crate::domain::{ClientContext, ExpectationState, Operation, Status};
 use crate::store::operations::{Change, Updated};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::read::kept;
+use crate::store::sqlite::read;
 
 /// Changes an operation if it still has `version`.
 pub fn update(tx: &Tx<'_>, number: i64, version: Option<i64>, change: &Change) -> Result<Updated, Failure> {
-    let Some(before) = kept::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(Updated::Missing) };
+    let Some(before) = read::operation::one(tx.connection(), &tx.shared.seal, number)? else {
+        return Ok(Updated::Missing);
+    };
     if version.is_some_and(|version| version != before.version) {
         return Ok(Updated::Stale(before.version));
     }

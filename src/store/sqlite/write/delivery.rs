@@ -7,9 +7,11 @@
 use rusqlite::params;
 
 use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
+use crate::store::StoreError;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::ids;
-use crate::store::sqlite::engine::tx::{Tx, micros};
+use crate::store::sqlite::engine::instants::micros;
+use crate::store::sqlite::engine::tx::Tx;
 
 /// The token of a row's first lease.
 pub const FIRST_TOKEN: i64 = 1;
@@ -30,6 +32,34 @@ pub struct NewRow {
     pub leased_until: Option<i64>,
     /// When it was created, in microseconds of the machine's clock.
     pub created_at: i64,
+}
+
+/// If two routes lead to one sink, only the first route's delivery is kept.
+pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
+    let mut at = 0;
+    while at < deliveries.len() {
+        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
+        if is_repeat {
+            deliveries.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+}
+
+/// Refuses more deliveries than the rows of an event can be numbered for.
+///
+/// # Errors
+/// There are too many.
+pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
+    if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
+        return Ok(());
+    }
+    Err(StoreError::Database(format!(
+        "found {} sinks for one event, expected {} at most",
+        deliveries.len(),
+        ids::MAX_DELIVERIES
+    )))
 }
 
 /// Inserts a row. If it is due now and not leased, its dispatcher is woken.

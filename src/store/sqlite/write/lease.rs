@@ -18,8 +18,9 @@ use crate::clock::Clock;
 use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::tx::{Tx, micros};
-use crate::store::sqlite::engine::{ids, tx};
+use crate::store::sqlite::engine::ids;
+use crate::store::sqlite::engine::instants::{instant, micros};
+use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery};
 use crate::store::{Limit, StoreError};
 
@@ -145,7 +146,7 @@ pub fn with_events(
                     event,
                     attempt: it.attempt,
                 },
-                expires_at: tx::instant(it.expires_at),
+                expires_at: instant(it.expires_at),
                 token: it.token,
                 follows,
                 held: Held::default(),

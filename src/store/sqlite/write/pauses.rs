@@ -1,22 +1,12 @@
 //! Sinks that an operator paused.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::params;
 
 use crate::domain::SinkName;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::tx::{Tx, instant};
-
-/// The paused sinks, and since when they are paused.
-///
-/// # Errors
-/// The database could not be read.
-pub fn list(connection: &Connection) -> rusqlite::Result<BTreeMap<SinkName, Timestamp>> {
-    let read = |row: &Row<'_>| Ok((SinkName::new(&row.get::<_, String>(0)?), instant(row.get(1)?)));
-    connection.prepare_cached("SELECT sink, paused_at FROM paused_sinks")?.query_map([], read)?.collect()
-}
+use crate::store::sqlite::engine::instants::instant;
+use crate::store::sqlite::engine::tx::Tx;
 
 /// Pauses a sink; returns since when it is paused.
 ///

@@ -1,27 +1,18 @@
 //! The part of an acceptance that needs no transaction: numbers, hashes, data, sealing. The request does it, so that
 //! the writer only writes.
 
-use std::sync::Arc;
-
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-
-use super::quarantine::Class;
-use super::waiting::TOKENS_LABEL;
-use crate::domain::{
-    Carried, Channel, Event, EventId, HeldTokens, Mark, NewDelivery, Notification, Proof, Quarantined, Reason,
-    RepeatOf, Request,
-};
+use super::delivery::{check_number_of, each_sink_once};
+use super::entry::{self, Class, Entry};
+use crate::domain::{Carried, Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, RepeatOf, Request};
 use crate::store::sqlite::engine::contents::Contents;
+use crate::store::sqlite::engine::hashes::{digest, head, operation_lookup};
 use crate::store::sqlite::engine::ids::Given;
-use crate::store::sqlite::engine::tx::Shared;
+use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::{contents, ids};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// The rough size of a row without its texts.
 const ROW_BYTES: usize = 512;
-/// The label under which quarantined bytes are sealed.
-pub const QUARANTINE_LABEL: &str = "quarantine";
 
 /// A batch, ready to be written.
 pub struct Prepared {
@@ -69,36 +60,6 @@ pub struct Item {
     pub deliveries: Vec<NewDelivery>,
 }
 
-/// One quarantine entry, ready to be written.
-pub struct Entry {
-    /// Its number.
-    pub id: i64,
-    /// Where it came in.
-    pub channel: Channel,
-    /// Why it was quarantined.
-    pub reason: Reason,
-    /// The class of its sender.
-    pub class: Class,
-    /// The facts that are stored while it waits for keys; `None` if it does not wait.
-    pub waits: Option<Waits>,
-    /// The tenant that its sender verifiably belongs to.
-    pub tenant_id: Option<String>,
-    /// Its size, unsealed.
-    pub n_bytes: i64,
-    /// The bytes.
-    pub sealed: Vec<u8>,
-}
-
-/// The POST of an entry that waits for keys.
-pub struct Waits {
-    /// The number of its first entry.
-    pub post: i64,
-    /// When it arrived, in microseconds.
-    pub arrived_at: i64,
-    /// Its tokens; only the first entry has them.
-    pub sealed_tokens: Option<Vec<u8>>,
-}
-
 impl Prepared {
     /// Prepares a batch.
     ///
@@ -113,7 +74,7 @@ impl Prepared {
         for (place, item) in items.iter_mut().enumerate() {
             item.messages = messages(item, place);
         }
-        let quarantined = entries(&batch.quarantined, shared)?;
+        let quarantined = entry::entries(&batch.quarantined, shared)?;
         Ok(Self { received_at, items, quarantined, given })
     }
 
@@ -196,97 +157,4 @@ fn messages(item: &Item, place: usize) -> [Option<i64>; 2] {
     let Request { message_id, original_message_id, .. } = &*item.carried.request;
     let place = (place as u64).to_le_bytes();
     [message_id, original_message_id].map(|id| Some(head(&digest("message", &[id.as_deref()?.as_bytes(), &place]))))
-}
-
-fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
-    let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
-    // The items of one POST share their tokens.
-    let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
-    for it in quarantined {
-        let mut entry = entry(it, shared)?;
-        if let Some(held) = &it.held {
-            let known = last.filter(|(tokens, _)| Arc::ptr_eq(tokens, held)).map(|(_, post)| post);
-            last = Some((held, known.unwrap_or(entry.id)));
-            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), shared)?);
-            entry.class = Class::Waiting;
-        }
-        entries.push(entry);
-    }
-    Ok(entries)
-}
-
-fn waits(held: &HeldTokens, post: i64, is_first: bool, shared: &Shared) -> Result<Waits, StoreError> {
-    let tokens = held.tokens.expose_secret().as_bytes();
-    let seal = || shared.seal.seal(TOKENS_LABEL, &post.to_be_bytes(), &[tokens]);
-    let sealed_tokens = is_first.then(seal).transpose()?;
-    Ok(Waits { post, arrived_at: held.arrived_at.as_microsecond(), sealed_tokens })
-}
-
-fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
-    let id = shared.numbers.quarantine();
-    let raw = &quarantined.raw.0;
-    let sealed = shared.seal.seal(QUARANTINE_LABEL, &id.to_be_bytes(), &[raw])?;
-    let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
-    let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
-    let class = if quarantined.is_strangers() { Class::Strangers } else { Class::Known };
-    Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
-}
-
-/// If two routes lead to one sink, only the first route's delivery is kept.
-pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
-    let mut at = 0;
-    while at < deliveries.len() {
-        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
-        if is_repeat {
-            deliveries.remove(at);
-        } else {
-            at += 1;
-        }
-    }
-}
-
-/// Refuses more deliveries than the rows of an event can be numbered for.
-///
-/// # Errors
-/// There are too many.
-pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
-    if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
-        return Ok(());
-    }
-    Err(StoreError::Database(format!(
-        "found {} sinks for one event, expected {} at most",
-        deliveries.len(),
-        ids::MAX_DELIVERIES
-    )))
-}
-
-/// The key for looking up an operation by its id.
-pub fn operation_lookup(id: &str) -> i64 {
-    head(&digest("operation", &[id.as_bytes()]))
-}
-
-/// SHA-256 over a label and the parts, each after its length, so that no two lists of parts give the same input.
-fn digest(label: &str, parts: &[&[u8]]) -> [u8; 32] {
-    let mut sha256 = Sha256::new();
-    for part in [label.as_bytes()].iter().chain(parts) {
-        sha256.update(part.len().to_le_bytes());
-        sha256.update(part);
-    }
-    sha256.finalize().into()
-}
-
-fn head(digest: &[u8; 32]) -> i64 {
-    let [a, b, c, d, e, f, g, h, ..] = *digest;
-    i64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_hashed_together_cannot_be_split_otherwise() {
-        assert_ne!(digest("calls", &[b"ab", b"c"]), digest("calls", &[b"a", b"bc"]));
-        assert_ne!(digest("calls", &[b"a"]), digest("lifecycle", &[b"a"]));
-    }
 }

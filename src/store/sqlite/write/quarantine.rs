@@ -8,35 +8,17 @@
 //!    ([`super::waiting`]).
 //! 3. An entry keeps both its first and its last reason.
 
-use bytes::Bytes;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Row, params};
 
-use super::prepare::{Entry, QUARANTINE_LABEL};
-use super::waiting;
+use super::entry::{Class, Entry};
+use super::tokens;
 use crate::config;
-use crate::domain::{Channel, Raw, Reason};
-use crate::store::seal::Seal;
-use crate::store::sqlite::engine::failure::{Failure, store_error};
-use crate::store::sqlite::engine::tx::{Tx, instant};
-use crate::store::sqlite::read::rows;
-use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
+use crate::domain::Reason;
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::tx::Tx;
 
 /// How many entries one round of trimming removes at most.
 const TRIM_ROUND: u64 = 1000;
-
-/// Entries whose bytes cannot be opened, each with its reason.
-pub type Lost = Vec<(i64, Reason)>;
-
-/// The class of an entry's sender. The numbers are those of the column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Its sender showed nothing that we know.
-    Strangers = 0,
-    /// Its sender proved something, but not enough.
-    Known = 1,
-    /// Like [`Class::Known`], and the entry waits for the provider's keys.
-    Waiting = 2,
-}
 
 /// A size, or a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +74,7 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
             let row =
                 params![it.id, received_at, channel, reason, it.tenant_id, it.n_bytes, class as i64, post, it.sealed];
             tx.execute(sql, row)?;
-            waiting::keep_tokens(tx, it)?;
+            tokens::keep(tx, it)?;
             added.n_entries += 1;
             added.n_bytes = added.n_bytes.saturating_add(it.n_bytes);
         }
@@ -153,7 +135,7 @@ fn remove(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<i64>>(2)?));
     let Some((class, n_bytes, post)) = tx.first(sql, [id], row)? else { return Ok(()) };
     resize(tx, class, Size { n_entries: -1, n_bytes: -n_bytes })?;
-    post.map_or(Ok(()), |post| waiting::forget_if_last(tx, post))
+    post.map_or(Ok(()), |post| tokens::forget_if_last(tx, post))
 }
 
 /// Moves an entry, and its size, from the waiting ones to those of known senders.
@@ -172,72 +154,10 @@ fn resize(tx: &Tx<'_>, class: i64, by: Size) -> Result<(), Failure> {
     tx.execute(sql, [class, by.n_entries, by.n_bytes]).map(drop)
 }
 
-/// Entries, newest first, without their bytes.
-pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason FROM quarantine WHERE id < ?1 \
-               ORDER BY id DESC LIMIT ?2";
-    let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
-    let read = || -> rusqlite::Result<Vec<QuarantineView>> {
-        connection.prepare_cached(sql)?.query_map(bounds, view)?.collect()
-    };
-    read().map_err(|error| store_error(&error))
-}
-
-/// One entry with its bytes.
-pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, sealed FROM quarantine WHERE id = ?1";
-    let read = || -> rusqlite::Result<Option<(QuarantineView, Vec<u8>)>> {
-        connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(6)?)))?.next().transpose()
-    };
-    let Some((mut found, sealed)) = read().map_err(|error| store_error(&error))? else { return Ok(None) };
-    found.raw = Some(open(seal, id, &sealed)?);
-    Ok(Some(found))
-}
-
-/// The requests that wait, oldest first. Entries whose bytes cannot be opened are returned separately: nobody can
-/// verify them.
-pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, wish, sealed, tenant_id FROM quarantine \
-               WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let read = || -> rusqlite::Result<Vec<_>> {
-        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(6)?, row.get::<_, Vec<u8>>(7)?, row.get(8)?));
-        connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
-    };
-    let (mut wishes, mut lost) = (Vec::new(), Vec::new());
-    for (entry, vouched, sealed, tenant_id) in read().map_err(|error| store_error(&error))? {
-        match open(seal, entry.id, &sealed) {
-            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
-            Err(error) => {
-                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be verified again");
-                lost.push((entry.id, entry.reason));
-            }
-        }
-    }
-    Ok((wishes, lost))
-}
-
-/// Unseals an entry's bytes.
-pub fn open(seal: &Seal, id: i64, sealed: &[u8]) -> Result<Raw, StoreError> {
-    Ok(Raw(Bytes::from(seal.open(QUARANTINE_LABEL, &id.to_be_bytes(), sealed)?)))
-}
-
-fn view(row: &Row<'_>) -> rusqlite::Result<QuarantineView> {
-    let reason = rows::parsed(row, 3, Reason::parse)?;
-    Ok(QuarantineView {
-        id: row.get(0)?,
-        channel: rows::parsed(row, 2, Channel::parse)?,
-        reason,
-        first_reason: row.get::<_, Option<String>>(5)?.and_then(|text| Reason::parse(&text)).unwrap_or(reason),
-        received_at: instant(row.get(1)?),
-        n_bytes: row.get::<_, i64>(4)?.cast_unsigned(),
-        raw: None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::seal::Seal;
 
     #[test]
     fn the_oldest_entry_of_a_class_is_found_by_an_index() {

@@ -7,10 +7,10 @@
 
 use rusqlite::params;
 
-use super::prepare::operation_lookup;
 use super::watches;
 use crate::store::operations::Deleted;
 use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;

@@ -3,8 +3,8 @@
 
 use rusqlite::params;
 
+use super::delivery::check_number_of;
 use super::delivery::{self, NewRow};
-use super::prepare::check_number_of;
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::ids;

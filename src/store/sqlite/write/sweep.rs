@@ -8,13 +8,14 @@
 
 use rusqlite::params;
 
+use super::schedule::{first_look, look_at, retention};
 use super::{ended_calls, quarantine, removal, waiting};
-use crate::config;
 use crate::domain::{EventId, ExpectationState};
 use crate::store::sqlite::engine::contents::{Contents, Opened};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::ids;
-use crate::store::sqlite::engine::tx::{Tx, micros};
+use crate::store::sqlite::engine::instants::micros;
+use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::{contents, time};
 use crate::store::sqlite::read::rows::event_id;
 
@@ -34,16 +35,6 @@ struct Subject {
     n_unsettled: i64,
     /// When the last delivery was settled; its arrival where none was. In steady time.
     settled_at: i64,
-}
-
-/// When an event that arrived at an instant of steady time is checked first.
-pub fn first_look(settings: &config::Store, arrived_at: i64, has_token: bool) -> i64 {
-    arrived_at.saturating_add(if has_token { micros(settings.token_retention) } else { retention(settings) })
-}
-
-/// Schedules the check of an event, at an instant of steady time.
-pub fn look_at(tx: &Tx<'_>, event: i64, at: i64) -> Result<(), Failure> {
-    tx.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, ?2)", [at, event]).map(drop)
 }
 
 /// One round; returns how many rows it touched.
@@ -84,10 +75,6 @@ fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
         return Ok(Some(due));
     }
     remove(tx, subject).map(|()| None)
-}
-
-fn retention(settings: &config::Store) -> i64 {
-    micros(settings.retention.max(settings.deduplicate))
 }
 
 fn subject(tx: &Tx<'_>, (seq, looked_at): (i64, i64)) -> Result<Option<Subject>, Failure> {

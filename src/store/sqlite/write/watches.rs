@@ -11,15 +11,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::params;
 
-use super::own;
+use super::reports;
 use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
-use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::tx::{Tx, instant};
-use crate::store::sqlite::read::kept;
-use crate::store::{Due, Raised, Reception};
+use crate::store::sqlite::engine::tx::Tx;
+use crate::store::sqlite::read::watches::number;
+use crate::store::{Raised, Reception};
 
 /// The shortest time for which a watch is put off, in microseconds.
 const LEAST_PUT_OFF: i64 = 1_000_000;
@@ -36,14 +35,6 @@ pub struct Raise {
     pub deliveries: Vec<NewDelivery>,
     /// Since when notifications can be taken in.
     pub reception: Arc<Reception>,
-}
-
-/// The number of a kind in the store.
-fn number(watch: Watch) -> i64 {
-    match watch {
-        Watch::Overdue => 0,
-        Watch::Lost => 1,
-    }
 }
 
 /// Moves the deadline of an operation, an instant of the machine's clock; `None` removes it.
@@ -96,31 +87,6 @@ pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// When the next watch is due, in microseconds of steady time.
-pub fn next(connection: &Connection) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT at FROM watches ORDER BY at LIMIT 1";
-    connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
-}
-
-/// The due watches, the longest due first.
-pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusqlite::Result<Vec<Due>> {
-    let sql = "SELECT at, operation, kind FROM watches WHERE at <= ?1 ORDER BY at LIMIT ?2";
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map([now, limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let mut due = Vec::new();
-    for row in rows {
-        let (at, operation, kind): (i64, i64, i64) = row?;
-        let watch = if kind == number(Watch::Lost) { Watch::Lost } else { Watch::Overdue };
-        match kept::one(connection, seal, operation) {
-            Ok(Some(operation)) => due.push(Due { operation, watch, at: instant(at) }),
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, operation, "an operation that is due cannot be read"),
-        }
-    }
-    Ok(due)
-}
-
 /// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
 /// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
 /// grace, so that what Graph repeats meanwhile counts.
@@ -168,6 +134,6 @@ pub fn raise(tx: &Tx<'_>, due: &Raise) -> Result<Raised, Failure> {
     tx.execute(sql, params![operation, state.as_str()])?;
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
     tx.execute(sql, [operation, tx.wall])?;
-    own::say(tx, watch.event(), operation, deliveries)?;
+    reports::add(tx, watch.event(), operation, deliveries)?;
     Ok(Raised::Said)
 }

@@ -25,8 +25,9 @@ use super::checkpoint::Checkpoints;
 use super::failure::Failure;
 pub use super::job::Job;
 use super::lock::Lock;
+use super::shared::Shared;
 use super::threads;
-use super::tx::{Shared, Tx};
+use super::tx::Tx;
 use crate::store::StoreError;
 
 /// The most jobs that wait.

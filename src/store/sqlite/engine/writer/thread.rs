@@ -15,8 +15,9 @@ use crate::store::sqlite::engine::check;
 use crate::store::sqlite::engine::checkpoint::Checkpoints;
 use crate::store::sqlite::engine::failure::{Failure, end_if_disk_failed, is_shared, store_error};
 use crate::store::sqlite::engine::lookups;
+use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::threads::break_if_asked;
-use crate::store::sqlite::engine::tx::{Shared, Tx};
+use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 
 /// The most jobs of one transaction: bounds how long the first of them waits.

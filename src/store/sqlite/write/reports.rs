@@ -3,9 +3,8 @@
 
 use rusqlite::params;
 
-use super::delivery::{self, NewRow};
-use super::prepare::{check_number_of, each_sink_once};
-use super::sweep;
+use super::delivery::{self, NewRow, check_number_of, each_sink_once};
+use super::schedule;
 use crate::domain::{
     Carried, Channel, ClientContext, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin,
     RecordOperation,
@@ -15,13 +14,13 @@ use crate::store::sqlite::engine::contents::Contents;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::{contents, ids};
-use crate::store::sqlite::read::kept;
+use crate::store::sqlite::read;
 
 /// Adds an event about an operation in its current state; each of `deliveries` has another sink. It does not overtake
 /// the operation's earlier deliveries to the same sink.
-pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
+pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
-    let operation = kept::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
+    let operation = read::operation::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
     let seq = tx.event_number();
     let id = EventId(ids::of_event(seq, tx.steady));
     let data = serde_json::Value::Object(operation.resource().to_json()).to_string();
@@ -52,7 +51,7 @@ pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
             Origin::Reelhook.number(),
         ],
     )?;
-    sweep::look_at(tx, seq, sweep::first_look(&tx.shared.settings, tx.steady, false))?;
+    schedule::look_at(tx, seq, schedule::first_look(&tx.shared.settings, tx.steady, false))?;
     for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
         let is_blocked = delivery::is_waited_for(tx, &new.sink, number)?;
         let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.wall };
@@ -65,7 +64,7 @@ pub fn say(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
 /// Where the routes say that reelhook's word of an operation goes; `None` where none are known here.
 pub fn routed(tx: &Tx<'_>, event: OperationEvent, number: i64) -> Result<Option<Vec<NewDelivery>>, Failure> {
     let Some(router) = tx.shared.router.get() else { return Ok(None) };
-    let Some(operation) = kept::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(None) };
+    let Some(operation) = read::operation::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(None) };
     let path = operation.path();
     let mut deliveries = router(&operation.routing_key(&path, EventKind::Operation(event)));
     each_sink_once(&mut deliveries);

@@ -11,12 +11,12 @@ use crate::domain::{
 };
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::contents;
-use crate::store::sqlite::engine::tx::instant;
-use crate::store::sqlite::write::ended_calls;
+use crate::store::sqlite::engine::instants::instant;
+use crate::store::sqlite::engine::sealed;
 
 /// The columns that [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e`
 /// the event that set its state, `c` its call, if that has ended.
-pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
+pub const COLUMNS: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o.client_context, o.status, o.completion_reason, \
             o.result_code, o.result_subcode, o.created_at, o.modified_at, \
             x.id, x.state, x.expected_by, x.metadata, x.sinks, e.id, e.sealed, x.announced_at, c.ended_at, c.sealed, o.proof \
      FROM operations o LEFT JOIN expectations x ON x.operation = o.seq LEFT JOIN events e ON e.seq = o.state_event \
@@ -25,24 +25,24 @@ pub const KEPT: &str = "SELECT o.seq, o.version, o.id, o.call_id, o.tenant_id, o
 /// The part of an event's data that has no column. Graph may have sent either value as another type.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Told {
+struct Content {
     result_info: Value,
     recording_location: Value,
 }
 
 /// The operation in a row of the store.
 pub fn one(connection: &Connection, seal: &Seal, number: i64) -> rusqlite::Result<Option<Operation>> {
-    let sql = format!("{KEPT} WHERE o.seq = ?1");
+    let sql = format!("{COLUMNS} WHERE o.seq = ?1");
     connection.prepare_cached(&sql)?.query_row([number], |row| read(row, seal)).optional()
 }
 
-/// Reads a row of [`KEPT`], with the token if that is still stored.
+/// Reads a row of [`COLUMNS`], with the token if that is still stored.
 pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
     let call_id: String = row.get(3)?;
-    let (token, told) = told(row, seal)?;
+    let (token, content) = content(row, seal)?;
     let (code, subcode): (Option<i64>, Option<i64>) = (row.get(8)?, row.get(9)?);
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let message = told.result_info.get("message").and_then(text);
+    let message = content.result_info.get("message").and_then(text);
     Ok(Operation {
         number: row.get(0)?,
         version: row.get(1)?,
@@ -52,7 +52,7 @@ pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
         status: parsed(row, 6, |text| Some(Status::parse(text)))?,
         completion_reason: row.get(7)?,
         result_info: code.map(|code| ResultInfo { code, subcode: subcode.unwrap_or_default(), message }),
-        recording_location: text(&told.recording_location),
+        recording_location: text(&content.recording_location),
         recording_access_token: token,
         created_at: instant(row.get(10)?),
         modified_at: instant(row.get(11)?),
@@ -65,7 +65,7 @@ pub fn read(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<Operation> {
 
 fn call_end(row: &Row<'_>, seal: &Seal, call_id: &str) -> rusqlite::Result<Option<CallEnd>> {
     let Some(ended_at) = row.get(20)? else { return Ok(None) };
-    Ok(Some(ended_calls::opened(seal, call_id, (ended_at, row.get(21)?))))
+    Ok(Some(sealed::open_call_end(seal, call_id, (ended_at, row.get(21)?))))
 }
 
 fn expectation(row: &Row<'_>) -> rusqlite::Result<Option<Expectation>> {
@@ -86,14 +86,14 @@ pub fn sinks_of(text: &str) -> Option<Vec<SinkName>> {
 }
 
 /// The sealed values of the event that set the state; empty if no event did, or if retention removed it.
-fn told(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, Told)> {
-    let Some(sealed) = row.get::<_, Option<Vec<u8>>>(18)? else { return Ok((None, Told::default())) };
+fn content(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<(Option<SecretString>, Content)> {
+    let Some(sealed) = row.get::<_, Option<Vec<u8>>>(18)? else { return Ok((None, Content::default())) };
     let id = event_id(row, 17)?;
     match contents::open(seal, id, &sealed) {
         Ok(opened) => Ok((opened.token, serde_json::from_str(&opened.data).unwrap_or_default())),
         Err(error) => {
             tracing::warn!(event = %id, %error, "an operation is shown without its event's sealed data");
-            Ok((None, Told::default()))
+            Ok((None, Content::default()))
         }
     }
 }

@@ -1,0 +1,72 @@
+//! Quarantine entries, and operators' requests to verify one again.
+
+use rusqlite::{Connection, Row};
+
+use super::rows;
+use crate::domain::{Channel, Reason};
+use crate::store::seal::Seal;
+use crate::store::sqlite::engine::failure::store_error;
+use crate::store::sqlite::engine::instants::instant;
+use crate::store::sqlite::engine::sealed::open_quarantined;
+use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
+
+/// Entries whose bytes cannot be opened, each with its reason.
+pub type Lost = Vec<(i64, Reason)>;
+
+/// Entries, newest first, without their bytes.
+pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason FROM quarantine WHERE id < ?1 \
+               ORDER BY id DESC LIMIT ?2";
+    let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
+    let read = || -> rusqlite::Result<Vec<QuarantineView>> {
+        connection.prepare_cached(sql)?.query_map(bounds, view)?.collect()
+    };
+    read().map_err(|error| store_error(&error))
+}
+
+/// One entry with its bytes.
+pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<QuarantineView>, StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, sealed FROM quarantine WHERE id = ?1";
+    let read = || -> rusqlite::Result<Option<(QuarantineView, Vec<u8>)>> {
+        connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(6)?)))?.next().transpose()
+    };
+    let Some((mut found, sealed)) = read().map_err(|error| store_error(&error))? else { return Ok(None) };
+    found.raw = Some(open_quarantined(seal, id, &sealed)?);
+    Ok(Some(found))
+}
+
+/// The requests that wait, oldest first. Entries whose bytes cannot be opened are returned separately: nobody can
+/// verify them.
+pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, wish, sealed, tenant_id FROM quarantine \
+               WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let read = || -> rusqlite::Result<Vec<_>> {
+        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(6)?, row.get::<_, Vec<u8>>(7)?, row.get(8)?));
+        connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
+    };
+    let (mut wishes, mut lost) = (Vec::new(), Vec::new());
+    for (entry, vouched, sealed, tenant_id) in read().map_err(|error| store_error(&error))? {
+        match open_quarantined(seal, entry.id, &sealed) {
+            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
+            Err(error) => {
+                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be verified again");
+                lost.push((entry.id, entry.reason));
+            }
+        }
+    }
+    Ok((wishes, lost))
+}
+
+fn view(row: &Row<'_>) -> rusqlite::Result<QuarantineView> {
+    let reason = rows::parsed(row, 3, Reason::parse)?;
+    Ok(QuarantineView {
+        id: row.get(0)?,
+        channel: rows::parsed(row, 2, Channel::parse)?,
+        reason,
+        first_reason: row.get::<_, Option<String>>(5)?.and_then(|text| Reason::parse(&text)).unwrap_or(reason),
+        received_at: instant(row.get(1)?),
+        n_bytes: row.get::<_, i64>(4)?.cast_unsigned(),
+        raw: None,
+    })
+}

@@ -1,0 +1,89 @@
+//! Quarantine entries, ready to be written. The request seals them, so that the writer only writes.
+
+use std::sync::Arc;
+
+use secrecy::ExposeSecret;
+
+use crate::domain::{Channel, HeldTokens, Quarantined, Reason};
+use crate::store::StoreError;
+use crate::store::sqlite::engine::sealed;
+use crate::store::sqlite::engine::shared::Shared;
+
+/// The class of an entry's sender. The numbers are those of the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Its sender showed nothing that we know.
+    Strangers = 0,
+    /// Its sender proved something, but not enough.
+    Known = 1,
+    /// Like [`Class::Known`], and the entry waits for the provider's keys.
+    Waiting = 2,
+}
+
+/// One quarantine entry, ready to be written.
+pub struct Entry {
+    /// Its number.
+    pub id: i64,
+    /// Where it came in.
+    pub channel: Channel,
+    /// Why it was quarantined.
+    pub reason: Reason,
+    /// The class of its sender.
+    pub class: Class,
+    /// The facts that are stored while it waits for keys; `None` if it does not wait.
+    pub waits: Option<Waits>,
+    /// The tenant that its sender verifiably belongs to.
+    pub tenant_id: Option<String>,
+    /// Its size, unsealed.
+    pub n_bytes: i64,
+    /// The bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// The POST of an entry that waits for keys.
+pub struct Waits {
+    /// The number of its first entry.
+    pub post: i64,
+    /// When it arrived, in microseconds.
+    pub arrived_at: i64,
+    /// Its tokens; only the first entry has them.
+    pub sealed_tokens: Option<Vec<u8>>,
+}
+
+/// The entries of what a request could not verify.
+///
+/// # Errors
+/// Sealing failed.
+pub fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
+    // The items of one POST share their tokens.
+    let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
+    for it in quarantined {
+        let mut entry = entry(it, shared)?;
+        if let Some(held) = &it.held {
+            let known = last.filter(|(tokens, _)| Arc::ptr_eq(tokens, held)).map(|(_, post)| post);
+            last = Some((held, known.unwrap_or(entry.id)));
+            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), shared)?);
+            entry.class = Class::Waiting;
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn waits(held: &HeldTokens, post: i64, is_first: bool, shared: &Shared) -> Result<Waits, StoreError> {
+    let tokens = held.tokens.expose_secret();
+    let seal = || sealed::seal_tokens(&shared.seal, post, tokens);
+    let sealed_tokens = is_first.then(seal).transpose()?;
+    Ok(Waits { post, arrived_at: held.arrived_at.as_microsecond(), sealed_tokens })
+}
+
+fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
+    let id = shared.numbers.quarantine();
+    let raw = &quarantined.raw.0;
+    let sealed = sealed::seal_quarantined(&shared.seal, id, raw)?;
+    let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
+    let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
+    let class = if quarantined.is_strangers() { Class::Strangers } else { Class::Known };
+    Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
+}
