@@ -3,6 +3,7 @@
 
 mod circles;
 mod code;
+mod inserts;
 mod names;
 mod parameters;
 

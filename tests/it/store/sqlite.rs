@@ -235,7 +235,7 @@ async fn what_is_not_a_store_is_refused_and_left_alone() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused() {
     let test = sqlite();
-    raw(&test).execute("INSERT INTO migrations VALUES ('9999_later', x'00')", []).unwrap();
+    raw(&test).execute("INSERT INTO migrations (name, sha256) VALUES ('9999_later', x'00')", []).unwrap();
     assert!(unusable(SqliteStore::open_for_operator(&test.settings, test.clock.clone())).contains("version"));
     test.store.close().await;
     assert!(unusable(reopened(&test)).contains("newer reelhook"));

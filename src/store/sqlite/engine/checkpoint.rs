@@ -229,7 +229,7 @@ mod tests {
         let foreign = Connection::open(&shared.settings.path).unwrap();
         foreign.execute_batch("BEGIN; SELECT count(*) FROM upkeep").unwrap();
         for n in 0..100 {
-            connection.execute("INSERT INTO upkeep VALUES (?1, zeroblob(8192))", [n]).unwrap();
+            connection.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, zeroblob(8192))", [n]).unwrap();
             assert!(!log.copy(&log.connection.lock()), "the reader sees the state before");
             assert!(n > 0 || log.warned.lock().is_none(), "it is short");
         }

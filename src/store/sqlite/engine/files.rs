@@ -184,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
         let connection = Connection::open(&path).unwrap();
-        connection.execute_batch("PRAGMA journal_mode=wal; CREATE TABLE t (x); INSERT INTO t VALUES (1);").unwrap();
+        connection.execute_batch("PRAGMA journal_mode=wal; CREATE TABLE t (x); INSERT INTO t (x) VALUES (1);").unwrap();
         let files = Files::of(&path, &connection).unwrap();
         (connection, files, folder)
     }
@@ -194,7 +194,7 @@ mod tests {
         let (connection, files, folder) = opened();
         let n_bytes = files.look(1).unwrap();
         assert_eq!(n_bytes, folder.path().join("reelhook.db-wal").metadata().unwrap().len());
-        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        connection.execute_batch("INSERT INTO t (x) VALUES (2)").unwrap();
         assert!(files.look(4).is_ok());
     }
 
@@ -206,7 +206,7 @@ mod tests {
         assert!(matches!(seems_cut, Harm::Cut { found: 0, .. }), "{seems_cut:?}");
         assert_eq!(files.confirm(seems_cut, &connection), Ok(()));
 
-        connection.execute_batch("INSERT INTO t VALUES (3)").unwrap();
+        connection.execute_batch("INSERT INTO t (x) VALUES (3)").unwrap();
         let log = folder.path().join("reelhook.db-wal");
         std::fs::OpenOptions::new().write(true).open(log).unwrap().set_len(0).unwrap();
         let cut = files.look(1).unwrap_err();
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_database_that_shrank_by_sqlites_own_rules_is_no_harm() {
         let (connection, files, _folder) = opened();
-        connection.execute_batch("INSERT INTO t VALUES (zeroblob(1000000)); PRAGMA wal_checkpoint").unwrap();
+        connection.execute_batch("INSERT INTO t (x) VALUES (zeroblob(1000000)); PRAGMA wal_checkpoint").unwrap();
         assert!(files.look(0).is_ok());
         connection.execute_batch("DELETE FROM t; VACUUM; PRAGMA wal_checkpoint").unwrap();
         let seems_cut = files.look(0).unwrap_err();

@@ -145,7 +145,7 @@ mod tests {
         connection.execute_batch("PRAGMA journal_mode=wal; CREATE TABLE t (x);").unwrap();
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
         for n in 0..5 {
-            connection.execute("INSERT INTO t VALUES (?1)", [n]).unwrap();
+            connection.execute("INSERT INTO t (x) VALUES (?1)", [n]).unwrap();
         }
         std::fs::read(folder.join("t.db-wal")).unwrap()
     }
@@ -194,9 +194,9 @@ mod tests {
         let before = length();
         connection.execute_batch("BEGIN").unwrap();
         for _ in 0..100 {
-            connection.execute("INSERT INTO t VALUES (zeroblob(3000))", []).unwrap();
+            connection.execute("INSERT INTO t (x) VALUES (zeroblob(3000))", []).unwrap();
         }
-        connection.execute_batch("ROLLBACK; INSERT INTO t VALUES (1)").unwrap();
+        connection.execute_batch("ROLLBACK; INSERT INTO t (x) VALUES (1)").unwrap();
         assert!(length() > before + 20 * 4096, "it was written before it was rolled back");
         assert_eq!(told(&std::fs::read(folder.path().join("t.db-wal")).unwrap()), None);
     }

@@ -175,7 +175,7 @@ fn check_key(connection: &Connection, seal: &Seal, store: &Path) -> Result<(), S
         }),
         None => {
             let sealed = seal.seal("check", b"", &[SEAL_CHECK])?;
-            let kept = connection.execute("INSERT INTO seal_check VALUES (?1)", [sealed]);
+            let kept = connection.execute("INSERT INTO seal_check (sealed) VALUES (?1)", [sealed]);
             kept.map(drop).map_err(|error| broken(store, &error))
         }
     }

@@ -104,7 +104,9 @@ pub fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
             }
             None => {
                 transaction.execute_batch(sql).map_err(failed)?;
-                transaction.execute("INSERT INTO migrations VALUES (?1, ?2)", (name, sha256)).map_err(failed)?;
+                transaction
+                    .execute("INSERT INTO migrations (name, sha256) VALUES (?1, ?2)", (name, sha256))
+                    .map_err(failed)?;
             }
         }
     }

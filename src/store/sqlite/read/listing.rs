@@ -178,7 +178,9 @@ mod tests {
                    SELECT x, 'op-' || x, printf('%08x-call', x / 2), 'c-' || (x % (?1 / 20)), \
                    CASE x % 4 WHEN 0 THEN 'running' ELSE 'completed' END, x % 4 > 0, x * 1000, x FROM n";
         connection.execute(sql, [N]).unwrap();
-        connection.execute("INSERT INTO lookups_recent VALUES (?1, 77)", [operation_lookup("op-77")]).unwrap();
+        connection
+            .execute("INSERT INTO lookups_recent (hash, target) VALUES (?1, 77)", [operation_lookup("op-77")])
+            .unwrap();
         connection
     }
 

@@ -10,7 +10,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::writer::Sender;
 use crate::store::sqlite::read;
-use crate::store::sqlite::write::{accept, prepare, rich};
+use crate::store::sqlite::write::{accept, prepare, receipt, rich};
 use crate::store::{Batch, Inbox, Receipt, StoreError};
 
 #[async_trait]
@@ -28,7 +28,7 @@ impl Inbox for SqliteStore {
         });
         // Later events may have waited only for the refused one.
         offered.inspect_err(|_refused| self.shared.tell_of_events())?;
-        receipt.await.map_err(|_gone| StoreError::Closed)?.map(accept::Handed::take)
+        receipt.await.map_err(|_gone| StoreError::Closed)?.map(receipt::Handed::take)
     }
 
     fn unanswered(&self, events: Vec<EventId>) {

@@ -6,25 +6,25 @@
 
 use std::sync::Arc;
 
-use rusqlite::params;
 use tokio::sync::oneshot;
 
 use super::binding::Announced;
+use super::decision::{Decided, Fresh};
 use super::delivery::{self, NewRow, check_number_of, each_sink_once};
-use super::operation::{Taken, Told};
+use super::event_row::EventRow;
+use super::news::News;
+use super::operation::Taken;
 use super::prepare::{Item, Prepared};
-use super::{ended_calls, operation, quarantine, repeats, reports, schedule, watches};
-use crate::domain::{
-    ClientContext, Delivery, DeliveryId, Envelope, Event, Held, Lease, NewDelivery, OperationEvent, Origin, Previous,
-    RecordOperation, RoutingKey, Status,
-};
+use super::receipt::Handed;
+use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
+use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
 use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::{instant, micros};
+use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::writer::Job;
-use crate::store::sqlite::engine::{ids, lookups, unanswered};
+use crate::store::sqlite::engine::{ids, unanswered};
 use crate::store::unanswered::Unanswered;
 use crate::store::{Receipt, StoreError, Stored};
 
@@ -38,36 +38,6 @@ pub struct Accept {
     is_given_up: bool,
 }
 
-/// A receipt on its way to the request. If the request is gone, its events count as unanswered.
-pub struct Handed {
-    receipt: Receipt,
-    unanswered: Option<Arc<Unanswered>>,
-}
-
-/// The decisions about one item.
-struct Decided {
-    stored: Stored,
-    previous: Option<Status>,
-    /// The metadata of the operation's expectation.
-    metadata: Option<String>,
-    /// The deliveries that the expectation asks for, or that the routes give for the operation's client context. They
-    /// replace the deliveries that the notification alone is routed to.
-    expected: Option<Vec<NewDelivery>>,
-    /// The operation's client context, if the notification has none.
-    client_context: Option<ClientContext>,
-    /// The places to fill, each with its delivery.
-    places: Vec<(Place, Fresh)>,
-}
-
-/// A delivery that was written as leased.
-struct Fresh {
-    /// The delivery's place in the list.
-    number: usize,
-    id: DeliveryId,
-    /// In microseconds.
-    expires_at: i64,
-}
-
 impl Accept {
     /// A batch whose receipt goes to `reply`. If nobody takes it, its events are noted in `unanswered`.
     pub fn new(
@@ -76,22 +46,6 @@ impl Accept {
         unanswered: Arc<Unanswered>,
     ) -> Self {
         Self { prepared, decided: Vec::new(), reply, unanswered, is_given_up: false }
-    }
-}
-
-impl Handed {
-    /// Takes the receipt: the request has it.
-    pub fn take(mut self) -> Receipt {
-        self.unanswered = None;
-        std::mem::take(&mut self.receipt)
-    }
-}
-
-impl Drop for Handed {
-    fn drop(&mut self) {
-        if let Some(unanswered) = self.unanswered.take() {
-            unanswered.note(self.receipt.stored.iter().map(|stored| ids::event_row(stored.event().0)));
-        }
     }
 }
 
@@ -122,10 +76,10 @@ impl Job for Accept {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {
                 stored.push(decided.stored.clone());
-                fill(decided, item, prepared.received_at);
+                decided.fill(item, prepared.received_at);
             }
             let receipt = Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() };
-            Handed { receipt, unanswered: Some(unanswered).filter(|_| !is_given_up) }
+            Handed::new(receipt, Some(unanswered).filter(|_| !is_given_up))
         });
         // The request may have given up waiting.
         let _ = reply.send(receipt);
@@ -136,20 +90,18 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let since = received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
     let about = item.notification.operation().zip(item.operation_lookup);
     let known = match about {
-        Some((operation, lookup)) => operation::known(tx, operation, lookup)?,
+        Some((operation, lookup)) => known::of_id(tx, operation, lookup)?,
         None => Vec::new(),
     };
     let seen = repeats::look(tx, item, &known, since)?;
     if let Some((of, by)) = seen.repeat {
-        let (previous, metadata, expected, client_context, places) = Default::default();
-        let stored = Stored::Duplicate { of, by };
-        return Ok(Decided { stored, previous, metadata, expected, client_context, places });
+        return Ok(Decided::repeated(of, by));
     }
     let taken = match about {
         Some((operation, lookup)) => {
             let (notification, proof) = (&item.notification, item.proof);
-            let told = Told { notification, operation, proof, event: item.seq, received_at };
-            Some(operation::take(tx, &told, (known, lookup))?)
+            let news = News { notification, operation, proof, event: item.seq, received_at };
+            Some(operation::take(tx, &news, (known, lookup))?)
         }
         None => None,
     };
@@ -159,8 +111,9 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let by_context = || client_context.as_ref().and_then(|context| routed(tx.shared, item, context));
     let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
-    insert(tx, (item, deliveries), (taken.as_ref(), seen.possible_repeat), received_at)?;
-    let places = deliver(tx, (item, deliveries), taken.as_ref(), received_at)?;
+    let new = New { item, deliveries, taken: taken.as_ref(), possible_repeat: seen.possible_repeat, received_at };
+    new.insert(tx)?;
+    let places = new.deliver(tx)?;
     if let Some(taken) = taken.as_ref() {
         tx.changed(taken.seq);
         if taken.is_open {
@@ -202,133 +155,74 @@ fn routed(shared: &Shared, item: &Item, context: &ClientContext) -> Option<Vec<N
     is_somewhere.then_some(deliveries)
 }
 
-fn insert(
-    tx: &Tx<'_>,
-    (item, deliveries): (&Item, &[NewDelivery]),
-    (taken, possible_repeat): (Option<&Taken>, bool),
+/// An item that makes an event.
+struct New<'a> {
+    item: &'a Item,
+    /// Where it goes: as it was routed, or as its operation says.
+    deliveries: &'a [NewDelivery],
+    taken: Option<&'a Taken>,
+    possible_repeat: bool,
+    /// In microseconds.
     received_at: i64,
-) -> Result<(), Failure> {
-    let notification = &item.notification;
-    let operation = notification.operation();
-    let has_token = match operation {
-        Some(operation) => operation.recording_access_token.is_some(),
-        None => notification.secrets.is_some(),
-    };
-    let client_context = taken.and_then(|taken| taken.client_context.as_ref()).or(notification.client_context.as_ref());
-    let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, lookup, is_matched, has_token, kind, \
-               resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
-               previous_status, sealed, message, possible_repeat) VALUES \
-               (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
-    tx.execute(
-        sql,
-        params![
-            item.seq,
-            item.id.0.as_bytes(),
-            received_at,
-            notification.channel.as_str(),
-            taken.map(|taken| taken.seq),
-            item.hash,
-            item.lookup,
-            !deliveries.is_empty(),
-            has_token,
-            item.kind,
-            notification.resource_type,
-            notification.resource,
-            client_context.map(ClientContext::as_str),
-            notification.tenant_id,
-            notification.subscription_id,
-            notification.graph_id,
-            operation.map(|operation: &RecordOperation| operation.status.as_str()),
-            taken.map(|taken| taken.order.as_str()),
-            taken.and_then(|taken| taken.previous.as_ref()).map(Status::as_str),
-            item.sealed,
-            item.messages[0],
-            possible_repeat,
-        ],
-    )?;
-    if let Some(lookup) = item.lookup {
-        lookups::add(tx, lookup, item.seq)?;
-    }
-    schedule::look_at(tx, item.seq, schedule::first_look(&tx.shared.settings, tx.steady, has_token))
 }
 
-/// Writes an item's deliveries; those that found a place in a memory queue are leased.
-fn deliver(
-    tx: &Tx<'_>,
-    (item, deliveries): (&Item, &[NewDelivery]),
-    taken: Option<&Taken>,
-    received_at: i64,
-) -> Result<Vec<(Place, Fresh)>, Failure> {
-    let (mut places, n_bytes) = (Vec::new(), Delivery::n_bytes_with(&item.data));
-    for ((number, new), row) in deliveries.iter().enumerate().zip(ids::first_delivery(item.seq)..) {
-        // Nothing waits for an operation that was not known.
-        let op_seq = taken.map(|taken| taken.seq);
-        let is_blocked = match taken {
-            Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
-            _ => false,
+impl New<'_> {
+    /// Writes the event.
+    fn insert(&self, tx: &Tx<'_>) -> Result<(), Failure> {
+        let Self { item, deliveries, taken, possible_repeat, received_at } = *self;
+        let notification = &item.notification;
+        let operation = notification.operation();
+        let has_token = match operation {
+            Some(operation) => operation.recording_access_token.is_some(),
+            None => notification.secrets.is_some(),
         };
-        let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
-        let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
-        let id =
-            delivery::insert(tx, new, &NewRow { seq: row, op_seq, is_blocked, leased_until, created_at: received_at })?;
-        if let (Some(place), Some(expires_at)) = (place, leased_until) {
-            places.push((place, Fresh { number, id, expires_at }));
-        }
-    }
-    Ok(places)
-}
-
-/// Puts the leases into the places. The event is the same as one read back from the disk.
-fn fill(decided: Decided, item: Item, received_at: i64) {
-    let Decided { stored, previous, metadata, expected, client_context, places } = decided;
-    let Stored::New { order, possible_repeat, .. } = stored else { return };
-    if places.is_empty() {
-        return;
-    }
-    let notification = item.notification;
-    let recording_access_token =
-        notification.operation().and_then(|operation| operation.recording_access_token.clone());
-    let event = Arc::new(Event {
-        id: item.id,
-        origin: Origin::Graph,
-        kind: item.kind,
-        number: item.seq,
-        envelope: Envelope {
+        let of_operation = taken.and_then(|taken| taken.client_context.as_ref());
+        let row = EventRow {
+            seq: item.seq,
+            id: item.id,
+            origin: Origin::Graph,
+            received_at,
             channel: notification.channel,
-            resource_type: notification.resource_type,
-            tenant_id: notification.tenant_id,
-            subscription_id: notification.subscription_id,
-            carried: item.carried,
-        },
-        recording_access_token,
-        secrets: notification.secrets,
-        subject: Some(notification.resource).filter(|resource| !resource.is_empty()),
-        time: instant(received_at),
-        client_context: client_context.or(notification.client_context),
-        order,
-        previous: previous.map(|status| Previous { status }),
-        possible_repeat,
-        data: item.data,
-        metadata,
-    });
-    let deliveries = expected.unwrap_or(item.deliveries);
-    for (place, fresh) in places {
-        let Some(new) = deliveries.get(fresh.number).cloned() else { continue };
-        let event = Arc::clone(&event);
-        place.fill(Lease {
-            delivery: Delivery {
-                id: fresh.id,
-                sink: new.sink,
-                route: new.route,
-                captures: new.captures,
-                event,
-                attempt: 1,
-            },
-            expires_at: instant(fresh.expires_at),
-            token: delivery::FIRST_TOKEN,
-            follows: false,
-            // The place holds the budget.
-            held: Held::default(),
-        });
+            operation: taken.map(|taken| taken.seq),
+            hash: &item.hash,
+            lookup: item.lookup,
+            is_matched: !deliveries.is_empty(),
+            has_token,
+            kind: &item.kind,
+            resource_type: &notification.resource_type,
+            resource: &notification.resource,
+            client_context: of_operation.or(notification.client_context.as_ref()),
+            tenant_id: notification.tenant_id.as_deref(),
+            subscription_id: notification.subscription_id.as_deref(),
+            graph_id: notification.graph_id.as_deref(),
+            status: operation.map(|operation| &operation.status),
+            order: taken.map(|taken| taken.order),
+            previous: taken.and_then(|taken| taken.previous.as_ref()),
+            sealed: &item.sealed,
+            message: item.messages[0],
+            possible_repeat,
+        };
+        row.insert(tx)
+    }
+
+    /// Writes the deliveries; those that found a place in a memory queue are leased.
+    fn deliver(&self, tx: &Tx<'_>) -> Result<Vec<(Place, Fresh)>, Failure> {
+        let Self { item, deliveries, taken, received_at: created_at, .. } = *self;
+        let (mut places, n_bytes) = (Vec::new(), Delivery::n_bytes_with(&item.data));
+        for ((number, new), seq) in deliveries.iter().enumerate().zip(ids::first_delivery(item.seq)..) {
+            // Nothing waits for an operation that was not known.
+            let op_seq = taken.map(|taken| taken.seq);
+            let is_blocked = match taken {
+                Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
+                _ => false,
+            };
+            let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
+            let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
+            let id = delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until, created_at })?;
+            if let (Some(place), Some(expires_at)) = (place, leased_until) {
+                places.push((place, Fresh { number, id, expires_at }));
+            }
+        }
+        Ok(places)
     }
 }

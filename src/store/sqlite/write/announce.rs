@@ -10,14 +10,15 @@
 use jiff::Timestamp;
 use rusqlite::{Row, params};
 
+use super::operation_row::OperationRow;
 use super::{binding, watches};
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
 use crate::store::StoreError;
 use crate::store::operations::{Created, NewOperation};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::hashes::operation_lookup;
+use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::engine::{ids, lookups};
 use crate::store::sqlite::read;
 
 /// How many operations of one client context are read.
@@ -159,11 +160,18 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
     };
     let call_id = new.call_id.as_ref().map_or("", GraphId::as_str);
     let context = new.client_context.as_ref().map(ClientContext::as_str);
-    let sql = "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at, \
-               tenant_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8)";
-    let (status, is_terminal) = (new.status.as_str(), new.status.is_terminal());
-    tx.execute(sql, params![number, id, call_id, context, status, is_terminal, tx.wall, new.tenant_id])?;
-    lookups::add(tx, operation_lookup(&id), number)?;
+    let row = OperationRow {
+        number,
+        id: &id,
+        lookup: operation_lookup(&id),
+        call_id,
+        client_context: context,
+        status: &new.status,
+        created_at: tx.wall,
+        tenant_id: new.tenant_id.as_deref(),
+        said: None,
+    };
+    row.insert(tx)?;
     set(tx, &operation(tx, number)?, &terms(new))?;
     if new.id.is_none() {
         let sql = "UPDATE expectations SET waits_for = ?2 WHERE operation = ?1";

@@ -136,12 +136,26 @@ fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> 
             let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
             tx.execute(sql, [row, token, state, tx.wall, started_at, took, tx.steady])
         }
-        Settlement::RetryAt { at, reason } => fail(tx, outcome, (state, state, at.as_microsecond()), reason),
-        Settlement::Dead { reason } => fail(tx, outcome, (state, DEAD, tx.wall), reason),
+        Settlement::RetryAt { at, reason } => {
+            fail(tx, outcome, &Failed { from: state, to: state, at: at.as_microsecond(), reason })
+        }
+        Settlement::Dead { reason } => fail(tx, outcome, &Failed { from: state, to: DEAD, at: tx.wall, reason }),
     }
 }
 
-fn fail(tx: &Tx<'_>, outcome: &Outcome, (from, to, at): (i64, i64, i64), reason: &str) -> Result<usize, Failure> {
+/// The change that a failed attempt makes.
+struct Failed<'a> {
+    /// The state before it.
+    from: i64,
+    /// The state after it.
+    to: i64,
+    /// When it is due again, or when it became a dead letter.
+    at: i64,
+    reason: &'a str,
+}
+
+fn fail(tx: &Tx<'_>, outcome: &Outcome, failed: &Failed<'_>) -> Result<usize, Failure> {
+    let Failed { from, to, at, reason } = *failed;
     let Outcome { lease, attempt, .. } = outcome;
     let row = ids::delivery_row(lease.delivery.id.0);
     let sql = "UPDATE deliveries SET state = ?4, is_leased = 0, at = ?5, n_attempts = n_attempts + 1, reason = ?6, \

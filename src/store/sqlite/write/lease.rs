@@ -57,6 +57,14 @@ pub struct Lost {
 const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, \
                       (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
 
+/// The deliveries of one operation to one sink.
+struct Chain<'a> {
+    sink: &'a SinkName,
+    op_seq: i64,
+    /// Until when they are leased.
+    expires_at: i64,
+}
+
 /// Leases the due deliveries that fit, the longest due first.
 pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Leased>, Failure> {
     let expires_at = tx.steady.saturating_add(micros(ttl));
@@ -74,7 +82,7 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
         if let Some(op_seq) = op_seq.filter(|_| room > 0)
             && tx.any_blocked()?
         {
-            let behind = behind(tx, (sink, op_seq), room, expires_at)?;
+            let behind = behind(tx, &Chain { sink, op_seq, expires_at }, room)?;
             room = room.saturating_sub(i64::try_from(behind.len()).unwrap_or(i64::MAX));
             leased.extend(behind);
         }
@@ -89,7 +97,8 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
 }
 
 /// The deliveries that wait behind the open delivery of an operation, in the order in which they would be unblocked.
-fn behind(tx: &Tx<'_>, (sink, op_seq): (&SinkName, i64), limit: i64, expires_at: i64) -> Result<Vec<Leased>, Failure> {
+fn behind(tx: &Tx<'_>, chain: &Chain<'_>, limit: i64) -> Result<Vec<Leased>, Failure> {
+    let Chain { sink, op_seq, expires_at } = *chain;
     let sql = format!(
         "{LEASED} FROM deliveries INDEXED BY deliveries_unsettled \
          WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3"

@@ -8,7 +8,7 @@
 
 use rusqlite::{Row, params};
 
-use super::operation::Known;
+use super::known::Known;
 use super::prepare::Item;
 use crate::domain::{EventId, RepeatOf};
 use crate::store::sqlite::engine::failure::Failure;

@@ -1,13 +1,10 @@
 //! reelhook's own events about an operation: `overdue`, `lost`, `recovered`. They are stored and delivered like
 //! Graph's.
 
-use rusqlite::params;
-
 use super::delivery::{self, NewRow, check_number_of, each_sink_once};
-use super::schedule;
+use super::event_row::EventRow;
 use crate::domain::{
-    Carried, Channel, ClientContext, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin,
-    RecordOperation,
+    Carried, Channel, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin, RecordOperation,
 };
 use crate::store::StoreError;
 use crate::store::sqlite::engine::contents::Contents;
@@ -27,31 +24,34 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
     let carried = carried(&operation);
     let contents = Contents { token: None, data: &data, carried: &carried, raw: b"" };
     let sealed = contents::seal(&tx.shared.seal, id, &contents)?;
-    let sql = "INSERT INTO events (seq, id, received_at, channel, op_seq, hash, is_matched, has_token, kind, resource_type, \
-               resource, client_context, tenant_id, status, sealed, origin) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-    tx.execute(
-        sql,
-        params![
-            seq,
-            id.0.as_bytes(),
-            tx.wall,
-            Channel::Calls.as_str(),
-            number,
-            // There are no bytes from outside that could repeat, so the event's own id stands for them.
-            id.0.as_bytes(),
-            !deliveries.is_empty(),
-            event.kind(),
-            RecordOperation::TYPE,
-            operation.path(),
-            operation.client_context.as_ref().map(ClientContext::as_str),
-            operation.tenant_id,
-            operation.status.as_str(),
-            sealed,
-            Origin::Reelhook.number(),
-        ],
-    )?;
-    schedule::look_at(tx, seq, schedule::first_look(&tx.shared.settings, tx.steady, false))?;
+    let (kind, path) = (event.kind(), operation.path());
+    let row = EventRow {
+        seq,
+        id,
+        origin: Origin::Reelhook,
+        received_at: tx.wall,
+        channel: Channel::Calls,
+        operation: Some(number),
+        // There are no bytes from outside that could repeat, so the event's own id stands for them.
+        hash: id.0.as_bytes(),
+        lookup: None,
+        is_matched: !deliveries.is_empty(),
+        has_token: false,
+        kind: &kind,
+        resource_type: RecordOperation::TYPE,
+        resource: &path,
+        client_context: operation.client_context.as_ref(),
+        tenant_id: operation.tenant_id.as_deref(),
+        subscription_id: None,
+        graph_id: None,
+        status: Some(&operation.status),
+        order: None,
+        previous: None,
+        sealed: &sealed,
+        message: None,
+        possible_repeat: false,
+    };
+    row.insert(tx)?;
     for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
         let is_blocked = delivery::is_waited_for(tx, &new.sink, number)?;
         let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.wall };

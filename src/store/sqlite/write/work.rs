@@ -111,7 +111,7 @@ mod tests {
              resource_type, resource, client_context, graph_id, status, op_order, sealed) \
              SELECT {from} + c.i, randomblob(16), received_at, channel, {op}, {hash}, lookup, 1, 0, kind, resource_type, \
              resource, client_context, graph_id, status, op_order, sealed FROM copies c CROSS JOIN events e WHERE {filter}; \
-             INSERT INTO lookups_settled SELECT lookup, seq FROM events WHERE seq > {from} AND lookup IS NOT NULL;"
+             INSERT INTO lookups_settled (hash, target) SELECT lookup, seq FROM events WHERE seq > {from} AND lookup IS NOT NULL;"
             )
         };
         let hot = "(SELECT op_seq FROM events WHERE client_context = 'shared' LIMIT 1)";
@@ -136,7 +136,7 @@ mod tests {
             format!(
                 "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
              SELECT {m} + i, 'of-many-calls', 'call-' || i, 'shared', 'running', 0, {NOW}, {NOW} FROM copies; \
-             INSERT INTO lookups_settled SELECT l.hash, {m} + c.i FROM copies c, \
+             INSERT INTO lookups_settled (hash, target) SELECT l.hash, {m} + c.i FROM copies c, \
              (SELECT hash FROM lookups JOIN operations ON seq = target WHERE id = 'of-many-calls' LIMIT 1) l; \
              INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at) \
              SELECT 2 * {m} + i, 'op-' || i, 'call', 'shared', 'completed', 1, {NOW}, {NOW} FROM copies;"
@@ -159,9 +159,9 @@ mod tests {
              UPDATE quarantine_sizes SET n_entries = n_entries + {n}, n_bytes = n_bytes + {n} WHERE class = 1; \
              INSERT INTO ended_calls (seq, call_id, ended_at) SELECT {m} + i, 'ended-' || i, {NOW} FROM copies; \
              INSERT INTO rich_subscriptions (id) SELECT 'rich-' || i FROM copies; \
-             INSERT INTO upkeep SELECT {NOW} * 2, {m} + i FROM copies; \
-             INSERT INTO unanswered SELECT {m} + i FROM copies; \
-             INSERT INTO lookups_recent SELECT random(), {m} + i FROM copies WHERE i < 4000;"
+             INSERT INTO upkeep (look_at, event) SELECT {NOW} * 2, {m} + i FROM copies; \
+             INSERT INTO unanswered (event) SELECT {m} + i FROM copies; \
+             INSERT INTO lookups_recent (hash, target) SELECT random(), {m} + i FROM copies WHERE i < 4000;"
             ),
         ];
         for sql in statements {

@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn add(tx: &Tx<'_>, at: i64) -> Result<(), Failure> {
-        tx.execute("INSERT INTO upkeep VALUES (?1, zeroblob(2000))", [at]).map(drop)
+        tx.execute("INSERT INTO upkeep (look_at, event) VALUES (?1, zeroblob(2000))", [at]).map(drop)
     }
 
     async fn count(writer: &Writer) -> i64 {
@@ -248,7 +248,7 @@ mod tests {
         });
         let broken = writer.ask(|tx| {
             add(tx, 3)?;
-            tx.execute("INSERT INTO upkeep VALUES (NULL, NULL)", []).map(drop)
+            tx.execute("INSERT INTO upkeep (look_at, event) VALUES (NULL, NULL)", []).map(drop)
         });
         let let_go = async { drop(release) };
         let (first, refused, broken, last, ()) = tokio::join!(good(1), refused, broken, good(4), let_go);

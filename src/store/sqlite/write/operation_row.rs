@@ -1,0 +1,71 @@
+//! The operation's new row: the one place that names the columns of `operations` to insert them.
+
+use rusqlite::params;
+
+use crate::domain::{Proof, Status};
+use crate::store::sqlite::engine::failure::Failure;
+use crate::store::sqlite::engine::lookups;
+use crate::store::sqlite::engine::tx::Tx;
+
+/// A row to insert.
+pub struct OperationRow<'a> {
+    /// Its number.
+    pub number: i64,
+    /// Its id.
+    pub id: &'a str,
+    /// The key for looking it up by its id.
+    pub lookup: i64,
+    /// Its call; empty if that is not known.
+    pub call_id: &'a str,
+    /// Its client context.
+    pub client_context: Option<&'a str>,
+    /// Its status.
+    pub status: &'a Status,
+    /// When it became known, in microseconds of the machine's clock.
+    pub created_at: i64,
+    /// Its tenant.
+    pub tenant_id: Option<&'a str>,
+    /// What Graph said of it; `None` if only its client announced it.
+    pub said: Option<Said<'a>>,
+}
+
+/// The columns that only a notification fills.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    /// Why it ended.
+    pub completion_reason: Option<&'a str>,
+    /// The result's code.
+    pub code: Option<i64>,
+    /// The result's subcode.
+    pub subcode: Option<i64>,
+    /// The event that set the state.
+    pub event: i64,
+    /// The proof of that event.
+    pub proof: Proof,
+}
+
+impl OperationRow<'_> {
+    /// Inserts the row and its lookup.
+    pub fn insert(&self, tx: &Tx<'_>) -> Result<(), Failure> {
+        let sql = "INSERT INTO operations (seq, id, call_id, client_context, status, is_terminal, created_at, modified_at, \
+                   tenant_id, completion_reason, result_code, result_subcode, state_event, proof) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let row = params![
+            self.number,
+            self.id,
+            self.call_id,
+            self.client_context,
+            self.status.as_str(),
+            self.status.is_terminal(),
+            self.created_at,
+            self.tenant_id,
+            self.said.and_then(|said| said.completion_reason),
+            self.said.and_then(|said| said.code),
+            self.said.and_then(|said| said.subcode),
+            self.said.map(|said| said.event),
+            self.said.map_or(0, |said| said.proof.rank()),
+        ];
+        tx.execute(sql, row)?;
+        lookups::add(tx, self.lookup, self.number)
+    }
+}
