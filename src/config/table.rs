@@ -47,22 +47,14 @@ impl Table {
         Err(mistakes)
     }
 
-    /// The keys that `read` asks for where there are none.
-    pub fn keys_of(read: impl FnOnce(&mut Section<'_>)) -> Vec<&'static str> {
-        let report = Report::new(Places::new("config"), Secrets::default());
-        let mut section = Section::new(&report, String::new(), BTreeMap::new());
-        read(&mut section);
-        std::mem::take(&mut section.known)
-    }
-
-    /// Every key that `read` asks for, with its form: nothing has to be there.
+    /// Every key that `read` reads, with its form. The table may be empty.
     pub fn describe(read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
         let report = Report::describing();
         read(&mut Section::new(&report, String::new(), BTreeMap::new()));
         report.into_found().keys
     }
 
-    /// Every key that `read` asks for, with its value and where that comes from. `path` is that of the section.
+    /// Every key that `read` reads, with its value and its origin. `path` is that of the section.
     pub fn values(&self, path: &str, read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
         let report = Report::new(self.places.clone(), self.variables.clone());
         read(&mut Section::new(&report, path.to_owned(), self.nodes.clone()));
@@ -162,7 +154,9 @@ mod tests {
                 "my.toml:7: s.deep.yes: found \"x\", expected true or false",
             ]
         );
-        assert_eq!(Table::keys_of(|section| drop(read(section))), ["secret", "on", "deep"]);
+        let described = Table::describe(|section| drop(read(section)));
+        let keys: Vec<_> = described.iter().map(|key| key.path.as_str()).collect();
+        assert_eq!(keys, ["secret", "on", "deep", "deep.yes"]);
         assert!(!format!("{table:?}").contains("canary") && format!("{table:?}").contains("env"));
     }
 

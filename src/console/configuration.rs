@@ -269,7 +269,7 @@ pub fn sink(it: &config::Sink) -> Vec<(String, String)> {
     let mut rows = vec![row("kind", &it.kind)];
     let keys = KINDS.iter().find(|kind| kind.name == it.kind).map(|kind| kind.keys()).unwrap_or_default();
     let table = it.table.plain();
-    for key in keys.iter().filter(|key| !table.contains_key(**key)) {
+    for key in keys.iter().filter(|key| !table.contains_key(*key)) {
         rows.push(row(key, NOT_SET));
     }
     rows.extend(table.iter().map(|(key, value)| row(key, shown(key, value))));

@@ -45,14 +45,8 @@ pub fn tone_of(status: &Status) -> &'static str {
 
 /// The colour of an expectation's state.
 pub fn tone_of_state(state: ExpectationState) -> &'static str {
-    let tone = match state {
-        ExpectationState::Met => Tone::Good,
-        ExpectationState::Waiting => Tone::Quiet,
-        ExpectationState::Overdue => OperationEvent::Overdue.tone(),
-        ExpectationState::Lost => OperationEvent::Lost.tone(),
-        ExpectationState::Recovered => OperationEvent::Recovered.tone(),
-    };
-    tone.as_str()
+    let without_event = if state == ExpectationState::Met { Tone::Good } else { Tone::Quiet };
+    state.event().map_or(without_event, OperationEvent::tone).as_str()
 }
 
 /// The colour of an event: by its type if it is reelhook's own, otherwise by the status in it.

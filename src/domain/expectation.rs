@@ -40,6 +40,16 @@ impl ExpectationState {
         }
     }
 
+    /// The event that reports the change to this state, if there is one.
+    pub fn event(self) -> Option<OperationEvent> {
+        match self {
+            Self::Waiting | Self::Met => None,
+            Self::Overdue => Some(OperationEvent::Overdue),
+            Self::Lost => Some(OperationEvent::Lost),
+            Self::Recovered => Some(OperationEvent::Recovered),
+        }
+    }
+
     /// Reads [`ExpectationState::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)

@@ -1,5 +1,7 @@
 //! Blocking work, off the runtime.
 
+#![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use it"))]
+
 use std::io;
 use std::sync::Arc;
 

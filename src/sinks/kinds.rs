@@ -1,10 +1,8 @@
-//! The kinds of sinks: which there are, which of them this build has, and how one is made of its section.
-//!
-//! A new kind is a folder, a `mod` line and a line in [`kinds!`], and a feature in Cargo.toml.
+//! A kind of sink, and how a sink is made of its section. The kinds are registered in `mod.rs`.
 
 use std::sync::Arc;
 
-use super::{FromConfig, Sink};
+use super::{FEATURES, FromConfig, KINDS, Sink};
 use crate::config::{self, Remark, Section, Table};
 
 /// A kind of sink in this build.
@@ -14,50 +12,37 @@ pub struct Kind {
     pub name: &'static str,
     /// Its purpose in one line.
     pub summary: &'static str,
-    keys: fn() -> Vec<&'static str>,
     read: fn(&mut Section<'_>) -> Option<Arc<dyn Sink>>,
 }
 
 impl Kind {
+    /// The kind of the sinks `S`.
+    pub const fn of<S: FromConfig>() -> Self {
+        Self { name: S::KIND, summary: S::SUMMARY, read: read::<S> }
+    }
+
     /// The kind with its keys, for the config's JSON Schema.
     pub fn described(&self) -> config::SinkKind {
         let keys = Table::describe(|section| drop((self.read)(section)));
         config::SinkKind { name: self.name, summary: self.summary, keys }
     }
 
-    /// The keys of its section, those that every sink has aside.
-    pub fn keys(&self) -> Vec<&'static str> {
-        (self.keys)()
+    /// The keys of its section, without those that every sink has.
+    pub fn keys(&self) -> Vec<String> {
+        let keys = self.described().keys.into_iter().map(|key| key.path);
+        keys.filter(|path| !path.contains(['.', '['])).collect()
     }
 }
 
-/// Lists the kinds, each with its Cargo feature.
+/// Registers the kinds: for each its Cargo feature, its module and its type. The module's name is the name of the kind.
 macro_rules! kinds {
-    ($($feature:tt: $name:tt => $sink:ty;)+) => {
+    ($($feature:literal: $kind:ident::$sink:ident;)+) => {
         /// Every kind of sink that this build has, by name.
-        pub const KINDS: &[Kind] = &[$(#[cfg(feature = $feature)] kind::<$sink>()),+];
+        pub const KINDS: &[Kind] = &[$(#[cfg(feature = $feature)] Kind::of::<$kind::$sink>()),+];
 
-        /// Every kind that there is, and the feature that a build needs for it.
-        const FEATURES: &[(&str, &str)] = &[$(($name, $feature)),+];
+        /// Every kind that exists, and the feature that a build needs for it.
+        const FEATURES: &[(&str, &str)] = &[$((stringify!($kind), $feature)),+];
     };
-}
-
-kinds! {
-    "sink-file": "file" => super::file::FileSink;
-    "sink-http": "http" => super::http::HttpSink;
-    "sink-stdout": "stdout" => super::stdout::StdoutSink;
-}
-
-#[cfg_attr(
-    not(any(feature = "sink-file", feature = "sink-http", feature = "sink-stdout")),
-    allow(dead_code, reason = "a build without any kind")
-)]
-const fn kind<S: FromConfig>() -> Kind {
-    Kind { name: S::KIND, summary: S::SUMMARY, keys: keys_of::<S>, read: read::<S> }
-}
-
-fn keys_of<S: FromConfig>() -> Vec<&'static str> {
-    Table::keys_of(|section| drop(S::read(section)))
 }
 
 fn read<S: FromConfig>(section: &mut Section<'_>) -> Option<Arc<dyn Sink>> {

@@ -8,18 +8,17 @@
 //! 3. A recording's token is sent only where the sink's table says `include_access_token = true`.
 //! 4. Every mistake in a sink's table is reported at once, by its key path.
 //!
-//! Each kind is a Cargo feature (`kinds`): a build has those that it asks for.
+//! Each kind is a folder and a Cargo feature: a build has the kinds that it asks for. This file registers them: a new kind
+//! is a `mod` line and a line in `kinds!`.
 
-#[cfg(any(feature = "sink-file", feature = "sink-stdout"))]
 mod background;
 pub mod cloud_event;
-#[cfg(feature = "sink-file")]
-pub mod file;
-#[cfg(feature = "sink-http")]
-pub mod http;
+#[macro_use]
 mod kinds;
 mod reason;
-#[cfg(feature = "sink-stdout")]
+
+pub mod file;
+pub mod http;
 pub mod stdout;
 
 use std::time::Duration;
@@ -29,8 +28,14 @@ use async_trait::async_trait;
 use crate::config::Section;
 use crate::domain::Delivery;
 
-pub use kinds::{KINDS, Kind, build, values};
+pub use kinds::{Kind, build, values};
 pub use reason::MAX_REASON_CHARS;
+
+kinds! {
+    "sink-file": file::FileSink;
+    "sink-http": http::HttpSink;
+    "sink-stdout": stdout::StdoutSink;
+}
 
 /// A configured destination.
 #[async_trait]

@@ -2,10 +2,7 @@
 //!
 //! **Invariant**: a reason is one short line without control characters, whatever the server sent.
 
-#![cfg_attr(
-    not(all(feature = "sink-file", feature = "sink-http")),
-    allow(dead_code, reason = "a build without some kinds does not use all")
-)]
+#![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
 use super::DeliveryError;
 pub(super) use crate::wording::foreign::shown;

@@ -1,5 +1,7 @@
 //! The `file` sink: JSON lines on the disk. A delivered event is synced to the disk, a batch at a time.
 
+#![cfg(feature = "sink-file")]
+
 mod log;
 mod rotation;
 

@@ -7,6 +7,8 @@
 //! 3. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
 //!    meanwhile, differ.
 
+#![cfg(feature = "sink-http")]
+
 mod answer;
 pub mod guard;
 mod probe;

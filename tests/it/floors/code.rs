@@ -27,6 +27,8 @@ pub struct Module {
     pub defines: BTreeSet<String>,
     /// Each identifier.
     pub words: BTreeSet<String>,
+    /// Each text in quotation marks.
+    pub texts: BTreeSet<String>,
 }
 
 impl Module {
@@ -87,6 +89,7 @@ fn read(items: Vec<Item>, path: Vec<String>, (file, folder): (&Path, &Path), fou
         names: names.paths,
         again: names.again,
         words: names.words,
+        texts: names.texts,
     };
     let mut below = Vec::new();
     for item in mods {

@@ -1,6 +1,7 @@
 //! The drawing in docs/architecture.md, as a test: arrows point down only. It reads the code as the compiler does ([`code`]),
 //! so that no spelling of a path walks around it.
 
+mod additions;
 mod circles;
 mod code;
 mod inserts;

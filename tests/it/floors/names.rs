@@ -17,6 +17,8 @@ pub struct Names {
     pub again: Vec<(Vec<String>, String)>,
     /// Each identifier.
     pub words: BTreeSet<String>,
+    /// Each text in quotation marks, but for documentation.
+    pub texts: BTreeSet<String>,
 }
 
 impl Names {
@@ -78,9 +80,10 @@ impl Names {
         self.path(path);
     }
 
-    /// A path that an attribute holds as text.
+    /// A text, and the path that it may be, if an attribute holds it.
     fn text(&mut self, literal: &str) {
         let Ok(Lit::Str(text)) = syn::parse_str(literal) else { return };
+        self.texts.insert(text.value());
         if let Ok(path) = text.parse::<syn::Path>() {
             self.path(segments(&path));
         }
@@ -138,6 +141,10 @@ impl<'ast> Visit<'ast> for Names {
 
     fn visit_ident(&mut self, word: &'ast syn::Ident) {
         self.words.insert(word.to_string());
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.texts.insert(text.value());
     }
 
     fn visit_macro(&mut self, it: &'ast Macro) {

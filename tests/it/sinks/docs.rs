@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reelhook::config;
+use reelhook::config::{self, Shown};
 use reelhook::domain::{Delivery, Order};
 use reelhook::simulator::payload::{Change, Recording, calls};
 use reelhook::sinks::{self, KINDS, cloud_event};
@@ -67,30 +67,37 @@ fn blocks(language: &str) -> Vec<String> {
 fn each_kind_has_a_table_of_exactly_the_keys_that_it_knows() {
     for kind in KINDS {
         let table = table_of(kind.name);
-        assert_eq!(keys_in(&table), kind.keys().iter().copied().collect(), "{}", kind.name);
+        assert_eq!(keys_in(&table), kind.keys().iter().map(String::as_str).collect(), "{}", kind.name);
         assert_eq!(table.len(), kind.keys().len(), "{}: a key twice", kind.name);
     }
 }
 
 #[test]
 fn each_default_is_one() {
-    for (kind, needed) in [("stdout", ""), ("file", "path = 'a'\n"), ("http", "url = 'https://example.com/'\n")] {
-        let mut required = BTreeSet::new();
-        for row in table_of(kind) {
-            let key = code(&row[0]).unwrap();
-            match (row[1].as_str(), code(&row[1])) {
-                ("required", _) => drop(required.insert(format!("sinks.crm.{key}"))),
-                ("none", _) => {}
-                (_, Some(default)) => drop(build(kind, &format!("{needed}{key} = {default}")).unwrap()),
-                (other, None) => panic!("{kind}.{key}: {other:?} is neither required nor none nor a value"),
+    for kind in KINDS {
+        let (table, keys) = (table_of(kind.name), kind.described().keys);
+        for row in &table {
+            let key = keys.iter().find(|key| Some(key.path.as_str()) == code(&row[0])).unwrap();
+            let told = (row[1].as_str(), code(&row[1]));
+            match (&key.default, told) {
+                (_, ("required", _)) => assert!(key.is_required, "{}.{}", kind.name, key.path),
+                (Shown::NotSet, ("none", _)) => {}
+                (Shown::Value(default), (_, Some(told))) => {
+                    let told: toml::Table = toml::from_str(&format!("it = {told}")).unwrap();
+                    assert_eq!(serde_json::to_value(&told["it"]).unwrap(), *default, "{}.{}", kind.name, key.path);
+                }
+                other => panic!("{}.{}: {other:?}", kind.name, key.path),
             }
         }
-        let asked_for = match build(kind, "") {
+        let required = keys.iter().filter(|key| key.is_required).map(|key| key.path.as_str());
+        let told = table.iter().filter(|row| row[1] == "required").map(|row| code(&row[0]).unwrap());
+        assert_eq!(required.collect::<BTreeSet<_>>(), told.collect(), "{}", kind.name);
+        let asked_for = match build(kind.name, "") {
             Ok(_) => BTreeSet::new(),
-            Err(_) => mistakes(kind, "").lines().map(|line| line.split(": ").next().unwrap().to_owned()).collect(),
+            Err(_) => mistakes(kind.name, "").lines().map(|line| line.split(": ").next().unwrap().to_owned()).collect(),
         };
-        assert_eq!(required, asked_for, "{kind}");
-        assert!(build(kind, needed).is_ok(), "{kind}");
+        let required = keys.iter().filter(|key| key.is_required).map(|key| format!("sinks.crm.{}", key.path));
+        assert_eq!(required.collect::<BTreeSet<_>>(), asked_for, "{}", kind.name);
     }
     let told = table_of("file").into_iter().find(|row| row[0] == "`batch_size`").unwrap();
     assert_eq!(code(&told[1]), Some(build("file", "path = 'a'").unwrap().batch_size().to_string().as_str()));

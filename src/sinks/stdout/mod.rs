@@ -2,6 +2,8 @@
 //!
 //! **Invariant**: a line that was cut off by a failure stays alone on its line.
 
+#![cfg(feature = "sink-stdout")]
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
