@@ -8,6 +8,8 @@
 //! 1. An order has one to [`MAX_KEYS`] keys, each named once and each one that a store can keep an index on.
 //! 2. Only properties of a closed set become SQL; the values of a cursor are bound.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Subject, names};
@@ -94,6 +96,15 @@ impl OrderBy {
     pub fn cursor(&self, subject: &Subject<'_>, row: i64) -> Cursor {
         let keys = self.keys.iter().map(|key| subject.value(key.property).map(SqlValue::from));
         Cursor { keys: keys.collect(), row }
+    }
+
+    /// How two places in this order compare: the same order as [`Self::to_sql`], for rows in memory.
+    pub fn compare(&self, a: &Cursor, b: &Cursor) -> Ordering {
+        let directed = |ordering: Ordering, is_descending| if is_descending { ordering.reverse() } else { ordering };
+        let values = a.keys.iter().zip(&b.keys).zip(&self.keys);
+        let by_keys = values.map(|((a, b), key)| directed(a.cmp(b), key.is_descending));
+        let by_row = directed(a.row.cmp(&b.row), self.ends_descending());
+        by_keys.fold(Ordering::Equal, Ordering::then).then(by_row)
     }
 
     /// The condition of the rows after a place in this order, for a `WHERE` (it may be NULL where it does not hold),

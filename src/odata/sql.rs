@@ -9,7 +9,7 @@ use super::property::{Property, Value};
 pub type Column = fn(Property) -> &'static str;
 
 /// The value of a `?`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SqlValue {
     /// `TEXT`

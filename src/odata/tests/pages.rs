@@ -81,7 +81,11 @@ proptest! {
             let cursor = query.order.cursor(&operations[last].subject(), i64::try_from(last).unwrap());
             query_string = query.continued(&tokens.seal((&query, "/operations"), cursor));
         }
-        prop_assert_eq!(rows, sorted(&operations, &order));
+        let expected = sorted(&operations, &order);
+        let cursor = |row: &usize| first.order.cursor(&operations[*row].subject(), i64::try_from(*row).unwrap());
+        let is_before = |pair: &[usize]| first.order.compare(&cursor(&pair[0]), &cursor(&pair[1])) == Ordering::Less;
+        prop_assert!(expected.windows(2).all(is_before), "in memory as in SQL");
+        prop_assert_eq!(rows, expected);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Deliveries of one operation wait for each other: over the real store, to a sink that takes one or many at a time.
+//! Deliveries of one operation wait for each other: over the store in memory, to a sink that takes one or many at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,14 +12,14 @@ use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{Delivery, SinkName};
 use reelhook::sinks::{DeliveryError, Sink};
-use reelhook::store::Store;
-use reelhook::store::sqlite::SqliteStore;
+use reelhook::store::{Process, Store};
 use reelhook::telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 
 use super::recording::retry;
 use crate::recording_sink::PATIENCE;
 use crate::sinks::samples::dispatch;
+use crate::store::memory::{Contents, MemoryStore};
 use crate::store::{accept_chain, settings};
 
 /// A sink that writes down whose turn it was. A call that begins with one of the failing fails the first time.
@@ -71,12 +71,14 @@ impl Sink for Turns {
 async fn drain(n: usize, sink: Turns) -> Arc<Turns> {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings(&folder), clock.clone()).unwrap());
+    let (process, contents) = (Arc::new(Process::default()), Contents::default());
+    let store = MemoryStore::open(&settings(&folder), clock.clone(), &contents, Arc::clone(&process) as _);
+    let store: Arc<dyn Store> = Arc::new(store);
     accept_chain(&*store, clock.now(), n).await;
     let (sink, metrics) = (Arc::new(sink), Arc::new(Metrics::new()));
     let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.unwrap());
     let settings = SinkDispatch { concurrency: 4, retry: vec![Duration::ZERO; 3], ..dispatch() };
-    let shared = Shared { store: Arc::clone(&store) as _, queues: Arc::default(), pauses, metrics, clock };
+    let shared = Shared { store: Arc::clone(&store) as _, queues: Arc::clone(&process.queues), pauses, metrics, clock };
     let dispatcher = Dispatcher::new(SinkName::new("archive"), Arc::clone(&sink) as _, settings, shared);
     let cancel = CancellationToken::new();
     let until_drained = async {

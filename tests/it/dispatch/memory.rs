@@ -1,49 +1,47 @@
-//! A queue in memory whose deliveries a test names, and that fails and lies as a test wants.
+//! The store in memory as dispatch's tests use it: tests name deliveries by numbers, count calls, and make calls fail or lie.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use reelhook::clock::Clock;
-use reelhook::domain::{Delivery, DeliveryId, EventId, Held, Lease, NewDelivery, Outcome, Settlement, SinkName};
-use reelhook::store::{DeadLetters, Limit, Queue, Queues, SinkPauses, StoreError};
+use reelhook::domain::{
+    Channel, ClientContext, Content, DeliveryId, EventId, Lease, NewDelivery, Notification, Outcome, Proof, Raw,
+    RouteName, SinkName, Verified,
+};
+use reelhook::store::{
+    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, Newest, Process, Queue, SinkPauses, StoreError,
+    Views,
+};
 use tokio::sync::watch;
 
-/// Where a delivery stands.
+use super::id;
+use crate::store::memory::{Contents, MemoryStore};
+
+/// The state of a delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum State {
     Open { due: Timestamp },
-    Leased { until: Timestamp, token: i64 },
+    Leased,
     Delivered,
     Dead { reason: String },
-}
-
-struct Row {
-    delivery: Delivery,
-    state: State,
-    reasons: Vec<String>,
-}
-
-/// What a delivery takes of the budget.
-fn size_of(delivery: &Delivery) -> usize {
-    Delivery::n_bytes_with(&delivery.event.data)
 }
 
 /// The store.
 pub struct Memory {
     clock: Clock,
-    rows: Mutex<BTreeMap<DeliveryId, Row>>,
-    /// The memory queues of its process.
-    pub queues: Arc<Queues>,
-    tokens: AtomicUsize,
+    store: MemoryStore,
+    /// The memory of its process.
+    pub process: Arc<Process>,
+    /// The store's ids of the deliveries that tests name.
+    ids: Mutex<BTreeMap<DeliveryId, DeliveryId>>,
     changes: watch::Sender<u64>,
-    paused: Mutex<BTreeMap<SinkName, Timestamp>>,
-    /// What may only be attempted behind the one before it.
-    pub following: Mutex<BTreeSet<DeliveryId>>,
     /// Makes every call fail.
     pub down: AtomicBool,
     /// Says that something is due although there is nothing to lease.
@@ -56,14 +54,16 @@ pub struct Memory {
 
 impl Memory {
     pub fn new(clock: &Clock) -> Self {
+        let process = Arc::new(Process::default());
+        let folder = tempfile::tempdir().unwrap();
+        let settings = crate::store::settings(&folder);
+        let store = MemoryStore::open(&settings, clock.clone(), &Contents::default(), Arc::clone(&process) as _);
         Self {
             clock: clock.clone(),
-            rows: Mutex::default(),
-            queues: Arc::default(),
-            tokens: AtomicUsize::new(1),
+            store,
+            process,
+            ids: Mutex::default(),
             changes: watch::Sender::new(0),
-            paused: Mutex::default(),
-            following: Mutex::default(),
             down: AtomicBool::new(false),
             lies: AtomicBool::new(false),
             n_asked: AtomicUsize::new(0),
@@ -71,44 +71,73 @@ impl Memory {
         }
     }
 
-    /// Takes a delivery in: into the memory queue where it has room, else it waits to be leased.
-    pub fn add(&self, delivery: Delivery) {
-        let place = self.queues.reserve(&SinkName::new("crm"), size_of(&delivery));
-        let mut rows = self.rows.lock();
-        let state = State::Open { due: self.clock.steady() };
-        let row = rows.entry(delivery.id).or_insert(Row { delivery, state, reasons: Vec::new() });
-        match place {
-            Some(place) => {
-                let ttl = place.ttl;
-                place.fill(self.leased(row, ttl));
-            }
-            None => self.queues.wake(&SinkName::new("crm")),
-        }
+    /// Accepts a delivery: it goes into the memory queue if that has room; otherwise it waits to be leased.
+    pub fn add(&self, n: u128) {
+        self.add_large(n, 2);
     }
 
-    fn leased(&self, row: &mut Row, ttl: Duration) -> Lease {
-        let token = i64::try_from(self.tokens.fetch_add(1, Ordering::SeqCst)).unwrap();
-        let until = self.clock.steady() + SignedDuration::try_from(ttl).unwrap();
-        row.state = State::Leased { until, token };
-        let follows = self.following.lock().contains(&row.delivery.id);
-        Lease { delivery: row.delivery.clone(), expires_at: until, token, follows, held: Held::default() }
+    /// As [`Self::add`], for one of so many bytes.
+    pub fn add_large(&self, n: u128, n_bytes: usize) {
+        let captures = BTreeMap::from([("ticket".to_owned(), n.to_string())]);
+        let delivery = NewDelivery { sink: SinkName::new("crm"), route: RouteName::new("support"), captures };
+        let notification = Verified::declare(resource(n, &"x".repeat(n_bytes)), Proof::BearerToken);
+        self.accept(n, Accepted { notification, deliveries: vec![delivery] });
+    }
+
+    /// Accepts deliveries of one operation, each of which follows the one before it.
+    pub fn add_chain(&self, ns: std::ops::Range<u128>) {
+        ns.for_each(|n| self.accept(n, crate::store::link(&context(n), "crm")));
+    }
+
+    fn accept(&self, n: u128, accepted: Accepted) {
+        if self.ids.lock().contains_key(&id(n)) {
+            return;
+        }
+        let batch = Batch { received_at: self.clock.now(), accepted: vec![accepted], quarantined: Vec::new() };
+        // Its name is known before its first attempt is recorded.
+        let mut ids = self.ids.lock();
+        let receipt = self.store.accept_at_once(batch).unwrap();
+        let event = now(self.store.event(receipt.stored[0].event())).unwrap().unwrap();
+        ids.insert(id(n), event.deliveries[0].id);
+    }
+
+    /// The store's id of a delivery.
+    pub fn real(&self, id: DeliveryId) -> DeliveryId {
+        self.ids.lock()[&id]
+    }
+
+    fn view(&self, id: DeliveryId) -> DeliveryView {
+        now(self.store.delivery(self.real(id))).unwrap().unwrap()
     }
 
     pub fn state(&self, id: DeliveryId) -> State {
-        self.rows.lock()[&id].state.clone()
+        self.state_of(&self.view(id))
+    }
+
+    fn state_of(&self, view: &DeliveryView) -> State {
+        match view.state {
+            DeliveryState::Delivered => State::Delivered,
+            DeliveryState::Dead => State::Dead { reason: view.reason.clone() },
+            DeliveryState::Open | DeliveryState::Blocked if self.store.is_leased(view.id) => State::Leased,
+            DeliveryState::Open | DeliveryState::Blocked => State::Open { due: view.at },
+        }
     }
 
     pub fn reasons(&self, id: DeliveryId) -> Vec<String> {
-        self.rows.lock()[&id].reasons.clone()
+        self.view(id).failures.into_iter().map(|failure| failure.reason).collect()
     }
 
     pub fn n_attempts(&self, id: DeliveryId) -> u32 {
-        self.rows.lock()[&id].delivery.attempt - 1
+        self.view(id).n_attempts
     }
 
     /// Resolves when every delivery is in a state that `fits`.
     pub async fn until_all(&self, fits: impl Fn(&State) -> bool) {
-        self.until(|| self.rows.lock().values().all(|row| fits(&row.state))).await;
+        let states =
+            [DeliveryState::Open, DeliveryState::Blocked, DeliveryState::Delivered, DeliveryState::Dead].into_iter();
+        let all =
+            || states.clone().flat_map(|state| now(self.store.deliveries(state, None, Newest::up_to(9_999))).unwrap());
+        self.until(|| all().all(|view| fits(&self.state_of(&view)))).await;
     }
 
     /// Resolves when something `is_so`, looked at after every change.
@@ -125,114 +154,111 @@ impl Memory {
     fn check(&self) -> Result<(), StoreError> {
         if self.down.load(Ordering::SeqCst) { Err(StoreError::Database("down".into())) } else { Ok(()) }
     }
+}
 
-    fn is_due(state: &State, now: Timestamp) -> Option<Timestamp> {
-        match state {
-            State::Open { due } => Some(*due),
-            State::Leased { until, .. } if *until <= now => Some(*until),
-            _ => None,
-        }
-    }
+/// The store in memory waits for nothing.
+fn now<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("memory answers at once")
+}
 
-    /// The row of a lease, if the lease still holds.
-    fn held<'a>(rows: &'a mut BTreeMap<DeliveryId, Row>, lease: &Lease) -> Option<&'a mut Row> {
-        let row = rows.get_mut(&lease.delivery.id)?;
-        matches!(&row.state, State::Leased { token, .. } if *token == lease.token).then_some(row)
+fn context(n: u128) -> String {
+    format!("support-{n}")
+}
+
+/// The name of a delivery in the tests, by its client context.
+pub fn named(context: Option<&ClientContext>) -> DeliveryId {
+    let n = context.and_then(|context| context.as_str().strip_prefix("support-")?.parse().ok());
+    id(n.expect("a delivery of these tests"))
+}
+
+/// A resource that is no operation.
+fn resource(n: u128, text: &str) -> Notification {
+    Notification {
+        channel: Channel::Calls,
+        resource_type: "chatMessage".into(),
+        change_type: "created".into(),
+        resource: "/chats/1".into(),
+        tenant_id: None,
+        subscription_id: None,
+        subscription_expires_at: None,
+        call_id: None,
+        graph_id: None,
+        mark: None,
+        client_context: ClientContext::new(context(n)),
+        content: Content::Resource(text.to_owned()),
+        secrets: None,
+        ended_call: None,
+        dialects: Vec::new(),
+        request: Default::default(),
+        raw: Raw(Bytes::from(context(n))),
     }
 }
 
 #[async_trait]
 impl Queue for Memory {
-    async fn lease(&self, _sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+    async fn lease(&self, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
         self.n_asked.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        let now = self.clock.steady();
-        let mut rows = self.rows.lock();
-        let due = rows.values_mut().filter(|row| Self::is_due(&row.state, now).is_some_and(|due| due <= now));
-        let mut left = limit.n_bytes;
-        let fitting = due.take(limit.n).enumerate().map_while(|(n, row)| {
-            let is_first = n == 0 && limit.takes_any;
-            left = left.checked_sub(size_of(&row.delivery)).or(is_first.then_some(0))?;
-            Some(self.leased(row, ttl))
-        });
-        Ok(fitting.collect())
+        if self.lies.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
+        self.store.lease(sink, limit, ttl).await
     }
 
-    async fn next_due(&self, _sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
+    async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
         self.n_asked.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        let now = self.clock.steady();
         if self.lies.load(Ordering::SeqCst) {
-            return Ok(Some(now));
+            return Ok(Some(self.clock.steady()));
         }
-        Ok(self.rows.lock().values().filter_map(|row| Self::is_due(&row.state, now)).min())
+        self.store.next_due(sink).await
     }
 
     async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
         self.n_settled.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        for outcome in outcomes.iter() {
-            let mut rows = self.rows.lock();
-            let Some(row) = Self::held(&mut rows, &outcome.lease) else { continue };
-            row.delivery.attempt += 1;
-            row.state = match outcome.settlement.clone() {
-                Settlement::Delivered => State::Delivered,
-                Settlement::RetryAt { at, reason } => {
-                    row.reasons.push(reason);
-                    State::Open { due: at }
-                }
-                Settlement::Dead { reason } => State::Dead { reason },
-            };
-        }
+        self.store.settle(outcomes).await?;
         self.changed();
         Ok(())
     }
 
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
         self.check()?;
-        for lease in leases {
-            if let Some(row) = Self::held(&mut self.rows.lock(), &lease) {
-                row.state = State::Open { due: due_at };
-            }
-        }
-        self.queues.wake(&SinkName::new("crm"));
+        self.store.release(leases, due_at).await?;
         self.changed();
         Ok(())
     }
 
-    // Nothing here is replayed or routed.
-
-    async fn replay_dead(&self, _: DeadLetters) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
+    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
+        self.store.replay_dead(which).await
     }
 
-    async fn route_again(&self, _: EventId, _: Vec<NewDelivery>) -> Result<usize, StoreError> {
-        Err(StoreError::Closed)
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+        self.store.route_again(id, deliveries).await
     }
 
-    async fn move_waiting(&self, _: &SinkName, _: &SinkName) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
+    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
+        self.store.move_waiting(from, to).await
     }
 
-    async fn drop_waiting(&self, _: &SinkName) -> Result<u64, StoreError> {
-        Err(StoreError::Closed)
+    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        self.store.drop_waiting(sink).await
     }
 }
 
 #[async_trait]
 impl SinkPauses for Memory {
     async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
-        Ok(self.paused.lock().clone())
+        self.store.paused_sinks().await
     }
 
     async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
         self.check()?;
-        Ok(*self.paused.lock().entry(sink.clone()).or_insert(self.clock.steady()))
+        self.store.pause_sink(sink).await
     }
 
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
         self.check()?;
-        self.paused.lock().remove(sink);
-        Ok(())
+        self.store.resume_sink(sink).await
     }
 }

@@ -13,14 +13,14 @@ use jiff::SignedDuration;
 use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses, Shared};
-use reelhook::domain::{Delivery, DeliveryId, Event, SinkName};
+use reelhook::domain::{DeliveryId, SinkName};
 use reelhook::sinks::DeliveryError;
 use reelhook::telemetry::Metrics;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::sinks::samples::{delivery, dispatch, instant};
+use crate::sinks::samples::{dispatch, instant};
 use memory::{Memory, State};
 use recording::{Recording, pause, retry};
 
@@ -58,7 +58,7 @@ impl House {
     async fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
         let shared = Shared {
             store: Arc::clone(&self.store) as _,
-            queues: Arc::clone(&self.store.queues),
+            queues: Arc::clone(&self.store.process.queues),
             pauses: self.pauses().await,
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
@@ -74,7 +74,7 @@ impl House {
     }
 
     fn add(&self, ids: std::ops::Range<u128>) {
-        ids.for_each(|n| self.store.add(delivery(n)));
+        ids.for_each(|n| self.store.add(n));
     }
 }
 
@@ -119,7 +119,7 @@ async fn what_waits_in_the_store_is_not_starved_by_fresh_deliveries() {
             return retry();
         }
         if it != id(0) && n < 1000 + 3000 {
-            store.add(delivery(n + 1 - 1000));
+            store.add(n + 1 - 1000);
         }
         Ok(())
     }));
@@ -315,7 +315,7 @@ async fn an_operators_pause_lets_the_attempt_under_way_end_and_hands_the_others_
             let n_asked = house.store.n_asked.load(Ordering::SeqCst);
             assert!(house.metrics.render(house.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 1"));
             // Nobody wakes it but the resumption: a lease taken meanwhile would be asked for.
-            house.store.until_all(|state| !matches!(state, State::Leased { .. })).await;
+            house.store.until_all(|state| !matches!(state, State::Leased)).await;
             assert_eq!((sink.seen().len(), house.store.n_asked.load(Ordering::SeqCst)), (1, n_asked));
             assert!(pauses.resume(&crm).await.unwrap());
             house.store.until_all(|state| *state == State::Delivered).await;
@@ -475,30 +475,23 @@ async fn an_outcome_is_recorded_once_the_store_writes_again_and_nothing_is_deliv
     assert_eq!(sink.seen().len(), 1);
 }
 
-/// A delivery of so many bytes.
-fn large(n: u128, n_bytes: usize) -> Delivery {
-    let it = delivery(n);
-    let event = Event { data: "x".repeat(n_bytes), ..(*it.event).clone() };
-    Delivery { event: Arc::new(event), ..it }
-}
-
 #[tokio::test]
 async fn a_sink_that_hangs_holds_no_more_bytes_than_its_budget() {
     let mut house = House::new();
     (house.settings.queue, house.settings.concurrency) = (1000, 64);
     house.settings.queue_bytes = 400_000;
     let (gate, sink) = gated();
-    (0..20).for_each(|n| house.store.add(large(n, 100_000))); // these wait in the store
+    (0..20).for_each(|n| house.store.add_large(n, 100_000)); // these wait in the store
     house
         .run(&sink, async |_| {
-            (20..40).for_each(|n| house.store.add(large(n, 100_000)));
+            (20..40).for_each(|n| house.store.add_large(n, 100_000));
             while sink.seen().len() < 3 {
                 tokio::task::yield_now().await;
             }
             for _ in 0..1000 {
                 tokio::task::yield_now().await;
             }
-            let n_held = (0..40).filter(|n| matches!(house.store.state(id(*n)), State::Leased { .. })).count();
+            let n_held = (0..40).filter(|n| matches!(house.store.state(id(*n)), State::Leased)).count();
             assert_eq!((n_held, sink.seen().len()), (3, 3), "as many as fit, and all of them under way");
             gate.add_permits(100);
             house.store.until_all(|state| *state == State::Delivered).await;
@@ -512,10 +505,10 @@ async fn a_delivery_that_is_larger_than_the_budget_goes_alone() {
     let mut house = House::new();
     house.settings.queue_bytes = 1000;
     let sink = Arc::new(sink(|_, _| Ok(())));
-    (0..3).for_each(|n| house.store.add(large(n, 50_000)));
+    (0..3).for_each(|n| house.store.add_large(n, 50_000));
     house
         .run(&sink, async |_| {
-            (3..6).for_each(|n| house.store.add(large(n, 50_000)));
+            (3..6).for_each(|n| house.store.add_large(n, 50_000));
             house.store.until_all(|state| *state == State::Delivered).await;
         })
         .await;
@@ -619,16 +612,15 @@ async fn every_attempt_carries_the_same_delivery() {
             house.store.until_all(is_settled).await;
         })
         .await;
-    let ids: Vec<DeliveryId> = sink.seen().iter().map(|seen| seen.id).collect();
-    assert_eq!(ids, [id(1); 3]);
+    let ids: Vec<DeliveryId> = sink.seen().iter().map(|seen| seen.delivery).collect();
+    assert_eq!(ids, [house.store.real(id(1)); 3]);
 }
 
 #[tokio::test]
 async fn what_follows_a_delivery_is_attempted_by_the_same_call_and_not_after_a_failure() {
     let house = House::new();
     let sink = Arc::new(sink(|it, attempt| if it == id(2) && attempt == 1 { retry() } else { Ok(()) }));
-    house.store.following.lock().extend((1..5).map(id));
-    house.add(0..5); // before the queue is open: they wait in the store
+    house.store.add_chain(0..5); // before the queue is open: they wait in the store
     house.run(&sink, async |_| house.store.until_all(|state| *state == State::Delivered).await).await;
     assert_eq!(sink.most_calls(), 1);
     let seen: Vec<(DeliveryId, u32)> = sink.seen().iter().map(|seen| (seen.id, seen.attempt)).collect();

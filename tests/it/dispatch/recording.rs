@@ -11,12 +11,17 @@ use reelhook::domain::{Delivery, DeliveryId};
 use reelhook::sinks::{DeliveryError, Sink};
 use tokio::time::Instant;
 
+use super::memory::named;
+
 type Answering = Pin<Box<dyn Future<Output = Result<(), DeliveryError>> + Send>>;
 
 /// An attempt, as the sink saw it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
+    /// Its name in the tests.
     pub id: DeliveryId,
+    /// Its id in the store.
+    pub delivery: DeliveryId,
     pub attempt: u32,
     pub at: Instant,
 }
@@ -77,7 +82,8 @@ impl Drop for UnderWay<'_> {
 #[async_trait]
 impl Sink for Recording {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let seen = Seen { id: delivery.id, attempt: delivery.attempt, at: Instant::now() };
+        let (id, attempt) = (named(delivery.event.client_context.as_ref()), delivery.attempt);
+        let seen = Seen { id, delivery: delivery.id, attempt, at: Instant::now() };
         self.seen.lock().push(seen);
         assert!(self.under_way.lock().insert(seen.id), "{} is attempted twice at a time", seen.id);
         let _under_way = UnderWay(self, seen.id);

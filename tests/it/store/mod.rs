@@ -14,6 +14,7 @@ macro_rules! tests {
 
 mod clock;
 mod conformance;
+pub mod memory;
 mod model;
 mod operators;
 mod reads;
@@ -22,11 +23,13 @@ mod sqlite;
 mod writes;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
@@ -41,6 +44,8 @@ use reelhook::store::{
 };
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
+
+use self::memory::{Contents, MemoryStore};
 
 /// How a store is opened: all that the suite needs to know of an implementation.
 type Open = fn(&config::Store, Clock, Arc<Process>) -> Result<Arc<dyn Store>, StoreError>;
@@ -61,7 +66,16 @@ macro_rules! conforms {
     };
 }
 
+/// What stores in memory hold, by the path in their settings. A store that is opened again goes on with it.
+static CONTENTS: Mutex<BTreeMap<PathBuf, Contents>> = Mutex::new(BTreeMap::new());
+
+fn open_memory(settings: &config::Store, clock: Clock, process: Arc<Process>) -> Result<Arc<dyn Store>, StoreError> {
+    let contents = CONTENTS.lock().entry(settings.path.clone()).or_default().clone();
+    Ok(Arc::new(MemoryStore::open(settings, clock, &contents, process)))
+}
+
 conforms!(sqlite_conforms, super::open_sqlite);
+conforms!(memory_conforms, super::open_memory);
 
 /// A store in a temporary folder, with a clock that stands still until it is moved.
 struct TestStore {
@@ -99,6 +113,14 @@ impl TestStore {
         self.store = (self.open)(&self.settings, self.clock.clone(), Arc::clone(&self.process)).unwrap();
         self.operations = Arc::clone(&self.store) as _;
         self.reception = Arc::new(Reception::new(self.clock.clone()));
+    }
+
+    /// Whether the store's files contain these bytes. A store that writes no files keeps no promise about them: this is
+    /// the one question of the suite that only concerns stores on a disk.
+    fn wrote(&self, bytes: &[u8]) -> bool {
+        let Some(folder) = self.settings.path.parent().filter(|folder| folder.is_dir()) else { return false };
+        let files = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.into_iter().any(|file| file.windows(bytes.len()).any(|part| part == bytes))
     }
 
     fn pass(&self, duration: SignedDuration) {
@@ -304,13 +326,14 @@ impl Told {
     }
 }
 
+/// A notification of an operation that others are about too; its client context tells it from them.
+pub fn link(context: &str, sink: &str) -> Accepted {
+    recording("chain").status(Status::Running).raw(context).context(context).to(&[sink])
+}
+
 /// Accepts `n` notifications of one operation for `archive`, whose client contexts are their turns.
 pub async fn accept_chain(store: &dyn Inbox, received_at: Timestamp, n: usize) {
-    let told = |n: usize| {
-        let told = recording("chain").status(Status::Running).raw(&n.to_string()).context(&n.to_string());
-        told.to(&["archive"])
-    };
-    let accepted = (0..n).map(told).collect();
+    let accepted = (0..n).map(|n| link(&n.to_string(), "archive")).collect();
     store.accept(Batch { received_at, accepted, quarantined: Vec::new() }).await.unwrap();
 }
 

@@ -182,8 +182,8 @@ async fn agree(test: &TestStore, model: &Model) {
     assert_eq!(blocked, expected);
 }
 
-async fn play(steps: Vec<Step>) {
-    let mut test = TestStore::new(open_sqlite);
+async fn play(steps: Vec<Step>, open: Open) {
+    let mut test = TestStore::new(open);
     let (mut model, mut held) = (Model::default(), Vec::<Lease>::new());
     for (n, step) in steps.into_iter().enumerate() {
         let now = test.clock.now();
@@ -228,6 +228,15 @@ proptest! {
 
     #[test]
     fn the_queue_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(play(steps));
+        run(play(steps, open_sqlite));
     }
+
+    #[test]
+    fn the_queue_in_memory_does_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
+        run(play(steps, open_memory));
+    }
+}
+
+fn run(play: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(play);
 }

@@ -37,7 +37,7 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
         lookup: None,
         is_matched: !deliveries.is_empty(),
         has_token: false,
-        kind: &kind,
+        kind,
         resource_type: RecordOperation::TYPE,
         resource: &path,
         client_context: operation.client_context.as_ref(),

@@ -1,0 +1,358 @@
+//! The store in memory as each of the traits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::rows::instant;
+use super::{MemoryStore, accept, announce, ids, quarantine, queue, sweep, views, watches};
+use reelhook::domain::{
+    DeliveryId, EventId, GraphId, Lease, MAX_RICH_SUBSCRIPTIONS, NewDelivery, Operation, Outcome, Reason, SinkName,
+};
+use reelhook::odata::Filter;
+use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
+use reelhook::store::{
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, Due, EventView, Events, Health, Hint, Inbox, Limit,
+    Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish,
+    SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
+};
+
+/// A receipt on its way to the request. If the request is gone, its events count as unanswered.
+struct Handed<'a> {
+    store: &'a MemoryStore,
+    receipt: Receipt,
+}
+
+impl Drop for Handed<'_> {
+    fn drop(&mut self) {
+        let events: Vec<EventId> = self.receipt.stored.iter().map(Stored::event).collect();
+        self.store.note_unanswered(&events);
+    }
+}
+
+impl MemoryStore {
+    /// Accepts a batch without waiting.
+    ///
+    /// # Errors
+    /// As [`Inbox::accept`].
+    pub fn accept_at_once(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        if self.around.is_full() {
+            return Err(StoreError::Full);
+        }
+        self.write(|tx| accept::accept(tx, batch))
+    }
+
+    /// Notes events as unanswered.
+    fn note_unanswered(&self, events: &[EventId]) {
+        // A closed store recognises no repeat any more.
+        let _ = self.write(|tx| {
+            for number in events.iter().map(|id| ids::event_row(id.0)) {
+                if tx.rows.events.contains_key(&number) {
+                    tx.rows.unanswered.insert(number);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+#[async_trait]
+impl Inbox for MemoryStore {
+    async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError> {
+        let mut handed = Handed { store: self, receipt: self.accept_at_once(batch)? };
+        // Between the commit and the receipt a request may give up.
+        tokio::task::yield_now().await;
+        Ok(std::mem::take(&mut handed.receipt))
+    }
+
+    fn unanswered(&self, events: Vec<EventId>) {
+        self.note_unanswered(&events);
+    }
+
+    async fn rich_subscriptions(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|rows| rows.rich.clone())
+    }
+
+    async fn remember_rich(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            for id in ids {
+                if !tx.rows.rich.contains(&id) {
+                    tx.rows.rich.push(id);
+                }
+            }
+            let n_beyond = tx.rows.rich.len().saturating_sub(MAX_RICH_SUBSCRIPTIONS);
+            tx.rows.rich.drain(..n_beyond);
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryStore {
+    async fn lease(&self, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Lease>, StoreError> {
+        self.write(|tx| Ok(queue::lease(tx, sink, limit, ttl)))
+    }
+
+    async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.around.clock.steady();
+        self.read(|rows| {
+            let waiting = rows.unsettled.iter().filter_map(|number| rows.deliveries.get(number));
+            let free = waiting.filter(|row| {
+                let is_open = row.new.sink == *sink && row.view.state == DeliveryState::Open;
+                is_open && (!row.is_leased || row.view.at <= now)
+            });
+            free.map(|row| row.view.at).min()
+        })
+    }
+
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            queue::settle(tx, &outcomes);
+            Ok(())
+        })
+    }
+
+    async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
+        self.write(|tx| {
+            queue::release(tx, &leases, due_at);
+            Ok(())
+        })
+    }
+
+    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
+        self.write(|tx| Ok(queue::replay(tx, &which)))
+    }
+
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+        self.write(|tx| queue::route_again(tx, id, deliveries))
+    }
+
+    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
+        self.write(|tx| Ok(queue::move_waiting(tx, from, to)))
+    }
+
+    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        self.write(|tx| Ok(queue::drop_waiting(tx, sink)))
+    }
+}
+
+#[async_trait]
+impl Quarantine for MemoryStore {
+    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+        self.read(|rows| views::quarantine(rows, page))
+    }
+
+    async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
+        self.read(|rows| rows.quarantine.get(&id).map(|row| row.view.clone()))
+    }
+
+    async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {
+        self.write(|tx| Ok(tx.rows.quarantine.get_mut(&id).map(|row| row.wish = Some(vouched)).is_some()))
+    }
+
+    async fn replay_wishes(&self, limit: usize) -> Result<Vec<ReplayWish>, StoreError> {
+        self.read(|rows| quarantine::wishes(rows, limit))
+    }
+
+    async fn end_wish(&self, id: i64, refused: Option<Reason>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            quarantine::end_wish(tx, id, refused);
+            Ok(())
+        })
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>, StoreError> {
+        self.read(quarantine::waiting)
+    }
+
+    async fn end_waiting(&self, id: i64, refused: Reason) -> Result<(), StoreError> {
+        self.write(|tx| {
+            quarantine::end_waiting(tx, id, refused);
+            Ok(())
+        })
+    }
+}
+
+impl MemoryStore {
+    /// Converts the due time of a delivery to the machine's clock.
+    fn tell_due(&self, delivery: &mut DeliveryView) {
+        if matches!(delivery.state, DeliveryState::Open | DeliveryState::Blocked) {
+            delivery.at = self.around.clock.shown(delivery.at);
+        }
+    }
+
+    /// As [`Self::tell_due`], for the deliveries of an event.
+    fn shown(&self, mut event: EventView) -> EventView {
+        event.deliveries.iter_mut().for_each(|delivery| self.tell_due(delivery));
+        event
+    }
+}
+
+#[async_trait]
+impl Views for MemoryStore {
+    async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
+        let steady = self.around.clock.steady().as_microsecond();
+        self.read(|rows| views::backlog(rows, steady))
+    }
+
+    async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
+        let mut found = self.read(|rows| views::operations(rows, id))?;
+        for operation in &mut found {
+            operation.events = std::mem::take(&mut operation.events).into_iter().map(|it| self.shown(it)).collect();
+        }
+        Ok(found)
+    }
+
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let mut found = self.read(|rows| views::deliveries(rows, state, sink, page))?;
+        found.iter_mut().for_each(|delivery| self.tell_due(delivery));
+        Ok(found)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        let mut found = self.read(|rows| views::delivery(rows, id))?;
+        found.iter_mut().for_each(|delivery| self.tell_due(delivery));
+        Ok(found)
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
+        let found = self.read(|rows| rows.event_row(id).map(|row| rows.event_view(row)))?;
+        Ok(found.map(|event| self.shown(event)))
+    }
+
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        self.read(|rows| views::unmatched(rows, page))
+    }
+
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
+        self.read(|rows| views::unmatched_after(rows, after, limit))
+    }
+}
+
+#[async_trait]
+impl Events for MemoryStore {
+    async fn stream(&self, after: Option<EventId>, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        self.read(|rows| views::stream(rows, after, limit))
+    }
+
+    async fn newest_event(&self) -> Result<Option<EventId>, StoreError> {
+        self.read(|rows| rows.events.values().next_back().map(|row| row.view.id))
+    }
+
+    async fn latest(&self, limit: usize) -> Result<Vec<StreamedEvent>, StoreError> {
+        self.read(|rows| views::latest(rows, limit))
+    }
+}
+
+#[async_trait]
+impl Operations for MemoryStore {
+    async fn list(&self, question: Question<'_>) -> Result<Vec<Operation>, StoreError> {
+        self.read(|rows| views::page(rows, &question))
+    }
+
+    async fn count(&self, call_id: Option<&GraphId>, filter: Option<&Filter>) -> Result<u64, StoreError> {
+        self.read(|rows| views::count(rows, call_id, filter))
+    }
+
+    async fn get(&self, id: &GraphId, call_id: Option<&GraphId>) -> Result<Option<Operation>, StoreError> {
+        self.read(|rows| views::get(rows, id, call_id))
+    }
+
+    async fn create(&self, new: NewOperation) -> Result<Created, StoreError> {
+        if self.around.is_full() {
+            return Err(StoreError::Full);
+        }
+        self.write(|tx| announce::create(tx, &new))
+    }
+
+    async fn update(&self, number: i64, version: Option<i64>, change: Change) -> Result<Updated, StoreError> {
+        self.write(|tx| announce::update(tx, number, version, &change))
+    }
+
+    async fn delete(&self, number: i64, version: Option<i64>, force: bool) -> Result<Deleted, StoreError> {
+        self.write(|tx| Ok(announce::delete(tx, number, version, force)))
+    }
+
+    fn page_key(&self) -> [u8; 32] {
+        self.contents.page_key
+    }
+}
+
+#[async_trait]
+impl Watches for MemoryStore {
+    async fn due(&self, limit: usize) -> Result<Vec<Due>, StoreError> {
+        let now = self.around.clock.steady().as_microsecond();
+        self.read(|rows| watches::due(rows, now, limit))
+    }
+
+    async fn next_watch(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.read(|rows| rows.watches.first().map(|(at, ..)| instant(*at)))
+    }
+
+    async fn raise(
+        &self,
+        due: Due,
+        deliveries: Vec<NewDelivery>,
+        reception: &Arc<Reception>,
+    ) -> Result<Raised, StoreError> {
+        self.write(|tx| watches::raise(tx, &due, deliveries, reception))
+    }
+}
+
+#[async_trait]
+impl SinkPauses for MemoryStore {
+    async fn paused_sinks(&self) -> Result<BTreeMap<SinkName, Timestamp>, StoreError> {
+        self.read(|rows| rows.paused.clone())
+    }
+
+    async fn pause_sink(&self, sink: &SinkName) -> Result<Timestamp, StoreError> {
+        self.write(|tx| {
+            let now = instant(tx.wall);
+            Ok(*tx.rows.paused.entry(sink.clone()).or_insert(now))
+        })
+    }
+
+    async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.rows.paused.remove(sink);
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl Upkeep for MemoryStore {
+    async fn ready(&self) -> Result<(), StoreError> {
+        if self.around.is_full() {
+            return Err(StoreError::Full);
+        }
+        self.read(|_rows| ())
+    }
+
+    /// The time is in the clock that the store was opened with.
+    async fn note_time(&self) -> Result<(), StoreError> {
+        self.read(|_rows| ())
+    }
+
+    async fn sweep(&self) -> Result<u64, StoreError> {
+        self.write(|tx| Ok(sweep::sweep(tx)))
+    }
+
+    async fn close(&self) {
+        self.around.is_closed.store(true, Ordering::SeqCst);
+        self.around.listener.hint(Hint::Closed);
+    }
+
+    fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+}

@@ -1,0 +1,146 @@
+//! Views of the rows for operators and the API.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::ids;
+use super::operation::call_of;
+use super::rows::{EventRow, Rows};
+use reelhook::domain::{DeliveryId, EventId, GraphId, Operation, SinkName};
+use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
+use reelhook::store::operations::Question;
+use reelhook::store::{
+    Backlog, DeliveryState, DeliveryView, EventView, Newest, Oldest, OperationView, QuarantineView, StreamedEvent,
+};
+
+/// The backlog of each sink at an instant of steady time, in microseconds.
+pub fn backlog(rows: &Rows, steady: i64) -> BTreeMap<SinkName, Backlog> {
+    let mut backlogs: BTreeMap<SinkName, Backlog> = BTreeMap::new();
+    for row in rows.deliveries.values() {
+        let of_sink = || Backlog { n_open: 0, n_dead: 0, oldest: None };
+        match row.view.state {
+            DeliveryState::Open | DeliveryState::Blocked => {
+                let backlog = backlogs.entry(row.new.sink.clone()).or_insert_with(of_sink);
+                let age = steady.saturating_sub(ids::made_at(row.view.id.0)).max(0).cast_unsigned();
+                backlog.n_open += 1;
+                backlog.oldest.get_or_insert(Oldest { at: row.view.created_at, age: Duration::from_micros(age) });
+            }
+            DeliveryState::Dead => backlogs.entry(row.new.sink.clone()).or_insert_with(of_sink).n_dead += 1,
+            DeliveryState::Delivered => {}
+        }
+    }
+    backlogs
+}
+
+/// The operations that have an id or whose expectation has it, with their events.
+pub fn operations(rows: &Rows, id: &str) -> Vec<OperationView> {
+    let Some(id) = GraphId::new(id) else { return Vec::new() };
+    let found = rows.of_id(id.as_str()).filter_map(|row| rows.operation(row.base.number));
+    let shown = found.map(|operation| {
+        let numbers = rows.events_of.get(&operation.number).into_iter().flatten();
+        let events = numbers.filter_map(|number| rows.events.get(number)).map(|row| rows.event_view(row)).collect();
+        OperationView {
+            id: operation.id,
+            call_id: operation.call_id,
+            client_context: operation.client_context.map(|context| context.as_str().to_owned()),
+            status: operation.status,
+            created_at: operation.created_at,
+            modified_at: operation.modified_at,
+            expectation: operation.expectation,
+            proof: operation.proof,
+            call_end: operation.call_end,
+            events,
+        }
+    });
+    shown.collect()
+}
+
+/// Deliveries in a state, newest first.
+pub fn deliveries(
+    rows: &Rows,
+    state: DeliveryState,
+    sink: Option<&SinkName>,
+    page: Newest<DeliveryId>,
+) -> Vec<DeliveryView> {
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
+    let found = rows.deliveries.range(..before).rev().map(|(_, row)| row);
+    let wanted = found.filter(|row| row.view.state == state && sink.is_none_or(|sink| row.new.sink == *sink));
+    wanted.take(page.limit).map(super::rows::DeliveryRow::shown).collect()
+}
+
+/// A delivery by its id.
+pub fn delivery(rows: &Rows, id: DeliveryId) -> Option<DeliveryView> {
+    rows.deliveries.get(&ids::delivery_row(id.0)).filter(|row| row.view.id == id).map(super::rows::DeliveryRow::shown)
+}
+
+/// Unmatched events, newest first.
+pub fn unmatched(rows: &Rows, page: Newest<EventId>) -> Vec<EventView> {
+    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
+    let found = rows.events.range(..before).rev().map(|(_, row)| row).filter(|row| !row.is_matched);
+    found.take(page.limit).map(|row| rows.event_view(row)).collect()
+}
+
+/// A page of unmatched events, oldest first.
+pub fn unmatched_after(rows: &Rows, after: Option<EventId>, limit: usize) -> Vec<EventView> {
+    let first = after.map_or(0, |id| ids::event_row(id.0)).saturating_add(1);
+    let found = rows.events.range(first..).map(|(_, row)| row).filter(|row| !row.is_matched);
+    found.take(limit).map(|row| rows.event_view(row)).collect()
+}
+
+/// Quarantine entries, newest first, without their bytes.
+pub fn quarantine(rows: &Rows, page: Newest<i64>) -> Vec<QuarantineView> {
+    let found = rows.quarantine.range(..page.before.unwrap_or(i64::MAX)).rev().take(page.limit);
+    found.map(|(_, row)| QuarantineView { raw: None, ..row.view.clone() }).collect()
+}
+
+/// Events after one that may be gone: its id tells its place. An id whose number was not given yet is another store's.
+pub fn stream(rows: &Rows, after: Option<EventId>, limit: usize) -> Vec<StreamedEvent> {
+    let after = after.map(|id| ids::event_row(id.0)).filter(|number| *number <= rows.last[0]);
+    let found = rows.events.range(after.unwrap_or_default().saturating_add(1)..);
+    found.take(limit).map(|(_, row)| streamed(rows, row)).collect()
+}
+
+/// The last events, newest first.
+pub fn latest(rows: &Rows, limit: usize) -> Vec<StreamedEvent> {
+    rows.events.values().rev().take(limit).map(|row| streamed(rows, row)).collect()
+}
+
+fn streamed(rows: &Rows, row: &EventRow) -> StreamedEvent {
+    StreamedEvent { event: row.view.clone(), metadata: rows.metadata_of(row) }
+}
+
+/// The newest operation that has the id, or whose expectation has it.
+pub fn get(rows: &Rows, id: &GraphId, call_id: Option<&GraphId>) -> Option<Operation> {
+    let is_of_call = |call: &str| call_id.is_none_or(|wanted| wanted.as_str() == call);
+    let found = rows.of_id(id.as_str()).rev().find(|row| is_of_call(call_of(&row.base)))?;
+    rows.operation(found.base.number)
+}
+
+/// A page of operations, without tokens.
+pub fn page(rows: &Rows, question: &Question<'_>) -> Vec<Operation> {
+    let order = question.order;
+    let place = |operation: &Operation| order.cursor(&Subject::from(operation), operation.number);
+    let is_after =
+        |cursor: &Cursor| question.after.is_none_or(|after| order.compare(cursor, after) == Ordering::Greater);
+    let found = matching(rows, question.call_id, question.filter).map(|operation| (place(operation), operation.number));
+    let mut found: Vec<(Cursor, i64)> = found.filter(|(cursor, _)| is_after(cursor)).collect();
+    found.sort_by(|(a, _), (b, _)| OrderBy::compare(order, a, b));
+    let found = found.into_iter().take(question.limit).filter_map(|(_, number)| rows.operation(number));
+    found.map(|operation| Operation { recording_access_token: None, ..operation }).collect()
+}
+
+/// How many operations match.
+pub fn count(rows: &Rows, call_id: Option<&GraphId>, filter: Option<&Filter>) -> u64 {
+    matching(rows, call_id, filter).count() as u64
+}
+
+fn matching<'a>(
+    rows: &'a Rows,
+    call_id: Option<&'a GraphId>,
+    filter: Option<&'a Filter>,
+) -> impl Iterator<Item = &'a Operation> {
+    let of_call = move |operation: &&Operation| call_id.is_none_or(|call| call.as_str() == call_of(operation));
+    let matches = move |operation: &&Operation| filter.is_none_or(|filter| filter.matches(&Subject::from(*operation)));
+    rows.operations.values().map(|row| &row.base).filter(of_call).filter(matches)
+}
