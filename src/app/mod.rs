@@ -29,7 +29,7 @@ use self::parts::Parts;
 use self::reload::Reloader;
 use self::store::Stored;
 use crate::clock::Clock;
-use crate::config::{self, Config, Remark};
+use crate::config::{self, Loaded, Remark};
 use crate::dispatch::Pauses;
 use crate::running::{Reload, Running, Setup};
 use crate::sinks;
@@ -71,9 +71,9 @@ impl App {
     ///
     /// # Errors
     /// An address is in use, the store is locked or unusable, a key or a sink's config is wrong: the text says which.
-    pub async fn start(config: Config, sinks: BuiltSinks, clock: Clock) -> anyhow::Result<Self> {
-        let sockets = Sockets::bind(&config)?;
-        let setup = Setup { config, sinks, since: clock.now() };
+    pub async fn start(loaded: Loaded, sinks: BuiltSinks, clock: Clock) -> anyhow::Result<Self> {
+        let sockets = Sockets::bind(&loaded.config)?;
+        let setup = Setup::new(loaded, sinks, clock.now());
         let parts = Parts::new(setup, clock);
         let stored = Stored::open(&parts).await?;
         let engine = Engine::start(&parts, &stored).await?;

@@ -100,7 +100,7 @@ impl Opened {
         let Self { store, process, clock } = self;
         let metrics = Arc::new(Metrics::new());
         // Nothing is delivered: the sinks are not built.
-        let setup = Setup { config: config.clone(), sinks: Vec::new(), since: clock.now() };
+        let setup = Setup { config: config.clone(), keys: Vec::new(), sinks: Vec::new(), since: clock.now() };
         let operator = Operator {
             store: Arc::clone(store) as _,
             operations: Arc::clone(store) as _,

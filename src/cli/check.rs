@@ -39,7 +39,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let path = &args.config.config;
     let (config, sinks) = match load::with_sinks(path) {
-        Ok(checked) => checked,
+        Ok((loaded, sinks)) => (loaded.config, sinks),
         Err(code) => return Ok(code),
     };
     let (n_sinks, n_routes) = (text::counted(config.sinks.len(), "sink"), text::counted(config.routes.len(), "route"));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::print::say;
 use super::{ConfigArg, load, text};
-use crate::config::{Key, Loaded, Origin, Place, Places, Shown};
+use crate::config::{Key, Origin, Place, Places, Shown};
 use crate::sinks;
 
 /// The longest line that is printed: a list of client contexts may be long.
@@ -73,42 +73,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn print(config: &ConfigArg, as_json: bool) -> ExitCode {
-    let loaded = match load::with_keys(&config.config) {
+    let loaded = match load::with_sinks(&config.config) {
         Ok((loaded, _sinks)) => loaded,
         Err(code) => return code,
     };
     let places = &loaded.places;
-    for key in keys(&loaded) {
+    for key in sinks::effective(&loaded) {
         match &key.value {
             // A section, whose keys have the values.
             None => {}
             Some(value) if as_json => say!("{}", object(&key, value, places)),
             Some(value) => {
-                let line = format!("{} = {value}  # {}", key.path, origin(&key.origin, places));
+                let line = format!("{} = {value}  # {}", key.path, key.origin.told(places));
                 say!("{}", text::safe(&line, MAX_LINE));
             }
         }
     }
     ExitCode::SUCCESS
-}
-
-/// Every key in the order of the sections; those of a sink's kind follow the keys that every sink has.
-fn keys(loaded: &Loaded) -> Vec<Key> {
-    let mut keys = loaded.keys.clone();
-    for sink in &loaded.config.sinks {
-        let section = format!("sinks.{}.", sink.name);
-        let end = keys.iter().rposition(|key| key.path.starts_with(&section)).map_or(keys.len(), |last| last + 1);
-        keys.splice(end..end, sinks::values(sink));
-    }
-    keys
-}
-
-fn origin(origin: &Origin, places: &Places) -> String {
-    match origin {
-        Origin::Default => "default".to_owned(),
-        Origin::Set(place) => places.told(place),
-        Origin::Inherited { key, place } => format!("{key}, {}", places.told(place)),
-    }
 }
 
 fn object(key: &Key, value: &Shown, places: &Places) -> Value {

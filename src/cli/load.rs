@@ -29,14 +29,7 @@ pub fn config(path: &Path) -> Result<Config, ExitCode> {
 
 /// Loads a config and builds its sinks, keys and routes, and reports all their mistakes together. `Err` is the exit
 /// code.
-pub fn with_sinks(path: &Path) -> Result<(Config, BuiltSinks), ExitCode> {
-    let (loaded, warnings) = whole(path);
-    tell_warnings(&warnings);
-    loaded.map(|(loaded, sinks)| (loaded.config, sinks)).map_err(tell_mistakes)
-}
-
-/// The same, with every key and its place.
-pub fn with_keys(path: &Path) -> Result<(Loaded, BuiltSinks), ExitCode> {
+pub fn with_sinks(path: &Path) -> Result<(Loaded, BuiltSinks), ExitCode> {
     let (loaded, warnings) = whole(path);
     tell_warnings(&warnings);
     loaded.map_err(tell_mistakes)
@@ -49,7 +42,7 @@ pub fn with_keys(path: &Path) -> Result<(Loaded, BuiltSinks), ExitCode> {
 pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
     let lines = |remarks: Vec<Remark>| remarks.iter().map(ToString::to_string).collect();
     match whole(path) {
-        (Ok((loaded, sinks)), warnings) => Ok(Checked { config: loaded.config, sinks, warnings: lines(warnings) }),
+        (Ok((loaded, sinks)), warnings) => Ok(Checked { loaded, sinks, warnings: lines(warnings) }),
         (Err(mut mistakes), _) => {
             mistakes.sort_by(|a, b| a.place.cmp(&b.place));
             Err(lines(mistakes))

@@ -19,15 +19,16 @@ pub async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     let watched = path.to_owned();
     // Before the file is read: a change from here on is noticed.
     let source = Source::new(move || load::again(&watched)).in_file(path.to_owned());
-    let (config, sinks) = match load::with_sinks(path) {
+    let (loaded, sinks) = match load::with_sinks(path) {
         Ok(checked) => checked,
         Err(code) => return Ok(code),
     };
-    telemetry::log::start(&config.log.filter, config.log.format == LogFormat::Json).map_err(anyhow::Error::msg)?;
+    let log = &loaded.config.log;
+    telemetry::log::start(&log.filter, log.format == LogFormat::Json).map_err(anyhow::Error::msg)?;
     keep_memory_private();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let hangup = signal(SignalKind::hangup())?;
-    let app = App::start(config, sinks, Clock::system()).await?;
+    let app = App::start(loaded, sinks, Clock::system()).await?;
     app.reload_from(source);
     let told_to_stop = async || {
         tokio::select! {
@@ -89,7 +90,7 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
-    use crate::config::Config;
+    use crate::config::Loaded;
     use crate::domain::{Delivery, SinkName};
     use crate::sinks::{DeliveryError, Sink};
     use crate::store::sqlite::SqliteStore;
@@ -125,14 +126,14 @@ mod tests {
         }
     }
 
-    fn config(folder: &Path) -> Config {
+    fn config(folder: &Path) -> Loaded {
         let text = format!(
             "[server]\nlisten = '127.0.0.1:0'\n[admin]\nlisten = '127.0.0.1:0'\n[store]\npath = '{}/reelhook.db'\n\
              disk_reserve = '1MiB'\n[calls]\napp_ids = ['x']\nopenid_configuration = 'http://127.0.0.1:9/'\n\
              [sinks.crm]\nkind = 'stdout'\n[[routes]]\nname = 'all'\nsinks = ['crm']\n",
             folder.display()
         );
-        crate::config::parse(&text, std::iter::empty()).unwrap().config
+        crate::config::parse(&text, std::iter::empty()).unwrap()
     }
 
     #[tokio::test]
@@ -145,10 +146,10 @@ mod tests {
         let _beside = tracing::Dispatch::new(tracing_subscriber::registry());
         let _told = tracing::subscriber::set_default(told);
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path());
-        let settings = config.store.clone();
+        let loaded = config(folder.path());
+        let settings = loaded.config.store.clone();
         let sinks: Vec<(SinkName, Arc<dyn Sink>)> = vec![(SinkName::new("crm"), Arc::new(Broken))];
-        let app = App::start(config, sinks, Clock::system()).await.unwrap();
+        let app = App::start(loaded, sinks, Clock::system()).await.unwrap();
         let ended = tokio::time::timeout(std::time::Duration::from_secs(20), until_stopped(app, std::future::pending));
         assert_eq!(ended.await.unwrap(), ExitCode::FAILURE);
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

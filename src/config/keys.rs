@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
+use super::places::Places;
 use super::reading::Shown;
 use super::remark::Place;
 
@@ -38,6 +39,17 @@ pub enum Origin {
         /// Its place.
         place: Place,
     },
+}
+
+impl Origin {
+    /// The origin as it is shown: `default`, `my.toml:7`, the name of a variable, or another key and its place.
+    pub fn told(&self, places: &Places) -> String {
+        match self {
+            Self::Default => "default".to_owned(),
+            Self::Set(place) => places.told(place),
+            Self::Inherited { key, place } => format!("{key}, {}", places.told(place)),
+        }
+    }
 }
 
 /// A rule for several keys of a section.

@@ -29,7 +29,7 @@ struct List {
 struct Page {
     frame: Frame,
     sink: Summary,
-    settings: Vec<(String, String)>,
+    settings: Vec<configuration::Row>,
     probe: Option<Probe>,
     letters: Vec<Letter>,
 }
@@ -120,7 +120,7 @@ impl Page {
         let setup = desk.console.running.now();
         Ok(Self {
             frame,
-            settings: setup.sink(name).map(configuration::sink).unwrap_or_default(),
+            settings: configuration::of_sink(&setup, name),
             sink: summary(desk, sink),
             probe,
             letters: letters.into_iter().map(letter).collect(),

@@ -11,19 +11,32 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use crate::config::{Config, Sink as SinkConfig};
+use crate::config::{Config, Loaded, Sink as SinkConfig};
 use crate::domain::SinkName;
-use crate::sinks::Sink;
+use crate::sinks::{self, Sink};
 
 pub use self::reload::{Ask, Change, Last, Outcome, Refusal, Reload};
 
 /// The sinks that a config names, built.
 pub type BuiltSinks = Vec<(SinkName, Arc<dyn Sink>)>;
 
+/// A key of a config, as it is shown. A secret is shown as set or not set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Its path: `server.listen`, `routes[0].name`.
+    pub path: String,
+    /// Its value.
+    pub value: String,
+    /// Its origin: `default`, `my.toml:7`, or the name of a variable.
+    pub origin: String,
+}
+
 /// A config and what was built from it.
 pub struct Setup {
     /// The config.
     pub config: Config,
+    /// Its keys, for people.
+    pub keys: Vec<Shown>,
     /// Its sinks.
     pub sinks: BuiltSinks,
     /// Since when it runs, by the machine's clock.
@@ -31,6 +44,17 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// The setup of a config that was loaded, running since `since`.
+    pub fn new(loaded: Loaded, sinks: BuiltSinks, since: Timestamp) -> Self {
+        let shown = |key: &crate::config::Key| {
+            let (path, origin) = (key.path.clone(), key.origin.told(&loaded.places));
+            // A section without a value is shown by its keys.
+            key.value.as_ref().map(|value| Shown { path, value: value.to_string(), origin })
+        };
+        let keys = sinks::effective(&loaded).iter().filter_map(shown).collect();
+        Self { config: loaded.config, keys, sinks, since }
+    }
+
     /// The config of a sink.
     pub fn sink(&self, name: &str) -> Option<&SinkConfig> {
         self.config.sinks.iter().find(|sink| sink.name.as_str() == name)

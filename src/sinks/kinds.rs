@@ -67,11 +67,18 @@ pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, Vec<Remark>> {
     })
 }
 
-/// The keys of a sink's kind, with their values and where those come from.
-pub fn values(sink: &config::Sink) -> Vec<config::Key> {
-    let kind = KINDS.iter().find(|kind| kind.name == sink.kind);
-    let values = kind.map(|kind| sink.table.values(&path_of(sink), |section| drop((kind.read)(section))));
-    values.unwrap_or_default()
+/// Every key of a config with its value and origin, in the order of the sections. Those of a sink's kind follow the keys
+/// that every sink has.
+pub fn effective(loaded: &config::Loaded) -> Vec<config::Key> {
+    let mut keys = loaded.keys.clone();
+    for sink in &loaded.config.sinks {
+        let section = format!("{}.", path_of(sink));
+        let end = keys.iter().rposition(|key| key.path.starts_with(&section)).map_or(keys.len(), |last| last + 1);
+        let kind = KINDS.iter().find(|kind| kind.name == sink.kind);
+        let own = kind.map(|kind| sink.table.values(&path_of(sink), |section| drop((kind.read)(section))));
+        keys.splice(end..end, own.unwrap_or_default());
+    }
+    keys
 }
 
 fn path_of(sink: &config::Sink) -> String {

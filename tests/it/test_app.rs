@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use reelhook::app::{App, BuiltSinks, Checked, Source};
 use reelhook::clock::Clock;
-use reelhook::config::{self, Config};
+use reelhook::config::{self, Loaded};
 use reelhook::dispatch::Pauses;
 use reelhook::routing::Routes;
 use reelhook::running::Outcome;
@@ -138,8 +138,8 @@ impl TestApp {
             let recording = [Arc::clone(&first), Arc::clone(&second)];
             move || load(&settings.lock(), &surroundings, &recording)
         };
-        let Checked { config, sinks, .. } = load().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
-        let app = App::start(config, sinks, clock.clone()).await.unwrap();
+        let Checked { loaded, sinks, .. } = load().unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+        let app = App::start(loaded, sinks, clock.clone()).await.unwrap();
         app.reload_from(Source::new(load));
         let graph = Graph {
             client: Client::new(&format!("http://{}", app.public)).unwrap(),
@@ -359,9 +359,9 @@ fn load(
     [first, second]: &[Arc<RecordingSink>; 2],
 ) -> Result<Checked, Vec<String>> {
     let lines = |mistakes: &dyn std::fmt::Display| mistakes.to_string().lines().map(str::to_owned).collect::<Vec<_>>();
-    let config = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
+    let loaded = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
     let mut sinks: BuiltSinks = Vec::new();
-    for sink in &config.sinks {
+    for sink in &loaded.config.sinks {
         let built: Arc<dyn Sink> = match sink.name.as_str() {
             "first" => Arc::clone(first) as _,
             "second" => Arc::clone(second) as _,
@@ -370,14 +370,14 @@ fn load(
         };
         sinks.push((sink.name.clone(), built));
     }
-    Ok(Checked { config, sinks, warnings: Vec::new() })
+    Ok(Checked { loaded, sinks, warnings: Vec::new() })
 }
 
-fn config(settings: &Settings, surroundings: &Surroundings) -> Result<Config, config::Mistakes> {
+fn config(settings: &Settings, surroundings: &Surroundings) -> Result<Loaded, config::Mistakes> {
     let text = config_text(settings, surroundings);
     let variables = [("TEST_CLIENT_STATE", CLIENT_STATE), ("TEST_NEXT_CLIENT_STATE", NEXT_CLIENT_STATE)];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    config::parse(&text, variables.into_iter()).map(|loaded| loaded.config)
+    config::parse(&text, variables.into_iter())
 }
 
 fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {

@@ -25,7 +25,7 @@ use super::faces::Faces;
 use super::parts::Parts;
 use super::store::Deadlines;
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::domain::SinkName;
 use crate::http::Bounds;
 use crate::intake::{Channels, Intake};
@@ -38,8 +38,8 @@ const BROKEN: &str = "the config could not be loaded: a fault in reelhook";
 
 /// A config without a mistake, and its sinks.
 pub struct Checked {
-    /// The config.
-    pub config: Config,
+    /// The config, with its keys.
+    pub loaded: Loaded,
     /// Its sinks, built.
     pub sinks: BuiltSinks,
     /// What is right but may not be meant.
@@ -141,32 +141,34 @@ impl Reloader {
         let load = Arc::clone(&self.load);
         let loaded = tokio::task::spawn_blocking(move || {
             let checked = load()?;
-            let fingerprints = Fingerprints::of(&checked.config.sinks);
+            let fingerprints = Fingerprints::of(&checked.loaded.config.sinks);
             Ok((checked, fingerprints))
         });
         let loaded = loaded.await.map_err(|_panic| Refusal::Impossible(BROKEN))?;
-        let (Checked { config, sinks, warnings }, fingerprints) = loaded.map_err(Refusal::Mistakes)?;
-        let (config, needs_restart) = restart::keep(&self.parts.running.now().config, config);
-        let ready = self.prepare(config, sinks, fingerprints).map_err(|mistake| Refusal::Mistakes(vec![mistake]))?;
+        let (Checked { loaded, sinks, warnings }, fingerprints) = loaded.map_err(Refusal::Mistakes)?;
+        let new = Setup::new(loaded, sinks, self.parts.clock.now());
+        let (new, needs_restart) = restart::keep(&self.parts.running.now(), new);
+        let ready = self.prepare(new, fingerprints).map_err(|mistake| Refusal::Mistakes(vec![mistake]))?;
         let changed = ready.changes.names();
         self.apply(ready);
         Ok(Change { changed, needs_restart, warnings })
     }
 
     /// Builds what the new config needs.
-    fn prepare(&self, config: Config, sinks: BuiltSinks, fingerprints: Fingerprints) -> Result<Ready, String> {
+    fn prepare(&self, new: Setup, fingerprints: Fingerprints) -> Result<Ready, String> {
+        let config = &new.config;
         let now = self.parts.running.now();
         let touched = self.fingerprints.touched(&fingerprints);
-        let changes = Changes::between(&now.config, &config, &touched);
-        let channels = self.intake.channels.load().again(&config).map_err(|error| error.to_string())?;
+        let changes = Changes::between(&now.config, config, &touched);
+        let channels = self.intake.channels.load().again(config).map_err(|error| error.to_string())?;
         let routes = Routes::new(&config.routes).map_err(|error| error.to_string())?;
         telemetry::log::set_filter(&config.log.filter)?;
         let keep = |(name, new)| match now.built(SinkName::as_str(&name)) {
             Some(old) if !changes.is_other(&name) => (name, Arc::clone(old)),
             _ => (name, new),
         };
-        let sinks = sinks.into_iter().map(keep).collect();
-        let setup = Setup { config, sinks, since: self.parts.clock.now() };
+        let sinks = new.sinks.into_iter().map(keep).collect();
+        let setup = Setup { sinks, ..new };
         Ok(Ready { setup, channels, routes, fingerprints, changes })
     }
 

@@ -5,9 +5,26 @@ use std::fmt::Debug;
 use secrecy::ExposeSecret;
 
 use crate::config::{Admin, Calls, Config, Server, Store, Subscriptions};
+use crate::running::{Setup, Shown};
 
 /// `new` with the values of `old` where only a restart changes them, and the keys where those differ.
-pub(super) fn keep(old: &Config, mut new: Config) -> (Config, Vec<String>) {
+pub(super) fn keep(old: &Setup, new: Setup) -> (Setup, Vec<String>) {
+    let (config, named) = keep_values(&old.config, new.config);
+    let keys = named.iter().fold(new.keys, |keys, name| keep_shown(&old.keys, keys, name));
+    (Setup { config, keys, ..new }, named)
+}
+
+/// `new` with what `old` shows of a key, or of what is in a section, in the same place.
+fn keep_shown(old: &[Shown], new: Vec<Shown>, name: &str) -> Vec<Shown> {
+    let is_of =
+        |key: &Shown| key.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let at = new.iter().position(is_of).unwrap_or(new.len());
+    let mut keys: Vec<Shown> = new.into_iter().filter(|key| !is_of(key)).collect();
+    keys.splice(at..at, old.iter().filter(|key| is_of(key)).cloned());
+    keys
+}
+
+fn keep_values(old: &Config, mut new: Config) -> (Config, Vec<String>) {
     let mut kept = Kept::default();
     kept.server(&old.server, &mut new.server);
     kept.admin(&old.admin, &mut new.admin);
@@ -112,20 +129,20 @@ mod tests {
         let new = config(
             "[server]\nlisten = '127.0.0.1:9'\nmax_body = '2MiB'\n[store]\npath = 'other'\n[log]\nformat = 'text'",
         );
-        let (kept, named) = keep(&old, new);
+        let (kept, named) = keep_values(&old, new);
         assert_eq!(named, ["server.listen", "store.path", "log.format"]);
         assert_eq!((kept.server.listen, &kept.store.path), (old.server.listen, &old.store.path));
         assert_eq!(kept.server.max_body_bytes, 2 << 20, "and what needs none is changed");
-        assert_eq!(keep(&old, config("")).1, Vec::<String>::new());
+        assert_eq!(keep_values(&old, config("")).1, Vec::<String>::new());
     }
 
     #[test]
     fn a_channel_that_is_new_or_gone_needs_a_restart() {
         let subscriptions = "[subscriptions]\napp_ids = ['x']\nclient_states = [{ env = 'STATE' }]";
         let (both, one) = (config(subscriptions), config(""));
-        let (kept, named) = keep(&one, both.clone());
+        let (kept, named) = keep_values(&one, both.clone());
         assert_eq!((kept.subscriptions.is_some(), named), (false, vec!["subscriptions".to_owned()]));
-        let (kept, named) = keep(&both, one);
+        let (kept, named) = keep_values(&both, one);
         assert_eq!((kept.subscriptions.is_some(), named), (true, vec!["subscriptions".to_owned()]));
     }
 
@@ -133,9 +150,24 @@ mod tests {
     fn the_last_token_of_a_listener_that_others_reach_stays() {
         let token = format!("[[admin.tokens]]\nname = 'ops'\nsha256 = '{}'\nscopes = ['read']\n", "a".repeat(64));
         let open = config(&format!("[admin]\nlisten = '0.0.0.0:8081'\n{token}"));
-        let (kept, named) = keep(&open, config(""));
+        let (kept, named) = keep_values(&open, config(""));
         assert_eq!((kept.admin.tokens.len(), named), (1, vec!["admin.tokens".to_owned(), "admin.listen".to_owned()]));
-        let (kept, named) = keep(&config(&token), config(""));
+        let (kept, named) = keep_values(&config(&token), config(""));
         assert_eq!((kept.admin.tokens.len(), named), (0, Vec::new()), "on loopback it may go");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_key_that_needs_a_restart_stays_too() {
+        let shown = |text: &str| -> Vec<Shown> {
+            let of = |word: &str| {
+                let (path, value) = word.split_once('=').unwrap();
+                Shown { path: path.into(), value: value.into(), origin: "default".into() }
+            };
+            text.split(' ').map(of).collect()
+        };
+        let (old, new) = (shown("a.b=1 s.x=1 s.y[0].z=1 t=1"), shown("a.b=2 s=none t=2"));
+        assert_eq!(keep_shown(&old, new.clone(), "s"), shown("a.b=2 s.x=1 s.y[0].z=1 t=2"));
+        assert_eq!(keep_shown(&old, new, "a.b"), shown("a.b=1 s=none t=2"));
+        assert_eq!(keep_shown(&shown("s=none"), old, "s"), shown("a.b=1 s=none t=1"));
     }
 }

@@ -55,9 +55,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);
     let certificate = Certificate::in_file(CERTIFICATE, &folder.path().join("key.pem"))?;
-    let config = setting::config(folder.path(), &provider)?;
+    let loaded = setting::config(folder.path(), &provider)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
-    let app = App::start(config.clone(), setting::printers(&config, &n_delivered), Clock::system()).await?;
+    let printers = setting::printers(&loaded.config, &n_delivered);
+    let app = App::start(loaded, printers, Clock::system()).await?;
     let graph = Graph {
         client: Client::new(&format!("http://{}", app.public))?,
         identity: provider.identity().clone(),

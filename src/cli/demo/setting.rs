@@ -11,7 +11,7 @@ use super::now;
 use crate::app::BuiltSinks;
 use crate::cli::print::say;
 use crate::cli::text;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::domain::{ClientContext, Delivery};
 use crate::simulator::Provider;
 use crate::sinks::{DeliveryError, Sink};
@@ -68,7 +68,7 @@ pub fn folder() -> std::io::Result<tempfile::TempDir> {
 ///
 /// # Errors
 /// It has a mistake.
-pub fn config(folder: &Path, provider: &Provider) -> anyhow::Result<Config> {
+pub fn config(folder: &Path, provider: &Provider) -> anyhow::Result<Loaded> {
     let folder = folder.display();
     let (calls, subscriptions) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let text = format!(
@@ -112,7 +112,7 @@ sinks = ["archive"]
     );
     let variables = [("REELHOOK_DEMO_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];
     match config::parse(&text, variables.into_iter()) {
-        Ok(loaded) => Ok(loaded.config),
+        Ok(loaded) => Ok(loaded),
         Err(mistakes) => anyhow::bail!("the demo's own config has mistakes:\n{mistakes}"),
     }
 }
