@@ -59,7 +59,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn the_smallest_config_loads_without_a_mistake() {
-    let blocks = blocks(&section("Receive for real"), "toml");
+    let blocks = blocks(&section("Connect your bot"), "toml");
     assert_eq!(blocks.len(), 1);
     let loaded = config::parse(&blocks[0], std::iter::empty()).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     assert_eq!((loaded.config.sinks.len(), loaded.config.routes.len()), (1, 1));
