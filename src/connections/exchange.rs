@@ -21,7 +21,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 
 use super::Serving;
-use super::watch::Watch;
+use super::progress::Progress;
 use crate::domain::Reason;
 use crate::telemetry::ConnectionEnd;
 
@@ -36,45 +36,45 @@ pub struct Answer {
 
 /// A request that is not answered yet.
 struct Exchange {
-    watch: Option<Rc<Watch>>,
+    progress: Option<Rc<Progress>>,
     _body: Option<Rc<RefCell<Payload>>>,
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if let Some(watch) = &self.watch {
-            watch.rests();
+        if let Some(progress) = &self.progress {
+            progress.rests();
         }
     }
 }
 
 impl Exchange {
     fn begin(request: &mut Request) -> Self {
-        let watch = request.conn_data::<Rc<Watch>>().cloned();
+        let progress = request.conn_data::<Rc<Progress>>().cloned();
         let body = match request.take_payload() {
             Payload::None => None,
             body => Some(Rc::new(RefCell::new(body))),
         };
-        if let Some(watch) = &watch {
-            watch.begins(body.is_some());
+        if let Some(progress) = &progress {
+            progress.begins(body.is_some());
         }
         if let Some(body) = &body {
-            let (body, watch) = (Rc::clone(body), watch.clone());
-            let read = stream::poll_fn(move |context| read(&body, watch.as_deref(), context));
+            let (body, progress) = (Rc::clone(body), progress.clone());
+            let read = stream::poll_fn(move |context| read(&body, progress.as_deref(), context));
             *request.payload() = Payload::Stream { payload: Box::pin(read) };
         }
-        Self { watch, _body: body }
+        Self { progress, _body: body }
     }
 
     /// Whether there is a place for it.
     fn has_place(&self, path: &str, serving: &Serving) -> bool {
-        self.watch.as_ref().is_none_or(|watch| !watch.is_one_too_many()) || serving.probes.contains(&path)
+        self.progress.as_ref().is_none_or(|progress| !progress.is_one_too_many()) || serving.probes.contains(&path)
     }
 
     fn answered(self, response: Response<BoxBody>) -> Response<Answer> {
-        if let Some(watch) = &self.watch {
+        if let Some(progress) = &self.progress {
             let is_last = response.head().connection_type() == ConnectionType::Close;
-            watch.answers(response.status().is_client_error(), is_last);
+            progress.answers(response.status().is_client_error(), is_last);
         }
         response.map_body(|_head, body| Answer { body, _exchange: self })
     }
@@ -82,8 +82,8 @@ impl Exchange {
     /// 503: every place has a request at work.
     fn turned_away(self, serving: &Serving) -> Response<Answer> {
         serving.refused(Reason::Shed);
-        if let Some(watch) = &self.watch {
-            watch.ends(ConnectionEnd::Busy);
+        if let Some(progress) = &self.progress {
+            progress.ends(ConnectionEnd::Busy);
         }
         let mut response = Response::with_body(StatusCode::SERVICE_UNAVAILABLE, BoxBody::new(()));
         response.head_mut().set_connection_type(ConnectionType::Close);
@@ -94,16 +94,16 @@ impl Exchange {
 
 fn read(
     body: &RefCell<Payload>,
-    watch: Option<&Watch>,
+    progress: Option<&Progress>,
     context: &mut Context<'_>,
 ) -> Poll<Option<<Payload as Stream>::Item>> {
     let polled = Pin::new(&mut *body.borrow_mut()).poll_next(context);
-    if let Some(watch) = watch {
+    if let Some(progress) = progress {
         match &polled {
-            Poll::Pending => watch.wants_body(),
+            Poll::Pending => progress.wants_body(),
             Poll::Ready(Some(Ok(_piece))) => {}
-            Poll::Ready(Some(Err(_broken))) => watch.has_body(false),
-            Poll::Ready(None) => watch.has_body(true),
+            Poll::Ready(Some(Err(_broken))) => progress.has_body(false),
+            Poll::Ready(None) => progress.has_body(true),
         }
     }
     polled

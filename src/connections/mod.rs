@@ -12,10 +12,11 @@
 
 mod exchange;
 mod framing;
+mod phase;
 mod places;
+mod progress;
 mod proxied;
 mod stream;
-mod watch;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -33,9 +34,10 @@ use actix_web::dev::{AppConfig, Server, Service, ServiceFactory, ServiceResponse
 use actix_web::rt::net::TcpStream;
 
 use self::exchange::exchange;
+use self::phase::Phase;
 use self::places::{Bounds, Places};
+use self::progress::Progress;
 use self::stream::{Connection, LINGER};
-use self::watch::{Phase, Watch};
 use crate::domain::Reason;
 use crate::sources::Proxies;
 use crate::telemetry::{ConnectionEnd, Metrics, Rejections};
@@ -94,14 +96,14 @@ impl Serving {
 
 /// Notes that the sender on this connection was verified: it gives way last, and may be idle longest.
 pub fn prove(request: &HttpRequest) {
-    if let Some(watch) = request.conn_data::<Rc<Watch>>() {
-        watch.proves();
+    if let Some(progress) = request.conn_data::<Rc<Progress>>() {
+        progress.proves();
     }
 }
 
 /// Whether the body of `request` is incomplete because its connection had to give way.
 pub fn gave_way(request: &HttpRequest) -> bool {
-    request.conn_data::<Rc<Watch>>().is_some_and(|watch| watch.is_dismissed().is_some())
+    request.conn_data::<Rc<Progress>>().is_some_and(|progress| progress.is_dismissed().is_some())
 }
 
 impl Settings {
@@ -161,7 +163,7 @@ where
             .client_disconnect_timeout(LINGER)
             .h1_allow_half_closed(settings.answers_half_closed)
             .on_connect_ext(|connection: &Connection, shared| {
-                shared.insert(Rc::clone(&connection.watch));
+                shared.insert(Rc::clone(&connection.progress));
             })
             .h1(apply_fn_factory(map_config(app(), |()| AppConfig::default()), move |request: Request, app| {
                 exchange(request, (app, &serving_app))
@@ -171,10 +173,10 @@ where
             fn_service(move |stream: TcpStream| taken(stream, Rc::clone(&serving)))
         };
         taken.and_then(apply_fn_factory(http, move |(stream, peer): (TcpStream, Option<SocketAddr>), http| {
-            let watch = places.take();
-            watch.is_of_proxy(peer.is_some_and(|peer| serving.proxies.has(peer.ip())));
-            let connection = Connection::new(stream, Rc::clone(&watch), Rc::clone(&serving));
-            counted(http.call((connection, peer)), watch, Rc::clone(&serving))
+            let progress = places.take();
+            progress.is_of_proxy(peer.is_some_and(|peer| serving.proxies.has(peer.ip())));
+            let connection = Connection::new(stream, Rc::clone(&progress), Rc::clone(&serving));
+            counted(http.call((connection, peer)), progress, Rc::clone(&serving))
         }))
     })?;
     Ok(builder.run())
@@ -201,15 +203,15 @@ async fn taken(mut stream: TcpStream, serving: Rc<Serving>) -> Result<(TcpStream
 /// Counts requests that actix refused, when their connection ends.
 async fn counted(
     served: impl Future<Output = Result<(), DispatchError>>,
-    watch: Rc<Watch>,
+    progress: Rc<Progress>,
     serving: Rc<Serving>,
 ) -> Result<(), DispatchError> {
     // Pinned here: the connection is closed after the refusal is counted, not before.
     let mut served = pin!(served);
     let ended = served.as_mut().await;
-    if matches!(ended, Err(DispatchError::Parse(_))) && watch.phase() != Phase::Over {
+    if matches!(ended, Err(DispatchError::Parse(_))) && progress.phase() != Phase::Over {
         serving.refused(Reason::BadRequest);
-        watch.ends(ConnectionEnd::Refused);
+        progress.ends(ConnectionEnd::Refused);
     }
     ended
 }

@@ -17,7 +17,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::watch::{Keeper, Phase, Watch};
+use super::phase::Phase;
+use super::progress::{Keeper, Progress};
 use crate::telemetry::{ConnectionEnd, ThreadConnections};
 
 /// How many of those that are to give way are told so at once, as a part of all: looking for them costs a look at all.
@@ -43,7 +44,7 @@ pub struct Places {
     bounds: Bounds,
     /// Where they are counted.
     pub threads: Arc<ThreadConnections>,
-    watches: RefCell<Vec<Rc<Watch>>>,
+    held: RefCell<Vec<Rc<Progress>>>,
     n_leaving: Cell<usize>,
     n_busy: Cell<usize>,
     n_proven: Cell<usize>,
@@ -56,7 +57,7 @@ impl Places {
         Self {
             bounds,
             threads,
-            watches: RefCell::default(),
+            held: RefCell::default(),
             n_leaving: Cell::new(0),
             n_busy: Cell::new(0),
             n_proven: Cell::new(0),
@@ -65,19 +66,19 @@ impl Places {
     }
 
     /// A place for a new connection.
-    pub fn take(self: &Rc<Self>) -> Rc<Watch> {
+    pub fn take(self: &Rc<Self>) -> Rc<Progress> {
         self.make_room();
         let keeper: Rc<dyn Keeper> = Rc::<Self>::clone(self);
-        let watch = Rc::new(Watch::new(keeper, Instant::now()));
-        let mut watches = self.watches.borrow_mut();
-        watch.slot.set(watches.len());
-        watches.push(Rc::clone(&watch));
-        watch
+        let progress = Rc::new(Progress::new(keeper, Instant::now()));
+        let mut held = self.held.borrow_mut();
+        progress.slot.set(held.len());
+        held.push(Rc::clone(&progress));
+        progress
     }
 
     /// Makes room for one more connection.
     fn make_room(&self) {
-        let n = self.watches.borrow().len() + 1 - self.n_leaving.get();
+        let n = self.held.borrow().len() + 1 - self.n_leaving.get();
         let max = self.bounds.max.max(self.n_busy.get() + self.bounds.spare);
         let n_strangers = n.saturating_sub(self.n_proven.get());
         let n_too_many = n.saturating_sub(max).max(n_strangers.saturating_sub(self.bounds.max_strangers));
@@ -87,9 +88,9 @@ impl Places {
     }
 
     fn dismiss(&self, n: usize, max: usize) {
-        let watches = self.watches.borrow();
+        let held = self.held.borrow();
         let (mut proven, mut strangers): (Vec<_>, Vec<_>) =
-            watches.iter().filter(|it| may_give_way(it)).map(Rc::as_ref).partition(|it| it.is_proven());
+            held.iter().filter(|it| may_give_way(it)).map(Rc::as_ref).partition(|it| it.is_proven());
         let are_proven_too_many = proven.len() * 4 > (max - self.n_busy.get()) * 3;
         let dismissed = if strangers.is_empty() || are_proven_too_many {
             longest(&mut proven, n)
@@ -102,13 +103,13 @@ impl Places {
     /// Lets go of heads: first of those that were refused, whose senders are only waited for, then of those that have been
     /// coming longest. Those whose request is at work stay.
     fn free_heads(&self) {
-        let watches = self.watches.borrow();
-        let may_go = |it: &&Rc<Watch>| match it.phase() {
+        let held = self.held.borrow();
+        let may_go = |it: &&Rc<Progress>| match it.phase() {
             Phase::Head => it.has_unfinished_head(),
             phase => phase == Phase::Over,
         };
-        let candidates = watches.iter().filter(|it| it.is_dismissed().is_none() && may_go(it));
-        let mut candidates: Vec<&Watch> = candidates.map(Rc::as_ref).collect();
+        let candidates = held.iter().filter(|it| it.is_dismissed().is_none() && may_go(it));
+        let mut candidates: Vec<&Progress> = candidates.map(Rc::as_ref).collect();
         candidates.sort_unstable_by_key(|it| (it.phase() != Phase::Over, it.is_proven(), it.since()));
         let enough = self.bounds.head_memory_bytes - self.bounds.head_memory_bytes / MEMORY_AT_ONCE;
         for longest in candidates {
@@ -125,13 +126,13 @@ impl Keeper for Places {
         &self.threads
     }
 
-    fn leave(&self, gone: &Watch) {
-        let mut watches = self.watches.borrow_mut();
-        watches.swap_remove(gone.slot.get());
-        if let Some(moved) = watches.get(gone.slot.get()) {
+    fn leave(&self, gone: &Progress) {
+        let mut held = self.held.borrow_mut();
+        held.swap_remove(gone.slot.get());
+        if let Some(moved) = held.get(gone.slot.get()) {
             moved.slot.set(gone.slot.get());
         }
-        drop(watches);
+        drop(held);
         self.release_heads(gone.n_heads_held());
         self.busy(gone.phase().is_busy(), false);
         if gone.is_dismissed().is_some() {
@@ -172,23 +173,23 @@ impl Keeper for Places {
     }
 }
 
-fn may_give_way(watch: &Watch) -> bool {
-    let may = match watch.phase() {
+fn may_give_way(progress: &Progress) -> bool {
+    let may = match progress.phase() {
         Phase::Answering | Phase::Streaming => false,
-        Phase::Body => !watch.is_proven(),
+        Phase::Body => !progress.is_proven(),
         Phase::New | Phase::Head | Phase::Rest | Phase::Over => true,
     };
-    may && watch.is_dismissed().is_none()
+    may && progress.is_dismissed().is_none()
 }
 
 /// The `n` that kept their state longest.
-fn longest<'a, 'b>(watches: &'b mut [&'a Watch], n: usize) -> &'b [&'a Watch] {
-    if n < watches.len() {
+fn longest<'a, 'b>(held: &'b mut [&'a Progress], n: usize) -> &'b [&'a Progress] {
+    if n < held.len() {
         // Whoever got its last answer needs no place.
-        watches.select_nth_unstable_by_key(n, |it| (it.phase() != Phase::Over, it.since()));
-        &watches[..n]
+        held.select_nth_unstable_by_key(n, |it| (it.phase() != Phase::Over, it.since()));
+        &held[..n]
     } else {
-        watches
+        held
     }
 }
 

@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Serving;
 use super::framing::{Flaw, Framing};
-use super::watch::{HEAD_TIMEOUT, Phase, Watch};
+use super::phase::Phase;
+use super::progress::{HEAD_TIMEOUT, Progress};
 use crate::domain::Reason;
 use crate::telemetry::ConnectionEnd;
 
@@ -39,7 +40,7 @@ const MUST_NOT_STAND: &[u8] = b"\0\r\r";
 /// A connection.
 pub struct Connection {
     stream: TcpStream,
-    pub(super) watch: Rc<Watch>,
+    pub(super) progress: Rc<Progress>,
     serving: Rc<Serving>,
     framing: Framing,
     /// Always armed, so that it does not matter in which phase the connection was looked at last. It goes off early rather
@@ -64,10 +65,10 @@ enum Reading {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, watch: Rc<Watch>, serving: Rc<Serving>) -> Self {
+    pub(super) fn new(stream: TcpStream, progress: Rc<Progress>, serving: Rc<Serving>) -> Self {
         Self {
             stream,
-            watch,
+            progress,
             framing: Framing::new(serving.max_head_bytes),
             serving,
             timer: Box::pin(sleep_until(Instant::now() + HEAD_TIMEOUT)),
@@ -78,17 +79,17 @@ impl Connection {
 
     /// Ready when the time is up, with the reason.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
-        if let Some(end) = self.watch.is_dismissed() {
+        if let Some(end) = self.progress.is_dismissed() {
             return Poll::Ready(end);
         }
-        let until = [self.watch.until(), self.stalled_until].into_iter().flatten().min();
+        let until = [self.progress.until(), self.stalled_until].into_iter().flatten().min();
         loop {
             if self.timer.is_elapsed() || until.is_some_and(|until| until < self.timer.deadline()) {
                 self.timer.as_mut().reset(until.unwrap_or_else(|| Instant::now() + HEAD_TIMEOUT));
             }
             ready!(self.timer.as_mut().poll(context));
             if until.is_some_and(|until| until <= self.timer.deadline()) {
-                return Poll::Ready(match self.watch.phase() {
+                return Poll::Ready(match self.progress.phase() {
                     _ if self.stalled_until.is_some() => ConnectionEnd::Stalled,
                     Phase::New | Phase::Head => ConnectionEnd::HeadTimeout,
                     _ => ConnectionEnd::Rest,
@@ -99,9 +100,9 @@ impl Connection {
 
     /// Ends it. Who sent half a head gets an answer.
     fn give_up(&mut self, context: &mut Context<'_>, end: ConnectionEnd) {
-        self.watch.ends(end);
+        self.progress.ends(end);
         self.reading = Reading::Ended;
-        if self.watch.phase() == Phase::Head && self.stalled_until.is_none() {
+        if self.progress.phase() == Phase::Head && self.stalled_until.is_none() {
             let is_late = end == ConnectionEnd::HeadTimeout;
             let (reason, answer) = if is_late { (Reason::BodyTimeout, TIMEOUT) } else { (Reason::Shed, BUSY) };
             self.answer(context, reason, answer);
@@ -112,7 +113,7 @@ impl Connection {
     /// nobody reads it.
     fn answer(&mut self, context: &mut Context<'_>, reason: Reason, answer: &'static [u8]) {
         self.serving.refused(reason);
-        self.watch.is_over(LINGER);
+        self.progress.is_over(LINGER);
         let _ = Pin::new(&mut self.stream).poll_write(context, answer);
     }
 
@@ -120,10 +121,10 @@ impl Connection {
     fn follow(&mut self, context: &mut Context<'_>, (buffer, n_before): (&mut ReadBuf<'_>, usize)) {
         let n_bytes = buffer.filled().len() - n_before;
         match self.framing.pass(&buffer.filled()[n_before..]) {
-            Ok(passed) => self.watch.heard(n_bytes, passed, self.framing.unfinished()),
+            Ok(passed) => self.progress.heard(n_bytes, passed, self.framing.unfinished()),
             Err(flaw) => {
-                self.watch.heard(0, Default::default(), self.framing.unfinished());
-                let is_alone = self.watch.phase() == Phase::Head && self.watch.n_waiting() == 0;
+                self.progress.heard(0, Default::default(), self.framing.unfinished());
+                let is_alone = self.progress.phase() == Phase::Head && self.progress.n_waiting() == 0;
                 if flaw == Flaw::TooLarge && is_alone && self.stalled_until.is_none() {
                     buffer.set_filled(n_before);
                     self.answer(context, Reason::BadRequest, TOO_LARGE);
@@ -133,7 +134,7 @@ impl Connection {
                     buffer.set_filled(n_before + at);
                     self.reading = Reading::Ours(MUST_NOT_STAND);
                 }
-                self.watch.ends(ConnectionEnd::Refused);
+                self.progress.ends(ConnectionEnd::Refused);
             }
         }
     }
@@ -146,9 +147,9 @@ impl Connection {
                 buffer.put_slice(now);
                 self.reading = if later.is_empty() { Reading::Ended } else { Reading::Ours(later) };
             }
-            Reading::Nothing if self.watch.is_dismissed().is_some() => self.reading = Reading::Ended,
+            Reading::Nothing if self.progress.is_dismissed().is_some() => self.reading = Reading::Ended,
             Reading::Nothing => {
-                self.watch.waits(context.waker(), false);
+                self.progress.waits(context.waker(), false);
                 let mut thrown_away = [0; 4096];
                 loop {
                     let mut bytes = ReadBuf::new(&mut thrown_away);
@@ -156,7 +157,7 @@ impl Connection {
                         Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {}
                         Poll::Ready(_) => break,
                         Poll::Pending => {
-                            let until = self.watch.until().unwrap_or_else(Instant::now);
+                            let until = self.progress.until().unwrap_or_else(Instant::now);
                             if self.timer.deadline() != until {
                                 self.timer.as_mut().reset(until);
                             }
@@ -179,8 +180,8 @@ impl AsyncRead for Connection {
         if !matches!(this.reading, Reading::Theirs) {
             return this.poll_own(context, buffer);
         }
-        let may_read = this.stalled_until.is_none() && this.watch.is_dismissed().is_none();
-        let is_withheld = may_read && !this.watch.may_read();
+        let may_read = this.stalled_until.is_none() && this.progress.is_dismissed().is_none();
+        let is_withheld = may_read && !this.progress.may_read();
         if may_read && !is_withheld {
             let n_before = buffer.filled().len();
             if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
@@ -193,7 +194,7 @@ impl AsyncRead for Connection {
                 return Poll::Ready(read);
             }
         }
-        this.watch.waits(context.waker(), is_withheld);
+        this.progress.waits(context.waker(), is_withheld);
         let end = ready!(this.poll_overdue(context));
         this.give_up(context, end);
         Poll::Ready(Ok(()))
@@ -208,13 +209,13 @@ impl AsyncWrite for Connection {
                 // Reading goes on, and nobody waits for that yet.
                 context.waker().wake_by_ref();
             }
-            this.watch.told();
+            this.progress.told();
             return Poll::Ready(written);
         }
         this.stalled_until.get_or_insert_with(|| Instant::now() + STALL_TIMEOUT);
         if matches!(this.reading, Reading::Theirs) {
             let end = ready!(this.poll_overdue(context));
-            this.watch.ends(end);
+            this.progress.ends(end);
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -230,7 +231,7 @@ impl AsyncWrite for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.serving.closed(self.watch.end().unwrap_or(ConnectionEnd::Done));
-        self.watch.leaves();
+        self.serving.closed(self.progress.end().unwrap_or(ConnectionEnd::Done));
+        self.progress.leaves();
     }
 }

@@ -23,6 +23,7 @@ use super::encrypted::Encrypted;
 use super::envelope;
 use super::gate::{Gate, Opened, Post};
 use super::keys::Keys;
+use super::nesting;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
 use super::readers::Readers;
@@ -37,7 +38,7 @@ use crate::domain::{Channel, Dialect, GraphId, Mark, Notification, Proof, Quaran
 /// The longest instant that is stored: `2026-12-10T00:00:00.0000000+00:00` has 33 characters.
 const MAX_INSTANT_BYTES: usize = 64;
 /// The deepest nesting of decrypted content: reelhook wraps it, and the result must be readable too.
-const MAX_DECRYPTED_DEPTH: usize = payload::MAX_DEPTH - 8;
+const MAX_DECRYPTED_DEPTH: usize = nesting::MAX_DEPTH - 8;
 
 /// Reads the subscription channel.
 pub struct Subscriptions {
@@ -147,7 +148,7 @@ impl Subscriptions {
     /// Why it stays refused.
     pub async fn judge_again(&self, raw: Raw, channel: Channel, vouched: bool) -> Result<Vec<Verified>, Reason> {
         let raw = envelope::sole_item(raw, self.gate.limits)?;
-        let opened = self.open(payload::document(&raw.0, payload::MAX_DEPTH)?, &raw)?;
+        let opened = self.open(nesting::document(&raw.0, nesting::MAX_DEPTH)?, &raw)?;
         if opened.needs_token && !vouched {
             return Err(Reason::JwtMissing);
         }
@@ -155,7 +156,7 @@ impl Subscriptions {
         match self.read_one(opened, channel).await {
             Err(reason @ (Reason::Shape | Reason::JsonInvalid)) if vouched => {
                 let about =
-                    content::untyped(payload::document(&raw.0, payload::MAX_DEPTH)?).map_err(|_no_json| reason)?;
+                    content::untyped(nesting::document(&raw.0, nesting::MAX_DEPTH)?).map_err(|_no_json| reason)?;
                 let (item, mut dialects) = (content::bare(channel, raw.clone(), tenant_id), Dialects::default());
                 dialects.note(Dialect::UnreadableMember);
                 let told = content::each(item, dialects, vec![about]);
@@ -224,7 +225,7 @@ impl Opened {
     /// Reads the item, with its decrypted content if it was encrypted.
     fn read(self, decrypted: Option<&[u8]>, (channel, room): (Channel, &Room)) -> Read {
         let Self { raw, encrypted, tenant_id, proof, mut dialects, .. } = self;
-        let item = Object::read(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
+        let item = Object::read(nesting::document(&raw.0, nesting::MAX_DEPTH)?)?;
         let subscription_id = item.text("subscriptionId", &mut dialects)?.ok_or(Reason::Shape)?.into_owned();
         let resource = item.text("resource", &mut dialects)?.unwrap_or_default().into_owned();
         let graph_id = item.text("id", &mut dialects)?.map(Cow::into_owned);
@@ -261,7 +262,7 @@ fn about(
 ) -> Result<Vec<About>, Reason> {
     let data = item.present("resourceData");
     let Some(decrypted) = decrypted else { return content::read(data, place, dialects) };
-    let text = payload::document(decrypted, MAX_DECRYPTED_DEPTH).map_err(|_no_json| Reason::EncInvalid)?;
+    let text = nesting::document(decrypted, MAX_DECRYPTED_DEPTH).map_err(|_no_json| Reason::EncInvalid)?;
     let inside: &RawValue = serde_json::from_str(text).map_err(|_no_json| Reason::EncInvalid)?;
     let outside = data.and_then(|data| Object::read(data.get()).ok());
     if let (Some(outer), Ok(inner)) = (&outside, Object::read(inside.get()))

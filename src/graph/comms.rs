@@ -12,7 +12,8 @@ use super::content::{self, About, Place};
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
-use super::payload::{self, Object};
+use super::nesting;
+use super::payload::Object;
 use super::readers::Readers;
 use super::token::{Demands, Tokens};
 use super::{Limits, Reading, Refusal, ended_call};
@@ -97,7 +98,7 @@ impl Calls {
         let proof = if tenant_id.is_some() { Proof::BearerToken } else { Proof::OperatorsWord };
         let room = Room::for_operations(self.limits.max_items);
         let read = envelope::sole_item(raw.clone(), self.limits).and_then(|raw| {
-            let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
+            let text = nesting::document(&raw.0, nesting::MAX_DEPTH)?;
             let item = Object::read(text)?;
             // The operator vouches for these keys as well.
             let is_ambiguous = !vouched && item.repeats(envelope::AUTHORITY_KEYS);
@@ -170,7 +171,7 @@ fn notifications(
 
 /// An item that an operator vouched for and that cannot be parsed.
 fn untyped(raw: Raw, tenant_id: Option<String>) -> Result<Notification, Reason> {
-    let about = content::untyped(payload::document(&raw.0, payload::MAX_DEPTH)?)?;
+    let about = content::untyped(nesting::document(&raw.0, nesting::MAX_DEPTH)?)?;
     let mut dialects = Dialects::default();
     dialects.note(Dialect::UnreadableMember);
     let told = content::each(content::bare(Channel::Calls, raw.clone(), tenant_id), dialects, vec![about]);

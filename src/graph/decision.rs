@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::change::Subscriptions;
-use super::payload;
+use super::nesting;
 use super::undecided::Undecided;
 use super::validation::Coverage;
 use crate::domain::{Channel, HeldTokens, Raw, Reason, Verified};
@@ -24,7 +24,7 @@ impl Subscriptions {
     /// # Errors
     /// Why it failed verification; [`Reason::Shed`] if too much waits to be decrypted now.
     pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
-        let opened = self.open(payload::document(&item.raw.0, payload::MAX_DEPTH)?, &item.raw)?;
+        let opened = self.open(nesting::document(&item.raw.0, nesting::MAX_DEPTH)?, &item.raw)?;
         let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;
         self.read_one(opened.proven_by(&coverage)?, item.channel).await
     }

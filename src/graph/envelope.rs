@@ -11,7 +11,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::dialects::Dialects;
-use super::payload::{self, Object};
+use super::nesting;
+use super::payload::Object;
 use super::walk::Key;
 use super::{Limits, Refusal};
 use crate::domain::{Dialect, Raw, Reason};
@@ -62,7 +63,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// [`Refusal::Malformed`], [`Refusal::TooLarge`] or [`Refusal::Legacy`].
     pub(super) fn read(body: &'a [u8], limits: Limits) -> Result<Self, Refusal> {
-        let text = payload::document(body, payload::MAX_DEPTH).map_err(Refusal::Malformed)?;
+        let text = nesting::document(body, nesting::MAX_DEPTH).map_err(Refusal::Malformed)?;
         let mut json = serde_json::Deserializer::from_str(text);
         let envelope = Outer { limits }
             .deserialize(&mut json)
@@ -95,7 +96,7 @@ pub(super) fn raw(body: &Bytes, item: &RawValue) -> Raw {
 /// # Errors
 /// [`Reason::Shape`] if a body has more than one item; other reasons if the item itself is wrong.
 pub(super) fn sole_item(raw: Raw, limits: Limits) -> Result<Raw, Reason> {
-    let text = payload::document(&raw.0, payload::MAX_DEPTH)?;
+    let text = nesting::document(&raw.0, nesting::MAX_DEPTH)?;
     let object = Object::read(text)?;
     if !object.has("value") || ITEM_KEYS.iter().any(|key| object.has(key)) {
         return Ok(raw);

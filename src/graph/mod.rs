@@ -24,6 +24,7 @@ mod ended_call;
 mod envelope;
 mod gate;
 mod lifecycle;
+mod nesting;
 mod path;
 mod payload;
 mod pool;

@@ -5,10 +5,9 @@
 //! surrogates among it.
 //!
 //! **Invariants**
-//! 1. Text that is nested deeper than [`MAX_DEPTH`] is refused before anything descends into it.
-//! 2. Reading an object holds the members that are asked for, however many others it has: strangers send objects of
+//! 1. Reading an object holds the members that are asked for, however many others it has: strangers send objects of
 //!    200,000 members. What looks at all of them is called only for what is proven.
-//! 3. Looking a key up in an object costs no more than the object is long; nothing here is quadratic.
+//! 2. Looking a key up in an object costs no more than the object is long; nothing here is quadratic.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -22,9 +21,6 @@ use super::dialects::Dialects;
 use super::surrogates;
 use super::walk::{self, Key};
 use crate::domain::{Dialect, Reason};
-
-/// The deepest nesting that is read: what `serde_json` itself allows.
-pub(super) const MAX_DEPTH: usize = 128;
 
 /// Up to so many members an object is held whole and its keys are compared one by one, above it by hashing.
 const FEW_MEMBERS: usize = 32;
@@ -78,50 +74,6 @@ const ASKED: &[&str] = &[
     "encryptionCertificateId",
     "encryptionCertificateThumbprint",
 ];
-
-/// Reads bytes as text that may be JSON: UTF-8, not too deep.
-///
-/// # Errors
-/// [`Reason::JsonInvalid`] or [`Reason::JsonDepth`].
-pub(super) fn text_of(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
-    let text = std::str::from_utf8(bytes).map_err(|_not_utf8| Reason::JsonInvalid)?;
-    if is_deeper_than(max_depth, text) { Err(Reason::JsonDepth) } else { Ok(text) }
-}
-
-/// The same of a whole document: a byte order mark before it is taken off (RFC 8259, section 8.1).
-///
-/// # Errors
-/// As [`text_of`].
-pub(super) fn document(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
-    let text = text_of(bytes, max_depth)?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// Whether JSON text nests deeper than `limit`. `serde_json` skips values without counting, so it must be asked first.
-fn is_deeper_than(limit: usize, text: &str) -> bool {
-    // Most bodies have fewer brackets than the limit: counting them is one vectorised pass.
-    let n_opened = text.bytes().map(|byte| usize::from(byte | 0x20 == b'{')).sum::<usize>();
-    if n_opened <= limit {
-        return false;
-    }
-    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    false
-}
 
 /// One JSON object: its keys decoded, its values as they stand in the text.
 #[derive(Debug)]
@@ -323,16 +275,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nesting_is_counted_outside_of_text_only() {
-        assert_eq!(text_of("[".repeat(129).as_bytes(), MAX_DEPTH), Err(Reason::JsonDepth));
-        let flat = format!("[{}]", vec![r#""{[{[\"{""#; 500].join(","));
-        assert!(text_of(flat.as_bytes(), MAX_DEPTH).is_ok());
-        let just = format!("{}{}", "[".repeat(128), "]".repeat(128));
-        assert!(text_of(just.as_bytes(), MAX_DEPTH).is_ok());
-        assert_eq!(text_of(b"\xff\xfe{", MAX_DEPTH), Err(Reason::JsonInvalid));
-    }
-
-    #[test]
     fn a_repeated_key_is_seen_in_any_spelling_and_the_last_one_counts() {
         let object = Object::read(r#"{"status": 1, "\u0073tatus": 2, "x": 3}"#).unwrap();
         assert!(object.repeats_any() && object.repeats(&["status"]));
@@ -381,20 +323,18 @@ mod tests {
         assert_eq!(object.shown("c", &mut dialects).unwrap().as_deref(), Some("😀 \\ud800 \u{fffd}x"));
     }
 
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in ".{0,200}") {
+            let _ = Object::read(&text).map(|object| object.repeats_any());
+        }
+    }
+
     #[test]
     fn what_is_json_but_no_object_has_the_wrong_shape() {
         assert_eq!(Object::read("[1]").map(|_| ()), Err(Reason::Shape));
         assert_eq!(Object::read("{").map(|_| ()), Err(Reason::JsonInvalid));
         assert_eq!(Object::read("{} trailing").map(|_| ()), Err(Reason::JsonInvalid));
         assert_eq!(Object::read("\u{feff}{}").map(|_| ()), Err(Reason::JsonInvalid));
-        assert_eq!(document("\u{feff}{}".as_bytes(), MAX_DEPTH), Ok("{}"));
-        assert_eq!(document("\u{feff}\u{feff}{}".as_bytes(), MAX_DEPTH), Ok("\u{feff}{}"), "one, not two");
-    }
-
-    proptest! {
-        #[test]
-        fn reading_never_panics(text in ".{0,200}") {
-            let _ = Object::read(&text).map(|object| object.repeats_any());
-        }
     }
 }

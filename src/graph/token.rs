@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use super::dialects::Dialects;
 use super::jwks::{KeySet, MAX_KID_BYTES};
 use super::keys::Keys;
+use super::nesting;
 use super::payload::{self, Object};
 use crate::clock::Clock;
 use crate::domain::Reason;
@@ -236,7 +237,7 @@ fn read_header(header: &[u8]) -> Result<(String, bool), Reason> {
 }
 
 fn read_object(bytes: &[u8]) -> Result<Object<'_>, Reason> {
-    let text = payload::text_of(bytes, payload::MAX_DEPTH).map_err(|_no_json| Reason::JwtMalformed)?;
+    let text = nesting::text_of(bytes, nesting::MAX_DEPTH).map_err(|_no_json| Reason::JwtMalformed)?;
     let object = Object::read(text).map_err(|_no_object| Reason::JwtMalformed)?;
     if object.repeats_any() { Err(Reason::JwtMalformed) } else { Ok(object) }
 }

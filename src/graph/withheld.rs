@@ -6,7 +6,8 @@
 
 use serde_json::value::RawValue;
 
-use super::payload::{self, MAX_DEPTH, Object};
+use super::nesting::{self, MAX_DEPTH};
+use super::payload::{self, Object};
 use super::{surrogates, walk};
 
 /// What stands in the place of a secret.
@@ -15,7 +16,7 @@ const HIDDEN: &str = "\"(hidden)\"";
 /// The body with each secret replaced: recordings' tokens, join tokens and passcodes of meetings, `clientState`,
 /// `validationTokens`. `None` where it is no JSON.
 pub fn without_secrets(body: &[u8]) -> Option<String> {
-    let text = surrogates::mend(payload::document(body, MAX_DEPTH).ok()?);
+    let text = surrogates::mend(nesting::document(body, MAX_DEPTH).ok()?);
     let value: &RawValue = serde_json::from_str(&text).ok()?;
     let mut shown = String::with_capacity(text.len());
     write(value, &mut shown)?;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::framing::Passed;
-use crate::telemetry::{ConnectionEnd, ConnectionState, ThreadConnections};
+use super::phase::Phase;
+use crate::telemetry::{ConnectionEnd, ThreadConnections};
 
 /// How long a head may take from its first byte, and how long a new connection may say nothing.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -20,42 +21,6 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub const STRANGERS_REST: Duration = Duration::from_secs(5);
 /// How much is read behind a head before its request asks for it, and behind a request before it is answered.
 const READ_AHEAD: usize = 8 * 1024;
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It is new and has said nothing.
-    New,
-    /// It sends a head.
-    Head,
-    /// It sends a body that its request waits for.
-    Body,
-    /// Its request is at work, with time limits of its own.
-    Answering,
-    /// Its request's answer is a stream that goes on.
-    Streaming,
-    /// Nothing: it rests between two requests.
-    Rest,
-    /// It got its last answer: what is wrong with the bytes that follow was told by that.
-    Over,
-}
-
-impl Phase {
-    fn state(self) -> ConnectionState {
-        match self {
-            Self::New | Self::Head => ConnectionState::Head,
-            Self::Body => ConnectionState::Body,
-            Self::Answering | Self::Streaming => ConnectionState::Answering,
-            Self::Rest => ConnectionState::Rest,
-            Self::Over => ConnectionState::Over,
-        }
-    }
-
-    /// Whether a request is at work that needs nothing more of its sender.
-    pub fn is_busy(self) -> bool {
-        matches!(self, Self::Answering | Self::Streaming)
-    }
-}
 
 /// Who keeps the places of a thread's connections: what a connection reports to it.
 pub(super) trait Keeper {
@@ -74,11 +39,11 @@ pub(super) trait Keeper {
     /// So many bytes of heads are no longer held.
     fn release_heads(&self, n_bytes: usize);
     /// A connection is gone.
-    fn leave(&self, gone: &Watch);
+    fn leave(&self, gone: &Progress);
 }
 
 /// The state of one connection.
-pub struct Watch {
+pub struct Progress {
     places: Rc<dyn Keeper>,
     /// Where it stands among the places.
     pub slot: Cell<usize>,
@@ -104,7 +69,7 @@ pub struct Watch {
     n_heads_held: Cell<usize>,
 }
 
-impl Watch {
+impl Progress {
     pub(super) fn new(places: Rc<dyn Keeper>, now: Instant) -> Self {
         places.threads().enter(Phase::New.state());
         Self {
@@ -214,7 +179,7 @@ impl Watch {
         }
     }
 
-    /// Whether more may be read now. Where not, [`Watch::wake`] tells when.
+    /// Whether more may be read now. Where not, [`Progress::wake`] tells when.
     pub fn may_read(&self) -> bool {
         self.phase.get() == Phase::Body || self.n_behind.get() < READ_AHEAD
     }
