@@ -60,7 +60,7 @@ pub use views::Views;
 pub use waiting::{WAITS_AT_MOST, Waiting};
 pub use watches::{Due, Raised, Watches};
 
-/// All that a store does, for whoever passes it on. Whoever uses it asks for the narrowest of these.
+/// All traits of a store together. Ask for the narrowest trait where one is enough.
 pub trait Store: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}
 
 impl<T> Store for T where T: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}

@@ -366,3 +366,15 @@ fn is_duplicate(stored: &Stored) -> bool {
 fn orders(stored: &[Stored]) -> Vec<Option<Order>> {
     stored.iter().map(|stored| if let Stored::New { order, .. } = stored { *order } else { None }).collect()
 }
+
+#[test]
+fn the_architecture_names_each_trait_of_the_store() {
+    let source = include_str!("../../../src/store/mod.rs");
+    let (_, traits) = source.split_once("pub trait Store: ").unwrap();
+    let (traits, _) = traits.split_once(" {}").unwrap();
+    let traits: Vec<&str> = traits.split(" + ").collect();
+    let (_, page) = include_str!("../../../docs/architecture.md").split_once("| trait | purpose |").unwrap();
+    let rows = page.trim_start().lines().skip(1).take_while(|line| line.starts_with("| `"));
+    let named: Vec<&str> = rows.filter_map(|line| line.split('`').nth(1)).collect();
+    assert_eq!(named, traits);
+}

@@ -169,7 +169,7 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
         status: &new.status,
         created_at: tx.wall,
         tenant_id: new.tenant_id.as_deref(),
-        said: None,
+        notified: None,
     };
     row.insert(tx)?;
     set(tx, &operation(tx, number)?, &terms(new))?;

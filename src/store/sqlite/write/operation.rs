@@ -14,7 +14,7 @@ use rusqlite::params;
 use super::binding::{self, Announced, End};
 use super::known::{self, Known, choose};
 use super::news::News;
-use super::operation_row::{OperationRow, Said};
+use super::operation_row::{Notified, OperationRow};
 use crate::domain::{Channel, ClientContext, GraphId, Order, Proof, Status};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
@@ -116,7 +116,7 @@ fn insert(tx: &Tx<'_>, news: &News<'_>, lookup: i64) -> Result<i64, Failure> {
         status: &operation.status,
         created_at: news.received_at,
         tenant_id: news.notification.tenant_id.as_deref(),
-        said: Some(Said {
+        notified: Some(Notified {
             completion_reason: operation.completion_reason.as_deref(),
             code: news.code(),
             subcode: news.subcode(),

@@ -25,13 +25,13 @@ pub struct OperationRow<'a> {
     pub created_at: i64,
     /// Its tenant.
     pub tenant_id: Option<&'a str>,
-    /// What Graph said of it; `None` if only its client announced it.
-    pub said: Option<Said<'a>>,
+    /// What the notification said of it; `None` if only its client announced it.
+    pub notified: Option<Notified<'a>>,
 }
 
 /// The columns that only a notification fills.
 #[derive(Clone, Copy)]
-pub struct Said<'a> {
+pub struct Notified<'a> {
     /// Why it ended.
     pub completion_reason: Option<&'a str>,
     /// The result's code.
@@ -59,11 +59,11 @@ impl OperationRow<'_> {
             self.status.is_terminal(),
             self.created_at,
             self.tenant_id,
-            self.said.and_then(|said| said.completion_reason),
-            self.said.and_then(|said| said.code),
-            self.said.and_then(|said| said.subcode),
-            self.said.map(|said| said.event),
-            self.said.map_or(0, |said| said.proof.rank()),
+            self.notified.and_then(|notified| notified.completion_reason),
+            self.notified.and_then(|notified| notified.code),
+            self.notified.and_then(|notified| notified.subcode),
+            self.notified.map(|notified| notified.event),
+            self.notified.map_or(0, |notified| notified.proof.rank()),
         ];
         tx.execute(sql, row)?;
         lookups::add(tx, self.lookup, self.number)

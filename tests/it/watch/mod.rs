@@ -1,4 +1,6 @@
-//! The watch, over the real store: what did not end is spoken of, once and to the second, to whom it concerns.
+//! The watch: over the whole app here, over the store in memory in [`memory`].
+
+mod memory;
 
 use jiff::SignedDuration;
 use reelhook::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
