@@ -15,6 +15,7 @@ use crate::running::{Change, Last, Refusal, Setup, Shown};
 
 /// The origin of a value that was not set.
 const DEFAULT: &str = "default";
+const NOT_SET: &str = "not set";
 
 #[derive(Template)]
 #[template(path = "configuration.html")]
@@ -101,7 +102,11 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
 fn sections(keys: &[Shown]) -> Vec<Section> {
     let mut sections: Vec<(&str, Vec<Row>)> = Vec::new();
     for shown in keys {
-        let (table, key) = shown.path.rsplit_once('.').unwrap_or((&shown.path, &shown.path));
+        let (table, key) = in_table(&shown.path);
+        if key.contains('.') && shown.value == NOT_SET {
+            // One of several forms that the value may have.
+            continue;
+        }
         let row = Row::of(shown, key);
         match sections.last_mut().filter(|(last, _)| *last == table) {
             Some((_, rows)) => rows.push(row),
@@ -109,6 +114,15 @@ fn sections(keys: &[Shown]) -> Vec<Section> {
         }
     }
     sections.into_iter().map(|(table, rows)| Section { title: title(table, &rows), rows }).collect()
+}
+
+/// A key path as the table that has a header in the config, and the key within it. A table may hold others
+/// (`client_context.prefix`), which have no header there.
+fn in_table(path: &str) -> (&str, &str) {
+    let of_list = path.rfind("].").map(|at| (&path[..=at], &path[at + 2..]));
+    let n_names = if path.starts_with("sinks.") { 2 } else { 1 };
+    let dot = path.match_indices('.').nth(n_names - 1).map(|(at, _)| (&path[..at], &path[at + 1..]));
+    of_list.or(dot).unwrap_or((path, path))
 }
 
 /// The header of a table as the config has it, with the name of one of several.
@@ -140,6 +154,9 @@ mod tests {
             shown("server.workers", "2", "default"),
             shown("subscriptions", "not set", "default"),
             shown("routes[0].name", "\"support\"", "my.toml:9"),
+            shown("routes[0].client_context.exact", "not set", "default"),
+            shown("routes[0].client_context.prefix", "\"a.b\"", "my.toml:10"),
+            shown("routes[0].status", "not set", "default"),
             shown("routes[1].name", "\"rest\"", "my.toml:12"),
         ];
         let sections = sections(&keys);
@@ -149,5 +166,9 @@ mod tests {
             |key: &str, value: &str, origin: &str| Row { key: key.into(), value: value.into(), origin: origin.into() };
         let listen = row("listen", "\"0.0.0.0:8080\"", "my.toml:2");
         assert_eq!(sections[0].rows, [listen, row("workers", "2", "")]);
+        let keys: Vec<&str> = sections[2].rows.iter().map(|row| row.key.as_str()).collect();
+        assert_eq!(keys, ["name", "client_context.prefix", "status"]);
+        assert_eq!(in_table("sinks.crm.tls.ca"), ("sinks.crm", "tls.ca"));
+        assert_eq!(in_table("subscriptions.certificates[0].id"), ("subscriptions.certificates[0]", "id"));
     }
 }
