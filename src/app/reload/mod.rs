@@ -9,6 +9,8 @@ mod changes;
 mod file;
 mod fingerprints;
 mod restart;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
