@@ -56,6 +56,12 @@ pub struct Event {
 pub struct Sink {
     pub name: String,
     pub is_configured: bool,
+    pub is_paused: bool,
+    pub open_count: usize,
+    pub dead_count: usize,
+    pub oldest_date_time: Option<Timestamp>,
+    #[serde(default)]
+    pub hint: Option<String>,
 }
 
 /// A quarantine entry.
@@ -85,13 +91,22 @@ struct Whole<T> {
     value: Vec<T>,
 }
 
+/// The sinks that the config has, and every other that something is left for.
+///
+/// # Errors
+/// See [`Trouble`].
+pub async fn sinks(server: &Session) -> Result<Vec<Sink>, Trouble> {
+    let sinks: Whole<Sink> = server.get(&["sinks"], &[]).await?;
+    Ok(sinks.value)
+}
+
 /// The names of the sinks that the config has.
 ///
 /// # Errors
 /// See [`Trouble`].
 pub async fn configured_sinks(server: &Session) -> Result<BTreeSet<String>, Trouble> {
-    let sinks: Whole<Sink> = server.get(&["sinks"], &[]).await?;
-    Ok(sinks.value.into_iter().filter(|sink| sink.is_configured).map(|sink| sink.name).collect())
+    let configured = sinks(server).await?.into_iter().filter(|sink| sink.is_configured);
+    Ok(configured.map(|sink| sink.name).collect())
 }
 
 impl Event {

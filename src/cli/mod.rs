@@ -25,6 +25,7 @@ mod serve;
 mod server;
 mod session;
 mod simulate;
+mod sinks;
 mod tail;
 mod text;
 mod token;
@@ -91,6 +92,8 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Deadletters(deadletters::Args),
     /// List waiting deliveries; move or drop those whose sink is not in the config
     Deliveries(deliveries::Args),
+    /// List and show sinks; pause and resume them
+    Sinks(sinks::Args),
     /// List, show and replay notifications that failed verification
     Quarantine(quarantine::Args),
     /// List, show and replay events that matched no route
@@ -175,6 +178,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Conformance(args) => conformance::run(*args).await,
         Command::Deadletters(args) => deadletters::run(args).await,
         Command::Deliveries(args) => deliveries::run(args).await,
+        Command::Sinks(args) => sinks::run(args).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Unmatched(args) => unmatched::run(args).await,
         Command::Explain(args) => explain::run(args).await,

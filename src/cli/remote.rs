@@ -175,8 +175,8 @@ impl Remote {
     fn said(&self, status: StatusCode, message: &str) -> anyhow::Error {
         let hint = match status {
             StatusCode::UNAUTHORIZED if self.authorization.is_none() => {
-                "; it requires a token: set REELHOOK_TOKEN, or name another variable with --token-env or a file with \
-                 --token-file"
+                "; it requires a token: set REELHOOK_TOKEN, name another variable with --token-env or a file with \
+                 --token-file, or set admin.command_token in the config"
             }
             StatusCode::UNAUTHORIZED => "; it does not know the token",
             StatusCode::FORBIDDEN => "; the token's scopes or the host name do not allow it",
@@ -187,9 +187,10 @@ impl Remote {
     }
 }
 
-/// Reads an answer that is a JSON document.
+/// Reads an answer that is a JSON document; one without content reads as `null`.
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
-    let body = body(answer, MAX_ANSWER_BYTES).await?;
+    let is_empty = answer.status() == StatusCode::NO_CONTENT;
+    let body = if is_empty { b"null".to_vec() } else { body(answer, MAX_ANSWER_BYTES).await? };
     let read = serde_json::from_slice(&body).context("the server answered with something else than was expected");
     read.map_err(Trouble::Refused)
 }

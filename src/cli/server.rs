@@ -4,6 +4,7 @@
 //! **Invariants**
 //! 1. A bearer token never comes from the command line: everybody on the machine can read arguments.
 //! 2. The config leads to loopback only; another address has to be named by `--url`.
+//! 3. The config's token goes only to the config's address, not to one that `--url` names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, ensure};
 use reqwest::header::HeaderValue;
+use secrecy::ExposeSecret;
 use url::Url;
 
 use super::load;
@@ -18,6 +20,7 @@ use super::print::remark;
 use super::remote::{Remote, http_url};
 use super::session::{Session, Silent};
 use crate::app::Offline;
+use crate::config::SecretSource;
 use crate::web::loopback;
 
 /// The config that is looked for where none is named.
@@ -35,10 +38,10 @@ pub struct RemoteArgs {
     /// The admin listener; default: the config's admin.listen, or http://127.0.0.1:8081
     #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
-    /// The config that says where the admin listener is
+    /// The config that says where the admin listener and the token are
     #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG")]
     config: Option<PathBuf>,
-    /// The environment variable that holds the bearer token
+    /// The environment variable that holds the bearer token; default after it: the config's admin.command_token
     #[arg(long, global = true, value_name = "NAME", default_value = "REELHOOK_TOKEN")]
     token_env: String,
     /// A file that holds the bearer token, instead of the variable
@@ -65,17 +68,20 @@ pub enum Needs {
     Changes,
 }
 
+/// A server's address, and where its token is.
+type Named = (Url, Option<SecretSource>);
+
 impl RemoteArgs {
     /// The server that is meant. `Err` is the exit code of a config with mistakes, which were told.
     ///
     /// # Errors
     /// The token is none, the address is not loopback, or TLS cannot be set up.
     pub fn server(&self) -> anyhow::Result<Result<Remote, ExitCode>> {
-        let base = match self.base() {
-            Ok(base) => base?,
+        let (base, token) = match self.named() {
+            Ok(named) => named?,
             Err(code) => return Ok(Err(code)),
         };
-        let authorization = self.authorization()?;
+        let authorization = self.authorization(token.as_ref())?;
         if authorization.is_some() && base.scheme() == "http" && !loopback::is_in(&base) {
             remark!("warning: the token goes to {base} unencrypted; https keeps it secret");
         }
@@ -88,27 +94,36 @@ impl RemoteArgs {
         self.config.as_deref().or_else(|| usual.exists().then_some(usual))
     }
 
-    fn base(&self) -> Result<anyhow::Result<Url>, ExitCode> {
+    /// The server's address, and where the config says that its token is.
+    fn named(&self) -> Result<anyhow::Result<Named>, ExitCode> {
         if let Some(url) = &self.url {
-            return Ok(Ok(url.clone()));
+            return Ok(Ok((url.clone(), None)));
         }
-        let address = match self.config() {
-            Some(path) => reachable(load::config(path)?.admin.listen),
-            None => USUAL_ADDRESS,
+        let (address, token) = match self.config() {
+            Some(path) => {
+                let admin = load::config(path)?.admin;
+                (reachable(admin.listen), admin.command_token)
+            }
+            None => (USUAL_ADDRESS, None),
         };
-        Ok(of_config(address))
+        Ok(of_config(address).map(|base| (base, token)))
     }
 
-    fn authorization(&self) -> anyhow::Result<Option<HeaderValue>> {
-        let (name, token) = match &self.token_file {
-            Some(path) => (path.display().to_string(), Some(read_token(path)?)),
-            None => {
-                let token = std::env::var_os(&self.token_env).filter(|token| !token.is_empty());
+    /// The token of the file, or of the variable, or of the config.
+    fn authorization(&self, configured: Option<&SecretSource>) -> anyhow::Result<Option<HeaderValue>> {
+        let variable = std::env::var_os(&self.token_env).filter(|token| !token.is_empty());
+        let (name, token) = match (&self.token_file, variable, configured) {
+            (Some(path), ..) => (path.display().to_string(), read_token(path)?),
+            (None, Some(token), _) => {
                 let wrong = |_bytes| anyhow!("{}: found something else, expected a bearer token", self.token_env);
-                (self.token_env.clone(), token.map(|token| token.into_string().map_err(wrong)).transpose()?)
+                (self.token_env.clone(), token.into_string().map_err(wrong)?)
             }
+            (None, None, Some(source)) => {
+                let token = source.read().context("admin.command_token")?;
+                (format!("admin.command_token: {source}"), token.expose_secret().to_owned())
+            }
+            (None, None, None) => return Ok(None),
         };
-        let Some(token) = token else { return Ok(None) };
         bearer(token.trim()).with_context(|| format!("{name}: found something else, expected a bearer token")).map(Some)
     }
 }

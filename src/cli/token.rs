@@ -37,7 +37,7 @@ Examples:
   TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml
 
 Standard output has only the token. It is shown only now: store it as a secret, and give
-it to a command as REELHOOK_TOKEN.
+it to a command as REELHOOK_TOKEN, or by the config's admin.command_token.
 Standard error has the [[admin.tokens]] lines. Append them to the config as they are. The
 server reads them when it starts.
 

@@ -74,6 +74,17 @@ impl Section<'_> {
         self.secret_at(key, Ask::hidden(SecretSource::form(), true))
     }
 
+    /// Reads where a secret is. It is not read: whoever needs it reads it.
+    pub fn secret_source(&mut self, key: &'static str) -> Option<SecretSource> {
+        let source = self.take(key).map(SecretSource::of).transpose();
+        let source = source.unwrap_or_else(|text| {
+            self.mistake(key, text);
+            None
+        });
+        self.note(key, Ask::hidden(SecretSource::form(), false), source.as_ref().map(|_source| Shown::Set));
+        source
+    }
+
     fn secret_at(&mut self, key: &'static str, ask: Ask) -> Option<SecretString> {
         let secret = self.take(key).and_then(|node| self.open(&self.path_of(key), node));
         self.note(key, ask, secret.as_ref().map(|_secret| Shown::Set));

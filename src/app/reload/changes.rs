@@ -29,6 +29,7 @@ impl Changes {
     pub(super) fn between(old: &Config, new: &Config, touched: &BTreeSet<SinkName>) -> Self {
         let mut changes = Self { keys: Vec::new(), sinks: SinkChanges::between(&old.sinks, &new.sinks, touched) };
         changes.server(&old.server, &new.server);
+        changes.key("admin.command_token", old.admin.command_token != new.admin.command_token);
         changes.key("admin.tokens", differ(&old.admin.tokens, &new.admin.tokens));
         if let (Some(old), Some(new)) = (&old.calls, &new.calls) {
             changes.calls(old, new);

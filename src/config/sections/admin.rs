@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 
 use super::server::Server;
 use crate::config::reading::Shown;
+use crate::config::secret::SecretSource;
 use crate::config::section::Section;
 use crate::config::value::{address, choice, duration, hex, name, size};
 
@@ -24,6 +25,8 @@ pub struct Admin {
     pub body_timeout: Duration,
     /// The most bytes of bodies held in memory at a time, for each of: the API's requests, the console's forms, logins.
     pub max_inflight_bytes: usize,
+    /// The token that the commands on this machine send. The server neither reads nor needs it.
+    pub command_token: Option<SecretSource>,
     /// The tokens.
     pub tokens: Vec<AdminToken>,
 }
@@ -60,6 +63,7 @@ pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
     let seconds = Duration::from_secs(1)..=Duration::from_secs(300);
     let body_timeout = section.or("body_timeout", Duration::from_secs(5), duration(seconds));
     let max_inflight_bytes = section.or("max_inflight", 4 << 20, size(ByteSize::kib(64)..=ByteSize::gib(1)));
+    let command_token = section.secret_source("command_token");
     let sections = section.sections("tokens");
     let is_open = sections.is_empty();
     let mut tokens: Vec<AdminToken> = Vec::new();
@@ -81,7 +85,7 @@ pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
         let text = format!("found {listen}, which server.listen ({}) takes, expected another port", server.listen);
         section.report.mistake(&key, text);
     }
-    Admin { listen, body_timeout, max_inflight_bytes, tokens }
+    Admin { listen, body_timeout, max_inflight_bytes, command_token, tokens }
 }
 
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {

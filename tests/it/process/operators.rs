@@ -340,3 +340,96 @@ async fn commands_use_the_token_of_a_file_and_are_refused_without_one() {
     let scope = site.run(&[&["unmatched", "replay", "--all"][..], &with_token].concat());
     assert!(scope.code == Some(1) && scope.err.contains("403"), "{scope:?}");
 }
+
+/// A site whose server wants a token, and the file with that token.
+fn with_a_token(site: &Site, scopes: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let made = site.run(&["token", "new", "--name", "ops", "--scopes", scopes]);
+    let config = std::fs::read_to_string(site.config()).unwrap();
+    std::fs::write(site.config(), config + &made.err).unwrap();
+    let file = site.folder.path().join("token");
+    std::fs::write(&file, &made.out).unwrap();
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_send_the_configs_token_to_the_configs_address_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new();
+    let file = with_a_token(&site, "read");
+    let server = site.serve();
+    let in_config = |source: &str| {
+        let mut command = site.command(&["sinks", "list"]);
+        Said::from(command.env("REELHOOK__ADMIN__COMMAND_TOKEN", source).output().unwrap())
+    };
+    let by_file = format!("{{ file = {file:?} }}");
+    let right = in_config(&by_file);
+    assert_eq!(
+        (right.code, &*right.out),
+        (Some(0), "hook  active  no deliveries waiting  no dead letters\n"),
+        "{right:?}"
+    );
+    let without = site.run(&["sinks", "list"]);
+    assert!(without.code == Some(1) && without.err.contains("admin.command_token"), "{without:?}");
+    // A variable comes first, and another server gets no token of this config.
+    let variables = [("REELHOOK__ADMIN__COMMAND_TOKEN", by_file.as_str()), ("REELHOOK_TOKEN", "rhk_wrong")];
+    let wrong = Said::from(site.command(&["sinks", "list"]).envs(variables).output().unwrap());
+    assert!(wrong.code == Some(1) && wrong.err.contains("it does not know the token"), "{wrong:?}");
+    let mut elsewhere = site.command(&["sinks", "list", "--url", &server.admin_url("")]);
+    let elsewhere = Said::from(elsewhere.env("REELHOOK__ADMIN__COMMAND_TOKEN", &by_file).output().unwrap());
+    assert!(elsewhere.code == Some(1) && elsewhere.err.contains("it requires a token"), "{elsewhere:?}");
+    // Who may not read the file cannot ask; the server does not care.
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    let open = in_config(&by_file);
+    assert!(open.code == Some(1) && open.err.contains("admin.command_token: file "), "{open:?}");
+    assert!(open.err.contains("chmod 600"), "{open:?}");
+    let mut check = site.command(&["check"]);
+    assert_eq!(check.env("REELHOOK__ADMIN__COMMAND_TOKEN", &by_file).output().unwrap().status.code(), Some(0));
+    let text = in_config("rhk_in_the_config");
+    assert_eq!(text.code, Some(2), "{text:?}");
+    assert!(text.err.contains("a secret is never written in the config") && !text.err.contains("rhk_in"), "{text:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_is_listed_paused_and_resumed() {
+    let mut site = Site::new();
+    let mut server = site.serve();
+    let paused = site.run(&["sinks", "pause", "hook"]);
+    let told = "sink hook is paused: its deliveries wait until `reelhook sinks resume hook`\n";
+    assert_eq!((paused.code, &*paused.out), (Some(0), told), "{paused:?}");
+    assert_eq!(site.post(&server, "a").await.status, 202);
+    let list = site.run(&["sinks", "list"]);
+    assert!(list.out.starts_with("hook  paused  1 delivery waiting  no dead letters  since 2"), "{list:?}");
+    assert_eq!((list.code, &*list.err), (Some(0), "1 sink\n"));
+    let show = site.run(&["sinks", "show", "hook"]);
+    assert!(show.out.starts_with("sink hook: paused\n1 delivery waiting, the oldest since 2"), "{show:?}");
+    for action in ["show", "pause", "resume"] {
+        let none = site.run(&["sinks", action, "hok"]);
+        assert_eq!((none.code, &*none.out), (Some(1), ""), "{none:?}");
+        assert!(none.err.contains("no sink hok; `sinks list` shows the sinks"), "{none:?}");
+    }
+    // The pause outlives the server, and ends without one.
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    assert!(site.arrived().is_empty());
+    let resumed = site.run(&["sinks", "resume", "hook", "--offline"]);
+    let told = "sink hook is active: its deliveries are attempted when the server starts\n";
+    assert_eq!((resumed.code, &*resumed.out), (Some(0), told), "{resumed:?}");
+    let _server = site.serve();
+    site.wait_for(&["a"]);
+    let resumed = site.run(&["sinks", "resume", "hook"]);
+    assert_eq!((resumed.code, &*resumed.out), (Some(0), "sink hook is active: its deliveries are attempted now\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_may_only_write_pauses_a_sink_without_seeing_it() {
+    let site = Site::new();
+    let file = with_a_token(&site, "write");
+    let _server = site.serve();
+    let with_token = ["--token-file", file.to_str().unwrap()];
+    let paused = site.run(&[&["sinks", "pause", "hook"][..], &with_token].concat());
+    assert_eq!(paused.code, Some(0), "{paused:?}");
+    let list = site.run(&[&["sinks", "list"][..], &with_token].concat());
+    assert!(list.code == Some(1) && list.err.contains("403"), "{list:?}");
+}

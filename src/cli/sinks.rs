@@ -1,0 +1,149 @@
+//! `reelhook sinks`: the state of each sink, pause and resume.
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use serde_json::json;
+
+use super::answers::{Sink, sinks};
+use super::print::{remark, say};
+use super::remote::Trouble;
+use super::server::{Needs, ServerArgs};
+use super::session::Session;
+use super::text;
+
+/// The arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  reelhook sinks list
+  reelhook sinks show crm
+  reelhook sinks pause crm     before you maintain its server
+  reelhook sinks resume crm
+
+The running server is asked. If none runs, add --offline.
+
+Exit codes: 0 done, 1 no such sink or no server, 2 wrong usage or config,
+3 the server did not answer within 30 s")]
+pub struct Args {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List sinks, one per line: name, state, waiting deliveries, dead letters, age of the oldest waiting delivery
+    #[command(after_help = "\
+Example:
+  reelhook sinks list
+
+The states are active, paused (by an operator), and removed: the config does not have the
+sink, but deliveries or dead letters of it are left.")]
+    List,
+    /// Show one sink, and what to do if its deliveries cannot be attempted
+    #[command(after_help = "Example:\n  reelhook sinks show crm")]
+    Show {
+        /// The sink's name
+        name: String,
+    },
+    /// Attempt no more deliveries of a sink; they wait, and new ones too
+    #[command(after_help = "\
+Example:
+  reelhook sinks pause crm
+
+Attempts in progress end. The pause lasts until `sinks resume`, also over restarts.
+Other sinks and the acceptance of notifications go on.")]
+    Pause {
+        /// The sink's name
+        name: String,
+    },
+    /// Attempt the deliveries of a paused sink again
+    #[command(after_help = "Example:\n  reelhook sinks resume crm")]
+    Resume {
+        /// The sink's name
+        name: String,
+    },
+}
+
+/// Runs the command.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let is_change = matches!(args.action, Action::Pause { .. } | Action::Resume { .. });
+    let needs = if is_change { Needs::Changes } else { Needs::Reading };
+    let action = args.action;
+    let command = async |server: &Session| {
+        match action {
+            Action::List => list(server).await?,
+            Action::Show { name } => show(server, &name).await?,
+            Action::Pause { name } => pause(server, &name).await?,
+            Action::Resume { name } => resume(server, &name).await?,
+        }
+        Ok(ExitCode::SUCCESS)
+    };
+    args.server.ask(needs, command).await
+}
+
+async fn list(server: &Session) -> anyhow::Result<()> {
+    let found = sinks(server).await?;
+    for sink in &found {
+        let (name, state) = (text::safe(&sink.name, 64), state(sink));
+        let (waiting, dead) = (waiting(sink), text::counted(sink.dead_count, "dead letter"));
+        let oldest = sink.oldest_date_time.map(|at| format!("  since {}", text::instant(at))).unwrap_or_default();
+        say!("{name}  {state}  {waiting}  {dead}{oldest}");
+    }
+    remark!("{}", text::counted(found.len(), "sink"));
+    Ok(())
+}
+
+async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
+    let found = sinks(server).await?.into_iter().find(|sink| sink.name == name);
+    let sink = found.ok_or_else(|| missing(name))?;
+    say!("sink {}: {}", text::safe(&sink.name, 64), state(&sink));
+    match sink.oldest_date_time {
+        Some(at) => say!("{}, the oldest since {}", waiting(&sink), text::instant(at)),
+        None => say!("{}", waiting(&sink)),
+    }
+    say!("{}", text::counted(sink.dead_count, "dead letter"));
+    if let Some(hint) = &sink.hint {
+        say!("{}", text::safe(hint, 1000));
+    }
+    Ok(())
+}
+
+async fn pause(server: &Session, name: &str) -> anyhow::Result<()> {
+    change(server, name, "pause").await?;
+    let name = text::safe(name, 64);
+    say!("sink {name} is paused: its deliveries wait until `reelhook sinks resume {name}`");
+    Ok(())
+}
+
+async fn resume(server: &Session, name: &str) -> anyhow::Result<()> {
+    change(server, name, "resume").await?;
+    say!("sink {} is active: its deliveries are attempted {}", text::safe(name, 64), server.when());
+    Ok(())
+}
+
+/// The answer has the sink if the token may see it.
+async fn change(server: &Session, name: &str, action: &str) -> anyhow::Result<()> {
+    match server.post::<Option<Sink>>(&["sinks", name, action], &json!({})).await {
+        Err(Trouble::Missing(_)) => Err(missing(name)),
+        changed => Ok(changed.map(drop)?),
+    }
+}
+
+fn state(sink: &Sink) -> &'static str {
+    match sink {
+        Sink { is_configured: false, .. } => "removed",
+        Sink { is_paused: true, .. } => "paused",
+        Sink { .. } => "active",
+    }
+}
+
+fn waiting(sink: &Sink) -> String {
+    format!("{} waiting", text::counted(sink.open_count, "delivery"))
+}
+
+fn missing(name: &str) -> anyhow::Error {
+    anyhow!("no sink {}; `sinks list` shows the sinks", text::safe(name, 64))
+}
