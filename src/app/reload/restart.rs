@@ -24,7 +24,8 @@ fn keep_shown(old: &[Shown], new: Vec<Shown>, name: &str) -> Vec<Shown> {
     keys
 }
 
-fn keep_values(old: &Config, mut new: Config) -> (Config, Vec<String>) {
+/// [`keep`] for the values.
+pub(super) fn keep_values(old: &Config, mut new: Config) -> (Config, Vec<String>) {
     let mut kept = Kept::default();
     kept.server(&old.server, &mut new.server);
     kept.admin(&old.admin, &mut new.admin);

@@ -93,7 +93,7 @@ fn every_key_is_changed_by_a_reload_or_is_listed_as_one_that_needs_a_restart() {
         for (key, form) in keys {
             let path = format!("{section}.{key}");
             let value = special().remove(path.as_str()).unwrap_or_else(|| other(form));
-            let (new, kept) = restart::keep(&old, config(section, key, value));
+            let (new, kept) = restart::keep_values(&old, config(section, key, value));
             let changed = Changes::between(&old, &new, &BTreeSet::new()).names();
             if kept.is_empty() {
                 assert!(changed == [path.as_str()] || changed == [section.as_str()], "{path}: changes {changed:?}");
