@@ -3,8 +3,9 @@
 //! A request's batch is hashed and sealed by the request itself (`write::prepare`), then waits for the writer, which puts
 //! whatever waits into one transaction (`engine::writer`). Reads have connections of their own (`engine::readers`).
 //!
-//! Three shelves: `engine` runs the database (file, lock, log, threads, transactions), `read` turns rows into values, and
-//! `write` holds what a transaction does. `write` uses both others, `read` uses `engine`.
+//! Four folders, each of which uses only those below it: `traits` implements the traits of the store, `write` holds what a
+//! transaction does, `read` turns rows into values, and `engine` runs the database (file, lock, log, threads,
+//! transactions).
 //!
 //! **Invariants**
 //! 1. One process owns the store: a lock on its file keeps a second server out. Operators' commands read beside it.
