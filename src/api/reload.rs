@@ -46,7 +46,7 @@ pub struct Reloaded {
     responses(
         (status = 200, description = "The new config runs, but for the keys that need a restart", body = Reloaded),
         (status = 409, description = "The server has no config file, or stops", body = Refusal),
-        (status = 422, description = "The config has mistakes: the message has one a line. The old one runs on", body = Refusal),
+        (status = 422, description = "The config has mistakes: the message has one on each line. The server keeps the old config", body = Refusal),
     ),
 )]
 pub async fn reload(

@@ -1,4 +1,4 @@
-//! `reelhook completions`: the completions of a shell.
+//! `reelhook completions`: prints a completion script for a shell.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `reelhook conformance`: grades any receiver, with reasons.
+//! `reelhook conformance`: tests whether a receiver follows Graph's rules, and grades it.
 
 use std::process::ExitCode;
 
@@ -18,7 +18,8 @@ Examples:
 
 Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
 90 % of the musts passed; D at least half of them; F fewer than half.
-Exit codes: 0 every must passed, 1 a must failed or nobody listens at --url, 2 wrong usage")]
+
+Exit codes: 0 every must passed, 1 a must failed, or no receiver answers at --url, 2 wrong usage")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,

@@ -22,10 +22,10 @@ Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay --all --sink crm
 
-The running server is asked. If none runs, add --offline. The ids are those of deliveries:
-`list` begins each line with one.
+The command asks the running server. If no server runs, add --offline. An id is the id of a
+delivery: each line of `list` begins with it.
 
-Exit codes: 0 done, 1 there was nothing to do or no server, 2 wrong usage or config,
+Exit codes: 0 done, 1 there was nothing to do, or no server answers, 2 wrong usage or config,
 3 the server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]

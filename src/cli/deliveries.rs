@@ -18,9 +18,9 @@ Examples:
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
-The running server is asked. If none runs, add --offline.
+The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 done, 1 there was nothing to do or no server, 2 wrong usage or config,
+Exit codes: 0 done, 1 there was nothing to do, or no server answers, 2 wrong usage or config,
 3 the server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `reelhook explain`: the story of an operation, in words.
+//! `reelhook explain`: shows what happened to an operation.
 
 use std::process::ExitCode;
 
@@ -14,18 +14,18 @@ use super::text;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook explain 0fe0623f-d628-42ed-b4bd-8ac290072cc5   an operation's id, in any spelling
+  reelhook explain 0fe0623f-d628-42ed-b4bd-8ac290072cc5   an operation's id
   reelhook explain support-7                              a client context
   reelhook explain 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f   an event's id
 
-The running server is asked. If none runs, add --offline.
+The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 told, 1 nothing is known of it or no server, 2 wrong usage or config, 3 the
+Exit codes: 0 found and printed, 1 not found, or no server answers, 2 wrong usage or config, 3 the
 server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
-    /// An operation's id in any spelling, a client context, or an event's id
+    /// An operation's id (upper or lower case, with or without dashes), a client context, or an event's id
     subject: String,
 }
 
@@ -39,7 +39,7 @@ struct Story {
     story: Vec<String>,
 }
 
-/// Tells it.
+/// Prints it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let subject = args.subject;
     let command = async |server: &Session| {

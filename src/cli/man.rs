@@ -17,7 +17,7 @@ Examples:
   reelhook man | man -l -                          read the page of reelhook itself
   reelhook man --out /usr/local/share/man/man1     install all pages; then: man reelhook-serve
 
-Each file is named on standard output.
+With --out, the command prints the path of each file that it wrote.
 
 Exit codes: 0 done, 1 a file could not be written, 2 wrong usage")]
 pub struct Args {

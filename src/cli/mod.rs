@@ -2,7 +2,8 @@
 //! error.
 //!
 //! Exit codes: 0 done, 1 the command failed or found a fault, 2 wrong usage or config, 3 not done in time, 74 the
-//! store's disk failed (start again: acknowledged notifications are in the log).
+//! store's disk failed (start again: acknowledged notifications are in the log). `wait` also has 4 (the operation is
+//! lost) and 5 (no answer from the server); its 1 means that the operation failed.
 
 mod answers;
 mod check;
@@ -44,8 +45,8 @@ use crate::config::value;
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
 
-/// Receives Microsoft Graph notifications about record operations: verifies them, stores them durably, routes them
-/// by clientContext, and delivers them to sinks.
+/// reelhook receives notifications of Microsoft Graph, verifies and stores them, and delivers them to your systems by
+/// rules. It is made above all for the recordings of calling bots (recordOperation).
 #[derive(Debug, Parser)]
 #[command(name = "reelhook", version, about, max_term_width = 100)]
 #[command(after_help = "\
@@ -57,7 +58,7 @@ Start here:
 Each command's --help has examples.
 
 Exit codes: 0 done, 1 the command failed, 2 wrong usage or config, 3 not done in time,
-74 the store's disk failed")]
+74 the store's disk failed. wait also has 4 and 5: see reelhook wait --help")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -72,21 +73,21 @@ Examples:
   REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
 
 It logs to standard error, as JSON lines unless the config has log.format = \"text\".
-SIGTERM or Ctrl-C stops it in order; a second signal ends it at once. SIGHUP makes it load its
-config again, as reelhook reload does.
+SIGTERM or Ctrl-C stops it cleanly: it answers the requests and ends the deliveries in progress.
+A second signal ends it at once. After SIGHUP it loads its config again, as after reelhook reload.
 
 Exit codes: 0 stopped, 1 it could not start, or one of its tasks failed, 2 the config has
 mistakes, 74 the store's disk failed: start again, no acknowledged notification is lost")]
     Serve(ConfigArg),
-    /// Have a running server load its config again
+    /// Make the running server load its config again
     Reload(reload::Args),
     /// Find every mistake in a config; with --probe, connect to the sinks and fetch the signing keys
     Check(check::Args),
-    /// Show reelhook at work: a server and a simulated Microsoft Graph in one process, in a temporary folder
+    /// Show how reelhook works: a server and a simulated Microsoft Graph in one process, in a temporary folder
     Demo(demo::Args),
-    /// Play Microsoft Graph against any receiver
+    /// Act as Microsoft Graph and send test notifications to a receiver
     Simulate(Box<simulate::Args>),
-    /// Grade any receiver, with reasons
+    /// Test whether a receiver follows Graph's rules, and grade it
     Conformance(Box<conformance::Args>),
     /// List, show and replay dead letters: deliveries that failed for good
     Deadletters(deadletters::Args),
@@ -94,11 +95,11 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Deliveries(deliveries::Args),
     /// List and show sinks; pause and resume them
     Sinks(sinks::Args),
-    /// List, show and replay notifications that failed verification
+    /// List, show and replay notifications that could not be verified or read
     Quarantine(quarantine::Args),
     /// List, show and replay events that matched no route
     Unmatched(unmatched::Args),
-    /// Explain one operation: its notifications, the routes they matched, and the result of each delivery
+    /// Show what happened to an operation: its notifications, the routes they matched, each delivery
     Explain(explain::Args),
     /// Print the events of a running server as they arrive
     Tail(tail::Args),
@@ -110,7 +111,7 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Healthcheck(healthcheck::Args),
     /// Print the values of a config with their origins, or its JSON Schema for editors
     Config(config::Args),
-    /// Print the completions of a shell
+    /// Print a completion script for your shell
     Completions(completions::Args),
     /// Print the manual page, or write the pages of all commands
     Man(man::Args),

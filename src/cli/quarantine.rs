@@ -1,4 +1,4 @@
-//! `reelhook quarantine`: notifications that failed verification.
+//! `reelhook quarantine`: notifications that could not be verified or read.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -24,9 +24,9 @@ Examples:
   reelhook quarantine replay 17           verify it again, with the running server's config
   reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
 
-The running server is asked; restart it after you changed its config. If none runs, add
---offline. `show` needs a token with the scopes admin and recordings to show the secrets in
-a body; without, they are hidden. --offline shows everything.")]
+The command asks the running server. After you changed its config, run `reelhook reload` first.
+If no server runs, add --offline. `show` hides the secrets in a body unless your token has the
+scopes admin and recordings, or you use --offline.")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -43,7 +43,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// One entry with its body, byte for byte where you may see the secrets in it
+    /// Show one entry with its body; secrets are hidden unless your token may see them
     #[command(after_help = "Example:\n  reelhook quarantine show 17 > body.json")]
     Show {
         /// The entry's number
@@ -52,14 +52,16 @@ enum Action {
     /// Verify an entry again, and deliver it if it is accepted
     #[command(after_help = "\
 Examples:
-  reelhook quarantine replay 17           after you fixed the config and restarted the server
-  reelhook quarantine replay 17 --vouch   after you read the entry and trust its origin
+  reelhook quarantine replay 17           after you fixed the config and ran `reelhook reload`
+  reelhook quarantine replay 17 --vouch   if you read the entry and know that it comes from Graph
 
-The running server does it within seconds; a stopped one, when it starts.")]
+The running server verifies the entry again within seconds. If you use --offline, the server does
+this when it starts.")]
     Replay {
         /// The entry's number
         id: i64,
-        /// Accept the entry's origin on your word: bearer tokens are not stored, so they cannot be checked again
+        /// Accept the entry without its token, because you know that it comes from Graph. Tokens are not stored, so
+        /// they cannot be checked again. clientState, certificates and encryption are still checked
         #[arg(long)]
         vouch: bool,
     },
@@ -114,9 +116,9 @@ async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
     let path = ["quarantine", &*id.to_string(), "replay"];
     let asked: Result<Value, Trouble> = server.post(&path, &json!({ "vouch": vouch })).await;
     asked.map_err(|trouble| missing(trouble, id))?;
-    let by = if server.is_offline() { "by the next server that starts" } else { "by the server within seconds" };
-    say!("entry {id} is verified again {by};");
-    say!("accepted, it leaves `quarantine list`; refused again, it stays there with the reason");
+    let by = if server.is_offline() { "when it starts" } else { "within seconds" };
+    say!("the server verifies entry {id} again {by}.");
+    say!("if it accepts the entry, the entry leaves `quarantine list`; otherwise it stays there with the reason");
     Ok(())
 }
 

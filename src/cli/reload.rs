@@ -1,4 +1,4 @@
-//! `reelhook reload`: has a running server load its config again, and tells what became of that.
+//! `reelhook reload`: makes the running server load its config again, and prints the result.
 
 use std::process::ExitCode;
 
@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
 use super::remote::Posted;
-use super::server::RemoteArgs;
+use super::server::{RemoteArgs, unless_silent};
+use super::session::Session;
 use super::text;
 
 /// The longest line that is told of a server's answer.
@@ -22,35 +23,42 @@ Examples:
   kill -HUP \"$(pidof reelhook)\"                  the same; the log says what changed
 
 The server reads its config file and the files of its secrets again. It checks all of it first:
-if there is a mistake, the old config runs on. No request and no delivery is dropped. Some keys
+if there is a mistake, it keeps the old config. No request and no delivery is dropped. Some keys
 need a restart, such as server.listen and store.path: the output names those that differ.
+Without --url, the command itself reads the config to find the server. If it finds a mistake
+there, it prints it and does not ask the server.
 
 The token (scope write) is read from the environment or a file, never from the command line.
 
-Exit codes: 0 the new config runs, 1 the server does not answer or says no, 2 wrong usage, or
-the config has mistakes: the old one runs on")]
+Exit codes: 0 the server uses the new config, 1 the server could not be reached or refused, 2 wrong
+usage, or the config has mistakes: the server keeps the old one, 3 the server did not answer within
+30 s")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
 }
 
-/// Asks, and tells the answer: on standard output what changed, on standard error what is wrong.
+/// Asks the server, and prints its answer: what changed to standard output, mistakes to standard error.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let remote = match args.remote.server()? {
         Ok(remote) => remote,
         Err(code) => {
-            remark!("the server was not asked: it runs on with the config that it has");
+            remark!("the server was not asked: it keeps the config that it has");
             return Ok(code);
         }
     };
-    match remote.try_post(remote.at(&["v1.0", "reload"])).await? {
+    unless_silent(asked(&Session::with(remote)).await)
+}
+
+async fn asked(server: &Session) -> anyhow::Result<ExitCode> {
+    match server.try_post(&["reload"]).await? {
         Posted::Done(answer) => {
             tell(&answer);
             Ok(ExitCode::SUCCESS)
         }
         Posted::Refused(mistakes) => {
             mistakes.lines().for_each(|mistake| remark!("{}", text::safe(mistake, MAX_LINE)));
-            remark!("the config has mistakes: the server runs on with the old one");
+            remark!("the config has mistakes: the server keeps the old one");
             Ok(ExitCode::from(EXIT_CONFIG))
         }
     }

@@ -1,5 +1,5 @@
-//! Which server a command asks: the running one, over its admin listener; or, with `--offline`, one that lasts as long as
-//! the command, over a store that no server has.
+//! Which server a command asks: the running one, over its admin listener; or, with `--offline`, one that the command itself
+//! starts over a store that no server uses, and stops at its end.
 //!
 //! **Invariants**
 //! 1. A bearer token never comes from the command line: everybody on the machine can read arguments.
@@ -23,25 +23,25 @@ use crate::app::Offline;
 use crate::config::SecretSource;
 use crate::web::loopback;
 
-/// The config that is looked for where none is named.
+/// The config that is used if none is named and this file exists.
 const USUAL_CONFIG: &str = "config/reelhook.toml";
-/// Where the admin listener is where nothing says otherwise.
+/// The address of the admin listener if neither --url nor a config names one.
 const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
-/// The exit code where a running server does not answer in time.
+/// The exit code if a running server does not answer in time.
 const EXIT_SILENT: u8 = 3;
 /// The most bytes of a token.
 const MAX_TOKEN_BYTES: u64 = 4096;
 
-/// Which server, and by what right.
+/// Which server, and with which token.
 #[derive(Debug, clap::Args)]
 pub struct RemoteArgs {
     /// The admin listener; default: the config's admin.listen, or http://127.0.0.1:8081
     #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
-    /// The config that says where the admin listener and the token are
+    /// The config, which names the admin listener and the token for commands
     #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG")]
     config: Option<PathBuf>,
-    /// The environment variable that holds the bearer token; default after it: the config's admin.command_token
+    /// The environment variable that holds the bearer token. If it is not set: the config's admin.command_token
     #[arg(long, global = true, value_name = "NAME", default_value = "REELHOOK_TOKEN")]
     token_env: String,
     /// A file that holds the bearer token, instead of the variable
@@ -49,7 +49,7 @@ pub struct RemoteArgs {
     token_file: Option<PathBuf>,
 }
 
-/// Which server, or none.
+/// Which server, or the store itself.
 #[derive(Debug, clap::Args)]
 pub struct ServerArgs {
     #[command(flatten)]
@@ -59,7 +59,7 @@ pub struct ServerArgs {
     offline: bool,
 }
 
-/// What a command does to a store that no server has.
+/// What a command does to a store that no server uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// It reads.
@@ -72,10 +72,10 @@ pub enum Needs {
 type Named = (Url, Option<SecretSource>);
 
 impl RemoteArgs {
-    /// The server that is meant. `Err` is the exit code of a config with mistakes, which were told.
+    /// The server that is meant. `Err` is the exit code of a config with mistakes, which were printed.
     ///
     /// # Errors
-    /// The token is none, the address is not loopback, or TLS cannot be set up.
+    /// The token cannot be read, the address is not loopback, or TLS cannot be set up.
     pub fn server(&self) -> anyhow::Result<Result<Remote, ExitCode>> {
         let (base, token) = match self.named() {
             Ok(named) => named?,
@@ -88,7 +88,7 @@ impl RemoteArgs {
         Remote::new(base, authorization).map(Ok)
     }
 
-    /// The config that is named, or the usual one where it exists.
+    /// The config that is named, or the usual one if it exists.
     fn config(&self) -> Option<&Path> {
         let usual = Path::new(USUAL_CONFIG);
         self.config.as_deref().or_else(|| usual.exists().then_some(usual))
@@ -129,10 +129,10 @@ impl RemoteArgs {
 }
 
 impl ServerArgs {
-    /// Opens the way to the server, runs the command over it, and closes what was opened.
+    /// Opens a session with the server, runs the command over it, and closes the session.
     ///
     /// # Errors
-    /// Those of the command; there is no way to the server.
+    /// Those of the command; there is no server to ask.
     pub async fn ask(
         &self,
         needs: Needs,
@@ -145,13 +145,7 @@ impl ServerArgs {
             Ok(remote) => remote,
             Err(code) => return Ok(code),
         };
-        match command(&Session::with(remote)).await {
-            Err(error) if error.is::<Silent>() => {
-                remark!("{error}");
-                Ok(ExitCode::from(EXIT_SILENT))
-            }
-            outcome => outcome,
-        }
+        unless_silent(command(&Session::with(remote)).await)
     }
 
     async fn ask_offline(
@@ -176,6 +170,20 @@ impl ServerArgs {
     }
 }
 
+/// The outcome of a command; if the server did not answer in time, a line about it and its own exit code.
+///
+/// # Errors
+/// Every other error of the command.
+pub fn unless_silent(outcome: anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Err(error) if error.is::<Silent>() => {
+            remark!("{error}");
+            Ok(ExitCode::from(EXIT_SILENT))
+        }
+        outcome => outcome,
+    }
+}
+
 fn bearer(token: &str) -> anyhow::Result<HeaderValue> {
     let mut value = HeaderValue::try_from(format!("Bearer {token}"))?;
     value.set_sensitive(true);
@@ -189,17 +197,17 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(about)
 }
 
-/// The listener of the config. Only loopback is taken from there: a token must not go over a network because of a config.
+/// The URL of the config's admin listener. It must be loopback: a config alone must not send a token over a network.
 fn of_config(address: SocketAddr) -> anyhow::Result<Url> {
     ensure!(
         address.ip().to_canonical().is_loopback(),
-        "admin.listen: found {address}, expected a loopback address; if commands shall go over the network, name the \
-         server by --url http://{address}"
+        "admin.listen: found {address}, expected a loopback address; to send commands over the network, name the server \
+         with --url http://{address}"
     );
     Url::parse(&format!("http://{address}/")).context("the admin listener's address")
 }
 
-/// The address to ask where a server listens on all of them.
+/// The address to connect to if a server listens on all addresses.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

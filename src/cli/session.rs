@@ -1,7 +1,7 @@
 //! Requests of an operator's command to the server that it asks.
 //!
 //! **Invariants**
-//! 1. A server that stands still is told from one that answers: a request is given up after [`PATIENCE`].
+//! 1. A request is given up after [`PATIENCE`]: a suspended server holds up no command for ever.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::print::remark;
-use super::remote::{Remote, Trouble};
+use super::remote::{Posted, Remote, Trouble};
 
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ impl Session {
         Self { remote, is_offline: false }
     }
 
-    /// To a store that no server has.
+    /// To a store that no server uses.
     pub fn offline(remote: Remote) -> Self {
         Self { remote, is_offline: true }
     }
@@ -83,6 +83,14 @@ impl Session {
     /// See [`Trouble`]; after a silence it may have been done all the same.
     pub async fn post<T: DeserializeOwned>(&self, path: &[&str], body: &Value) -> Result<T, Trouble> {
         self.patiently(self.remote.post(self.url(path, &[]), body)).await
+    }
+
+    /// Asks for an action that the server may refuse because of its current state.
+    ///
+    /// # Errors
+    /// See [`Trouble`]; after a silence it may have been done all the same.
+    pub async fn try_post(&self, path: &[&str]) -> Result<Posted, Trouble> {
+        self.patiently(self.remote.try_post(self.url(path, &[]))).await
     }
 
     /// Asks for at most `limit` members of a list, page by page.
@@ -130,7 +138,7 @@ impl Session {
         };
         timeout(PATIENCE, answer).await.unwrap_or_else(|_elapsed| {
             let told = format!(
-                "{:#}; what was asked for may be done later: look before you ask again",
+                "{:#}; the action may still be done later: check before you repeat the command",
                 self.remote.silent(PATIENCE)
             );
             Err(Trouble::Refused(Silent(told).into()))

@@ -28,21 +28,21 @@ Examples:
   reelhook tail --from-start --json | jq .data       from the oldest stored event, as CloudEvents
   REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
 
-One line per event: time, type, clientContext, operation. It reconnects by itself and
-misses no event. The token is read from the environment or a file, never from the command
-line.
+One line per event: time, type, clientContext, operation. If the connection breaks later, tail
+connects again and prints the events that it missed. The token is read from the environment or a
+file, never from the command line.
 
-Exit codes: 0 Ctrl-C, 1 the server cannot be reached or refuses, 2 wrong usage or config")]
+Exit codes: 0 Ctrl-C, 1 the first connection failed or the server refused, 2 wrong usage or config")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
-    /// Only events with this clientContext (may be given again)
+    /// Only events with this clientContext (can be repeated)
     #[arg(long, value_name = "TEXT")]
     client_context: Vec<String>,
-    /// Only events with this status, such as completed (may be given again)
+    /// Only events with this status, such as completed (can be repeated)
     #[arg(long, value_name = "STATUS")]
     status: Vec<String>,
-    /// Only events of this type, such as recordOperation.completed (may be given again)
+    /// Only events of this type, such as recordOperation.completed (can be repeated)
     #[arg(long = "type", value_name = "TYPE")]
     kind: Vec<String>,
     /// Begin with the oldest stored event

@@ -39,13 +39,14 @@ Examples:
 Standard output has only the token. It is shown only now: store it as a secret, and give
 it to a command as REELHOOK_TOKEN, or by the config's admin.command_token.
 Standard error has the [[admin.tokens]] lines. Append them to the config as they are. The
-server reads them when it starts.
+server reads them at its start and at `reelhook reload`.
 
 Scopes:
-  read         see everything but the recordings' tokens and quarantined bodies
-  write        announce, change and remove operations; replay; pause and resume sinks
-  recordings   see the access tokens of recordings
-  admin        see quarantined bodies, and vouch for them
+  read         see everything except what recordings and admin allow
+  write        announce, change and remove operations; replay; pause and resume sinks; reload the config
+  recordings   see the access tokens of recordings and, together with admin, the secrets in
+               quarantined bodies
+  admin        see quarantined bodies, and accept them without a token (--vouch)
 
 Exit codes: 0 done, 2 wrong usage")]
     New {

@@ -1,5 +1,5 @@
 //! `reelhook unmatched`: events that matched no route. They are kept, and can be routed again after the routes were
-//! fixed.
+//! corrected.
 
 use std::process::ExitCode;
 
@@ -22,10 +22,11 @@ Examples:
   reelhook unmatched list
   reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
-  reelhook unmatched replay --all   route all of them by the server's routes
+  reelhook unmatched replay --all   apply the server's routes to all of them again
 
-The running server does this with its own routes: after you fixed the routes, restart it first.
-If no server runs, add --offline, which uses the routes of the config file.
+replay uses the current routes of the running server: after you fixed the routes, run
+`reelhook reload` first. If no server runs, add --offline: replay then uses the routes of the config
+file.
 
 Exit codes: 0 done, 1 no event matched or no server runs, 2 wrong usage or config, 3 the server did
 not answer within 30 s")]
@@ -51,7 +52,7 @@ enum Action {
         /// The event's id
         id: Uuid,
     },
-    /// Route again, by the routes that the server runs with
+    /// Apply the server's current routes to unmatched events again
     #[command(after_help = "\
 Examples:
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f

@@ -141,7 +141,7 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
         facts.extend(expectation.announced_at.map(|at| ("Announced", instant(at))));
         facts.push(("Expected by", expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant)));
         let sinks: Vec<&str> = expectation.sinks.iter().map(crate::domain::SinkName::as_str).collect();
-        facts.push(("Its sinks", if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") }));
+        facts.push(("Sinks", if sinks.is_empty() { "chosen by the routes".to_owned() } else { sinks.join(", ") }));
         facts.extend(expectation.metadata.clone().map(|metadata| ("Metadata", metadata)));
     }
     facts
@@ -171,7 +171,10 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
-        route: delivery.route.to_string(),
+        route: match delivery.route.is_of_announcement() {
+            true => "(named in the announcement)".to_owned(),
+            false => delivery.route.to_string(),
+        },
         state,
         tone,
         told: operator::words::of_delivery(delivery, now),

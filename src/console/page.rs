@@ -29,12 +29,12 @@ impl Done {
     pub fn notice(&self) -> Option<String> {
         let n = self.n.unwrap_or_default();
         Some(match self.done.as_deref()? {
-            "paused" => "Paused. Its deliveries wait in the store; nothing is attempted until you resume it.".into(),
-            "resumed" => "Resumed. The waiting deliveries are being made.".into(),
+            "paused" => "Paused. The deliveries of this sink wait in the store until you resume it.".into(),
+            "resumed" => "Resumed. The attempts for waiting deliveries begin again.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
-            "replayed" => format!("Replaying {}; attempts begin at once.", shown::counted(n, "delivery")),
-            "judged" => "The server verifies the entry again within seconds. If it is accepted, it leaves this list; if it is refused, it stays with the new reason.".into(),
-            "routed" if n == 0 => "No route matches the event yet: change the routes in the config, restart the server, and try again.".into(),
+            "replayed" => format!("Replaying {}; the attempts begin at once.", shown::counted(n, "delivery")),
+            "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays, with the reason of the last check; the log says when it was checked.".into(),
+            "routed" if n == 0 => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
             "routed" => format!("Routed: {} made.", shown::counted(n, "delivery")),
             _ => return None,
         })

@@ -57,8 +57,8 @@ pub fn accepted(minutes: &[Minute]) -> Bars {
     Bars { bars, summary, highest: highest(&values), lines: Vec::new() }
 }
 
-/// How long answers took in the last minutes. Graph calls answers over 3 s slow, and drops notifications if too many
-/// take over 10 s.
+/// How long answers took in the last minutes. For subscriptions, Graph calls answers over 3 s slow, and drops
+/// notifications if too many take over 10 s.
 pub fn answers(minutes: &[Minute]) -> Bars {
     const LABELS: [&str; N_BUCKETS] =
         ["1 ms", "", "5 ms", "", "25 ms", "", "0.1 s", "", "0.5 s", "", "3 s", "", "> 10 s"];
@@ -71,7 +71,7 @@ pub fn answers(minutes: &[Minute]) -> Bars {
     let (total, slow): (u64, u64) = (values.iter().sum(), values[N_BUCKETS - 2..].iter().sum());
     let summary = format!("{} answers, {} of them over 3 s", number(total), number(slow));
     let line = |bucket: usize| WIDTH * bucket / N_BUCKETS;
-    let lines = vec![(line(N_BUCKETS - 2), "slow"), (line(N_BUCKETS - 1), "dropped")];
+    let lines = vec![(line(N_BUCKETS - 2), "3 s limit"), (line(N_BUCKETS - 1), "10 s limit")];
     Bars { bars, summary, highest: highest(&values), lines }
 }
 

@@ -94,15 +94,11 @@ impl Problem {
             Self::Scope(scope) => (
                 "Your token lacks a scope",
                 format!("This request needs the scope {:?}.", format!("{scope:?}").to_lowercase()),
-                "Log in with another token, or add the scope to yours in [[admin.tokens]] and restart the server.",
+                "Log in with another token, or add the scope to yours in [[admin.tokens]] and run `reelhook reload`.",
             ),
             Self::Form => ("This form was not accepted", text(NOT_OURS), AGAIN),
             Self::Body(reason) => ("This form did not arrive completely", text(why_unread(*reason)), AGAIN),
-            Self::Missing(what) => (
-                "Not found",
-                what.clone(),
-                "Retention may have removed it, or the address is incomplete. Start from the lists above.",
-            ),
+            Self::Missing(what) => ("Not found", what.clone(), "Choose a page in the menu."),
             Self::Address(why) => ("This address is not valid", why.clone(), "Use the form on the page instead."),
             Self::Store(why) => (
                 "The store could not do this",

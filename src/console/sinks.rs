@@ -222,7 +222,7 @@ fn problem_of(name: &str) -> impl FnOnce(OperatorError) -> Problem {
 }
 
 fn missing(name: &str) -> Problem {
-    Problem::Missing(format!("There is no sink {name:?} in this server's config."))
+    Problem::Missing(format!("There is no sink {name:?} in the config."))
 }
 
 fn summary(desk: &Desk, sink: SinkSummary) -> Summary {

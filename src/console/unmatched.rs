@@ -11,6 +11,7 @@ use super::gate::Desk;
 use super::live::Row;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
+use super::shown::duration;
 use super::sinks::Pressed;
 use super::words;
 use crate::config::Scope;
@@ -24,6 +25,7 @@ struct Page {
     frame: Frame,
     rows: Vec<Unmatched>,
     is_cut: bool,
+    retention: String,
 }
 
 struct Unmatched {
@@ -46,7 +48,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
         facts: words::of_envelope(event),
     });
     let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
-    show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE })
+    let retention = duration(desk.console.running.now().config.store.retention);
+    show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE, retention })
 }
 
 async fn route(

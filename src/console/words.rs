@@ -11,9 +11,10 @@ use crate::store::{DeliveryState, DeliveryView, EventView};
 pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp) -> Vec<String> {
     let mut told = Vec::new();
     if let Some(expectation) = &operation.expectation {
-        let by = expectation.expected_by.map(|at| format!(", to end by {}", instant(at))).unwrap_or_default();
+        let by =
+            expectation.expected_by.map(|at| format!(" It should end before {}.", instant(at))).unwrap_or_default();
         let announced = expectation.announced_at.map(instant);
-        told.extend(announced.map(|at| format!("A client announced this recording at {at}{by}.")));
+        told.extend(announced.map(|at| format!("Your bot announced this recording at {at}.{by}")));
         told.extend(of_state(expectation, &operation.status, now));
     }
     told.extend(operation.call_end.as_ref().map(|end| sentence(&of_call_end(end))));
@@ -32,25 +33,25 @@ fn of_state(expectation: &Expectation, status: &Status, now: Timestamp) -> Optio
     let is_over = status.is_terminal();
     Some(match (expectation.state, expectation.expected_by) {
         (ExpectationState::Waiting, Some(at)) if at > now => {
-            format!("Its end is expected within {}.", duration(between(now, at)))
+            format!("Its deadline is in {}.", duration(between(now, at)))
         }
         (ExpectationState::Waiting, Some(_)) => "Its deadline has just passed; it will be reported as overdue within a second.".into(),
-        (ExpectationState::Waiting, None) => "Its end is expected; there is no deadline.".into(),
+        (ExpectationState::Waiting, None) => "reelhook waits for its end; there is no deadline.".into(),
         (ExpectationState::Met, _) => "It ended in time.".into(),
         (ExpectationState::Overdue, _) if is_over => "It was overdue, and then it failed without a recording.".into(),
         (ExpectationState::Lost, _) if is_over => "It was lost, and then it failed without a recording.".into(),
         (ExpectationState::Overdue, _) => {
-            "It is overdue: Graph did not report its end before the deadline, and its sinks got an overdue event. If its \
-             end still arrives, they get a recovered event."
+            "It is overdue: Graph did not report its end before the deadline, and reelhook made an overdue event. The \
+             deliveries of this event are below. If the recording still arrives, reelhook makes a recovered event."
                 .into()
         }
         (ExpectationState::Lost, _) => {
-            "It is lost: its call ended, and no notification of the recording's end arrived in time. If a caller hangs up \
-             first, Graph may send none. If one still arrives, its sinks get a recovered event."
+            "It is lost: its call ended, and no notification of the recording's end arrived in time. If the caller hung up \
+             first, Graph may send no notification. If the recording still arrives, reelhook makes a recovered event."
                 .into()
         }
         (ExpectationState::Recovered, _) => {
-            format!("It {} later than expected; its sinks got a recovered event.", status.as_str())
+            format!("It {} later than expected, and reelhook made a recovered event.", status.as_str())
         }
     })
 }
@@ -63,11 +64,11 @@ fn of_end(operation: &Operation) -> String {
     let why = why.unwrap_or_default();
     match &operation.status {
         Status::NotStarted => "No notification of this recording has arrived yet.".into(),
-        Status::Running => "The recording is running; its end is not known yet.".into(),
+        Status::Running => "Graph last reported that the recording was running.".into(),
         Status::Completed if operation.recording_location.is_some() => {
             format!("It completed{why}, and Graph sent the recording's location.")
         }
-        Status::Completed => format!("It completed{why}. Graph sent no recording's location."),
+        Status::Completed => format!("It completed{why}. Graph sent no location of the recording."),
         Status::Failed => format!("It failed{why}."),
         Status::Unknown(text) => {
             format!("Graph sent the status {text:?}, which this version of reelhook does not know.")
@@ -81,8 +82,8 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     }
     let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
     match (deliveries.len(), n(DeliveryState::Delivered)) {
-        (1, 1) => return Some("Its delivery was made.".into()),
-        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries were made.")),
+        (1, 1) => return Some("Its event was delivered.".into()),
+        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries succeeded.")),
         _ => {}
     }
     let mut parts = Vec::new();
@@ -92,12 +93,15 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
         }
     };
     part(n(DeliveryState::Delivered), "delivered");
-    part(n(DeliveryState::Open), "open");
+    part(n(DeliveryState::Open), "waiting");
     part(n(DeliveryState::Blocked), "waiting for an earlier one of the same operation");
-    part(n(DeliveryState::Dead), "dead letters (replay them from the sink's page)");
+    match n(DeliveryState::Dead) {
+        1 => part(1, "dead letter (replay it on the page of its sink)"),
+        n => part(n, "dead letters (replay them on the pages of their sinks)"),
+    }
     let next = deliveries.iter().filter(|it| it.state == DeliveryState::Open && it.at > now).map(|it| it.at).min();
     let next = next.map(|at| format!("; the next attempt is in {}", duration(between(now, at)))).unwrap_or_default();
-    Some(format!("Of {}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
+    Some(format!("{}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }
 
 /// What an event's envelope says, each with its name.
@@ -110,10 +114,12 @@ pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
 /// The origin of an event.
 pub fn of_coming(event: &EventView) -> String {
     match event.origin {
-        Origin::Graph => format!("From Graph on {}, event {}.", event.envelope.channel.as_str(), event.id),
+        Origin::Graph => {
+            format!("Sent by Graph to the {} path. Event id: {}.", event.envelope.channel.as_str(), event.id)
+        }
         Origin::Reelhook => {
             let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
-            format!("From reelhook itself{meaning}; event {}.", event.id)
+            format!("Made by reelhook itself{meaning}. Event id: {}.", event.id)
         }
     }
 }
@@ -123,8 +129,8 @@ pub fn of_delivery_state(state: DeliveryState) -> (&'static str, &'static str) {
     match state {
         DeliveryState::Delivered => ("delivered", "good"),
         DeliveryState::Dead => ("dead letter", "bad"),
-        DeliveryState::Blocked => ("blocked", "quiet"),
-        DeliveryState::Open => ("open", "running"),
+        DeliveryState::Blocked => ("waiting for another", "quiet"),
+        DeliveryState::Open => ("waiting", "running"),
     }
 }
 
@@ -138,7 +144,7 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         ),
         R::JwtMalformed | R::JwtAlg | R::JwtHeader | R::JwtKidMissing | R::JwtClaimType | R::JwtTooMany => (
             "Its token does not have the form of Microsoft's tokens.",
-            "It was probably forged. Nothing to do: newer entries will replace it.",
+            "It was probably forged. You need to do nothing: newer entries will replace it.",
         ),
         R::JwtKidUnknown | R::JwtKeyUse | R::JwtSignature => (
             "Its token is not signed with one of the provider's published keys.",
@@ -150,27 +156,27 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         ),
         R::JwtAud => (
             "Its token is for another application.",
-            "If the application is yours, add its id to app_ids, restart the server and replay it.",
+            "If the application is yours, add its id to app_ids, run `reelhook reload`, and replay the entry.",
         ),
         R::JwtIss | R::JwtTenant => (
             "Its tenant or issuer is not allowed, or differs from the item's.",
-            "If the tenant is yours, add it to tenants, restart the server and replay it.",
+            "If the tenant is yours, add it to tenants, run `reelhook reload`, and replay the entry.",
         ),
         R::JwtPublisher => (
             "Its token was not issued for Graph's change tracking.",
-            "In a national cloud the publisher differs: check subscriptions.publisher, restart the server and replay it.",
+            "In a national cloud the publisher differs: correct subscriptions.publisher, run `reelhook reload`, and replay the entry.",
         ),
         R::KeysUnavailable => (
             "The provider's keys could not be fetched, so the token could not be verified.",
-            "Check that this machine can reach openid_configuration. Once the keys are fetched, the entry is verified automatically. After 24 h its token is wiped; then you have to vouch for it.",
+            "Check that this machine can reach openid_configuration. Once the keys are fetched, reelhook verifies the entry by itself. After 24 h its token is deleted; then you can only accept it without a token.",
         ),
         R::ClientState => (
             "Its clientState is not one of the configured ones.",
-            "If you made a subscription with another secret, add that to client_states, restart the server and replay the entry.",
+            "If you made a subscription with another secret, add this secret to client_states, run `reelhook reload`, and replay the entry.",
         ),
         R::CertUnknown => (
             "It is encrypted for a certificate that is not configured.",
-            "Configure the certificate in [[subscriptions.certificates]], restart the server and replay it.",
+            "Add the certificate in [[subscriptions.certificates]], run `reelhook reload`, and replay the entry.",
         ),
         R::EncInvalid => (
             "Its encrypted content does not fit its key or its signature.",
@@ -178,11 +184,11 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         ),
         R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape | R::ClientContext => (
             "It does not have the shape of a notification.",
-            "If you know that Graph sent it, replay it and vouch for it: JSON is then delivered as it is.",
+            "If you know that Graph sent it, accept it without a token: JSON is then delivered as it is.",
         ),
         _ => (
-            "It exceeded a limit, or was a request that is not served.",
-            "Check the limits in [server], then replay it.",
+            "It is larger than a limit allows, or it is a request that reelhook does not serve.",
+            "Check the limits in [server], run `reelhook reload`, and replay the entry.",
         ),
     }
 }

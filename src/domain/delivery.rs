@@ -24,11 +24,12 @@ pub struct NewDelivery {
 }
 
 impl NewDelivery {
-    /// The deliveries to the sinks that an expectation names, as if a route of its own came before the configured ones.
+    /// The deliveries to the sinks that an announcement names. They have a route name, although no route of the config
+    /// made them.
     pub fn by_expectation(sinks: &[SinkName]) -> Vec<Self> {
         let to = |sink: &SinkName| Self {
             sink: sink.clone(),
-            route: RouteName::new("expectation"),
+            route: RouteName::of_announcement(),
             captures: BTreeMap::new(),
         };
         sinks.iter().map(to).collect()

@@ -93,6 +93,18 @@ impl SinkName {
 }
 
 impl RouteName {
+    const OF_ANNOUNCEMENT: &str = "expectation";
+
+    /// The name for deliveries to the sinks that an announcement names: no route of the config made them.
+    pub fn of_announcement() -> Self {
+        Self::new(Self::OF_ANNOUNCEMENT)
+    }
+
+    /// Whether an announcement named the sink.
+    pub fn is_of_announcement(&self) -> bool {
+        self.as_str() == Self::OF_ANNOUNCEMENT
+    }
+
     /// Takes a name that the config has checked.
     pub fn new(text: &str) -> Self {
         Self(text.into())

@@ -129,11 +129,11 @@ impl Order {
     pub fn words(self) -> &'static str {
         match self {
             Self::First => "the first notification of the operation",
-            Self::Advanced => "changed the operation's status",
-            Self::Repeated => "repeated the stored status",
-            Self::Late => "arrived late: the operation had already left this status and keeps its own",
-            Self::Conflicting => "reported another end than the stored one: the first end stays",
-            Self::Weaker => "has weaker proof than the stored status: it changed nothing",
+            Self::Advanced => "this notification changed the status of the operation",
+            Self::Repeated => "this notification repeated the stored status",
+            Self::Late => "this notification came late: the operation already has a later status, which stays",
+            Self::Conflicting => "this notification reported another end than the stored one: the stored end stays",
+            Self::Weaker => "this notification has weaker proof than the stored status: it changed nothing",
         }
     }
 

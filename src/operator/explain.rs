@@ -66,7 +66,7 @@ fn announced(expectation: &Expectation) -> Vec<String> {
     if let Some(at) = expectation.announced_at {
         let by = expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant);
         let sinks: Vec<&str> = expectation.sinks.iter().map(SinkName::as_str).collect();
-        let sinks = if sinks.is_empty() { "as the routes say".to_owned() } else { sinks.join(", ") };
+        let sinks = if sinks.is_empty() { "chosen by the routes".to_owned() } else { sinks.join(", ") };
         lines.push(format!("announced      {}; deadline: {by}; sinks: {sinks}", instant(at)));
     }
     lines.push(format!("expectation    {}", expectation.state.as_str()));
@@ -107,7 +107,7 @@ fn origin(event: &EventView) -> String {
 
 /// The story of one delivery, a line for each thing that happened.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
-    let mut lines = vec![format!("to {} by route \"{}\" (delivery {})", delivery.sink, delivery.route, delivery.id)];
+    let mut lines = vec![format!("to {} {} (delivery {})", delivery.sink, words::of_route(delivery), delivery.id)];
     for failure in &delivery.failures {
         lines.push(format!(
             "  attempt {} at {} failed after {}: {}",

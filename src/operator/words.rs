@@ -27,14 +27,14 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     };
     told.extend(call_end(event).map(|end| of_call_end(&end)));
     if event.own() == Some(OperationEvent::Recovered) {
-        told.push(format!("ended after all: {}", cut(data["status"].as_str().unwrap_or_default(), 64)));
+        told.push(format!("ended later than expected: {}", cut(data["status"].as_str().unwrap_or_default(), 64)));
     }
     told.extend(of_result(&data));
     if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {
         told.push(format!("completionReason {}", cut(reason, 64)));
     }
     match data.get("recordingLocation").and_then(Value::as_str) {
-        Some(_) => told.push("the recording is at its recordingLocation".into()),
+        Some(_) => told.push("it has a recordingLocation".into()),
         None if event.status.as_ref().is_some_and(Status::is_terminal) => {
             told.push("it has no recordingLocation".into())
         }
@@ -79,8 +79,17 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
         DeliveryState::Open if delivery.at <= now => "due now".into(),
         DeliveryState::Open => {
             let left = duration(between(now, delivery.at));
-            format!("being attempted, or next attempt in {left} ({})", instant(delivery.at))
+            format!("next attempt in {left} ({})", instant(delivery.at))
         }
+    }
+}
+
+/// What chose the sink of a delivery.
+pub fn of_route(delivery: &DeliveryView) -> String {
+    if delivery.route.is_of_announcement() {
+        "as the announcement says".to_owned()
+    } else {
+        format!("by route \"{}\"", delivery.route)
     }
 }
 

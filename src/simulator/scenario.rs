@@ -233,10 +233,10 @@ fn lost(graph: &Graph, seed: &mut Seed) -> Result<Vec<Planned>, SimulatorError> 
     let one = |what: &str, item: String| Ok(planned(what, graph.calls(&[item])?));
     Ok(vec![
         one("recording support-1005 running", late.running())?,
-        one("its call ends before it", calls::call_of(late.call, "terminated"))?,
+        one("the call of support-1005 ends before its recording is reported", calls::call_of(late.call, "terminated"))?,
         one("recording support-1005 completed, after its call", late.completed())?,
         one("recording support-1006 running", never.running())?,
-        one("its call ends: no recording will follow", calls::call_of(never.call, "terminated"))?,
+        one("the call of support-1006 ends; no recording will follow", calls::call_of(never.call, "terminated"))?,
     ])
 }
 

@@ -1,7 +1,7 @@
 //! Loading the config again while the app runs.
 //!
 //! **Invariants**
-//! 1. The new config is checked whole before anything is changed. Where it has a mistake, the old one runs on.
+//! 1. The new config is checked whole before anything is changed. If it has a mistake, the server keeps the old one.
 //! 2. No request and no delivery is dropped: what is under way ends by the config that it began with.
 //! 3. One reload at a time.
 
@@ -206,9 +206,16 @@ impl Reloader {
             }
             Err(Refusal::Mistakes(mistakes)) => {
                 let (n, mistakes) = (mistakes.len(), mistakes.join("; "));
-                tracing::error!(by, n, mistakes, "the config has mistakes and was not loaded: the old one runs on");
+                tracing::error!(
+                    by,
+                    n,
+                    mistakes,
+                    "the config has mistakes and was not loaded: the server keeps the old one"
+                );
             }
-            Err(Refusal::Impossible(why)) => tracing::error!(by, why, "the config was not loaded: the old one runs on"),
+            Err(Refusal::Impossible(why)) => {
+                tracing::error!(by, why, "the config was not loaded: the server keeps the old one")
+            }
         }
         self.parts.metrics.config_reload(if outcome.is_ok() { "ok" } else { "refused" });
         self.parts.reload.note(Last { at: self.parts.clock.now(), by: by.to_owned(), outcome: outcome.clone() });

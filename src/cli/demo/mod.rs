@@ -37,7 +37,7 @@ Examples:
   reelhook demo                  runs until Ctrl-C
   reelhook demo --duration 10s   ends after 10 s
 
-Exit codes: 0 every answer was as expected and every delivery was made, 1 otherwise")]
+Exit codes: 0 everything happened as the demo planned, 1 otherwise")]
 pub struct Args {
     /// End after this time ("10s", "2m") [default: run until Ctrl-C]
     #[arg(long, value_name = "TIME")]
@@ -47,7 +47,7 @@ pub struct Args {
     seed: u64,
 }
 
-/// Runs until Ctrl-C or for the given time. Exit code 1 if an answer was not as expected or a delivery is still open.
+/// Runs until Ctrl-C or for the given time. Exit code 1 if an answer was not as expected or a delivery still waits.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
     let folder = setting::folder().context("no temporary folder")?;
@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     provider.stop().await;
     provider_task.await??;
     say!(
-        "\n{} POSTs answered, {} of them not as expected; {} deliveries made, {n_open} still open.",
+        "\n{} POSTs answered, {} of them not as expected; {} deliveries made, {n_open} still waiting.",
         tally.n_posts,
         tally.n_faults,
         n_delivered.load(Ordering::Relaxed)
@@ -117,13 +117,13 @@ impl Tally {
     }
 }
 
-/// Plays the scenario once, the bot's story, and recordings for ever.
+/// Sends the scenario once, then the bot's recordings, then other recordings for ever.
 async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
     scenario::play(graph, Play { parts: &Part::ALL, channels, seed }, |step| tally.tell(step)).await?;
     let mut seed = Seed::new(seed.wrapping_add(1));
     let story = Story::new(&mut seed);
-    say!("{}  that was one of each notification of Graph; now a bot announces its recordings", now());
+    say!("{}  Graph has sent each kind of notification once; now a bot announces its recordings", now());
     announce(app, &story).await?;
     let mut recording = Recording::new(&mut seed);
     for second in 0_u64.. {
@@ -149,7 +149,7 @@ async fn announce(app: &App, story: &Story) -> anyhow::Result<()> {
     for (what, post) in story.announced() {
         let answer = bot.send(post).await?;
         anyhow::ensure!(answer.status == 201, "{what}: found the answer {}, expected 201", answer.status);
-        say!("{}  expected: {what}", now());
+        say!("{}  announced: {what}", now());
     }
     Ok(())
 }
@@ -177,11 +177,15 @@ fn greet(app: &App, folder: &Path) {
     say!("reelhook demo: open the console at http://{}/", app.admin);
     say!("  a server, a simulated Microsoft Graph and a bot in one process. Within half a minute the console shows");
     say!("  completed and failed recordings, an overdue one, a lost one, one that arrived late (recovered), a dead");
-    say!("  letter, a quarantined notification, and an event that matched no route");
+    say!("  letter, a quarantined notification, and events that matched no route");
     say!("  Graph posts to   http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
     say!("  the API is at    http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
     say!("  the store is     {} (removed at the end)", folder.join("reelhook.db").display());
-    say!("  all tokens and encrypted contents are real and are verified. Ctrl-C ends the demo\n");
+    say!("  tokens and encryption use real cryptography, with keys of the demo. Ctrl-C ends the demo");
+    say!(
+        "  (Graph itself reports \"running\" only in its answer to recordResponse. The demo sends it as a notification,"
+    );
+    say!("  as Microsoft's samples did until 2019)\n");
 }
 
 fn now() -> String {

@@ -1,4 +1,4 @@
-//! `reelhook simulate`: plays Microsoft Graph against any receiver: a scenario, or load.
+//! `reelhook simulate`: acts as Microsoft Graph and sends test notifications to a receiver: a scenario, or load.
 
 mod load;
 pub(super) mod stage;
@@ -25,7 +25,7 @@ Examples:
   reelhook simulate --certificate-key key.pem        with encrypted notifications
   reelhook simulate --rate 500 --duration 30s        load: 500 a second, even if answers are slow
   reelhook simulate --connections 64 --duration 30s  load: as fast as the receiver answers
-  reelhook simulate --hold --scenario none           serve the keys until Ctrl-C
+  reelhook simulate --hold --scenario none           only serve the signing keys, until Ctrl-C
 
 Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
 pub struct Args {
@@ -34,10 +34,10 @@ pub struct Args {
     /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     channel: Option<ChannelName>,
-    /// The parts of the scenario to play
+    /// The parts of the scenario to send
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "all")]
     scenario: Vec<PartName>,
-    /// Afterwards, serve the keys until Ctrl-C
+    /// After the scenario or the load, keep serving the signing keys for the receiver, until Ctrl-C
     #[arg(long)]
     hold: bool,
     /// Print a bearer token for the calls channel: `token <jwt>`
@@ -46,18 +46,18 @@ pub struct Args {
     /// Print one line of JSON on standard output
     #[arg(long)]
     json: bool,
-    /// Serve a receiver that does nothing (reads the body, answers 202) until Ctrl-C
+    /// Instead, serve a receiver that only reads each body and answers 202, until Ctrl-C
     #[arg(long, value_name = "ADDRESS", exclusive = true)]
     serve_noop: Option<SocketAddr>,
     #[command(flatten)]
     load: LoadArgs,
 }
 
-/// The load flags. `--rate`, `--connections`, `--duration` or `--count` switches from the scenario to load.
+/// The load flags. With `--rate`, `--connections`, `--duration` or `--count`, load is sent instead of the scenario.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Load")]
+#[command(next_help_heading = "Load (instead of the scenario)")]
 struct LoadArgs {
-    /// Notifications a second, each sent at a fixed time; latency counts from that time
+    /// How many notifications to send each second. The latency is measured from the planned send time
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
     rate: Option<f64>,
     /// Connections, each with one request at a time [default: 64]

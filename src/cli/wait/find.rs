@@ -12,10 +12,10 @@ use crate::odata::quoted;
 /// The operations of a page, the most that there may be.
 const PAGE: &str = "1000";
 
-/// The events that may make a difference.
+/// The events that may be about the operation.
 pub struct News<'a> {
     of_context: Events<'a>,
-    /// Where the text may be an operation's id.
+    /// If the text may be an operation's id.
     of_operation: Option<Events<'a>>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> News<'a> {
     /// The next one.
     ///
     /// # Errors
-    /// The server says no.
+    /// The server refuses.
     pub async fn next(&mut self) -> anyhow::Result<String> {
         let Some(of_operation) = &mut self.of_operation else { return self.of_context.next().await };
         tokio::select! {

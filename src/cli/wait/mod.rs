@@ -26,6 +26,8 @@ use crate::domain::{CallEnd, ExpectationState, Proof, Status, subcode_in_words};
 
 const EXIT_TIMED_OUT: u8 = 3;
 const EXIT_LOST: u8 = 4;
+/// No answer from the server. Not 1: a script must not take that for a failed operation.
+const EXIT_NO_ANSWER: u8 = 5;
 /// The longest that one answer is held back. A connection that broke silently is noticed by then.
 const HOLD: Duration = Duration::from_secs(30);
 /// How long to wait before asking again a server that could not be reached.
@@ -40,26 +42,26 @@ Examples:
   reelhook wait support-7                           at most 30 s
   reelhook wait support-7 --timeout 10m && upload   upload only a completed recording
   reelhook wait support-7 --json | jq -r .recordingLocation
-  reelhook wait support-7 --timeout 1h --past-lost  go on waiting after the operation is lost
+  reelhook wait support-7 --timeout 1h --past-lost  do not end when the operation is lost
   reelhook wait 0fe0623f-d628-42ed-b4bd-8ac290072cc5   the operation with this id
 
-If the operation does not exist yet, it waits for that too. If several operations have the
-clientContext, it takes the newest that was announced or verified by a token. If there is
-no such operation, it takes one that only clientState verified, and prints a warning.
+If there is no such operation yet, wait also waits for it to appear. If several operations have
+the clientContext, it takes the newest one that your bot announced or that a token verified. If
+there is none of these, it takes one that only clientState verified, and says so.
 The token is read from the environment or a file, never from the command line.
 
-Exit codes: 0 completed, 1 failed (or the server does not answer or refuses), 2 wrong usage
-or config, 3 not ended within --timeout, 4 lost: its call has ended, and no notification of
-the operation's end arrived in time")]
+Exit codes: 0 the operation completed, 1 it failed, 2 wrong usage or config, 3 it did not end within
+--timeout, 4 it is lost: its call ended, and no notification of the operation's end arrived in time,
+5 the server could not be reached, did not answer, or refused")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
-    /// The operation's clientContext, its id in any spelling, or an event's id
+    /// The operation's clientContext, its id (upper or lower case, with or without dashes), or an event's id
     subject: String,
     /// The longest time to wait ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Go on waiting when the operation is lost: its end may still arrive
+    /// Do not end when the operation is lost: its end may still arrive
     #[arg(long)]
     past_lost: bool,
     /// Print the operation as JSON instead of a sentence
@@ -69,13 +71,23 @@ pub struct Args {
 
 /// Waits, and reports the end.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let remote = match args.remote.server()? {
-        Ok(remote) => remote,
-        Err(code) => return Ok(code),
-    };
+    match args.remote.server() {
+        Ok(Err(code)) => Ok(code),
+        Ok(Ok(remote)) => Ok(waited(&remote, &args).await.unwrap_or_else(|error| unanswered(&error))),
+        Err(error) => Ok(unanswered(&error)),
+    }
+}
+
+/// Reports why there is no answer.
+fn unanswered(error: &anyhow::Error) -> ExitCode {
+    remark!("reelhook: {error:#}");
+    ExitCode::from(EXIT_NO_ANSWER)
+}
+
+async fn waited(remote: &Remote, args: &Args) -> anyhow::Result<ExitCode> {
     let until = Instant::now() + args.timeout;
     let mut heard = Heard::default();
-    let found = match timeout_at(until, appears(&remote, &args, &mut heard)).await {
+    let found = match timeout_at(until, appears(remote, args, &mut heard)).await {
         Ok(found) => Some(found?),
         Err(_elapsed) if !heard.answers => return Err(remote.silent(args.timeout)),
         Err(_elapsed) => heard.weak,
@@ -85,10 +97,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         remark!("no operation with the clientContext {subject} appeared within {time}");
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
-    let Some(operation) = ended(&remote, found, (until, args.past_lost)).await? else {
+    let Some(operation) = ended(remote, found, (until, args.past_lost)).await? else {
         return Err(remote.silent(args.timeout + GRACE));
     };
-    tell(&args, &operation)
+    tell(args, &operation)
 }
 
 /// Reports the operation's state; its status decides the exit code.

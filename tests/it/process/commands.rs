@@ -169,7 +169,11 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     let n_posts = said.out.lines().filter(|line| line.contains("  POST /graph/")).count();
     let n_deliveries = said.out.lines().filter(|line| line.contains("  -> ")).count();
     assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
-    assert!(said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still open."), "{}", said.out);
+    assert!(
+        said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still waiting."),
+        "{}",
+        said.out
+    );
     let (first, _) = said.out.split_once('\n').unwrap();
     assert!(
         first.starts_with("reelhook demo: open the console at http://127.0.0.1:") && first.ends_with('/'),

@@ -22,7 +22,7 @@ async fn a_hangup_has_the_config_loaded_again() {
     assert!(!site.arrived().contains_key("before"));
     std::fs::write(site.config(), "[calls\n").unwrap();
     server.signal(Signal::HUP);
-    server.said("the config has mistakes and was not loaded: the old one runs on");
+    server.said("the config has mistakes and was not loaded: the server keeps the old one");
     assert_eq!(site.post(&server, "goes on").await.status, 202);
     site.wait_for(&["goes on"]);
 }
@@ -44,7 +44,7 @@ async fn the_command_tells_what_changed_and_what_is_wrong() {
     let wrong = reload();
     assert_eq!((wrong.code, &*wrong.out), (Some(2), ""), "{wrong:?}");
     assert!(wrong.err.contains("server.max_items: found"), "{wrong:?}");
-    assert!(wrong.err.contains("the server runs on with the old one"), "{wrong:?}");
+    assert!(wrong.err.contains("the server keeps the old one"), "{wrong:?}");
     let beside = site.run(&["reload"]);
     assert!(beside.code == Some(2) && beside.err.contains("the server was not asked"), "{beside:?}");
     site.write_for_all("", "");

@@ -208,14 +208,16 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
         Ok((row.get::<_, i64>(0)?, view))
     })?;
     let with_failures = found.into_iter().map(|(seq, mut view)| {
-        let sql =
-            "SELECT number, started_at, took, reason FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+        let sql = "SELECT started_at, took, reason FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+        // Numbered through: in the table, each replay begins with 1 again.
+        let mut n = 0;
         view.failures = all(connection, sql, [seq], |row| {
+            n += 1;
             Ok(FailedAttempt {
-                number: row.get(0)?,
-                started_at: instant(row.get(1)?),
-                took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
-                reason: row.get(3)?,
+                number: n,
+                started_at: instant(row.get(0)?),
+                took: Duration::from_micros(row.get::<_, i64>(1)?.cast_unsigned()),
+                reason: row.get(2)?,
             })
         })?;
         let n_failures = u32::try_from(view.failures.len()).unwrap_or(u32::MAX);
