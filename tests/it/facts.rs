@@ -312,9 +312,14 @@ async fn the_console_shows_the_envelope_of_an_operations_events() {
     app.first.wait_for(1).await;
     let url = format!("http://{}/operations/b2a40f6e-5c1d-4d8e-8f33-1e2d3c4b5a03", app.admin);
     let page = reqwest::get(url).await.unwrap().text().await.unwrap();
-    for told in
-        ["/emea?shift=2", "9a7d-chain", "5b2f0c1e-message", "77c1-scenario", "31fe-request", "From Graph on calls"]
-    {
+    for told in [
+        "/emea?shift=2",
+        "9a7d-chain",
+        "5b2f0c1e-message",
+        "77c1-scenario",
+        "31fe-request",
+        "Sent by Graph to the calls path",
+    ] {
         assert!(page.contains(told), "{told}");
     }
     app.stop().await;
