@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reelhook::config::{self, Config, Loaded, LogFormat, Scope, TextMatch};
-use reelhook::domain::{Channel, RouteName, SinkName, Status};
+use reelhook::domain::{Channel, OperationEvent, RouteName, SinkName, Status};
 use reelhook::routing::Routes;
 use secrecy::ExposeSecret;
 
@@ -499,10 +499,14 @@ fn words_that_no_event_has_are_warned_of() {
         found.join("\n")
     };
     let told = route("type = ['recordOperation.lost', 'recordOperation.finished']");
+    let words: Vec<&str> = OperationEvent::ALL.iter().map(|event| event.word()).collect();
     assert_eq!(
         told,
-        "config:8: routes[0].type: \"recordOperation.finished\" is not a known type of event: of \"recordOperation\" there are \
-         notStarted, running, completed, failed, unknown, overdue, lost, recovered"
+        format!(
+            "config:8: routes[0].type: \"recordOperation.finished\" is not a known type of event: of \"recordOperation\" \
+             there are {}",
+            words.join(", ")
+        )
     );
     let told = route("change_type = 'update'");
     assert!(

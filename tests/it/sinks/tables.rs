@@ -9,7 +9,8 @@ use super::samples::{build, mistakes};
 
 #[test]
 fn an_unknown_kind_names_the_kinds() {
-    assert_eq!(mistakes("htpp", ""), "sinks.crm.kind: found \"htpp\", expected one of file, http, stdout");
+    let kinds: Vec<&str> = sinks::KINDS.iter().map(|kind| kind.name).collect();
+    assert_eq!(mistakes("htpp", ""), format!("sinks.crm.kind: found \"htpp\", expected one of {}", kinds.join(", ")));
 }
 
 #[test]
