@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::{Admin, ApiError};
 use crate::bodies;
 use crate::domain::Reason;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The most bytes of a body.
 pub const MAX_BODY_BYTES: usize = 64 << 10;

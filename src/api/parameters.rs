@@ -7,7 +7,7 @@ use url::form_urlencoded;
 
 use super::ApiError;
 use crate::odata::MAX_TOP;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// What `finer` code a wrong parameter has.
 const FINER: &str = "invalidQueryOption";

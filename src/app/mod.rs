@@ -14,7 +14,7 @@ mod dispatchers;
 mod engine;
 mod faces;
 mod housekeeping;
-mod offline;
+mod offline_api;
 mod parts;
 mod reload;
 mod store;
@@ -36,7 +36,7 @@ use crate::sinks;
 use crate::store::{Operations, Store};
 use crate::telemetry::{self, Metrics};
 
-pub use self::offline::Offline;
+pub use self::offline_api::Offline;
 pub use self::reload::{Checked, Source};
 pub use crate::running::BuiltSinks;
 

@@ -9,7 +9,7 @@
 //! 2. A body that is not read to its end is not read further, and its connection is closed.
 
 mod room;
-mod unread;
+mod unread_body;
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ use crate::connections;
 use crate::domain::Reason;
 
 use self::room::Share;
-use self::unread::Unread;
+use self::unread_body::Unread;
 
 pub use self::room::Room;
-pub use self::unread::held;
+pub use self::unread_body::held;
 
 /// The limits for the bodies of one kind: those of a path, or of a listener.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Text for a terminal. Text from outside is escaped: it cannot move the cursor or colour the line.
 
 use crate::wording;
-pub use crate::wording::foreign::shown as safe;
+pub use crate::wording::untrusted_text::shown as safe;
 pub use crate::wording::{duration, instant};
 
 /// `1 dead letter`, `2 dead letters`, `no dead letters`.

@@ -9,19 +9,19 @@
 //!    read it with the same reader ([`Section`], [`value`]), so that their mistakes are told like all others.
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
-mod confidential;
 mod environment;
 mod keys;
 mod load;
 pub mod pattern;
+mod permissions;
 mod places;
-mod private;
 mod reading;
 mod reference;
 mod remark;
 mod report;
 mod schema;
 mod secret;
+mod secret_text;
 mod section;
 mod sections;
 mod table;
@@ -29,7 +29,6 @@ mod tree;
 pub mod value;
 mod variables;
 
-pub use confidential::{Named, Text};
 pub use environment::{PREFIX, variables};
 pub use keys::{Key, Origin};
 pub use load::{Config, Loaded, Mistakes, load, parse};
@@ -39,6 +38,7 @@ pub use remark::{Place, Remark};
 pub use report::Report;
 pub use schema::{SinkKind, schema};
 pub use secret::{SecretError, SecretSource};
+pub use secret_text::{Named, Text};
 pub use section::Section;
 pub use sections::admin::{Admin, AdminToken, Scope};
 pub use sections::channels::{Calls, Certificate, Subscriptions};

@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use super::private;
+use super::permissions;
 use super::tree::{Node, Value};
 
 /// The most bytes of a secret: more than any key, less than a mistake.
@@ -168,7 +168,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     if !metadata.is_file() {
         return Err(unreadable(io::Error::other("something that is not a file")));
     }
-    if let Some(mode) = private::open_mode(&metadata) {
+    if let Some(mode) = permissions::open_mode(&metadata) {
         return Err(SecretError::Open { path: path.to_owned(), mode });
     }
     read_bounded(&file).map_err(unreadable)

@@ -10,7 +10,7 @@
 //! 3. Every key that is read is noted with its form, its value and its origin. Secrets are noted as set or not set.
 //! 4. The keys that are read do not depend on the content of the file, so that they can be described.
 
-mod nested;
+mod subsections;
 
 use std::collections::BTreeMap;
 

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use toml::{Spanned, Value as Leaf};
 
 use super::remark::Place;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]

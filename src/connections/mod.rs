@@ -15,7 +15,7 @@ mod framing;
 mod phase;
 mod places;
 mod progress;
-mod proxied;
+mod proxy_protocol;
 mod stream;
 
 use std::io;
@@ -189,8 +189,11 @@ async fn taken(mut stream: TcpStream, serving: Rc<Serving>) -> Result<(TcpStream
         return Ok((stream, peer));
     }
     let is_trusted = peer.is_some_and(|peer| serving.proxies.has(peer.ip()));
-    let source =
-        if is_trusted { proxied::source(&mut stream).await } else { Err(io::ErrorKind::PermissionDenied.into()) };
+    let source = if is_trusted {
+        proxy_protocol::source(&mut stream).await
+    } else {
+        Err(io::ErrorKind::PermissionDenied.into())
+    };
     match source {
         Ok(source) => Ok((stream, source.or(peer))),
         Err(error) => {

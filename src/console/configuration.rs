@@ -5,11 +5,11 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::format::instant;
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
-use super::shown::instant;
 use crate::config::Scope;
 use crate::running::{Change, Last, Refusal, Setup, Shown};
 

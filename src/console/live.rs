@@ -14,9 +14,9 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use uuid::Uuid;
 
+use super::format::{encoded, instant, time_of_day, tone_of_event};
 use super::gate::{Desk, Visitor};
 use super::problem::Problem;
-use super::shown::{encoded, instant, time_of_day, tone_of_event};
 use crate::config::Scope;
 use crate::domain::{EventId, RecordOperation};
 use crate::store::{EventView, StreamedEvent};

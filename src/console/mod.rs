@@ -11,6 +11,7 @@
 
 mod configuration;
 mod form;
+mod format;
 mod frame;
 mod gate;
 mod live;
@@ -23,7 +24,6 @@ mod plots;
 mod problem;
 mod quarantine;
 mod sessions;
-mod shown;
 mod sinks;
 mod timeline;
 mod unmatched;

@@ -7,13 +7,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
+use super::format::{duration, number};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::{self, Row};
 use super::page::show;
 use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
-use super::shown::{duration, number};
 use crate::config::Scope;
 use crate::store::health;
 use crate::telemetry::{Minute, SlowShares};

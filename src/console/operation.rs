@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
+use super::format::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
-use super::shown::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::timeline::{self, Timeline};
 use super::words;
 use crate::config::Scope;

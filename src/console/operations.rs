@@ -14,16 +14,16 @@ use jiff::Timestamp;
 use url::form_urlencoded::Serializer;
 
 use super::PAGE;
+use super::format::{encoded, instant, tone_of, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
-use super::shown::{encoded, instant, tone_of, tone_of_state};
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
 use crate::store::operations::Question;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// How many operations a page reads if it filters by the expectation's state.
 const LOOKED_AT: usize = 500;

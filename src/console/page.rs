@@ -10,10 +10,10 @@ use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::format;
 use super::frame::{self, SCRIPT, STYLE};
 use super::gate::Visitor;
 use super::problem::Problem;
-use super::shown;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -32,10 +32,10 @@ impl Done {
             "paused" => "Paused. The deliveries of this sink wait in the store until you resume it.".into(),
             "resumed" => "Resumed. The attempts for waiting deliveries begin again.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
-            "replayed" => format!("Replaying {}; the attempts begin at once.", shown::counted(n, "delivery")),
+            "replayed" => format!("Replaying {}; the attempts begin at once.", format::counted(n, "delivery")),
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays, with the reason of the last check; the log says when it was checked.".into(),
             "routed" if n == 0 => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
-            "routed" => format!("Routed: {} made.", shown::counted(n, "delivery")),
+            "routed" => format!("Routed: {} made.", format::counted(n, "delivery")),
             _ => return None,
         })
     }

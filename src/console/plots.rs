@@ -1,6 +1,6 @@
 //! Pictures of numbers: the places of bars and lines. The templates draw them.
 
-use super::shown::{number, time_of_day};
+use super::format::{number, time_of_day};
 use crate::telemetry::{ANSWER_BOUNDS, Minute, N_BUCKETS};
 use jiff::Timestamp;
 

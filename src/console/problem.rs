@@ -7,8 +7,8 @@ use actix_web::http::header::{LOCATION, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 use askama::Template;
 
+use super::format;
 use super::frame::Frame;
-use super::shown;
 use crate::access::Denied;
 use crate::config::Scope;
 use crate::domain::Reason;
@@ -146,7 +146,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         if let Self::Login(next) = self {
-            let location = format!("/login?next={}", shown::encoded(next));
+            let location = format!("/login?next={}", format::encoded(next));
             return response.insert_header((LOCATION, location)).finish();
         }
         match self {

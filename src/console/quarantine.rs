@@ -5,11 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
+use super::format::{bytes, instant, json};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
-use super::shown::{bytes, instant, json};
 use super::words;
 use crate::config::Scope;
 use crate::operator::{Body, OperatorError, Sight};

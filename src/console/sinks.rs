@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
+use super::format::{counted, duration, encoded, instant, number};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
-use super::shown::{counted, duration, encoded, instant, number};
 use super::{PAGE, configuration};
 use crate::config::Scope;
 use crate::domain::{DeliveryId, SinkName};

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::shown::{between, duration, instant, time_of_day, tone_of_event};
+use super::format::{between, duration, instant, time_of_day, tone_of_event};
 use super::words::of_delivery_state;
 use crate::domain::{Operation, Status};
 use crate::store::{DeliveryState, DeliveryView, EventView};

@@ -6,12 +6,12 @@ use askama::Template;
 
 use super::PAGE;
 use super::form::Form;
+use super::format::duration;
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::Row;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
-use super::shown::duration;
 use super::sinks::Pressed;
 use super::words;
 use crate::config::Scope;

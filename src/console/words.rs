@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::shown::{between, counted, duration, instant};
+use super::format::{between, counted, duration, instant};
 use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, subcode_in_words};
 use crate::operator::words::{of_call_end, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};

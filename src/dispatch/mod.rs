@@ -15,7 +15,7 @@
 
 mod ending;
 mod health;
-mod looks;
+mod leasing;
 mod pauses;
 mod retry;
 mod run;

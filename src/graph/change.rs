@@ -19,7 +19,7 @@ use super::certificates::{CertificateError, Certificates};
 use super::collection::Room;
 use super::content::{self, About, Place};
 use super::dialects::Dialects;
-use super::encrypted::Encrypted;
+use super::encryption::Encrypted;
 use super::envelope;
 use super::gate::{Gate, Opened, Post};
 use super::keys::Keys;
@@ -28,7 +28,7 @@ use super::payload::{self, Object};
 use super::pool::{Places, Pool};
 use super::readers::Readers;
 use super::token::{Demands, Tokens};
-use super::undecided;
+use super::undecided_item;
 use super::validation::Coverage;
 use super::{Limits, Reading, Refusal, lifecycle};
 use crate::clock::Clock;
@@ -47,7 +47,7 @@ pub struct Subscriptions {
     certificates: Arc<Certificates>,
     pool: Pool,
     readers: Readers,
-    pub(super) waiting: undecided::Places,
+    pub(super) waiting: undecided_item::Places,
 }
 
 /// The result for each item.
@@ -76,7 +76,7 @@ impl Subscriptions {
             certificates: Arc::new(Certificates::new(&config.certificates)?),
             pool: Pool::new(config.max_pending_decryptions),
             readers: Readers::default(),
-            waiting: undecided::Places::default(),
+            waiting: undecided_item::Places::default(),
         })
     }
 

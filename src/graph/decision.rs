@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::change::Subscriptions;
 use super::nesting;
-use super::undecided::Undecided;
+use super::undecided_item::Undecided;
 use super::validation::Coverage;
 use crate::domain::{Channel, HeldTokens, Raw, Reason, Verified};
 

@@ -9,7 +9,7 @@ use subtle::{Choice, ConstantTimeEq};
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::payload::{self, Object};
-use super::rich::{self, Rich};
+use super::rich_subscriptions::{self, Rich};
 use super::validation::Coverage;
 use super::{Limits, Refusal};
 use crate::config;
@@ -119,7 +119,7 @@ impl Gate {
     pub(super) fn learned_from(&self, verified: &Verified) -> Option<String> {
         let id = verified.notification().subscription_id.as_deref()?;
         let is_new = verified.proof() == Proof::ValidationToken && !self.rich.holds(id);
-        is_new.then(|| rich::key(id))
+        is_new.then(|| rich_subscriptions::key(id))
     }
 
     /// Whether a `clientState` is one of ours. Takes the same time for each of them, and for a missing one.

@@ -19,7 +19,7 @@ mod comms;
 mod content;
 mod decision;
 mod dialects;
-mod encrypted;
+mod encryption;
 mod ended_call;
 mod envelope;
 mod gate;
@@ -31,16 +31,16 @@ mod pool;
 mod provider;
 mod readers;
 mod record;
+mod redaction;
 mod resource_type;
-mod rich;
+mod rich_subscriptions;
 mod secrets;
 mod surrogates;
 mod token;
-mod undecided;
+mod undecided_item;
 mod validation;
 mod version;
 mod walk;
-mod withheld;
 
 #[cfg(test)]
 mod testing;
@@ -52,8 +52,8 @@ use crate::domain::{Quarantined, Reason, Verified};
 pub use certificates::CertificateError;
 pub use change::Subscriptions;
 pub use comms::{Calls, Sender};
-pub use undecided::Undecided;
-pub use withheld::without_secrets;
+pub use redaction::without_secrets;
+pub use undecided_item::Undecided;
 
 /// The limits of one POST.
 #[derive(Clone, Copy, Debug)]

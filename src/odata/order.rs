@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Subject, names};
 use super::sql::{Column, Condition, SqlValue};
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The most keys of an order.
 const MAX_KEYS: usize = 3;

@@ -14,7 +14,7 @@ use super::filter::{Filter, FilterError};
 use super::order::{OrderBy, OrderError};
 use super::select::{Select, SelectError};
 use crate::web::address::encoded;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The most rows that `$top` may ask for.
 pub const MAX_TOP: u16 = 1000;

@@ -1,6 +1,6 @@
 //! `$select`: which properties are answered.
 
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The selected properties.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::between;
 use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, subcode_in_words};
 use crate::store::{DeliveryState, DeliveryView, EventView};
-use crate::wording::{counted, duration, foreign, instant};
+use crate::wording::{counted, duration, instant, untrusted_text};
 
 /// What an event told, a phrase for each thing.
 pub fn of_event(event: &EventView) -> Vec<String> {
@@ -109,7 +109,7 @@ pub fn sentence(phrase: &str) -> String {
 
 /// At most `limit` characters of a text.
 pub fn cut(text: &str, limit: usize) -> String {
-    let cut = foreign::cut(text, limit);
+    let cut = untrusted_text::cut(text, limit);
     if cut.len() < text.len() { format!("{cut}…") } else { text.to_owned() }
 }
 

@@ -26,7 +26,7 @@ use std::path::PathBuf;
 pub use self::client::{Answer, Client, ClientError};
 pub use self::graph::{Graph, Paths};
 pub use self::identity::Identity;
-pub use self::payload::encrypted::Certificate;
+pub use self::payload::encryption::Certificate;
 pub use self::provider::{Mode, Provider};
 pub use self::token::Token;
 

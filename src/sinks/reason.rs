@@ -5,7 +5,7 @@
 #![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
 use super::DeliveryError;
-pub(super) use crate::wording::foreign::shown;
+pub(super) use crate::wording::untrusted_text::shown;
 
 /// The most characters of a reason.
 pub const MAX_REASON_CHARS: usize = 300;

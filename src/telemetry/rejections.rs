@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Metrics;
 use crate::domain::Reason;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// What is known of who was turned away.
 #[derive(Clone, Copy, Debug, Default)]

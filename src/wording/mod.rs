@@ -1,6 +1,6 @@
 //! Values as text, for the terminal and the console.
 
-pub mod foreign;
+pub mod untrusted_text;
 
 use std::time::Duration;
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::api::ApiError;
 use crate::api::json::JsonObject;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// How much of an error about a body is shown.
 const MAX_TOLD_CHARS: usize = 200;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::super::json::JsonObject;
 use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer, address};
-use super::asked::Asked;
+use super::request::OperationRequest;
 use super::{fields, names};
 use crate::config::Scope;
 use crate::domain::{GraphId, SinkName, Status};
@@ -44,7 +44,11 @@ const FROM_GRAPH: [&str; 2] = ["id", "status"];
         (status = 503, description = "Later", body = Refusal),
     ),
 )]
-pub async fn create(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
+pub async fn create(
+    Writer(caller): Writer,
+    asked: OperationRequest,
+    body: JsonObject,
+) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let admin = &asked.admin;
     let setup = admin.operator.running.now();

@@ -4,8 +4,8 @@ use actix_web::HttpResponse;
 
 use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer};
-use super::asked::{Asked, invalid_parameter};
 use super::condition::Demanded;
+use super::request::{OperationRequest, invalid_parameter};
 use crate::odata::Query;
 use crate::store::operations::Deleted;
 
@@ -27,7 +27,7 @@ use crate::store::operations::Deleted;
         (status = 412, description = "The operation was changed after the etag was read", body = Refusal),
     ),
 )]
-pub async fn delete(Writer(caller): Writer, asked: Asked) -> Result<HttpResponse, ApiError> {
+pub async fn delete(Writer(caller): Writer, asked: OperationRequest) -> Result<HttpResponse, ApiError> {
     let force = force(&asked.query_of_one(&["force"])?)?;
     let demanded = Demanded::of(&asked.request)?;
     let known = asked.operation().await?;

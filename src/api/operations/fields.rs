@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::super::ApiError;
 use super::duration;
 use crate::domain::{ClientContext, GraphId, SinkName};
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The most bytes of an expectation's metadata, as JSON.
 const MAX_METADATA_BYTES: usize = 16 << 10;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::refusal::Refusal;
 use super::super::{ApiError, Reader, address, preferences};
-use super::asked::{Asked, invalid_parameter};
+use super::request::{OperationRequest, invalid_parameter};
 use super::shape;
 use crate::domain::Operation;
 use crate::odata::{Cursor, MAX_TOP, Query, SkipTokens, Subject};
@@ -31,7 +31,11 @@ const DEFAULT_PAGE: u16 = 100;
         (status = 503, description = "Later", body = Refusal),
     ),
 )]
-pub async fn list(_reader: Reader, asked: Asked, tokens: Data<SkipTokens>) -> Result<HttpResponse, ApiError> {
+pub async fn list(
+    _reader: Reader,
+    asked: OperationRequest,
+    tokens: Data<SkipTokens>,
+) -> Result<HttpResponse, ApiError> {
     let query = asked.query(&[])?;
     let scope = asked.call_id.as_ref().map_or("", |call_id| call_id.as_str());
     let after = query.skiptoken.as_deref().map(|token| tokens.open((&query, scope), token)).transpose();
@@ -54,7 +58,11 @@ pub async fn list(_reader: Reader, asked: Asked, tokens: Data<SkipTokens>) -> Re
 }
 
 /// The rows, and whether there are more.
-async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(Vec<Operation>, bool), ApiError> {
+async fn page(
+    asked: &OperationRequest,
+    query: &Query,
+    after: Option<&Cursor>,
+) -> Result<(Vec<Operation>, bool), ApiError> {
     let wished = preferences::max_page_size(asked.request.headers()).unwrap_or(MAX_TOP);
     let default = if wished < MAX_TOP { wished } else { DEFAULT_PAGE };
     let limit = usize::from(query.top.unwrap_or(default).min(wished));
@@ -83,7 +91,7 @@ async fn page(asked: &Asked, query: &Query, after: Option<&Cursor>) -> Result<(V
         (status = 400, description = "The filter is wrong", body = Refusal),
     ),
 )]
-pub async fn count(_reader: Reader, asked: Asked) -> Result<HttpResponse, ApiError> {
+pub async fn count(_reader: Reader, asked: OperationRequest) -> Result<HttpResponse, ApiError> {
     let query = asked.query(&[])?;
     if query.top.is_some() || query.skiptoken.is_some() {
         return Err(invalid_parameter("found an option for pages, expected only $filter".into()));

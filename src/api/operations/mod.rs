@@ -6,7 +6,6 @@
 //! 2. An unknown option or property is refused by its name: nothing is silently ignored.
 //! 3. An unknown id and an unreadable id get the same answer.
 
-mod asked;
 mod condition;
 mod create;
 mod delete;
@@ -14,6 +13,7 @@ mod duration;
 mod fields;
 mod list;
 mod names;
+mod request;
 mod schema;
 mod shape;
 mod show;

@@ -15,7 +15,7 @@ use actix_web::http::header::{ETAG, HeaderName, HeaderValue};
 
 use super::super::refusal::Refusal;
 use super::super::{ApiError, Reader};
-use super::asked::{Asked, invalid_parameter};
+use super::request::{OperationRequest, invalid_parameter};
 use super::{condition, duration};
 use crate::config::Scope;
 use crate::domain::{ExpectationState, Operation};
@@ -81,7 +81,7 @@ impl Waited {
         (status = 404, description = "No operation has this id", body = Refusal),
     ),
 )]
-pub async fn show(Reader(caller): Reader, asked: Asked) -> Result<HttpResponse, ApiError> {
+pub async fn show(Reader(caller): Reader, asked: OperationRequest) -> Result<HttpResponse, ApiError> {
     let query = asked.query_of_one(&["waitFor", "timeout", "pastLost"])?;
     let wait = wait(&query)?;
     let mut operation = asked.operation().await?;
@@ -138,7 +138,11 @@ fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
 }
 
 /// The operation once it has ended or is lost, or as it is at the timeout or the server's stop.
-async fn ended(asked: &Asked, mut operation: Operation, wait: Wait) -> Result<(Operation, Waited), ApiError> {
+async fn ended(
+    asked: &OperationRequest,
+    mut operation: Operation,
+    wait: Wait,
+) -> Result<(Operation, Waited), ApiError> {
     let changes = &asked.admin.changes;
     let stopping = asked.admin.no_more_waiting.cancelled();
     let mut over = pin!(async {

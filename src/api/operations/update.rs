@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::super::json::JsonObject;
 use super::super::refusal::Refusal;
 use super::super::{ApiError, Writer, preferences};
-use super::asked::Asked;
 use super::condition::{self, Demanded};
+use super::request::OperationRequest;
 use super::{fields, names};
 use crate::config::Scope;
 use crate::domain::SinkName;
@@ -38,7 +38,11 @@ use crate::store::operations::{Change, Updated};
         (status = 412, description = "The operation was changed after the etag was read", body = Refusal),
     ),
 )]
-pub async fn update(Writer(caller): Writer, asked: Asked, body: JsonObject) -> Result<HttpResponse, ApiError> {
+pub async fn update(
+    Writer(caller): Writer,
+    asked: OperationRequest,
+    body: JsonObject,
+) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let demanded = Demanded::of(&asked.request)?;
     let change = change(&body.0, (&asked.admin.operator.running.now().sink_names(), asked.admin.clock.now()))?;

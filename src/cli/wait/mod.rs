@@ -8,7 +8,7 @@
 //!    other operation has the client context, and then its proof is reported: somebody who knows the `clientState`
 //!    cannot answer for another's operation.
 
-mod find;
+mod search;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use self::find::{Found, News, found, is_strong, place, proof};
+use self::search::{Found, News, found, is_strong, place, proof};
 use super::print::{remark, say};
 use super::remote::{Remote, Trouble};
 use super::server::RemoteArgs;

@@ -1,7 +1,7 @@
 //! A filter's text, cut into tokens one at a time, so that the first mistake is the one that is told.
 
 use super::FilterError;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 
 /// The most characters of a token that an error repeats.
 const MAX_SHOWN_CHARS: usize = 40;

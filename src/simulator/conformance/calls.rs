@@ -1,6 +1,6 @@
 //! The checks of what is sent on the calls channel, under a genuine token.
 
-use super::hostile::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested};
+use super::hostile_bodies::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested};
 use super::judge::Judge;
 use super::{Check, Made, one};
 use crate::simulator::client::Post;

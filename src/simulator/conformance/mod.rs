@@ -5,7 +5,7 @@
 //! 2. A check that cannot be made is skipped with its reason, never passed.
 
 mod calls;
-mod hostile;
+mod hostile_bodies;
 mod judge;
 mod subscriptions;
 mod tokens;

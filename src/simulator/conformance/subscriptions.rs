@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::hostile::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested};
+use super::hostile_bodies::{GZIPPED, ODD_TEXTS, OVERSIZE_BYTES, deeply_nested};
 use super::judge::{Judge, echo};
 use super::{Check, Made, Unmade, one};
 use crate::simulator::payload::{self, Change, Dialect, Seed, change};

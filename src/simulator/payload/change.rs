@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::dialect::{Dialect, Spoken};
-use super::encrypted::{Certificate, Encrypted};
+use super::encryption::{Certificate, Encrypted};
 use super::{Object, Seed};
 use crate::simulator::SimulatorError;
 

@@ -5,7 +5,7 @@
 pub mod calls;
 pub mod change;
 pub mod dialect;
-pub mod encrypted;
+pub mod encryption;
 pub mod recording;
 
 use serde_json::Value;

@@ -9,7 +9,7 @@ use aws_lc_rs::rsa::{
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use hmac::{Hmac, KeyInit, Mac};
-use reelhook::simulator::payload::encrypted::Encrypted;
+use reelhook::simulator::payload::encryption::Encrypted;
 use reelhook::simulator::{Certificate, Identity};
 use sha2::Sha256;
 

@@ -7,7 +7,7 @@ use crate::domain::{ExpectationState, OperationEvent, Status, Tone};
 use crate::store::EventView;
 pub use crate::web::address::encoded;
 use crate::wording;
-use crate::wording::foreign::cut;
+use crate::wording::untrusted_text::cut;
 pub use crate::wording::{duration, instant};
 
 /// The time of day, to the second.

@@ -17,7 +17,7 @@ use crate::odata::{OrderBy, Query, Select};
 use crate::web::address::encoded;
 
 /// A request to the operations.
-pub struct Asked {
+pub struct OperationRequest {
     /// The app.
     pub admin: Data<Admin>,
     /// The request.
@@ -35,7 +35,7 @@ struct Ids {
     id: Option<String>,
 }
 
-impl FromRequest for Asked {
+impl FromRequest for OperationRequest {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
@@ -44,7 +44,7 @@ impl FromRequest for Asked {
     }
 }
 
-impl Asked {
+impl OperationRequest {
     fn read(request: &HttpRequest) -> Result<Self, ApiError> {
         let admin = request.app_data::<Data<Admin>>().cloned().ok_or_else(ApiError::unavailable)?;
         // An unreadable id is answered like one that does not exist.
