@@ -1,17 +1,17 @@
-//! Where operations are: all of them, and those of one call.
+//! The two places of operations: all operations, and those of one call.
 
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-/// Graph's version under which the document lists the paths.
+/// The version of Graph under which the document lists the paths.
 const VERSION: &str = "/v1.0";
 
-/// Where all operations are, and those of one call.
+/// The path of all operations, and the path of those of one call.
 pub const COLLECTIONS: [&str; 2] = ["/communications/recordOperations", "/communications/calls/{callId}/operations"];
 
-/// `part` with each of its paths that begins with the first collection again at the second one, whose paths have the
-/// parameter `named`.
+/// `part`, with each path below the first collection repeated below the second one, whose paths have the parameter
+/// `named`.
 pub fn also_at(mut part: utoipa::openapi::OpenApi, [from, to]: [&str; 2], named: &str) -> utoipa::openapi::OpenApi {
     let call = ParameterBuilder::new()
         .name(named)
@@ -33,7 +33,7 @@ pub fn also_at(mut part: utoipa::openapi::OpenApi, [from, to]: [&str; 2], named:
 fn of_call(mut item: PathItem, call: &Parameter) -> PathItem {
     for operation in [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete].into_iter().flatten() {
         operation.parameters.get_or_insert_default().insert(0, call.clone().into());
-        // Ids are each used once in a document.
+        // An id may occur only once in a document.
         operation.operation_id = operation.operation_id.take().map(|id| format!("{id}OfCall"));
     }
     item

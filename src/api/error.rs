@@ -102,7 +102,7 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "badRequest", message).closing()
     }
 
-    /// 422: a config with mistakes, one a line.
+    /// 422: a config with mistakes, one on each line.
     pub fn mistakes(mistakes: &[String]) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "configRefused", mistakes.join("\n"))
     }
@@ -115,7 +115,7 @@ impl ApiError {
         error
     }
 
-    /// Adds one of Graph's detailed codes, in the inner error.
+    /// Adds one of Graph's detailed codes to the inner error.
     pub fn with_finer(mut self, finer: &'static str) -> Self {
         self.finer = Some(finer);
         self
@@ -205,7 +205,7 @@ impl ResponseError for ApiError {
         self.status
     }
 
-    /// Without a body: [`exchange`] adds it with the ids.
+    /// The answer without a body: [`exchange`] adds the body with the ids.
     fn error_response(&self) -> HttpResponse {
         let mut reply = HttpResponse::build(self.status);
         if self.closes {
@@ -222,7 +222,7 @@ impl ResponseError for ApiError {
 #[derive(Clone, Debug)]
 struct Ids {
     request_id: String,
-    /// The client's id; the server's if the client sent none.
+    /// The client's id. If the client sent none, the server's id.
     client_request_id: String,
 }
 
@@ -236,7 +236,7 @@ impl Ids {
     }
 }
 
-/// Answers a request of the API: adds the ids, and the bodies of errors.
+/// Wraps each request of the API: adds the ids to the answer, and the bodies of errors.
 pub async fn exchange(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

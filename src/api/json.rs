@@ -1,7 +1,7 @@
-//! A JSON object as a request's body, read within the bounds of the admin listener.
+//! A JSON object as a request's body, read within the limits of the admin listener.
 //!
 //! **Invariants**
-//! 1. A property that occurs twice is refused, because it is unclear which value is meant.
+//! 1. A property that occurs twice is refused, because it is unclear which value the client means.
 
 use std::collections::btree_map::Entry;
 use std::fmt;

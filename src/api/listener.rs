@@ -1,8 +1,7 @@
-//! The admin listener's socket. It has room for many waiting clients, each of which costs little more than a
-//! connection.
+//! The admin listener's socket. It has room for many waiting clients; each costs little more than a connection.
 //!
 //! **Invariants**
-//! 1. Waiting clients take no open file from the public listener, the sinks and the store.
+//! 1. Waiting clients take no open file from the public listener, the sinks or the store.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -16,26 +15,26 @@ const MAX_CONNECTIONS: usize = 20_000;
 /// The most unauthenticated connections: each costs 16 KiB and more. A client with a token occupies one of these places
 /// only for its first request.
 const MAX_STRANGERS: usize = 2048;
-/// The most bytes of all heads at a time: 200 of the longest, 16,000 of the usual.
+/// The most bytes of all request heads at a time: enough for 200 of the longest or 16,000 usual ones.
 const HEAD_MEMORY_BYTES: usize = 16 << 20;
-/// The most bytes of one head: an address of 64 KiB, and as much again as other heads have in all.
+/// The most bytes of one head: an address of 64 KiB, and 64 KiB for the rest.
 pub const MAX_HEAD_BYTES: usize = 80 * 1024;
 /// How long a stop waits for requests that are being answered.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
-/// Open files that are left to the rest of the process, if there are that many.
+/// The open files that are left to the rest of the process, if there are that many.
 const FILES_OF_OTHERS: usize = 4096;
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How much of a connection the kernel buffers before it is read. A body is at most 64 KiB.
+/// How much of a connection the kernel buffers before reelhook reads it. A body is at most 64 KiB.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 
-/// Prepares the socket, and returns how its connections are served.
+/// Prepares the socket. Returns how its connections are served.
 ///
 /// # Errors
 /// The kernel refused.
 pub fn prepare(listener: &TcpListener) -> std::io::Result<connections::Settings> {
-    // Connections inherit it. Without it, many clients that send much would use the kernel's memory, which reelhook
-    // does not bound.
+    // Connections inherit this size. Without it, many clients that send much would fill the kernel's memory, which
+    // reelhook does not limit.
     rustix::net::sockopt::set_socket_recv_buffer_size(listener, RECEIVE_BUFFER_BYTES)?;
     rustix::net::listen(listener, BACKLOG)?;
     Ok(connections::Settings {
@@ -44,12 +43,12 @@ pub fn prepare(listener: &TcpListener) -> std::io::Result<connections::Settings>
         max_strangers: MAX_STRANGERS,
         head_memory_bytes: HEAD_MEMORY_BYTES,
         shutdown_grace: SHUTDOWN_GRACE,
-        // A client that hangs up during a long query, or while it waits, is not served any more.
+        // A client that hangs up during a long query or while it waits is not served any more.
         answers_half_closed: false,
     })
 }
 
-/// Many systems allow 1024 open files, and more on request.
+/// Many systems allow 1024 open files by default, and more if a process asks.
 fn raise_open_files() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

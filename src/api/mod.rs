@@ -1,4 +1,5 @@
-//! The admin listener: liveness, readiness, metrics, and the HTTP API. Loopback only unless a token is configured.
+//! The admin listener: liveness, readiness, metrics, and the HTTP API. Only this machine can use it, unless a token is
+//! configured.
 
 mod address;
 mod caller;
@@ -52,17 +53,17 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// The parts of the app that the admin listener uses.
 pub struct Admin {
-    /// What operators do.
+    /// The operator's actions.
     pub operator: Arc<Operator>,
-    /// The operations.
+    /// The stored operations.
     pub operations: Arc<dyn Operations>,
     /// The events, as a stream.
     pub events: Arc<dyn Events>,
-    /// Tells of changes as they are committed.
+    /// Signals changes when they are committed.
     pub changes: Arc<Changes>,
-    /// How another config is asked for.
+    /// Asks for a reload.
     pub reload: Arc<Reload>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Limits for the bodies of requests.
     pub bodies: BodyLimits,
@@ -74,7 +75,7 @@ pub struct Admin {
     pub clock: Clock,
     /// Whether the server is stopping, and whether a task broke.
     pub tasks: Tasks,
-    /// Cancelled at a stop: waiting clients are answered at once.
+    /// Cancelled when the server stops: waiting clients are then answered at once.
     pub no_more_waiting: CancellationToken,
 }
 
@@ -134,7 +135,7 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     })
 }
 
-/// Graph's versions: what differs between them is not served here.
+/// Graph's versions. reelhook serves nothing in which they differ.
 const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
 
 /// The API's resources, under each version.
@@ -170,8 +171,8 @@ async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found())
 }
 
-/// Alive: the event loop answers, and no task or thread broke that the server needs. This never checks the store, a
-/// sink or a provider: their trouble is no reason to restart the server.
+/// The server is alive: the event loop answers, and no task or thread that the server needs has failed. The store, the
+/// sinks and the key providers are not checked: a restart would not repair them.
 async fn livez(admin: Data<Admin>) -> HttpResponse {
     match admin.tasks.what_broke() {
         None => HttpResponse::Ok().body("ok\n"),
@@ -179,7 +180,8 @@ async fn livez(admin: Data<Admin>) -> HttpResponse {
     }
 }
 
-/// Ready: a commit succeeds now, and the server is not stopping. Sinks that are down do not matter.
+/// The server is ready: a commit succeeds now, and the server is not stopping. Sinks that cannot be reached do not
+/// matter.
 async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse {
     if admin.tasks.is_stopping() {
         return ready::told(Err("stopping"));

@@ -1,6 +1,7 @@
-//! Lists that are read page by page, newest first: new entries do not move older ones.
+//! Lists that are read page by page, newest first. New entries do not move older ones to other pages.
 //!
-//! A page continues after the id of the last row, which may not exist any more: a dead letter may have been replayed.
+//! A page continues after the id of the last row. That row may not exist any more, for example because a dead letter
+//! was replayed.
 
 use std::str::FromStr;
 
@@ -13,7 +14,7 @@ use super::{ApiError, address};
 use crate::store::Newest;
 use crate::web::address::encoded;
 
-/// The parameter with the place where a page begins.
+/// The parameter that says where a page begins.
 pub const SKIPTOKEN: &str = "$skiptoken";
 
 /// A list, or a page of one.
@@ -22,20 +23,20 @@ pub struct List<T> {
     /// The link to the next page; absent on the last one.
     #[serde(rename = "@odata.nextLink", skip_serializing_if = "Option::is_none")]
     pub next_link: Option<String>,
-    /// Its members.
+    /// The entries.
     pub value: Vec<T>,
 }
 
 impl<T> List<T> {
-    /// All there is.
+    /// A list on a single page.
     pub const fn whole(value: Vec<T>) -> Self {
         Self { next_link: None, value }
     }
 
-    /// What answers with the rows of [`asked`], which `id` names.
+    /// The answer with the rows that [`asked`] read. `id` is the id of a row.
     ///
     /// # Errors
-    /// As [`Parameters::top`].
+    /// See [`Parameters::top`].
     pub fn page<'a, R, I: ToString>(
         (request, parameters): (&HttpRequest, &Parameters),
         rows: &'a [R],
@@ -51,10 +52,11 @@ impl<T> List<T> {
     }
 }
 
-/// The page that is asked for, and one row more, by which [`List::page`] knows whether others follow.
+/// The requested page. It has one row more than the client asked for: from that row [`List::page`] knows that more
+/// follow.
 ///
 /// # Errors
-/// As [`Parameters::top`]; or `$skiptoken` is in no link of ours.
+/// See [`Parameters::top`]; or `$skiptoken` is not one that a link of this server contains.
 pub fn asked<I: FromStr>(parameters: &Parameters) -> Result<Newest<I>, ApiError> {
     let read =
         |found: &str| found.parse().map_err(|_error| wrong(SKIPTOKEN, found, "the $skiptoken of an @odata.nextLink"));
@@ -62,7 +64,7 @@ pub fn asked<I: FromStr>(parameters: &Parameters) -> Result<Newest<I>, ApiError>
     Ok(Newest { before, limit: parameters.top()? + 1 })
 }
 
-/// The same query from another place on. Clients look for the `$`: it is left as it is.
+/// The same query from another place on. The `$` of a parameter stays unescaped, because clients look for it.
 fn continued(request: &HttpRequest, parameters: &Parameters, skiptoken: &str) -> String {
     let given = parameters.given().filter(|(name, _)| *name != SKIPTOKEN);
     let pairs = given.chain([(SKIPTOKEN, skiptoken)]);

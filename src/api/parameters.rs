@@ -1,7 +1,7 @@
-//! The parameters of a query string, by their names, for resources that are not asked in OData.
+//! The parameters of a query string by their names, for resources without OData options.
 //!
 //! **Invariants**
-//! 1. Nothing is passed over in silence: a parameter is known, or refused by its name.
+//! 1. No parameter is silently ignored: an unknown one is refused by its name.
 
 use url::form_urlencoded;
 
@@ -9,14 +9,14 @@ use super::ApiError;
 use crate::odata::MAX_TOP;
 use crate::wording::untrusted_text::cut;
 
-/// What `finer` code a wrong parameter has.
+/// Graph's detailed code for a wrong parameter.
 const FINER: &str = "invalidQueryOption";
-/// How much of what was found is shown.
+/// How many characters of a wrong value are shown.
 const SHOWN_CHARS: usize = 40;
-/// How many rows there are where `$top` does not say.
+/// The number of rows without `$top`.
 const USUAL_TOP: usize = 100;
 
-/// The parameters that came.
+/// The parameters of a request.
 #[derive(Debug)]
 pub struct Parameters(Vec<(&'static str, String)>);
 
@@ -24,7 +24,7 @@ impl Parameters {
     /// Reads a query string, without its `?`. As with Graph, the `$` of a known name may be left out.
     ///
     /// # Errors
-    /// There is a parameter that is not known.
+    /// A parameter is unknown.
     pub fn read(query_string: &str, known: &[&'static str]) -> Result<Self, ApiError> {
         let pairs = form_urlencoded::parse(query_string.as_bytes()).map(|(name, value)| {
             let name =
@@ -40,7 +40,7 @@ impl Parameters {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Every value of a parameter that may stand there again.
+    /// Every value of a parameter that may occur several times.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
@@ -48,7 +48,7 @@ impl Parameters {
     /// The value of a parameter.
     ///
     /// # Errors
-    /// It stands there twice.
+    /// It occurs twice.
     pub fn one(&self, name: &str) -> Result<Option<&str>, ApiError> {
         let mut values = self.0.iter().filter(|(known, _)| *known == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
@@ -57,12 +57,12 @@ impl Parameters {
         }
     }
 
-    /// All of them, in their order.
+    /// All parameters, in their order.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))
     }
 
-    /// How many rows are wanted: `$top`.
+    /// The number of rows that the client wants: `$top`.
     ///
     /// # Errors
     /// It is not a number from 1 to [`MAX_TOP`].
@@ -75,7 +75,7 @@ impl Parameters {
     }
 }
 
-/// 400: a parameter has a value that it cannot have.
+/// 400: a parameter has a wrong value.
 pub fn wrong(name: &str, found: &str, expected: &str) -> ApiError {
     ApiError::bad_request(FINER, format!("{name}: found {:?}, expected {expected}", cut(found, SHOWN_CHARS)))
 }

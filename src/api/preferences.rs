@@ -1,8 +1,8 @@
-//! `Prefer` (RFC 7240): wishes that are granted where they are understood, and passed over where not.
+//! `Prefer` (RFC 7240): wishes of a client. Those that reelhook does not know are ignored.
 
 use actix_web::http::header::HeaderMap;
 
-/// The value of a preference; empty where it has none.
+/// The value of a preference; empty if it has no value.
 fn preference(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all("prefer").filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split([',', ';']));
@@ -18,7 +18,7 @@ pub fn max_page_size(headers: &HeaderMap) -> Option<u16> {
     asked.parse().ok().filter(|n| *n > 0)
 }
 
-/// `return=minimal`: no body where none is needed.
+/// `return=minimal`: the client wants no body if it does not need one.
 pub fn wants_no_body(headers: &HeaderMap) -> bool {
     preference(headers, "return").is_some_and(|value| value.eq_ignore_ascii_case("minimal"))
 }

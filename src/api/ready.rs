@@ -1,8 +1,7 @@
-//! Whether the server is ready: a commit goes through, and no stop is under way.
+//! Whether the server is ready: a commit succeeds, and the server is not stopping.
 //!
 //! **Invariants**
-//! 1. However many ask, and however often, at most one commit a second is made for them, one at a time: nobody has to
-//!    prove anything to ask.
+//! 1. At most one commit a second is made for all requests together, because anybody may ask without a token.
 
 use std::time::Duration;
 
@@ -14,20 +13,21 @@ use crate::store::{Store, StoreError};
 
 /// How long a commit may take before the server calls itself not ready.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// What was found stands in the log and the console: anybody may ask whether the server is ready.
+/// The answer has no details, because anybody may ask. The log and the console have them.
 const DAMAGED: &str = "the store is damaged, and the log has what was found: stop the server, keep a copy of its folder, and \
                        restore a backup";
-/// How long an answer holds.
+/// For how long a result is used again.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// What was found last, and when. Whoever finds it locked waits for what is found by whoever looks.
+/// The last result, and when it was found. A request that finds it locked waits for the result of the one that holds
+/// the lock.
 #[derive(Debug)]
 pub struct Readiness {
     last: Mutex<Option<(Instant, Found)>>,
     holds: Duration,
 }
 
-/// `Err` says why the store takes nothing.
+/// `Err` says why the store accepts no commit.
 type Found = Result<(), &'static str>;
 
 impl Default for Readiness {
@@ -37,7 +37,7 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// What was found within the last second, otherwise what `look` finds.
+    /// The result of the last second, or else a new one from `look`.
     pub async fn of(&self, look: impl Future<Output = Found>) -> Found {
         let mut last = self.last.lock().await;
         if let Some((at, found)) = *last
@@ -51,15 +51,15 @@ impl Readiness {
     }
 }
 
-/// Whether the store takes a commit now.
+/// Whether the store accepts a commit now.
 pub async fn look(store: &dyn Store) -> Found {
     match tokio::time::timeout(TIMEOUT, store.ready()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(StoreError::Full)) => Err("the store's disk is below its reserve"),
-        // It was logged when it was met.
+        // It was logged when it was found.
         Ok(Err(StoreError::Damaged(_))) => Err(DAMAGED),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready");
+            tracing::warn!(%error, "the server is not ready: the store did not accept a commit");
             Err("the store cannot commit")
         }
         Err(_elapsed) => Err("the store did not commit in time"),

@@ -1,4 +1,4 @@
-//! The body of a refusal, for `/openapi.json`. Nothing here is ever made: [`super::error`] writes it.
+//! The body of a refusal, for `/openapi.json`. No value of these types is ever made: [`super::error`] writes the JSON.
 #![allow(dead_code, reason = "descriptions, of which no value is made")]
 
 use jiff::Timestamp;
@@ -7,34 +7,34 @@ use utoipa::ToSchema;
 /// Microsoft Graph's error body.
 #[derive(ToSchema)]
 pub struct Refusal {
-    /// What is wrong.
+    /// The error.
     error: RefusalCode,
 }
 
-/// What is wrong.
+/// An error.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct RefusalCode {
-    /// For machines, as `itemNotFound`.
+    /// A code for programs, such as `itemNotFound`.
     code: String,
-    /// For developers; it may change.
+    /// A text for developers. It may change.
     message: String,
-    /// By which the request is found again.
+    /// Ids and codes of the request.
     inner_error: InnerError,
 }
 
-/// By which a request is found again.
+/// Ids and codes of a request.
 #[derive(ToSchema)]
 pub struct InnerError {
-    /// A finer code, as `invalidQueryOption`, where there is one.
+    /// A more precise code, such as `invalidQueryOption`, if there is one.
     code: Option<String>,
-    /// When it was answered.
+    /// When the server answered.
     #[schema(value_type = String, format = DateTime)]
     date: Timestamp,
     /// The server's id of the request.
     #[schema(rename = "request-id")]
     request_id: String,
-    /// The client's id of the request; the server's where it has none.
+    /// The client's id of the request. If the client sent none, the server's id.
     #[schema(rename = "client-request-id")]
     client_request_id: String,
 }

@@ -1,4 +1,4 @@
-//! `POST /reload`: has the server load its config again, and tells what became of that.
+//! `POST /reload`: the server loads its config again, and answers with the result.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -25,27 +25,28 @@ pub fn described() -> utoipa::openapi::OpenApi {
     Described::openapi()
 }
 
-/// What a reload changed.
+/// The result of a reload.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reloaded {
-    /// What has another value now, as `routes` or `sinks.crm (added)`.
+    /// The parts that have a new value, such as `routes` or `sinks.crm (added)`.
     changed: Vec<String>,
-    /// The keys that the file has otherwise, and that only a restart changes.
+    /// The keys that have another value in the file, but change only with a restart.
     needs_restart: Vec<String>,
-    /// What is right but may not be meant.
+    /// Warnings: something is allowed, but perhaps not intended.
     warnings: Vec<String>,
 }
 
-/// Loads the config file and the files of its secrets again. Requests and deliveries that are under way end as they began.
+/// Loads the config file and the files of its secrets again. Requests and deliveries in progress end with the old
+/// config.
 #[utoipa::path(
     post,
     path = "/v1.0/reload",
     tag = "server",
     operation_id = "reload",
     responses(
-        (status = 200, description = "The new config runs, but for the keys that need a restart", body = Reloaded),
-        (status = 409, description = "The server has no config file, or stops", body = Refusal),
+        (status = 200, description = "The server uses the new config, except for the keys that need a restart", body = Reloaded),
+        (status = 409, description = "The server was started without a config file, or it is stopping", body = Refusal),
         (status = 422, description = "The config has mistakes: the message has one on each line. The server keeps the old config", body = Refusal),
     ),
 )]

@@ -99,7 +99,11 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
         1 => part(1, "dead letter (replay it on the page of its sink)"),
         n => part(n, "dead letters (replay them on the pages of their sinks)"),
     }
-    let next = deliveries.iter().filter(|it| it.state == DeliveryState::Open && it.at > now).map(|it| it.at).min();
+    let next = deliveries
+        .iter()
+        .filter(|it| it.state == DeliveryState::Open && !it.is_leased && it.at > now)
+        .map(|it| it.at)
+        .min();
     let next = next.map(|at| format!("; the next attempt is in {}", duration(between(now, at)))).unwrap_or_default();
     Some(format!("{}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }

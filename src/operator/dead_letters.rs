@@ -1,11 +1,11 @@
-//! Dead letters: deliveries that were given up. They are replayed one by one, or all of a sink, or all.
+//! Dead letters: deliveries that failed for good. They can be replayed one by one, for one sink, or all together.
 
 use super::{DeliveryOfEvent, Operator, OperatorError};
 use crate::domain::{DeliveryId, SinkName};
 use crate::store::{DeadLetters, DeliveryState, DeliveryView, Newest, StoreError};
 
 impl Operator {
-    /// Dead letters of one sink or of all: a page, the newest first.
+    /// A page of dead letters, newest first, of one sink or of all.
     ///
     /// # Errors
     /// The store could not be read.
@@ -33,7 +33,7 @@ impl Operator {
         Ok(letters)
     }
 
-    /// How many there are, of one sink or of all.
+    /// The number of dead letters, of one sink or of all.
     ///
     /// # Errors
     /// The store could not be read.
@@ -52,10 +52,10 @@ impl Operator {
         if found.delivery.state == DeliveryState::Dead { Ok(found) } else { Err(OperatorError::Missing) }
     }
 
-    /// Makes one dead letter due again, under its old id.
+    /// Makes one dead letter due again. It keeps its delivery id.
     ///
     /// # Errors
-    /// No delivery has this id, it is not dead, or the store failed: nothing was changed.
+    /// No delivery has this id, it is not a dead letter, or the store failed. Nothing was changed.
     pub async fn replay_one(&self, id: DeliveryId, who: &str) -> Result<(), OperatorError> {
         let letter = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
         if self.store.replay_dead(DeadLetters::One(id)).await? == 0 {
@@ -65,11 +65,11 @@ impl Operator {
         Ok(())
     }
 
-    /// Makes the dead letters of one sink, or of all, due again under their old ids. Where `count` names how many there are
-    /// and there is another number, nothing is done: a filter that catches more than was meant changes nothing.
+    /// Makes the dead letters of one sink, or of all, due again. They keep their delivery ids. If `count` is given and
+    /// differs from the present number, nothing is done: so a filter that matches more than intended changes nothing.
     ///
     /// # Errors
-    /// The count differs, or the store failed: nothing was changed.
+    /// The count differs, or the store failed. Nothing was changed.
     pub async fn replay_all(
         &self,
         sink: Option<SinkName>,

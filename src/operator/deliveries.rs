@@ -1,4 +1,4 @@
-//! Deliveries: those that wait, those of an operation, and each with the event that it delivers.
+//! Deliveries: the waiting ones, those of an operation, and each with its event.
 
 use super::{Operator, OperatorError};
 use crate::domain::{DeliveryId, EventId, GraphId, SinkName};
@@ -9,12 +9,12 @@ use crate::store::{DeliveryState, DeliveryView, EventView, Newest, OperationView
 pub struct DeliveryOfEvent {
     /// The delivery.
     pub delivery: DeliveryView,
-    /// Its event; `None` where retention removed it.
+    /// Its event; `None` if the retention has removed it.
     pub event: Option<EventView>,
 }
 
 impl Operator {
-    /// What waits, of one sink or of all: a page, the newest first.
+    /// A page of waiting deliveries, newest first, of one sink or of all.
     ///
     /// # Errors
     /// The store could not be read.
@@ -32,7 +32,7 @@ impl Operator {
         Ok(waiting)
     }
 
-    /// A delivery in whatever state, with its event.
+    /// A delivery in any state, with its event.
     ///
     /// # Errors
     /// No delivery has this id, or the store could not be read.
@@ -41,8 +41,8 @@ impl Operator {
         Ok(self.with_event(delivery).await?)
     }
 
-    /// An operation by either of its ids, in any spelling, with its events and their deliveries; of this call, where one is
-    /// named. More than one where calls share the id.
+    /// Operations with an id, with their events and deliveries. The id is Graph's or the announcement's, with or
+    /// without dashes. Several calls may have the same id: `call` selects one of them.
     ///
     /// # Errors
     /// There is none, or the store could not be read.
@@ -64,11 +64,11 @@ impl Operator {
         self.store.event(id).await?.ok_or(OperatorError::Missing)
     }
 
-    /// Has what waits for a sink that the config no longer has go to one that it has, under the same ids and in the same
-    /// order. Returns how many.
+    /// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the
+    /// same. Returns how many were moved.
     ///
     /// # Errors
-    /// The config has the first sink, or lacks the second, or the store failed: the same may be asked for again.
+    /// The config still has the first sink or does not have the second, or the store failed. The caller may try again.
     pub async fn move_waiting(&self, from: &SinkName, to: &SinkName, who: &str) -> Result<u64, OperatorError> {
         self.must_be_gone(from)?;
         if !self.has_sink(to) {
@@ -79,18 +79,18 @@ impl Operator {
         Ok(n)
     }
 
-    /// Makes dead letters of what waits for a sink that the config no longer has. Returns how many.
+    /// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. Returns how many.
     ///
     /// # Errors
-    /// The config has the sink, or the store failed: the same may be asked for again.
+    /// The config still has the sink, or the store failed. The caller may try again.
     pub async fn drop_waiting(&self, sink: &SinkName, who: &str) -> Result<u64, OperatorError> {
         self.must_be_gone(sink)?;
         let n = self.store.drop_waiting(sink).await?;
-        tracing::info!(who, %sink, n, "deliveries are made dead letters");
+        tracing::info!(who, %sink, n, "waiting deliveries became dead letters");
         Ok(n)
     }
 
-    /// What waits for a configured sink belongs to its dispatcher.
+    /// Refuses a sink that the config has: its waiting deliveries belong to its dispatcher.
     fn must_be_gone(&self, sink: &SinkName) -> Result<(), OperatorError> {
         if self.has_sink(sink) { Err(OperatorError::Configured(sink.clone())) } else { Ok(()) }
     }

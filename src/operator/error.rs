@@ -9,32 +9,32 @@ pub enum OperatorError {
     /// Nothing has this id or name.
     #[error("there is nothing with this id or name")]
     Missing,
-    /// The delivery is no dead letter, or no longer.
+    /// The delivery is not a dead letter, or not any more.
     #[error("the delivery is not a dead letter (any more): nothing to replay")]
     NotDead,
-    /// There is another number of dead letters than was named.
+    /// The number of dead letters differs from the number in the request.
     #[error("count: found {found}, expected {n}, the present number; nothing was replayed")]
     CountDiffers {
-        /// How many were named.
+        /// The number in the request.
         found: u64,
-        /// How many there are.
+        /// The present number.
         n: u64,
     },
     /// No route matches the event.
-    #[error("no route matches the event; fix the routes and restart")]
+    #[error("no route matches the event: correct the routes, run `reelhook reload`, and try again")]
     NoRouteMatches,
-    /// The event has deliveries already.
-    #[error("the event was routed before: its deliveries tell the outcome")]
+    /// The event already has deliveries.
+    #[error("the event already has deliveries; `reelhook explain` shows them")]
     AlreadyRouted,
-    /// Deliveries of a sink that the config has belong to its dispatcher.
+    /// The config has the sink, so its waiting deliveries belong to its dispatcher.
     #[error(
-        "found sink \"{0}\" in the config, expected a removed one: remove it from the config and restart the server first"
+        "found sink \"{0}\" in the config, expected a removed one: remove it from the config and run `reelhook reload` first"
     )]
     Configured(SinkName),
-    /// The config has no such sink.
+    /// The config does not have the sink.
     #[error("found no sink \"{0}\" in the config, expected one of its sinks")]
     NotConfigured(SinkName),
-    /// The store could not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -1,4 +1,4 @@
-//! The story of an operation in lines: what is known of it, every event, every delivery with its attempts.
+//! What happened to an operation, line by line: the announcement, each event, each delivery with its attempts.
 
 use jiff::Timestamp;
 
@@ -8,20 +8,20 @@ use crate::domain::{Expectation, Origin, SinkName};
 use crate::store::{DeliveryState, DeliveryView, EventView, OperationView, StoreError};
 use crate::wording::{duration, instant};
 
-/// A story.
+/// What happened to an operation or an event.
 #[derive(Clone, Debug)]
 pub struct Story {
-    /// The operation's id; `None` for an event that is about none.
+    /// The operation's id; `None` for an event that belongs to no operation.
     pub operation: Option<String>,
-    /// The operation's call, where it is known.
+    /// The operation's call, if it is known.
     pub call: Option<String>,
-    /// The lines. Text from outside is in them as it came: who shows it escapes it.
+    /// The lines. Text from outside is not escaped: the reader of this value does that.
     pub lines: Vec<String>,
 }
 
 impl Operator {
-    /// The stories of the operations that `subject` names; empty where nothing is known. See [`Operator::find`]. An event that
-    /// is about no operation has a story of its own.
+    /// Explains the operations that `subject` names (see [`Operator::find`]), or an event that belongs to no operation.
+    /// Empty if nothing is found.
     ///
     /// # Errors
     /// The store could not be read.
@@ -50,7 +50,7 @@ fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
     ];
     lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
     lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
-    // Once the call is forgotten, the event that says that the operation is lost still has it.
+    // When the call is forgotten, the event that reported the operation as lost still has its end.
     let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(words::call_end));
     lines.extend(end.map(|end| format!("call ended     {}", words::of_call_end(&end))));
     for event in &operation.events {
@@ -60,7 +60,7 @@ fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// What was announced, and where that stands.
+/// The announcement, and the state of the expectation.
 fn announced(expectation: &Expectation) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(at) = expectation.announced_at {
@@ -74,7 +74,7 @@ fn announced(expectation: &Expectation) -> Vec<String> {
     lines
 }
 
-/// The story of one event: what it told, and where it went.
+/// What happened to one event: what it reported, and where it was delivered.
 pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
     let mut lines = vec![
         format!("{}  {} (event {})", instant(event.received_at), cut(&event.kind, 64), event.id),
@@ -83,7 +83,7 @@ pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
     lines.extend(words::of_event(event).into_iter().map(|line| format!("  {line}")));
     if event.deliveries.is_empty() {
         lines.push(
-            "  no route matched, but the event is kept: fix the routes and run `reelhook unmatched replay`".into(),
+            "  no route matched, but the event is kept: correct the routes, run `reelhook reload`, then `reelhook unmatched replay`".into(),
         );
     }
     for delivery in &event.deliveries {
@@ -92,7 +92,7 @@ pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// Who sent it, and how it came.
+/// Who sent the event, and on which channel.
 fn origin(event: &EventView) -> String {
     match event.origin {
         Origin::Graph => {
@@ -105,7 +105,7 @@ fn origin(event: &EventView) -> String {
     }
 }
 
-/// The story of one delivery, a line for each thing that happened.
+/// What happened to one delivery, one line for each thing.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
     let mut lines = vec![format!("to {} {} (delivery {})", delivery.sink, words::of_route(delivery), delivery.id)];
     for failure in &delivery.failures {

@@ -1,9 +1,9 @@
-//! What operators see and do, each thing once. The API, the console and the commands read what they are asked, call this,
-//! and show what it answers.
+//! What operators can see and do. The API, the console and the commands parse a request, call this module, and show the
+//! result. So each action exists once.
 //!
 //! **Invariants**
-//! 1. Every change is logged with the name of who asked for it.
-//! 2. Whether somebody may ask is decided before: the faces check scopes, this room does not.
+//! 1. Every change is logged with the name of the person or token that asked for it.
+//! 2. The caller has already checked that this is allowed: this module checks no scopes.
 
 mod dead_letters;
 mod deliveries;
@@ -33,18 +33,18 @@ use crate::routing::Router;
 use crate::running::Running;
 use crate::store::{Operations, Store};
 
-/// Does what operators ask for.
+/// The operator's actions.
 pub struct Operator {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// The operations in it.
+    /// The stored operations.
     pub operations: Arc<dyn Operations>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
-    /// The sinks of an event.
+    /// The router: it chooses the sinks of an event.
     pub routes: Arc<Router>,
-    /// The config that runs, and its sinks.
+    /// The current config and its sinks.
     pub running: Arc<Running>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }

@@ -1,4 +1,4 @@
-//! Tests of a connection: of a sink's destination, of a provider of keys. They send nothing and change nothing.
+//! Connection tests: to a sink's destination, and to a provider of keys. They send no event and change nothing.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use crate::sinks::Sink;
 use crate::wording;
 
-/// The longest that a test may take.
+/// The longest time for a test.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tests a sink's destination.
 ///
 /// # Errors
-/// Why it cannot be reached, or not in time.
+/// The destination cannot be reached, or did not answer in time.
 pub async fn probed(sink: &dyn Sink) -> Result<(), String> {
     tried(sink.probe()).await
 }
 
-/// Waits for a test's outcome, as long as a test may take.
+/// Waits for the result of a test, but not longer than [`TIMEOUT`].
 ///
 /// # Errors
-/// Why it failed, or not in time.
+/// The test failed, or did not end in time.
 pub async fn tried<T, E: Display>(test: impl Future<Output = Result<T, E>>) -> Result<(), String> {
     match tokio::time::timeout(TIMEOUT, test).await {
         Ok(Ok(_)) => Ok(()),

@@ -1,31 +1,33 @@
-//! The quarantine: unverified items. An operator looks at one, has it verified again, or vouches for its origin.
+//! The quarantine: unverified items. An operator can look at one, have it verified again, or accept it without its
+//! token.
 
 use super::{Operator, OperatorError};
 use crate::graph::without_secrets;
 use crate::store::{Newest, QuarantineView, StoreError};
 
-/// How much of a quarantined body somebody may see.
+/// How much of a quarantined body a caller may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
-    /// Whether the body: it may hold a secret.
+    /// Whether the caller may see bodies. A body may hold a secret.
     pub bodies: bool,
-    /// Whether also the secrets in it.
+    /// Whether the caller may also see the secrets in them.
     pub secrets: bool,
 }
 
-/// What somebody sees of a quarantined body.
+/// The part of a quarantined body that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// All of it, byte for byte.
+    /// The whole body, byte for byte.
     Whole(Vec<u8>),
-    /// All but the tokens and the `clientState`, which are hidden.
+    /// The body with tokens and `clientState` hidden.
     WithoutSecrets(String),
     /// Nothing.
     Withheld,
 }
 
 impl Body {
-    /// What is seen of an entry. Without sight of secrets only JSON is shown: nothing else can be searched for them.
+    /// The part of an entry that a caller may see. Without the right to see secrets, only JSON is shown: reelhook
+    /// cannot find the secrets in other bodies.
     pub fn of(entry: &QuarantineView, sight: Sight) -> Self {
         match entry.raw.as_ref().filter(|_| sight.bodies) {
             Some(raw) if sight.secrets => Self::Whole(raw.0.to_vec()),
@@ -36,7 +38,7 @@ impl Body {
 }
 
 impl Operator {
-    /// Entries: a page, the newest first.
+    /// A page of entries, newest first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -44,16 +46,17 @@ impl Operator {
         self.store.quarantine(page).await
     }
 
-    /// One entry with its bytes, of which [`Body::of`] tells what somebody may see.
+    /// One entry with its bytes. [`Body::of`] says what may be shown of them.
     ///
     /// # Errors
-    /// There is none, or the store could not be read.
+    /// There is no such entry, or the store could not be read.
     pub async fn quarantine_entry(&self, id: i64) -> Result<QuarantineView, OperatorError> {
         self.store.quarantine_entry(id).await?.ok_or(OperatorError::Missing)
     }
 
-    /// Has an entry verified again, within seconds. `vouch`: the operator's word stands for proof that was not stored.
-    /// Accepted, the entry is gone; refused again, it stays with the reason.
+    /// Asks the server to verify an entry again; it does so within seconds. With `vouch` the entry is accepted without
+    /// its token, because the operator knows that it comes from Graph. If it is accepted, the entry is removed;
+    /// otherwise it stays, with the new reason.
     ///
     /// # Errors
     /// There is no such entry, or the store failed: nothing was changed.

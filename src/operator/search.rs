@@ -1,4 +1,5 @@
-//! Finds operations by what people have at hand: an operation's id in any spelling, a client context, an event's id.
+//! Finds operations by what people have at hand: an operation's id (with or without dashes), a client context, or an
+//! event's id.
 
 use serde_json::Value;
 
@@ -8,20 +9,20 @@ use crate::odata::{Filter, OrderBy, quoted};
 use crate::store::operations::Question;
 use crate::store::{EventView, OperationView, StoreError};
 
-/// The most operations of one client context that are found, the newest first.
+/// The most operations that are found for one client context. They are the newest.
 const MOST: usize = 20;
 
-/// What a text names.
+/// The things that a text names.
 #[derive(Debug, Default)]
 pub struct Found {
     /// The operations.
     pub operations: Vec<OperationView>,
-    /// The event, where the text is the id of one that is about no operation.
+    /// The event, if the text is the id of an event that belongs to no operation.
     pub event: Option<EventView>,
 }
 
 impl Operator {
-    /// What `subject` names: operations by their id, else by their client context, else by the id of one of their events.
+    /// Finds operations: by an operation's id, else by a client context, else by the id of one of their events.
     ///
     /// # Errors
     /// The store could not be read.
@@ -49,7 +50,7 @@ impl Operator {
     async fn of_client_context(&self, client_context: &str) -> Result<Vec<OperationView>, StoreError> {
         let filter = Filter::parse(&format!("clientContext eq {}", quoted(client_context)));
         let order = OrderBy::parse("createdDateTime desc");
-        // A text that no filter can hold is nobody's client context.
+        // No stored client context can be a text that a filter cannot hold.
         let (Ok(filter), Ok(order)) = (filter, order) else { return Ok(Vec::new()) };
         let question = Question { call_id: None, filter: Some(&filter), order: &order, after: None, limit: MOST };
         let mut found = Vec::new();
@@ -59,7 +60,7 @@ impl Operator {
         Ok(found)
     }
 
-    /// The operation with an id, of a call where one is named.
+    /// The operation with an id. If several calls have it, `call` selects one.
     async fn of_call(&self, id: &str, call: Option<&str>) -> Result<Vec<OperationView>, StoreError> {
         let mut operations = self.store.operations(id).await?;
         operations.retain(|it| call.is_none() || it.call_id.as_deref() == call);
@@ -67,7 +68,7 @@ impl Operator {
     }
 }
 
-/// The id of the operation that an event is about, and its call.
+/// The id and the call of the operation that an event belongs to.
 fn operation_of(event: &EventView) -> Option<(String, Option<String>)> {
     let is_of_operation = event.envelope.resource_type == RecordOperation::TYPE;
     let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_of_operation)?;

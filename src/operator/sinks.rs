@@ -7,7 +7,7 @@ use crate::domain::SinkName;
 use crate::store::{Backlog, Oldest, StoreError};
 use crate::wording;
 
-/// A sink in numbers.
+/// The state of a sink in numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkSummary {
     /// Its name.
@@ -25,7 +25,7 @@ pub struct SinkSummary {
 }
 
 impl SinkSummary {
-    /// What to do about deliveries that wait although the config does not have the sink; `number` writes how many.
+    /// What to do if deliveries wait although the config does not have the sink. `number` formats their number.
     pub fn hint(&self, number: impl Fn(u64) -> String) -> Option<String> {
         let is_stuck = !self.is_configured && self.n_open > 0;
         is_stuck.then(|| wording::sink_is_gone(self.name.as_str(), self.n_open, &number(self.n_open)))
@@ -33,7 +33,7 @@ impl SinkSummary {
 }
 
 impl Operator {
-    /// Every sink that the config has, in its order, then every other that something is left for.
+    /// All sinks of the config, in its order, then the removed sinks that still have deliveries or dead letters.
     ///
     /// # Errors
     /// The store could not be read.
@@ -44,20 +44,20 @@ impl Operator {
         Ok(configured.iter().chain(others).map(|name| self.summary(name, &backlogs)).collect())
     }
 
-    /// One sink that the config has or that something is left for.
+    /// One sink of the config, or a removed one that still has deliveries or dead letters.
     ///
     /// # Errors
-    /// There is none with this name, or the store could not be read.
+    /// There is no sink with this name, or the store could not be read.
     pub async fn sink_summary(&self, name: &SinkName) -> Result<SinkSummary, OperatorError> {
         let backlogs = self.store.backlog().await?;
         let is_known = self.has_sink(name) || backlogs.contains_key(name);
         if is_known { Ok(self.summary(name, &backlogs)) } else { Err(OperatorError::Missing) }
     }
 
-    /// Attempts nothing for a sink any more; what waits stays.
+    /// Pauses a sink: its deliveries wait, and none is attempted.
     ///
     /// # Errors
-    /// The config has no such sink, or the store failed: nothing was changed.
+    /// The config has no such sink, or the store failed. Nothing was changed.
     pub async fn pause(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
         if self.pauses.pause(name).await? {
@@ -66,10 +66,10 @@ impl Operator {
         Ok(())
     }
 
-    /// Attempts what waits for a sink again.
+    /// Resumes a sink: its waiting deliveries are attempted again.
     ///
     /// # Errors
-    /// The config has no such sink, or the store failed: nothing was changed.
+    /// The config has no such sink, or the store failed. Nothing was changed.
     pub async fn resume(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
         if self.pauses.resume(name).await? {

@@ -1,4 +1,4 @@
-//! Events that no route matched. They are kept, and routed again after the routes were corrected.
+//! Events that matched no route. They are kept, and can be routed again after the routes were corrected.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -7,35 +7,35 @@ use super::{Operator, OperatorError};
 use crate::domain::EventId;
 use crate::store::{EventView, Newest, StoreError};
 
-/// How many events one round routes: a round is one request, and stays short.
+/// How many events one round routes. A round is one request, so it must be short.
 const ROUND: usize = 500;
-/// How many of them are with the store at a time.
+/// How many of them the store handles at the same time.
 const AT_A_TIME: usize = 64;
 
-/// Where a round of routing begins, and where the last one ends.
+/// Where a round of routing begins, or where it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// After this event.
+    /// It begins after this event.
     pub after: EventId,
-    /// Events that arrived later are left: the server may take them in faster than they are routed.
+    /// Events that arrived later are left out: otherwise, under load, the rounds might never end.
     pub until: Timestamp,
 }
 
-/// What a round of routing came to.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Routed {
-    /// How many events were looked at.
+    /// How many events it looked at.
     pub n_events: usize,
     /// How many of them matched.
     pub n_matched: usize,
-    /// How many deliveries are due.
+    /// How many deliveries it made.
     pub n_deliveries: usize,
-    /// Where the next round begins; `None`: there is none.
+    /// Where the next round begins; `None`: no events are left.
     pub next: Option<Place>,
 }
 
 impl Operator {
-    /// Events that matched no route: a page, the newest first.
+    /// A page of unmatched events, newest first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -43,10 +43,11 @@ impl Operator {
         self.store.unmatched(page).await
     }
 
-    /// Routes an event by the config that runs. Returns how many deliveries are due.
+    /// Routes an event with the current config. Returns how many deliveries were made.
     ///
     /// # Errors
-    /// There is no such event, no route matches it, it has deliveries already, or the store failed: nothing was changed.
+    /// There is no such event, no route matches it, it already has deliveries, or the store failed. Nothing was
+    /// changed.
     pub async fn route_again(&self, id: EventId, who: &str) -> Result<usize, OperatorError> {
         let event = self.event(id).await?;
         let deliveries = self.routes.matches(&event.routing_key());
@@ -61,11 +62,11 @@ impl Operator {
         Ok(n)
     }
 
-    /// Routes a round of the unmatched events by the config that runs, the oldest first, so that those of one operation keep
+    /// Routes a round of unmatched events with the current config, oldest first, so that those of one operation keep
     /// their order.
     ///
     /// # Errors
-    /// The store failed: events before the failure are routed, and the same round may be asked for again.
+    /// The store failed. The events before the failure are routed. The caller may ask for the same round again.
     pub async fn route_some_again(&self, from: Option<Place>, who: &str) -> Result<Routed, OperatorError> {
         let until = from.map_or_else(|| self.clock.now(), |from| from.until);
         let page = self.store.unmatched_after(from.map(|from| from.after), ROUND).await?;
@@ -77,7 +78,7 @@ impl Operator {
             let deliveries = self.routes.matches(&event.routing_key());
             (!deliveries.is_empty()).then(|| self.store.route_again(event.id, deliveries))
         });
-        // They are asked for in their order; the store writes many of them in one commit.
+        // They are sent in their order, and the store writes many of them in one commit.
         let mut outcomes = stream::iter(matched).buffered(AT_A_TIME);
         while let Some(n) = outcomes.try_next().await? {
             routed.n_matched += usize::from(n > 0);

@@ -1,7 +1,7 @@
-//! What happened, in words: of an event, of a delivery. Each is a phrase; [`sentence`] makes a sentence of it.
+//! Events and deliveries in words. Each function returns phrases; [`sentence`] makes a sentence of a phrase.
 //!
 //! **Invariants**
-//! 1. What came from outside is cut, and otherwise as it came: who shows it escapes it.
+//! 1. Text from outside is cut, but not escaped: the reader of this value does that.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, su
 use crate::store::{DeliveryState, DeliveryView, EventView};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
-/// What an event told, a phrase for each thing.
+/// What an event reports, one phrase for each fact.
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| order.words().to_owned()).into_iter().collect();
     told.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
@@ -43,7 +43,7 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     told
 }
 
-/// The end of the call that one of reelhook's own events tells.
+/// The end of the call, from an event in which reelhook reported an operation as lost.
 pub fn call_end(event: &EventView) -> Option<CallEnd> {
     let is_lost = event.own() == Some(OperationEvent::Lost);
     let data: Value = serde_json::from_str(&event.data).ok().filter(|_| is_lost)?;
@@ -64,7 +64,7 @@ fn of_result(data: &Value) -> Option<String> {
     Some(format!("result {code}, subcode {subcode}: {words}. {}", cut(message, 200)).trim_end().to_owned())
 }
 
-/// Where a delivery stands.
+/// The state of a delivery.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
     match delivery.state {
         DeliveryState::Delivered => {
@@ -77,6 +77,7 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
         }
         DeliveryState::Blocked => "waits for an earlier delivery of the same operation to this sink".into(),
         DeliveryState::Open if delivery.at <= now => "due now".into(),
+        DeliveryState::Open if delivery.is_leased => "an attempt is in progress or about to begin".into(),
         DeliveryState::Open => {
             let left = duration(between(now, delivery.at));
             format!("next attempt in {left} ({})", instant(delivery.at))

@@ -1,8 +1,9 @@
-//! The config that runs now, what was built from it, and how another is asked for. A reload replaces it as a whole.
+//! The config that the server currently uses, what was built from it, and how to ask for a reload. A reload replaces
+//! all of it at once.
 //!
 //! **Invariants**
-//! 1. Whoever asks sees one config, never a part of one and a part of another.
-//! 2. A key that needs a restart has the value that it had at the start, whatever the file says now.
+//! 1. A reader sees one config, never parts of two.
+//! 2. A key that needs a restart keeps its value from the start, whatever the file says now.
 
 mod reload;
 
@@ -20,7 +21,7 @@ pub use self::reload::{Ask, Change, Last, Outcome, Refusal, Reload};
 /// The sinks that a config names, built.
 pub type BuiltSinks = Vec<(SinkName, Arc<dyn Sink>)>;
 
-/// A key of a config, as it is shown. A secret is shown as set or not set.
+/// A key of a config with its value as text. A secret's value says only whether it is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// Its path: `server.listen`, `routes[0].name`.
@@ -31,24 +32,24 @@ pub struct Shown {
     pub origin: String,
 }
 
-/// A config and what was built from it.
+/// A config and the things that were built from it.
 pub struct Setup {
     /// The config.
     pub config: Config,
-    /// Its keys, for people.
+    /// Its keys and values, for people.
     pub keys: Vec<Shown>,
     /// Its sinks.
     pub sinks: BuiltSinks,
-    /// Since when it runs, by the machine's clock.
+    /// When it was loaded, by the machine's clock.
     pub since: Timestamp,
 }
 
 impl Setup {
-    /// The setup of a config that was loaded, running since `since`.
+    /// The setup of a config that was loaded at `since`.
     pub fn new(loaded: Loaded, sinks: BuiltSinks, since: Timestamp) -> Self {
         let shown = |key: &crate::config::Key| {
             let (path, origin) = (key.path.clone(), key.origin.told(&loaded.places));
-            // A section without a value is shown by its keys.
+            // A section has no value of its own: its keys have them.
             key.value.as_ref().map(|value| Shown { path, value: value.to_string(), origin })
         };
         let keys = sinks::effective(&loaded).iter().filter_map(shown).collect();
@@ -71,21 +72,21 @@ impl Setup {
     }
 }
 
-/// The setup that runs now.
+/// The current setup.
 pub struct Running(ArcSwap<Setup>);
 
 impl Running {
-    /// Begins with a setup.
+    /// Starts with a setup.
     pub fn new(setup: Setup) -> Self {
         Self(ArcSwap::from_pointee(setup))
     }
 
-    /// What runs now. It stays as it is while it is held.
+    /// The current setup. It does not change while the caller holds it.
     pub fn now(&self) -> Arc<Setup> {
         self.0.load_full()
     }
 
-    /// From now on this runs.
+    /// Makes this the current setup.
     pub fn replace(&self, setup: Setup) {
         self.0.store(setup.into());
     }

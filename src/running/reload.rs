@@ -1,5 +1,5 @@
-//! Asking for a reload: by a signal, over the API, or because the file changed. One task of the app answers, one after the
-//! other.
+//! Requests for a reload: by a signal, over the API, or because the file changed. One task of the app handles them, one
+//! after the other.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-/// How many may wait to be answered. They are answered together with one load of the config each, in their order.
+/// The most requests that may wait. Each loads the config once, in their order.
 const MAX_WAITING: usize = 16;
 const WITHOUT_A_FILE: &str = "this server was started without a config file: there is nothing to load again";
 const STOPPING: &str = "the server stops";
@@ -15,24 +15,24 @@ const STOPPING: &str = "the server stops";
 /// What a reload changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// What has another value now: `routes`, `sinks.crm (added)`. Never the value itself.
+    /// The parts that have a new value: `routes`, `sinks.crm (added)`. Never the value itself.
     pub changed: Vec<String>,
-    /// The keys that the file has otherwise, and that only a restart changes.
+    /// The keys that have another value in the file, but change only with a restart.
     pub needs_restart: Vec<String>,
-    /// What is right but may not be meant.
+    /// Warnings: something is allowed, but perhaps not intended.
     pub warnings: Vec<String>,
 }
 
-/// Why a reload changed nothing.
+/// Why nothing was reloaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The config has mistakes: one line each, without any secret.
     Mistakes(Vec<String>),
-    /// It cannot be loaded again here or now; the text says why.
+    /// A reload is not possible here or now. The text says why.
     Impossible(&'static str),
 }
 
-/// What became of a reload.
+/// The result of a reload.
 pub type Outcome = Result<Change, Refusal>;
 
 /// The last reload, for the console.
@@ -40,22 +40,22 @@ pub type Outcome = Result<Change, Refusal>;
 pub struct Last {
     /// When, by the machine's clock.
     pub at: Timestamp,
-    /// Who asked for it.
+    /// Who asked for it: see [`Ask`].
     pub by: String,
-    /// What became of it.
+    /// The result.
     pub outcome: Outcome,
 }
 
-/// Somebody who waits for a reload.
+/// A request for a reload.
 #[derive(Debug)]
 pub struct Ask {
-    /// Who: `SIGHUP`, `the changed file`, or the name of a token.
+    /// Who asks: `SIGHUP`, `the changed file`, or the name of a token.
     pub by: String,
-    /// Where the answer goes.
+    /// Where the result goes.
     pub answer: oneshot::Sender<Outcome>,
 }
 
-/// Asks for reloads, and knows the last one.
+/// Takes requests for reloads, and knows the result of the last one.
 #[derive(Debug, Default)]
 pub struct Reload {
     asks: OnceLock<mpsc::Sender<Ask>>,
@@ -63,16 +63,16 @@ pub struct Reload {
 }
 
 impl Reload {
-    /// Where the asks come out; whoever calls this answers them. `None`: somebody does already.
+    /// The receiving end of the requests, for the one task that handles them. `None`: it was taken before.
     pub fn answered_by(&self) -> Option<mpsc::Receiver<Ask>> {
         let (sender, receiver) = mpsc::channel(MAX_WAITING);
         self.asks.set(sender).is_ok().then_some(receiver)
     }
 
-    /// Has the config loaded again, and waits until that is done or refused.
+    /// Asks for a reload, and waits for its result.
     ///
     /// # Errors
-    /// Why nothing was changed.
+    /// Nothing was changed; the error says why.
     pub async fn ask(&self, by: &str) -> Outcome {
         let asks = self.asks.get().ok_or(Refusal::Impossible(WITHOUT_A_FILE))?;
         let (answer, outcome) = oneshot::channel();
@@ -83,12 +83,12 @@ impl Reload {
         outcome.await.unwrap_or(Err(stopping))
     }
 
-    /// Notes what became of a reload.
+    /// Stores the result of a reload.
     pub fn note(&self, last: Last) {
         self.last.store(Some(last.into()));
     }
 
-    /// The last reload; `None`: there was none since the start.
+    /// The result of the last reload; `None`: there was none since the start.
     pub fn last(&self) -> Option<Last> {
         self.last.load_full().map(|last| (*last).clone())
     }

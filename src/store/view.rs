@@ -85,6 +85,8 @@ pub struct DeliveryView {
     pub created_at: Timestamp,
     /// When it is due (open; while leased, when the lease ends), or when it was settled (delivered, dead).
     pub at: Timestamp,
+    /// Whether an attempt is in progress or about to begin: a dispatcher holds the delivery's lease.
+    pub is_leased: bool,
     /// The last failure's reason; empty where none failed.
     pub reason: String,
     /// The attempts that failed, oldest first.

@@ -11,7 +11,7 @@ use crate::api::ApiError;
 use crate::api::json::JsonObject;
 use crate::wording::untrusted_text::cut;
 
-/// How much of an error about a body is shown.
+/// How many characters of an error about a body the answer contains.
 const MAX_TOLD_CHARS: usize = 200;
 
 /// A JSON body; a missing body counts as an object without properties.

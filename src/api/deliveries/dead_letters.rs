@@ -1,7 +1,7 @@
-//! Dead letters: deliveries that reelhook gave up.
+//! Dead letters: deliveries that failed for good.
 //!
 //! **Invariants**
-//! 1. Several are replayed only if the caller sends their number: a filter that matches more than intended changes
+//! 1. Several are replayed only if the caller sends their number. So a filter that matches more than intended changes
 //!    nothing.
 
 use actix_web::HttpRequest;
@@ -35,16 +35,16 @@ pub fn routes(config: &mut ServiceConfig) {
 pub struct DetailedDelivery {
     #[serde(flatten)]
     delivery: DeliveryShape,
-    /// Its story in words, line by line.
+    /// What happened to it, line by line.
     story: Vec<String>,
     event: Option<EventShape>,
-    /// The event's data, as sinks get it, never with a token. Null if it cannot be opened any more.
+    /// The event's data, as sinks get it, but without the recording's token. Null if the data cannot be decrypted.
     #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
 }
 
 impl DetailedDelivery {
-    /// Of a delivery, as it stands at `now`.
+    /// Shows a delivery and what happened to it until `now`.
     pub fn of(found: DeliveryOfEvent, now: Timestamp) -> Self {
         Self {
             delivery: DeliveryShape::from(&found.delivery),
@@ -55,35 +55,35 @@ impl DetailedDelivery {
     }
 }
 
-/// How many are due again.
+/// How many deliveries are due again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Replayed {
     replayed: u64,
 }
 
-/// The dead letters to replay.
+/// Which dead letters to replay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Many {
     /// The sink; absent: all sinks.
     sink: Option<String>,
-    /// Their number, from `/deadLetters/$count`.
+    /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed.
     count: u64,
 }
 
-/// A page of dead letters, the newest first, with the link to the next page.
+/// A page of dead letters, newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters",
     tag = "deliveries",
     operation_id = "listDeadLetters",
     params(
-        ("sink" = Option<String>, Query, description = "Only those of this sink"),
-        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
+        ("sink" = Option<String>, Query, description = "Only dead letters of this sink"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
     responses(
-        (status = 200, description = "Dead letters, the newest first", body = List<DeliveryShape>),
+        (status = 200, description = "Dead letters, newest first", body = List<DeliveryShape>),
     ),
 )]
 pub async fn list(
@@ -104,10 +104,10 @@ pub async fn list(
     tag = "deliveries",
     operation_id = "countDeadLetters",
     params(
-        ("sink" = Option<String>, Query, description = "Only those of this sink"),
+        ("sink" = Option<String>, Query, description = "Only dead letters of this sink"),
     ),
     responses(
-        (status = 200, description = "The number", body = String, content_type = "text/plain"),
+        (status = 200, description = "The number of dead letters", body = String, content_type = "text/plain"),
     ),
 )]
 pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
@@ -140,7 +140,7 @@ pub async fn show(
     Ok(Json(DetailedDelivery::of(found, admin.clock.now())))
 }
 
-/// Makes a dead letter due again, with its old id.
+/// Makes a dead letter due again. It keeps its delivery id.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/{id}/replay",
@@ -160,7 +160,7 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     Ok(Json(Replayed { replayed: 1 }))
 }
 
-/// Makes all dead letters due again, or all of a sink, if the caller sends their number.
+/// Makes all dead letters due again, or those of one sink, if the caller sends their number.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/replay",
@@ -169,7 +169,7 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     request_body = Many,
     responses(
         (status = 200, description = "The deliveries are due again", body = Replayed),
-        (status = 409, description = "The number is wrong; the message has the right one. Nothing was replayed", body = Refusal),
+        (status = 409, description = "The number is wrong. The message has the right one. Nothing was replayed", body = Refusal),
     ),
 )]
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
@@ -182,7 +182,7 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -
 /// Reads a delivery's id from a path.
 ///
 /// # Errors
-/// It is none.
+/// The text is not a delivery's id.
 pub fn delivery_id(text: &str) -> Result<DeliveryId, ApiError> {
     text.parse().map_err(|_error| ApiError::not_found())
 }

@@ -1,4 +1,4 @@
-//! Stories in words: of an operation, of an event.
+//! What happened to an operation or an event, in lines of text.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -21,15 +21,15 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/events/{id}", [(Method::GET, web::get().to(event))]));
 }
 
-/// A story.
+/// What happened to an operation or an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoryShape {
-    /// The operation's id; null where the event is about none.
+    /// The operation's id. Null for an event that belongs to no operation.
     operation_id: Option<String>,
-    /// The operation's call, where it is known.
+    /// The operation's call, if it is known.
     call_id: Option<String>,
-    /// The story, line by line. Text from outside is in it as it came.
+    /// What happened, line by line. Text from outside is not escaped.
     story: Vec<String>,
 }
 
@@ -38,25 +38,25 @@ pub struct StoryShape {
 pub struct DetailedEvent {
     #[serde(flatten)]
     event: EventShape,
-    /// Its story in words, line by line: what it told, and where it went.
+    /// What happened to it, line by line: what it reported, and where it was delivered.
     story: Vec<String>,
-    /// The event's data, as sinks get it; never with a token. Null where it cannot be opened any more.
+    /// The event's data, as sinks get it, but without the recording's token. Null if the data cannot be decrypted.
     #[schema(value_type = Option<Object>)]
     data: Option<Box<RawValue>>,
 }
 
-/// The stories of the operations that `of` names: by an operation's id in any spelling, a client context (the newest first),
-/// or an event's id.
+/// Explains operations. `of` is an operation's id (with or without dashes, any case), a client context (newest
+/// operations first), or an event's id.
 #[utoipa::path(
     get,
     path = "/v1.0/explain",
     tag = "deliveries",
     operation_id = "explain",
     params(
-        ("of" = String, Query, description = "An operation's id in any spelling, a client context, or an event's id"),
+        ("of" = String, Query, description = "An operation's id (with or without dashes, any case), a client context, or an event's id"),
     ),
     responses(
-        (status = 200, description = "Their stories; none where nothing is known", body = List<StoryShape>),
+        (status = 200, description = "What happened to each operation. Empty if nothing is found", body = List<StoryShape>),
     ),
 )]
 pub async fn explain(
@@ -72,7 +72,7 @@ pub async fn explain(
     Ok(Json(List::whole(stories.collect())))
 }
 
-/// One event with its data, and its story in words.
+/// One event with its data, and what happened to it.
 #[utoipa::path(
     get,
     path = "/v1.0/events/{id}",
@@ -82,7 +82,7 @@ pub async fn explain(
         ("id" = String, Path, description = "The event's id"),
     ),
     responses(
-        (status = 200, description = "It", body = DetailedEvent),
+        (status = 200, description = "The event", body = DetailedEvent),
         (status = 404, description = "No event has this id", body = Refusal),
     ),
 )]

@@ -1,5 +1,4 @@
-//! The way of each event to the sinks, and the operator's actions: deliveries, dead letters, the quarantine, sinks and
-//! unmatched events.
+//! Deliveries to sinks, and an operator's actions on them: dead letters, the quarantine, sinks and unmatched events.
 //!
 //! **Invariants**
 //! 1. Each change by an operator is logged with the name of the token.
@@ -82,8 +81,8 @@ pub struct EventDelivery {
     event: EventShape,
 }
 
-/// The deliveries of an operation, by either of its ids, in the order of its events. If several operations share the id
-/// and no call is named: the deliveries of all of them.
+/// The deliveries of an operation, in the order of its events. The id is Graph's or the announcement's. If operations
+/// of several calls have the id and the path names no call, the deliveries of all of them.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/{id}/deliveries",

@@ -1,7 +1,8 @@
-//! The quarantine: notifications that failed verification.
+//! The quarantine: notifications that could not be verified or read.
 //!
 //! **Invariants**
-//! 1. A body may hold a secret, so only the scope `admin` sees it. Only that scope may vouch for an origin.
+//! 1. A body may hold a secret, so only the scope `admin` shows it. Accepting an entry without its token also needs
+//!    that scope.
 //! 2. The secrets in a body are shown only if the token has the scope `recordings` as well.
 
 use actix_web::http::{Method, StatusCode};
@@ -30,7 +31,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/quarantine/{id}/replay", [(Method::POST, web::post().to(replay))]));
 }
 
-/// An entry.
+/// A quarantine entry.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntryShape {
@@ -38,9 +39,9 @@ pub struct EntryShape {
     id: i64,
     /// The channel: `calls`, `subscriptions` or `lifecycle`.
     channel: &'static str,
-    /// The reason for which it was refused last.
+    /// Why it was refused the last time.
     reason: &'static str,
-    /// The reason for which it was quarantined.
+    /// Why it was quarantined at first.
     first_reason: &'static str,
     /// When it was received.
     received_date_time: String,
@@ -48,18 +49,18 @@ pub struct EntryShape {
     size_bytes: u64,
 }
 
-/// An entry with its body.
+/// A quarantine entry with its body.
 #[derive(Serialize, ToSchema)]
 pub struct EntryWithBody {
     #[serde(flatten)]
     entry: EntryShape,
-    /// The body in base64, byte for byte unless something is withheld. Null without the scope `admin`.
+    /// The body in base64, byte for byte unless `withheld` says otherwise. Null without the scope `admin`.
     body: Option<String>,
-    /// The same as text, if it is UTF-8.
+    /// The body as text, if it is UTF-8.
     text: Option<String>,
-    /// `secrets`: tokens and `clientState` are hidden in the body; the scope `recordings` shows them. `body`: the body
-    /// is not shown, because the token does not have the scope `admin`, or the body is not JSON and the token does not
-    /// have the scope `recordings`. Null: nothing is withheld.
+    /// What is not shown. `secrets`: tokens and `clientState` are hidden in the body; the scope `recordings` shows
+    /// them. `body`: the body is not shown, because the token lacks the scope `admin`, or because the body is not JSON
+    /// and the token lacks the scope `recordings`. Null: everything is shown.
     withheld: Option<&'static str>,
 }
 
@@ -67,12 +68,13 @@ pub struct EntryWithBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Judge {
-    /// Whether the caller vouches for the origin. Tokens are never stored, so they cannot be verified again.
+    /// Accept the entry without its token, because you know that it comes from Graph. Tokens are not stored, so they
+    /// cannot be checked again. `clientState`, certificates and encryption are still checked.
     #[serde(default)]
     vouch: bool,
 }
 
-/// A request that was stored.
+/// The answer to a request to verify an entry again.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Wished {
     id: i64,
@@ -92,18 +94,18 @@ impl From<&QuarantineView> for EntryShape {
     }
 }
 
-/// A page of entries, the newest first, with the link to the next page.
+/// A page of entries, newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine",
     tag = "deliveries",
     operation_id = "listQuarantine",
     params(
-        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
     responses(
-        (status = 200, description = "Entries, the newest first", body = List<EntryShape>),
+        (status = 200, description = "Entries, newest first", body = List<EntryShape>),
     ),
 )]
 pub async fn list(
@@ -116,7 +118,7 @@ pub async fn list(
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
-/// One entry. The scope `admin` shows the body, and the scope `recordings` also the secrets in it.
+/// One entry. The scope `admin` shows the body; the scope `recordings` also shows the secrets in it.
 #[utoipa::path(
     get,
     path = "/v1.0/quarantine/{id}",
@@ -126,7 +128,7 @@ pub async fn list(
         ("id" = String, Path, description = "The entry's number"),
     ),
     responses(
-        (status = 200, description = "It", body = EntryWithBody),
+        (status = 200, description = "The entry", body = EntryWithBody),
         (status = 404, description = "There is no such entry", body = Refusal),
     ),
 )]
@@ -151,8 +153,8 @@ pub async fn show(
     }))
 }
 
-/// Makes the server verify an entry again, within seconds. If it is accepted, the entry is removed; if it is refused
-/// again, it stays with the reason.
+/// Verifies an entry again, within seconds. If it is accepted, the entry is removed and the notification is delivered.
+/// If it is refused, the entry stays, with the new reason.
 #[utoipa::path(
     post,
     path = "/v1.0/quarantine/{id}/replay",

@@ -17,19 +17,21 @@ pub struct DeliveryShape {
     pub id: String,
     /// The event that it delivers.
     pub event_id: String,
-    /// The destination.
+    /// The sink.
     pub sink: String,
-    /// The route that asked for it.
+    /// The name of the route that chose the sink. `expectation` if the announcement named the sink.
     pub route: String,
-    /// `open`, `blocked` (by an earlier one of the same operation), `delivered` or `dead`.
+    /// `open` (waiting, or being attempted), `blocked` (waiting for an earlier delivery of the same operation),
+    /// `delivered` or `dead`.
     pub state: &'static str,
     /// When it was created.
     pub created_date_time: String,
-    /// When the next attempt is due; during an attempt, when its lease ends. Null once the delivery is settled.
+    /// When the next attempt is due. During an attempt: when the delivery is attempted again if this attempt has no
+    /// result. Null if it is delivered or dead.
     pub due_date_time: Option<String>,
-    /// When it was delivered or became a dead letter.
+    /// When it was delivered or became a dead letter. Null before that.
     pub settled_date_time: Option<String>,
-    /// How many attempts were made, those before a replay included.
+    /// How many attempts were made, including those before a replay.
     pub attempt_count: u32,
     /// The reason of the last failed attempt.
     pub last_failure: Option<String>,
@@ -41,17 +43,17 @@ pub struct DeliveryShape {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptShape {
-    /// From 1, those before a replay included.
+    /// Numbered from 1, including the attempts before a replay.
     pub number: u32,
-    /// When it began. Null if an older version delivered.
+    /// When it began. Null if an older version of reelhook delivered.
     pub started_date_time: Option<String>,
     /// When it ended.
     pub ended_date_time: String,
-    /// How long it took. Null if an older version delivered.
+    /// How long it took. Null if an older version of reelhook delivered.
     pub duration: Option<String>,
     /// `failed` or `delivered`.
     pub result: &'static str,
-    /// The reason of a failure.
+    /// Why it failed.
     pub reason: Option<String>,
 }
 
@@ -64,7 +66,7 @@ pub struct EventShape {
     /// Its CloudEvents type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Who made the event: `https://graph.microsoft.com`, or `/reelhook`.
+    /// Where the event comes from: `https://graph.microsoft.com`, or `/reelhook` for reelhook's own reports.
     pub source: &'static str,
     /// The channel: `calls`, `subscriptions` or `lifecycle`.
     pub channel: &'static str,
@@ -82,9 +84,9 @@ pub struct EventShape {
     pub change_type: Option<String>,
     /// The resource's type.
     pub resource_type: String,
-    /// The call that it is about.
+    /// The call that it belongs to.
     pub call_id: Option<String>,
-    /// The part of the address after the callback's path: the path below it and the query.
+    /// The rest of the request's address after the configured path: further path segments and the query.
     pub callback: Option<String>,
     /// `X-Microsoft-Skype-Chain-ID`.
     pub chain_id: Option<String>,
@@ -96,7 +98,7 @@ pub struct EventShape {
     pub scenario_id: Option<String>,
     /// `client-request-id`.
     pub client_request_id: Option<String>,
-    /// The path of the resource, as Graph spelt it.
+    /// The path of the resource, as Graph spelled it.
     pub resource: String,
     /// For operations: the status in the notification.
     pub status: Option<String>,

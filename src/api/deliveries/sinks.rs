@@ -1,4 +1,4 @@
-//! The sinks: their backlog, and whether they are paused.
+//! The sinks: what waits for each, and whether it is paused.
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
@@ -30,24 +30,24 @@ pub fn routes(config: &mut ServiceConfig) {
 #[serde(rename_all = "camelCase")]
 pub struct SinkShape {
     name: String,
-    /// Whether the sink is in the config; deliveries for a removed sink are kept.
+    /// Whether the config has the sink. Deliveries for a removed sink are kept.
     is_configured: bool,
     /// Whether an operator paused it.
     is_paused: bool,
-    /// The number of deliveries that wait.
+    /// The number of waiting deliveries.
     open_count: u64,
-    /// Dead letters.
+    /// The number of dead letters.
     dead_count: u64,
     /// When the oldest waiting delivery was created.
     oldest_date_time: Option<String>,
     /// How long it has waited.
     oldest_age: Option<String>,
-    /// What to do about deliveries that wait for a sink that is not in the config.
+    /// What to do if deliveries wait for a sink that is not in the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 
-/// Every sink that is in the config or has deliveries or dead letters.
+/// All sinks of the config, and removed sinks that still have deliveries or dead letters.
 #[utoipa::path(
     get,
     path = "/v1.0/sinks",
@@ -67,7 +67,7 @@ pub async fn list(
     Ok(Json(List::whole(summaries.iter().map(SinkShape::from).collect())))
 }
 
-/// Pauses a sink: nothing is attempted, and its deliveries wait.
+/// Pauses a sink: its deliveries wait, and none is attempted.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/pause",
@@ -88,7 +88,7 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     shown(&writer, &admin, &name).await
 }
 
-/// Resumes a sink.
+/// Resumes a sink: its waiting deliveries are attempted again.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/resume",
@@ -109,11 +109,11 @@ pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> R
     shown(&writer, &admin, &name).await
 }
 
-/// Where deliveries go.
+/// The sink to move deliveries to.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
-    /// A sink of the config.
+    /// The name of a sink in the config.
     to: String,
 }
 
@@ -123,20 +123,19 @@ pub struct Changed {
     count: u64,
 }
 
-/// Sends the waiting deliveries of a sink that the config no longer has to another sink, under the same ids and in the same
-/// order.
+/// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the same.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/move",
     tag = "deliveries",
     operation_id = "moveDeliveries",
     params(
-        ("name" = String, Path, description = "The name of the sink that is gone"),
+        ("name" = String, Path, description = "The name of the removed sink"),
     ),
     request_body = Destination,
     responses(
-        (status = 200, description = "How many go there", body = Changed),
-        (status = 409, description = "The config has this sink, or lacks the other", body = Refusal),
+        (status = 200, description = "How many were moved", body = Changed),
+        (status = 409, description = "The config still has this sink, or does not have the other", body = Refusal),
     ),
 )]
 pub async fn move_waiting(
@@ -149,18 +148,18 @@ pub async fn move_waiting(
     Ok(Json(Changed { count }))
 }
 
-/// Makes dead letters of the waiting deliveries of a sink that the config no longer has; they are kept.
+/// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. They are kept.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/drop",
     tag = "deliveries",
     operation_id = "dropDeliveries",
     params(
-        ("name" = String, Path, description = "The name of the sink that is gone"),
+        ("name" = String, Path, description = "The name of the removed sink"),
     ),
     responses(
-        (status = 200, description = "How many are dead letters", body = Changed),
-        (status = 409, description = "The config has this sink", body = Refusal),
+        (status = 200, description = "How many became dead letters", body = Changed),
+        (status = 409, description = "The config still has this sink", body = Refusal),
     ),
 )]
 pub async fn drop_waiting(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<Changed>, ApiError> {
@@ -168,7 +167,7 @@ pub async fn drop_waiting(writer: Writer, admin: Data<Admin>, name: Path<String>
     Ok(Json(Changed { count }))
 }
 
-/// The sink as it is now, for a caller who may see it.
+/// The sink's state, if the caller may see it.
 async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpResponse, ApiError> {
     if !writer.0.may(Scope::Read) {
         return Ok(HttpResponse::NoContent().finish());

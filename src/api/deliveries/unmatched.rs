@@ -1,4 +1,4 @@
-//! Unmatched events: they are kept, and routed again after the routes were fixed.
+//! Unmatched events: they are kept, and can be routed again after the routes were corrected.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -35,15 +35,15 @@ pub struct Routed {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Place {
-    /// After this event.
+    /// It begins after this event.
     #[schema(value_type = String)]
     after: Uuid,
-    /// Events that were received later are left.
+    /// Events that were received later are left out.
     #[schema(value_type = String)]
     until: Timestamp,
 }
 
-/// Which round to route; without `from`, the first.
+/// Which events to route. The first round has no `from`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Round {
@@ -51,32 +51,32 @@ pub struct Round {
     from: Option<Place>,
 }
 
-/// What a round came to.
+/// The result of a round.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RoutedSome {
-    /// How many events were looked at.
+    /// How many events it looked at.
     event_count: usize,
     /// How many of them matched a route.
     matched_count: usize,
-    /// How many deliveries are due.
+    /// How many deliveries it made.
     delivery_count: usize,
-    /// The `from` of the next round; null: all are done.
+    /// The `from` of the next round. Null: no events are left.
     next: Option<Place>,
 }
 
-/// A page, the newest first, with the link to the next one.
+/// A page of unmatched events, newest first, with the link to the next page.
 #[utoipa::path(
     get,
     path = "/v1.0/unmatched",
     tag = "deliveries",
     operation_id = "listUnmatched",
     params(
-        ("$top" = Option<u16>, Query, description = "The most entries of a page, the newest first; 100 by default", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "The place where the page begins; taken from an @odata.nextLink"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
     responses(
-        (status = 200, description = "Events, the newest first", body = List<EventShape>),
+        (status = 200, description = "Events, newest first", body = List<EventShape>),
     ),
 )]
 pub async fn list(
@@ -89,7 +89,7 @@ pub async fn list(
     List::page((&request, &parameters), &events, |row| row.id).map(Json)
 }
 
-/// Routes an event again, by the running server's config.
+/// Applies the server's current routes to an unmatched event again.
 #[utoipa::path(
     post,
     path = "/v1.0/unmatched/{id}/replay",
@@ -101,7 +101,7 @@ pub async fn list(
     responses(
         (status = 200, description = "The event has deliveries now", body = Routed),
         (status = 404, description = "No event has this id", body = Refusal),
-        (status = 409, description = "No route matches the event, or it was routed before", body = Refusal),
+        (status = 409, description = "No route matches the event, or it already has deliveries", body = Refusal),
     ),
 )]
 pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Routed>, ApiError> {
@@ -110,8 +110,8 @@ pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     Ok(Json(Routed { deliveries }))
 }
 
-/// Routes a round of unmatched events by the config that the server runs with, the oldest first. Ask again with the `next`
-/// of the answer as `from`, until it is null.
+/// Applies the server's current routes to a round of unmatched events, oldest first. Send the `next` of the answer as
+/// `from`, until it is null.
 #[utoipa::path(
     post,
     path = "/v1.0/unmatched/replay",
@@ -119,7 +119,7 @@ pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     operation_id = "replayAllUnmatched",
     request_body = Round,
     responses(
-        (status = 200, description = "What the round came to", body = RoutedSome),
+        (status = 200, description = "The result of the round", body = RoutedSome),
     ),
 )]
 pub async fn replay_some(writer: Writer, admin: Data<Admin>, round: Body<Round>) -> Result<Json<RoutedSome>, ApiError> {

@@ -1,4 +1,4 @@
-//! Deliveries that wait, and any delivery by its id.
+//! The waiting deliveries, and any delivery by its id.
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -18,19 +18,20 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(resource("/deliveries/{id}", [(Method::GET, web::get().to(show))]));
 }
 
-/// Deliveries that wait, whether due, under way or blocked: a page, the newest first, with the link to the next one.
+/// A page of waiting deliveries, newest first, with the link to the next page. A delivery waits until it is delivered
+/// or a dead letter.
 #[utoipa::path(
     get,
     path = "/v1.0/deliveries",
     tag = "deliveries",
     operation_id = "listWaitingDeliveries",
     params(
-        ("sink" = Option<String>, Query, description = "Only of this sink"),
-        ("$top" = Option<u16>, Query, description = "How many, the newest first; 100 where it is not said", minimum = 1, maximum = 1000),
-        ("$skiptoken" = Option<String>, Query, description = "Where the page begins, as an @odata.nextLink has it"),
+        ("sink" = Option<String>, Query, description = "Only deliveries to this sink"),
+        ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
+        ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
     responses(
-        (status = 200, description = "Deliveries that wait, the newest first", body = List<DeliveryShape>),
+        (status = 200, description = "Waiting deliveries, newest first", body = List<DeliveryShape>),
     ),
 )]
 pub async fn list(
@@ -44,7 +45,7 @@ pub async fn list(
     List::page((&request, &parameters), &waiting, |row| row.id).map(Json)
 }
 
-/// One delivery in whatever state, with its event.
+/// One delivery in any state, with its event.
 #[utoipa::path(
     get,
     path = "/v1.0/deliveries/{id}",
@@ -54,7 +55,7 @@ pub async fn list(
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "It, with every attempt and its event", body = DetailedDelivery),
+        (status = 200, description = "The delivery, with every attempt and its event", body = DetailedDelivery),
         (status = 404, description = "No delivery has this id", body = Refusal),
     ),
 )]

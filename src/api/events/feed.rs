@@ -1,10 +1,11 @@
 //! The stream of one client. Each part is made when the connection can take it.
 //!
 //! **Invariants**
-//! 1. The next page is read after the last one was sent: a slow client costs one page, and delays nobody else.
-//! 2. A client always knows its place: it is sent the place at which it begins, and each place that it passed without
-//!    an event for it. After a broken connection it continues from there.
-//! 3. A client gets something every [`HEARTBEAT`]; the stream ends when the server stops.
+//! 1. The next page is read after the last one was sent: a slow client costs the memory of one page, and delays nobody
+//!    else.
+//! 2. A client always knows its place in the stream. It gets the place where it begins, and each place that it passed
+//!    without an event for it. After a broken connection it continues from there.
+//! 3. A client gets something at least every [`HEARTBEAT`]. The stream ends when the server stops.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::sinks::cloud_event;
 use crate::store::{EventView, StreamedEvent};
 use crate::web::sse::Chunk;
 
-/// The longest silence.
+/// The longest time without data.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a client should wait before it reconnects, in milliseconds.
 const RETRY_MILLIS: u32 = 2_000;
@@ -76,14 +77,14 @@ pub struct Feed {
 
 /// Where a feed begins.
 pub struct Start {
-    /// The last event that is not sent; `None`: it begins with the oldest.
+    /// The last event that is not sent; `None`: the feed begins with the oldest.
     pub after: Option<EventId>,
-    /// Registered before the place was looked up: nothing that comes in between is missed.
+    /// Registered before the place was looked up: no event in between is missed.
     pub changes: watch::Receiver<u64>,
 }
 
 impl Feed {
-    /// A feed of what comes after a place.
+    /// A feed of the events after a place.
     pub fn new(admin: Data<Admin>, wanted: Wanted, start: Start, seat: SemaphorePermit<'static>) -> Self {
         let Start { after, changes } = start;
         Self { admin, wanted, changes, after, told: None, said_at: Instant::now(), _seat: seat }
@@ -132,7 +133,7 @@ impl Feed {
         }
     }
 
-    /// The events of a page that are wanted.
+    /// The events of a page that the client asked for.
     fn take(&mut self, page: &[StreamedEvent]) -> Chunk {
         let mut chunk = Chunk::default();
         for streamed in page {
@@ -146,8 +147,8 @@ impl Feed {
         chunk
     }
 
-    /// A chunk, with the place where the client is if it does not know it. The place stands for itself, in an event
-    /// without data, which clients do not show.
+    /// A chunk of the stream. If the client does not know its place yet, the chunk begins with it: an event without
+    /// data, which clients do not show.
     fn say(&mut self, mut chunk: Chunk) -> Bytes {
         self.said_at = Instant::now();
         if self.told != Some(self.after) {

@@ -23,7 +23,7 @@ use crate::access::Access;
 use crate::domain::EventId;
 use crate::web::sse;
 
-/// The most streams of the process: each costs a connection and a page of events.
+/// The most streams at a time: each costs a connection and the memory of a page of events.
 const MAX_STREAMS: usize = 1_000;
 static SEATS: Semaphore = Semaphore::const_new(MAX_STREAMS);
 
@@ -44,7 +44,7 @@ pub fn described() -> utoipa::openapi::OpenApi {
     Described::openapi()
 }
 
-/// The events as they arrive (server-sent events): each one is a CloudEvent, with its id and its type.
+/// The events as they arrive (server-sent events). Each is a CloudEvent with its id and its type.
 #[utoipa::path(
     get,
     path = "/v1.0/events",
@@ -54,7 +54,7 @@ pub fn described() -> utoipa::openapi::OpenApi {
         ("clientContext" = Option<Vec<String>>, Query, description = "Only events with one of these client contexts", explode = true),
         ("status" = Option<Vec<String>>, Query, description = "Only events with one of these statuses", explode = true),
         ("type" = Option<Vec<String>>, Query, description = "Only events of one of these types", explode = true),
-        ("operation" = Option<Vec<String>>, Query, description = "Only events of one of these operations, in any spelling", explode = true),
+        ("operation" = Option<Vec<String>>, Query, description = "Only events of one of these operations (ids with or without dashes, any case)", explode = true),
         ("after" = Option<String>, Query, description = "`oldest`: begin with the oldest stored event instead of now"),
         ("lastEventId" = Option<String>, Query, description = "Begin after this event"),
         ("Last-Event-ID" = Option<String>, Header, description = "Begin after this event; overrides the query"),

@@ -18,7 +18,7 @@ pub fn etag(version: i64) -> EntityTag {
 pub enum Demanded {
     /// No condition: there is no such header, or it accepts any version.
     Any,
-    /// One of these.
+    /// One of these versions.
     OneOf(Vec<String>),
 }
 
@@ -40,7 +40,7 @@ impl Demanded {
         }
     }
 
-    /// The version that a change requires, given the present one; `None`: any.
+    /// The version that a change requires, given the present one; `None`: any version.
     ///
     /// # Errors
     /// The present version is not one of those in the header.

@@ -1,4 +1,4 @@
-//! Creates an operation from an announcement: what the client knows, or the answer of `recordResponse`.
+//! Creates an operation from an announcement: a client context, or the answer of `recordResponse`.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use crate::odata::Select;
 use crate::store::operations::{Created, NewOperation};
 use crate::web::address::encoded;
 
-/// What `recordResponse` answers with besides, and what is passed over here
-/// (<https://learn.microsoft.com/graph/api/call-record>).
+/// Further properties of `recordResponse`'s answer (<https://learn.microsoft.com/graph/api/call-record>). They are
+/// accepted and ignored.
 const PASSED_OVER: [&str; 4] = ["resultInfo", "completionReason", "recordingLocation", "recordingAccessToken"];
-/// What `recordResponse` answered with, and no client makes up.
+/// Properties that come from an answer of `recordResponse`; an announcement without one has no use for them.
 const FROM_GRAPH: [&str; 2] = ["id", "status"];
 
-/// Announces an operation: its notifications are expected from now on. The same announcement again changes nothing. A
-/// token without the scope `read` gets only the id.
+/// Announces an operation: from now on reelhook expects its notifications. Sending the same announcement again changes
+/// nothing. A token without the scope `read` gets only the id.
 #[utoipa::path(
     post,
     path = "/v1.0/communications/recordOperations",
@@ -34,14 +34,14 @@ const FROM_GRAPH: [&str; 2] = ["id", "status"];
     operation_id = "createRecordOperation",
     request_body = super::schema::Announcement,
     responses(
-        (status = 201, description = "The operation is new", body = super::schema::RecordOperation,
+        (status = 201, description = "A new operation was created", body = super::schema::RecordOperation,
             headers(("Location" = String, description = "The operation's URL"))),
-        (status = 200, description = "The operation was announced before", body = super::schema::RecordOperation),
+        (status = 200, description = "The operation existed already", body = super::schema::RecordOperation),
         (status = 400, description = "A property is wrong or unknown; the message names it", body = Refusal),
-        (status = 409, description = "Another operation has the client context", body = Refusal),
-        (status = 413, description = "More than 64 KiB", body = Refusal),
-        (status = 415, description = "Not JSON", body = Refusal),
-        (status = 503, description = "Later", body = Refusal),
+        (status = 409, description = "An operation of another call that has not ended has this client context", body = Refusal),
+        (status = 413, description = "The body is larger than 64 KiB", body = Refusal),
+        (status = 415, description = "The body is not JSON", body = Refusal),
+        (status = 503, description = "This cannot be done now. Retrying later is safe", body = Refusal),
     ),
 )]
 pub async fn create(
@@ -68,8 +68,13 @@ pub async fn create(
             return Err(ApiError::conflict("nameAlreadyExists", message));
         }
     };
-    tracing::info!(caller = caller.name(), operation = operation.id, is_new = status.as_u16() == 201, "announced");
-    // A client that may only announce must not see what others announced of the same operation.
+    tracing::info!(
+        caller = caller.name(),
+        operation = operation.id,
+        is_new = status.as_u16() == 201,
+        "an operation was announced"
+    );
+    // A token that may only announce must not see what others announced about the same operation.
     let shown = if may_read { Select::default() } else { Select::only(&["id"]) };
     let mut answer = asked.answer(status, &operation, (&shown, false));
     let location = format!("{}/{}", address::of(&asked.request), encoded(&operation.id));
@@ -79,15 +84,15 @@ pub async fn create(
     Ok(answer)
 }
 
-/// The server that an announcement is made to.
+/// What an announcement is read against: the config's sinks and deadline, and the time.
 struct Around<'a> {
     sinks: &'a [SinkName],
     now: Timestamp,
-    /// The deadline of announcements that name none.
+    /// The deadline of announcements that have none.
     within: Option<Duration>,
 }
 
-/// Reads an announcement; `of_call` is the call in the path.
+/// Reads an announcement; `of_call` is the call in the request's path.
 fn announced(
     body: &Map<String, Value>,
     of_call: Option<&GraphId>,

@@ -9,7 +9,7 @@ use super::request::{OperationRequest, invalid_parameter};
 use crate::odata::Query;
 use crate::store::operations::Deleted;
 
-/// Removes an operation with its events. If Graph notifies of it again, it is a new operation.
+/// Removes an operation with its events. If Graph sends another notification of it, that makes a new operation.
 #[utoipa::path(
     delete,
     path = "/v1.0/communications/recordOperations/{id}",
@@ -17,13 +17,13 @@ use crate::store::operations::Deleted;
     operation_id = "deleteRecordOperation",
     params(
         ("id" = String, Path, description = "The operation's id, or its expectation's id"),
-        ("force" = Option<bool>, Query, description = "`true`: delete it even with open deliveries"),
+        ("force" = Option<bool>, Query, description = "`true`: remove it even if deliveries still wait"),
         ("If-Match" = Option<String>, Header, description = "The `@odata.etag` of the version to remove"),
     ),
     responses(
         (status = 204, description = "The operation was removed"),
         (status = 404, description = "No operation has this id", body = Refusal),
-        (status = 409, description = "Deliveries are still open", body = Refusal),
+        (status = 409, description = "Deliveries of the operation still wait", body = Refusal),
         (status = 412, description = "The operation was changed after the etag was read", body = Refusal),
     ),
 )]
@@ -34,7 +34,12 @@ pub async fn delete(Writer(caller): Writer, asked: OperationRequest) -> Result<H
     let version = demanded.version(known.version)?;
     match asked.admin.operations.delete(known.number, version, force).await? {
         Deleted::Done => {
-            tracing::info!(caller = caller.name(), operation = known.id, force, "deleted by a client");
+            tracing::info!(
+                caller = caller.name(),
+                operation = known.id,
+                force,
+                "an operation was deleted over the API"
+            );
             Ok(HttpResponse::NoContent().finish())
         }
         Deleted::Stale(_version) => Err(ApiError::stale()),

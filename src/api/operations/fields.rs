@@ -1,4 +1,4 @@
-//! The properties that a client may set, each read strictly.
+//! The properties that a request may set, each read strictly.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -10,9 +10,9 @@ use crate::wording::untrusted_text::cut;
 
 /// The most bytes of an expectation's metadata, as JSON.
 const MAX_METADATA_BYTES: usize = 16 << 10;
-/// The most characters of an id that is not reelhook's own.
+/// The most characters of an id from outside.
 const MAX_ID_CHARS: usize = 256;
-/// The furthest deadline.
+/// The latest deadline, counted from now.
 const MAX_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// `name: expected ..`
@@ -74,7 +74,7 @@ pub fn metadata(value: &Value) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// `sinks`: names of configured ones, each once.
+/// `sinks`: names of configured sinks, each once.
 pub fn sinks(value: &Value, configured: &[SinkName]) -> Result<Vec<SinkName>, ApiError> {
     let known = || format!("names of configured sinks: {}", shown(configured.iter().map(SinkName::as_str)));
     let names = match value {
@@ -102,7 +102,7 @@ pub fn flag(name: &str, value: &Value) -> Result<bool, ApiError> {
     }
 }
 
-/// `expectWithin` from now, or `expectedBy`; `Some(None)` if one of them is `null`.
+/// The deadline: `expectWithin` from now, or `expectedBy`. `Some(None)` if one of them is `null`.
 pub fn deadline(object: &Map<String, Value>, now: Timestamp) -> Result<Option<Option<Timestamp>>, ApiError> {
     match (object.get("expectWithin"), object.get("expectedBy")) {
         (None, None) => Ok(None),

@@ -1,4 +1,4 @@
-//! List and count.
+//! Lists and counts operations.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
@@ -25,10 +25,10 @@ const DEFAULT_PAGE: u16 = 100;
     params(super::schema::ListOptions),
     responses(
         (status = 200, description = "A page", body = super::schema::Page),
-        (status = 400, description = "An option is wrong; the message has its position and what was expected", body = Refusal),
-        (status = 401, description = "No token, or not one of this server's", body = Refusal),
-        (status = 403, description = "Not allowed with this token, from this host or from this origin", body = Refusal),
-        (status = 503, description = "Later", body = Refusal),
+        (status = 400, description = "An option is wrong. The message says where, and what was expected", body = Refusal),
+        (status = 401, description = "There is no token, or it is unknown", body = Refusal),
+        (status = 403, description = "This token, this host name or this origin is not allowed", body = Refusal),
+        (status = 503, description = "This cannot be done now. Retrying later is safe", body = Refusal),
     ),
 )]
 pub async fn list(
@@ -57,7 +57,7 @@ pub async fn list(
     Ok(HttpResponse::Ok().json(json))
 }
 
-/// The rows, and whether there are more.
+/// The rows, and whether more follow.
 async fn page(
     asked: &OperationRequest,
     query: &Query,
@@ -85,10 +85,10 @@ async fn page(
     path = "/v1.0/communications/recordOperations/$count",
     tag = "operations",
     operation_id = "countRecordOperations",
-    params(("$filter" = Option<String>, Query, description = "As in the list")),
+    params(("$filter" = Option<String>, Query, description = "Only operations that match, as in the list")),
     responses(
         (status = 200, description = "The number", body = u64, content_type = "text/plain"),
-        (status = 400, description = "The filter is wrong", body = Refusal),
+        (status = 400, description = "The filter or a parameter is wrong", body = Refusal),
     ),
 )]
 pub async fn count(_reader: Reader, asked: OperationRequest) -> Result<HttpResponse, ApiError> {

@@ -1,9 +1,9 @@
-//! The operations as Graph's resource: at the path of their call, as Graph's clients expect, and all together at
+//! The operations as Graph's resource: below their call, as Graph's own clients expect them, and all together at
 //! `/communications/recordOperations`.
 //!
 //! **Invariants**
-//! 1. A recording's token is answered only for one operation at a time, and only with the scope `recordings`.
-//! 2. An unknown option or property is refused by its name: nothing is silently ignored.
+//! 1. A recording's token is part of an answer only for a single operation, and only with the scope `recordings`.
+//! 2. An unknown option or property is refused by its name: none is silently ignored.
 //! 3. An unknown id and an unreadable id get the same answer.
 
 mod condition;
@@ -54,7 +54,7 @@ pub fn routes(config: &mut ServiceConfig) {
 )]
 struct Described;
 
-/// What `/openapi.json` says of this room: each path for all operations again as the path of one call.
+/// The part of `/openapi.json` for these paths. Each path for all operations is there a second time, below one call.
 pub fn described() -> utoipa::openapi::OpenApi {
     also_at(Described::openapi(), COLLECTIONS, "callId")
 }

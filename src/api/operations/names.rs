@@ -1,4 +1,4 @@
-//! The names of properties that requests may use. They are those of the types that `/openapi.json` describes.
+//! The names of the properties that requests may use. They come from the types that `/openapi.json` describes.
 
 use std::sync::LazyLock;
 
@@ -12,22 +12,22 @@ static OF_ANNOUNCEMENT: LazyLock<Vec<String>> = LazyLock::new(names::<Announceme
 static OF_CHANGES: LazyLock<Vec<String>> = LazyLock::new(names::<Changes>);
 static SELECTABLE: LazyLock<Vec<&str>> = LazyLock::new(|| OF_OPERATION.iter().map(String::as_str).collect());
 
-/// Those of an operation: what `$select` may choose from.
+/// The properties of an operation. `$select` may name these.
 pub fn of_operation() -> &'static [&'static str] {
     &SELECTABLE
 }
 
-/// Those of an announcement.
+/// The properties of an announcement.
 pub fn of_announcement() -> impl Iterator<Item = &'static str> + Clone {
     OF_ANNOUNCEMENT.iter().map(String::as_str)
 }
 
-/// Those that a client may change.
+/// The properties that can be changed.
 pub fn of_changes() -> impl Iterator<Item = &'static str> + Clone {
     OF_CHANGES.iter().map(String::as_str)
 }
 
-/// In the order of their declaration; what OData adds is left out.
+/// In the order of their declaration, without the names that OData adds.
 fn names<T: PartialSchema>() -> Vec<String> {
     match T::schema() {
         RefOr::T(Schema::Object(object)) => {

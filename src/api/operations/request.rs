@@ -107,7 +107,7 @@ impl OperationRequest {
         format!("{}/{version}/$metadata#communications/{collection}{entity}", address::origin(&self.request))
     }
 
-    /// An answer that is one operation.
+    /// An answer with one operation.
     pub fn answer(
         &self,
         status: StatusCode,

@@ -1,5 +1,5 @@
-//! What the bodies look like, for `/openapi.json`. An operation is answered as [`RecordOperation`]; of the others no value is
-//! ever made, but their names are those that requests may use ([`super::names`]).
+//! The JSON bodies, for `/openapi.json`. Answers contain [`RecordOperation`]. No value of the other types is ever made;
+//! the names of their fields are the properties that requests may use ([`super::names`]).
 #![allow(dead_code, reason = "descriptions, of which no value is made")]
 
 use std::collections::BTreeMap;
@@ -23,13 +23,13 @@ pub struct ListOptions {
     /// The most operations of a page; 100 by default.
     #[param(rename = "$top", minimum = 1, maximum = 1000)]
     top: Option<u16>,
-    /// The properties to answer with, separated by commas.
+    /// The properties of the answer, separated by commas.
     #[param(rename = "$select")]
     select: Option<String>,
-    /// Whether to answer with the number of all matches.
+    /// Whether the answer contains the number of all matches.
     #[param(rename = "$count")]
     count: Option<bool>,
-    /// The place where the page begins. Use it only as part of an `@odata.nextLink`.
+    /// Where the page begins. Use it only as part of an `@odata.nextLink`.
     #[param(rename = "$skiptoken")]
     skiptoken: Option<String>,
 }
@@ -50,11 +50,11 @@ pub struct Page {
     next_link: Option<String>,
 }
 
-/// What a client announces: a client context, or what `recordResponse` answered with, or both.
+/// An announcement: a client context, or the answer of `recordResponse`, or both.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct Announcement {
-    /// The client context that the operation's notifications will carry.
+    /// The client context that the operation's notifications will have.
     #[schema(max_length = 256)]
     client_context: Option<String>,
     /// Graph's id, from the answer of `recordResponse`.
@@ -65,35 +65,35 @@ pub struct Announcement {
     /// The call that will be recorded.
     #[schema(max_length = 256)]
     call_id: Option<String>,
-    /// Its tenant.
+    /// The call's tenant.
     tenant_id: Option<String>,
-    /// Metadata that every event carries: at most 16 KiB.
+    /// Your metadata, at most 16 KiB. Every event of the operation contains it.
     metadata: Option<BTreeMap<String, Value>>,
-    /// The sinks for its events; empty: the routes decide.
+    /// The sinks for the operation's events. Empty: the routes choose them.
     sinks: Option<Vec<String>>,
-    /// The time after which it is overdue, such as `PT3M`; at most `P7D`.
+    /// The operation is overdue after this time, such as `PT3M`; at most `P7D`.
     expect_within: Option<String>,
-    /// When it is overdue, instead of `expectWithin`.
+    /// The operation is overdue at this time. Use either this or `expectWithin`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expected_by: Option<Timestamp>,
-    /// Whether another open operation may have the same client context.
+    /// Whether another operation that has not ended may have the same client context.
     allow_duplicate: Option<bool>,
 }
 
-/// The properties that a client may change. Absent: unchanged; `null`: removed.
+/// The properties that can be changed. A missing property stays as it is; `null` removes the value.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct Changes {
-    /// Can be changed until the operation starts.
+    /// The client context. It can be changed until the operation starts.
     #[schema(max_length = 256)]
     client_context: Option<String>,
-    /// At most 16 KiB.
+    /// Your metadata, at most 16 KiB.
     metadata: Option<BTreeMap<String, Value>>,
-    /// The sinks for its events; empty: the routes decide.
+    /// The sinks for the operation's events. Empty: the routes choose them.
     sinks: Option<Vec<String>>,
-    /// The time, from now, after which it is overdue, such as `PT3M`; at most `P7D`.
+    /// The operation is overdue after this time, counted from now, such as `PT3M`; at most `P7D`.
     expect_within: Option<String>,
-    /// When it is overdue, instead of `expectWithin`.
+    /// The operation is overdue at this time. Use either this or `expectWithin`.
     #[schema(value_type = Option<String>, format = DateTime)]
     expected_by: Option<Timestamp>,
 }

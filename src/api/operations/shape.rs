@@ -7,7 +7,7 @@ use super::condition::etag;
 use crate::domain::{Operation, OperationResource, Proof};
 use crate::odata::Select;
 
-/// The selected properties; the recording's token only where `shows_token`.
+/// The selected properties. The recording's token is among them only if `shows_token`.
 pub fn json(operation: &Operation, select: &Select, shows_token: bool) -> Map<String, Value> {
     let token = operation.recording_access_token.as_ref().filter(|_token| shows_token);
     let resource = OperationResource {

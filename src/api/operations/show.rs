@@ -1,4 +1,4 @@
-//! Answers one operation, at once or after waiting for its end.
+//! Answers with one operation, at once or after a wait for its end.
 //!
 //! **Invariants**
 //! 1. A waiting request needs no task: its own future sleeps until a change, the timeout or the server's stop. Every
@@ -32,20 +32,20 @@ pub const WAITED: HeaderName = HeaderName::from_static("reelhook-waited");
 /// How a client waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Wait {
-    /// The longest time.
+    /// The longest time to wait.
     patience: Duration,
-    /// Whether it goes on waiting when the operation is lost.
+    /// Whether the wait continues after the operation was lost.
     past_lost: bool,
 }
 
-/// Why the waiting ended.
+/// Why the wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waited {
     /// The operation has ended.
     Terminal,
     /// The operation is lost.
     Lost,
-    /// The time is over, or the server is stopping.
+    /// The time is up, or the server is stopping.
     Timeout,
 }
 
@@ -59,8 +59,8 @@ impl Waited {
     }
 }
 
-/// One operation. With `waitFor=terminal` the answer comes when the operation ends or is lost, or at the timeout. The
-/// header `reelhook-waited` says which: `terminal`, `lost` or `timeout`.
+/// One operation. With `waitFor=terminal` the server answers when the operation ends, when it is lost, or at the
+/// timeout. The header `reelhook-waited` says which: `terminal`, `lost` or `timeout`.
 #[utoipa::path(
     get,
     path = "/v1.0/communications/recordOperations/{id}",
@@ -69,14 +69,14 @@ impl Waited {
     params(
         ("id" = String, Path, description = "The operation's id, or its expectation's id"),
         ("$select" = Option<String>, Query, description = "The properties to answer with, separated by commas"),
-        ("waitFor" = Option<String>, Query, description = "`terminal`: answer when the operation has ended, or is lost"),
-        ("pastLost" = Option<bool>, Query, description = "`true`: go on waiting when the operation is lost, because it may still end"),
+        ("waitFor" = Option<String>, Query, description = "`terminal`: answer when the operation ends or is lost"),
+        ("pastLost" = Option<bool>, Query, description = "`true`: do not answer when the operation is lost, because it may still end"),
         ("timeout" = Option<String>, Query, description = "The longest wait, as `PT30S` (the default); at most `PT10M`"),
         ("If-None-Match" = Option<String>, Header, description = "The `@odata.etag` of the version that the client has"),
     ),
     responses(
         (status = 200, description = "The operation", body = super::schema::RecordOperation,
-            headers(("reelhook-waited" = String, description = "The reason why the waiting ended: `terminal`, `lost` or `timeout`"))),
+            headers(("reelhook-waited" = String, description = "Why the wait ended: `terminal`, `lost` or `timeout`"))),
         (status = 304, description = "The client already has this version"),
         (status = 404, description = "No operation has this id", body = Refusal),
     ),
@@ -101,7 +101,7 @@ pub async fn show(Reader(caller): Reader, asked: OperationRequest) -> Result<Htt
     Ok(answer)
 }
 
-/// How the client wants to wait; `None`: it does not.
+/// How the client wants to wait; `None`: it does not wait.
 fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     let value = |wanted: &str| query.others().find_map(|(name, value)| (name == wanted).then_some(value));
     let wrong = |text: &str| Err(invalid_parameter(text.to_owned()));
@@ -128,7 +128,7 @@ fn wait(query: &Query) -> Result<Option<Wait>, ApiError> {
     }
 }
 
-/// Whether the waiting is over, and why.
+/// Whether the wait is over, and why.
 fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
     let is_lost = operation.expectation.as_ref().is_some_and(|it| it.state == ExpectationState::Lost);
     match operation.status.is_terminal() {
@@ -137,7 +137,7 @@ fn reached(operation: &Operation, wait: Wait) -> Option<Waited> {
     }
 }
 
-/// The operation once it has ended or is lost, or as it is at the timeout or the server's stop.
+/// The operation when it has ended or is lost, or its state at the timeout or at the server's stop.
 async fn ended(
     asked: &OperationRequest,
     mut operation: Operation,

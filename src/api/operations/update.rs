@@ -1,4 +1,4 @@
-//! Changes the properties of an operation that belong to its client.
+//! Changes the properties of an operation that an announcement set.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -17,7 +17,8 @@ use crate::domain::SinkName;
 use crate::odata::Select;
 use crate::store::operations::{Change, Updated};
 
-/// Changes what is the client's own: the client context until the operation starts, metadata, deadline, sinks.
+/// Changes what an announcement can set: metadata, deadline, sinks, and until the operation starts also the client
+/// context.
 #[utoipa::path(
     patch,
     path = "/v1.0/communications/recordOperations/{id}",
@@ -61,8 +62,8 @@ pub async fn update(
             return Err(ApiError::conflict("nameAlreadyExists", message));
         }
     };
-    tracing::info!(caller = caller.name(), operation = operation.id, "changed by a client");
-    // A client that may only change an operation must not see it.
+    tracing::info!(caller = caller.name(), operation = operation.id, "an operation was changed over the API");
+    // A token that may only change an operation must not see it.
     if preferences::wants_no_body(asked.request.headers()) || !caller.may(Scope::Read) {
         let tag = condition::etag(operation.version);
         let granted = ("preference-applied", "return=minimal");
@@ -88,7 +89,7 @@ fn change(body: &Map<String, Value>, (sinks, now): (&[SinkName], Timestamp)) -> 
     })
 }
 
-/// All of them in one message, so that the developer fixes the request once.
+/// All mistakes in one message, so that the developer corrects the request once.
 fn refuse_others(body: &Map<String, Value>) -> Result<(), ApiError> {
     let is_own = |name: &str| names::of_changes().any(|own| own == name);
     let others = body.keys().map(String::as_str).filter(|name| !name.contains('@') && !is_own(name));

@@ -215,8 +215,10 @@ pub async fn a_failed_attempt_is_due_later_and_counted(test: TestStore) {
     test.accept(vec![recording("1").to(&["archive"])]).await;
     let lease = test.lease_one("archive").await;
     let id = lease.delivery.id;
+    assert!(test.store.delivery(id).await.unwrap().unwrap().is_leased);
     let at = test.clock.now() + HOUR;
     test.settle(lease, Settlement::RetryAt { at, reason: "503".into() }).await;
+    assert!(!test.store.delivery(id).await.unwrap().unwrap().is_leased);
     assert!(test.lease("archive").await.is_empty());
     assert_eq!(test.store.next_due(&name("archive")).await.unwrap(), Some(at));
     test.pass(HOUR);

@@ -23,7 +23,7 @@ pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_con
 /// How many columns [`EVENT_COLUMNS`] has.
 pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
-     started_at, took FROM deliveries";
+     started_at, took, is_leased FROM deliveries";
 
 /// When the next unleased delivery of a sink falls due, in steady time; a lease that has ended does not count.
 pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
@@ -201,6 +201,7 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
             n_attempts: 0,
             created_at: instant(row.get(5)?),
             at: instant(row.get(6)?),
+            is_leased: row.get(11)?,
             reason: reason.unwrap_or_default(),
             failures: Vec::new(),
             success: success(row.get(9)?, row.get(10)?),

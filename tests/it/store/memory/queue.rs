@@ -37,6 +37,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewDelivery, row: &NewRow) {
         n_attempts: 0,
         created_at: instant(row.created_at),
         at: instant(at),
+        is_leased: false,
         reason: String::new(),
         failures: Vec::new(),
         success: None,

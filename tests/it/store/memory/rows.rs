@@ -287,7 +287,8 @@ impl DeliveryRow {
     pub fn shown(&self) -> DeliveryView {
         let n_failures = u32::try_from(self.view.failures.len()).unwrap_or(u32::MAX);
         let is_delivered = self.view.state == DeliveryState::Delivered;
-        DeliveryView { n_attempts: n_failures.saturating_add(u32::from(is_delivered)), ..self.view.clone() }
+        let n_attempts = n_failures.saturating_add(u32::from(is_delivered));
+        DeliveryView { n_attempts, is_leased: self.is_leased, ..self.view.clone() }
     }
 }
 
