@@ -23,8 +23,9 @@ Examples:
   reelhook check --config my.toml           every mistake, each with its line and key
   reelhook check --config my.toml --probe   also connect to the sinks and fetch the signing keys
 
-Run it with the server's environment: it reads the secrets, and REELHOOK__.. variables
-override config keys.
+Run it with the same environment variables as the server: the command reads the secrets, and
+REELHOOK__.. variables override config keys. If the store exists, it also reports deliveries
+whose sink is not in the config.
 
 Exit codes: 0 no mistakes, 1 a probe failed, 2 the config has mistakes")]
 pub struct Args {

@@ -37,7 +37,8 @@ Examples:
 
 One line for each key: its value, then its origin: default, file:line, or the environment
 variable that overrides it. A sink's key that is not set has the value of [dispatch].
-A secret is printed as set or not set. Run it with the server's environment.
+A secret is printed as set or not set. Run it with the same environment
+variables as the server.
 
 Exit codes: 0 printed, 2 the config has mistakes")]
     Print {

@@ -29,7 +29,7 @@ pub struct Args {
     /// For passed checks too, print what was expected and why
     #[arg(long, conflicts_with = "json")]
     explain: bool,
-    /// Print one line of JSON on standard output
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
 }

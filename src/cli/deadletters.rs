@@ -61,10 +61,10 @@ Examples:
         /// The delivery's id
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         id: Option<Uuid>,
-        /// Replay all of them (with --sink: all of that sink)
+        /// Replay all dead letters
         #[arg(long)]
         all: bool,
-        /// Only those of this sink
+        /// With --all: only those of this sink
         #[arg(long, requires = "all")]
         sink: Option<String>,
     },

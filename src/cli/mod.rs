@@ -73,7 +73,7 @@ Examples:
   REELHOOK__SERVER__LISTEN=0.0.0.0:9000 reelhook serve --config my.toml
 
 It logs to standard error, as JSON lines unless the config has log.format = \"text\".
-SIGTERM or Ctrl-C stops it cleanly: it answers the requests and ends the deliveries in progress.
+SIGTERM or Ctrl-C stops it cleanly: it answers open requests and lets deliveries in progress finish.
 A second signal ends it at once. After SIGHUP it loads its config again, as after reelhook reload.
 
 Exit codes: 0 stopped, 1 it could not start, or one of its tasks failed, 2 the config has
@@ -81,7 +81,8 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Serve(ConfigArg),
     /// Make the running server load its config again
     Reload(reload::Args),
-    /// Find every mistake in a config; with --probe, connect to the sinks and fetch the signing keys
+    /// Find every mistake in a config, and deliveries whose sink is not in it; with --probe, connect to the sinks and
+    /// fetch the signing keys
     Check(check::Args),
     /// Show how reelhook works: a server and a simulated Microsoft Graph in one process, in a temporary folder
     Demo(demo::Args),
@@ -89,7 +90,7 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Simulate(Box<simulate::Args>),
     /// Test whether a receiver follows Graph's rules, and grade it
     Conformance(Box<conformance::Args>),
-    /// List, show and replay dead letters: deliveries that failed for good
+    /// List, show and replay dead letters: deliveries that reelhook has given up
     Deadletters(deadletters::Args),
     /// List waiting deliveries; move or drop those whose sink is not in the config
     Deliveries(deliveries::Args),

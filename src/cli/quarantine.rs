@@ -25,8 +25,9 @@ Examples:
   reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
 
 The command asks the running server. After you changed its config, run `reelhook reload` first.
-If no server runs, add --offline. `show` hides the secrets in a body unless your token has the
-scopes admin and recordings, or you use --offline.")]
+If no server runs, add --offline. `show` hides clientState, access tokens, validation tokens and
+passcodes in the body, unless your bearer token has the scopes admin and recordings, or you use
+--offline.")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -43,7 +44,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show one entry with its body; secrets are hidden unless your token may see them
+    /// Show one entry with its body; secrets are hidden unless your bearer token may see them
     #[command(after_help = "Example:\n  reelhook quarantine show 17 > body.json")]
     Show {
         /// The entry's number
@@ -55,6 +56,8 @@ Examples:
   reelhook quarantine replay 17           after you fixed the config and ran `reelhook reload`
   reelhook quarantine replay 17 --vouch   if you read the entry and know that it comes from Graph
 
+Without --vouch, only a notification of a subscription that needs no validation token can be
+accepted, for example after you corrected clientState in the config. Every other entry needs --vouch.
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]
     Replay {

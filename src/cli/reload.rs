@@ -24,9 +24,9 @@ Examples:
 
 The server reads its config file and the files of its secrets again. It checks all of it first:
 if there is a mistake, it keeps the old config. No request and no delivery is dropped. Some keys
-need a restart, such as server.listen and store.path: the output names those that differ.
-Without --url, the command itself reads the config to find the server. If it finds a mistake
-there, it prints it and does not ask the server.
+need a restart, such as server.listen and store.path: the output names the changed ones.
+Without --url, the command reads the config to find the server. If the config has a mistake,
+the command prints the mistake and sends no request.
 
 The token (scope write) is read from the environment or a file, never from the command line.
 

@@ -41,7 +41,8 @@ pub struct RemoteArgs {
     /// The config, which names the admin listener and the token for commands
     #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG")]
     config: Option<PathBuf>,
-    /// The environment variable that holds the bearer token. If it is not set: the config's admin.command_token
+    /// The name of the environment variable with the bearer token. If this variable is empty or not set,
+    /// admin.command_token of the config is used
     #[arg(long, global = true, value_name = "NAME", default_value = "REELHOOK_TOKEN")]
     token_env: String,
     /// A file that holds the bearer token, instead of the variable

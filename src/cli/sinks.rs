@@ -48,13 +48,13 @@ sink, but deliveries or dead letters of it are left.")]
         /// The sink's name
         name: String,
     },
-    /// Attempt no more deliveries of a sink; they wait, and new ones too
+    /// Stop delivering to a sink. Its deliveries wait until you resume it
     #[command(after_help = "\
 Example:
   reelhook sinks pause crm
 
-Attempts in progress end. The pause lasts until `sinks resume`, also over restarts.
-Other sinks and the acceptance of notifications go on.")]
+Attempts in progress are finished. The pause lasts until `sinks resume`, also over restarts.
+reelhook still accepts notifications and delivers to the other sinks.")]
     Pause {
         /// The sink's name
         name: String,

@@ -28,9 +28,9 @@ Examples:
   reelhook tail --from-start --json | jq .data       from the oldest stored event, as CloudEvents
   REELHOOK_TOKEN=rhk_.. reelhook tail --url https://ops.example
 
-One line per event: time, type, clientContext, operation. If the connection breaks later, tail
-connects again and prints the events that it missed. The token is read from the environment or a
-file, never from the command line.
+One line per event: time, type, clientContext, operation. If the connection breaks after the
+start, tail connects again and prints the events that it missed. The token is read from the
+environment or a file, never from the command line.
 
 Exit codes: 0 Ctrl-C, 1 the first connection failed or the server refused, 2 wrong usage or config")]
 pub struct Args {

@@ -42,7 +42,7 @@ Standard error has the [[admin.tokens]] lines. Append them to the config as they
 server reads them at its start and at `reelhook reload`.
 
 Scopes:
-  read         see everything except what recordings and admin allow
+  read         see everything, but not access tokens and not quarantined bodies
   write        announce, change and remove operations; replay; pause and resume sinks; reload the config
   recordings   see the access tokens of recordings and, together with admin, the secrets in
                quarantined bodies

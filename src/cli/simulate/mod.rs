@@ -34,7 +34,7 @@ pub struct Args {
     /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     channel: Option<ChannelName>,
-    /// The parts of the scenario to send
+    /// The parts of the scenario to send (dialects: variants of Graph's JSON)
     #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "all")]
     scenario: Vec<PartName>,
     /// After the scenario or the load, keep serving the signing keys for the receiver, until Ctrl-C
@@ -43,10 +43,10 @@ pub struct Args {
     /// Print a bearer token for the calls channel: `token <jwt>`
     #[arg(long)]
     print_token: bool,
-    /// Print one line of JSON on standard output
+    /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
-    /// Instead, serve a receiver that only reads each body and answers 202, until Ctrl-C
+    /// Send nothing: run a receiver that reads each body and answers 202, until Ctrl-C
     #[arg(long, value_name = "ADDRESS", exclusive = true)]
     serve_noop: Option<SocketAddr>,
     #[command(flatten)]

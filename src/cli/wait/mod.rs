@@ -40,9 +40,9 @@ const GRACE: Duration = Duration::from_secs(5);
 #[command(after_help = "\
 Examples:
   reelhook wait support-7                           at most 30 s
-  reelhook wait support-7 --timeout 10m && upload   upload only a completed recording
+  reelhook wait support-7 --timeout 10m && ./upload.sh   runs upload.sh only after a completion
   reelhook wait support-7 --json | jq -r .recordingLocation
-  reelhook wait support-7 --timeout 1h --past-lost  do not end when the operation is lost
+  reelhook wait support-7 --timeout 1h --past-lost  keep waiting after it is lost
   reelhook wait 0fe0623f-d628-42ed-b4bd-8ac290072cc5   the operation with this id
 
 If there is no such operation yet, wait also waits for it to appear. If several operations have
@@ -61,7 +61,7 @@ pub struct Args {
     /// The longest time to wait ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     timeout: Duration,
-    /// Do not end when the operation is lost: its end may still arrive
+    /// Keep waiting after the operation is lost: it may still complete or fail
     #[arg(long)]
     past_lost: bool,
     /// Print the operation as JSON instead of a sentence
