@@ -24,7 +24,10 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     told.extend(of_deliveries(&deliveries, now));
     if n_unmatched > 0 {
         let events = counted(n_unmatched as u64, "event");
-        told.push(format!("No route matched {events}. They are kept under Unmatched, where you can route them again."));
+        let (they_are, them) = if n_unmatched == 1 { ("It is", "it") } else { ("They are", "them") };
+        told.push(format!(
+            "{events} matched no route. {they_are} kept under Unmatched, where you can route {them} again."
+        ));
     }
     told
 }
@@ -82,7 +85,8 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     }
     let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
     match (deliveries.len(), n(DeliveryState::Delivered)) {
-        (1, 1) => return Some("Its event was delivered.".into()),
+        (1, 1) => return Some("The only delivery succeeded.".into()),
+        (2, 2) => return Some("Both deliveries succeeded.".into()),
         (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries succeeded.")),
         _ => {}
     }
@@ -176,7 +180,7 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         ),
         R::ClientState => (
             "Its clientState is not one of the configured ones.",
-            "If you made a subscription with another secret, add this secret to client_states, run `reelhook reload`, and replay the entry.",
+            "If you created a subscription with another clientState, add that value to client_states, run `reelhook reload`, and replay the entry.",
         ),
         R::CertUnknown => (
             "It is encrypted for a certificate that is not configured.",

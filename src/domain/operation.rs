@@ -131,7 +131,7 @@ impl Order {
             Self::First => "the first notification of the operation",
             Self::Advanced => "this notification changed the status of the operation",
             Self::Repeated => "this notification repeated the stored status",
-            Self::Late => "this notification came late: the operation already has a later status, which stays",
+            Self::Late => "this notification has an earlier status than the operation, so the status was not changed",
             Self::Conflicting => "this notification reported another end than the stored one: the stored end stays",
             Self::Weaker => "this notification has weaker proof than the stored status: it changed nothing",
         }

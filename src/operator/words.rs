@@ -16,10 +16,7 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| order.words().to_owned()).into_iter().collect();
     told.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
-        told.push(format!(
-            "found status {:?} from Graph, which this version of reelhook does not know",
-            cut(status, 64)
-        ));
+        told.push(format!("Graph sent the status {:?}, which this version of reelhook does not know", cut(status, 64)));
     }
     let Ok(data) = serde_json::from_str::<Value>(&event.data) else {
         told.push("the event's data cannot be opened with this store's key".into());
@@ -27,7 +24,10 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     };
     told.extend(call_end(event).map(|end| of_call_end(&end)));
     if event.own() == Some(OperationEvent::Recovered) {
-        told.push(format!("ended later than expected: {}", cut(data["status"].as_str().unwrap_or_default(), 64)));
+        told.push(format!(
+            "the operation {}, later than expected",
+            cut(data["status"].as_str().unwrap_or_default(), 64)
+        ));
     }
     told.extend(of_result(&data));
     if let Some(reason) = data.get("completionReason").and_then(Value::as_str) {

@@ -81,10 +81,13 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     app.stop().await;
     provider.stop().await;
     provider_task.await??;
+    let answered = match tally.n_faults {
+        0 => "all answered as expected".to_owned(),
+        n => format!("{n} of them not answered as expected"),
+    };
     say!(
-        "\n{} POSTs answered, {} of them not as expected; {} deliveries made, {n_open} still waiting.",
+        "\n{} POSTs, {answered}; {} deliveries made, {n_open} still waiting.",
         tally.n_posts,
-        tally.n_faults,
         n_delivered.load(Ordering::Relaxed)
     );
     Ok(if tally.n_faults == 0 && n_open == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -149,7 +152,7 @@ async fn announce(app: &App, story: &Story) -> anyhow::Result<()> {
     for (what, post) in story.announced() {
         let answer = bot.send(post).await?;
         anyhow::ensure!(answer.status == 201, "{what}: found the answer {}, expected 201", answer.status);
-        say!("{}  announced: {what}", now());
+        say!("{}  announced {what}", now());
     }
     Ok(())
 }
@@ -176,8 +179,9 @@ async fn waiting(app: &App) -> u64 {
 fn greet(app: &App, folder: &Path) {
     say!("reelhook demo: open the console at http://{}/", app.admin);
     say!("  a server, a simulated Microsoft Graph and a bot in one process. Within half a minute the console shows");
-    say!("  completed and failed recordings, an overdue one, a lost one, one that arrived late (recovered), a dead");
+    say!("  completed and failed recordings, overdue and lost ones, one that arrived late (recovered), a dead");
     say!("  letter, a quarantined notification, and events that matched no route");
+    say!("  the sinks crm and archive are simulated too: they print each delivery below");
     say!("  Graph posts to   http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
     say!("  the API is at    http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
     say!("  the store is     {} (removed at the end)", folder.join("reelhook.db").display());

@@ -34,13 +34,17 @@ impl Sink for Printer {
         let event = &delivery.event;
         let context = event.client_context.as_ref().map_or("", ClientContext::as_str);
         let shown = if context.is_empty() { String::new() } else { format!("  {}", text::safe(context, 48)) };
-        let (sink, kind, route) = (delivery.sink.as_str(), text::safe(&event.kind, 60), &delivery.route);
+        let (sink, kind) = (delivery.sink.as_str(), text::safe(&event.kind, 60));
         if context == REFUSED && sink == "crm" {
             say!("{}  -> {sink:<22} refuses {kind}{shown}: it becomes a dead letter", now());
-            return Err(DeliveryError::Reject { reason: "the CRM knows no such case (410 Gone)".into() });
+            return Err(DeliveryError::Reject { reason: "the simulated CRM knows no such case (410 Gone)".into() });
         }
         self.n_delivered.fetch_add(1, Ordering::Relaxed);
-        say!("{}  -> {sink:<22} {kind}{shown}  (route {route})", now());
+        let chosen_by = match delivery.route.is_of_announcement() {
+            true => "sink named in the announcement".to_owned(),
+            false => format!("route {}", delivery.route),
+        };
+        say!("{}  -> {sink:<22} {kind}{shown}  ({chosen_by})", now());
         Ok(())
     }
 

@@ -47,10 +47,10 @@ impl Story {
             Post::new(path, body.to_string()).header("content-type", "application/json")
         };
         vec![
-            ("support-2001 within 30 s: it will end in time", new(&self.in_time, "PT30S")),
-            ("support-2002 within 3 s: it will end too late", new(&self.late, "PT3S")),
-            ("support-2003 within 30 s: the caller will hang up first", new(&self.lost, "PT30S")),
-            ("support-2004 within 3 s: it will never end", new(&self.never, "PT3S")),
+            ("support-2001, expected within 30 s (it will end in time)", new(&self.in_time, "PT30S")),
+            ("support-2002, expected within 3 s (it will end too late)", new(&self.late, "PT3S")),
+            ("support-2003, expected within 30 s (the caller will hang up first)", new(&self.lost, "PT30S")),
+            ("support-2004, expected within 3 s (it will never end)", new(&self.never, "PT3S")),
         ]
     }
 

@@ -170,7 +170,7 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     let n_deliveries = said.out.lines().filter(|line| line.contains("  -> ")).count();
     assert!(n_posts > 20 && n_deliveries > 20, "{}", said.out);
     assert!(
-        said.out.contains(" 0 of them not as expected; ") && said.out.contains(" 0 still waiting."),
+        said.out.contains(" POSTs, all answered as expected; ") && said.out.contains(" 0 still waiting."),
         "{}",
         said.out
     );
@@ -180,7 +180,7 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
         "{first}"
     );
     for shown in [
-        "crm                    recordOperation.completed  support-2001  (route expectation)",
+        "crm                    recordOperation.completed  support-2001  (sink named in the announcement)",
         "crm                    recordOperation.failed  support-1002",
         "recordOperation.overdue  support-2004",
         "recordOperation.lost  support-2003",

@@ -264,7 +264,7 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "the first notification of the operation",
         "result 400, subcode 8508: the operation was cancelled.",
         "completionReason operationCanceled",
-        "this notification came late: the operation already has a later status, which stays",
+        "this notification has an earlier status than the operation, so the status was not changed",
         "this notification reported another end than the stored one: the stored end stays",
         "subcode 8515: the maximum recording length was reached.",
         "it has a recordingLocation",
