@@ -17,7 +17,7 @@ pub async fn probed(sink: &dyn Sink) -> Result<(), String> {
     tried(sink.probe()).await
 }
 
-/// Waits for the result of a test, but not longer than [`TIMEOUT`].
+/// Waits for the result of a test, but not longer than 10 s.
 ///
 /// # Errors
 /// The test failed, or did not end in time.
