@@ -86,7 +86,7 @@ impl Worker {
     /// Leases up to so many deliveries from the store.
     pub(super) async fn lease(&self, limit: usize) -> Result<Vec<Lease>, StoreError> {
         let Shared { store, queues, .. } = &self.shared;
-        queues.lease(&**store, &self.name, (limit, self.lease_time())).await
+        queues.lease(&**store, &self.name, limit, self.lease_time()).await
     }
 
     /// The duration of a lease.

@@ -25,6 +25,7 @@ mod disk;
 mod error;
 mod events;
 pub mod health;
+pub mod ids;
 mod inbox;
 pub mod operations;
 mod pauses;

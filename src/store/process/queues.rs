@@ -68,7 +68,8 @@ impl Queues {
         &self,
         store: &dyn Queue,
         sink: &SinkName,
-        (limit, ttl): (usize, Duration),
+        limit: usize,
+        ttl: Duration,
     ) -> Result<Vec<Lease>, StoreError> {
         let Some(budget) = self.budget(sink) else { return store.lease(sink, Limit::of(limit), ttl).await };
         let mut leases = store.lease(sink, Limit::within(limit, &budget), ttl).await?;

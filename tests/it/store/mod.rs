@@ -149,7 +149,7 @@ impl TestStore {
 
     /// What is due, with what waits behind it.
     async fn lease_run(&self, sink: &str, limit: usize) -> Vec<Lease> {
-        self.process.queues.lease(&*self.store, &SinkName::new(sink), (limit, TTL)).await.unwrap()
+        self.process.queues.lease(&*self.store, &SinkName::new(sink), limit, TTL).await.unwrap()
     }
 
     /// The one delivery that is due.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
-use reelhook::config::Route;
-use reelhook::domain::{ClientContext, NewDelivery, RouteName, SinkName, Status};
+use reelhook::config;
+use reelhook::domain::{ClientContext, NewDelivery, SinkName, Status};
 use reelhook::routing::{Router, Routes};
 use reelhook::store::operations::NewOperation;
 use reelhook::store::{
@@ -93,25 +93,14 @@ impl House {
 
     /// Watches by these hints until `story` ends.
     async fn watch_by(&self, changes: &Arc<Changes>, story: impl Future<Output = ()>) {
-        let route = Route {
-            name: RouteName::new("all"),
-            client_context: None,
-            resource: None,
-            status: Vec::new(),
-            tenant: Vec::new(),
-            resource_type: Vec::new(),
-            change_type: Vec::new(),
-            subscription: Vec::new(),
-            channel: Vec::new(),
-            kind: Vec::new(),
-            sinks: vec![SinkName::new("routed")],
-            continues: false,
-        };
+        let text =
+            "[calls]\napp_ids = ['x']\n[sinks.routed]\nkind = 'stdout'\n[[routes]]\nname = 'all'\nsinks = ['routed']\n";
+        let routes = config::parse(text, std::iter::empty()).unwrap().config.routes;
         let watcher = Watcher {
             store: Arc::clone(&self.store) as _,
             changes: Arc::clone(changes),
             reception: Arc::new(Reception::new(self.clock.clone())),
-            routes: Arc::new(Router::new(Routes::new(&[route]).unwrap())),
+            routes: Arc::new(Router::new(Routes::new(&routes).unwrap())),
             metrics: Arc::new(Metrics::new()),
             clock: self.clock.clone(),
         };

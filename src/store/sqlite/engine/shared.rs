@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rusqlite::Connection;
 
 use super::calls::Bounds;
-use super::ids::Numbers;
+use super::numbers::Numbers;
 use super::open;
 use super::recent::Recent;
 use crate::clock::Clock;

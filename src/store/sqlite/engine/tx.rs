@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::failure::Failure;
-use super::ids::Given;
+use super::numbers::Given;
 use super::shared::Shared;
 use crate::domain::SinkName;
 use crate::store::Hint;

@@ -1,4 +1,4 @@
-//! The events as a stream: in the order of their numbers, up to the horizon (see [`crate::store::sqlite::engine::ids`]).
+//! The events as a stream: in the order of their numbers, up to the horizon (see [`crate::store::sqlite::engine::numbers`]).
 //!
 //! **Invariants**
 //! 1. The horizon is read before the rows are: everything it covers is durable by then, so no event is skipped.
@@ -9,8 +9,9 @@ use super::rows::event_id;
 use super::views::{EVENT_COLUMNS, N_EVENT_COLUMNS, event_in};
 use crate::domain::EventId;
 use crate::store::StreamedEvent;
+use crate::store::ids::event_row;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::ids::{Numbers, event_row};
+use crate::store::sqlite::engine::numbers::Numbers;
 
 /// A section of the stream.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,12 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::operation;
 use super::rows::{delivery_id, event_id, maybe_parsed, origin, parsed};
 use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
+use crate::store::ids;
 use crate::store::seal::Seal;
+use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Opened;
 use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::{contents, ids};
 use crate::store::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
 };

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::domain::EventId;
+use crate::store::ids;
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::writer::Sender;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write::{accept, prepare, receipt, rich};

@@ -18,13 +18,14 @@ use super::prepare::{Item, Prepared};
 use super::receipt::Handed;
 use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
 use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
+use crate::store::ids;
 use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::tx::Tx;
+use crate::store::sqlite::engine::unanswered;
 use crate::store::sqlite::engine::writer::Job;
-use crate::store::sqlite::engine::{ids, unanswered};
 use crate::store::unanswered::Unanswered;
 use crate::store::{Receipt, StoreError, Stored};
 
@@ -101,7 +102,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
         Some((operation, lookup)) => {
             let (notification, proof) = (&item.notification, item.proof);
             let news = News { notification, operation, proof, event: item.seq, received_at };
-            Some(operation::take(tx, &news, (known, lookup))?)
+            Some(operation::take(tx, &news, known, lookup)?)
         }
         None => None,
     };
@@ -209,13 +210,11 @@ impl New<'_> {
     fn deliver(&self, tx: &Tx<'_>) -> Result<Vec<(Place, Fresh)>, Failure> {
         let Self { item, deliveries, taken, received_at: created_at, .. } = *self;
         let (mut places, n_bytes) = (Vec::new(), Delivery::n_bytes_with(&item.data));
+        let op_seq = taken.map(|taken| taken.seq);
+        // Nothing waits for an operation that was not known.
+        let known = taken.filter(|taken| !taken.is_new).map(|taken| taken.seq);
         for ((number, new), seq) in deliveries.iter().enumerate().zip(ids::first_delivery(item.seq)..) {
-            // Nothing waits for an operation that was not known.
-            let op_seq = taken.map(|taken| taken.seq);
-            let is_blocked = match taken {
-                Some(taken) if !taken.is_new => delivery::is_waited_for(tx, &new.sink, taken.seq)?,
-                _ => false,
-            };
+            let is_blocked = delivery::is_waited_for(tx, &new.sink, known)?;
             let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
             let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
             let id = delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until, created_at })?;

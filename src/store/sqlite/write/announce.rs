@@ -14,10 +14,10 @@ use super::operation_row::OperationRow;
 use super::{binding, watches};
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
 use crate::store::StoreError;
+use crate::store::ids;
 use crate::store::operations::{Created, NewOperation};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::hashes::operation_lookup;
-use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read;
 

@@ -8,8 +8,8 @@ use rusqlite::params;
 
 use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
 use crate::store::StoreError;
+use crate::store::ids;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::tx::Tx;
 
@@ -97,8 +97,10 @@ pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId
     Ok(DeliveryId(id))
 }
 
-/// Whether an operation has a delivery to a sink that is neither delivered nor dead.
-pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: i64) -> Result<bool, Failure> {
+/// Whether a further delivery to a sink must wait: its operation, if it has one, has another that is neither delivered nor
+/// dead.
+pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: Option<i64>) -> Result<bool, Failure> {
+    let Some(op_seq) = op_seq else { return Ok(false) };
     let sql = "SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled \
                WHERE sink = ?1 AND op_seq = ?2 AND state < 2 LIMIT 1";
     Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())

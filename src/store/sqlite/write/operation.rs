@@ -42,8 +42,8 @@ pub struct Taken {
 }
 
 /// Applies a notification to its operation, and makes the operation if there is none.
-pub fn take(tx: &Tx<'_>, news: &News<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<Taken, Failure> {
-    let (known, ambiguous) = find(tx, news, (known, lookup))?;
+pub fn take(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Result<Taken, Failure> {
+    let (known, ambiguous) = find(tx, news, known, lookup)?;
     let is_open = !news.operation.status.is_terminal();
     let Some(known) = known else {
         let seq = insert(tx, news, lookup)?;
@@ -78,7 +78,7 @@ pub fn take(tx: &Tx<'_>, news: &News<'_>, (known, lookup): (Vec<Known>, i64)) ->
 }
 
 /// The operation of a notification, known or announced, and whether another unfinished one has the same client context.
-fn find(tx: &Tx<'_>, news: &News<'_>, (known, lookup): (Vec<Known>, i64)) -> Result<(Option<Known>, bool), Failure> {
+fn find(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Result<(Option<Known>, bool), Failure> {
     let (context, operation) = (news.client_context(), news.operation);
     let call_id = operation.call_id.as_ref().map_or("", GraphId::as_str);
     if let Some(known) = choose(known, call_id) {

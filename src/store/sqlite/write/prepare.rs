@@ -4,11 +4,12 @@
 use super::delivery::{check_number_of, each_sink_once};
 use super::entry::{self, Class, Entry};
 use crate::domain::{Carried, Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, RepeatOf, Request};
+use crate::store::ids;
+use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Contents;
 use crate::store::sqlite::engine::hashes::{digest, head, operation_lookup};
-use crate::store::sqlite::engine::ids::Given;
+use crate::store::sqlite::engine::numbers::Given;
 use crate::store::sqlite::engine::shared::Shared;
-use crate::store::sqlite::engine::{contents, ids};
 use crate::store::{Accepted, Batch, StoreError};
 
 /// The rough size of a row without its texts.

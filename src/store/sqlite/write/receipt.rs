@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::store::Receipt;
-use crate::store::sqlite::engine::ids;
+use crate::store::ids;
 use crate::store::unanswered::Unanswered;
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.

@@ -22,7 +22,7 @@ pub fn move_some(tx: &Tx<'_>, from: &SinkName, to: &SinkName) -> Result<usize, F
     let waiting = waiting(tx, from)?;
     let sql = "UPDATE deliveries SET sink = ?2, state = ?3, at = ?4, n_attempts = 0 WHERE seq = ?1";
     for (row, op_seq) in &waiting {
-        let is_blocked = op_seq.map_or(Ok(false), |op_seq| delivery::is_waited_for(tx, to, op_seq))?;
+        let is_blocked = delivery::is_waited_for(tx, to, *op_seq)?;
         tx.execute(sql, params![row, to.as_str(), is_blocked, tx.steady])?;
         if is_blocked {
             tx.blocked();

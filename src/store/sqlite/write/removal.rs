@@ -8,10 +8,10 @@
 use rusqlite::params;
 
 use super::watches;
+use crate::store::ids;
 use crate::store::operations::Deleted;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::hashes::operation_lookup;
-use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 

@@ -6,8 +6,8 @@ use rusqlite::params;
 use super::delivery::check_number_of;
 use super::delivery::{self, NewRow};
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
+use crate::store::ids;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::ids;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// How many dead letters one transaction makes due.
@@ -25,7 +25,7 @@ pub fn one(tx: &Tx<'_>, id: DeliveryId) -> Result<u64, Failure> {
     let row = ids::delivery_row(id.0);
     let found = tx.first(sql, params![row, id.0.as_bytes()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
     let Some((sink, op_seq)) = found else { return Ok(0) };
-    reopen(tx, &SinkName::new(&sink), (row, op_seq)).map(|()| 1)
+    reopen(tx, &SinkName::new(&sink), row, op_seq).map(|()| 1)
 }
 
 /// Makes a round of a sink's dead letters due again, the earliest first. Returns how many.
@@ -34,8 +34,8 @@ pub fn of_sink(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
                ORDER BY seq LIMIT ?2";
     let limit = i64::try_from(ROUND).unwrap_or(i64::MAX);
     let rows = tx.all(sql, params![sink.as_str(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for row in &rows {
-        reopen(tx, sink, *row)?;
+    for (row, op_seq) in &rows {
+        reopen(tx, sink, *row, *op_seq)?;
     }
     Ok(rows.len())
 }
@@ -52,10 +52,7 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
         if routed.iter().any(|earlier| earlier.sink == new.sink) {
             continue;
         }
-        let is_blocked = match op_seq {
-            Some(op_seq) => delivery::is_waited_for(tx, &new.sink, op_seq)?,
-            None => false,
-        };
+        let is_blocked = delivery::is_waited_for(tx, &new.sink, op_seq)?;
         let seq = ids::first_delivery(event) + i64::try_from(routed.len()).unwrap_or(i64::MAX);
         delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.wall })?;
         routed.push(new);
@@ -66,11 +63,8 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
 
 /// Opens a dead letter, or makes it wait for the operation's other delivery. Its attempts are counted from 1 again, so
 /// the retry schedule starts from the beginning; its earlier failures stay on record.
-fn reopen(tx: &Tx<'_>, sink: &SinkName, (row, op_seq): (i64, Option<i64>)) -> Result<(), Failure> {
-    let is_blocked = match op_seq {
-        Some(op_seq) => delivery::is_waited_for(tx, sink, op_seq)?,
-        None => false,
-    };
+fn reopen(tx: &Tx<'_>, sink: &SinkName, row: i64, op_seq: Option<i64>) -> Result<(), Failure> {
+    let is_blocked = delivery::is_waited_for(tx, sink, op_seq)?;
     let sql = "UPDATE deliveries SET state = ?2, at = ?3, n_attempts = 0 WHERE seq = ?1 AND state = 3";
     tx.execute(sql, params![row, is_blocked, tx.steady])?;
     if is_blocked {

@@ -7,10 +7,11 @@ use crate::domain::{
     Carried, Channel, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin, RecordOperation,
 };
 use crate::store::StoreError;
+use crate::store::ids;
+use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Contents;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::engine::{contents, ids};
 use crate::store::sqlite::read;
 
 /// Adds an event about an operation in its current state; each of `deliveries` has another sink. It does not overtake
@@ -53,7 +54,7 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
     };
     row.insert(tx)?;
     for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
-        let is_blocked = delivery::is_waited_for(tx, &new.sink, number)?;
+        let is_blocked = delivery::is_waited_for(tx, &new.sink, Some(number))?;
         let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.wall };
         delivery::insert(tx, new, &row)?;
     }

@@ -10,7 +10,6 @@ mod announce;
 mod deliveries;
 mod events;
 mod identity;
-mod ids;
 mod item;
 mod operation;
 mod quarantine;
@@ -35,7 +34,7 @@ use self::tx::{Around, Tx};
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::DeliveryId;
-use reelhook::store::{Health, Listener, StoreError};
+use reelhook::store::{Health, Listener, StoreError, ids};
 
 /// The contents of a store in memory. Open them again to restart it.
 #[derive(Clone, Debug)]
