@@ -48,14 +48,15 @@ impl Faces {
     pub(super) fn serve(
         Sockets { public, admin }: Sockets,
         parts: &Parts,
-        (stored, engine): (&Stored, &Engine),
+        stored: &Stored,
+        engine: &Engine,
     ) -> anyhow::Result<Self> {
         let setup = parts.running.now();
         let config = &setup.config;
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let operator = operator(parts, stored);
-        let console = console(parts, engine, (&operator, &access));
+        let console = console(parts, engine, &operator, &access);
         let operators = operators(parts, engine, operator);
         let admin_server = api::serve(admin, Arc::clone(&access), operators, console::routes(Data::new(console)))?;
         let bounds = Arc::new(http::Bounds::new(&config.server));
@@ -95,7 +96,7 @@ fn operator(parts: &Parts, stored: &Stored) -> Arc<Operator> {
     })
 }
 
-fn console(parts: &Parts, engine: &Engine, (operator, access): (&Arc<Operator>, &Arc<Access>)) -> console::Console {
+fn console(parts: &Parts, engine: &Engine, operator: &Arc<Operator>, access: &Arc<Access>) -> console::Console {
     console::Console {
         running: Arc::clone(&parts.running),
         reload: Arc::clone(&parts.reload),

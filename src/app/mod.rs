@@ -38,7 +38,7 @@ use crate::telemetry::{self, Metrics};
 
 pub use self::offline_api::Offline;
 pub use self::reload::{Checked, Source};
-pub use crate::running::BuiltSinks;
+pub use crate::sinks::BuiltSinks;
 
 /// The least time that dispatch gets to finish its attempts when the grace is nearly over.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
@@ -77,7 +77,7 @@ impl App {
         let parts = Parts::new(setup, clock);
         let stored = Stored::open(&parts).await?;
         let engine = Engine::start(&parts, &stored).await?;
-        let faces = Faces::serve(sockets, &parts, (&stored, &engine))?;
+        let faces = Faces::serve(sockets, &parts, &stored, &engine)?;
         stored.reception.begins_again();
         tracing::info!(public = %faces.public, admin = %faces.admin, "serving");
         Ok(Self {
@@ -105,7 +105,7 @@ impl App {
         let Some(asks) = self.reload.answered_by() else { return };
         let Parts { tasks, stops, .. } = &self.parts;
         let watched = source.watch(&self.parts, stops.waiting.clone());
-        let reloader = Reloader::new(self.parts.clone(), (&self.engine, &self.faces), source);
+        let reloader = Reloader::new(self.parts.clone(), &self.engine, &self.faces, source);
         tasks.run("loading the config again", reloader.run(asks, stops.waiting.clone()));
         tasks.run("watching the config file", watched);
     }

@@ -85,8 +85,8 @@ async fn probe(config: &Config, sinks: BuiltSinks) -> anyhow::Result<bool> {
             say!("  FAILED  {what}: {}", text::safe(&why, 500));
         }
     };
-    for (name, sink) in sinks {
-        tell(format!("sinks.{name}"), operator::probed(&*sink).await.err());
+    for (name, built) in sinks {
+        tell(format!("sinks.{name}"), operator::probed(&*built.sink).await.err());
     }
     let calls = config.calls.as_ref().map(|calls| ("calls", Channel::Calls, &calls.openid_configuration));
     let subscriptions =

@@ -74,12 +74,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn print(config: &ConfigArg, as_json: bool) -> ExitCode {
-    let loaded = match load::with_sinks(&config.config) {
-        Ok((loaded, _sinks)) => loaded,
+    let (loaded, sinks) = match load::with_sinks(&config.config) {
+        Ok(checked) => checked,
         Err(code) => return code,
     };
     let places = &loaded.places;
-    for key in sinks::effective(&loaded) {
+    for key in sinks::effective(loaded.keys, &sinks) {
         match &key.value {
             // A section, whose keys have the values.
             None => {}

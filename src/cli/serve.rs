@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use crate::config::Loaded;
     use crate::domain::{Delivery, SinkName};
-    use crate::sinks::{DeliveryError, Sink};
+    use crate::sinks::{Built, DeliveryError, Sink};
     use crate::store::sqlite::SqliteStore;
 
     /// Panics in its dispatcher while no attempt is running.
@@ -148,7 +148,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let loaded = config(folder.path());
         let settings = loaded.config.store.clone();
-        let sinks: Vec<(SinkName, Arc<dyn Sink>)> = vec![(SinkName::new("crm"), Arc::new(Broken))];
+        let sinks = vec![(SinkName::new("crm"), Built { sink: Arc::new(Broken), keys: Vec::new() })];
         let app = App::start(loaded, sinks, Clock::system()).await.unwrap();
         let ended = tokio::time::timeout(std::time::Duration::from_secs(20), until_stopped(app, std::future::pending));
         assert_eq!(ended.await.unwrap(), ExitCode::FAILURE);

@@ -32,7 +32,7 @@ mod variables;
 pub use environment::{PREFIX, variables};
 pub use keys::{Key, Origin};
 pub use load::{Config, Loaded, Mistakes, load, parse};
-pub use places::Places;
+pub use places::{Places, is_within};
 pub use reading::{Read, Reading, Shown};
 pub use remark::{Place, Remark};
 pub use report::Report;

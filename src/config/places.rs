@@ -6,6 +6,11 @@ use std::sync::Arc;
 
 use super::remark::{Place, Remark};
 
+/// Whether a key path is `section` or lies in it: `sinks.crm.url` and `sinks.crm[0]` lie in `sinks.crm`.
+pub fn is_within(path: &str, section: &str) -> bool {
+    path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 /// The keys of a config, and where they stand.
 #[derive(Clone, Debug)]
 pub struct Places {
@@ -40,10 +45,8 @@ impl Places {
 
     /// The same for `path` and what is below it.
     pub(super) fn within(&self, path: &str) -> Self {
-        let is_within =
-            |key: &str| key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
         let below = self.known.range(path.to_owned()..).take_while(|(key, _)| key.starts_with(path));
-        let known = below.filter(|(key, _)| is_within(key)).map(|(key, place)| (key.clone(), place.clone()));
+        let known = below.filter(|(key, _)| is_within(key, path)).map(|(key, place)| (key.clone(), place.clone()));
         Self { file: Arc::clone(&self.file), known: known.collect() }
     }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use serde_json::Value as Json;
 
 use super::keys::{Key, Rule};
-use super::places::Places;
+use super::places::{Places, is_within};
 use super::remark::{Place, Remark};
 use super::variables::Secrets;
 
@@ -99,9 +99,7 @@ impl Report {
 
     /// Whether something was wrong with `key` or below it.
     pub fn has_mistake(&self, key: &str) -> bool {
-        let is_within =
-            |path: &str| path.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        self.found.borrow().mistakes.iter().any(|mistake| is_within(&mistake.key))
+        self.found.borrow().mistakes.iter().any(|mistake| is_within(&mistake.key, key))
     }
 
     /// Everything that was found.

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::keys::Key;
 use super::places::Places;
 use super::remark::{Place, Remark};
-use super::report::Report;
+use super::report::{Found, Report};
 use super::section::Section;
 use super::tree::{Node, Value};
 use super::variables::Secrets;
@@ -25,19 +25,24 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads it: `read` asks for the keys. `path` is that of the section.
+    /// Reads it: `read` asks for the keys. `path` is that of the section. Returns what `read` made, and every key that it
+    /// read, with its value and its origin.
     ///
     /// # Errors
     /// Every mistake.
-    pub fn read<T>(&self, path: &str, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Result<T, Vec<Remark>> {
+    pub fn read<T>(
+        &self,
+        path: &str,
+        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+    ) -> Result<(T, Vec<Key>), Vec<Remark>> {
         let report = Report::new(self.places.clone(), self.variables.clone());
         let mut section = Section::new(&report, path.to_owned(), self.nodes.clone());
         section.known_to_others.clone_from(&self.known);
         let value = read(&mut section);
         drop(section);
-        let mut mistakes = report.into_found().mistakes;
+        let Found { mut mistakes, keys, .. } = report.into_found();
         match value {
-            Some(value) if mistakes.is_empty() => return Ok(value),
+            Some(value) if mistakes.is_empty() => return Ok((value, keys)),
             None if mistakes.is_empty() => {
                 let text = "found keys that are not enough, expected others".to_owned();
                 mistakes.push(self.places.remark_at(self.places.of(path), path, text));
@@ -51,13 +56,6 @@ impl Table {
     pub fn describe(read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
         let report = Report::describing();
         read(&mut Section::new(&report, String::new(), BTreeMap::new()));
-        report.into_found().keys
-    }
-
-    /// Every key that `read` reads, with its value and its origin. `path` is that of the section.
-    pub fn values(&self, path: &str, read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
-        let report = Report::new(self.places.clone(), self.variables.clone());
-        read(&mut Section::new(&report, path.to_owned(), self.nodes.clone()));
         report.into_found().keys
     }
 

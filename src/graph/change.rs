@@ -194,11 +194,11 @@ impl Subscriptions {
         let places = if encrypted.is_empty() { None } else { Some(self.pool.reserve(encrypted.len())?) };
         let n_bytes = plain.iter().map(|(_, opened)| opened.raw.0.len()).sum();
         let in_plain = room.clone();
-        let each = move |(n, opened): (usize, Opened)| (n, opened.read(None, (channel, &in_plain)));
+        let each = move |(n, opened): (usize, Opened)| (n, opened.read(None, channel, &in_plain));
         let of_plain = self.readers.read(n_bytes, move || plain.into_iter().map(each).collect::<Vec<_>>()).await?;
         if let Some(places) = places {
             let decrypted = encrypted.into_iter().map(|(n, opened)| {
-                let job = self.decrypt_and_read(opened, places.clone(), (channel, room.clone()));
+                let job = self.decrypt_and_read(opened, places.clone(), channel, room.clone());
                 async move { (n, job.await) }
             });
             let decrypted: Vec<_> = decrypted.collect();
@@ -209,12 +209,12 @@ impl Subscriptions {
         Some(read)
     }
 
-    async fn decrypt_and_read(&self, opened: Opened, places: Places, (channel, room): (Channel, Room)) -> Read {
+    async fn decrypt_and_read(&self, opened: Opened, places: Places, channel: Channel, room: Room) -> Read {
         let certificates = Arc::clone(&self.certificates);
         let job = move || {
             let content = opened.encrypted.as_ref().and_then(|raw| str::from_utf8(&raw.0).ok()).unwrap_or_default();
             let decrypted = Encrypted::read(content, &certificates)?.open()?;
-            opened.read(Some(&decrypted), (channel, &room))
+            opened.read(Some(&decrypted), channel, &room)
         };
         // The job is lost only if the runtime stops, and then the answer is lost too.
         self.pool.run(places, job).await.unwrap_or(Err(Reason::EncInvalid))
@@ -223,7 +223,7 @@ impl Subscriptions {
 
 impl Opened {
     /// Reads the item, with its decrypted content if it was encrypted.
-    fn read(self, decrypted: Option<&[u8]>, (channel, room): (Channel, &Room)) -> Read {
+    fn read(self, decrypted: Option<&[u8]>, channel: Channel, room: &Room) -> Read {
         let Self { raw, encrypted, tenant_id, proof, mut dialects, .. } = self;
         let item = Object::read(nesting::document(&raw.0, nesting::MAX_DEPTH)?)?;
         let subscription_id = item.text("subscriptionId", &mut dialects)?.ok_or(Reason::Shape)?.into_owned();

@@ -14,12 +14,9 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Loaded, Sink as SinkConfig};
 use crate::domain::SinkName;
-use crate::sinks::{self, Sink};
+use crate::sinks::{self, BuiltSinks, Sink};
 
 pub use self::reload::{Ask, Change, Last, Outcome, Refusal, Reload};
-
-/// The sinks that a config names, built.
-pub type BuiltSinks = Vec<(SinkName, Arc<dyn Sink>)>;
 
 /// A key of a config with its value as text. A secret's value says only whether it is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +36,7 @@ pub struct Setup {
     /// Its keys and values, for people.
     pub keys: Vec<Shown>,
     /// Its sinks.
-    pub sinks: BuiltSinks,
+    pub sinks: Vec<(SinkName, Arc<dyn Sink>)>,
     /// When it was loaded, by the machine's clock.
     pub since: Timestamp,
 }
@@ -52,7 +49,8 @@ impl Setup {
             // A section has no value of its own: its keys have them.
             key.value.as_ref().map(|value| Shown { path, value: value.to_string(), origin })
         };
-        let keys = sinks::effective(&loaded).iter().filter_map(shown).collect();
+        let keys = sinks::effective(loaded.keys, &sinks).iter().filter_map(shown).collect();
+        let sinks = sinks.into_iter().map(|(name, built)| (name, built.sink)).collect();
         Self { config: loaded.config, keys, sinks, since }
     }
 

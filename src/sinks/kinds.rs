@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{FEATURES, FromConfig, KINDS, Sink};
 use crate::config::{self, Remark, Section, Table};
+use crate::domain::SinkName;
 
 /// A kind of sink in this build.
 #[derive(Clone, Copy)]
@@ -49,12 +50,23 @@ fn read<S: FromConfig>(section: &mut Section<'_>) -> Option<Arc<dyn Sink>> {
     Some(Arc::new(S::read(section)?))
 }
 
+/// A sink that was built.
+pub struct Built {
+    /// The sink.
+    pub sink: Arc<dyn Sink>,
+    /// The keys of its kind, with their values and origins.
+    pub keys: Vec<config::Key>,
+}
+
+/// The sinks that a config names, built.
+pub type BuiltSinks = Vec<(SinkName, Built)>;
+
 /// Builds a sink as configured.
 ///
 /// # Errors
 /// Every mistake in its section, each with its key path and its place.
-pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, Vec<Remark>> {
-    sink.table.read(&path_of(sink), |section| {
+pub fn build(sink: &config::Sink) -> Result<Built, Vec<Remark>> {
+    let built = sink.table.read(&path_of(&sink.name), |section| {
         match KINDS.iter().find(|kind| kind.name == sink.kind) {
             Some(kind) => (kind.read)(section),
             None => {
@@ -64,25 +76,23 @@ pub fn build(sink: &config::Sink) -> Result<Arc<dyn Sink>, Vec<Remark>> {
                 None
             }
         }
-    })
+    });
+    built.map(|(sink, keys)| Built { sink, keys })
 }
 
 /// Every key of a config with its value and origin, in the order of the sections. Those of a sink's kind follow the keys
 /// that every sink has.
-pub fn effective(loaded: &config::Loaded) -> Vec<config::Key> {
-    let mut keys = loaded.keys.clone();
-    for sink in &loaded.config.sinks {
-        let section = format!("{}.", path_of(sink));
+pub fn effective(mut keys: Vec<config::Key>, sinks: &BuiltSinks) -> Vec<config::Key> {
+    for (name, built) in sinks {
+        let section = format!("{}.", path_of(name));
         let end = keys.iter().rposition(|key| key.path.starts_with(&section)).map_or(keys.len(), |last| last + 1);
-        let kind = KINDS.iter().find(|kind| kind.name == sink.kind);
-        let own = kind.map(|kind| sink.table.values(&path_of(sink), |section| drop((kind.read)(section))));
-        keys.splice(end..end, own.unwrap_or_default());
+        keys.splice(end..end, built.keys.iter().cloned());
     }
     keys
 }
 
-fn path_of(sink: &config::Sink) -> String {
-    format!("sinks.{}", sink.name)
+fn path_of(sink: &SinkName) -> String {
+    format!("sinks.{sink}")
 }
 
 fn no_such_kind(found: &str, built: &[Kind]) -> String {

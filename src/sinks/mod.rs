@@ -28,7 +28,7 @@ use async_trait::async_trait;
 use crate::config::Section;
 use crate::domain::Delivery;
 
-pub use kinds::{Kind, build, effective};
+pub use kinds::{Built, BuiltSinks, Kind, build, effective};
 pub use reason::MAX_REASON_CHARS;
 
 kinds! {

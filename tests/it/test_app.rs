@@ -16,7 +16,6 @@ use reelhook::routing::Routes;
 use reelhook::running::Outcome;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
-use reelhook::sinks::Sink;
 use reelhook::store::{Newest, Operations, Store};
 use tempfile::TempDir;
 
@@ -362,12 +361,13 @@ fn load(
     let loaded = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
     let mut sinks: BuiltSinks = Vec::new();
     for sink in &loaded.config.sinks {
-        let built: Arc<dyn Sink> = match sink.name.as_str() {
-            "first" => Arc::clone(first) as _,
-            "second" => Arc::clone(second) as _,
-            _ => reelhook::sinks::build(sink)
-                .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?,
-        };
+        let mut built =
+            reelhook::sinks::build(sink).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        match sink.name.as_str() {
+            "first" => built.sink = Arc::clone(first) as _,
+            "second" => built.sink = Arc::clone(second) as _,
+            _ => {}
+        }
         sinks.push((sink.name.clone(), built));
     }
     Ok(Checked { loaded, sinks, warnings: Vec::new() })

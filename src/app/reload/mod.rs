@@ -32,7 +32,8 @@ use crate::domain::SinkName;
 use crate::http::Bounds;
 use crate::intake::{Channels, Intake};
 use crate::routing::{Router, Routes};
-use crate::running::{Ask, BuiltSinks, Change, Last, Outcome, Refusal, Setup};
+use crate::running::{Ask, Change, Last, Outcome, Refusal, Setup};
+use crate::sinks::BuiltSinks;
 use crate::telemetry;
 
 /// The loader broke: a fault in reelhook.
@@ -107,7 +108,7 @@ struct Ready {
 }
 
 impl Reloader {
-    pub(super) fn new(parts: Parts, (engine, faces): (&Engine, &Faces), source: Source) -> Self {
+    pub(super) fn new(parts: Parts, engine: &Engine, faces: &Faces, source: Source) -> Self {
         let fingerprints = Fingerprints::of(&parts.running.now().config.sinks);
         Self {
             parts,

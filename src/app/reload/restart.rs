@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use secrecy::ExposeSecret;
 
-use crate::config::{Admin, Calls, Config, Server, Store, Subscriptions};
+use crate::config::{self, Admin, Calls, Config, Server, Store, Subscriptions};
 use crate::running::{Setup, Shown};
 
 /// `new` with the values of `old` where only a restart changes them, and the keys where those differ.
@@ -16,8 +16,7 @@ pub(super) fn keep(old: &Setup, new: Setup) -> (Setup, Vec<String>) {
 
 /// `new` with what `old` shows of a key, or of what is in a section, in the same place.
 fn keep_shown(old: &[Shown], new: Vec<Shown>, name: &str) -> Vec<Shown> {
-    let is_of =
-        |key: &Shown| key.path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
+    let is_of = |key: &Shown| config::is_within(&key.path, name);
     let at = new.iter().position(is_of).unwrap_or(new.len());
     let mut keys: Vec<Shown> = new.into_iter().filter(|key| !is_of(key)).collect();
     keys.splice(at..at, old.iter().filter(|key| is_of(key)).cloned());

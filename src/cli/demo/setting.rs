@@ -14,7 +14,7 @@ use crate::cli::text;
 use crate::config::{self, Config, Loaded};
 use crate::domain::{ClientContext, Delivery};
 use crate::simulator::Provider;
-use crate::sinks::{DeliveryError, Sink};
+use crate::sinks::{self, Built, DeliveryError, Sink};
 
 pub const APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 pub const TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
@@ -53,10 +53,14 @@ impl Sink for Printer {
     }
 }
 
-/// A printer for each sink.
-pub fn printers(config: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
+/// A printer for each sink. It has the keys of the sink that it stands for, as far as this build has its kind.
+pub fn printers(settings: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
     let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
-    config.sinks.iter().map(|sink| (sink.name.clone(), Arc::clone(&printer))).collect()
+    let printer_for = |sink: &config::Sink| {
+        let keys = sinks::build(sink).map(|built| built.keys).unwrap_or_default();
+        (sink.name.clone(), Built { sink: Arc::clone(&printer), keys })
+    };
+    settings.sinks.iter().map(printer_for).collect()
 }
 
 /// A folder that is removed at the end. It holds keys, so only its owner can read it.

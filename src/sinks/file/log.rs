@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{Access, OFlags};
 
-use super::rotation::Rotation;
+use super::rotation::{Growth, Rotation};
 use crate::clock::Clock;
 
 /// The file at a path, opened when it is needed.
@@ -55,8 +55,9 @@ impl Log {
 
     fn set_aside_if_due(&self, open: Open, n_more: usize) -> io::Result<Open> {
         let n_bytes = open.file.metadata()?.len();
+        let growth = Growth { n_bytes, n_more: n_more as u64, began_at: open.began_at };
         let now = self.clock.now();
-        if !self.rotation.is_due((n_bytes, n_more as u64), (open.began_at, now)) {
+        if !self.rotation.is_due(growth, now) {
             return Ok(open);
         }
         drop(open);

@@ -27,9 +27,21 @@ pub(super) struct Rotation {
     pub(super) keep: Option<usize>,
 }
 
+/// A file that is about to grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Growth {
+    /// Its bytes.
+    pub(super) n_bytes: u64,
+    /// The bytes to append.
+    pub(super) n_more: u64,
+    /// When it was begun.
+    pub(super) began_at: Timestamp,
+}
+
 impl Rotation {
-    /// Whether a file begun at `began_at` is rotated before `n_more` bytes are appended to its `n_bytes`.
-    pub(super) fn is_due(&self, (n_bytes, n_more): (u64, u64), (began_at, now): (Timestamp, Timestamp)) -> bool {
+    /// Whether a file is rotated before it grows.
+    pub(super) fn is_due(&self, growth: Growth, now: Timestamp) -> bool {
+        let Growth { n_bytes, n_more, began_at } = growth;
         let too_large = self.max_bytes.is_some_and(|max| n_bytes.saturating_add(n_more) > max);
         let age = Duration::try_from(now.duration_since(began_at)).unwrap_or_default();
         let too_old = self.max_age.is_some_and(|max| age >= max);
@@ -135,11 +147,12 @@ mod tests {
     fn a_file_is_due_by_size_or_age_but_never_while_it_is_empty() {
         let rotation = Rotation { max_bytes: Some(100), max_age: Some(Duration::from_secs(60)), keep: None };
         let old = AT + SignedDuration::from_secs(60);
-        assert!(!rotation.is_due((90, 10), (AT, AT)));
-        assert!(rotation.is_due((90, 11), (AT, AT)));
-        assert!(rotation.is_due((1, 1), (AT, old)));
-        assert!(!rotation.is_due((0, 1000), (AT, old)));
-        assert!(!rotation.is_due((1, 1), (old, AT)));
+        let due = |n_bytes, n_more, began_at, now| rotation.is_due(Growth { n_bytes, n_more, began_at }, now);
+        assert!(!due(90, 10, AT, AT));
+        assert!(due(90, 11, AT, AT));
+        assert!(due(1, 1, AT, old));
+        assert!(!due(0, 1000, AT, old));
+        assert!(!due(1, 1, old, AT));
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn http(more: &str) -> Subject {
 fn stdout(more: &str) -> Subject {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
-    let settings = table(more).read("sinks.crm", |section| Some(Settings::read(section))).unwrap();
+    let settings = table(more).read("sinks.crm", |section| Some(Settings::read(section))).unwrap().0;
     let sink = Arc::new(StdoutSink::to(std::os::fd::OwnedFd::from(writer).into(), settings));
     let reader: Arc<Mutex<Option<PipeReader>>> = Arc::new(Mutex::new(Some(reader)));
     let (broken, text) = (Arc::clone(&reader), Mutex::new(Vec::new()));

@@ -29,7 +29,7 @@ impl Folder {
     fn sink(&self, more: &str, clock: &Clock) -> FileSink {
         let table = format!("path = {:?}\n{more}", self.path);
         let read = |section: &mut Section<'_>| FileSink::with_clock(section, clock.clone());
-        samples::table(&table).read("sinks.crm", read).unwrap()
+        samples::table(&table).read("sinks.crm", read).unwrap().0
     }
 
     /// The files that were set aside, by name.

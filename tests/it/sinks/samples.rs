@@ -105,12 +105,13 @@ pub fn table(text: &str) -> Table {
 
 /// Builds `[sinks.crm]` from the keys in `text`.
 pub fn build(kind: &str, text: &str) -> Result<Arc<dyn Sink>, Vec<Remark>> {
-    sinks::build(&config::Sink {
+    let built = sinks::build(&config::Sink {
         name: SinkName::new("crm"),
         kind: kind.into(),
         dispatch: dispatch(),
         table: table(text),
-    })
+    });
+    built.map(|built| built.sink)
 }
 
 /// The mistakes of a table, a line each.
