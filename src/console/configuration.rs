@@ -13,10 +13,6 @@ use super::problem::Problem;
 use crate::config::Scope;
 use crate::running::{Change, Last, Refusal, Setup, Shown};
 
-/// The origin of a value that was not set.
-const DEFAULT: &str = "default";
-const NOT_SET: &str = "not set";
-
 #[derive(Template)]
 #[template(path = "configuration.html")]
 struct Page {
@@ -70,14 +66,13 @@ pub struct Row {
     pub key: String,
     /// Its value.
     pub value: String,
-    /// Its origin; empty for a default.
-    pub origin: String,
+    /// Its origin; `None` for a default.
+    pub origin: Option<String>,
 }
 
 impl Row {
     fn of(shown: &Shown, key: &str) -> Self {
-        let origin = if shown.origin == DEFAULT { String::new() } else { shown.origin.clone() };
-        Self { key: key.to_owned(), value: shown.value.clone(), origin }
+        Self { key: key.to_owned(), value: shown.value.clone(), origin: shown.origin.clone() }
     }
 }
 
@@ -103,7 +98,7 @@ fn sections(keys: &[Shown]) -> Vec<Section> {
     let mut sections: Vec<(&str, Vec<Row>)> = Vec::new();
     for shown in keys {
         let (table, key) = in_table(&shown.path);
-        if key.contains('.') && shown.value == NOT_SET {
+        if key.contains('.') && !shown.is_set {
             // One of several forms that the value may have.
             continue;
         }
@@ -144,7 +139,8 @@ mod tests {
     use super::*;
 
     fn shown(path: &str, value: &str, origin: &str) -> Shown {
-        Shown { path: path.into(), value: value.into(), origin: origin.into() }
+        let (is_set, origin) = (value != "not set", Some(origin.to_owned()).filter(|it| it != "default"));
+        Shown { path: path.into(), value: value.into(), is_set, origin }
     }
 
     #[test]
@@ -162,10 +158,13 @@ mod tests {
         let sections = sections(&keys);
         let titles: Vec<&str> = sections.iter().map(|section| section.title.as_str()).collect();
         assert_eq!(titles, ["[server]", "[subscriptions]", "[[routes]] support", "[[routes]] rest"]);
-        let row =
-            |key: &str, value: &str, origin: &str| Row { key: key.into(), value: value.into(), origin: origin.into() };
-        let listen = row("listen", "\"0.0.0.0:8080\"", "my.toml:2");
-        assert_eq!(sections[0].rows, [listen, row("workers", "2", "")]);
+        let row = |key: &str, value: &str, origin: Option<&str>| Row {
+            key: key.into(),
+            value: value.into(),
+            origin: origin.map(str::to_owned),
+        };
+        let listen = row("listen", "\"0.0.0.0:8080\"", Some("my.toml:2"));
+        assert_eq!(sections[0].rows, [listen, row("workers", "2", None)]);
         let keys: Vec<&str> = sections[2].rows.iter().map(|row| row.key.as_str()).collect();
         assert_eq!(keys, ["name", "client_context.prefix", "status"]);
         assert_eq!(in_table("sinks.crm.tls.ca"), ("sinks.crm", "tls.ca"));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-use crate::config::{Config, Loaded, Sink as SinkConfig};
+use crate::config::{self, Config, Loaded, Origin, Sink as SinkConfig};
 use crate::domain::SinkName;
 use crate::sinks::{self, BuiltSinks, Sink};
 
@@ -25,8 +25,10 @@ pub struct Shown {
     pub path: String,
     /// Its value.
     pub value: String,
-    /// Its origin: `default`, `my.toml:7`, or the name of a variable.
-    pub origin: String,
+    /// Whether it has a value, be it the default.
+    pub is_set: bool,
+    /// Its origin: `my.toml:7`, or the name of a variable; `None` for a default.
+    pub origin: Option<String>,
 }
 
 /// A config and the things that were built from it.
@@ -44,10 +46,12 @@ pub struct Setup {
 impl Setup {
     /// The setup of a config that was loaded at `since`.
     pub fn new(loaded: Loaded, sinks: BuiltSinks, since: Timestamp) -> Self {
-        let shown = |key: &crate::config::Key| {
-            let (path, origin) = (key.path.clone(), key.origin.told(&loaded.places));
+        let shown = |key: &config::Key| {
+            let origin = (key.origin != Origin::Default).then(|| key.origin.told(&loaded.places));
             // A section has no value of its own: its keys have them.
-            key.value.as_ref().map(|value| Shown { path, value: value.to_string(), origin })
+            let value = key.value.as_ref()?;
+            let is_set = *value != config::Shown::NotSet;
+            Some(Shown { path: key.path.clone(), value: value.to_string(), is_set, origin })
         };
         let keys = sinks::effective(loaded.keys, &sinks).iter().filter_map(shown).collect();
         let sinks = sinks.into_iter().map(|(name, built)| (name, built.sink)).collect();

@@ -161,7 +161,7 @@ mod tests {
         let shown = |text: &str| -> Vec<Shown> {
             let of = |word: &str| {
                 let (path, value) = word.split_once('=').unwrap();
-                Shown { path: path.into(), value: value.into(), origin: "default".into() }
+                Shown { path: path.into(), value: value.into(), is_set: value != "none", origin: None }
             };
             text.split(' ').map(of).collect()
         };
