@@ -46,7 +46,7 @@ impl Tasks {
             // Its shared state is behind locks that cannot be poisoned, or in the store.
             let panicked = AssertUnwindSafe(task).catch_unwind().await.is_err();
             if panicked || !(may_end || tasks.stopping.load(Ordering::SeqCst)) {
-                tracing::error!(task = name, panicked, "a task broke: its work is not done any more");
+                tracing::error!(task = name, panicked, "a task failed: its work is not done any more");
                 tasks.note_broken(&name);
             }
         });

@@ -80,7 +80,10 @@ impl Watcher {
     fn feel(&self, pulse: &mut Pulse) {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
-            tracing::warn!(?stood_still, "the process was suspended: the grace of waiting operations starts again");
+            tracing::warn!(
+                ?stood_still,
+                "the process was suspended: expectations.lost_after starts again for operations that are due"
+            );
             self.reception.begins_again();
         }
     }
@@ -114,7 +117,7 @@ impl Watcher {
                 true
             }
             Ok(Raised::PutOff) => {
-                tracing::info!(%operation, %due_at, "an operation is not reported as {} yet: notifications could not arrive", watch.event().word());
+                tracing::info!(%operation, %due_at, "an operation is not reported as {} yet, because notifications could not arrive", watch.event().word());
                 true
             }
             // It ended in the meantime.

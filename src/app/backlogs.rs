@@ -1,4 +1,4 @@
-//! Counts what waits for each sink, those that the config no longer has among them.
+//! Counts what waits for each sink, including sinks that are no longer in the config.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::store::{Backlog, Store};
 use crate::telemetry::Metrics;
 use crate::wording;
 
-/// What waits.
+/// Counts the backlogs, for the metrics and the log.
 pub(super) struct Backlogs {
     running: Arc<Running>,
     store: Arc<dyn Store>,
@@ -24,19 +24,19 @@ pub(super) struct Backlogs {
     told: Mutex<Told>,
 }
 
-/// What the metrics and the log were told of.
+/// The sinks that the metrics and the log know about.
 #[derive(Default)]
 struct Told {
-    /// The sinks that have series.
+    /// The sinks that have metrics.
     known: BTreeSet<SinkName>,
-    /// Those that something was found to wait for although the config does not have them.
+    /// The removed sinks for which deliveries wait.
     gone: BTreeSet<SinkName>,
 }
 
 impl Backlogs {
     pub(super) fn new(parts: &Parts, stored: &Stored) -> Arc<Self> {
         let (running, metrics, clock) = (Arc::clone(&parts.running), Arc::clone(&parts.metrics), parts.clock.clone());
-        // Their series are there from the start, whatever becomes of the counting.
+        // These metrics exist from the start, even if counting fails.
         let known: BTreeSet<SinkName> = running.now().sink_names().into_iter().collect();
         for sink in &known {
             metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO);
@@ -50,9 +50,9 @@ impl Backlogs {
         let now = self.clock.now();
         let backlogs = match self.store.backlog().await {
             Ok(backlogs) => backlogs,
-            // What was counted last stays, and the metric of when that was tells how old it is.
+            // The metrics keep the last counts. The metric with the time of counting shows how old they are.
             Err(error) => {
-                tracing::warn!(%error, "what waits in the store could not be counted; trying again");
+                tracing::warn!(%error, "could not count the waiting deliveries; trying again");
                 return;
             }
         };
@@ -70,7 +70,7 @@ impl Backlogs {
         for sink in &shown {
             self.tell(sink, &backlogs, configured.contains(sink));
         }
-        // A sink that was removed while nothing waited for it is not told of any more.
+        // A sink that was removed while nothing waited for it has no metrics any more.
         told.known.difference(&shown).for_each(|sink| self.metrics.forget_sink(sink.as_str()));
         told.known = shown;
     }

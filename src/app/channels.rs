@@ -1,4 +1,5 @@
-//! What Graph posts to, built from the config of the start, and the tasks that keep the providers' keys fresh.
+//! The channels that Graph posts to, built from the config at the start, and the tasks that keep the providers' keys
+//! fresh.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! One dispatcher for each sink of the config that runs.
+//! One dispatcher for each sink of the current config.
 //!
 //! **Invariants**
-//! 1. A sink has one dispatcher at most: the next one begins when the one before it has handed back what it held and its
-//!    attempts have ended.
-//! 2. Nobody waits here for an attempt that is under way.
+//! 1. A sink has at most one dispatcher. The next one begins when the attempts of the one before have ended and it has
+//!    handed back its leases.
+//! 2. No caller of this module waits for an attempt in progress.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -24,11 +24,11 @@ use crate::sinks::Sink;
 pub(super) struct Dispatchers {
     parts: Parts,
     shared: dispatch::Shared,
-    /// What each sink's task is to do; `None`: to end.
+    /// What each sink's task has to do; `None`: end.
     wanted: Mutex<HashMap<SinkName, watch::Sender<Option<Work>>>>,
 }
 
-/// Where to deliver, and how.
+/// A sink and its settings.
 #[derive(Clone)]
 pub(super) struct Work {
     sink: Arc<dyn Sink>,
@@ -36,7 +36,7 @@ pub(super) struct Work {
 }
 
 impl Work {
-    /// That of a sink, where the setup has it.
+    /// The sink with this name, if the setup has it.
     pub(super) fn of(setup: &Setup, name: &SinkName) -> Option<Self> {
         let (sink, config) = (setup.built(name.as_str())?, setup.sink(name.as_str())?);
         Some(Self { sink: Arc::clone(sink), settings: config.dispatch.clone() })
@@ -55,13 +55,13 @@ impl Dispatchers {
         Self { parts: parts.clone(), shared, wanted: Mutex::default() }
     }
 
-    /// Has a sink delivered to so from now on, or no longer. Where it is delivered to already, that ends in order first.
+    /// Starts, changes or ends (`None`) the deliveries to a sink. A dispatcher that runs already first ends cleanly.
     pub(super) fn set(self: &Arc<Self>, name: &SinkName, work: Option<Work>) {
         let mut wanted = self.wanted.lock();
         if let Some(task) = wanted.get(name) {
             task.send_replace(work);
         } else if let Some(work) = work {
-            // Its queue is open when this returns: what is accepted from now on finds it.
+            // The sink's queue is open when this returns, so deliveries that are accepted from now on go into it.
             let first = self.dispatcher(name, work.clone());
             let (sender, receiver) = watch::channel(Some(work));
             wanted.insert(name.clone(), sender);
@@ -87,16 +87,16 @@ impl Dispatchers {
                 match work {
                     Some(work) => break work,
                     None if self.forget(&name) => return,
-                    // It is wanted again since.
+                    // The config has the sink again.
                     None => {}
                 }
             };
-            tracing::info!(sink = %name, "deliveries go on by the sink's new config");
+            tracing::info!(sink = %name, "deliveries now use the sink's new config");
             dispatcher = self.dispatcher(&name, next);
         }
     }
 
-    /// Delivers until something else is wanted, and ends in order.
+    /// Delivers until the wanted work changes, then ends cleanly.
     async fn until_other(&self, dispatcher: Dispatcher, wanted: &mut watch::Receiver<Option<Work>>) {
         let stop = self.parts.stops.dispatch.child_token();
         let mut deliveries = pin!(dispatcher.run(stop.clone()));
@@ -107,13 +107,13 @@ impl Dispatchers {
         deliveries.await;
     }
 
-    /// Takes a sink out that is no longer wanted. `false`: it is wanted again.
+    /// Removes a sink that is no longer wanted. `false`: it is wanted again.
     fn forget(&self, name: &SinkName) -> bool {
         let mut wanted = self.wanted.lock();
         let is_wanted = wanted.get(name).is_some_and(|task| task.borrow().is_some());
         if !is_wanted {
             wanted.remove(name);
-            tracing::info!(sink = %name, "nothing is delivered any more: the config does not have the sink");
+            tracing::info!(sink = %name, "the sink was removed from the config: nothing is delivered to it any more");
         }
         !is_wanted
     }

@@ -1,4 +1,4 @@
-//! The second step of the start: what works without being asked. Intake, dispatchers, deadlines, housekeeping.
+//! The second step of the start: everything that works without a request. Intake, dispatchers, deadlines, housekeeping.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::store::Changes;
 use crate::telemetry::Rejections;
 use crate::watch::Watcher;
 
-/// What works.
+/// The parts that work without a request.
 pub(super) struct Engine {
     pub(super) intake: Arc<Intake>,
     pub(super) dispatchers: Arc<Dispatchers>,
@@ -42,9 +42,10 @@ impl Engine {
             metrics: Arc::clone(&parts.metrics),
             clock: parts.clock.clone(),
         };
-        // It ends first: while the listener closes nothing can arrive, and nothing is lost by that.
+        // This task ends first. While the listener closes nothing can arrive, so no operation may become lost or
+        // overdue then.
         parts.tasks.run("watching deadlines", watcher.run(parts.stops.waiting.clone()));
-        intake.wait_on().await.context("what waits for the provider's keys cannot be read")?;
+        intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         let housekeeping = Housekeeping::new(parts, stored);
         housekeeping.of_the_store();
         housekeeping.of_backlogs(Backlogs::new(parts, stored));
@@ -57,7 +58,7 @@ impl Engine {
     }
 }
 
-/// Builds the inbound half and starts what keeps its keys fresh.
+/// Builds the intake and starts the tasks that keep its keys fresh.
 async fn intake(parts: &Parts, stored: &Stored) -> anyhow::Result<Arc<Intake>> {
     let channels = channels::open(parts)?;
     let intake = Arc::new(Intake {

@@ -1,4 +1,5 @@
-//! The third step of the start: what answers. The listener for Graph, and that for operators.
+//! The third step of the start: everything that answers requests. The public listener for Graph, and the admin
+//! listener.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::operator::Operator;
 use crate::sources::Proxies;
 use crate::{api, console, http};
 
-/// The listeners at work.
+/// The running listeners.
 pub(super) struct Faces {
     pub(super) public: SocketAddr,
     pub(super) admin: SocketAddr,
@@ -26,7 +27,7 @@ pub(super) struct Faces {
     pub(super) bounds: Arc<http::Bounds>,
 }
 
-/// The sockets, taken before anything else is done: an address that is in use costs nothing.
+/// The sockets. They are opened before anything else, so that an address in use stops the start early.
 pub(super) struct Sockets {
     public: TcpListener,
     admin: TcpListener,

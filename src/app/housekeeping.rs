@@ -1,4 +1,4 @@
-//! The tasks that go on as long as the app: housekeeping.
+//! The tasks that run as long as the app.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,18 +12,18 @@ use crate::store::{Health, Store};
 use crate::tasks::Rest;
 use crate::telemetry::{self, Metrics};
 
-/// How often operators' wishes are looked for, and backlogs are counted.
+/// How often replay requests are looked for, and backlogs counted.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How many times as long as counting took it rests: what waits is counted one by one, exactly, whoever wrote it, so that
-/// a million takes a tenth of a second. It shall not take more than a fiftieth of a core.
+/// The pause after counting, as a multiple of the time that counting took. Deliveries are counted one by one in the
+/// store, so a million take a tenth of a second. With this pause, counting uses at most 2 % of one core.
 const COUNTING_RESTS: u32 = 50;
-/// How often the log tells what it left out of a flood that is over.
+/// How often the log reports how many lines it suppressed.
 const TELL_EVERY: Duration = Duration::from_secs(10);
-/// How often it is looked what the store noticed of itself.
+/// How often the store's own findings are read.
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(1);
 /// How often the machine's clock is compared with steady time.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
-/// How often the store is swept.
+/// How often old data is removed from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Starts the tasks.
@@ -37,12 +37,12 @@ impl<'a> Housekeeping<'a> {
         Self { parts, store: &stored.store }
     }
 
-    /// Does some work again and again until nothing is taken in any more.
+    /// Repeats some work until the intake has stopped.
     fn every<F: Future<Output = Rest> + Send>(&self, what: (&str, Duration), work: impl FnMut() -> F + Send + 'static) {
         self.parts.tasks.every(what, self.parts.stops.intake.clone(), work);
     }
 
-    /// Ends the app where a thread of the store breaks, tells metrics what the store noticed, and sweeps.
+    /// Stops the app if a thread of the store fails, copies the store's findings into metrics, and removes old data.
     pub(super) fn of_the_store(&self) {
         let health = self.store.health();
         self.end_with(Arc::clone(&health));
@@ -67,7 +67,7 @@ impl<'a> Housekeeping<'a> {
             tokio::select! {
                 () = stop.cancelled() => {}
                 thread = health.broken() => {
-                    tracing::error!(thread, "a thread of the store broke: ending; what was acknowledged is durable");
+                    tracing::error!(thread, "a thread of the store failed: stopping; acknowledged notifications are on disk");
                     tasks.note_broken(thread);
                     stop.cancelled().await;
                 }
@@ -75,7 +75,7 @@ impl<'a> Housekeeping<'a> {
         });
     }
 
-    /// Counts what waits.
+    /// Counts the backlogs.
     pub(super) fn of_backlogs(&self, backlogs: Arc<Backlogs>) {
         self.every(("counting backlogs", LOOK_EVERY), move || {
             let backlogs = Arc::clone(&backlogs);
@@ -87,24 +87,24 @@ impl<'a> Housekeeping<'a> {
         });
     }
 
-    /// Judges again what operators vouch for or what waited for keys.
+    /// Verifies quarantine entries again: those that an operator replays, and those that waited for keys.
     pub(super) fn of_the_quarantine(&self, intake: &Arc<Intake>) {
         let intake = Arc::clone(intake);
         self.every(("judging again", LOOK_EVERY), move || {
             let intake = Arc::clone(&intake);
             async move {
                 if let Err(error) = intake.replay().await {
-                    tracing::warn!(%error, "could not carry out replays; trying again");
+                    tracing::warn!(%error, "could not replay quarantine entries; trying again");
                 }
                 if let Err(error) = intake.decide().await {
-                    tracing::warn!(%error, "could not decide what waited for keys; trying again");
+                    tracing::warn!(%error, "could not verify the items that waited for keys; trying again");
                 }
                 Rest::default()
             }
         });
     }
 
-    /// Tells what the log left out.
+    /// Reports how many lines the log suppressed.
     pub(super) fn of_the_log(&self) {
         self.every(("telling what the log left out", TELL_EVERY), || async {
             telemetry::log::tell_left_out();
@@ -112,7 +112,7 @@ impl<'a> Housekeeping<'a> {
         });
     }
 
-    /// Watches the machine's clock: whoever sets it is told what that does, and what it does not.
+    /// Watches the machine's clock, and logs when it was set.
     pub(super) fn of_the_clock(&self) {
         let (store, metrics, clock) =
             (Arc::clone(self.store), Arc::clone(&self.parts.metrics), self.parts.clock.clone());
@@ -135,9 +135,12 @@ async fn watch_clock(store: &Arc<dyn Store>, metrics: &Metrics, clock: &Clock) {
     metrics.clock(clock.lead(), step.is_some());
     let Some(step) = step else { return };
     let step_seconds = step.as_secs_f64();
-    tracing::warn!(step_seconds, "the machine's clock was set, or the machine slept: timers go on as before");
+    tracing::warn!(
+        step_seconds,
+        "the machine's clock was set, or the machine slept: reelhook's timers are not affected"
+    );
     if let Err(error) = store.note_time().await {
-        tracing::warn!(%error, "the step could not be written down; the store does it within a minute");
+        tracing::warn!(%error, "could not store the step of the clock; the store does it within a minute");
     }
 }
 
@@ -145,9 +148,9 @@ async fn sweep(store: &Arc<dyn Store>) {
     loop {
         match store.sweep().await {
             Ok(0) => return,
-            Ok(n) => tracing::debug!(n, "swept"),
+            Ok(n) => tracing::debug!(n, "removed old data"),
             Err(error) => {
-                tracing::warn!(%error, "could not sweep the store; trying again");
+                tracing::warn!(%error, "could not remove old data; trying again");
                 return;
             }
         }

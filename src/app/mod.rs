@@ -1,12 +1,13 @@
-//! The composition root: the only room that knows everyone, and the owner of every task. What is built stands in the order
-//! of the start: `store`, `engine` (what works without being asked), `faces` (what answers).
+//! The composition root: the only module that knows all others, and the owner of every task. Its files are the steps of
+//! the start: `store`, `engine` (what works without a request), `faces` (what answers requests).
 //!
 //! **Invariants**
-//! 1. A stop goes in this order: not ready, stop accepting, finish what is in flight, finish or hand back leases, close
-//!    the sinks, close the store. All within the grace.
+//! 1. A stop has this order: not ready, accept no connections, finish the requests in progress, finish or hand back
+//!    leases, close the sinks, close the store. All of this within the grace.
 //! 2. A key provider that is down does not stop the start.
-//! 3. A task that breaks ends the app, in order ([`App::broken`]): half a server that says it is ready is none.
-//! 4. A reload changes all that can be changed or nothing ([`Source`]).
+//! 3. A task that fails stops the app cleanly ([`App::broken`]): a server of which only half works must not say that it
+//!    is ready.
+//! 4. A reload changes everything that it can, or nothing ([`Source`]).
 
 mod backlogs;
 mod channels;
@@ -40,26 +41,26 @@ pub use self::offline_api::Offline;
 pub use self::reload::{Checked, Source};
 pub use crate::sinks::BuiltSinks;
 
-/// The least time that dispatch gets to finish its attempts when the grace is nearly over.
+/// The least time for dispatch to finish its attempts, even if the grace is nearly over.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
-/// A running reelhook.
+/// A running reelhook: both listeners and all tasks.
 pub struct App {
-    /// Where Graph posts to: the port is the real one where the config said 0.
+    /// The address for Graph. It has the real port if the config said 0.
     pub public: SocketAddr,
-    /// Where operators look.
+    /// The address for operators.
     pub admin: SocketAddr,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The store.
     pub store: Arc<dyn Store>,
-    /// The operations in it.
+    /// The stored operations.
     pub operations: Arc<dyn Operations>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
-    /// The config that runs now.
+    /// The current config.
     pub running: Arc<Running>,
-    /// How another is asked for.
+    /// Asks for a reload.
     pub reload: Arc<Reload>,
     parts: Parts,
     engine: Engine,
@@ -95,12 +96,13 @@ impl App {
         })
     }
 
-    /// Resolves when a task broke: then stop, and end with an error, so that what watches the process starts it again.
+    /// Resolves when a task has failed. The caller then stops the app and ends with an error, so that a supervisor
+    /// restarts the process.
     pub async fn broken(&self) {
         self.parts.tasks.broken().await;
     }
 
-    /// From now on its config can be loaded again, from this source. The first call counts.
+    /// From now on the config can be loaded again from this source. Only the first call has an effect.
     pub fn reload_from(&self, source: Source) {
         let Some(asks) = self.reload.answered_by() else { return };
         let Parts { tasks, stops, .. } = &self.parts;
@@ -110,7 +112,7 @@ impl App {
         tasks.run("watching the config file", watched);
     }
 
-    /// Stops in order, within the configured grace.
+    /// Stops cleanly, within the configured grace.
     pub async fn stop(self) {
         let (began, server) = (Instant::now(), self.running.now().config.server.clone());
         let grace = server.shutdown_grace;
@@ -122,11 +124,11 @@ impl App {
         tokio::time::sleep(server.shutdown_delay).await;
         let in_flight = self.faces.public_server.stop(true);
         if tokio::time::timeout(left(), in_flight).await.is_err() {
-            tracing::warn!("requests were still in flight when the grace ended");
+            tracing::warn!("requests were still in progress when the grace ended");
         }
         stops.intake.cancel();
         stops.dispatch.cancel();
-        // Whoever waited there is being answered; what rests is closed at once.
+        // Waiting clients of the admin listener are being answered; idle connections are closed at once.
         self.faces.admin_server.stop(true).await;
         self.end_tasks(grace.saturating_sub(began.elapsed())).await;
         self.store.close().await;
@@ -134,7 +136,7 @@ impl App {
         tracing::info!(took = ?began.elapsed(), "stopped");
     }
 
-    /// Waits for the tasks, `left` at most: near its end attempts are broken off, so that every sink can be closed.
+    /// Waits at most `left` for the tasks. Near the end, attempts are cancelled, so that every sink can be closed.
     async fn end_tasks(&self, left: Duration) {
         let left = left.max(LEAST_DRAIN);
         let closing = (left / 4).min(LEAST_DRAIN);
@@ -143,14 +145,12 @@ impl App {
         }
         self.parts.stops.hurry.cancel();
         if tokio::time::timeout(closing, self.parts.tasks.ended()).await.is_err() {
-            tracing::warn!(
-                "not everything had ended when the grace ended; what is undone is done again after the start"
-            );
+            tracing::warn!("some tasks had not ended when the grace ended; their work is done after the next start");
         }
     }
 }
 
-/// Builds sinks as configured.
+/// Builds the sinks of the config.
 ///
 /// # Errors
 /// Every mistake of every sink.

@@ -1,9 +1,10 @@
-//! The admin API over a store that no server has, as long as one command lasts: commands ask it as they ask a server.
-//! Nothing is taken in, and nothing is delivered.
+//! The admin API over a store that no server uses, for the duration of one command. Commands use it in the same way as
+//! a server's API. It receives and delivers nothing.
 //!
 //! **Invariants**
-//! 1. It listens on loopback, and a token that nobody else knows opens it.
-//! 2. A store that a server has is not opened. One that is only read is not changed, and no lock is taken.
+//! 1. It listens on loopback, and needs a token that only this command knows.
+//! 2. It does not open a store that a server uses for changes. If a command only reads, nothing is changed and no lock
+//!    is taken.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -31,11 +32,11 @@ use crate::telemetry::{Metrics, Rejections};
 
 const TOKEN_BYTES: usize = 32;
 
-/// A store that no server has, opened for a command.
+/// The store of one command, and the API over it.
 pub struct Offline {
-    /// Where its API listens.
+    /// The address of the API.
     pub address: SocketAddr,
-    /// The token that opens it.
+    /// The token for the API.
     pub token: String,
     store: Arc<SqliteStore>,
     server: ServerHandle,
@@ -43,10 +44,10 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Opens the store of a config; `to_change`: not only to read.
+    /// Opens the store of a config; `to_change`: also to change it.
     ///
     /// # Errors
-    /// There is none, a server has it, or it is unusable.
+    /// There is no store, a server uses it, or it cannot be opened.
     pub async fn open(config: Config, to_change: bool) -> anyhow::Result<Self> {
         let opened = Opened::new(&config, to_change).await?;
         let mut bytes = [0; TOKEN_BYTES];
@@ -72,7 +73,7 @@ impl Offline {
     }
 }
 
-/// The store, and what stands beside it.
+/// The store, and the values that the API needs besides.
 struct Opened {
     store: Arc<SqliteStore>,
     process: Arc<Process>,
@@ -82,7 +83,7 @@ struct Opened {
 impl Opened {
     async fn new(config: &Config, to_change: bool) -> anyhow::Result<Self> {
         let (clock, process) = (Clock::system(), Arc::new(Process::default()));
-        // It refuses where there is no store, and makes none.
+        // Fails if there is no store: this never creates one.
         let mut store = SqliteStore::open_for_operator(&config.store, clock.clone())?;
         ensure!(
             !store.is_served(),
@@ -99,7 +100,7 @@ impl Opened {
     async fn admin(&self, config: &Config, tasks: &Tasks) -> anyhow::Result<api::Admin> {
         let Self { store, process, clock } = self;
         let metrics = Arc::new(Metrics::new());
-        // Nothing is delivered: the sinks are not built.
+        // Nothing is delivered, so the sinks are not built.
         let setup = Setup { config: config.clone(), keys: Vec::new(), sinks: Vec::new(), since: clock.now() };
         let operator = Operator {
             store: Arc::clone(store) as _,

@@ -1,4 +1,4 @@
-//! What every part of the app is given.
+//! The values that all parts of the app share.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::running::{Reload, Running, Setup};
 use crate::tasks::Tasks;
 use crate::telemetry::Metrics;
 
-/// What every part of the app is given.
+/// The values that all parts of the app share.
 #[derive(Clone)]
 pub(super) struct Parts {
     pub(super) running: Arc<Running>,
@@ -20,16 +20,16 @@ pub(super) struct Parts {
     pub(super) stops: Stops,
 }
 
-/// What ends, each at its time during a stop.
+/// The signals of a stop, in their order.
 #[derive(Clone, Default)]
 pub(super) struct Stops {
-    /// First: nobody waits for anything any more.
+    /// First: clients that wait for a change are answered.
     pub(super) waiting: CancellationToken,
-    /// When nothing is taken in any more.
+    /// When the public listener has stopped: the intake ends.
     pub(super) intake: CancellationToken,
-    /// Then: nothing is delivered any more.
+    /// Then: the dispatchers end.
     pub(super) dispatch: CancellationToken,
-    /// When the grace is nearly over: nobody waits for attempts in progress any more.
+    /// When the grace is nearly over: attempts in progress are cancelled.
     pub(super) hurry: CancellationToken,
 }
 

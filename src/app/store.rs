@@ -1,4 +1,4 @@
-//! The first step of the start: the store, and what stands right beside it.
+//! The first step of the start: the store, and the values in memory that belong to it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::store::{Operations, Process, Reception, Store};
 pub(super) struct Stored {
     pub(super) store: Arc<dyn Store>,
     pub(super) operations: Arc<dyn Operations>,
-    /// The memory of this process: the queues of the dispatchers, and who waits for a change.
+    /// The state in this process's memory: the queues of the dispatchers, and the waiters for changes.
     pub(super) process: Arc<Process>,
     pub(super) reception: Arc<Reception>,
     pub(super) pauses: Arc<Pauses>,
@@ -23,12 +23,12 @@ pub(super) struct Stored {
     pub(super) deadlines: Deadlines,
 }
 
-/// Where the store is told how operations are watched.
+/// Takes the settings of `[expectations]`.
 #[derive(Clone)]
 pub(super) struct Deadlines(Arc<SqliteStore>);
 
 impl Deadlines {
-    /// From now on they are watched so.
+    /// Uses these settings from now on.
     pub(super) fn replace(&self, settings: &Expectations) {
         self.0.watch_by(settings);
     }

@@ -1,14 +1,13 @@
-//! Finds where heads, contents and chunks begin and end in the bytes of a client, and which bytes are not allowed
-//! there.
+//! Finds where heads, bodies and chunks begin and end in the bytes of a client, and which bytes are not allowed there.
 //!
 //! actix and `httparse` accept a line of a head that ends with a line feed alone, and white space after a chunk's size.
-//! Another server in front of this one may read such bytes as another request (request smuggling). Neither crate has a
-//! switch for it, and RFC 9112 (sections 2.2 and 7.1) lets a server refuse both.
+//! A server in front of reelhook may read such bytes as a different request (request smuggling). Neither crate has a
+//! switch for this, and RFC 9112 (sections 2.2 and 7.1) lets a server refuse both.
 //!
 //! **Invariants**
-//! 1. It reads as actix does. If it cannot, actix refuses the request, or reads to the end of the connection.
-//! 2. It changes nothing and does not read contents.
-//! 3. It holds no more of a head than one short line.
+//! 1. It reads the bytes as actix does. If it cannot, actix refuses the request, or reads to the end of the connection.
+//! 2. It changes no bytes and does not look into bodies.
+//! 3. It stores at most one short line of a head.
 
 mod head;
 
@@ -16,23 +15,23 @@ use memchr::memchr;
 
 use self::head::{Head, Kind, Line};
 
-/// What is wrong with the bytes.
+/// A fault in the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
-    /// The byte at this index must not stand there.
+    /// The byte at this index is not allowed there.
     Byte(usize),
     /// The head is longer than a head may be.
     TooLarge,
 }
 
-/// What passed.
+/// The bytes that passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// Heads that ended.
+    /// Complete heads.
     pub n_heads: usize,
-    /// Bytes of heads, ended or not.
+    /// Bytes of heads, complete or not.
     pub head_bytes: usize,
-    /// Bytes behind the first head that ended.
+    /// Bytes after the first complete head.
     pub behind: usize,
 }
 
@@ -46,40 +45,40 @@ pub struct Framing {
     max_head: usize,
 }
 
-/// Where the next byte stands.
+/// The place of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// In a head, or before it.
     Head,
-    /// In a content of this many bytes more.
+    /// In a body with this many bytes left.
     Content(u64),
     /// At the first digit of a chunk's size.
     FirstDigit,
     /// Behind some of its digits.
     Size(u64),
-    /// In what may follow the size after a semicolon.
+    /// In the part after a semicolon behind the size.
     Extension(u64),
     /// At the line feed behind the size.
     SizeEnd(u64),
-    /// In a chunk of this many bytes more.
+    /// In a chunk with this many bytes left.
     Chunk(u64),
     /// At the carriage return behind a chunk.
     ChunkReturn,
     /// At the line feed behind it.
     ChunkEnd,
-    /// In the lines behind the last chunk.
+    /// In the trailer lines after the last chunk.
     Trailers,
-    /// In what actix refuses, or reads to the end of the connection.
+    /// In bytes that actix refuses, or reads to the end of the connection.
     Unknown,
 }
 
 impl Framing {
-    /// At the beginning of a connection; a head may have `max_head` bytes.
+    /// Starts at the beginning of a connection; a head may have `max_head` bytes.
     pub fn new(max_head: usize) -> Self {
         Self { at: At::Head, head: Head::default(), line: Line::default(), n_head: 0, max_head }
     }
 
-    /// Bytes of the head that has begun and not ended.
+    /// Bytes of the head that is not complete.
     pub fn unfinished(&self) -> usize {
         self.n_head
     }
@@ -87,7 +86,7 @@ impl Framing {
     /// Follows the next bytes.
     ///
     /// # Errors
-    /// The first flaw. Nothing from there on may be handed on.
+    /// The first fault. No byte from there on may be passed on.
     pub fn pass(&mut self, bytes: &[u8]) -> Result<Passed, Flaw> {
         let mut passed = Passed::default();
         let mut n = 0;
@@ -127,14 +126,14 @@ impl Framing {
         taken
     }
 
-    /// Takes bytes of a head, and tells whether it ended.
+    /// Takes bytes of a head; reports whether the head is complete.
     fn pass_head(&mut self, rest: &[u8]) -> Result<(usize, bool), Flaw> {
         let (taken, line) = self.pass_line(rest)?;
         self.n_head += taken;
         if self.n_head > self.max_head {
             return Err(Flaw::TooLarge);
         }
-        // Empty lines before a head are no head.
+        // Empty lines before a head do not count as a head.
         let has_ended = line == Some(Kind::Empty) && self.head.has_begun();
         if has_ended {
             self.at = std::mem::take(&mut self.head).content();
@@ -143,7 +142,7 @@ impl Framing {
         Ok((taken, has_ended))
     }
 
-    /// Takes bytes of a line, and tells which it was where it ended.
+    /// Takes bytes of a line; reports which line it was when the line is complete.
     fn pass_line(&mut self, rest: &[u8]) -> Result<(usize, Option<Kind>), Flaw> {
         let Some(end) = memchr(b'\n', rest) else {
             self.line.add(rest);
@@ -161,13 +160,13 @@ impl Framing {
             self.line.clear();
             kind
         };
-        // `None`: a line that decides where the content ends, and is far too long for that.
+        // `None`: a line that decides where the body ends, and is far too long for that.
         Ok((end + 1, Some(kind.ok_or(Flaw::Byte(end))?)))
     }
 }
 
 impl At {
-    /// Behind a byte of a chunk's framing; `None`: it must not stand there.
+    /// The place after a byte between chunks; `None`: the byte is not allowed there.
     fn behind(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::FirstDigit, _) => digit(byte).map(Self::Size),

@@ -1,13 +1,13 @@
-//! The connections of both listeners: HTTP/1.1 by actix, with the bounds and the counts that actix leaves open.
+//! The connections of both listeners: HTTP/1.1 by actix, with the limits and counts that actix does not have.
 //!
-//! actix limits the time only of the head of a connection's first request: a second one that never ends would hold its
-//! place for good. A head may have 128 KiB, however many clients send one. Requests that actix itself refuses are not
-//! reported to anybody. It waits for ever for a client that does not read its answers, or keeps more and more of them
-//! in memory. When its places are used up it accepts no more connections, so `/livez` is not answered either. So actix
-//! gets a `stream` with time limits, and `places` for it in which the longest idle connection gives way.
+//! actix limits the time only for the head of a connection's first request: a second head that never ends would hold
+//! its place for ever. Each head may have 128 KiB, for any number of clients. Nobody learns of requests that actix
+//! itself refuses. actix waits for ever for a client that does not read its answers, or keeps more and more of them in
+//! memory. When all its places are in use it accepts no more connections, so `/livez` is not answered either. Therefore
+//! actix gets a `stream` with time limits, and `places`, in which the connection that was idle longest gives way.
 //!
 //! **Invariants**
-//! 1. A new connection is accepted at once, as long as there is one that can give way.
+//! 1. A new connection is accepted at once, as long as another one can give way.
 //! 2. A request that was refused before it reached a handler is counted once; handlers count the others themselves.
 
 mod exchange;
@@ -42,41 +42,42 @@ use crate::domain::Reason;
 use crate::sources::Proxies;
 use crate::telemetry::{ConnectionEnd, Metrics, Rejections};
 
-/// How many more connections than there are places are taken, while others are about to give way.
+/// How many connections above the limit are accepted while others are about to give way.
 const GIVING_WAY: usize = 64;
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Threads.
+    /// How many threads.
     pub workers: usize,
-    /// The most connections at a time, over all threads: beyond it the one that rested longest gives way.
+    /// The most connections at a time, over all threads. Above it, the connection that was idle longest gives way.
     pub max_connections: usize,
     /// The most unauthenticated connections.
     pub max_strangers: usize,
-    /// The most bytes of all heads at a time, over all threads: beyond it the one that has been coming longest gives way.
+    /// The most bytes of all heads at a time, over all threads. Above it, the head that has been arriving longest gives
+    /// way.
     pub head_memory_bytes: usize,
-    /// How long a stop waits for requests in flight.
+    /// How long a stop waits for requests in progress.
     pub shutdown_grace: Duration,
     /// Whether a client that has sent everything still gets an answer. If not, a half-closed connection counts as a
     /// hang-up, and its request is dropped.
     pub answers_half_closed: bool,
 }
 
-/// Whose connections they are, and where they are counted.
+/// The listener's name, limits and counters.
 #[derive(Clone, Debug)]
 pub struct Serving {
     /// The listener's name in the metrics of connections.
     pub listener: &'static str,
-    /// The label of what is refused before there is a request.
+    /// The label for refusals before there is a request.
     pub path: &'static str,
-    /// The most bytes of one head; beyond it 431.
+    /// The most bytes of one head. A longer one is answered 431.
     pub max_head_bytes: usize,
     /// The trusted proxies: their connections carry many clients, so they may be idle as long as any.
     pub proxies: Proxies,
     /// Whether each connection begins with the PROXY protocol; then only trusted proxies may connect.
     pub proxy_protocol: bool,
-    /// The paths that are answered when every place has a request at work.
+    /// The paths that are answered even if every place has a request in progress.
     pub probes: &'static [&'static str],
     /// Counts and logs refusals.
     pub rejections: Arc<Rejections>,
@@ -94,7 +95,7 @@ impl Serving {
     }
 }
 
-/// Notes that the sender on this connection was verified: it gives way last, and may be idle longest.
+/// Notes that the sender on this connection was verified. Such a connection gives way last, and may be idle longest.
 pub fn prove(request: &HttpRequest) {
     if let Some(progress) = request.conn_data::<Rc<Progress>>() {
         progress.proves();
@@ -107,7 +108,7 @@ pub fn gave_way(request: &HttpRequest) -> bool {
 }
 
 impl Settings {
-    /// The bounds on one thread, each of whose heads may have `max_head_bytes`.
+    /// The limits of one thread, each of whose heads may have `max_head_bytes`.
     fn bounds(&self, max_head_bytes: usize) -> Bounds {
         let of_one = |n: usize| (n / self.workers.max(1)).max(1);
         let max = of_one(self.max_connections);
@@ -140,7 +141,7 @@ where
     let bounds = settings.bounds(serving.max_head_bytes);
     let builder = Server::build()
         .workers(settings.workers.max(1))
-        // What is beyond gives way; it only takes a moment to do so.
+        // Connections above the limit give way; they need only a moment for that.
         .max_concurrent_connections(bounds.max + bounds.spare + GIVING_WAY)
         .shutdown_timeout(settings.shutdown_grace.as_secs())
         .disable_signals();
@@ -152,12 +153,13 @@ where
         let serving = Rc::new(serving.clone());
         let serving_app = Rc::clone(&serving);
         let http = HttpService::build()
-            // As actix-web's own server has it: a stop closes what rests, and lets what is being answered be the last.
+            // As in actix-web's own server: a stop closes idle connections, and ends the others after their present
+            // answer.
             .graceful_shutdown_signal(move || {
                 let stopping = stopping.clone();
                 async move { stopping.notified().await }
             })
-            // Both are ours.
+            // Both types are reelhook's own.
             .keep_alive(KeepAlive::Os)
             .client_request_timeout(Duration::ZERO)
             .client_disconnect_timeout(LINGER)
@@ -182,7 +184,8 @@ where
     Ok(builder.run())
 }
 
-/// A connection with the address of whoever is at its other end, behind a proxy where that says so before all else.
+/// A connection with the address of its client. Behind a proxy with the PROXY protocol, the proxy sends this address
+/// first.
 async fn taken(mut stream: TcpStream, serving: Rc<Serving>) -> Result<(TcpStream, Option<SocketAddr>), DispatchError> {
     let peer = stream.peer_addr().ok();
     if !serving.proxy_protocol {
@@ -209,7 +212,7 @@ async fn counted(
     progress: Rc<Progress>,
     serving: Rc<Serving>,
 ) -> Result<(), DispatchError> {
-    // Pinned here: the connection is closed after the refusal is counted, not before.
+    // Pinned here, so that the refusal is counted before the connection is closed.
     let mut served = pin!(served);
     let ended = served.as_mut().await;
     if matches!(ended, Err(DispatchError::Parse(_))) && progress.phase() != Phase::Over {

@@ -5,19 +5,19 @@ use crate::telemetry::ConnectionState;
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// It is new and has said nothing.
+    /// It is new, and nothing has arrived.
     New,
-    /// It sends a head.
+    /// A head is arriving.
     Head,
-    /// It sends a body that its request waits for.
+    /// A body is arriving, and the request waits for it.
     Body,
-    /// Its request is at work, with time limits of its own.
+    /// A request is in progress. It has time limits of its own.
     Answering,
-    /// Its request's answer is a stream that goes on.
+    /// The answer to a request is a stream that goes on.
     Streaming,
-    /// Nothing: it rests between two requests.
+    /// It is idle, between two requests.
     Rest,
-    /// It got its last answer: what is wrong with the bytes that follow was told by that.
+    /// It got its last answer: a refusal. Faults in the bytes that follow need no other answer.
     Over,
 }
 
@@ -32,7 +32,7 @@ impl Phase {
         }
     }
 
-    /// Whether a request is at work that needs nothing more of its sender.
+    /// Whether a request is in progress that needs nothing more from its sender.
     pub fn is_busy(self) -> bool {
         matches!(self, Self::Answering | Self::Streaming)
     }

@@ -1,15 +1,15 @@
 //! The places for connections on one thread, and which connection gives way when they run out.
 //!
-//! A new connection is always accepted. If there is no place, the connection gives way that was in its state longest:
-//! idle, or sending a head or a body. Verified senders give way last. An honest sender needs its place for
+//! A new connection is always accepted. If there is no free place, the connection gives way that has been longest in
+//! its phase: idle, or sending a head or a body. Verified senders give way last. An honest sender needs its place for
 //! milliseconds; to take it away, an attacker must open as many connections as there are places within that time.
 //!
 //! **Invariants**
-//! 1. A connection whose request is at work keeps its place.
-//! 2. A connection that proved who sends gives way only where such connections rest on three quarters of the places: the
-//!    others need some, or nobody new could prove anything.
-//! 3. Some places are left to connections without a request at work, whatever is at work: see [`Keeper::is_full`].
-//! 4. The heads of all connections together have a bound in bytes.
+//! 1. A connection with a request in progress keeps its place.
+//! 2. A verified connection gives way only if idle verified connections hold more than three quarters of the places.
+//!    The others need some places, or no new sender could be verified.
+//! 3. Some places are reserved for connections without a request in progress: see [`Keeper::is_full`].
+//! 4. The heads of all connections together have a limit in bytes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,28 +21,29 @@ use super::phase::Phase;
 use super::progress::{Keeper, Progress};
 use crate::telemetry::{ConnectionEnd, ThreadConnections};
 
-/// How many of those that are to give way are told so at once, as a part of all: looking for them costs a look at all.
+/// How many connections are told to give way at a time, as a part of all. Choosing them means looking at all
+/// connections, so it is done for many at once.
 const AT_ONCE: usize = 64;
-/// The part of the heads' memory that is made free at once.
+/// The part of the memory for heads that is freed at a time.
 const MEMORY_AT_ONCE: usize = 8;
 
-/// The bounds on one thread.
+/// The limits of one thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Connections.
     pub max: usize,
     /// Unauthenticated connections.
     pub max_strangers: usize,
-    /// Connections beyond `max`, for those without a request at work.
+    /// Connections above `max`, for those without a request in progress.
     pub spare: usize,
-    /// Bytes of heads.
+    /// Bytes of all heads.
     pub head_memory_bytes: usize,
 }
 
 /// The connections of one thread.
 pub struct Places {
     bounds: Bounds,
-    /// Where they are counted.
+    /// The metrics.
     pub threads: Arc<ThreadConnections>,
     held: RefCell<Vec<Rc<Progress>>>,
     n_leaving: Cell<usize>,
@@ -65,7 +66,7 @@ impl Places {
         }
     }
 
-    /// A place for a new connection.
+    /// Takes a place for a new connection.
     pub fn take(self: &Rc<Self>) -> Rc<Progress> {
         self.make_room();
         let keeper: Rc<dyn Keeper> = Rc::<Self>::clone(self);
@@ -100,8 +101,8 @@ impl Places {
         dismissed.iter().for_each(|it| it.dismiss(ConnectionEnd::GaveWay));
     }
 
-    /// Lets go of heads: first of those that were refused, whose senders are only waited for, then of those that have been
-    /// coming longest. Those whose request is at work stay.
+    /// Frees memory of heads. First go connections that were refused and whose sender is only waited for; then the
+    /// heads that have been arriving longest. Connections with a request in progress stay.
     fn free_heads(&self) {
         let held = self.held.borrow();
         let may_go = |it: &&Rc<Progress>| match it.phase() {
@@ -155,8 +156,8 @@ impl Keeper for Places {
         less(&self.n_proven, usize::from(is_proven));
     }
 
-    /// Whether every place has a request at work. Then further requests are turned away: a connection that is not busy
-    /// can still be taken, and be asked whether the server lives.
+    /// Whether every place has a request in progress. Then further requests are refused, but a connection without a
+    /// request can still be accepted and asked for `/livez`.
     fn is_full(&self) -> bool {
         self.n_busy.get() > self.bounds.max
     }
@@ -182,10 +183,10 @@ fn may_give_way(progress: &Progress) -> bool {
     may && progress.is_dismissed().is_none()
 }
 
-/// The `n` that kept their state longest.
+/// The `n` connections that have been longest in their phase.
 fn longest<'a, 'b>(held: &'b mut [&'a Progress], n: usize) -> &'b [&'a Progress] {
     if n < held.len() {
-        // Whoever got its last answer needs no place.
+        // A connection that got its last answer needs no place.
         held.select_nth_unstable_by_key(n, |it| (it.phase() != Phase::Over, it.since()));
         &held[..n]
     } else {

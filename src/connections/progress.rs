@@ -1,6 +1,6 @@
-//! What one connection is doing, since when, and until when it may.
+//! The state of one connection: its phase, since when it is in it, and until when it may stay in it.
 //!
-//! The stream, the requests and the places of a thread look at it from three sides; all of them are on one thread.
+//! The stream, the requests and the places of a thread use this state. All of them are on one thread.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -13,22 +13,23 @@ use super::framing::Passed;
 use super::phase::Phase;
 use crate::telemetry::{ConnectionEnd, ThreadConnections};
 
-/// How long a head may take from its first byte, and how long a new connection may say nothing.
+/// How long a head may take from its first byte, and how long a new connection may be silent.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a connection may rest between requests: longer than proxies keep theirs, so that it is they who close it.
+/// How long a connection may be idle between requests. This is longer than proxies keep idle connections, so the proxy
+/// is the one that closes them.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// The same for an unauthenticated one whose last request was refused.
+/// The same for an unverified connection whose last request was refused.
 pub const STRANGERS_REST: Duration = Duration::from_secs(5);
-/// How much is read behind a head before its request asks for it, and behind a request before it is answered.
+/// How many bytes are read after a head before its request asks for them, and after a request before it is answered.
 const READ_AHEAD: usize = 8 * 1024;
 
-/// Who keeps the places of a thread's connections: what a connection reports to it.
+/// The keeper of a thread's connections. Connections report their changes to it.
 pub(super) trait Keeper {
-    /// Where connections are counted.
+    /// The metrics.
     fn threads(&self) -> &ThreadConnections;
-    /// Whether more requests are at work than there are places.
+    /// Whether more requests are in progress than there are places.
     fn is_full(&self) -> bool;
-    /// A connection had a request at work, or not, and has one now, or not.
+    /// A connection changed: whether it had a request in progress before, and whether it has one now.
     fn busy(&self, was: bool, is: bool);
     /// A connection was verified.
     fn one_more_proven(&self);
@@ -36,16 +37,16 @@ pub(super) trait Keeper {
     fn one_more_leaves(&self, is_proven: bool);
     /// A connection holds `now` bytes of heads instead of `before`.
     fn hold_heads(&self, before: usize, now: usize);
-    /// So many bytes of heads are no longer held.
+    /// This many bytes of heads are no longer held.
     fn release_heads(&self, n_bytes: usize);
-    /// A connection is gone.
+    /// A connection was closed.
     fn leave(&self, gone: &Progress);
 }
 
 /// The state of one connection.
 pub struct Progress {
     places: Rc<dyn Keeper>,
-    /// Where it stands among the places.
+    /// Its number in the keeper's list.
     pub slot: Cell<usize>,
     phase: Cell<Phase>,
     since: Cell<Instant>,
@@ -59,11 +60,11 @@ pub struct Progress {
     is_dismissed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
     is_withheld: Cell<bool>,
-    /// Heads that came and whose requests have not begun.
+    /// Complete heads whose requests have not begun.
     n_waiting: Cell<usize>,
-    /// Bytes behind the first of the heads that are not answered.
+    /// Bytes after the first of the heads that are not answered.
     n_behind: Cell<usize>,
-    /// Bytes of the head that has not ended.
+    /// Bytes of the head that is not complete.
     n_unfinished: Cell<usize>,
     /// Bytes of heads that are not answered.
     n_heads_held: Cell<usize>,
@@ -103,37 +104,37 @@ impl Progress {
         self.since.get()
     }
 
-    /// Until when it may be in its phase; `None`: as long as its request.
+    /// Until when it may stay in its phase; `None`: as long as its request lasts.
     pub fn until(&self) -> Option<Instant> {
         self.until.get()
     }
 
-    /// Whether a request of it proved who sends.
+    /// Whether one of its requests verified the sender.
     pub fn is_proven(&self) -> bool {
         self.is_proven.get()
     }
 
-    /// Why it is to end, once it is.
+    /// Why it ends, if it is ending.
     pub fn end(&self) -> Option<ConnectionEnd> {
         self.end.get()
     }
 
-    /// Why it is dismissed, where it is: then it ends as soon as it can.
+    /// Why it must give way, if it must. Then it ends as soon as it can.
     pub fn is_dismissed(&self) -> Option<ConnectionEnd> {
         self.end.get().filter(|_end| self.is_dismissed.get())
     }
 
-    /// Whether a request of it is at work, and so are more than there are places.
+    /// Whether it has a request in progress while more requests are in progress than there are places.
     pub fn is_one_too_many(&self) -> bool {
         self.places.is_full()
     }
 
-    /// Whether a head of it has begun and not ended.
+    /// Whether a head has begun and is not complete.
     pub fn has_unfinished_head(&self) -> bool {
         self.n_unfinished.get() > 0
     }
 
-    /// Heads that came and whose requests have not begun.
+    /// Complete heads whose requests have not begun.
     pub fn n_waiting(&self) -> usize {
         self.n_waiting.get()
     }
@@ -154,12 +155,12 @@ impl Progress {
         self.places.busy(before.is_busy(), phase.is_busy());
     }
 
-    /// Whether it is a trusted proxy's.
+    /// Whether the client is a trusted proxy.
     pub fn is_of_proxy(&self, is: bool) {
         self.is_of_proxy.set(is);
     }
 
-    /// Bytes came; `n_unfinished` of them and of those before are a head that has not ended.
+    /// Bytes arrived. `n_unfinished` of all bytes so far belong to a head that is not complete.
     pub fn heard(&self, n_bytes: usize, passed: Passed, n_unfinished: usize) {
         if matches!(self.phase.get(), Phase::New | Phase::Rest) {
             self.enter(Phase::Head, Some(HEAD_TIMEOUT));
@@ -179,12 +180,12 @@ impl Progress {
         }
     }
 
-    /// Whether more may be read now. Where not, [`Progress::wake`] tells when.
+    /// Whether more may be read now. If not, [`Progress::wake`] reports when.
     pub fn may_read(&self) -> bool {
         self.phase.get() == Phase::Body || self.n_behind.get() < READ_AHEAD
     }
 
-    /// A request begins, with a body or without.
+    /// A request begins, with or without a body.
     pub fn begins(&self, has_body: bool) {
         self.n_waiting.set(self.n_waiting.get().saturating_sub(1));
         self.has_body_left.set(has_body);
@@ -192,7 +193,7 @@ impl Progress {
         self.enter(Phase::Answering, None);
     }
 
-    /// Its request waits for the body.
+    /// The request waits for its body.
     pub fn wants_body(&self) {
         if self.phase.get() == Phase::Answering {
             self.enter(Phase::Body, None);
@@ -201,7 +202,7 @@ impl Progress {
         }
     }
 
-    /// Its request has the whole body, or all that comes of it.
+    /// The request has its body, or as much as will arrive.
     pub fn has_body(&self, is_whole: bool) {
         self.has_body_left.set(!is_whole);
         if self.phase.get() == Phase::Body {
@@ -209,14 +210,14 @@ impl Progress {
         }
     }
 
-    /// Its request proved who sends.
+    /// The request verified its sender.
     pub fn proves(&self) {
         if !self.is_proven.replace(true) && !self.is_dismissed.get() {
             self.places.one_more_proven();
         }
     }
 
-    /// Its request is answered; the answer may go on as a stream.
+    /// The request is answered. The answer may go on as a stream.
     pub fn answers(&self, is_refusal: bool, is_last: bool) {
         self.is_last.set(is_last);
         let is_strangers = is_refusal && !self.is_proven.get() && !self.is_of_proxy.get();
@@ -224,14 +225,14 @@ impl Progress {
         self.enter(Phase::Streaming, Some(KEEP_ALIVE));
     }
 
-    /// Bytes of an answer left. A stream lasts as long as it goes on.
+    /// Bytes of an answer were sent. A stream may last as long as it sends.
     pub fn told(&self) {
         if self.phase.get() == Phase::Streaming {
             self.until.set(Some(Instant::now() + KEEP_ALIVE));
         }
     }
 
-    /// Its answer is over.
+    /// The answer is complete.
     pub fn rests(&self) {
         let n_unfinished = self.n_unfinished.get();
         if self.is_last.get() || self.has_body_left.get() {
@@ -248,30 +249,30 @@ impl Progress {
         }
     }
 
-    /// It got an answer that is not its request's, and gets no other within `may_last`.
+    /// The connection got an answer that no request made, and gets no other. It ends within `may_last`.
     pub fn is_over(&self, may_last: Duration) {
         self.enter(Phase::Over, Some(may_last));
     }
 
-    /// Notes why it ends; the first reason counts.
+    /// Notes why the connection ends; the first reason counts.
     pub fn ends(&self, end: ConnectionEnd) {
         if self.end.get().is_none() {
             self.end.set(Some(end));
         }
     }
 
-    /// Tells it to end.
+    /// Tells the connection to end.
     pub fn dismiss(&self, end: ConnectionEnd) {
         self.ends(end);
         if !self.is_dismissed.replace(true) {
             self.places.one_more_leaves(self.is_proven.get());
         }
-        // What it holds is as good as free.
+        // Its memory counts as free from now on.
         self.places.release_heads(self.n_heads_held.replace(0));
         self.wake();
     }
 
-    /// Remembers who is to be woken when it is dismissed, or when reading goes on that was withheld.
+    /// Stores whom to wake when the connection must give way, or when reading may go on.
     pub fn waits(&self, waker: &Waker, is_withheld: bool) {
         self.is_withheld.set(is_withheld);
         let mut known = self.waker.borrow_mut();
@@ -292,7 +293,7 @@ impl Progress {
         }
     }
 
-    /// It is gone.
+    /// The connection was closed.
     pub(super) fn leaves(&self) {
         self.places.threads().leave(self.phase.get().state());
         self.places.leave(self);

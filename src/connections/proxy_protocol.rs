@@ -1,10 +1,10 @@
-//! The PROXY protocol, version 2 (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>): what a proxy that speaks
-//! no HTTP says of who is behind it, before anything else on the connection.
+//! The PROXY protocol, version 2 (<https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>): a proxy that does not
+//! speak HTTP sends the client's address before all other bytes of the connection.
 //!
 //! **Invariants**
-//! 1. It is read from trusted proxies alone, and from them it must come: nobody else can say where they come from, and
-//!    nothing is guessed.
-//! 2. It has a size and a time.
+//! 1. It is read only from trusted proxies, and they must send it. So no other client can choose its address, and
+//!    reelhook never guesses one.
+//! 2. It has a limit in bytes and in time.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +13,19 @@ use std::time::Duration;
 use proxy_header::{ParseConfig, Protocol, ProxyHeader};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// The longest that it may take: a proxy sends it at once.
+/// The longest time to wait for it. A proxy sends it at once.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// What it begins with.
+/// Its first bytes.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// The bytes before those that it tells the number of.
+/// The fixed part. It says how many bytes follow.
 const START_BYTES: usize = 16;
-/// The most that may follow: addresses, and what a load balancer or a TLS proxy says besides.
+/// The most bytes that may follow: the addresses, and further values from a load balancer or a TLS proxy.
 const MAX_REST_BYTES: usize = 4096;
 
-/// Who is behind the proxy; `None` where it speaks for itself, as it does to see whether the server is well.
+/// The client's address. `None`: the proxy itself connected, for a health check.
 ///
 /// # Errors
-/// The connection broke, or what came is none, too long or too slow.
+/// The connection broke, or the bytes are not this protocol, too many or too slow.
 pub async fn source(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
     tokio::time::timeout(TIMEOUT, read(stream)).await.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
 }

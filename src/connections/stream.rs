@@ -1,9 +1,9 @@
-//! A connection's stream: it knows the time, follows what is sent, and ends when it is told to.
+//! The byte stream of a connection. It keeps the time limits, follows the bytes, and ends when it is told to.
 //!
 //! **Invariants**
-//! 1. It ends in time whenever no request of it is at work, and whenever the other side takes no answers.
-//! 2. Nothing more is read while the other side takes no answers, nor far ahead of what is being answered.
-//! 3. A refusal that no request sees is counted once.
+//! 1. It ends in time if no request is in progress, and if the client does not read its answers.
+//! 2. It reads nothing more while the client does not read its answers, and not far ahead of the request in progress.
+//! 3. A refusal before there is a request is counted once.
 
 use std::io;
 use std::pin::Pin;
@@ -22,19 +22,19 @@ use super::progress::{HEAD_TIMEOUT, Progress};
 use crate::domain::Reason;
 use crate::telemetry::ConnectionEnd;
 
-/// How long the other side may take nothing of its answers.
+/// How long a client may read nothing of its answers.
 const STALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long what a refused sender still sends is read, so that it gets its answer.
+/// How long the bytes of a refused sender are still read, so that the sender gets the answer.
 pub const LINGER: Duration = Duration::from_secs(1);
-/// The answer to a head that does not come to its end.
+/// The answer to a head that does not end.
 const TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 /// The answer to a head that is too long.
 const TOO_LARGE: &[u8] =
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// The answer to a head that gives its place or its memory to others.
+/// The answer to a head that must give its place or its memory to others.
 const BUSY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 10\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// Bytes that actix refuses wherever they stand but in a content: so it answers 400, and in its turn.
+/// Bytes that actix refuses everywhere except in a body. So actix answers 400, after the answers to earlier requests.
 const MUST_NOT_STAND: &[u8] = b"\0\r\r";
 
 /// A connection.
@@ -43,24 +43,24 @@ pub struct Connection {
     pub(super) progress: Rc<Progress>,
     serving: Rc<Serving>,
     framing: Framing,
-    /// Always armed, so that it does not matter in which phase the connection was looked at last. It goes off early rather
-    /// than being moved with every request: once in some seconds costs nothing.
+    /// Always armed, so that the phase of the last look does not matter. It goes off too early rather than being moved
+    /// with every request: once in some seconds costs nothing.
     timer: Pin<Box<Sleep>>,
-    /// Set while the other side takes no answers: until when it may.
+    /// Until when the client may go on reading nothing; set while it does.
     stalled_until: Option<Instant>,
     reading: Reading,
 }
 
-/// What reading gives.
+/// The source of the bytes for actix.
 #[derive(Clone, Copy)]
 enum Reading {
-    /// The other side's bytes.
+    /// The client's bytes.
     Theirs,
-    /// These, then nothing more.
+    /// These bytes, then nothing more.
     Ours(&'static [u8]),
-    /// Nothing, while theirs are thrown away; then its end.
+    /// Nothing, while the client's bytes are thrown away; then the end.
     Nothing,
-    /// Its end.
+    /// The end.
     Ended,
 }
 
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// Ready when the time is up, with the reason.
+    /// Ready when the time is up; with the reason.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<ConnectionEnd> {
         if let Some(end) = self.progress.is_dismissed() {
             return Poll::Ready(end);
@@ -98,7 +98,7 @@ impl Connection {
         }
     }
 
-    /// Ends it. Who sent half a head gets an answer.
+    /// Ends the connection. A client that sent half a head gets an answer.
     fn give_up(&mut self, context: &mut Context<'_>, end: ConnectionEnd) {
         self.progress.ends(end);
         self.reading = Reading::Ended;
@@ -109,15 +109,15 @@ impl Connection {
         }
     }
 
-    /// Answers what no request will. No other answer is on its way in this phase; where this one cannot be sent at once,
-    /// nobody reads it.
+    /// Sends an answer that no request makes. In this phase no other answer is being sent. If this one cannot be sent
+    /// at once, nobody reads it.
     fn answer(&mut self, context: &mut Context<'_>, reason: Reason, answer: &'static [u8]) {
         self.serving.refused(reason);
         self.progress.is_over(LINGER);
         let _ = Pin::new(&mut self.stream).poll_write(context, answer);
     }
 
-    /// Follows what was read into `buffer` behind `n_before`.
+    /// Follows the bytes in `buffer` after the first `n_before`.
     fn follow(&mut self, context: &mut Context<'_>, (buffer, n_before): (&mut ReadBuf<'_>, usize)) {
         let n_bytes = buffer.filled().len() - n_before;
         match self.framing.pass(&buffer.filled()[n_before..]) {
@@ -139,7 +139,7 @@ impl Connection {
         }
     }
 
-    /// Reads what is not the other side's.
+    /// Reads from a source other than the client.
     fn poll_own(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.reading {
             Reading::Ours(bytes) => {
@@ -206,7 +206,7 @@ impl AsyncWrite for Connection {
         let this = self.get_mut();
         if let Poll::Ready(written) = Pin::new(&mut this.stream).poll_write(context, bytes) {
             if this.stalled_until.take().is_some() {
-                // Reading goes on, and nobody waits for that yet.
+                // Reading may go on, but nothing waits for that yet.
                 context.waker().wake_by_ref();
             }
             this.progress.told();

@@ -37,7 +37,7 @@ impl Dispatcher {
             }
         }
         let (sink, n) = (&self.worker.name, self.running.len());
-        tracing::warn!(%sink, n, "attempts were broken off at the end of the grace; they are made again after the start");
+        tracing::warn!(%sink, n, "attempts were cancelled at the end of the grace; they are made again after the next start");
         self.running.shutdown().await;
         true
     }
@@ -49,13 +49,13 @@ impl Dispatcher {
             biased;
             closed = &mut closing => closed,
             () = self.hurry.cancelled(), if !is_hurried => {
-                tracing::warn!(%sink, "the sink is slow to close; it is left alone when the grace ends");
+                tracing::warn!(%sink, "the sink closes slowly; reelhook waits for it only until the grace ends");
                 closing.await
             }
         };
         match closed {
             Ok(()) => tracing::debug!(%sink, "the sink is closed"),
-            Err(error) => tracing::warn!(%sink, %error, "the sink did not close well"),
+            Err(error) => tracing::warn!(%sink, %error, "the sink could not be closed cleanly"),
         }
     }
 }

@@ -240,7 +240,7 @@ impl Dispatcher {
         }
         if let Err(error) = ended {
             let sink = &self.worker.name;
-            tracing::error!(%sink, %error, "an attempt was cut off; its deliveries are attempted again when their leases end");
+            tracing::error!(%sink, %error, "an attempt was cancelled by a fault; its deliveries are attempted again when their leases end");
         }
     }
 

@@ -61,7 +61,7 @@ impl Operator {
         if self.store.replay_dead(DeadLetters::One(id)).await? == 0 {
             return Err(OperatorError::NotDead);
         }
-        tracing::info!(who, delivery = %id, sink = %letter.sink, "a dead letter is replayed");
+        tracing::info!(who, delivery = %id, sink = %letter.sink, "a dead letter was replayed");
         Ok(())
     }
 
@@ -84,7 +84,7 @@ impl Operator {
         }
         let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
         let n = self.store.replay_dead(which.clone()).await?;
-        tracing::info!(who, ?which, n, "dead letters are replayed");
+        tracing::info!(who, ?which, n, "dead letters were replayed");
         Ok(n)
     }
 }

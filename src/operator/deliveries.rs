@@ -75,7 +75,7 @@ impl Operator {
             return Err(OperatorError::NotConfigured(to.clone()));
         }
         let n = self.store.move_waiting(from, to).await?;
-        tracing::info!(who, %from, %to, n, "deliveries are moved to another sink");
+        tracing::info!(who, %from, %to, n, "waiting deliveries were moved to another sink");
         Ok(n)
     }
 

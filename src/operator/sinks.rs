@@ -61,7 +61,7 @@ impl Operator {
     pub async fn pause(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
         if self.pauses.pause(name).await? {
-            tracing::info!(who, sink = %name, "a sink is paused");
+            tracing::info!(who, sink = %name, "a sink was paused");
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Operator {
     pub async fn resume(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
         if self.pauses.resume(name).await? {
-            tracing::info!(who, sink = %name, "a sink is resumed");
+            tracing::info!(who, sink = %name, "a sink was resumed");
         }
         Ok(())
     }

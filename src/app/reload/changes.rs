@@ -1,4 +1,4 @@
-//! What a new config changes, by the names of the keys. No value is told: it may be a secret.
+//! The changes between two configs, by the names of their keys. Values are not shown, because one may be a secret.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use super::restart::differ;
 use crate::config::{self, Calls, Config, Expectations, Server, Subscriptions};
 use crate::domain::SinkName;
 
-/// What is other.
+/// The changes.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     keys: Vec<String>,
-    /// The sinks.
+    /// The changed sinks.
     pub(super) sinks: SinkChanges,
 }
 
-/// The sinks that are other.
+/// The sinks that are new, changed or removed.
 #[derive(Debug, Default)]
 pub(super) struct SinkChanges {
     pub(super) added: Vec<SinkName>,
@@ -25,7 +25,7 @@ pub(super) struct SinkChanges {
 }
 
 impl Changes {
-    /// From one config to the next; `touched` are the sinks whose secrets are others.
+    /// The changes from one config to the next. `touched`: sinks whose secrets changed in their files.
     pub(super) fn between(old: &Config, new: &Config, touched: &BTreeSet<SinkName>) -> Self {
         let mut changes = Self { keys: Vec::new(), sinks: SinkChanges::between(&old.sinks, &new.sinks, touched) };
         changes.server(&old.server, &new.server);
@@ -45,12 +45,12 @@ impl Changes {
         changes
     }
 
-    /// Whether a sink is new or other.
+    /// Whether a sink is new or changed.
     pub(super) fn is_other(&self, name: &SinkName) -> bool {
         self.sinks.added.contains(name) || self.sinks.changed.contains(name)
     }
 
-    /// What is other, for people.
+    /// The changes as text.
     pub(super) fn names(&self) -> Vec<String> {
         let SinkChanges { added, changed, removed } = &self.sinks;
         let sinks = [(added, "added"), (changed, "changed"), (removed, "removed")];

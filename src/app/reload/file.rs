@@ -1,7 +1,7 @@
-//! The config file, watched where the config says so.
+//! Watches the config file, if the config says so.
 //!
-//! It is looked at every second: that works on every file system, and sees a Kubernetes ConfigMap change, where a link
-//! above the file is led to another folder.
+//! The file is checked every second. This works on every file system. It also notices a change of a Kubernetes
+//! ConfigMap, where a link in the path starts to point to another folder.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::running::{Reload, Running};
 
-/// How often it is looked at.
+/// How often the file is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Who asks.
+/// The name of this requester.
 const BY: &str = "the changed file";
 
-/// Which file a path names, and when it was changed; `None`: there is none.
+/// The file that a path points to, and its time of change; `None`: there is no such file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp(Option<[i64; 5]>);
 
 impl Stamp {
-    /// That of the file at a path, links followed.
+    /// The version of the file at a path. Links are followed.
     pub(super) fn of(path: &Path) -> Self {
         let stamp = |it: std::fs::Metadata| {
             let (mtime, ctime) = (it.mtime_nsec() ^ (it.mtime() << 30), it.ctime_nsec() ^ (it.ctime() << 30));
@@ -32,15 +32,16 @@ impl Stamp {
     }
 }
 
-/// A file that was read once, and is to be read again when it is another.
+/// A file that was read before, and must be read again after a change.
 struct Watched {
     known: Stamp,
-    /// It has changed, and may be changing still.
+    /// The version at the last check, if it is new. The file may still be changing.
     changing: Option<Stamp>,
 }
 
 impl Watched {
-    /// Whether it is to be read again: it is another file than was read, and the same as it was at the last look.
+    /// Whether to read the file again: it differs from the version that was read, and has not changed since the last
+    /// check.
     fn is_due(&mut self, now: Stamp) -> bool {
         if now == self.known {
             self.changing = None;
@@ -58,14 +59,14 @@ impl Watched {
 /// Asks for a reload when a file changes.
 pub(super) struct Watcher {
     pub(super) file: PathBuf,
-    /// That of the file as it was read last.
+    /// The version that was read last.
     pub(super) stamp: Stamp,
     pub(super) running: Arc<Running>,
     pub(super) reload: Arc<Reload>,
 }
 
 impl Watcher {
-    /// Looks until told to stop.
+    /// Checks the file until the app stops.
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut watched = Watched { known: self.stamp, changing: None };
         loop {
@@ -76,12 +77,12 @@ impl Watcher {
             let file = self.file.clone();
             let Ok(now) = tokio::task::spawn_blocking(move || Stamp::of(&file)).await else { continue };
             if !self.running.now().config.reload.watch {
-                // What is changed while nobody watches waits to be asked for.
+                // A change while the file is not watched waits for somebody to ask for a reload.
                 watched = Watched { known: now, changing: None };
             } else if watched.is_due(now) {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    // It was logged, counted and noted.
+                    // The result is in the log, the metrics and the console.
                     _outcome = self.reload.ask(BY) => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! Whether the secrets of a sink are others now: their files have changed, while the config has not.
+//! Finds sinks whose secrets changed in their files while the config stayed the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,17 +10,17 @@ use toml::Value;
 use crate::config::{SecretSource, Sink};
 use crate::domain::SinkName;
 
-/// What the files of each sink's secrets hold, as one SHA-256.
+/// A SHA-256 over the contents of the files of each sink's secrets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Fingerprints(BTreeMap<SinkName, [u8; 32]>);
 
 impl Fingerprints {
-    /// Reads the files that the sinks' tables name.
+    /// Reads the files that the sinks' sections name.
     pub(super) fn of(sinks: &[Sink]) -> Self {
         Self(sinks.iter().map(|sink| (sink.name.clone(), fingerprint(sink))).collect())
     }
 
-    /// The sinks of both whose secrets are others.
+    /// The sinks of both configs whose secrets differ.
     pub(super) fn touched(&self, new: &Self) -> BTreeSet<SinkName> {
         let is_other = |(name, new): &(&SinkName, &[u8; 32])| self.0.get(*name).is_some_and(|old| old != *new);
         new.0.iter().filter(is_other).map(|(name, _)| name.clone()).collect()
@@ -33,13 +33,13 @@ fn fingerprint(sink: &Sink) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// Adds what the files hold that a value names: `{ file = ".." }`, wherever it stands.
+/// Adds the contents of each file that a value names: `{ file = ".." }`, at any depth.
 fn add(value: &Value, digest: &mut Sha256) {
     match value {
         Value::Table(table) => match (table.len(), table.get("file").and_then(Value::as_str)) {
             (1, Some(file)) => {
                 let secret = SecretSource::File(PathBuf::from(file)).read().ok();
-                // The ends are marked, so that two secrets are not one.
+                // The end of each content is marked, so that two secrets never look like one.
                 let text = secret.as_ref().map_or("", |secret| secret.expose_secret());
                 digest.update(text.len().to_le_bytes());
                 digest.update(text);

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! 1. The new config is checked whole before anything is changed. If it has a mistake, the server keeps the old one.
-//! 2. No request and no delivery is dropped: what is under way ends by the config that it began with.
+//! 2. No request and no delivery is dropped. Those in progress end with the config with which they began.
 //! 3. One reload at a time.
 
 mod changes;

@@ -1,4 +1,5 @@
-//! The keys that only a restart changes. They keep the values of the start, and are named as long as the file has others.
+//! The keys that change only with a restart. They keep their values from the start. A reload names them as long as the
+//! file has other values.
 
 use std::fmt::Debug;
 
@@ -7,14 +8,14 @@ use secrecy::ExposeSecret;
 use crate::config::{self, Admin, Calls, Config, Server, Store, Subscriptions};
 use crate::running::{Setup, Shown};
 
-/// `new` with the values of `old` where only a restart changes them, and the keys where those differ.
+/// `new`, but with the values of `old` for the keys that need a restart; and the names of those keys that differ.
 pub(super) fn keep(old: &Setup, new: Setup) -> (Setup, Vec<String>) {
     let (config, named) = keep_values(&old.config, new.config);
     let keys = named.iter().fold(new.keys, |keys, name| keep_shown(&old.keys, keys, name));
     (Setup { config, keys, ..new }, named)
 }
 
-/// `new` with what `old` shows of a key, or of what is in a section, in the same place.
+/// `new`, but with the text of `old` for a key or a section.
 fn keep_shown(old: &[Shown], new: Vec<Shown>, name: &str) -> Vec<Shown> {
     let is_of = |key: &Shown| config::is_within(&key.path, name);
     let at = new.iter().position(is_of).unwrap_or(new.len());
@@ -23,7 +24,7 @@ fn keep_shown(old: &[Shown], new: Vec<Shown>, name: &str) -> Vec<Shown> {
     keys
 }
 
-/// [`keep`] for the values.
+/// Does the work of [`keep`] for the values.
 pub(super) fn keep_values(old: &Config, mut new: Config) -> (Config, Vec<String>) {
     let mut kept = Kept::default();
     kept.server(&old.server, &mut new.server);
@@ -69,7 +70,7 @@ impl Kept {
     }
 
     fn admin(&mut self, old: &Admin, new: &mut Admin) {
-        // The listener stays where it is: where that is not loopback, it is never open without a token.
+        // The listener keeps its address. If that is not loopback, it must always have a token.
         if new.tokens.is_empty() && !old.listen.ip().to_canonical().is_loopback() {
             self.section("admin.tokens", &old.tokens, &mut new.tokens);
         }

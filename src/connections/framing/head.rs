@@ -1,21 +1,21 @@
-//! The lines of a head, as far as they tell where its content ends.
+//! The lines of a head, as far as they decide where its body ends.
 
 use super::At;
 
 /// The most bytes that are kept of a line that comes in several pieces. The lines that matter here are far shorter.
 const MAX_KEPT: usize = 256;
 
-/// Which line it was.
+/// Which line of a head it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The last one.
+    /// The empty line at the end.
     Empty,
-    /// Another.
+    /// Another line.
     Text,
 }
 
-/// What a head says about where its content ends
-/// (<https://www.rfc-editor.org/rfc/rfc9112#section-6.3>, as actix reads it).
+/// What a head says about the end of its body (<https://www.rfc-editor.org/rfc/rfc9112#section-6.3>, as actix reads
+/// it).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Head {
     has_begun: bool,
@@ -33,7 +33,7 @@ impl Head {
         self.has_begun
     }
 
-    /// Reads a line. Lines of trailers are no lines of a head: they say nothing.
+    /// Reads a line. Trailer lines are not part of a head, and decide nothing.
     pub fn read(&mut self, line: &[u8], is_in_head: bool) -> Kind {
         if line.is_empty() {
             return Kind::Empty;
@@ -65,7 +65,7 @@ impl Head {
         }
     }
 
-    /// What follows the head.
+    /// The place after the head.
     pub fn content(self) -> At {
         let has_length = self.length.is_some_and(|n| n > 0);
         match self.length {
@@ -93,7 +93,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// Whether nothing of it came yet.
+    /// Whether it is still empty.
     pub fn is_empty(&self) -> bool {
         self.n_bytes == 0
     }
@@ -111,8 +111,8 @@ impl Line {
         self.last = piece.last().copied().or(self.last);
     }
 
-    /// The line without the carriage return at its end, or its beginning where that is all that matters; `None`: it is
-    /// one that matters as a whole, and too long.
+    /// The line without its carriage return. Of a long line only the beginning, if that is enough; `None`: the line
+    /// matters as a whole and is too long.
     pub fn whole(&self) -> Option<&[u8]> {
         if self.n_bytes <= self.kept.len() {
             return Some(&self.kept[..self.n_bytes - 1]);

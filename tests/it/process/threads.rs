@@ -31,7 +31,7 @@ async fn a_thread_of_the_store_that_breaks_ends_the_process_and_livez_and_health
         assert_eq!(server.ended().code(), Some(1), "{thread}");
         // What was under way may have an error of its own.
         let errors: Vec<String> =
-            server.log.iter().filter(|line| line.contains("a thread of the store broke")).collect();
+            server.log.iter().filter(|line| line.contains("a thread of the store failed")).collect();
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(errors[0].contains("\"ERROR\""), "{errors:?}");
         assert!(errors[0].contains(&format!("\"thread\":\"{thread}\"")), "{errors:?}");
