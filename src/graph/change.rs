@@ -5,8 +5,9 @@
 //! 1. Every item must have one of our `clientState`s. An item with encrypted content, and every item of a subscription
 //!    that sends such content, also needs a validation token for its tenant.
 //! 2. Nothing is decrypted before it is verified; and if one item of a POST cannot be decrypted now, none is.
-//! 3. A well-formed POST is always `Ok`, whatever its items are worth, so the sender learns nothing. Only if there is
-//!    no room to read, to decrypt or to wait is the whole POST refused, and Graph sends it again.
+//! 3. The answer to a well-formed POST does not depend on whether its items are verified, so the sender learns nothing
+//!    from it. The whole POST is refused only if there is no room to read it, to decrypt it or to keep it waiting; then
+//!    Graph sends it again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -80,8 +81,8 @@ impl Subscriptions {
         })
     }
 
-    /// The same channel by another config. Keys, places, and what was learned and waits are shared; tokens that were proven
-    /// are proven again.
+    /// The same channel with another config. Keys, places, waiting items and what was learned are shared; verified
+    /// tokens are verified again.
     ///
     /// # Errors
     /// As [`Subscriptions::new`].
@@ -95,7 +96,7 @@ impl Subscriptions {
         })
     }
 
-    /// The subscriptions of verified items that are newly known to send encrypted content.
+    /// The subscriptions of verified items of which it is new that they send encrypted content.
     pub fn learned_from(&self, verified: &[Verified]) -> Vec<String> {
         verified.iter().filter_map(|it| self.gate.learned_from(it)).collect()
     }
@@ -140,8 +141,8 @@ impl Subscriptions {
         Ok(reading)
     }
 
-    /// Verifies a quarantined item again, by the present config. Its validation tokens were not stored: if it needs
-    /// one, the operator must vouch for its origin. `clientState` must match in any case. If an operator vouches, an
+    /// Verifies a quarantined item again, with the current config. Its validation tokens were not stored. If it needs
+    /// one, the operator must vouch for its origin. `clientState` must match in any case. With an operator's word, an
     /// item that cannot be parsed is delivered as it is.
     ///
     /// # Errors
@@ -177,13 +178,13 @@ impl Subscriptions {
         self.gate.open(text, raw)
     }
 
-    /// Decrypts the encrypted content and reads everything. `None`: too much waits already, and nothing was begun.
+    /// Decrypts the encrypted content and reads all items. `None`: too many jobs wait already; nothing was begun.
     async fn read_all(&self, judged: Vec<Result<Opened, Reason>>, channel: Channel) -> Option<Vec<Read>> {
         let room = Room::for_operations(self.gate.limits.max_items);
         let mut read: Vec<Read> = Vec::with_capacity(judged.len());
         let (mut plain, mut encrypted) = (Vec::new(), Vec::new());
         for (n, item) in judged.into_iter().enumerate() {
-            // The values that are read below replace this.
+            // The values that are read below replace this one.
             read.push(Err(item.as_ref().err().copied().unwrap_or(Reason::Shape)));
             match item {
                 Ok(opened) if opened.encrypted.is_some() => encrypted.push((n, opened)),

@@ -59,7 +59,7 @@ impl Calls {
         Self { tokens: Tokens::new(keys, clock, demands), limits, readers: Readers::default() }
     }
 
-    /// The same channel by another config. Keys and places are shared; tokens that were proven are proven again.
+    /// The same channel with another config. Keys and places are shared; verified tokens are verified again.
     pub fn again(&self, config: &config::Calls, limits: Limits) -> Self {
         let Self { tokens, readers, .. } = self;
         Self { readers: readers.clone(), ..Self::new(config, tokens.keys(), limits, tokens.clock()) }
@@ -88,12 +88,12 @@ impl Calls {
         read.unwrap_or(Err(Refusal::Overloaded))
     }
 
-    /// Verifies a quarantined item again, of the tenant that its sender verifiably belongs to. Its token was not
-    /// stored, so the operator must vouch for its origin; then an item that cannot be parsed is delivered as it is. It
-    /// counts as verified by a token if it is known that there was one.
+    /// Verifies a quarantined item again. `tenant` is the tenant to which its sender verifiably belongs. The token was
+    /// not stored, so the operator must vouch for the item's origin. Then an item that cannot be parsed is delivered as
+    /// it is. The item counts as verified by a token if it is known that it had one.
     ///
     /// # Errors
-    /// Why it stays refused: its own fault, or [`Reason::AuthHeader`] if nobody vouches.
+    /// Why it stays refused: for its own fault, or with [`Reason::AuthHeader`] if nobody vouches.
     pub fn judge_again(&self, raw: Raw, tenant_id: Option<String>, vouched: bool) -> Result<Vec<Verified>, Reason> {
         let proof = if tenant_id.is_some() { Proof::BearerToken } else { Proof::OperatorsWord };
         let room = Room::for_operations(self.limits.max_items);

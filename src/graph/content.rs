@@ -2,8 +2,8 @@
 //! operations becomes several notifications.
 //!
 //! **Invariants**
-//! 1. The delivered data is the data that was checked: of a repeated key only the last value, which decided.
-//! 2. Secrets leave only in the fields for secrets, however deeply they were nested.
+//! 1. The delivered data is the data that was checked. If a key is repeated, that is its last value.
+//! 2. Secrets are only in the fields for secrets, however deeply they were nested.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,15 +22,15 @@ use crate::domain::{Channel, ClientContext, Content, Dialect, Mark, Notification
 /// The resource of an item, as far as it describes itself.
 #[derive(Debug)]
 pub(super) struct About {
-    /// As [`crate::domain::Notification::resource_type`].
+    /// See [`crate::domain::Notification::resource_type`].
     pub(super) resource_type: String,
     /// The `clientContext`, if the resource has one.
     pub(super) client_context: Option<ClientContext>,
-    /// Whether it names its version.
+    /// Whether it says which version it is.
     pub(super) mark: Option<Mark>,
     /// The resource.
     pub(super) content: Content,
-    /// As [`crate::domain::Notification::secrets`].
+    /// See [`crate::domain::Notification::secrets`].
     pub(super) secrets: Option<SecretString>,
     /// The element of a collection that this is; `None` if it is the whole item.
     element: Option<Element>,
@@ -49,16 +49,16 @@ impl About {
 struct Element {
     /// Its bytes.
     raw: Raw,
-    /// The spellings met in it.
+    /// The dialects that were found in it.
     dialects: Dialects,
 }
 
-/// The context of a resource.
+/// What is known about a resource from outside of it.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     /// The notification's path.
     pub(super) resource: &'a str,
-    /// The type outside of decrypted content, which usually names none itself.
+    /// The type from outside of decrypted content, which usually has no type itself.
     pub(super) outer_type: Option<Cow<'a, str>>,
     /// The text that the resource is a slice of.
     pub(super) within: &'a Raw,
@@ -70,7 +70,7 @@ pub(super) struct Place<'a> {
 /// record operations contains several.
 ///
 /// # Errors
-/// Why the item is to be quarantined.
+/// Why the item goes to the quarantine.
 pub(super) fn read(data: Option<&RawValue>, place: Place<'_>, dialects: &mut Dialects) -> Result<Vec<About>, Reason> {
     let text = data.map_or("null", RawValue::get);
     if text.starts_with('{') {
@@ -107,7 +107,7 @@ fn one(text: &str, place: Place<'_>, dialects: &mut Dialects) -> Result<About, R
     Ok(About { resource_type, client_context, mark, content: Content::Resource(text), secrets, element: None })
 }
 
-/// A value that is no object: usually nothing, or a collection, whose elements have the types.
+/// A value that is not an object: usually nothing, or a collection, whose elements have the types.
 fn other(text: &str, outer_type: Option<Cow<'_, str>>, dialects: &mut Dialects) -> About {
     let odata_type = type_of_first(text).map(Cow::Owned).or(outer_type);
     let resource_type = dialects.type_name(odata_type.as_deref());
@@ -175,7 +175,7 @@ pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) ->
         let mut met = dialects.take().unwrap_or_default();
         if let Some(element) = about.element {
             met.add(element.dialects);
-            // The item's id is not the element's: with it, the elements would be repeats of each other.
+            // The item's id is not the element's. With it, the elements would look like repeats of each other.
             (it.raw, it.graph_id, it.mark) = (element.raw, None, None);
         }
         it.dialects = met.into_vec();
@@ -190,7 +190,7 @@ pub(super) fn each(item: Notification, dialects: Dialects, parts: Vec<About>) ->
     parts.into_iter().enumerate().filter_map(notification).collect()
 }
 
-/// An item that cannot be parsed, but for whose origin an operator vouched: its JSON without secrets.
+/// An item that cannot be parsed, but for whose origin an operator vouches: its JSON without secrets.
 ///
 /// # Errors
 /// [`Reason::JsonInvalid`] if it is not JSON either.

@@ -14,15 +14,15 @@ impl Subscriptions {
         self.tokens.can_decide()
     }
 
-    /// Has an item wait on that waited when the last process ended. `None`: there is no place.
+    /// Takes back an item that waited when the last process ended. `None`: there is no place.
     pub fn wait_on(&self, channel: Channel, raw: &Raw, held: Arc<HeldTokens>) -> Option<Undecided> {
         self.waiting.take_with(std::slice::from_ref(raw), channel, held)?.pop()
     }
 
-    /// Judges an item that waited for keys, as it would have been when it came.
+    /// Verifies an item that waited for keys, as of the time at which it arrived.
     ///
     /// # Errors
-    /// Why it failed verification; [`Reason::Shed`] if too much waits to be decrypted now.
+    /// Why it failed verification. [`Reason::Shed`]: too many items wait to be decrypted now.
     pub async fn decide(&self, item: &Undecided) -> Result<Vec<Verified>, Reason> {
         let opened = self.open(nesting::document(&item.raw.0, nesting::MAX_DEPTH)?, &item.raw)?;
         let coverage = Coverage::of(item.tokens(), &self.tokens, item.arrived_at().as_second()).await;

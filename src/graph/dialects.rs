@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::domain::{CHANGE_TYPES, Dialect, LIFECYCLE_EVENTS, Status};
 
-/// The longest name of a type, change type or status in bytes, because these become part of the event's type. Graph's
-/// longest have less than 60; a longer name, or a type name with other characters, counts as none.
+/// The longest name of a type, change type or status in bytes. The name becomes part of the event's type. Graph's
+/// longest have less than 60 bytes. A longer name, or a type name with other characters, is ignored.
 const MAX_NAME_BYTES: usize = 128;
 /// The type of an item without a usable type name.
 pub(super) const UNKNOWN_TYPE: &str = "unknown";
@@ -34,7 +34,7 @@ impl Dialects {
         }
     }
 
-    /// Notes the dialects that were found elsewhere.
+    /// Adds dialects that were found elsewhere.
     pub(super) fn add(&mut self, others: Self) {
         others.0.into_iter().for_each(|dialect| self.note(dialect));
     }

@@ -1,5 +1,5 @@
-//! What an item of a subscription must show by itself: its `clientState`. This also decides, by its content and its
-//! subscription, whether it needs a validation token as well.
+//! The checks that an item of a subscription must pass by itself: its `clientState` and its shape. They also decide
+//! whether the item needs a validation token as well, by its content and its subscription.
 
 use bytes::Bytes;
 use secrecy::ExposeSecret;
@@ -15,8 +15,8 @@ use super::{Limits, Refusal};
 use crate::config;
 use crate::domain::{Dialect, Proof, Raw, Reason, Verified};
 
-/// One sample of Microsoft's documentation has this spelling of `encryptedContent`. Reading it requires more proof, not
-/// less.
+/// One sample of Microsoft's documentation has this spelling of `encryptedContent`. Accepting it makes the checks
+/// stricter, not weaker.
 const ENCRYPTED_KEYS: [&str; 2] = ["encryptedContent", "EncryptedContent"];
 
 /// The requirements for items.
@@ -27,7 +27,7 @@ pub(super) struct Gate {
     pub(super) rich: Rich,
 }
 
-/// A POST, each of whose items has passed or failed its own check.
+/// A POST after the check of each item.
 pub(super) struct Post {
     pub(super) items: Vec<Raw>,
     pub(super) judged: Vec<Result<Opened, Reason>>,
@@ -56,12 +56,12 @@ impl Gate {
         }
     }
 
-    /// For the subscriptions of another config. What was learned of them stays.
+    /// The gate for the subscriptions of another config. What was learned about them stays.
     pub(super) fn again(&self, config: &config::Subscriptions, limits: Limits) -> Self {
         Self { rich: self.rich.again(&config.encrypted), ..Self::new(config, limits) }
     }
 
-    /// Reads the body of a POST, and opens its items.
+    /// Reads the body of a POST and checks its items.
     ///
     /// # Errors
     /// Why the whole POST is refused.
@@ -82,7 +82,7 @@ impl Gate {
     /// Checks an item's `clientState` and shape.
     ///
     /// # Errors
-    /// Why it is to be quarantined.
+    /// Why it goes to the quarantine.
     pub(super) fn open(&self, text: &str, raw: &Raw) -> Result<Opened, Reason> {
         let item = Object::read(text)?;
         let is_ambiguous = item.repeats(envelope::AUTHORITY_KEYS)
@@ -115,7 +115,7 @@ impl Gate {
         id.is_some_and(|id| self.rich.holds(&id)) && item.present("lifecycleEvent").is_none()
     }
 
-    /// The subscription of a verified item, if it is new that it sends encrypted content.
+    /// The subscription of a verified item, if it is new that this subscription sends encrypted content.
     pub(super) fn learned_from(&self, verified: &Verified) -> Option<String> {
         let id = verified.notification().subscription_id.as_deref()?;
         let is_new = verified.proof() == Proof::ValidationToken && !self.rich.holds(id);
@@ -131,7 +131,7 @@ impl Gate {
 }
 
 impl Opened {
-    /// If it needs a validation token, one must cover it.
+    /// If the item needs a validation token, one must cover it.
     pub(super) fn proven_by(mut self, coverage: &Coverage) -> Result<Self, Reason> {
         if self.needs_token {
             coverage.covers(self.tenant_id.as_deref())?;
@@ -141,7 +141,7 @@ impl Opened {
     }
 }
 
-/// `tenantId`, or `organizationId`, in lower case; one that is no text names no tenant.
+/// `tenantId`, or `organizationId`, in lower case. A value that is not text names no tenant.
 fn tenant(item: &Object<'_>, dialects: &mut Dialects) -> Option<String> {
     for (key, is_old) in [("tenantId", false), ("organizationId", true)] {
         match item.text(key, dialects) {

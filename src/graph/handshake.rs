@@ -19,7 +19,7 @@ pub enum Handshake {
     Token(String),
 }
 
-/// Looks for a handshake's token in a query string. The subscriber's own parameters may be beside it.
+/// Looks for a handshake's token in a query string. The query may have other parameters of the subscriber.
 pub fn token(query: &str) -> Handshake {
     let mut tokens = query.split('&').filter_map(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -29,7 +29,7 @@ pub fn token(query: &str) -> Handshake {
     match (tokens.next(), tokens.next()) {
         (None, _) => Handshake::None,
         (Some(value), None) => decode(value).filter(|token| is_usable(token)).map_or(Handshake::Bad, Handshake::Token),
-        // It would be a guess which of two tokens is Graph's.
+        // With two tokens, reelhook would have to guess which one is Graph's.
         (Some(_), Some(_)) => Handshake::Bad,
     }
 }

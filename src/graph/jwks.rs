@@ -1,7 +1,7 @@
-//! The signing keys that a provider publishes (RFC 7517), as far as they may verify an RS256 token.
+//! The signing keys that a provider publishes (RFC 7517), as far as they may be used to verify an RS256 token.
 //!
 //! **Invariants**
-//! 1. A key that is not clearly for RS256 signatures verifies nothing: encryption keys, other types and algorithms, RSA
+//! 1. A key that is not clearly for RS256 signatures is not used: keys for encryption, other types and algorithms, RSA
 //!    below 2048 bits. Only its name is stored, to report why.
 //! 2. A `kid` means one key: if two keys share it, neither is used.
 
@@ -36,7 +36,7 @@ pub(super) struct Key {
 #[derive(Debug, Default)]
 pub struct KeySet {
     keys: HashMap<String, Key>,
-    /// The names of published keys that may verify nothing.
+    /// The names of published keys that are not for RS256 signatures.
     unfit: HashSet<String>,
     /// The provider's own issuer, with `{tenantid}` for the token's tenant.
     pub(super) issuer: Option<String>,
@@ -103,7 +103,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Whether there are no keys, which is so only before the first fetch.
+    /// Whether there are no keys. That is the case only before the first fetch.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
@@ -151,7 +151,7 @@ fn usable(jwk: Jwk) -> Option<(Numbers, Key)> {
     is_sound.then_some((Numbers { modulus, exponent }, Key { decoding, issuer: jwk.issuer }))
 }
 
-/// A number in base64url, without leading zeros (RFC 7518 forbids them, some write them all the same).
+/// A number in base64url. RFC 7518 forbids leading zeros, but some providers write them: they are removed.
 fn unsigned(text: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let start = bytes.iter().position(|byte| *byte != 0)?;

@@ -28,14 +28,14 @@ pub use super::provider::KeysError;
 
 /// How often keys are fetched. A withdrawn key works no longer than this, as long as the provider can be reached.
 const REFRESH_EVERY: Duration = Duration::from_secs(3600);
-/// How soon after a failed fetch, while there are keys.
+/// How soon the next fetch follows a failed one, if there are keys.
 const RETRY_EVERY: Duration = Duration::from_secs(300);
 /// The longest time between attempts while there are no keys.
 const MAX_FIRST_RETRY: Duration = Duration::from_secs(15);
 /// How often unknown keys may cause a fetch
 /// (<https://learn.microsoft.com/entra/identity-platform/signing-key-rollover>).
 pub const ASK_EVERY: SignedDuration = SignedDuration::from_mins(5);
-/// The longest that a request waits for a fetch.
+/// The longest time that a request waits for a fetch.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// A provider's signing keys.
@@ -48,7 +48,7 @@ pub struct Keys {
     /// When an unknown key last caused a fetch.
     asked_at: Mutex<Option<Timestamp>>,
     asked: Notify,
-    /// Fetches that run or were requested.
+    /// The number of fetches that run or were requested.
     n_open: AtomicUsize,
     /// Notified after every fetch.
     fetched: watch::Sender<()>,
@@ -68,7 +68,7 @@ impl Keys {
             current: ArcSwap::default(),
             asked_at: Mutex::new(None),
             asked: Notify::new(),
-            // The first fetch is due, and worth waiting for.
+            // The first fetch has not ended yet: requests wait for it.
             n_open: AtomicUsize::new(1),
             fetched: watch::Sender::new(()),
         }))
@@ -104,7 +104,7 @@ impl Keys {
         self.provider.fetch().await.map(|set| set.len())
     }
 
-    /// The generation of the present keys: a token verified under another one must be verified again.
+    /// The generation of the current keys. A token that was verified with an older one must be verified again.
     pub(super) fn generation(&self) -> u64 {
         self.current.load().generation
     }
@@ -112,14 +112,14 @@ impl Keys {
     /// The set that holds the key `kid`.
     ///
     /// # Errors
-    /// [`Reason::JwtKidUnknown`]; [`Reason::JwtKeyUse`] where the key is published for something else;
-    /// [`Reason::KeysUnavailable`] where the provider was never reached.
+    /// [`Reason::JwtKidUnknown`]; [`Reason::JwtKeyUse`] if the key is published for another use;
+    /// [`Reason::KeysUnavailable`] if the provider was never reached.
     pub(super) async fn find(&self, kid: &str) -> Result<Arc<KeySet>, Reason> {
         if let Some(set) = self.holding(kid) {
             return Ok(set);
         }
-        // Whether the fetch ended or the wait did: the present keys count. Boxed, so that the many requests that find
-        // their key carry no room for the few that wait.
+        // Whether the fetch ended or the waiting time was up: the current keys decide. Boxed, so that requests that
+        // find their key, which are most, need no memory for waiting.
         let _ = tokio::time::timeout(MAX_WAIT, Box::pin(self.ask_for(kid))).await;
         self.holding(kid).ok_or_else(|| match self.current.load() {
             set if set.is_empty() => Reason::KeysUnavailable,
@@ -139,14 +139,14 @@ impl Keys {
         set.get(kid).is_some().then(|| Arc::clone(&set))
     }
 
-    /// Waits for a running fetch; if that does not bring the key, requests another.
+    /// Waits for a running fetch. If the key is still unknown then, requests another one.
     async fn ask_for(&self, kid: &str) {
         self.settled(kid).await;
         if self.holding(kid).is_some() {
             return;
         }
         let has_asked = self.ask();
-        // Another request may have requested one meanwhile; its fetch serves this one too.
+        // Another request may have requested a fetch meanwhile; this request waits for that one.
         self.settled(kid).await;
         if !has_asked && self.holding(kid).is_none() {
             self.metrics.key_refresh(self.channel, "throttled");
@@ -156,11 +156,11 @@ impl Keys {
     /// Waits until the key is there or no fetch is pending.
     async fn settled(&self, kid: &str) {
         let is_settled = |(): &()| self.holding(kid).is_some() || self.n_open.load(Ordering::SeqCst) == 0;
-        // The sender belongs to this value, so it still exists.
+        // The sender is part of this value, so it still exists.
         let _ = self.fetched.subscribe().wait_for(is_settled).await;
     }
 
-    /// Requests a fetch, unless one was requested too recently. In that case the other one is still pending.
+    /// Requests a fetch, unless one was requested too recently. Then that one is still pending.
     fn ask(&self) -> bool {
         let now = self.clock.steady();
         let mut asked_at = self.asked_at.lock();

@@ -9,10 +9,10 @@ use crate::domain::{Content, Reason};
 /// The resource type under which routes match lifecycle events.
 pub(super) const TYPE: &str = "subscription";
 
-/// The event of an item, `None` if it is no lifecycle item. Unknown events stay as they are.
+/// The event of an item; `None` if it is not a lifecycle item. Unknown events stay as they are.
 ///
 /// # Errors
-/// [`Reason::Shape`] where it is no text.
+/// [`Reason::Shape`] if it is not text.
 pub(super) fn event(item: &Object<'_>, dialects: &mut Dialects) -> Result<Option<String>, Reason> {
     let text = item.text("lifecycleEvent", dialects)?;
     Ok(text.map(|text| dialects.lifecycle_event(&text)))

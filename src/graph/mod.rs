@@ -1,11 +1,11 @@
-//! Microsoft Graph's side of the wire: tokens, keys, payloads, encryption, the handshake.
+//! Microsoft Graph's formats and proofs: tokens, keys, payloads, encryption, the handshake.
 //!
-//! The two channels are two values, [`Calls`] and [`Subscriptions`]; each reads a request's body into a [`Reading`]:
-//! the verified and the other items.
+//! The two channels are two types, [`Calls`] and [`Subscriptions`]. Each reads a request's body into a [`Reading`]: the
+//! verified items and the others.
 //!
 //! **Invariants**
 //! 1. Only an item whose origin was verified here becomes [`Verified`].
-//! 2. One bad item never harms its neighbours.
+//! 2. A bad item never affects the other items of its POST.
 //! 3. No bytes from outside make this code panic.
 
 pub mod handshake;

@@ -1,8 +1,8 @@
-//! Reads bytes as text that may be JSON, and refuses what is nested too deep before anything descends into it.
+//! Reads bytes as text that may be JSON. Text that is nested too deep is refused before any parser goes into it.
 
 use crate::domain::Reason;
 
-/// The deepest nesting that is read: what `serde_json` itself allows.
+/// The deepest nesting that is accepted. It is also `serde_json`'s limit.
 pub(super) const MAX_DEPTH: usize = 128;
 
 /// Reads bytes as text that may be JSON: UTF-8, not too deep.
@@ -14,18 +14,19 @@ pub(super) fn text_of(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
     if is_deeper_than(max_depth, text) { Err(Reason::JsonDepth) } else { Ok(text) }
 }
 
-/// The same of a whole document: a byte order mark before it is taken off (RFC 8259, section 8.1).
+/// The same for a whole document, which may begin with a byte order mark (RFC 8259, section 8.1).
 ///
 /// # Errors
-/// As [`text_of`].
+/// See [`text_of`].
 pub(super) fn document(bytes: &[u8], max_depth: usize) -> Result<&str, Reason> {
     let text = text_of(bytes, max_depth)?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// Whether JSON text nests deeper than `limit`. `serde_json` skips values without counting, so it must be asked first.
+/// Whether JSON text is nested deeper than `limit`. Must be checked first, because `serde_json` skips values without
+/// counting.
 fn is_deeper_than(limit: usize, text: &str) -> bool {
-    // Most bodies have fewer brackets than the limit: counting them is one vectorised pass.
+    // Most bodies have fewer brackets than the limit. Counting those is one vectorised pass.
     let n_opened = text.bytes().map(|byte| usize::from(byte | 0x20 == b'{')).sum::<usize>();
     if n_opened <= limit {
         return false;

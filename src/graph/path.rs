@@ -1,5 +1,5 @@
 //! The path of a calling resource: `/communications/calls/{call}/operations/{operation}` and its older spellings
-//! (`/app/calls/..`, `/applications/{app}/calls/..`), with or without a host. Its ids have dashes or not: both are
+//! (`/app/calls/..`, `/applications/{app}/calls/..`), with or without a host. Its ids may have dashes or not: both are
 //! documented.
 
 use crate::domain::GraphId;
@@ -9,19 +9,19 @@ pub(super) fn call_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "calls")?)
 }
 
-/// The call at the end of a path; `None` if the path leads to something below a call.
+/// The call at the end of a path; `None` if the path goes on below the call.
 pub(super) fn call_alone(path: &str) -> Option<GraphId> {
     let mut parts = from(path, "calls").skip(1);
     let id = parts.next()?;
     if parts.any(|part| !part.is_empty()) { None } else { GraphId::new(id) }
 }
 
-/// Whether a path leads to an operation, or to a call's operations.
+/// Whether a path is that of an operation, or of a call's operations.
 pub(super) fn is_of_operations(path: &str) -> bool {
     from(path, "operations").next().is_some()
 }
 
-/// The operation that a path leads to.
+/// The operation in a path.
 pub(super) fn operation_id(path: &str) -> Option<GraphId> {
     GraphId::new(after(path, "operations")?)
 }
@@ -30,7 +30,7 @@ fn after<'a>(path: &'a str, collection: &str) -> Option<&'a str> {
     from(path, collection).nth(1).filter(|part| !part.is_empty())
 }
 
-/// The parts of a path from a collection on.
+/// The parts of a path from a collection's name on.
 fn from<'a>(path: &'a str, collection: &str) -> impl Iterator<Item = &'a str> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     path.split('/').skip_while(move |part| !part.eq_ignore_ascii_case(collection))

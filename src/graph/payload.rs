@@ -1,13 +1,13 @@
-//! JSON objects as Graph sends them: read leniently, one level at a time, values untouched until they are needed.
+//! JSON objects as Graph sends them: read leniently, one level at a time. Values are not read until they are needed.
 //!
-//! `serde_json::Value` would keep the last of two equal keys silently, and a derived struct would refuse them; here the
-//! caller sees them and decides. A value that nobody asks for may hold anything that JSON's grammar allows, lone
-//! surrogates among it.
+//! `serde_json::Value` would silently keep the last of two equal keys, and a derived struct would refuse them; here the
+//! caller sees both and decides. A value that is not needed may contain anything that JSON's grammar allows, also lone
+//! surrogates.
 //!
 //! **Invariants**
-//! 1. Reading an object holds the members that are asked for, however many others it has: strangers send objects of
-//!    200,000 members. What looks at all of them is called only for what is proven.
-//! 2. Looking a key up in an object costs no more than the object is long; nothing here is quadratic.
+//! 1. Reading an object stores only the members that may be needed, however many others it has: unknown senders send
+//!    objects of 200,000 members. Functions that look at all members are called only after verification.
+//! 2. Looking up a key takes time linear in the object's length at most; nothing here is quadratic.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -22,11 +22,12 @@ use super::surrogates;
 use super::walk::{self, Key};
 use crate::domain::{Dialect, Reason};
 
-/// Up to so many members an object is held whole and its keys are compared one by one, above it by hashing.
+/// An object with at most this many members is stored whole, and its keys are compared one by one; keys of a larger one
+/// are hashed.
 const FEW_MEMBERS: usize = 32;
 
-/// The keys that are held of an object of many members. Others can be looked up as well, each at the price of reading the
-/// object again.
+/// The keys that are stored of an object with many members. Other keys can be looked up too, but then the object is
+/// read again.
 const ASKED: &[&str] = &[
     // Of items.
     "id",
@@ -75,21 +76,21 @@ const ASKED: &[&str] = &[
     "encryptionCertificateThumbprint",
 ];
 
-/// One JSON object: its keys decoded, its values as they stand in the text.
+/// One JSON object: decoded keys, and values as slices of the text.
 #[derive(Debug)]
 pub(super) struct Object<'a> {
     text: &'a str,
-    /// The first [`FEW_MEMBERS`], in the order of the text; behind them those of [`ASKED`], each once.
+    /// The first [`FEW_MEMBERS`] members in the order of the text, then those of [`ASKED`], each once.
     members: Vec<Member<'a>>,
     n_members: usize,
-    /// Whether a key is there twice, as far as `members` tells.
+    /// Whether a key is repeated among `members`.
     is_repeating: bool,
 }
 
 #[derive(Debug)]
 struct Member<'a> {
     key: Cow<'a, str>,
-    /// Behind the first ones the last value, where the key is repeated.
+    /// After the first members: the last value of a repeated key.
     value: &'a RawValue,
     is_repeated: bool,
 }
@@ -98,7 +99,7 @@ impl<'a> Object<'a> {
     /// Reads one object.
     ///
     /// # Errors
-    /// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no object.
+    /// [`Reason::JsonInvalid`]; [`Reason::Shape`] if it is JSON but not an object.
     pub(super) fn read(text: &'a str) -> Result<Self, Reason> {
         let mut object = Object { text, members: Vec::with_capacity(12), n_members: 0, is_repeating: false };
         let mut json = serde_json::Deserializer::from_str(text);
@@ -119,12 +120,12 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Whether `members` are all.
+    /// Whether `members` contains all members of the object.
     fn holds_all(&self) -> bool {
         self.n_members <= FEW_MEMBERS
     }
 
-    /// The value of a key, the last one where it is repeated. `null` is a value.
+    /// The value of a key, the last one if the key is repeated. `null` is a value.
     pub(super) fn get(&self, key: &str) -> Option<&'a RawValue> {
         if !self.holds_all() && !ASKED.contains(&key) {
             let mut found = None;
@@ -134,33 +135,33 @@ impl<'a> Object<'a> {
         self.members.iter().rev().find(|member| member.key == key).map(|member| member.value)
     }
 
-    /// The value of a key, `None` where it is absent or `null`.
+    /// The value of a key; `None` if it is missing or `null`.
     pub(super) fn present(&self, key: &str) -> Option<&'a RawValue> {
         self.get(key).filter(|value| !is_null(value))
     }
 
-    /// Whether a key is there.
+    /// Whether the object has the key.
     pub(super) fn has(&self, key: &str) -> bool {
         self.get(key).is_some()
     }
 
-    /// Whether any key is repeated. Looks at all members: not for what is not proven.
+    /// Whether any key is repeated. Looks at all members, so call it only after verification.
     pub(super) fn repeats_any(&self) -> bool {
         if self.is_repeating || self.holds_all() {
             return self.is_repeating;
         }
-        // Two keys of one hash would only be compared again, by whoever asks for them.
+        // Two keys with one hash are compared again by the caller that looks them up.
         let (hasher, mut seen, mut is_repeated) = (RandomState::new(), HashSet::new(), false);
         walk::each_member(self.text, |key, _| is_repeated |= !seen.insert(hasher.hash_one(&key)));
         is_repeated
     }
 
-    /// Whether one of `keys`, which are all in [`ASKED`], is there more than once.
+    /// Whether one of `keys` is repeated. All of them must be in [`ASKED`].
     pub(super) fn repeats(&self, keys: &[&str]) -> bool {
         self.is_repeating && self.members.iter().any(|it| it.is_repeated && keys.contains(&it.key.as_ref()))
     }
 
-    /// Calls with each key and its value, of a repeated key the last one alone, in the order of the text.
+    /// Calls `visit` with each key and its value in the order of the text; of a repeated key only with the last value.
     pub(super) fn each(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
         if !self.repeats_any() {
             return self.every(visit);
@@ -179,7 +180,7 @@ impl<'a> Object<'a> {
         });
     }
 
-    /// Calls with every key and value, also repeated ones.
+    /// Calls `visit` with every key and value, including repeated ones.
     pub(super) fn every(&self, mut visit: impl FnMut(&str, &'a RawValue)) {
         if self.holds_all() {
             return self.members.iter().for_each(|member| visit(&member.key, member.value));
@@ -187,8 +188,8 @@ impl<'a> Object<'a> {
         walk::each_member(self.text, |key, value| visit(&key, value));
     }
 
-    /// The object as text, as it was read: of a repeated key the last one alone, each value untouched. Members that are
-    /// not to be told are left out.
+    /// The object as text: of a repeated key only the last value, each value unchanged. Some members are left out on
+    /// request.
     pub(super) fn written(&self, is_told: impl Fn(&str) -> bool) -> String {
         let mut text = String::with_capacity(self.text.len());
         self.each(|key, value| {
@@ -201,10 +202,10 @@ impl<'a> Object<'a> {
         text
     }
 
-    /// Text: `None` where it is absent, `null` or empty.
+    /// The text of a key; `None` if it is missing, `null` or empty.
     ///
     /// # Errors
-    /// [`Reason::Shape`] where it is no text, [`Reason::JsonInvalid`] where it is not Unicode.
+    /// [`Reason::Shape`] if it is not text, [`Reason::JsonInvalid`] if it is not valid Unicode.
     pub(super) fn text(&self, key: &str, dialects: &mut Dialects) -> Result<Option<Cow<'a, str>>, Reason> {
         let Some(value) = self.present(key) else { return Ok(None) };
         let text = text(value)?;
@@ -212,10 +213,10 @@ impl<'a> Object<'a> {
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    /// Text that is only shown: as [`Object::text`], but what is not Unicode in it is replaced.
+    /// Text that is only shown: like [`Object::text`], but invalid Unicode is replaced.
     ///
     /// # Errors
-    /// [`Reason::Shape`] where it is no text.
+    /// [`Reason::Shape`] if it is not text.
     pub(super) fn shown(&self, key: &str, dialects: &mut Dialects) -> Result<Option<String>, Reason> {
         let Some(value) = self.present(key) else { return Ok(None) };
         let mended = surrogates::mend(value.get());
@@ -260,10 +261,10 @@ pub(super) fn is_null(value: &RawValue) -> bool {
     value.get() == "null"
 }
 
-/// A value's text, borrowed where it holds no escapes.
+/// The text of a value. It is borrowed if it has no escapes.
 ///
 /// # Errors
-/// [`Reason::Shape`] where it is no text, [`Reason::JsonInvalid`] where it is not Unicode.
+/// [`Reason::Shape`] if it is not text, [`Reason::JsonInvalid`] if it is not valid Unicode.
 pub(super) fn text(value: &RawValue) -> Result<Cow<'_, str>, Reason> {
     let Key(text) = serde_json::from_str(value.get()).map_err(|error| walk::reason_of(&error))?;
     Ok(text)

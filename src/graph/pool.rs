@@ -1,7 +1,7 @@
-//! The bounded pool for RSA operations: as many run at a time as there are cores, and a bounded number waits.
+//! The bounded pool for RSA operations: as many run at a time as there are cores, and a limited number waits.
 //!
 //! **Invariants**
-//! 1. A thread that has finished a job takes the next one itself, so under load no thread has to be woken.
+//! 1. A thread that has finished a job takes the next one itself, so no thread has to be woken under load.
 //! 2. A job that panics fails only its own item.
 
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-/// Bounds how much decryption runs and waits. A clone is the same pool.
+/// Limits how many decryptions run and wait. A clone is the same pool.
 #[derive(Clone)]
 pub(super) struct Pool {
     places: Arc<Semaphore>,
@@ -19,7 +19,7 @@ pub(super) struct Pool {
     queue: Arc<Queue>,
 }
 
-/// Places in the pool, given back when the last job that holds them ends.
+/// Places in the pool. They become free when the last job that holds them ends.
 #[derive(Clone)]
 pub(super) struct Places(#[allow(dead_code, reason = "held, not read")] Arc<OwnedSemaphorePermit>);
 
@@ -33,12 +33,12 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     jobs: VecDeque<Job>,
-    /// Threads that are at work.
+    /// How many threads work.
     n_busy: usize,
 }
 
 impl Pool {
-    /// A pool in which `n_places` jobs may run and wait.
+    /// A pool in which `n_places` jobs may run or wait.
     pub(super) fn new(n_places: usize) -> Self {
         let n_places = n_places.clamp(1, Semaphore::MAX_PERMITS);
         let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -46,30 +46,30 @@ impl Pool {
         Self { places: Arc::new(Semaphore::new(n_places)), n_places, queue }
     }
 
-    /// This pool where it has so many places, otherwise another. Jobs that are in this one end in it.
+    /// This pool if it has that many places, otherwise a new one. Jobs in this pool end in it.
     pub(super) fn with_places(&self, n_places: usize) -> Self {
         if n_places == self.n_places { self.clone() } else { Self::new(n_places) }
     }
 
-    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all of them, so that
-    /// it can be served alone.
+    /// Takes places for `n` jobs, all or none. A POST with more jobs than there are places takes all places, so that it
+    /// can be served alone.
     pub(super) fn reserve(&self, n: usize) -> Option<Places> {
         let n = u32::try_from(n.min(self.n_places)).unwrap_or(u32::MAX);
         let places = Arc::clone(&self.places).try_acquire_many_owned(n).ok()?;
         Some(Places(Arc::new(places)))
     }
 
-    /// Runs a job on a thread for blocking work when a core is free. `None`: it panicked, or the runtime is stopping.
+    /// Runs a job on a blocking thread when a core is free. `None`: the job panicked, or the runtime is stopping.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         places: Places,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
         let (reply, done) = oneshot::channel();
-        // The job holds the places: if a client hangs up, only its waiting ends, not the job.
+        // The job holds the places: if the client hangs up, the job still runs to its end.
         let job = move || {
             let done = catch_unwind(AssertUnwindSafe(job));
-            // Before the answer: a caller with an answer finds the places free.
+            // Before the answer is sent, so that a caller with an answer finds the places free.
             drop(places);
             match done {
                 // The caller may have stopped waiting.
@@ -90,7 +90,7 @@ impl Pool {
 }
 
 impl Queue {
-    /// Adds a job; whether another thread is to be started for it.
+    /// Adds a job. Returns whether another thread must be started for it.
     fn add(&self, job: Job) -> bool {
         let mut waiting = self.waiting.lock();
         waiting.jobs.push_back(job);

@@ -1,9 +1,9 @@
-//! The provider: its OpenID configuration and the key document that this names, fetched with caution.
+//! A key provider: its OpenID configuration and the key document that this names, fetched with care.
 //!
 //! **Invariants**
-//! 1. Nothing in a token decides where keys are fetched from.
-//! 2. Documents are fetched over https (http only between loopback addresses), without redirects and proxies, bounded
-//!    in size and time. The key document may be on another host than the configuration, as Microsoft's is.
+//! 1. Nothing in a token decides from where keys are fetched.
+//! 2. Documents are fetched over https (http only between loopback addresses), without redirects and proxies, with
+//!    limits in size and time. The key document may be on another host than the configuration, as Microsoft's is.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::jwks::KeySet;
 use crate::tls;
 use crate::web::loopback;
 
-/// The longest that one fetch may take, both documents together.
+/// The longest time for one fetch of both documents.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of one document.
 const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
@@ -22,7 +22,7 @@ const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Why keys could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
-    /// Keys must not be fetched from this address. Fix the config, or the provider's.
+    /// Keys must not be fetched from this address. Correct the config, or the provider's document.
     #[error("{0}: keys are fetched over https (http only from and to loopback addresses)")]
     Address(String),
     /// No HTTP client could be built; the caller can do nothing about it.
@@ -128,7 +128,7 @@ fn unreachable(url: &Url, why: String) -> KeysError {
     KeysError::Unreachable { url: url.to_string(), why }
 }
 
-/// An error with its causes: reqwest's own text leaves them out.
+/// An error with its causes; reqwest's own text leaves the causes out.
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")

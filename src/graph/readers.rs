@@ -1,13 +1,14 @@
-//! Reads large bodies on a few threads of their own, because a web worker that reads 1 MiB answers nobody else
-//! meanwhile. Small bodies are read at once: passing them on would cost more than reading them.
+//! Reads large bodies on a few threads of their own, because a web worker that reads 1 MiB cannot answer other requests
+//! meanwhile. Small bodies are read at once: passing them to a thread would cost more than reading them.
 
 use super::pool::Pool;
 
-/// Up to this many bytes a body is read by the web worker, which takes at most about a millisecond. Graph's have a few
-/// KiB.
+/// Up to this many bytes a body is read by the web worker itself, which takes at most about a millisecond. Graph's
+/// bodies have a few KiB.
 const AT_ONCE_BYTES: usize = 64 * 1024;
-/// The most bytes of bodies that are read or wait for it, on each channel; beyond it 503. They are in memory already and
-/// counted there (`server.max_inflight`): this bounds how long the last one waits, to about half a second of one core.
+/// The most bytes of bodies that are read or wait for it, on each channel; beyond that the answer is 503. Their memory
+/// is counted already (`server.max_inflight`). This limits how long the last one waits: to about half a second of one
+/// core.
 const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// Reads large bodies on threads of their own.
@@ -21,7 +22,7 @@ impl Default for Readers {
 }
 
 impl Readers {
-    /// Runs the reader of `n_bytes`. `None`: too much waits already, or the reader panicked.
+    /// Runs the reader of a body with `n_bytes`. `None`: too much waits already, or the reader panicked.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         n_bytes: usize,

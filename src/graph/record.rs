@@ -1,11 +1,11 @@
-//! Graph's `recordOperation` in all its spellings
-//! (<https://learn.microsoft.com/graph/api/resources/recordoperation>), read into one.
+//! Graph's `recordOperation` in all its spellings (<https://learn.microsoft.com/graph/api/resources/recordoperation>),
+//! read into one form.
 //!
 //! **Invariants**
-//! 1. The recording's token ends in `recording_access_token` and nowhere else.
+//! 1. The recording's token is stored in `recording_access_token` and nowhere else.
 //! 2. Unknown members are kept.
-//! 3. If a member has another type than documented, only that member is lost, and the recording is delivered with the
-//!    rest. Without an id, or with a status that is not text, it is no record operation.
+//! 3. If a member has another type than documented, only that member is lost, and the rest of the recording is
+//!    delivered. Without an id, or with a status that is not text, the resource is not a record operation.
 
 use secrecy::SecretString;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use crate::domain::{ClientContext, Dialect, GraphId, Reason, RecordOperation, Re
 /// Keys that only a record operation has.
 const TELLING_KEYS: &[&str] =
     &["recordingLocation", "recordingAccessToken", "recordResourceLocation", "recordResourceAccessToken"];
-/// Reasons for which only a recording ends; the related operations have reasons of their own.
+/// Completion reasons that only a recording has; related operations have reasons of their own.
 const TELLING_REASONS: &[&str] = &[
     "stopToneDetected",
     "maxRecordDurationReached",
@@ -27,7 +27,7 @@ const TELLING_REASONS: &[&str] = &[
     "playBeepFailed",
     "mediaReceiveTimeout",
 ];
-/// The members that [`read`] takes out of the payload; the others are kept as they are.
+/// The members that [`read`] takes out of the payload. The others are kept as they are.
 const READ_KEYS: &[&str] = &[
     "@odata.type",
     "@odata.etag",
@@ -42,29 +42,29 @@ const READ_KEYS: &[&str] = &[
     "recordResourceAccessToken",
 ];
 
-/// The member of an event's data that holds what reelhook adds. One that came from outside does not stand beside it, in no
-/// spelling: readers that do not regard case would take it for ours.
+/// The member of an event's data that holds reelhook's additions. A member of this name from outside is removed, in any
+/// spelling: readers that ignore case would take it for reelhook's.
 const OWN_MEMBER: &str = "reelhook";
 
-/// The largest code that every reader of JSON takes for the same whole number.
+/// The largest code that every JSON reader reads as the same whole number.
 const MAX_CODE: f64 = 9_007_199_254_740_991.0;
 
-/// Whether a payload without `@odata.type` is a record operation all the same.
+/// Whether a payload without `@odata.type` is a record operation.
 pub(super) fn is_untyped_record(object: &Object<'_>, resource: &str) -> bool {
     path::operation_id(resource).is_some() && tells_of_recording(object)
 }
 
-/// Whether an operation has what only a record operation has.
+/// Whether an operation has a member that only a record operation has.
 pub(super) fn tells_of_recording(object: &Object<'_>) -> bool {
     let reason = object.get("completionReason").and_then(|value| payload::text(value).ok());
     TELLING_KEYS.iter().any(|key| object.has(key))
         || reason.is_some_and(|reason| TELLING_REASONS.iter().any(|it| it.eq_ignore_ascii_case(&reason)))
 }
 
-/// Reads the operation; `resource` is the notification's path.
+/// Reads an operation; `resource` is the notification's path.
 ///
 /// # Errors
-/// [`Reason::Shape`] where it has no id or its status is no text, [`Reason::JsonInvalid`] where that is not Unicode.
+/// [`Reason::Shape`] if it has no id or its status is not text; [`Reason::JsonInvalid`] if that is not valid Unicode.
 pub(super) fn read(
     object: &Object<'_>,
     resource: &str,
@@ -105,7 +105,7 @@ pub(super) fn read(
     })
 }
 
-/// Reads members that may be of another type than documented.
+/// Reads members that may have another type than documented.
 struct Members<'o, 'a, 'd> {
     object: &'o Object<'a>,
     dialects: &'d mut Dialects,
@@ -113,7 +113,7 @@ struct Members<'o, 'a, 'd> {
 }
 
 impl<'a> Members<'_, 'a, '_> {
-    /// Reads one; where that fails it is absent, and kept as it was sent.
+    /// Reads one member. If that fails, the member counts as missing, and is kept as it was sent.
     fn read<T>(
         &mut self,
         key: &'static str,
@@ -160,7 +160,7 @@ fn renamed(object: &Object<'_>, [now, before]: [&str; 2], dialects: &mut Dialect
 /// The `resultInfo` of an operation or a call.
 ///
 /// # Errors
-/// [`Reason::Shape`] where it is none, [`Reason::JsonInvalid`] where it is no JSON.
+/// [`Reason::Shape`] if it is no such object, [`Reason::JsonInvalid`] if it is not JSON.
 pub(super) fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Result<Option<ResultInfo>, Reason> {
     let Some(value) = object.present("resultInfo") else { return Ok(None) };
     if value.get() == "\"\"" {
@@ -178,7 +178,7 @@ pub(super) fn result_info(object: &Object<'_>, dialects: &mut Dialects) -> Resul
     }))
 }
 
-/// A code: a whole number, which may be written as a fraction or sent as text; absent is 0.
+/// A code: a whole number, which may be written as a fraction or as text. A missing code is 0.
 fn code(value: Option<&RawValue>, dialects: &mut Dialects) -> Result<i64, Reason> {
     let Some(value) = value else { return Ok(0) };
     if let Some(code) = whole(value.get(), dialects) {
@@ -189,7 +189,7 @@ fn code(value: Option<&RawValue>, dialects: &mut Dialects) -> Result<i64, Reason
     if text.is_empty() { Ok(0) } else { whole(text.trim(), dialects).ok_or(Reason::Shape) }
 }
 
-/// The whole number that a text stands for: `200`, `200.0` and `2e2` are one.
+/// The whole number that a text represents: `200`, `200.0` and `2e2` are the same.
 fn whole(text: &str, dialects: &mut Dialects) -> Option<i64> {
     if let Ok(code) = text.parse() {
         return Some(code);
@@ -199,12 +199,12 @@ fn whole(text: &str, dialects: &mut Dialects) -> Option<i64> {
         return None;
     }
     dialects.note(Dialect::CodeAsFraction);
-    // Every whole number up to this bound is one in both types.
+    // Every whole number up to this bound is exact in both types.
     format!("{number:.0}").parse().ok()
 }
 
-/// The members that this version does not know, as JSON without the braces. Those that are reelhook's own in what it hands
-/// on do not stand beside them.
+/// The members that this version does not know, as JSON without the braces. Members that look like reelhook's own
+/// additions are left out.
 fn additional(object: &Object<'_>) -> String {
     let mut members = String::new();
     object.each(|key, value| {
@@ -221,7 +221,7 @@ fn additional(object: &Object<'_>) -> String {
     members
 }
 
-/// The client context; one that is no text, or longer than Graph's limit, matches nothing.
+/// The client context. One that is not text, or longer than Graph's limit, matches no route.
 pub(super) fn client_context(object: &Object<'_>, dialects: &mut Dialects) -> Option<ClientContext> {
     let Ok(text) = object.text("clientContext", dialects) else {
         dialects.note(Dialect::UnreadableMember);

@@ -1,8 +1,8 @@
-//! A quarantined body for eyes that may not see the secrets in it.
+//! A quarantined body for a caller who may not see the secrets in it.
 //!
 //! **Invariants**
-//! 1. No value under a key that names a secret is shown, however the key is spelt and however deep it stands.
-//! 2. A body that cannot be read as JSON is not shown at all: nobody can say where its secrets are.
+//! 1. The value of every key that names a secret is hidden, in any spelling and at any depth.
+//! 2. A body that is not JSON is not shown at all, because reelhook cannot find the secrets in it.
 
 use serde_json::value::RawValue;
 
@@ -10,11 +10,11 @@ use super::nesting::{self, MAX_DEPTH};
 use super::payload::{self, Object};
 use super::{surrogates, walk};
 
-/// What stands in the place of a secret.
+/// Replaces each secret.
 const HIDDEN: &str = "\"(hidden)\"";
 
-/// The body with each secret replaced: recordings' tokens, join tokens and passcodes of meetings, `clientState`,
-/// `validationTokens`. `None` where it is no JSON.
+/// The body with each secret replaced: tokens of recordings, join tokens and passcodes of meetings, `clientState`,
+/// `validationTokens`. `None` if the body is not JSON.
 pub fn without_secrets(body: &[u8]) -> Option<String> {
     let text = surrogates::mend(nesting::document(body, MAX_DEPTH).ok()?);
     let value: &RawValue = serde_json::from_str(&text).ok()?;
@@ -23,13 +23,13 @@ pub fn without_secrets(body: &[u8]) -> Option<String> {
     Some(shown)
 }
 
-/// Whether a key names a secret. More is hidden than must be: a new kind of token is hidden before anybody knows it.
+/// Whether a key names a secret. This hides more than necessary, so that new kinds of tokens are hidden as well.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     key == "clientstate" || key == "passcode" || key.ends_with("token") || key.ends_with("tokens")
 }
 
-/// Recursion is bounded by the depth that was checked.
+/// The recursion is limited by the depth that was checked.
 fn write(value: &RawValue, shown: &mut String) -> Option<()> {
     match value.get().as_bytes().first()? {
         b'{' => {

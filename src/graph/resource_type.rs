@@ -1,12 +1,13 @@
-//! The type of a resource that names none: many notifications have no `resourceData`, or none with an `@odata.type`. Their
-//! path tells (<https://learn.microsoft.com/graph/change-notifications-overview#supported-resources>).
+//! The type of a resource that does not name its own: many notifications have no `resourceData`, or none with an
+//! `@odata.type`. Then the path decides
+//! (<https://learn.microsoft.com/graph/change-notifications-overview#supported-resources>).
 
 use super::dialects::UNKNOWN_TYPE;
 
-/// The most parts of a path that are looked at.
+/// The most parts of a path that are read.
 const MAX_PARTS: usize = 32;
 
-/// A part of a path, a part that must stand before it (`""`: none), and the type that they tell. The first that fits counts.
+/// A part of a path, the part that must come before it (`""`: any), and the type. The first entry that fits counts.
 const SHAPES: &[(&str, &str, &str)] = &[
     ("root", "", "driveItem"),
     ("items", "lists", "listItem"),
@@ -50,7 +51,7 @@ const SHAPES: &[(&str, &str, &str)] = &[
     ("getAllTranscripts", "", "callTranscript"),
     ("onlineMeetings", "", "onlineMeeting"),
     ("participants", "calls", "participant"),
-    // A recording among them says so itself: this is any of them.
+    // A recording among them names its own type. This type stands for all others.
     ("operations", "calls", "commsOperation"),
     ("calls", "", "call"),
     ("alerts", "security", "alert"),
@@ -61,7 +62,7 @@ const SHAPES: &[(&str, &str, &str)] = &[
     ("getAllEnterpriseInteractions", "", "aiInteraction"),
 ];
 
-/// Gives a type that is not known the one that the path tells, if it tells one.
+/// Sets the type from the path if it is unknown and the path names one.
 pub(super) fn complete(resource_type: &mut String, path: &str) {
     if resource_type == UNKNOWN_TYPE
         && let Some(told) = of_path(path)
@@ -70,11 +71,11 @@ pub(super) fn complete(resource_type: &mut String, path: &str) {
     }
 }
 
-/// The type of what stands at a path: that of the last part that tells one.
+/// The type of the resource at a path: the last part that has one decides.
 fn of_path(path: &str) -> Option<&'static str> {
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let parts = || path.split('/').take(MAX_PARTS).map(name);
-    // What follows is the name of a file.
+    // The rest is the name of a file.
     if parts().any(|part| part.eq_ignore_ascii_case("root:")) {
         return Some("driveItem");
     }
@@ -87,7 +88,7 @@ fn of_path(path: &str) -> Option<&'static str> {
     })
 }
 
-/// A part without its key: `chats('19:..')`.
+/// A part without its key in parentheses: `chats('19:..')`.
 fn name(part: &str) -> &str {
     part.split('(').next().unwrap_or_default()
 }

@@ -1,9 +1,10 @@
-//! Which subscriptions send encrypted content. Graph sends validation tokens with all that such a subscription sends, so its
-//! plain items need one too: otherwise whoever knows the `clientState` would only have to leave `encryptedContent` out.
+//! The subscriptions that send encrypted content. Graph sends validation tokens with everything that such a
+//! subscription sends, so its plain items need one too. Otherwise an attacker who knows the `clientState` could simply
+//! leave `encryptedContent` out.
 //!
 //! **Invariants**
-//! 1. A subscription is learned from an item that a validation token proved, never from one that only says so.
-//! 2. What is learned is bounded; the config's own are never forgotten.
+//! 1. A subscription is learned only from an item that a validation token verified.
+//! 2. The number of learned subscriptions is limited. Those in the config are never forgotten.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -25,17 +26,17 @@ struct Learned {
 }
 
 impl Rich {
-    /// With those that the config names.
+    /// Starts with the subscriptions that the config names.
     pub(super) fn new(configured: &[String]) -> Self {
         Self { configured: configured.iter().map(|id| key(id)).collect(), learned: Arc::default() }
     }
 
-    /// With those that another config names, and what was learned and will be.
+    /// With the subscriptions that another config names. What was learned, and what will be learned, is shared.
     pub(super) fn again(&self, configured: &[String]) -> Self {
         Self { learned: Arc::clone(&self.learned), ..Self::new(configured) }
     }
 
-    /// Whether a subscription is one of them.
+    /// Whether a subscription sends encrypted content.
     pub(super) fn holds(&self, subscription_id: &str) -> bool {
         if self.configured.is_empty() && self.learned.read().ids.is_empty() {
             return false;
@@ -44,7 +45,7 @@ impl Rich {
         self.configured.contains(&id) || self.learned.read().ids.contains(&id)
     }
 
-    /// Adds those that were learned, in this run or an earlier one.
+    /// Adds subscriptions that were learned, in this run or an earlier one.
     pub(super) fn remember(&self, subscription_ids: &[String]) {
         let mut learned = self.learned.write();
         for id in subscription_ids.iter().map(|id| key(id)) {
@@ -60,7 +61,7 @@ impl Rich {
     }
 }
 
-/// One spelling of an id: GUIDs come in several.
+/// One spelling for each id: GUIDs come in several.
 pub(super) fn key(subscription_id: &str) -> String {
     GraphId::new(subscription_id).map_or_else(String::new, |id| id.as_str().to_owned())
 }

@@ -1,4 +1,4 @@
-//! Members that are secrets: who has them can fetch a recording or join a meeting.
+//! Members that are secrets: with them anybody can fetch a recording or join a meeting.
 //!
 //! - `recordingAccessToken` and `recordResourceAccessToken`, wherever they stand: they open a recording;
 //! - `token` and `passcode`, wherever they stand below a `meetingInfo`
@@ -8,8 +8,9 @@
 //!   (<https://learn.microsoft.com/graph/api/resources/joinmeetingidsettings>): the same.
 //!
 //! **Invariants**
-//! 1. Text that leaves here is JSON on one line that every reader takes: no lone surrogates, no numbers out of range.
-//! 2. It holds no secret, in whatever spelling its key came. The secrets are told beside it.
+//! 1. The text from this module is JSON on one line that every reader accepts: no lone surrogates, no numbers out of
+//!    range.
+//! 2. The text contains no secret, however its key was spelled. The secrets are in a separate value.
 
 use std::cell::Cell;
 use std::fmt;
@@ -24,13 +25,13 @@ use super::walk::{self, Key};
 /// JSON without its secrets, and the secrets.
 #[derive(Debug)]
 pub(super) struct Clean {
-    /// The text, as Graph sent it where nothing had to change.
+    /// The text, as Graph sent it unless something had to change.
     pub(super) text: String,
-    /// As [`crate::domain::Notification::secrets`].
+    /// See [`crate::domain::Notification::secrets`].
     pub(super) secrets: Option<SecretString>,
 }
 
-/// What a member stands in.
+/// The kind of object that a member is in.
 #[derive(Clone, Copy)]
 enum Within {
     Any,
@@ -49,7 +50,7 @@ impl Within {
             }
     }
 
-    /// What the members of a member stand in.
+    /// The kind of object that a member's value is.
     fn below(self, key: &str) -> Self {
         if key.eq_ignore_ascii_case("meetingInfo") {
             Self::Meeting
@@ -66,7 +67,7 @@ pub(super) fn is_recording_token(key: &str) -> bool {
     key.eq_ignore_ascii_case("recordingAccessToken") || key.eq_ignore_ascii_case("recordResourceAccessToken")
 }
 
-/// Cleans the value of a member, or a whole resource, where there is no key.
+/// Cleans the value of a member, or a whole resource, which has no key.
 pub(super) fn clean(key: &str, json: &str) -> Clean {
     let within = Within::Any.below(key);
     let json = surrogates::mend(json);
@@ -102,7 +103,7 @@ struct Copy {
     text: String,
     /// The JSON pointer to the value that is being copied (RFC 6901).
     path: String,
-    /// A JSON object that is not closed yet: pointers to secrets.
+    /// A JSON object with pointers to secrets, not closed yet.
     secrets: String,
 }
 
@@ -142,7 +143,7 @@ impl Copy {
         }
     }
 
-    /// Keeps a secret; an absent one is none.
+    /// Stores a secret. `null` is not a secret.
     fn take(&mut self, value: &str) {
         if value == "null" {
             return;
@@ -154,7 +155,7 @@ impl Copy {
     }
 }
 
-/// JSON without the white space between its parts, where that holds line breaks: sinks write one event a line.
+/// JSON without the white space between its parts, if that contains line breaks: sinks write one event on each line.
 fn on_one_line(json: String) -> String {
     if !json.contains(['\n', '\r']) {
         return json;
@@ -173,7 +174,7 @@ fn on_one_line(json: String) -> String {
     json.chars().filter(keep).collect()
 }
 
-/// Walks through a value without keeping any of it: whether every reader can read it, and whether it holds a secret.
+/// Reads through a value without storing it: whether every JSON reader can read it, and whether it contains a secret.
 #[derive(Clone, Copy)]
 struct Inspect<'c> {
     within: Within,

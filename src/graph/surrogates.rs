@@ -1,8 +1,8 @@
-//! Lone surrogates: halves of characters, which JSON's grammar allows in escapes and Unicode does not.
+//! Lone surrogates: halves of characters. JSON's grammar allows them in escapes, Unicode does not.
 
 use std::borrow::Cow;
 
-/// Replaces lone surrogates (`\ud800`) by the replacement character. JSON's grammar allows them, Unicode does not.
+/// Replaces lone surrogates (`\ud800`) with the replacement character.
 pub(super) fn mend(json: &str) -> Cow<'_, str> {
     if !json.contains("\\u") {
         return Cow::Borrowed(json);
@@ -33,7 +33,7 @@ pub(super) fn mend(json: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The UTF-16 unit that the escape at `at` stands for.
+/// The UTF-16 unit of the escape at `at`.
 fn unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at.checked_add(6)?)?.strip_prefix("\\u")?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u16::from_str_radix(digits, 16).ok())?

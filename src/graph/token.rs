@@ -1,13 +1,13 @@
-//! Verifies Microsoft's JWTs (RFC 7519, RFC 8725), and so where a notification comes from.
+//! Verifies Microsoft's JWTs (RFC 7519, RFC 8725), and with them the origin of a notification.
 //!
 //! `jsonwebtoken` checks the signature; the claims are checked here, with reelhook's own clock and a reason for each
 //! refusal.
 //!
 //! **Invariants**
-//! 1. Only RS256 is accepted, which is decided before any key is searched. The key is found only by `kid`; other hints
-//!    in the token (`jku`, `x5u`, `jwk`, `x5c`) are not read.
-//! 2. A verified token is recognised by its SHA-256 until it expires or the provider's keys are fetched again. Only
-//!    verified tokens are stored, and no token's text is.
+//! 1. Only RS256 is accepted; this is checked before a key is looked up. The key is found only by `kid`; other hints in
+//!    the token (`jku`, `x5u`, `jwk`, `x5c`) are not read.
+//! 2. A verified token is recognised by its SHA-256 until it expires or the provider's keys are fetched again. Only the
+//!    hashes of verified tokens are stored.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,18 +27,18 @@ use super::payload::{self, Object};
 use crate::clock::Clock;
 use crate::domain::Reason;
 
-/// The longest token that is looked at.
+/// The longest token that is read.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
-/// The clocks' difference that is tolerated, in seconds.
+/// The tolerated difference of the clocks, in seconds.
 const LEEWAY_SECONDS: i64 = 300;
-/// How many proven tokens are remembered.
+/// How many verified tokens are remembered.
 const MAX_REMEMBERED: u64 = 10_000;
-/// Stands for the token's tenant in an issuer.
+/// The placeholder for the token's tenant in an issuer.
 const TENANT_PLACEHOLDER: &str = "{tenantid}";
-/// Headers that change what the token means.
+/// Headers that change the meaning of the token.
 const REFUSED_HEADERS: &[&str] = &["crit", "b64", "enc", "zip"];
 
-/// What a channel demands of its tokens.
+/// What a channel requires of its tokens.
 #[derive(Debug)]
 pub(super) struct Demands {
     /// One of these must be the audience.
@@ -47,11 +47,11 @@ pub(super) struct Demands {
     pub(super) issuers: Vec<String>,
     /// One of these must be the tenant, in lower case; empty: any.
     pub(super) tenants: Vec<String>,
-    /// The application that must have asked for the token; `None`: any.
+    /// The application that must have requested the token; `None`: any.
     pub(super) publisher: Option<String>,
 }
 
-/// Proves tokens.
+/// Verifies tokens.
 pub(super) struct Tokens {
     keys: Arc<Keys>,
     clock: Clock,
@@ -67,7 +67,7 @@ struct Proven {
 }
 
 impl Tokens {
-    /// Proves tokens by `keys` against `demands`.
+    /// Verifies tokens with `keys` against `demands`.
     pub(super) fn new(keys: Arc<Keys>, clock: Clock, demands: Demands) -> Self {
         Self { keys, clock, demands, proven: Cache::new(MAX_REMEMBERED) }
     }
@@ -82,7 +82,7 @@ impl Tokens {
         self.clock.clone()
     }
 
-    /// The time by which tokens are judged that come now, in seconds.
+    /// The time against which tokens that arrive now are checked, in seconds.
     pub(super) fn now(&self) -> i64 {
         self.clock_now().as_second()
     }
@@ -92,15 +92,15 @@ impl Tokens {
         self.clock.now()
     }
 
-    /// Whether there are keys to decide by.
+    /// Whether there are keys.
     pub(super) fn can_decide(&self) -> bool {
         self.keys.generation() > 0
     }
 
-    /// Proves a token that came at `now` (in seconds) and returns its tenant, in lower case.
+    /// Verifies a token that arrived at `now` (in seconds). Returns its tenant, in lower case.
     ///
     /// # Errors
-    /// Why it is not valid; [`Reason::KeysUnavailable`] if that is not known yet.
+    /// Why it is not valid. [`Reason::KeysUnavailable`]: this is not known yet.
     pub(super) async fn prove(&self, token: &[u8], now: i64) -> Result<Arc<str>, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::JwtMalformed);
@@ -165,6 +165,7 @@ impl Demands {
 
 /// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2)
 /// issuer.
+/// issuer.
 fn is_for(key: Option<&str>, provider: Option<&str>, claims: &Claims) -> bool {
     let Some(key) = key.map(|issuer| of_tenant(issuer, &claims.tid)) else { return true };
     key == claims.iss || provider.is_some_and(|issuer| of_tenant(issuer, &claims.tid) == key)
@@ -186,7 +187,7 @@ fn is_ahead(at: i64, now: i64) -> bool {
     at.saturating_sub(now) > LEEWAY_SECONDS
 }
 
-/// A token that is well formed and names a key; nothing more is known of it.
+/// A token that is well formed and names a key. Nothing in it is verified.
 struct Unverified<'a> {
     kid: String,
     message: &'a [u8],
@@ -218,8 +219,8 @@ fn decode(part: &str) -> Result<Vec<u8>, Reason> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_not_base64url| Reason::JwtMalformed)
 }
 
-/// The key's name, and whether the header says that the payload is a token itself. It says so on plain tokens, too
-/// (<https://github.com/MicrosoftDocs/bot-docs/issues/2242>): the payload decides.
+/// The key's name, and whether the header says that the payload is itself a token. Some plain tokens say so too
+/// (<https://github.com/MicrosoftDocs/bot-docs/issues/2242>), so the payload decides.
 fn read_header(header: &[u8]) -> Result<(String, bool), Reason> {
     let header = read_object(header)?;
     let text = |key| header.present(key).and_then(|value| payload::text(value).ok());
@@ -242,7 +243,7 @@ fn read_object(bytes: &[u8]) -> Result<Object<'_>, Reason> {
     if object.repeats_any() { Err(Reason::JwtMalformed) } else { Ok(object) }
 }
 
-/// The claims that are looked at.
+/// The claims that are checked.
 struct Claims {
     iss: String,
     aud: String,
@@ -265,7 +266,7 @@ impl Claims {
             Some(value) => value.get().parse().map(Some).map_err(|_no_integer| Reason::JwtClaimType),
             None => Ok(None),
         };
-        // Who asked for the token stands in `appid` (v1) or `azp` (v2).
+        // The application that requested the token is in `appid` (v1) or `azp` (v2).
         let publisher = match text("ver") {
             Ok(Some(version)) if version == "1.0" => text("appid").unwrap_or_default(),
             Ok(Some(version)) if version == "2.0" => text("azp").unwrap_or_default(),
@@ -283,7 +284,7 @@ impl Claims {
     }
 }
 
-/// The audience: a text, or an array of one.
+/// The audience: text, or an array of texts.
 fn audience(claims: &Object<'_>) -> Option<String> {
     let value = claims.present("aud")?;
     if let Ok(text) = payload::text(value) {
@@ -293,7 +294,7 @@ fn audience(claims: &Object<'_>) -> Option<String> {
     Some(sole)
 }
 
-/// The tenant that a token claims, in lower case, whether or not it proves anything.
+/// The tenant that a token claims, in lower case. It may be unverified.
 pub(super) fn unverified_tenant(token: &str) -> Option<String> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims = read_object(&payload).ok()?;

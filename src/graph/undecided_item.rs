@@ -1,10 +1,11 @@
-//! Items that cannot be judged yet: they need a validation token, and the provider's keys were never reached. They are in
-//! the quarantine, and wait here, with the tokens of their POST, for the keys that decide.
+//! Items that cannot be verified yet: they need a validation token, and the provider's keys were never reached. They
+//! are in the quarantine. Here they wait, with the tokens of their POST, until there are keys.
 //!
 //! **Invariants**
-//! 1. What waits is bounded in number and bytes. What finds no place is refused before it is acknowledged, and comes again.
-//! 2. What waits is in the store too, its tokens sealed: after a restart it waits on. Here it is
-//!    wiped when it is dropped.
+//! 1. The number and the bytes of waiting items are limited. A POST that finds no place is refused, and Graph sends it
+//!    again.
+//! 2. A waiting item is also in the store, its tokens encrypted, and so survives a restart. The copy here is wiped when
+//!    it is dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,12 +19,12 @@ use zeroize::Zeroizing;
 
 use crate::domain::{Channel, HeldTokens, Quarantined, Raw, Reason};
 
-/// The most items that wait.
+/// The most waiting items.
 const MAX_ITEMS: usize = 1_000;
-/// The most bytes that wait, items and tokens together.
+/// The most bytes of waiting items and their tokens.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// An item that waits to be judged.
+/// An item that waits for keys.
 #[derive(Clone)]
 pub struct Undecided {
     pub(super) channel: Channel,
@@ -31,7 +32,7 @@ pub struct Undecided {
     post: Arc<Post>,
 }
 
-/// What the items of one POST share.
+/// The parts that the items of one POST share.
 struct Post {
     held: Arc<HeldTokens>,
     _places: [OwnedSemaphorePermit; 2],
@@ -44,24 +45,24 @@ impl fmt::Debug for Undecided {
 }
 
 impl Undecided {
-    /// What of it goes to the quarantine meanwhile.
+    /// The quarantine entry of the item while it waits.
     pub fn quarantined(&self) -> Quarantined {
         let (channel, raw, held) = (self.channel, self.raw.clone(), Some(Arc::clone(&self.post.held)));
         Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw, had_client_state: true, held }
     }
 
-    /// When it came.
+    /// When it arrived.
     pub fn arrived_at(&self) -> Timestamp {
         self.post.held.arrived_at
     }
 
-    /// The `validationTokens` that it came with.
+    /// The `validationTokens` of its POST.
     pub(super) fn tokens(&self) -> Option<&RawValue> {
         serde_json::from_str(self.post.held.tokens.expose_secret()).ok()
     }
 }
 
-/// The places for what waits. A clone has the same places.
+/// The places for waiting items. A clone has the same places.
 #[derive(Clone)]
 pub(super) struct Places {
     items: Arc<Semaphore>,
@@ -75,7 +76,7 @@ impl Default for Places {
 }
 
 impl Places {
-    /// Has a POST's items wait, all or none of them: `None` where there are not places enough.
+    /// Takes places for the items of a POST, for all or none. `None`: there are not enough places.
     pub(super) fn take(
         &self,
         items: &[Raw],
@@ -89,14 +90,14 @@ impl Places {
         self.take_with(items, channel, Arc::new(HeldTokens { tokens, arrived_at }))
     }
 
-    /// The same for tokens that are held already.
+    /// The same for tokens that are already stored.
     pub(super) fn take_with(&self, items: &[Raw], channel: Channel, held: Arc<HeldTokens>) -> Option<Vec<Undecided>> {
         let n_bytes = held.tokens.expose_secret().len() + items.iter().map(|raw| raw.0.len()).sum::<usize>();
         let taken =
             |places: &Arc<Semaphore>, n: usize| Arc::clone(places).try_acquire_many_owned(u32::try_from(n).ok()?).ok();
         let places = [taken(&self.items, items.len())?, taken(&self.bytes, n_bytes)?];
         let post = Arc::new(Post { held, _places: places });
-        // Copied, since a slice would keep the whole body.
+        // Copied, because a slice would keep the whole body in memory.
         let waiting = |raw: &Raw| Undecided {
             channel,
             raw: Raw(Bytes::from_owner(Zeroizing::new(raw.0.to_vec()))),

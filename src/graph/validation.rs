@@ -1,10 +1,10 @@
-//! `validationTokens`: which tenants' encrypted items a POST proves
+//! `validationTokens`: the tenants whose encrypted items a POST's tokens verify
 //! (<https://learn.microsoft.com/graph/change-notifications-with-resource-data#how-to-validate>).
 //!
 //! **Invariants**
-//! 1. An item is covered by a proven token of its own tenant, and by no other.
-//! 2. A token that fails takes its (claimed) tenant's items with it. One whose tenant cannot be read costs only items
-//!    that no proven token covers.
+//! 1. An item is covered by a verified token of its own tenant, and by no other.
+//! 2. If a token fails, all items of the tenant that it claims fail. If its tenant cannot be read, only items fail that
+//!    no verified token covers.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::domain::Reason;
 /// The most tokens of one POST: one for each application and tenant.
 const MAX_TOKENS: usize = 64;
 
-/// What a POST's tokens prove.
+/// The result of checking a POST's tokens.
 #[derive(Debug, Default)]
 pub(super) struct Coverage {
     proven: HashSet<Arc<str>>,
@@ -28,7 +28,7 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    /// Checks every token, as of the time (in seconds) at which they came.
+    /// Checks every token, as of the time (in seconds) at which it arrived.
     pub(super) async fn of(tokens: Option<&RawValue>, prover: &Tokens, now: i64) -> Self {
         let mut coverage = Self::default();
         let Some(value) = tokens.filter(|value| !payload::is_null(value)) else { return coverage };
@@ -45,7 +45,7 @@ impl Coverage {
         }
         let mut seen = HashSet::new();
         let tokens = values.into_iter().filter(|value| seen.insert(value.get()));
-        // Together, so that many tokens wait for keys no longer than one does.
+        // All at once, so that many tokens wait for keys no longer than one.
         for proof in join_all(tokens.map(|token| prove(token, prover, now))).await {
             match proof {
                 Ok(tenant) => {
@@ -65,7 +65,7 @@ impl Coverage {
     /// Whether an item of `tenant` (in lower case) is covered.
     ///
     /// # Errors
-    /// Why it is not.
+    /// Why it is not covered.
     pub(super) fn covers(&self, tenant: Option<&str>) -> Result<(), Reason> {
         let failure = |of: Option<&str>| self.failed.iter().find(|(it, _)| it.as_deref() == of).map(|(_, why)| *why);
         let Some(tenant) = tenant else { return Err(failure(None).unwrap_or(Reason::JwtTenant)) };
@@ -80,7 +80,7 @@ impl Coverage {
     }
 }
 
-/// The tenant that a token verifies, or the one that it claims and why the token is not valid.
+/// The tenant that a token verifies; or the tenant that it claims, and why the token is not valid.
 async fn prove(token: &RawValue, prover: &Tokens, now: i64) -> Result<Arc<str>, (Option<String>, Reason)> {
     let token = payload::text(token).map_err(|_no_text| (None, Reason::JwtMalformed))?;
     prover.prove(token.as_bytes(), now).await.map_err(|reason| (unverified_tenant(&token), reason))

@@ -1,5 +1,5 @@
-//! Whether a resource says which version of it a notification tells of: by its etag, its version or its sequence number.
-//! Then equal bytes tell of the same version; without it they may tell of any change.
+//! Whether a resource says which version of it a notification reports: by its etag, its version or its sequence number.
+//! Then equal bytes mean the same version. Without it, equal bytes may still report two changes.
 
 use serde_json::value::RawValue;
 
@@ -7,14 +7,15 @@ use super::payload::Object;
 use super::walk;
 use crate::domain::Mark;
 
-/// Members that are another with each change of the resource, whatever its type: OData's etag and its older spellings
-/// (Outlook, drives, chats), the sequence numbers of presence and of a call's roster.
+/// Members that differ after each change of the resource, whatever its type: OData's etag and its older spellings
+/// (Outlook, drives, chats), and the sequence numbers of presence and of a call's roster.
 const KEYS: &[&str] = &["@odata.etag", "etag", "eTag", "changeKey", "sequenceNumber", "rosterSequenceNumber"];
 /// The type whose `version` grows with every change
-/// (<https://learn.microsoft.com/graph/api/resources/callrecords-callrecord>). What others call so may be a fixed text.
+/// (<https://learn.microsoft.com/graph/api/resources/callrecords-callrecord>). Other types may use this name for a
+/// fixed text.
 const VERSIONED_TYPE: &str = "callRecord";
 
-/// Whether one resource says its version.
+/// Whether a single resource says its version.
 pub(super) fn of_one(object: &Object<'_>, resource_type: &str) -> Option<Mark> {
     let has = |key: &str| object.get(key).is_some_and(says_something);
     let name = resource_type.rsplit('.').next().unwrap_or_default();
@@ -22,7 +23,7 @@ pub(super) fn of_one(object: &Object<'_>, resource_type: &str) -> Option<Mark> {
     (is_versioned || KEYS.iter().any(|key| has(key))).then_some(Mark::Version)
 }
 
-/// Whether every resource of a collection says its version; one of none says nothing.
+/// Whether every resource of a collection says its version. An empty collection says none.
 pub(super) fn of_all(text: &str, resource_type: &str) -> Option<Mark> {
     if !text.starts_with('[') {
         return None;

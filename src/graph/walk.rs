@@ -1,4 +1,4 @@
-//! Going through JSON one part at a time, with nothing built: each member of an object, each element of an array.
+//! Reads JSON one part at a time without building values: each member of an object, each element of an array.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 
 use crate::domain::Reason;
 
-/// Why text that `serde_json` refused was refused: no JSON, or JSON of another shape.
+/// Why `serde_json` refused a text: it is not JSON, or it is JSON of another shape.
 pub(super) fn reason_of(error: &serde_json::Error) -> Reason {
     if error.is_data() { Reason::Shape } else { Reason::JsonInvalid }
 }
 
-/// A key, borrowed where it holds no escapes.
+/// A key. It is borrowed if it has no escapes.
 pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// Calls with every member of the object that stands in `text`, which was read before.
+/// Calls `visit` with every member of the object in `text`. The text was checked before.
 pub(super) fn each_member<'a>(text: &'a str, visit: impl FnMut(Cow<'a, str>, &'a RawValue)) {
     struct Each<F>(F);
     impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Each<F> {
@@ -50,14 +50,14 @@ pub(super) fn each_member<'a>(text: &'a str, visit: impl FnMut(Cow<'a, str>, &'a
             Ok(())
         }
     }
-    // It was read before, so it can be read again.
+    // It was read before, so reading it again cannot fail.
     let _ = serde_json::Deserializer::from_str(text).deserialize_map(Each(visit));
 }
 
-/// Calls with every element of an array, until it returns `false`.
+/// Calls `visit` with every element of an array, until it returns `false`.
 ///
 /// # Errors
-/// [`Reason::JsonInvalid`], or [`Reason::Shape`] where it is JSON but no array. Nothing behind the last call is looked at.
+/// [`Reason::JsonInvalid`]; [`Reason::Shape`] if it is JSON but not an array. Nothing after the last call is read.
 pub(super) fn each_element<'a>(text: &'a str, visit: impl FnMut(&'a RawValue) -> bool) -> Result<(), Reason> {
     struct Each<'s, F>(F, &'s mut bool);
     impl<'de, F: FnMut(&'de RawValue) -> bool> Visitor<'de> for Each<'_, F> {
@@ -78,7 +78,7 @@ pub(super) fn each_element<'a>(text: &'a str, visit: impl FnMut(&'a RawValue) ->
     let mut has_enough = false;
     let read = serde_json::Deserializer::from_str(text).deserialize_seq(Each(visit, &mut has_enough));
     match read {
-        // What is left of the array makes the reader fail.
+        // The rest of the array makes the reader fail.
         Err(_) if has_enough => Ok(()),
         read => read.map_err(|error| reason_of(&error)),
     }

@@ -1,14 +1,14 @@
-//! OData query options: from the text of a query string to typed values, and on to what a store can run.
+//! OData query options: from the text of a query string to typed values, and from these to SQL.
 //!
-//! [`Query::parse`] reads a whole query string. What it holds is typed: a [`Filter`] over a closed set of properties,
-//! an [`OrderBy`], a [`Select`]. A filter is asked in two ways that agree: [`Filter::matches`] judges one [`Subject`]
-//! in memory, [`Filter::to_sql`] is the same question for SQLite. Pages are cut by keyset: the [`Cursor`] of a page's
-//! last row goes out in a token of [`SkipTokens`] and comes back as a condition.
+//! [`Query::parse`] reads a whole query string into typed values: a [`Filter`] over a closed set of properties, an
+//! [`OrderBy`], a [`Select`]. A filter works in two ways with the same result: [`Filter::matches`] checks one
+//! [`Subject`] in memory, and [`Filter::to_sql`] is the same condition for SQLite. Pages continue after a row: the
+//! [`Cursor`] of a page's last row goes to the client in a token of [`SkipTokens`], and comes back as a condition.
 //!
 //! **Invariants**
-//! 1. No text from outside becomes SQL: properties are a closed set, each literal is a bound parameter.
-//! 2. What is read is bounded: in bytes, nesting, conditions and members. Nothing here recurses deeper than the bounds.
-//! 3. Logic is two-valued, in memory and in SQL alike: where a value is missing a condition is still true or false.
+//! 1. No text from outside becomes SQL: properties are a closed set, and each literal is a bound parameter.
+//! 2. Everything has a limit: bytes, nesting, conditions and members. No recursion is deeper than these limits.
+//! 3. Logic has two values, in memory and in SQL: a condition on a missing value is still true or false.
 
 mod filter;
 mod order;

@@ -1,12 +1,12 @@
 //! `$orderby`, and the place in an order where a page ends.
 //!
-//! Rows that tie in each key are told apart by their row number, in the direction of the last key. So an order is
-//! total, and rows that come or go meanwhile do not move the place where a page ended. Absent values stand first in
-//! ascending order and last in descending order, as in SQLite.
+//! Rows with equal keys are ordered by their row number, in the direction of the last key. So no two rows are equal,
+//! and new or removed rows do not move the place where a page ended. As in SQLite, missing values come first in
+//! ascending order and last in descending order.
 //!
 //! **Invariants**
-//! 1. An order has one to [`MAX_KEYS`] keys, each named once and each one that a store can keep an index on.
-//! 2. Only properties of a closed set become SQL; the values of a cursor are bound.
+//! 1. An order has one to [`MAX_KEYS`] keys. Each occurs once, and a store can have an index on each.
+//! 2. Only properties of a closed set become SQL. The values of a cursor are bound parameters.
 
 use std::cmp::Ordering;
 
@@ -19,7 +19,7 @@ use crate::wording::untrusted_text::cut;
 /// The most keys of an order.
 const MAX_KEYS: usize = 3;
 
-/// What can be ordered by.
+/// The properties that an order can use.
 const SORTABLE: [Property; 4] = [Property::CreatedAt, Property::ModifiedAt, Property::ClientContext, Property::Status];
 
 /// An order of operations.
@@ -34,7 +34,7 @@ struct Key {
     is_descending: bool,
 }
 
-/// A row's place in an order: the values of its keys, and its number. It means something in that order only.
+/// A row's place in an order: the values of its keys, and its number. It is valid only for that order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     #[serde(rename = "k")]
@@ -47,14 +47,14 @@ pub struct Cursor {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("found {found:?}, expected {expected}")]
 pub struct OrderError {
-    /// The part that is wrong.
+    /// The wrong part.
     pub found: String,
-    /// What could stand there.
+    /// What was expected.
     pub expected: String,
 }
 
 impl Default for OrderBy {
-    /// The newest first.
+    /// Newest first.
     fn default() -> Self {
         Self { keys: vec![Key { property: Property::CreatedAt, is_descending: true }] }
     }
@@ -64,7 +64,8 @@ impl OrderBy {
     /// Reads `createdDateTime desc,clientContext`; `asc` may be left out.
     ///
     /// # Errors
-    /// A property that is unknown, cannot be ordered by or is named twice, another direction, or too many keys.
+    /// A property is unknown, cannot be used in an order or occurs twice; a direction is wrong; or there are too many
+    /// keys.
     pub fn parse(text: &str) -> Result<Self, OrderError> {
         let mut keys: Vec<Key> = Vec::new();
         for part in text.split(',') {
@@ -80,7 +81,7 @@ impl OrderBy {
         Ok(Self { keys })
     }
 
-    /// What follows `ORDER BY`; `row` is the column of the row number.
+    /// The text after `ORDER BY`; `row` is the column of the row number.
     pub fn to_sql(&self, (column, row): (Column, &'static str)) -> String {
         let mut sql = String::new();
         for key in &self.keys {
@@ -98,7 +99,7 @@ impl OrderBy {
         Cursor { keys: keys.collect(), row }
     }
 
-    /// How two places in this order compare: the same order as [`Self::to_sql`], for rows in memory.
+    /// Compares two places in this order. The result is that of [`Self::to_sql`], for rows in memory.
     pub fn compare(&self, a: &Cursor, b: &Cursor) -> Ordering {
         let directed = |ordering: Ordering, is_descending| if is_descending { ordering.reverse() } else { ordering };
         let values = a.keys.iter().zip(&b.keys).zip(&self.keys);
@@ -107,11 +108,11 @@ impl OrderBy {
         by_keys.fold(Ordering::Equal, Ordering::then).then(by_row)
     }
 
-    /// The condition of the rows after a place in this order, for a `WHERE` (it may be NULL where it does not hold),
-    /// and the values of its `?` in order.
+    /// The condition of the rows after a place in this order, for a `WHERE`, and the values of its `?` in order. It may
+    /// be NULL for rows that do not match.
     ///
-    /// Its first part bounds the first key alone, so an index on that is entered where the page begins. Where that key is
-    /// a `clientContext` that is descending, or absent in the cursor, there is no such bound.
+    /// The first part limits only the first key, so that an index on this key is entered where the page begins. If that
+    /// key is a descending `clientContext`, or its value is missing in the cursor, there is no such limit.
     pub fn after_sql(&self, cursor: &Cursor, (column, row): (Column, &'static str)) -> (String, Vec<SqlValue>) {
         let mut sql = Condition::new(column);
         let keys: Vec<(&Key, Option<&SqlValue>)> =
@@ -156,14 +157,14 @@ impl Key {
         Ok(Self { property, is_descending })
     }
 
-    /// The others are there in each operation.
+    /// Every operation has the other properties.
     fn may_be_absent(&self) -> bool {
         self.property == Property::ClientContext
     }
 }
 
 impl Condition {
-    /// That the key puts a row after `value`.
+    /// The condition that the key sorts a row after `value`.
     fn beyond(&mut self, key: &Key, value: Option<&SqlValue>) {
         match (key.is_descending, value) {
             (false, None) => self.column(key.property, " IS NOT NULL"),
@@ -185,7 +186,7 @@ impl Condition {
         }
     }
 
-    /// That the key does not tell a row from `value`.
+    /// The condition that the key of a row equals `value`.
     fn level(&mut self, key: &Key, value: Option<&SqlValue>) {
         match value {
             None => self.column(key.property, " IS NULL"),
@@ -198,7 +199,7 @@ impl Condition {
 }
 
 fn error(part: &str, expected: impl Into<String>) -> OrderError {
-    // Whoever sent a long text knows it.
+    // The sender of a long text knows the rest of it.
     OrderError { found: cut(part.trim(), 40).to_owned(), expected: expected.into() }
 }
 

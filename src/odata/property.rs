@@ -1,8 +1,8 @@
-//! The properties that a filter or an order may name, and the values that they have in one operation.
+//! The properties that a filter or an order may name, and their values in one operation.
 //!
 //! **Invariants**
-//! 1. The set is closed: a name from outside is one of these or is refused.
-//! 2. A property has one kind of value. Instants are compared in whole microseconds, as stores keep them.
+//! 1. The set is closed: any other name is refused.
+//! 2. Each property has one kind of value. Instants are compared in whole microseconds, as stores keep them.
 
 use std::fmt;
 
@@ -31,11 +31,11 @@ pub enum Property {
     CreatedAt,
     /// `lastModifiedDateTime`
     ModifiedAt,
-    /// `tenantId`: not of Graph's `recordOperation`, an extension.
+    /// `tenantId`: an extension, which Graph's `recordOperation` does not have.
     TenantId,
 }
 
-/// What kind of value a property has.
+/// The kind of a property's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     Instant,
 }
 
-/// The properties of one operation; `None` is OData's `null`. Each is spelt as the domain spells it.
+/// The properties of one operation; `None` is OData's `null`. The values have the spelling of the domain's types.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Subject<'a> {
     /// `clientContext`
@@ -54,7 +54,7 @@ pub struct Subject<'a> {
     pub completion_reason: Option<&'a str>,
     /// `id`
     pub id: Option<&'a str>,
-    /// `callId`; an empty one is none.
+    /// `callId`; an empty one counts as missing.
     pub call_id: Option<&'a str>,
     /// `resultInfo/code`
     pub result_code: Option<i64>,
@@ -85,7 +85,7 @@ impl<'a> From<&'a Operation> for Subject<'a> {
     }
 }
 
-/// A value as it is compared: only ever with another of its kind. An instant is its microseconds since 1970.
+/// A value for comparison, always with a value of the same kind. An instant is its microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value<'a> {
     Integer(i64),
@@ -135,11 +135,11 @@ impl Property {
         }
     }
 
-    /// `text` as this property's values are spelt: a known status in Graph's spelling, an id as [`GraphId`]
-    /// holds it, a tenant in lower case.
+    /// `text` in the spelling of this property's values: a known status as Graph spells it, an id as [`GraphId`] spells
+    /// it, a tenant in lower case.
     pub(super) fn normalised(self, text: String) -> String {
         match self {
-            // An empty text is no status, although Graph's empty status is read as `notStarted`.
+            // An empty text is not a status, although Graph's empty status is read as `notStarted`.
             Self::Status if !text.is_empty() => Status::parse(&text).as_str().to_owned(),
             Self::TenantId => text.to_ascii_lowercase(),
             Self::Id | Self::CallId => GraphId::new(&text).map_or(text, |id| id.as_str().to_owned()),
@@ -177,7 +177,7 @@ impl From<Timestamp> for Value<'_> {
     }
 }
 
-/// The names of properties, for a text that says what was expected.
+/// The names of properties, for a text about what was expected.
 pub(super) fn names(properties: impl IntoIterator<Item = Property>) -> String {
     properties.into_iter().map(Property::name).collect::<Vec<_>>().join(", ")
 }

@@ -1,12 +1,12 @@
-//! A query string, read whole.
+//! A whole query string.
 //!
-//! As with Graph, the `$` of an option may be left out, and the case of its name does not count. `$top=0` is refused:
-//! for a number alone there is `/$count`. A `+` is a blank, as query strings have it.
+//! As with Graph, the `$` of an option may be missing, and the case of its name does not matter. `$top=0` is refused:
+//! use `/$count` to get only a number. A `+` is a blank, as usual in query strings.
 //!
 //! **Invariants**
-//! 1. Nothing is passed over in silence: an option is understood, or refused by its name. Parameters without a `$` that
-//!    are no options are the caller's.
-//! 2. The link to the next page repeats what was asked, and adds the token alone.
+//! 1. No option is silently ignored: an unknown one is refused by its name. Parameters without a `$` that are not
+//!    options belong to the caller.
+//! 2. The link to the next page repeats the query, and adds only the token.
 
 use url::form_urlencoded;
 
@@ -19,7 +19,7 @@ use crate::wording::untrusted_text::cut;
 /// The most rows that `$top` may ask for.
 pub const MAX_TOP: u16 = 1000;
 
-/// What a query string asks for.
+/// The query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// `$filter`
@@ -32,9 +32,9 @@ pub struct Query {
     pub select: Select,
     /// `$count`
     pub count: bool,
-    /// `$skiptoken`, not yet opened.
+    /// `$skiptoken`, not checked yet.
     pub skiptoken: Option<String>,
-    /// All but the token, decoded; options under their names with `$`.
+    /// Everything but the token, decoded; options have their names with `$`.
     given: Vec<(String, String)>,
 }
 
@@ -57,21 +57,21 @@ pub enum QueryError {
         option: &'static str,
         /// Its value, shortened.
         found: String,
-        /// What it could be.
+        /// What was expected.
         expected: String,
     },
-    /// An option stands there twice.
+    /// An option occurs twice.
     #[error("{0}: found the option twice, expected it once")]
     Repeated(&'static str),
-    /// An option of OData's that is not supported here.
+    /// An option of OData that reelhook does not support.
     #[error("{option} is not supported: {hint}")]
     Unsupported {
         /// The option.
         option: &'static str,
-        /// What to do instead.
+        /// What to use instead.
         hint: &'static str,
     },
-    /// A name with `$` that is no option.
+    /// A name with `$` that is not an option.
     #[error("found the option {0:?}, expected some of {known}", known = KNOWN.join(", "))]
     Unknown(String),
 }
@@ -85,10 +85,10 @@ const UNSUPPORTED: [(&str, &str); 3] = [
 ];
 
 impl Query {
-    /// Reads a query string as it came, without its `?`; `selectable` are the names that `$select` may choose from.
+    /// Reads a query string without its `?`. `selectable`: the names that `$select` may use.
     ///
     /// # Errors
-    /// The first option that is wrong, unknown, repeated or not supported: the caller's request is at fault.
+    /// The first option that is wrong, unknown, repeated or not supported.
     pub fn parse(query_string: &str, selectable: &[&'static str]) -> Result<Self, QueryError> {
         let mut query = Self::default();
         for (name, value) in form_urlencoded::parse(query_string.as_bytes()) {
@@ -132,21 +132,21 @@ impl Query {
         Ok(())
     }
 
-    /// The parameters that are no options, decoded, in the order in which they came.
+    /// The parameters that are not options, decoded, in their order.
     pub fn others(&self) -> impl Iterator<Item = (&str, &str)> {
         self.given().filter(|(name, _)| !name.starts_with('$'))
     }
 
-    /// Everything that was asked but the token.
+    /// The whole query except the token.
     pub(super) fn given(&self) -> impl Iterator<Item = (&str, &str)> {
         self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The query string of the next page: what was asked, and the token.
+    /// The query string of the next page: the same query, and the token.
     pub fn continued(&self, skiptoken: &str) -> String {
         let pairs = self.given().chain([("$skiptoken", skiptoken)]);
         let pairs = pairs.map(|(name, value)| {
-            // Clients look for the `$`: it is left as it is.
+            // Clients look for the `$`, so it is not escaped.
             let (sign, name) = if let Some(name) = name.strip_prefix('$') { ("$", name) } else { ("", name) };
             format!("{sign}{}={}", encoded(name), encoded(value))
         });
@@ -154,7 +154,7 @@ impl Query {
     }
 }
 
-/// The option that a name means; `None` where it is the caller's.
+/// The option with a name; `None`: the name belongs to the caller.
 fn option(name: &str) -> Result<Option<&'static str>, QueryError> {
     let meant = format!("${}", name.strip_prefix('$').unwrap_or(name).to_ascii_lowercase());
     if let Some((option, hint)) = UNSUPPORTED.into_iter().find(|(option, _)| *option == meant) {

@@ -1,4 +1,4 @@
-//! `$select`: which properties are answered.
+//! `$select`: the properties of the answer.
 
 use crate::wording::untrusted_text::cut;
 
@@ -20,10 +20,10 @@ pub struct SelectError {
 }
 
 impl Select {
-    /// Reads `id,status`, out of the names that are `selectable`; `*` is all of them. A name may be repeated.
+    /// Reads `id,status`; only names in `selectable` are allowed, and `*` means all of them. A name may be repeated.
     ///
     /// # Errors
-    /// A name that is not selectable, or no name at all.
+    /// A name is not selectable, or there is no name at all.
     pub fn parse(text: &str, selectable: &[&'static str]) -> Result<Self, SelectError> {
         let mut names = Vec::new();
         let mut is_all = false;
@@ -41,12 +41,12 @@ impl Select {
         Ok(Self { names: (!is_all).then_some(names) })
     }
 
-    /// These properties.
+    /// Selects these properties.
     pub fn only(names: &[&'static str]) -> Self {
         Self { names: Some(names.to_vec()) }
     }
 
-    /// Whether a property is answered.
+    /// Whether the answer contains a property.
     pub fn has(&self, name: &str) -> bool {
         self.names.as_ref().is_none_or(|names| names.contains(&name))
     }

@@ -1,11 +1,12 @@
-//! `$skiptoken`: where the next page begins, in a form that only we can write.
+//! `$skiptoken`: where the next page begins, in a form that only this server can write.
 //!
-//! A token is base64url over an HMAC-SHA256 and what it covers: the cursor of a page's last row and a fingerprint of
-//! the query. It is sealed against change, not against reading: it tells no more than the row it was made from.
+//! A token is base64url text of an HMAC-SHA256 and the bytes that it covers: the cursor of a page's last row, and a
+//! fingerprint of the query. It is protected against change, not against reading: it contains nothing but values of
+//! that row.
 //!
 //! **Invariants**
-//! 1. A token continues the query that it was made for, at the place that it was made for, or is refused.
-//! 2. The MAC is compared in constant time, and nothing of a token is read before it is found to be ours.
+//! 1. A token continues the query for which it was made, at the place for which it was made. Otherwise it is refused.
+//! 2. The MAC is compared in constant time, and nothing in a token is read before that.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -16,11 +17,11 @@ use sha2::{Digest, Sha256};
 use super::order::Cursor;
 use super::query::Query;
 
-/// What the MAC covers first: the key may serve other ends as well.
+/// The first bytes that the MAC covers, because the key may have other uses as well.
 const LABEL: &[u8] = b"reelhook $skiptoken 1\0";
 const MAC_BYTES: usize = 32;
 const FINGERPRINT_BYTES: usize = 16;
-/// Three keys of 256 characters, escaped, are far below.
+/// Three keys of 256 characters, escaped, are much shorter.
 const MAX_TOKEN_BYTES: usize = 16 << 10;
 
 /// Makes and reads tokens.
@@ -28,10 +29,10 @@ pub struct SkipTokens {
     mac: Hmac<Sha256>,
 }
 
-/// Why a token is not followed.
+/// Why a token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SkipTokenError {
-    /// It was not made by this server, or not left as it was.
+    /// It was not made by this server, or it was changed.
     #[error("found a $skiptoken that was changed or is not from this server, expected one from an @odata.nextLink")]
     Forged,
     /// It was made for another query.
@@ -48,7 +49,7 @@ struct Payload {
 }
 
 impl SkipTokens {
-    /// Under a secret key. A token stays good as long as the key does: replicas and restarts must share it.
+    /// Uses a secret key. A token is valid as long as the key: replicas and restarts must have the same one.
     pub fn new(key: &[u8; 32]) -> Self {
         // HMAC itself pads a short key with zeros to its block of 64 bytes.
         let mut block = [0; 64];
@@ -56,20 +57,20 @@ impl SkipTokens {
         Self { mac: Hmac::new(&block.into()) }
     }
 
-    /// A token that continues `query` after a row. `scope` is what else the rows depend on, such as the path.
+    /// A token that continues `query` after a row. `scope`: what the rows depend on besides, such as the path.
     pub fn seal(&self, (query, scope): (&Query, &str), cursor: Cursor) -> String {
         let payload = Payload { cursor, fingerprint: fingerprint(query, scope) };
-        // A struct of texts and numbers has nothing that JSON could refuse.
+        // A struct of texts and numbers can always be written as JSON.
         let json = serde_json::to_vec(&payload).unwrap_or_default();
         let mut sealed = self.over(&json).finalize().into_bytes().to_vec();
         sealed.extend_from_slice(&json);
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The place that a token names in `query`, under the same scope.
+    /// The place in `query` that a token contains, under the same scope.
     ///
     /// # Errors
-    /// The token was changed, or is another query's; the caller starts again from the first page.
+    /// The token was changed, or belongs to another query. The caller starts again from the first page.
     pub fn open(&self, (query, scope): (&Query, &str), token: &str) -> Result<Cursor, SkipTokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(SkipTokenError::Forged);
@@ -92,11 +93,11 @@ impl SkipTokens {
     }
 }
 
-/// Of a query's options, in any order: some clients take a link apart and put it together again.
+/// The fingerprint of a query's options, in any order: some clients take a link apart and put it together again.
 fn fingerprint(query: &Query, scope: &str) -> String {
     let mut given: Vec<_> = query.given().collect();
     given.sort_unstable();
-    // JSON, so that the end of one text and the start of the next cannot be moved.
+    // As JSON, so that the border between two texts cannot be moved.
     let text = serde_json::to_vec(&(scope, given)).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..FINGERPRINT_BYTES])
 }

@@ -1,11 +1,11 @@
-//! What this room says in SQL: SQLite's dialect, without knowing the database.
+//! Filters and orders in SQL: SQLite's dialect, without a connection to the database.
 
 use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Value};
 
-/// The column that holds a property. Absent is NULL, but for `callId`, where it is the empty text; instants are
-/// integers in microseconds since 1970. Columns compare by SQLite's `BINARY`, and the database is in UTF-8.
+/// The column of a property. A missing value is NULL, except for `callId`, where it is the empty text. Instants are
+/// integers in microseconds since 1970. Columns are compared with SQLite's `BINARY`, and the database is in UTF-8.
 pub type Column = fn(Property) -> &'static str;
 
 /// The value of a `?`.
@@ -27,7 +27,7 @@ impl From<Value<'_>> for SqlValue {
     }
 }
 
-/// A condition under way: its text, and the values of its `?` in order.
+/// A condition that is being written: its text, and the values of its `?` in order.
 pub(super) struct Condition {
     pub(super) column: Column,
     pub(super) text: String,
@@ -39,7 +39,7 @@ impl Condition {
         Self { column, text: String::new(), values: Vec::new() }
     }
 
-    /// Adds `text` as it is: never anything from outside.
+    /// Adds `text` unchanged. Never call this with text from outside.
     pub(super) fn push(&mut self, text: &str) {
         self.text.push_str(text);
     }

@@ -1,8 +1,8 @@
-//! The index: from a client context and a path to the routes whose conditions on them may hold, in the order of the config.
+//! The index: finds the routes that may match a client context and a path, in the order of the config.
 //!
-//! A route is found by its condition on the client context, or else by that on the path, or else always; so one of a
-//! hundred thousand routes is found as fast as one of ten. A route with both conditions is found by the first; the
-//! second is then checked by itself.
+//! A route is found by its condition on the client context, or else by its condition on the path, or else always. So a
+//! route is found as fast among a hundred thousand as among ten. If a route has both conditions, the first finds it,
+//! and the second is checked afterwards.
 
 use std::collections::HashMap;
 
@@ -29,17 +29,17 @@ struct Texts {
     json: JsonValues,
 }
 
-/// The path of a resource, as conditions are compared with it.
+/// The path of a resource, prepared for comparison with conditions.
 #[derive(Debug)]
 pub struct ResourcePath<'a> {
-    /// As Graph spelt it, without the first slash: what patterns are compared with, and captures are taken from.
+    /// As Graph spelled it, without the first slash. Patterns are compared with this, and captures are parts of it.
     pub spelt: &'a str,
     /// In lower case.
     pub lower: String,
 }
 
 impl<'a> ResourcePath<'a> {
-    /// Of a path as Graph sent it, or as the config has it.
+    /// Prepares a path from Graph or from the config.
     pub fn of(path: &'a str) -> Self {
         let spelt = path.strip_prefix('/').unwrap_or(path);
         Self { spelt, lower: spelt.to_ascii_lowercase() }
@@ -47,10 +47,10 @@ impl<'a> ResourcePath<'a> {
 }
 
 impl Index {
-    /// Over the conditions of all routes, in order.
+    /// Builds the index over the conditions of all routes, in order.
     ///
     /// # Errors
-    /// The patterns are wrong or too large together.
+    /// A pattern is wrong, or the patterns are too large together.
     pub fn new(routes: &[Route]) -> Result<Self, regex::Error> {
         let (mut client_contexts, mut resources, mut any) = (Conditions::default(), Conditions::default(), Vec::new());
         for (number, route) in routes.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Index {
         resource: Option<&ResourcePath<'_>>,
         mut visit: impl FnMut(usize) -> bool,
     ) {
-        // They stay without memory where no route looks further than at exact values.
+        // These stay empty and use no memory if all conditions are exact values.
         let (mut by_context, mut by_resource) = (Vec::new(), Vec::new());
         let contexts = client_context.map(|text| self.client_contexts.find(text, text, &mut by_context));
         let resources = resource.map(|path| self.resources.find(&path.lower, path.spelt, &mut by_resource));
@@ -104,8 +104,8 @@ impl Texts {
         self.exact.is_empty() && self.prefixes.is_empty() && self.patterns.is_empty()
     }
 
-    /// The routes whose exact value `text` is; those whose other conditions hold are added to `found`. Patterns look at
-    /// the second spelling.
+    /// Adds the routes with the exact value `text` to `found`, and those with another condition that matches. Patterns
+    /// are compared with the second spelling.
     fn find(&self, text: &str, spelt: &str, found: &mut Vec<usize>) -> &[usize] {
         self.prefixes.find(text, found);
         self.patterns.find(spelt, found);
@@ -115,7 +115,7 @@ impl Texts {
     }
 }
 
-/// A condition on a path, which regards no case.
+/// A condition on a path, without regard to case.
 pub fn in_any_case(condition: &TextMatch) -> TextMatch {
     match condition {
         TextMatch::Exact(paths) => TextMatch::Exact(paths.iter().map(|path| ResourcePath::of(path).lower).collect()),
@@ -126,7 +126,7 @@ pub fn in_any_case(condition: &TextMatch) -> TextMatch {
     }
 }
 
-/// Conditions that are being gathered.
+/// Conditions that are being collected.
 #[derive(Default)]
 struct Conditions {
     exact: HashMap<Box<str>, Vec<usize>>,

@@ -1,4 +1,4 @@
-//! Client contexts that are JSON: parsed once, and only if a route needs it; then one lookup for each pointer.
+//! Client contexts that are JSON: parsed once, and only if a route needs it. Then each pointer is looked up once.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub struct JsonValues {
 }
 
 impl JsonValues {
-    /// Adds what `route` expects at `pointer`.
+    /// Adds the value that `route` expects at `pointer`.
     pub fn add(&mut self, pointer: &str, equals: &Value, route: usize) {
         let at = match self.pointers.iter().position(|(known, _)| known == pointer) {
             Some(at) => at,
@@ -25,7 +25,7 @@ impl JsonValues {
         }
     }
 
-    /// Adds the routes whose value stands in `text` to `found`. Text that is not JSON holds none.
+    /// Adds the routes whose value is in `text` to `found`. Text that is not JSON has no values.
     pub fn find(&self, text: &str, found: &mut Vec<usize>) {
         if self.pointers.is_empty() {
             return;

@@ -1,12 +1,12 @@
-//! Maps client context and resource to routes: which deliveries a notification gets. An unmatched notification gets
-//! none; the store keeps it.
+//! Finds the routes for a client context and a resource, and with them the deliveries of a notification. A notification
+//! without a route gets none; the store keeps it.
 //!
 //! Routes apply in the order of the config, and the first match wins unless it says `continue`. They are not tried one
-//! by one: an index finds those whose client context or path can match, and only these are checked in order.
+//! by one: an index finds the routes whose client context or path can match, and only these are checked in order.
 //!
 //! **Invariants**
 //! 1. The result is the same as trying every route in order (a property test checks that).
-//! 2. A lookup costs the same with 10 exact values as with 100,000, and is linear in the text's length.
+//! 2. A lookup takes the same time with 10 exact values as with 100,000, and is linear in the text's length.
 //! 3. A sink gets at most one delivery; the first route that names it wins.
 
 mod index;
@@ -68,7 +68,7 @@ impl Routes {
         Ok(Self { index, rules, looks_at_resources })
     }
 
-    /// The deliveries that a notification asks for; none where no route matches.
+    /// The deliveries for a notification. Empty: no route matches.
     pub fn matches(&self, key: &RoutingKey<'_>) -> Vec<NewDelivery> {
         let mut deliveries = Vec::new();
         let resource = self.looks_at_resources.then(|| ResourcePath::of(key.resource));

@@ -1,6 +1,7 @@
-//! Globs and regular expressions: all of them in one pass over the text, in sets.
+//! Globs and regular expressions, combined in sets: one pass over the text checks a whole set.
 //!
-//! A set of a thousand is one automaton. More than that in one automaton outgrows its cache and is slower than several.
+//! A set has at most a thousand patterns in one automaton. With more, the automaton outgrows its cache, and several are
+//! faster.
 
 use regex::{RegexSet, RegexSetBuilder};
 
@@ -8,7 +9,7 @@ use regex::{RegexSet, RegexSetBuilder};
 const PER_SET: usize = 1000;
 /// The most bytes that one compiled set may take.
 const MAX_SET_BYTES: usize = 128 << 20;
-/// The memory that a thread may use for the states it has met in one set.
+/// The memory that a thread may use to cache the states of one set.
 const CACHE_BYTES: usize = 8 << 20;
 
 /// Patterns, each with its route.
@@ -18,10 +19,10 @@ pub struct Patterns {
 }
 
 impl Patterns {
-    /// Over these patterns, which must be anchored.
+    /// Combines these patterns, which must be anchored.
     ///
     /// # Errors
-    /// One of them is wrong, or a set is too large.
+    /// A pattern is wrong, or a set is too large.
     pub fn new(patterns: Vec<(String, usize)>) -> Result<Self, regex::Error> {
         let sets = patterns.chunks(PER_SET).map(|chunk| {
             let set = RegexSetBuilder::new(chunk.iter().map(|(pattern, _)| pattern))
@@ -33,7 +34,7 @@ impl Patterns {
         Ok(Self { sets: sets.collect::<Result<_, regex::Error>>()? })
     }
 
-    /// Whether there are none.
+    /// Whether there are no patterns.
     pub fn is_empty(&self) -> bool {
         self.sets.is_empty()
     }

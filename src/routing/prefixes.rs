@@ -1,8 +1,8 @@
-//! Every prefix of a text that is in a set: one binary search, then from each prefix to the longest shorter one.
+//! Finds every prefix of a text in a set: one binary search, then from each prefix to the next shorter one.
 //!
-//! Why that finds all: let `last` be the greatest entry that is not above the text. An entry that is a prefix of the
-//! text is not above it either, and everything sorted between the two begins with that entry; so it is a prefix of
-//! `last`, or `last` itself.
+//! This finds all of them. Let `last` be the greatest entry that does not sort after the text. An entry that is a
+//! prefix of the text does not sort after it either, and everything between the two begins with that entry. So the
+//! entry is a prefix of `last`, or `last` itself.
 
 /// A set of prefixes, each with its routes.
 #[derive(Debug, Default)]
@@ -19,7 +19,7 @@ struct Entry {
 }
 
 impl Prefixes {
-    /// Over these prefixes.
+    /// Builds the set from these prefixes.
     pub fn new(mut prefixes: Vec<(&str, usize)>) -> Self {
         prefixes.sort_unstable();
         let mut entries: Vec<Entry> = Vec::new();
@@ -35,7 +35,7 @@ impl Prefixes {
         Self { entries }
     }
 
-    /// Whether there are none.
+    /// Whether there are no prefixes.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

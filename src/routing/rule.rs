@@ -1,4 +1,4 @@
-//! One route: the conditions that the index has not checked, and the deliveries that it asks for.
+//! One route: the conditions that the index has not checked, and its deliveries.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use super::index::{ResourcePath, in_any_case};
 use crate::config::{Route, TextMatch, pattern};
 use crate::domain::{Channel, NewDelivery, RouteName, RoutingKey, SinkName, Status};
 
-/// A route, without the condition that the index has looked at.
+/// A route, without the condition that the index has checked.
 #[derive(Debug)]
 pub struct Rule {
     name: RouteName,
     sinks: Vec<SinkName>,
-    /// The condition on the path, where the index found the route by its client context.
+    /// The condition on the path, if the index found the route by its client context.
     resource: Option<PathCondition>,
     status: Vec<Status>,
     tenant: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Rule {
     captures: Captures,
 }
 
-/// What named groups capture; only where there are some.
+/// The named groups of its patterns, if there are any.
 #[derive(Debug)]
 struct Captures {
     client_context: Option<Regex>,
@@ -44,7 +44,7 @@ enum PathCondition {
 }
 
 impl Rule {
-    /// Of a route, by its place in the config.
+    /// Builds a route from its place in the config.
     ///
     /// # Errors
     /// One of its patterns is wrong.
@@ -86,12 +86,12 @@ impl Rule {
         self.continues
     }
 
-    /// Whether it asks for the path, for its condition or for what it captures.
+    /// Whether it needs the path, for a condition or for captures.
     pub fn looks_at_resource(&self) -> bool {
         self.resource.is_some() || self.captures.resource.is_some()
     }
 
-    /// Whether the conditions that the index has not looked at hold.
+    /// Whether the conditions match that the index has not checked.
     pub fn admits(&self, key: &RoutingKey<'_>, resource: Option<&ResourcePath<'_>>) -> bool {
         let has = |wanted: &[String], found: Option<&str>| {
             wanted.is_empty() || found.is_some_and(|found| wanted.iter().any(|it| it.eq_ignore_ascii_case(found)))
@@ -107,7 +107,7 @@ impl Rule {
             && self.resource.as_ref().is_none_or(|condition| resource.is_some_and(|path| condition.holds(path)))
     }
 
-    /// Graph writes GUIDs with dashes, as the config's are written too; one that comes without is the same.
+    /// Graph and the config write GUIDs with dashes. One without dashes is the same id.
     fn has_subscription(&self, found: &str) -> bool {
         let has = |found: &str| self.subscription.iter().any(|it| it.eq_ignore_ascii_case(found));
         has(found)
@@ -133,7 +133,7 @@ impl Rule {
 }
 
 impl Captures {
-    /// What was captured; of a name in both patterns, what the client context has.
+    /// The captures. If both patterns have a name, the client context's capture counts.
     fn of(&self, client_context: Option<&str>, resource: Option<&ResourcePath<'_>>) -> BTreeMap<String, String> {
         let mut captured = BTreeMap::new();
         let texts = [(&self.resource, resource.map(|path| path.spelt)), (&self.client_context, client_context)];
@@ -157,7 +157,7 @@ impl PathCondition {
     }
 }
 
-/// The regular expression of a condition that is one.
+/// The regular expression of a condition, if it has one.
 fn regex(condition: Option<&TextMatch>) -> Result<Option<Regex>, (&str, String)> {
     match condition {
         Some(TextMatch::Regex(pattern)) => pattern::regex(pattern).map(Some).map_err(|error| (pattern.as_str(), error)),

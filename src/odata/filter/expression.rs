@@ -1,4 +1,4 @@
-//! The parts of a filter, and how they are written.
+//! The parts of a filter, and how they are written as text.
 
 use std::fmt::{self, Display};
 
@@ -6,17 +6,17 @@ use jiff::Timestamp;
 
 use crate::odata::property::{Property, Value};
 
-/// A filter or a part of one.
+/// A filter, or a part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::odata) enum Expression {
-    /// All of them: at least two. A chain is a list, not a tree, so its length adds no depth.
+    /// All of at least two conditions. A chain is a list, not a tree, so its length adds no depth.
     And(Vec<Expression>),
-    /// Any of them: at least two.
+    /// Any of at least two conditions.
     Or(Vec<Expression>),
     Not(Box<Expression>),
     Compare(Property, Comparison, Operand),
     In(Property, Vec<Operand>),
-    /// Over a property of text.
+    /// A function over a property of text.
     Call(Function, Property, String),
 }
 
@@ -85,7 +85,7 @@ impl Literal {
     }
 }
 
-/// `text` as a literal: for whoever puts a filter together from somebody's words.
+/// `text` as a literal, for code that builds a filter from a person's words.
 pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
@@ -93,8 +93,8 @@ pub fn quoted(text: &str) -> String {
 impl Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // `and` binds closer than `or`: only inside of an `and` is an `or` put in parentheses. A list inside of
-            // its own kind is too, because it was written so.
+            // `and` binds closer than `or`, so only an `or` inside an `and` gets parentheses. A list inside a list of
+            // its own kind gets them too, because it was written so.
             Self::And(members) => chain(f, members, (" and ", |member| matches!(member, Self::And(_) | Self::Or(_)))),
             Self::Or(members) => chain(f, members, (" or ", |member| matches!(member, Self::Or(_)))),
             Self::Not(inner) => {

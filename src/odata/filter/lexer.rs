@@ -1,4 +1,4 @@
-//! A filter's text, cut into tokens one at a time, so that the first mistake is the one that is told.
+//! Cuts a filter's text into tokens, one at a time. So the first mistake is the one that is reported.
 
 use super::FilterError;
 use crate::wording::untrusted_text::cut;
@@ -11,11 +11,11 @@ pub(super) enum Kind {
     Open,
     Close,
     Comma,
-    /// With its quotes.
+    /// Text, with its quotes.
     Text,
-    /// A name, an operator, a number or a date-time: only the parser knows what it looks for.
+    /// A name, an operator, a number or a date-time: the parser decides which.
     Word,
-    /// A character that begins nothing.
+    /// A character that cannot begin a token.
     Other,
     End,
 }
@@ -23,9 +23,9 @@ pub(super) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token<'a> {
     pub(super) kind: Kind,
-    /// As it is written.
+    /// Its text in the filter.
     pub(super) text: &'a str,
-    /// Its first byte.
+    /// The index of its first byte.
     at: usize,
 }
 
@@ -39,7 +39,7 @@ impl<'a> Lexer<'a> {
         Self { source, at: 0 }
     }
 
-    /// The next token; [`Kind::End`] for ever after the last one.
+    /// The next token; after the last one always [`Kind::End`].
     pub(super) fn next(&mut self) -> Result<Token<'a>, FilterError> {
         let rest = &self.source[self.at..];
         let text = rest.trim_start_matches([' ', '\t']);
@@ -60,7 +60,7 @@ impl<'a> Lexer<'a> {
         Ok(Token { kind, text: &text[..n_bytes], at })
     }
 
-    /// That `token` stands where something else was expected.
+    /// The error that something else was expected in the place of `token`.
     pub(super) fn error(&self, token: &Token<'_>, expected: impl Into<String>) -> FilterError {
         let position = self.source[..token.at].chars().count() + 1;
         let found = match token.kind {
@@ -71,7 +71,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// `text` in double quotes, without what could act on a terminal, shortened.
+/// `text` in double quotes, shortened, with control characters spelled out.
 fn shown(text: &str) -> String {
     let shown = cut(text, MAX_SHOWN_CHARS);
     format!("{shown:?}{}", if shown.len() < text.len() { ".." } else { "" })
@@ -81,7 +81,7 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || "_/.:+-@$".contains(character)
 }
 
-/// How long the quoted text at the front is, its quotes included; a doubled quote is one of its characters.
+/// The length of the quoted text at the front, with its quotes. A doubled quote is one of its characters.
 fn quoted_bytes(text: &str) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -93,7 +93,7 @@ fn quoted_bytes(text: &str) -> Option<usize> {
     }
 }
 
-/// The text within the quotes of a [`Kind::Text`].
+/// The text between the quotes of a [`Kind::Text`].
 pub(super) fn unquoted(text: &str) -> String {
     let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     inner.unwrap_or(text).replace("''", "'")

@@ -1,4 +1,4 @@
-//! What a filter means, for one operation in memory.
+//! Checks a filter against one operation in memory.
 
 use super::expression::{Comparison, Expression, Function, Literal};
 use crate::odata::property::{Property, Subject, Value};

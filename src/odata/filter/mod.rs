@@ -1,21 +1,21 @@
-//! `$filter`: what it may say, and what it means.
+//! `$filter`: its grammar and its meaning.
 //!
-//! Conditions are `property operator literal`, `property in (literal, ..)` and `startsWith`, `endsWith`, `contains`
-//! over text; they are joined by `and`, `or`, `not` and parentheses. Names of functions are read in any case, all else
-//! as it is written here. A property stands on the left.
+//! Conditions are `property operator literal`, `property in (literal, ..)`, and `startsWith`, `endsWith`, `contains`
+//! over text. They are joined by `and`, `or`, `not` and parentheses. Names of functions may have any case; everything
+//! else must be written as here. The property is on the left.
 //!
-//! Null is OData 4.01's: `eq null` and `ne null` ask whether a value is there; `ne` is the opposite of `eq`; each other
-//! condition is false where a side is null. `not` turns true into false and false into true, also then.
+//! Null has the meaning of OData 4.01: `eq null` and `ne null` ask whether a value is missing; `ne` is the opposite of
+//! `eq`; every other condition with a null side is false. `not` always turns true into false and false into true.
 //!
-//! Text is compared by its characters' code points, upper and lower case apart. Some operands are first brought into
-//! the spelling that values have: a known `status` into Graph's, a GUID in `id` and `callId` into lower case with
-//! dashes, a `tenantId` into lower case. The three functions take their text as it is. Digits of an instant beyond
-//! microseconds are dropped, as stores drop them.
+//! Text is compared by code points, so case matters. Some operands are first brought into the spelling of the stored
+//! values: a known `status` as Graph spells it, a GUID in `id` and `callId` in lower case with dashes, a `tenantId` in
+//! lower case. The three functions use their text unchanged. Digits of an instant beyond microseconds are dropped,
+//! because stores drop them.
 //!
 //! **Invariants**
-//! 1. A filter that was read is right in its types: no comparison of text with a number ever runs.
-//! 2. Its size is bounded, see [`parser`], and so is its depth.
-//! 3. Written out by `Display` it reads back as the same filter.
+//! 1. The types in a filter are checked when it is read: text is never compared with a number.
+//! 2. Its size and depth are limited, see [`parser`].
+//! 3. The text that `Display` writes reads back as the same filter.
 
 mod expression;
 mod lexer;

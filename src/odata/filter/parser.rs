@@ -1,8 +1,8 @@
-//! Recursive descent over a filter's tokens. Types are checked on the way, so that a mistake is told where it stands.
+//! Recursive descent over a filter's tokens. Types are checked at once, so that a mistake is reported with its place.
 //!
 //! **Invariants**
-//! 1. A filter has at most [`MAX_BYTES`] bytes and [`MAX_NODES`] conditions, joints and negations; a list at most
-//!    [`MAX_MEMBERS`] members.
+//! 1. A filter has at most [`MAX_BYTES`] bytes and [`MAX_NODES`] conditions, `and`s, `or`s and `not`s; a list has at
+//!    most [`MAX_MEMBERS`] members.
 //! 2. Only `(` and `not` recurse, and at most [`MAX_DEPTH`] of them are open at once.
 
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(super) fn parse(text: &str) -> Parsed<Expression> {
 
 struct Parser<'a> {
     lexer: Lexer<'a>,
-    /// The token that is looked at; all before it are read.
+    /// The current token. All tokens before it were read.
     token: Token<'a>,
     depth: usize,
     n_nodes: usize,
@@ -79,7 +79,7 @@ impl<'a> Parser<'a> {
         }
         self.count()?;
         if self.is_word("not") {
-            // OData has `not` bind closer than `eq`; but no property is a boolean, so only one reading makes sense.
+            // In OData `not` binds closer than `eq`. No property is a boolean, so only one reading makes sense.
             return self.nested(|parser| Ok(Expression::Not(Box::new(parser.term()?))));
         }
         if let Some(function) = Function::ALL.into_iter().find(|it| it.word().eq_ignore_ascii_case(self.token.text)) {
@@ -168,7 +168,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads the token that opens a level, and the level.
+    /// Reads the token that opens a level, and then the level.
     fn nested(&mut self, inner: fn(&mut Self) -> Parsed<Expression>) -> Parsed<Expression> {
         if self.depth == MAX_DEPTH {
             return Err(self.unexpected(format!("at most {MAX_DEPTH} levels of ( and not")));

@@ -1,9 +1,10 @@
-//! What a filter means, for SQLite.
+//! A filter as SQL for SQLite.
 //!
 //! **Invariants**
-//! 1. Each condition is 0 or 1, never NULL: it asks first whether there is a value. Hence `NOT` is two-valued too.
-//! 2. `LIKE` and `GLOB` do not occur: text from outside has no wildcards.
-//! 3. A NUL character is one like any other: where SQLite's functions on text would stop at it, they get bytes.
+//! 1. Each condition is 0 or 1, never NULL, because it first asks whether there is a value. So `NOT` has two values
+//!    too.
+//! 2. `LIKE` and `GLOB` are not used, so text from outside has no wildcards.
+//! 3. A NUL character is like any other. SQLite's text functions would stop at it, so they get bytes.
 
 use super::expression::{Comparison, Expression, Function, Operand};
 use crate::odata::property::{Property, Value};
@@ -93,7 +94,7 @@ impl Condition {
 
     fn call(&mut self, function: Function, property: Property, text: &str) {
         self.guarded(property, |sql| match function {
-            // Each text has the empty one at its start, its end and within.
+            // Every text begins with, ends with and contains the empty text.
             _ if text.is_empty() => sql.push("1"),
             Function::StartsWith => {
                 sql.binary(property, " >= ", Value::Text(text));
@@ -106,7 +107,7 @@ impl Condition {
                 sql.push("substr(CAST(");
                 sql.column(property, " AS BLOB), -");
                 sql.push(&text.len().to_string());
-                // `IS`, because what `substr` cuts from an empty value is NULL.
+                // `IS`, because `substr` of an empty value is NULL.
                 sql.push(") IS CAST(");
                 sql.bind(Value::Text(text));
                 sql.push(" AS BLOB)");
@@ -120,7 +121,7 @@ impl Condition {
         });
     }
 
-    /// `condition` where the property has a value, and 0 where it has none.
+    /// `condition` if the property has a value, otherwise 0.
     fn guarded(&mut self, property: Property, condition: impl FnOnce(&mut Self)) {
         self.push("(");
         self.present(property);
@@ -143,12 +144,12 @@ impl Condition {
     }
 }
 
-/// The least text that is greater than each text that begins with `prefix`; `None` where there is no such text, because
-/// the prefix is nothing but the last character of Unicode.
+/// The smallest text that is greater than every text that begins with `prefix`. `None`: there is no such text, because
+/// the prefix consists only of the last character of Unicode.
 fn after_prefix(prefix: &str) -> Option<String> {
     let kept = prefix.trim_end_matches(char::MAX);
     let last = kept.chars().next_back()?;
-    // The range of characters steps over the surrogates, which are none.
+    // Surrogates are not characters, so the range of characters skips them.
     let next = (last..=char::MAX).nth(1)?;
     let mut end = kept[..kept.len() - last.len_utf8()].to_owned();
     end.push(next);
