@@ -27,7 +27,10 @@ Examples:
 The command asks the running server. After you changed its config, run `reelhook reload` first.
 If no server runs, add --offline. `show` hides clientState, access tokens, validation tokens and
 passcodes in the body, unless your bearer token has the scopes admin and recordings, or you use
---offline.")]
+--offline.
+
+Exit codes: 0 done, 1 there is no such entry, or no server answers, 2 wrong usage or config, 3 the
+server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,

@@ -31,5 +31,6 @@ mod tests {
     fn a_duration_is_told_in_its_largest_units() {
         assert_eq!(duration(Duration::from_millis(12)), "12 ms");
         assert_eq!(duration(Duration::from_secs(3720)), "1 h 2 min");
+        assert_eq!(duration(Duration::from_secs(30 * 86_400)), "30 d");
     }
 }

@@ -20,6 +20,11 @@ pub fn counted(n: u64, what: &str) -> String {
     wording::counted(n, &number(n), what)
 }
 
+/// The parts of one of the console's own texts: whether each is code (written between backticks), and its text.
+pub fn marked(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split('`').enumerate().map(|(at, part)| (at % 2 == 1, part))
+}
+
 /// A number with separators between thousands.
 pub fn number(n: u64) -> String {
     let digits = n.to_string();

@@ -19,6 +19,7 @@ use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
+use super::words;
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
@@ -36,7 +37,8 @@ struct Page {
     frame: Frame,
     asked: Asked,
     statuses: &'static [&'static str],
-    states: Vec<&'static str>,
+    /// Each state with the text of its option.
+    states: Vec<(&'static str, String)>,
     rows: Vec<Row>,
     is_filtered: bool,
     looked_at: usize,
@@ -82,7 +84,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
     let page = Page {
         frame: visitor.frame("operations"),
         statuses: &STATUSES,
-        states: ExpectationState::ALL.into_iter().map(ExpectationState::as_str).collect(),
+        states: ExpectationState::ALL.into_iter().map(|it| (it.as_str(), words::of_expectation(it))).collect(),
         rows: found.operations.iter().map(row).collect(),
         is_filtered: !(asked.q.is_empty()
             && asked.status.is_empty()

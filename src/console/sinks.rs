@@ -31,6 +31,8 @@ struct Page {
     sink: Summary,
     settings: Vec<configuration::Row>,
     probe: Option<Probe>,
+    /// The last failed attempt of its waiting deliveries.
+    failure: Option<Failure>,
     letters: Vec<Letter>,
 }
 
@@ -65,6 +67,11 @@ struct Letter {
     created: String,
     given_up: String,
     n_attempts: u32,
+    reason: String,
+}
+
+struct Failure {
+    at: String,
     reason: String,
 }
 
@@ -117,9 +124,11 @@ impl Page {
     async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
         let sink = known(desk, name).await?;
         let letters = desk.console.operator.dead_letters_with_events(Some(&sink.name), Newest::up_to(PAGE)).await?;
+        let failure = desk.console.operator.last_failure(&sink.name).await?;
         let setup = desk.console.running.now();
         Ok(Self {
             frame,
+            failure: failure.map(|it| Failure { at: instant(it.started_at), reason: it.reason }),
             settings: configuration::of_sink(&setup, name),
             sink: summary(desk, sink),
             probe,

@@ -3,6 +3,8 @@
 //! The instants of an operation may be milliseconds or days apart. The axis keeps their order and draws longer gaps
 //! longer, but by their logarithm: a gap of a day is not drawn 10^7 times as long as one of 10 ms.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::format::{between, duration, instant, time_of_day, tone_of_event};
@@ -74,8 +76,14 @@ pub fn draw(operation: &Operation, events: &[EventView], now: Timestamp) -> Time
         lanes,
         n_left_out: deliveries.len() - shown.len(),
         ends: (instant(first), instant(last)),
-        took: duration(between(first, last)),
+        took: duration(shown_between(first, last)),
     }
+}
+
+/// How far two instants are apart. The page shows whole seconds, so these are subtracted, unless they are the same.
+fn shown_between(first: Timestamp, last: Timestamp) -> Duration {
+    let seconds = last.as_second() - first.as_second();
+    u64::try_from(seconds).ok().filter(|it| *it > 0).map_or_else(|| between(first, last), Duration::from_secs)
 }
 
 fn instants(
@@ -101,7 +109,7 @@ fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lan
     if let Some(expectation) = &operation.expectation {
         if let Some(at) = expectation.announced_at {
             let title = format!("announced at {}", instant(at));
-            marks.push(Mark { x: axis.x(at), tone: "quiet", shape: "dot", title, label: "expected".into() });
+            marks.push(Mark { x: axis.x(at), tone: "quiet", shape: "dot", title, label: "announced".into() });
         }
         if let Some(at) = expectation.expected_by {
             let title = format!("expected by {}", instant(at));
@@ -200,6 +208,13 @@ impl Axis {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_length_is_what_the_shown_ends_differ_by() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        assert_eq!(shown_between(at(1_900), at(31_100)), Duration::from_secs(30));
+        assert_eq!(shown_between(at(1_100), at(1_900)), Duration::from_millis(800));
+    }
 
     proptest! {
         #[test]

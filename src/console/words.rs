@@ -112,6 +112,18 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     Some(format!("{}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }
 
+/// The state of an expectation, with its meaning.
+pub fn of_expectation(state: ExpectationState) -> String {
+    let meaning = match state {
+        ExpectationState::Waiting => "has not ended",
+        ExpectationState::Met => "ended in time",
+        ExpectationState::Overdue => "deadline passed",
+        ExpectationState::Lost => "only its call ended",
+        ExpectationState::Recovered => "ended later",
+    };
+    format!("{} ({meaning})", state.as_str())
+}
+
 /// What an event's envelope says, each with its name.
 pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
     let channel = ("channel", event.envelope.channel.as_str());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Operator, OperatorError};
 use crate::domain::SinkName;
-use crate::store::{Backlog, Oldest, StoreError};
+use crate::store::{Backlog, FailedAttempt, Oldest, StoreError};
 use crate::wording;
 
 /// The state of a sink in numbers.
@@ -52,6 +52,14 @@ impl Operator {
         let backlogs = self.store.backlog().await?;
         let is_known = self.has_sink(name) || backlogs.contains_key(name);
         if is_known { Ok(self.summary(name, &backlogs)) } else { Err(OperatorError::Missing) }
+    }
+
+    /// The last failed attempt of the deliveries that wait for a sink, if one has failed.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn last_failure(&self, name: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
+        self.store.last_failure(name).await
     }
 
     /// Pauses a sink: its deliveries wait, and none is attempted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Backlog, DeliveryState, DeliveryView, EventView, Newest, OperationView, StoreError};
+use super::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, StoreError};
 use crate::domain::{DeliveryId, EventId, SinkName};
 
 /// Reads for operators. Nothing here changes anything.
@@ -32,6 +32,13 @@ pub trait Views: Send + Sync {
         sink: Option<&SinkName>,
         page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError>;
+
+    /// The last failed attempt of the deliveries that wait for a sink; `None`: no attempt for them has failed. It looks
+    /// at the deliveries that are due last, because a failed one is due later than one that was not attempted.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError>;
 
     /// A delivery by its id, in any state.
     ///

@@ -11,16 +11,18 @@ pub fn instant(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A duration in the two largest units that it has.
+/// A duration in its largest unit and the next smaller one: `1 h 2 min`. A smaller unit of 0 is left out.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{} ms", duration.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        3600..86400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86400, seconds % 86400 / 3600),
-    }
+    let (large, small) = match seconds {
+        0 => return format!("{} ms", duration.as_millis()),
+        1..60 => ((seconds, "s"), (0, "")),
+        60..3600 => ((seconds / 60, "min"), (seconds % 60, "s")),
+        3600..86400 => ((seconds / 3600, "h"), (seconds % 3600 / 60, "min")),
+        _ => ((seconds / 86400, "d"), (seconds % 86400 / 3600, "h")),
+    };
+    let small = if small.0 == 0 { String::new() } else { format!(" {} {}", small.0, small.1) };
+    format!("{} {}{small}", large.0, large.1)
 }
 
 /// The advice about deliveries that wait for a sink that is not in the config; `n` is their number as text.

@@ -159,6 +159,9 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
     assert!(!page.body.contains("recording-token-"), "the recording's token is never shown");
+    let sink = browser.page("/sinks/first").await;
+    assert!(sink.has("last-failure") && sink.body.contains(": far side down"), "{}", sink.body);
+    assert!(!browser.page("/sinks/second").await.has("last-failure"));
     app.stop().await;
 }
 

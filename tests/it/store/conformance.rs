@@ -219,6 +219,9 @@ pub async fn a_failed_attempt_is_due_later_and_counted(test: TestStore) {
     let at = test.clock.now() + HOUR;
     test.settle(lease, Settlement::RetryAt { at, reason: "503".into() }).await;
     assert!(!test.store.delivery(id).await.unwrap().unwrap().is_leased);
+    let failure = test.store.last_failure(&name("archive")).await.unwrap().unwrap();
+    assert_eq!((failure.reason.as_str(), failure.took), ("503", Duration::from_millis(7)));
+    assert_eq!(test.store.last_failure(&name("crm")).await.unwrap(), None);
     assert!(test.lease("archive").await.is_empty());
     assert_eq!(test.store.next_due(&name("archive")).await.unwrap(), Some(at));
     test.pass(HOUR);
@@ -229,6 +232,7 @@ pub async fn a_failed_attempt_is_due_later_and_counted(test: TestStore) {
     assert_eq!((view.n_attempts, view.failures.len(), view.reason.as_str()), (2, 1, "503"));
     assert_eq!((view.failures[0].number, view.failures[0].took), (1, Duration::from_millis(7)));
     assert_eq!(view.at, test.clock.now());
+    assert_eq!(test.store.last_failure(&name("archive")).await.unwrap(), None);
 }
 
 pub async fn the_longest_due_is_leased_first(test: TestStore) {

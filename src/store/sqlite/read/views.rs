@@ -26,6 +26,9 @@ pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took, is_leased FROM deliveries";
 
+/// How many deliveries are searched for the last failure of a sink.
+const N_LAST_DUE: i64 = 100;
+
 /// When the next unleased delivery of a sink falls due, in steady time; a lease that has ended does not count.
 pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
@@ -117,6 +120,23 @@ pub fn unmatched_after(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq > ?1 ORDER BY seq LIMIT ?2";
     events(connection, seal, filter, [after, limit])
+}
+
+/// The last failed attempt of the deliveries that wait for a sink, among those that are due last.
+pub fn last_failure(connection: &Connection, sink: &SinkName) -> rusqlite::Result<Option<FailedAttempt>> {
+    let sql = "SELECT number, started_at, took, reason FROM attempts WHERE delivery IN \
+               (SELECT seq FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND is_leased = 0 ORDER BY at DESC LIMIT ?2) \
+               ORDER BY started_at DESC, number DESC LIMIT 1";
+    let failure = |row: &Row<'_>| {
+        Ok(FailedAttempt {
+            number: row.get(0)?,
+            started_at: instant(row.get(1)?),
+            took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
+            reason: row.get(3)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_row(params![sink.as_str(), N_LAST_DUE], failure).optional()
 }
 
 /// A delivery by its id.

@@ -10,7 +10,8 @@ use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, Events, Newest, OperationView, StoreError, StreamedEvent, Views,
+    Backlog, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Newest, OperationView, StoreError,
+    StreamedEvent, Views,
 };
 
 #[async_trait]
@@ -39,6 +40,11 @@ impl Views for SqliteStore {
         let mut found = self.question(question).await?;
         found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
         Ok(found)
+    }
+
+    async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
+        let sink = sink.clone();
+        self.read(move |connection, _| views::last_failure(connection, &sink)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {

@@ -16,9 +16,9 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, Due, EventView, Events, Health, Hint, Inbox, Limit,
-    Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish,
-    SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
+    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health, Hint,
+    Inbox, Limit, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt, Reception,
+    ReplayWish, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -216,6 +216,10 @@ impl Views for MemoryStore {
         let mut found = self.read(|rows| views::deliveries(rows, state, sink, page))?;
         found.iter_mut().for_each(|delivery| self.tell_due(delivery));
         Ok(found)
+    }
+
+    async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
+        self.read(|rows| views::last_failure(rows, sink))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {

@@ -11,7 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, GraphId, Operation, SinkName};
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, Newest, Oldest, OperationView, QuarantineView, StreamedEvent,
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,
+    StreamedEvent,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -67,6 +68,13 @@ pub fn deliveries(
     let found = rows.deliveries.range(..before).rev().map(|(_, row)| row);
     let wanted = found.filter(|row| row.view.state == state && sink.is_none_or(|sink| row.new.sink == *sink));
     wanted.take(page.limit).map(super::rows::DeliveryRow::shown).collect()
+}
+
+/// The last failed attempt of the deliveries that wait for a sink.
+pub fn last_failure(rows: &Rows, sink: &SinkName) -> Option<FailedAttempt> {
+    let waiting = rows.deliveries.values().filter(|row| row.view.state == DeliveryState::Open && row.new.sink == *sink);
+    let failures = waiting.filter(|row| !row.is_leased).filter_map(|row| row.view.failures.last());
+    failures.max_by_key(|failure| failure.started_at).cloned()
 }
 
 /// A delivery by its id.
