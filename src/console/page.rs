@@ -33,7 +33,7 @@ impl Done {
             "resumed" => "Resumed. The attempts for waiting deliveries begin again.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
             "replayed" => format!("Replaying {}; the attempts begin at once.", format::counted(n, "delivery")),
-            "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays, with the reason of the last check; the log says when it was checked.".into(),
+            "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
             "routed" if n == 0 => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
             "routed" => format!("Routed: {} made.", format::counted(n, "delivery")),
             _ => return None,

@@ -45,6 +45,8 @@ struct Entry {
     reason: &'static str,
     /// The first reason, if it differs.
     first_reason: Option<&'static str>,
+    /// The last check after the one on arrival, or that one is to come.
+    checked: Option<String>,
     why: &'static str,
     next: &'static str,
     size: String,
@@ -130,6 +132,10 @@ fn entry(view: &QuarantineView) -> Entry {
         channel: view.channel.as_str(),
         reason: view.reason.as_str(),
         first_reason: (view.first_reason != view.reason).then(|| view.first_reason.as_str()),
+        checked: match (view.is_wished, view.verified_at) {
+            (true, _) => Some("requested; the server does it within seconds".into()),
+            (false, at) => at.map(|at| format!("{}; refused", instant(at))),
+        },
         why,
         next,
         size: bytes(view.n_bytes),

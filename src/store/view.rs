@@ -200,6 +200,10 @@ pub struct QuarantineView {
     pub first_reason: Reason,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// When it was last verified again; `None`: only once, on arrival.
+    pub verified_at: Option<Timestamp>,
+    /// Whether an operator asked for another check, which is still to come.
+    pub is_wished: bool,
     /// Its size.
     pub n_bytes: u64,
     /// The bytes, unsealed.

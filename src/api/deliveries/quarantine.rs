@@ -45,6 +45,8 @@ pub struct EntryShape {
     first_reason: &'static str,
     /// When it was received.
     received_date_time: String,
+    /// When it was last verified again. Null: only once, on arrival.
+    verified_date_time: Option<String>,
     /// The size of the body.
     size_bytes: u64,
 }
@@ -89,6 +91,7 @@ impl From<&QuarantineView> for EntryShape {
             reason: view.reason.as_str(),
             first_reason: view.first_reason.as_str(),
             received_date_time: view.received_at.to_string(),
+            verified_date_time: view.verified_at.map(|at| at.to_string()),
             size_bytes: view.n_bytes,
         }
     }

@@ -89,6 +89,7 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
     let asked = writer.press(&path, &replay, &[]).await;
     assert_eq!(asked.location(), "/quarantine?done=judged");
     assert!(writer.page(asked.location()).await.has("notice"));
+    assert!(writer.page(&path).await.has("checked"), "that it is checked again, or was, and when");
     app.stop().await;
 }
 

@@ -801,6 +801,8 @@ pub async fn a_wish_is_found_once_and_ended(test: TestStore) {
     assert!(test.store.wish_replay(ids[1], true).await.unwrap());
     assert!(test.store.wish_replay(ids[0], false).await.unwrap());
     assert!(!test.store.wish_replay(ids[1] + 1, false).await.unwrap());
+    let asked = test.store.quarantine_entry(ids[1]).await.unwrap().unwrap();
+    assert_eq!((asked.is_wished, asked.verified_at), (true, None));
     let wishes = test.store.replay_wishes(10).await.unwrap();
     let wished: Vec<_> = wishes.iter().map(|wish| (wish.id, wish.raw.0.to_vec(), wish.vouched)).collect();
     assert_eq!(wished, [(ids[0], b"a".to_vec(), false), (ids[1], b"b".to_vec(), true)]);
@@ -809,6 +811,7 @@ pub async fn a_wish_is_found_once_and_ended(test: TestStore) {
     assert!(test.store.replay_wishes(10).await.unwrap().is_empty());
     let left = test.store.quarantine(Newest::up_to(10)).await.unwrap();
     assert_eq!((left.len(), left[0].id, left[0].reason), (1, ids[1], Reason::CertUnknown));
+    assert_eq!((left[0].is_wished, left[0].verified_at), (false, Some(test.clock.now())));
 }
 
 // 9. The disk reserve.

@@ -15,7 +15,7 @@ pub type Lost = Vec<(i64, Reason)>;
 
 /// Entries, newest first, without their bytes.
 pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason FROM quarantine WHERE id < ?1 \
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish FROM quarantine WHERE id < ?1 \
                ORDER BY id DESC LIMIT ?2";
     let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
     let read = || -> rusqlite::Result<Vec<QuarantineView>> {
@@ -26,9 +26,9 @@ pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<Quarantine
 
 /// One entry with its bytes.
 pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, sealed FROM quarantine WHERE id = ?1";
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish, sealed FROM quarantine WHERE id = ?1";
     let read = || -> rusqlite::Result<Option<(QuarantineView, Vec<u8>)>> {
-        connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(6)?)))?.next().transpose()
+        connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(8)?)))?.next().transpose()
     };
     let Some((mut found, sealed)) = read().map_err(|error| store_error(&error))? else { return Ok(None) };
     found.raw = Some(open_quarantined(seal, id, &sealed)?);
@@ -38,11 +38,11 @@ pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<Qua
 /// The requests that wait, oldest first. Entries whose bytes cannot be opened are returned separately: nobody can
 /// verify them.
 pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, wish, sealed, tenant_id FROM quarantine \
+    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish, sealed, tenant_id FROM quarantine \
                WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let read = || -> rusqlite::Result<Vec<_>> {
-        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(6)?, row.get::<_, Vec<u8>>(7)?, row.get(8)?));
+        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(7)?, row.get::<_, Vec<u8>>(8)?, row.get(9)?));
         connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
     };
     let (mut wishes, mut lost) = (Vec::new(), Vec::new());
@@ -66,6 +66,8 @@ fn view(row: &Row<'_>) -> rusqlite::Result<QuarantineView> {
         reason,
         first_reason: row.get::<_, Option<String>>(5)?.and_then(|text| Reason::parse(&text)).unwrap_or(reason),
         received_at: instant(row.get(1)?),
+        verified_at: row.get::<_, Option<i64>>(6)?.map(instant),
+        is_wished: row.get::<_, Option<bool>>(7)?.is_some(),
         n_bytes: row.get::<_, i64>(4)?.cast_unsigned(),
         raw: None,
     })

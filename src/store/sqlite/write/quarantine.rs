@@ -125,9 +125,9 @@ pub fn end_wish(tx: &Tx<'_>, id: i64, refused: Option<Reason>) -> Result<(), Fai
 
 /// Stores why an entry was refused again.
 pub fn refuse(tx: &Tx<'_>, id: i64, reason: Reason) -> Result<(), Failure> {
-    let sql = "UPDATE quarantine SET wish = NULL, reason = ?2, \
+    let sql = "UPDATE quarantine SET wish = NULL, reason = ?2, verified_at = ?3, \
                first_reason = coalesce(first_reason, nullif(reason, ?2)) WHERE id = ?1";
-    tx.execute(sql, params![id, reason.as_str()]).map(drop)
+    tx.execute(sql, params![id, reason.as_str(), tx.wall]).map(drop)
 }
 
 fn remove(tx: &Tx<'_>, id: i64) -> Result<(), Failure> {

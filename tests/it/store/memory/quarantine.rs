@@ -65,6 +65,8 @@ pub fn add(tx: &mut Tx<'_>, quarantined: Vec<Quarantined>, received_at: Timestam
             reason: it.reason,
             first_reason: it.reason,
             received_at,
+            verified_at: None,
+            is_wished: false,
             n_bytes: it.raw.0.len() as u64,
             raw: Some(it.raw),
         };
@@ -106,8 +108,9 @@ fn shrink(rows: &mut Rows, class: Class, most: Size) -> Size {
 pub fn end_wish(tx: &mut Tx<'_>, id: i64, refused: Option<Reason>) {
     match refused {
         Some(reason) => {
+            let now = instant(tx.wall);
             if let Some(row) = tx.rows.quarantine.get_mut(&id) {
-                row.refuse(reason);
+                row.refuse(reason, now);
             }
         }
         None => {
@@ -119,8 +122,9 @@ pub fn end_wish(tx: &mut Tx<'_>, id: i64, refused: Option<Reason>) {
 
 /// Ends the waiting of an entry that was refused, with the reason.
 pub fn end_waiting(tx: &mut Tx<'_>, id: i64, refused: Reason) {
+    let now = instant(tx.wall);
     let Some(row) = tx.rows.quarantine.get_mut(&id) else { return };
-    row.refuse(refused);
+    row.refuse(refused, now);
     let post = wait_no_longer(row);
     forget_if_last(tx, post);
 }

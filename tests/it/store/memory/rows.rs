@@ -16,7 +16,7 @@ use reelhook::domain::{
     CallEnd, Channel, ClientContext, Event, EventId, HeldTokens, Lease, NewDelivery, Operation, Origin, Previous,
     Reason, SinkName, WhyEnded,
 };
-use reelhook::store::{DeliveryState, DeliveryView, EventView};
+use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView};
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -304,7 +304,12 @@ impl EntryRow {
     }
 
     /// Notes why it was refused again.
-    pub fn refuse(&mut self, reason: Reason) {
-        (self.wish, self.view.reason) = (None, reason);
+    pub fn refuse(&mut self, reason: Reason, at: Timestamp) {
+        (self.wish, self.view.reason, self.view.verified_at) = (None, reason, Some(at));
+    }
+
+    /// The entry for operators.
+    pub fn shown(&self) -> QuarantineView {
+        QuarantineView { is_wished: self.wish.is_some(), ..self.view.clone() }
     }
 }

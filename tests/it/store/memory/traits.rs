@@ -147,7 +147,7 @@ impl Quarantine for MemoryStore {
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
-        self.read(|rows| rows.quarantine.get(&id).map(|row| row.view.clone()))
+        self.read(|rows| rows.quarantine.get(&id).map(|row| row.shown()))
     }
 
     async fn wish_replay(&self, id: i64, vouched: bool) -> Result<bool, StoreError> {

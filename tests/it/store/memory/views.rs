@@ -99,7 +99,7 @@ pub fn unmatched_after(rows: &Rows, after: Option<EventId>, limit: usize) -> Vec
 /// Quarantine entries, newest first, without their bytes.
 pub fn quarantine(rows: &Rows, page: Newest<i64>) -> Vec<QuarantineView> {
     let found = rows.quarantine.range(..page.before.unwrap_or(i64::MAX)).rev().take(page.limit);
-    found.map(|(_, row)| QuarantineView { raw: None, ..row.view.clone() }).collect()
+    found.map(|(_, row)| QuarantineView { raw: None, ..row.shown() }).collect()
 }
 
 /// Events after one that may be gone: its id tells its place. An id whose number was not given yet is another store's.
