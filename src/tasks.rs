@@ -71,23 +71,23 @@ impl Tasks {
         });
     }
 
-    /// Notes, by its name, that something broke without which the app must stop.
+    /// Notes the name of something that failed and that the app needs: the app must stop.
     pub fn note_broken(&self, name: &str) {
         let _ = self.what_broke.set(name.to_owned());
         self.broken.cancel();
     }
 
-    /// What broke first, if anything did.
+    /// The name of what failed first, if anything did.
     pub fn what_broke(&self) -> Option<&str> {
         self.what_broke.get().map(String::as_str)
     }
 
-    /// Resolves when a task broke.
+    /// Resolves when a task has failed.
     pub async fn broken(&self) {
         self.broken.cancelled().await;
     }
 
-    /// From now on tasks may end.
+    /// From now on tasks may end without an error.
     pub fn begin_stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
@@ -97,7 +97,7 @@ impl Tasks {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Waits until all have ended.
+    /// Waits until all tasks have ended.
     pub async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;

@@ -1,4 +1,4 @@
-//! Reading a request's body within bounds: its size, its time, and the memory that bodies hold together.
+//! Reads a request's body within limits: its size, its time, and the memory of all bodies together.
 //!
 //! [`held`] takes each body away before a handler sees the request, and [`read`] is the only way to get it. So no
 //! extractor of the web framework, which has no time limit, can wait for a body that never arrives: it finds an empty
@@ -6,7 +6,7 @@
 //!
 //! **Invariants**
 //! 1. Both listeners, the API and the console read bodies here and nowhere else.
-//! 2. A body that is not read to its end is not read further, and its connection is closed.
+//! 2. The rest of a body that was given up is not read, and its connection is closed.
 
 mod room;
 mod unread_body;
@@ -28,25 +28,25 @@ use self::unread_body::Unread;
 pub use self::room::Room;
 pub use self::unread_body::held;
 
-/// The limits for the bodies of one kind: those of a path, or of a listener.
+/// The limits for the bodies of one path or listener.
 #[derive(Clone, Debug)]
 pub struct BodyLimits {
     /// The most bytes of one body.
     pub max_bytes: usize,
-    /// The longest that one body may take.
+    /// The longest time for one body.
     pub timeout: Duration,
-    /// The memory for all of them.
+    /// The memory for all of these bodies.
     pub room: Room,
 }
 
-/// A body, with its share of the memory: dropped together.
+/// A body and its share of the memory. Both are freed together.
 pub struct Body {
     /// The bytes.
     pub bytes: Bytes,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// The requirements on the headers: no encoding, and this one media type.
+/// Checks the headers: no content encoding, and this media type.
 ///
 /// # Errors
 /// [`Reason::ContentEncoding`] or [`Reason::ContentType`].
@@ -79,8 +79,8 @@ pub async fn read_as(request: &HttpRequest, media_type: &str, limits: &BodyLimit
 /// Reads the body of a request. It can be read once.
 ///
 /// # Errors
-/// [`Reason::BodyTooLarge`] as soon as the limit is crossed, [`Reason::BodyTimeout`], [`Reason::Shed`] where it gave its
-/// memory or its place to others, [`Reason::BadRequest`] where the connection broke the protocol.
+/// [`Reason::BodyTooLarge`] as soon as the limit is exceeded, [`Reason::BodyTimeout`], [`Reason::Shed`] if it had to
+/// give its memory or its place to others, [`Reason::BadRequest`] if the connection broke the protocol.
 pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Reason> {
     let announced = match request.headers().get(CONTENT_LENGTH) {
         None => 0,
@@ -89,7 +89,7 @@ pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Re
     if announced > limits.max_bytes {
         return Err(Reason::BodyTooLarge);
     }
-    // If nothing is held, there is no body, or it was read before.
+    // If no body is held, there is none, or it was read before.
     let unread = request.extensions_mut().remove::<Unread>();
     let Some(unread) = unread else { return Ok(Body { bytes: Bytes::new(), _memory: None }) };
     match tokio::time::timeout(limits.timeout, collect(unread, announced, limits)).await {
@@ -100,7 +100,7 @@ pub async fn read(request: &HttpRequest, limits: &BodyLimits) -> Result<Body, Re
 }
 
 async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> Result<Body, Reason> {
-    // Most bodies come in one piece: that is not copied.
+    // Most bodies arrive in one piece, which is not copied.
     let (mut first, mut bytes) = (Bytes::new(), BytesMut::new());
     let mut share = limits.room.share();
     while let Some(chunk) = next(&mut unread, &mut share, (first.len() + bytes.len(), announced)).await? {
@@ -115,7 +115,7 @@ async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> R
             continue;
         }
         if bytes.is_empty() {
-            // Room that is not written to yet costs nothing; growing by doubling would cost the double.
+            // Reserved memory that is not written to costs nothing yet. Growing by doubling would cost twice as much.
             bytes.reserve(announced);
             bytes.extend_from_slice(&std::mem::take(&mut first));
         }
@@ -125,13 +125,13 @@ async fn collect(mut unread: Unread, announced: usize, limits: &BodyLimits) -> R
     Ok(Body { bytes, _memory: share.whole()? })
 }
 
-/// The next piece of a body, unless it has to give way before that comes.
+/// The next piece of a body, unless the body has to give way before it arrives.
 async fn next(
     unread: &mut Unread,
     share: &mut Share,
     (n_here, announced): (usize, usize),
 ) -> Result<Option<Bytes>, Reason> {
-    // Nothing is held yet, or all that was announced is here: it is not held for long.
+    // Nothing is held yet, or everything that was announced is here, so it is not held for long.
     let next = if n_here == 0 || n_here == announced {
         unread.next().await
     } else {

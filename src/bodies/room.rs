@@ -1,8 +1,8 @@
-//! The memory for bodies of one kind (those of a path, or of a listener), and which body gives way when it runs out.
+//! The memory for the bodies of one path or listener, and which body gives way when it runs out.
 //!
-//! A body takes memory as its bytes arrive, so a sender that announces much and sends little holds little. If none is
-//! left, the body that has been arriving longest gives way. Graph's bodies are complete within milliseconds; a body
-//! that is held back is older than all of those.
+//! A body takes memory as its bytes arrive, so a sender that announces much and sends little holds little. If no memory
+//! is left, the body gives way that has been arriving longest. Graph's bodies are complete within milliseconds; a body
+//! that a sender holds back is older than all of those.
 //!
 //! **Invariants**
 //! 1. A complete body keeps its memory until its request is answered.
@@ -16,14 +16,14 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::Reason;
 
-/// The memory of bodies of one kind.
+/// The memory for the bodies of one path or listener.
 #[derive(Clone, Debug)]
 pub struct Room {
     memory: Arc<Semaphore>,
     coming: Arc<Coming>,
 }
 
-/// The bodies that have begun and are not whole, the oldest first. Those that come in one piece are never among them.
+/// The bodies that have begun and are not complete, oldest first. Bodies that arrive in one piece are never among them.
 #[derive(Debug, Default)]
 struct Coming {
     bodies: Mutex<BTreeMap<u64, Arc<Body>>>,
@@ -32,12 +32,12 @@ struct Coming {
 
 #[derive(Debug, Default)]
 struct Body {
-    /// `None` once it gave way.
+    /// `None`: it gave way.
     memory: Mutex<Option<OwnedSemaphorePermit>>,
     gives_way: Notify,
 }
 
-/// The memory of a body that is coming. Dropped, it is free again.
+/// The memory of an arriving body. It is freed when this is dropped.
 pub struct Share {
     room: Room,
     memory: Option<OwnedSemaphorePermit>,
@@ -45,12 +45,12 @@ pub struct Share {
 }
 
 impl Room {
-    /// Of so many bytes.
+    /// Makes room for this many bytes.
     pub fn new(n_bytes: usize) -> Self {
         Self { memory: Arc::new(Semaphore::new(n_bytes)), coming: Arc::default() }
     }
 
-    /// For a body of which nothing has come.
+    /// Starts a body of which nothing has arrived.
     pub fn share(&self) -> Share {
         Share { room: self.clone(), memory: None, coming: None }
     }
@@ -70,10 +70,10 @@ impl Room {
 }
 
 impl Share {
-    /// Takes memory for the next piece, which is not known to be the last.
+    /// Takes memory for the next piece, which may not be the last.
     ///
     /// # Errors
-    /// [`Reason::Shed`]: there is none, or this body has given way. It must be let go.
+    /// [`Reason::Shed`]: there is no memory, or this body has given way. The caller must drop it.
     pub fn add(&mut self, n_bytes: usize) -> Result<(), Reason> {
         let n_bytes = u32::try_from(n_bytes).map_err(|_too_long| Reason::BodyTooLarge)?;
         let taken = self.room.take(n_bytes, self.coming.as_ref().map(|(id, _body)| *id))?;
@@ -90,7 +90,7 @@ impl Share {
         Ok(())
     }
 
-    /// Resolves when the body must be let go. From the first time that this is waited on, it may have to.
+    /// Resolves when the body must be dropped. That can happen from the first wait on.
     pub async fn gives_way(&mut self) {
         let (_id, body) = self.coming.get_or_insert_with(|| {
             let id = self.room.coming.next.fetch_add(1, Ordering::Relaxed);
@@ -101,10 +101,10 @@ impl Share {
         body.gives_way.notified().await;
     }
 
-    /// The body is whole: it keeps its memory.
+    /// The body is complete, and keeps its memory.
     ///
     /// # Errors
-    /// [`Reason::Shed`]: it has given way before.
+    /// [`Reason::Shed`]: it gave way before.
     pub fn whole(mut self) -> Result<Option<OwnedSemaphorePermit>, Reason> {
         match self.leave() {
             None => Ok(self.memory.take()),

@@ -1,4 +1,4 @@
-//! A body that nobody read yet.
+//! A body that has not been read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use actix_web::{Error, HttpMessage};
 use bytes::Bytes;
 use futures_util::Stream;
 
-/// A request's body before anybody read it; among the request's extensions.
+/// A request's body before it is read. It is stored in the request's extensions.
 pub(super) struct Unread(Payload);
 
 /// Takes a request's body away before its handler sees the request.

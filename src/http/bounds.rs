@@ -1,4 +1,5 @@
-//! What requests may cost: their bodies, and handshakes. A reload replaces it; a body that is coming ends as it began.
+//! The limits for requests: their bodies, and handshakes. A reload replaces them; a body in progress ends under the old
+//! limits.
 
 use std::sync::Arc;
 
@@ -9,10 +10,10 @@ use crate::bodies::{BodyLimits, Room};
 use crate::config;
 use crate::domain::Channel;
 
-/// The bounds that hold now.
+/// The current limits.
 pub struct Bounds(ArcSwap<Held>);
 
-/// The bounds of one config.
+/// The limits of one config.
 pub(super) struct Held {
     calls: BodyLimits,
     notifications: BodyLimits,
@@ -23,12 +24,12 @@ pub(super) struct Held {
 }
 
 impl Bounds {
-    /// Those of a config.
+    /// The limits of a config.
     pub fn new(settings: &config::Server) -> Self {
         Self(ArcSwap::from_pointee(Held::new(settings)))
     }
 
-    /// From now on those of another config. Memory and counts go on where their bound is the same.
+    /// Uses the limits of another config from now on. If a limit is the same, its memory and counts continue.
     pub fn replace(&self, settings: &config::Server) {
         let now = self.now();
         self.0.store(Arc::new(now.again(settings)));
@@ -69,7 +70,7 @@ impl Held {
         again
     }
 
-    /// Those of the bodies on a channel's path.
+    /// The limits for bodies on a channel's path.
     pub(super) fn of(&self, channel: Channel) -> &BodyLimits {
         match channel {
             Channel::Calls => &self.calls,

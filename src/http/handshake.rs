@@ -10,8 +10,8 @@ use crate::intake::Intake;
 use crate::sources::Sources;
 use crate::telemetry::Sender;
 
-/// Answers handshakes; if configured, not too many for one source. A handshake costs too little for a default limit,
-/// and behind an unknown proxy a limit would lock Graph out because of strangers.
+/// Answers handshakes, and limits them for each source if the config says so. There is no default limit: a handshake
+/// costs too little, and behind an unknown proxy a limit would lock Graph out because of other senders.
 pub struct Handshakes {
     sources: Option<Sources>,
 }
@@ -22,7 +22,7 @@ impl Handshakes {
         Self { sources: per_minute.map(Sources::new) }
     }
 
-    /// The answer; `None` if the request from `sender` is no handshake. The body is never read.
+    /// The answer; `None` if the request from `sender` is not a handshake. The body is never read.
     pub fn answer(
         &self,
         request: &HttpRequest,

@@ -1,10 +1,10 @@
-//! The stored parts of a request's head: the ids by which Microsoft knows the request
-//! (<https://github.com/microsoftgraph/microsoft-graph-comms-samples> sends and logs them), and the part of the address
-//! after the path: a bot that adds `?shift=2` to its `callbackUri` finds it in every event.
+//! The parts of a request's head that are stored: the ids by which Microsoft knows the request
+//! (<https://github.com/microsoftgraph/microsoft-graph-comms-samples> sends and logs them), and the rest of the address
+//! after the path. So a bot that adds `?shift=2` to its `callbackUri` finds this in every event.
 //!
 //! **Invariants**
-//! 1. A stored value is bounded printable ASCII. Any other value is dropped as a whole, because half an id is another
-//!    id.
+//! 1. A stored value is printable ASCII of limited length. Any other value is dropped as a whole, because half an id is
+//!    another id.
 //! 2. A header that occurs twice is ignored.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::domain::Request;
 
 /// The longest id that is stored. Microsoft's are GUIDs.
 const MAX_ID_BYTES: usize = 128;
-/// The longest path and query that are stored, together.
+/// The longest path and query together that are stored.
 const MAX_CALLBACK_BYTES: usize = 2048;
 
 /// Reads the head of a request to the endpoint at `path`.

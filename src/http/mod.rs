@@ -1,11 +1,11 @@
-//! The Graph-facing surface: bounds a request, passes it to the intake, answers. Does not read payloads.
+//! The public listener for Graph: limits a request, passes it to the intake, and answers. It does not read payloads.
 //!
 //! **Invariants**
-//! 1. `reply` is the only file here with status codes in it.
-//! 2. Every answer is counted once, every refusal once, by a reason from the closed set.
+//! 1. Only `reply` contains status codes.
+//! 2. Every answer is counted once, and every refusal once with a reason from the closed set.
 //! 3. The handshake is answered before the body is read.
-//! 4. A request to an unknown path counts as a refusal, not as an answer to Graph. Graph's limits on slow answers are
-//!    computed only from Graph's own requests, so that strangers do not distort them.
+//! 4. A request to an unknown path counts as a refusal, not as an answer to Graph. The shares of slow answers are
+//!    computed only from Graph's own requests, so that other senders do not change them.
 
 mod bounds;
 mod handshake;
@@ -38,12 +38,13 @@ const OUTSIDE: &str = "other";
 const MEDIA_TYPE: &str = "application/json";
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 1024;
-/// How much of a connection the kernel buffers before it is read: many notifications; 1 MiB takes 32 round trips.
+/// How much of a connection the kernel buffers before it is read. This holds many notifications; 1 MiB takes 32 round
+/// trips.
 const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
-/// How much of the answers the kernel buffers for a client that does not read them: many answers.
+/// How much of the answers the kernel buffers for a client that does not read them. This holds many answers.
 const SEND_BUFFER_BYTES: usize = 32 * 1024;
 
-/// The most bytes of one head. Graph's have 2 to 5 KiB, most of it the token.
+/// The most bytes of one head. Graph's heads have 2 to 5 KiB, most of it the token.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// The state that the handlers share.
@@ -54,24 +55,24 @@ struct Surface {
     paths: Paths,
 }
 
-/// What is served.
+/// The parts of the public listener.
 pub struct Served {
-    /// On which paths.
+    /// The paths.
     pub paths: Paths,
-    /// Within which bounds.
+    /// The limits.
     pub bounds: Arc<Bounds>,
-    /// Who takes it.
+    /// The intake.
     pub intake: Arc<Intake>,
 }
 
-/// The paths that are served.
+/// The paths of the channels.
 #[derive(Clone)]
 pub struct Paths {
-    /// Call notifications.
+    /// The path of call notifications.
     pub calls: Option<String>,
     /// Whether every path below it is served as well.
     pub calls_subpaths: bool,
-    /// Change notifications and lifecycle notifications.
+    /// The paths of change notifications and lifecycle notifications.
     pub subscriptions: Option<(String, String)>,
 }
 
@@ -108,11 +109,11 @@ pub fn serve(
         metrics: Arc::clone(&intake.metrics),
     };
     let surface = Data::new(Surface { bounds, proxies: serving.proxies.clone(), paths: paths.clone(), intake });
-    // Connections inherit them. Without them each buffer grows to twice this and more, and a thousand connections fill
-    // the memory of a small container.
+    // Connections inherit these sizes. Without them each buffer can grow to more than twice this size, and a thousand
+    // connections fill the memory of a small container.
     rustix::net::sockopt::set_socket_recv_buffer_size(&listener, RECEIVE_BUFFER_BYTES)?;
     rustix::net::sockopt::set_socket_send_buffer_size(&listener, SEND_BUFFER_BYTES)?;
-    // Called again, with room for a burst of new connections.
+    // Called again, with a queue for a burst of new connections.
     rustix::net::listen(&listener, BACKLOG)?;
     let settings = connections::Settings {
         workers: settings.workers,
@@ -179,14 +180,14 @@ async fn no_such_path(surface: Data<Surface>, request: HttpRequest) -> HttpRespo
     surface.outside(&request, reply::not_found())
 }
 
-/// Why a request got no 202.
+/// Why a request is not answered 202.
 enum Failed {
     Body(Reason),
     Refused(Refused),
 }
 
-/// A body that is being read. If the connection breaks meanwhile, the web server drops the request silently; then this
-/// counts it.
+/// A body that is being read. If the connection breaks meanwhile, the web server drops the request silently; this value
+/// then counts it.
 struct Reading<'a> {
     rejections: &'a Rejections,
     path: &'static str,
@@ -202,7 +203,7 @@ impl Drop for Reading<'_> {
 }
 
 impl Surface {
-    /// Receives a POST of the calling channel: its head proves the sender, or its body is not read.
+    /// Receives a POST of the calling channel. If its head does not verify the sender, its body is not read.
     async fn take_call(&self, request: &HttpRequest) -> Result<Taken, Failed> {
         bodies::check_headers(request.headers(), MEDIA_TYPE).map_err(Failed::Body)?;
         let authorization: Vec<&[u8]> =
@@ -282,8 +283,8 @@ fn body_refused(reason: Reason) -> HttpResponse {
     }
 }
 
-/// The id by which the sender knows the request (<https://github.com/microsoftgraph/microsoft-graph-comms-samples>: the
-/// calling platform's message id).
+/// The sender's id of the request (<https://github.com/microsoftgraph/microsoft-graph-comms-samples>: the calling
+/// platform's message id).
 fn request_id(request: &HttpRequest) -> Option<&str> {
     let headers = request.headers();
     let id = headers.get("x-microsoft-skype-message-id").or_else(|| headers.get("client-request-id"))?;

@@ -1,4 +1,4 @@
-//! Every status code that Graph can see, in one place. Bodies are constant and short, so they reveal nothing.
+//! Every status code of the public listener. Bodies are constant and short, so they reveal nothing.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -13,12 +13,12 @@ use crate::intake::Refused;
 /// Seconds after which a sender may retry.
 const RETRY_AFTER_SECONDS: &str = "10";
 
-/// 202: everything in the POST is durable.
+/// 202: everything in the POST is stored durably.
 pub fn accepted() -> HttpResponse {
     HttpResponse::Accepted().finish()
 }
 
-/// 200: the handshake's answer, exactly the token. A browser cannot be made to run it.
+/// 200: the answer to a handshake is exactly the token, in a form that no browser runs.
 pub fn handshake(token: String) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(("content-type", "text/plain; charset=utf-8"))
@@ -28,7 +28,8 @@ pub fn handshake(token: String) -> HttpResponse {
         .body(token)
 }
 
-/// What a refused request gets, with the reason that is counted; `None` where the refusal is Graph's business as usual.
+/// The answer to a refused request, and the reason that is counted. `None`: this refusal is a normal case of Graph's
+/// protocol.
 pub fn refused(refused: Refused) -> (HttpResponse, Option<Reason>) {
     match refused {
         Refused::ByGraph(Refusal::Unauthorized(reason)) => (unauthorized(), Some(reason)),
@@ -41,7 +42,7 @@ pub fn refused(refused: Refused) -> (HttpResponse, Option<Reason>) {
     }
 }
 
-/// 401, without a reason: whoever is honest has a working token.
+/// 401, without a reason: an honest sender has a working token.
 fn unauthorized() -> HttpResponse {
     HttpResponse::Unauthorized().insert_header((WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")).finish()
 }
@@ -51,7 +52,8 @@ pub fn bad_request() -> HttpResponse {
     text(StatusCode::BAD_REQUEST, "bad request\n")
 }
 
-/// 400: the body did not come as its head said. The connection is closed: where the next request begins is not known.
+/// 400: the body did not arrive as its head said. The connection is closed, because the start of the next request is
+/// unknown.
 pub fn broken() -> HttpResponse {
     closing(StatusCode::BAD_REQUEST, "bad request\n")
 }
@@ -68,12 +70,12 @@ pub fn method_not_allowed() -> HttpResponse {
     reply
 }
 
-/// 408: the body came too slowly. The connection is closed.
+/// 408: the body arrived too slowly. The connection is closed.
 pub fn timeout() -> HttpResponse {
     closing(StatusCode::REQUEST_TIMEOUT, "request timeout\n")
 }
 
-/// 413. The connection is closed: what is left of the body is not read.
+/// 413. 413. The connection is closed, because the rest of the body is not read.
 pub fn too_large() -> HttpResponse {
     closing(StatusCode::PAYLOAD_TOO_LARGE, "payload too large\n")
 }
@@ -88,12 +90,12 @@ pub fn too_many() -> HttpResponse {
     HttpResponse::TooManyRequests().insert_header((RETRY_AFTER, "60")).finish()
 }
 
-/// 503: later.
+/// 503: the sender should try again later.
 pub fn unavailable() -> HttpResponse {
     HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()
 }
 
-/// 503 in the midst of a body. The connection is closed: what is left of the body is not read.
+/// 503 during a body. The connection is closed, because the rest of the body is not read.
 pub fn overloaded() -> HttpResponse {
     let mut reply = HttpResponse::ServiceUnavailable();
     reply.force_close().insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS)).finish()

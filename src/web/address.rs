@@ -1,12 +1,12 @@
-//! Texts in addresses.
+//! Texts as parts of addresses.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but the unreserved characters of RFC 3986.
+/// All characters but the unreserved ones of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A text as one segment of a path, or as one value of a query: it cannot leave it. A blank is `%20`: not each client reads
-/// a `+` as one.
+/// A text as one segment of a path, or as one value of a query. A blank is `%20`, because not every client reads `+` as
+/// a blank.
 pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }

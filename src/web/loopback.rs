@@ -1,10 +1,10 @@
-//! Loopback: names of the machine itself, which no other machine can answer to.
+//! Loopback: the names of this machine itself, which no other machine can have.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// Whether a URL leads to this machine.
+/// Whether a URL's host is this machine.
 pub fn is_in(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_name(name),

@@ -1,5 +1,4 @@
-//! Small rules of the web that several rooms need, each once: loopback names, bearer tokens, texts in addresses, streams of
-//! events.
+//! Small rules of the web that several modules need: loopback names, bearer tokens, texts in addresses, event streams.
 
 pub mod address;
 pub mod bearer;

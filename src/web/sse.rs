@@ -1,6 +1,6 @@
-//! Server-sent events, written (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+//! Writes server-sent events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
 //!
-//! **Invariant**: no text ends its field early: line breaks are left out, and data is one line of JSON.
+//! **Invariant**: no text ends its field early. Line breaks are left out, and data is one line of JSON.
 
 use std::fmt::Display;
 
@@ -14,22 +14,22 @@ pub const MEDIA_TYPE: &str = "text/event-stream";
 pub struct Chunk(Vec<u8>);
 
 impl Chunk {
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// A line that says only that the stream lives.
+    /// A comment line, which only shows that the stream is alive.
     pub fn comment(&mut self) {
         self.0.extend_from_slice(b":\n");
     }
 
-    /// When a client is to connect again after its connection broke.
+    /// When a client should connect again after its connection broke.
     pub fn retry(&mut self, millis: u32) {
         self.field("retry", millis);
     }
 
-    /// The place that a client goes on after.
+    /// The place after which a client continues.
     pub fn id(&mut self, id: impl Display) {
         self.field("id", id);
     }

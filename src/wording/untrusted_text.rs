@@ -1,6 +1,6 @@
-//! Text from outside, as it is shown: cut, and with nothing in it that acts on a terminal or a log.
+//! Text from outside, prepared for people: cut, and without characters that affect a terminal or a log.
 
-/// Whether a character moves the cursor, begins a line or turns the direction of what follows: it is shown spelt out.
+/// Whether a character moves the cursor, begins a line or changes the direction of the text: it is spelled out.
 fn moves_terminal(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -11,7 +11,7 @@ pub fn cut(text: &str, limit: usize) -> &str {
     text.char_indices().nth(limit).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
-/// On one line, with control characters spelt out, in at most `limit` characters.
+/// The text on one line, with control characters spelled out, in at most `limit` characters.
 pub fn shown(text: &str, limit: usize) -> String {
     let mut shown = String::new();
     let (mut n_chars, mut end) = (0, 0);
