@@ -88,13 +88,13 @@ impl Checkpoints {
     /// Call this before each transaction. Ends the process if the log is not as the last transaction left it: writing
     /// to a log that was cut would hide the cut.
     pub fn must_have_log(&self, connection: &Connection) {
-        self.log.must(connection, Files::look_at_log);
+        self.log.must(connection, Files::before);
     }
 
     /// Call this after each commit, before anybody is answered. Ends the process if the files are not the ones that
     /// were opened.
     pub fn must_have_files(&self, connection: &Connection) {
-        self.log.must(connection, Files::look);
+        self.log.must(connection, Files::after);
     }
 
     /// Call this after each commit. Returns whether the writer waited for a copy.

@@ -6,6 +6,8 @@
 //!    to it.
 //! 2. A file that seems too short is not enough: another process may have cut the log by SQLite's own rules. SQLite is
 //!    then asked how long the log must be.
+//! 3. A log that was cut while a transaction wrote to it has its old length again, with zeros in it. So the last frame
+//!    before the transaction is compared with itself after the commit (`tail`).
 
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -14,12 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, wal::CheckpointMode};
 
+use super::layout::log_bytes;
 use super::open;
+use super::tail::Tail;
 use crate::store::StoreError;
 
-/// The header of the log, and of each of its frames (<https://sqlite.org/fileformat2.html#walformat>).
-const LOG_HEADER: u64 = 32;
-const FRAME_HEADER: u64 = 24;
 /// SQLite itself may cut the log to this length at any time; see [`open::LOG_LIMIT_BYTES`].
 const SURE_BYTES: u64 = open::LOG_LIMIT_BYTES;
 
@@ -33,6 +34,7 @@ pub struct Files {
     page_bytes: u64,
     /// The database's length when it was last looked at.
     database_bytes: AtomicU64,
+    tail: Tail,
 }
 
 /// A path and the file that was there.
@@ -62,6 +64,14 @@ pub enum Harm {
         /// The length that it must have.
         expected: u64,
     },
+    /// What was written to it is there no more, although it is long enough.
+    #[error("{path} was cut and grew again: the frame at byte {at} is not the one that was written")]
+    Hole {
+        /// The file.
+        path: String,
+        /// Where the frame is.
+        at: u64,
+    },
 }
 
 impl Files {
@@ -76,7 +86,27 @@ impl Files {
         let others = vec![File::at(open::beside(&real, "-shm"))?, File::at(path.to_owned())?];
         let log = File::at(open::beside(&real, "-wal"))?;
         let database_bytes = AtomicU64::new(database.look().ok().flatten().unwrap_or_default());
-        Ok(Self { database, log, others, page_bytes, database_bytes })
+        let tail = Tail::of(&log.path, page_bytes)?;
+        Ok(Self { database, log, others, page_bytes, database_bytes, tail })
+    }
+
+    /// Checks the log before a transaction, when it has `n_pages`. Returns its length.
+    ///
+    /// # Errors
+    /// The damage.
+    pub fn before(&self, n_pages: u64) -> Result<u64, Harm> {
+        let n_bytes = self.look_at_log(n_pages)?;
+        self.tail.note(n_pages);
+        Ok(n_bytes)
+    }
+
+    /// Checks all of them after the transaction, when the log has `n_pages`. Returns the log's length.
+    ///
+    /// # Errors
+    /// The damage.
+    pub fn after(&self, n_pages: u64) -> Result<u64, Harm> {
+        let n_bytes = self.look(n_pages)?;
+        self.tail.lost_at().map_or(Ok(n_bytes), |at| Err(Harm::Hole { path: self.log.name(), at }))
     }
 
     /// Checks all of them, after a commit that left `n_pages` in the log. Returns the log's length.
@@ -94,12 +124,8 @@ impl Files {
         self.look_at_log(n_pages)
     }
 
-    /// Checks the log alone. Returns its length.
-    ///
-    /// # Errors
-    /// The damage.
-    pub fn look_at_log(&self, n_pages: u64) -> Result<u64, Harm> {
-        let expected = self.bytes_of(n_pages).min(SURE_BYTES);
+    fn look_at_log(&self, n_pages: u64) -> Result<u64, Harm> {
+        let expected = log_bytes(n_pages, self.page_bytes).min(SURE_BYTES);
         match self.log.look()? {
             Some(found) if found < expected => Err(self.log.cut(found, expected)),
             found => Ok(found.unwrap_or_default()),
@@ -129,15 +155,11 @@ impl Files {
 
     fn log_expected(&self, connection: &Connection) -> Option<u64> {
         match connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
-            Ok((n_pages, _copied)) => Some(self.bytes_of(u64::try_from(n_pages).unwrap_or_default())),
+            Ok((n_pages, _copied)) => Some(log_bytes(u64::try_from(n_pages).unwrap_or_default(), self.page_bytes)),
             // Another process copies the log and will meet the missing part itself.
             Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => None,
             Err(_unreadable) => Some(u64::MAX),
         }
-    }
-
-    fn bytes_of(&self, n_pages: u64) -> u64 {
-        if n_pages == 0 { 0 } else { LOG_HEADER + n_pages.saturating_mul(self.page_bytes + FRAME_HEADER) }
     }
 }
 
@@ -211,6 +233,37 @@ mod tests {
         std::fs::OpenOptions::new().write(true).open(log).unwrap().set_len(0).unwrap();
         let cut = files.look(1).unwrap_err();
         assert!(files.confirm(cut, &connection).is_err());
+    }
+
+    #[test]
+    fn a_log_that_was_cut_while_a_transaction_wrote_to_it_is_harmed_however_little_was_cut() {
+        for n_cut in [1, 1000, u64::MAX] {
+            let (connection, files, folder) = opened();
+            let log = folder.path().join("reelhook.db-wal");
+            let n_bytes = log.metadata().unwrap().len();
+            let n_pages = (1..).find(|n| log_bytes(*n, files.page_bytes) >= n_bytes).unwrap();
+            files.before(n_pages).unwrap();
+            let cut = std::fs::OpenOptions::new().write(true).open(&log).unwrap();
+            cut.set_len(n_bytes.saturating_sub(n_cut)).unwrap();
+            connection.execute_batch("INSERT INTO t (x) VALUES (2)").unwrap();
+            assert!(files.look(n_pages + 1).is_ok(), "it is long enough");
+            let hole = files.after(n_pages + 1).unwrap_err();
+            assert!(matches!(hole, Harm::Hole { .. }), "{n_cut}: {hole:?}");
+            assert!(files.confirm(hole, &connection).is_err());
+        }
+    }
+
+    #[test]
+    fn a_log_that_sqlite_began_anew_within_the_transaction_is_no_harm() {
+        let (connection, files, _folder) = opened();
+        connection.execute_batch("INSERT INTO t (x) VALUES (zeroblob(20000))").unwrap();
+        files.before(2).unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint; INSERT INTO t (x) VALUES (zeroblob(30000))").unwrap();
+        assert!(files.after(2).is_ok());
+        files.before(2).unwrap();
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        connection.execute_batch("INSERT INTO t (x) VALUES (zeroblob(30000))").unwrap();
+        assert!(files.after(2).is_ok());
     }
 
     #[test]

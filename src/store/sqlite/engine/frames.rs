@@ -8,8 +8,10 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
-const HEADER: usize = 32;
-const FRAME_HEADER: usize = 24;
+use super::layout;
+
+const HEADER: usize = layout::HEADER as usize;
+const FRAME_HEADER: usize = layout::FRAME_HEADER as usize;
 /// The first word of a log; if its last bit is set, the checksums are over big-endian words.
 const MAGIC: u32 = 0x377f_0682;
 /// The bytes of a header that its checksum covers.
