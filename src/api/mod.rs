@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::http::Method;
+use actix_web::http::header::{Accept, CONTENT_TYPE, Header, VARY};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
@@ -44,12 +45,11 @@ use crate::running::Reload;
 use crate::sources::Proxies;
 use crate::store::{Changes, Events, Operations};
 use crate::tasks::Tasks;
+use crate::telemetry::exposition::Exposition;
 use crate::telemetry::{Metrics, Rejections, Sender};
 
 /// The label of this listener in the rejection metric.
 const PATH: &str = "admin";
-/// The media type of the metrics (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The parts of the app that the admin listener uses.
 pub struct Admin {
@@ -194,7 +194,11 @@ async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest)
         admin.turned_away(&request, Reason::AdminAccess);
         return refused(denied);
     }
-    HttpResponse::Ok().insert_header(("content-type", OPEN_METRICS)).body(admin.metrics.render(admin.clock.steady()))
+    // An unreadable header counts as none.
+    let accepted = Accept::parse(&request).map(|accept| accept.ranked()).unwrap_or_default();
+    let exposition = Exposition::preferred(accepted.iter().map(|media_type| media_type.essence_str()));
+    let text = exposition.of(admin.metrics.render(admin.clock.steady()));
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, exposition.media_type())).insert_header((VARY, "accept")).body(text)
 }
 
 fn refused(denied: Denied) -> HttpResponse {

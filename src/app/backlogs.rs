@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use super::parts::Parts;
@@ -15,35 +16,28 @@ use crate::store::{Backlog, Store};
 use crate::telemetry::Metrics;
 use crate::wording;
 
+/// How long the metrics show 0 for a removed sink of which nothing is left, so that everybody who scrapes them sees it.
+const SHOWN_EMPTY_FOR: SignedDuration = SignedDuration::from_mins(5);
+
 /// Counts the backlogs, for the metrics and the log.
 pub(super) struct Backlogs {
     running: Arc<Running>,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    told: Mutex<Told>,
-}
-
-/// The sinks that the metrics and the log know about.
-#[derive(Default)]
-struct Told {
-    /// The sinks that have metrics.
-    known: BTreeSet<SinkName>,
-    /// The removed sinks for which deliveries wait.
-    gone: BTreeSet<SinkName>,
+    /// The removed sinks that the store still has deliveries or dead letters of, or had lately; and since when it has
+    /// none, in steady time.
+    gone: Mutex<BTreeMap<SinkName, Option<Timestamp>>>,
 }
 
 impl Backlogs {
     pub(super) fn new(parts: &Parts, stored: &Stored) -> Arc<Self> {
         let (running, metrics, clock) = (Arc::clone(&parts.running), Arc::clone(&parts.metrics), parts.clock.clone());
         // These metrics exist from the start, even if counting fails.
-        let known: BTreeSet<SinkName> = running.now().sink_names().into_iter().collect();
-        for sink in &known {
-            metrics.sink_backlog(sink.as_str(), 0, 0, Duration::ZERO);
+        for sink in &running.now().sink_names() {
             metrics.sink_configured(sink.as_str(), true);
         }
-        let told = Mutex::new(Told { known, gone: BTreeSet::new() });
-        Arc::new(Self { running, store: Arc::clone(&stored.store), metrics, clock, told })
+        Arc::new(Self { running, store: Arc::clone(&stored.store), metrics, clock, gone: Mutex::default() })
     }
 
     pub(super) async fn count(&self) {
@@ -58,21 +52,30 @@ impl Backlogs {
         };
         self.metrics.backlog_counted(now);
         let configured: BTreeSet<SinkName> = self.running.now().sink_names().into_iter().collect();
-        let mut told = self.told.lock();
-        told.gone.retain(|sink| !configured.contains(sink));
-        for (sink, backlog) in &backlogs {
-            if !configured.contains(sink) && told.gone.insert(sink.clone()) && backlog.n_open > 0 {
-                let n = backlog.n_open;
-                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
-            }
-        }
-        let shown: BTreeSet<SinkName> = configured.iter().chain(&told.gone).cloned().collect();
+        let gone = self.gone(&backlogs, &configured);
+        let shown: BTreeSet<SinkName> = configured.iter().cloned().chain(gone).collect();
         for sink in &shown {
             self.tell(sink, &backlogs, configured.contains(sink));
         }
         // A sink that was removed while nothing waited for it has no metrics any more.
-        told.known.difference(&shown).for_each(|sink| self.metrics.forget_sink(sink.as_str()));
-        told.known = shown;
+        self.metrics.keep_sinks(&shown.iter().map(SinkName::as_str).collect());
+    }
+
+    /// The removed sinks that have metrics. The log names those for which deliveries wait, once each.
+    fn gone(&self, backlogs: &BTreeMap<SinkName, Backlog>, configured: &BTreeSet<SinkName>) -> Vec<SinkName> {
+        let (mut gone, now) = (self.gone.lock(), self.clock.steady());
+        for (sink, backlog) in backlogs.iter().filter(|(sink, _)| !configured.contains(*sink)) {
+            if gone.insert(sink.clone(), None).is_none() && backlog.n_open > 0 {
+                let n = backlog.n_open;
+                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
+            }
+        }
+        gone.retain(|sink, empty_since| {
+            let is_left = backlogs.contains_key(sink);
+            is_left || now.duration_since(*empty_since.get_or_insert(now)) < SHOWN_EMPTY_FOR
+        });
+        gone.retain(|sink, _| !configured.contains(sink));
+        gone.keys().cloned().collect()
     }
 
     fn tell(&self, sink: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>, is_configured: bool) {

@@ -99,6 +99,7 @@ impl Dispatcher {
     /// Makes the dispatcher of one sink and opens its memory queue.
     pub fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let changes = shared.pauses.changes();
+        shared.metrics.add_sink(name.as_str());
         let worker = Arc::new(Worker::new(name, sink, settings, shared));
         let now = Instant::now();
         Self {

@@ -15,6 +15,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 3] = [Self::Calls, Self::Subscriptions, Self::Lifecycle];
+
     /// The text used in metrics, logs and the store.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -26,6 +29,6 @@ impl Channel {
 
     /// Reads [`Channel::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Calls, Self::Subscriptions, Self::Lifecycle].into_iter().find(|channel| channel.as_str() == text)
+        Self::ALL.into_iter().find(|channel| channel.as_str() == text)
     }
 }

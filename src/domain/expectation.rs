@@ -90,6 +90,9 @@ pub enum Watch {
 }
 
 impl Watch {
+    /// Every reason.
+    pub const ALL: [Self; 2] = [Self::Overdue, Self::Lost];
+
     /// The event that reports it.
     pub fn event(self) -> OperationEvent {
         match self {

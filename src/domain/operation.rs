@@ -94,6 +94,10 @@ pub enum Order {
 }
 
 impl Order {
+    /// Every order.
+    pub const ALL: [Self; 6] =
+        [Self::First, Self::Advanced, Self::Repeated, Self::Late, Self::Conflicting, Self::Weaker];
+
     /// Compares the stored status (`None`: nothing stored) with the new one.
     pub fn of(known: Option<&Status>, incoming: &Status) -> Self {
         let Some(known) = known else { return Self::First };

@@ -108,6 +108,9 @@ pub fn serve(
         rejections: Arc::clone(&intake.rejections),
         metrics: Arc::clone(&intake.metrics),
     };
+    for channel in Channel::ALL {
+        intake.metrics.answers_of(path_label(channel), &reply::STATUSES);
+    }
     let surface = Data::new(Surface { bounds, proxies: serving.proxies.clone(), paths: paths.clone(), intake });
     // Connections inherit these sizes. Without them each buffer can grow to more than twice this size, and a thousand
     // connections fill the memory of a small container.

@@ -10,6 +10,9 @@ use crate::domain::Reason;
 use crate::graph::Refusal;
 use crate::intake::Refused;
 
+/// Every status of an answer to Graph: the metrics have a counter for each.
+pub const STATUSES: [u16; 12] = [200, 202, 204, 400, 401, 404, 405, 408, 413, 415, 429, 503];
+
 /// Seconds after which a sender may retry.
 const RETRY_AFTER_SECONDS: &str = "10";
 
@@ -114,4 +117,33 @@ fn closing(status: StatusCode, body: &'static str) -> HttpResponse {
         .insert_header(("content-type", "text/plain; charset=utf-8"))
         .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .body(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_listed() {
+        let replies = [
+            accepted(),
+            handshake("token".into()),
+            unauthorized(),
+            bad_request(),
+            broken(),
+            not_found(),
+            method_not_allowed(),
+            timeout(),
+            too_large(),
+            unsupported(),
+            too_many(),
+            unavailable(),
+            overloaded(),
+            refused(Refused::ByGraph(Refusal::Legacy)).0,
+        ];
+        let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status().as_u16()).collect();
+        statuses.sort_unstable();
+        statuses.dedup();
+        assert_eq!(statuses, STATUSES);
+    }
 }

@@ -84,6 +84,13 @@ impl Metrics {
         self.minutes.last(now)
     }
 
+    /// Creates the counters of the answers that can leave on `path`, at 0.
+    pub fn answers_of(&self, path: &'static str, statuses: &[u16]) {
+        for status in statuses {
+            drop(self.answers.answers.get_or_create(&AnswerLabels { path, status: *status }));
+        }
+    }
+
     /// An answer to Graph left on `path`.
     pub fn answered(&self, path: &'static str, status: u16, took: Duration, now: Timestamp) {
         self.answers.answers.get_or_create(&AnswerLabels { path, status }).inc();

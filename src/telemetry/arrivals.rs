@@ -46,6 +46,15 @@ struct KindLabels {
     kind: &'static str,
 }
 
+/// The paths on which something can be refused.
+const PATHS: [&str; 5] = ["calls", "notifications", "lifecycle", "admin", "other"];
+/// The channels whose tokens are verified with a provider's keys. Lifecycle notifications share those of subscriptions.
+const WITH_KEYS: [Channel; 2] = [Channel::Calls, Channel::Subscriptions];
+/// How a fetch of keys ends.
+const FETCHES: [&str; 4] = ["ok", "failed", "invalid", "throttled"];
+/// How a handshake ends.
+const HANDSHAKES: [&str; 2] = ["ok", "refused"];
+
 /// The metrics of arrivals.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals {
@@ -101,6 +110,39 @@ impl Arrivals {
         r.register("handshake", "Subscription handshakes", self.handshakes.clone());
         r.register("jwks_refresh", "Fetches of a provider's keys", self.key_refreshes.clone());
         r.register("expectations_raised", "Operations reported as overdue or lost", self.raised.clone());
+        self.begin();
+    }
+
+    /// Creates every series at 0, so that `increase` sees the first event of each.
+    fn begin(&self) {
+        for path in PATHS {
+            for reason in Reason::ALL {
+                drop(self.rejected.get_or_create(&RejectedLabels { path, reason: reason.as_str() }));
+            }
+        }
+        for channel in Channel::ALL {
+            let labels = ChannelLabels { channel: channel.as_str() };
+            for family in [&self.accepted, &self.duplicates, &self.possible_repeats] {
+                drop(family.get_or_create(&labels));
+            }
+        }
+        for channel in WITH_KEYS {
+            for result in FETCHES {
+                drop(self.key_refreshes.get_or_create(&IssuerResultLabels { channel: channel.as_str(), result }));
+            }
+        }
+        for order in Order::ALL {
+            drop(self.orders.get_or_create(&OrderLabels { order: order.as_str() }));
+        }
+        for dialect in Dialect::ALL {
+            drop(self.dialects.get_or_create(&DialectLabels { dialect: dialect.as_str() }));
+        }
+        for result in HANDSHAKES {
+            drop(self.handshakes.get_or_create(&ResultLabels { result }));
+        }
+        for watch in Watch::ALL {
+            drop(self.raised.get_or_create(&KindLabels { kind: watch.event().word() }));
+        }
     }
 }
 

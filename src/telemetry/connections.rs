@@ -65,6 +65,18 @@ pub enum ConnectionEnd {
 }
 
 impl ConnectionEnd {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Rest,
+        Self::HeadTimeout,
+        Self::Stalled,
+        Self::GaveWay,
+        Self::HeadMemory,
+        Self::Busy,
+        Self::Refused,
+    ];
+
     /// The label.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -106,6 +118,9 @@ impl ThreadConnections {
     }
 }
 
+/// The listeners.
+const LISTENERS: [&str; 2] = ["public", "admin"];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
     listener: &'static str,
@@ -129,6 +144,14 @@ impl Listeners {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register("connections", "Open connections by what they are doing", self.open.clone());
         registry.register("connections_closed", "Ended connections by reason", self.closed.clone());
+        for listener in LISTENERS {
+            for state in ConnectionState::ALL {
+                drop(self.open.get_or_create(&StateLabels { listener, state: state.as_str() }));
+            }
+            for end in ConnectionEnd::ALL {
+                drop(self.closed.get_or_create(&EndLabels { listener, reason: end.as_str() }));
+            }
+        }
     }
 
     /// For the connections of one more thread of `listener` (`public`, `admin`).

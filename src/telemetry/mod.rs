@@ -4,19 +4,25 @@
 //! 1. No label takes its value from outside: channels, reasons, dialects and orders are closed enums, sinks are or were
 //!    configured.
 //! 2. Nothing here holds a secret.
+//! 3. Every series of a closed set exists from the start, at 0: without that, `increase` does not see the first event. The
+//!    series of a sink exist as long as the sink ([`Metrics::add_sink`]).
 
 mod answers;
 mod arrivals;
 mod connections;
+pub mod exposition;
 mod health;
 pub mod log;
 mod minutes;
+#[cfg(target_os = "linux")]
+mod process;
 mod rejections;
 mod seldom;
 mod shares;
 mod sinks;
 
 use jiff::Timestamp;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use self::answers::Answers;
@@ -53,18 +59,22 @@ impl Default for Metrics {
 impl Metrics {
     /// Fresh metrics, all at zero.
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("reelhook");
+        let mut all = Registry::default();
+        #[cfg(target_os = "linux")]
+        all.register_collector(Box::new(process::Process));
+        let registry = all.sub_registry_with_prefix("reelhook");
+        registry.register("build", "The version of the server", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let (arrivals, answers, sinks) = (Arrivals::default(), Answers::default(), Sinks::default());
         let (health, listeners) = (Health::default(), Listeners::default());
-        arrivals.register(&mut registry);
-        answers.register(&mut registry);
-        sinks.register(&mut registry);
-        health.register(&mut registry);
-        listeners.register(&mut registry);
-        Self { registry, arrivals, answers, sinks, health, listeners, minutes: Minutes::default() }
+        arrivals.register(registry);
+        answers.register(registry);
+        sinks.register(registry);
+        health.register(registry);
+        listeners.register(registry);
+        Self { registry: all, arrivals, answers, sinks, health, listeners, minutes: Minutes::default() }
     }
 
-    /// The Prometheus text (OpenMetrics 1.0), as of `now`.
+    /// The metrics as OpenMetrics 1.0 text, as of `now`. [`exposition`] has the other format.
     pub fn render(&self, now: Timestamp) -> String {
         self.answers.refresh(now);
         self.listeners.count();

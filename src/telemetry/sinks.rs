@@ -1,9 +1,15 @@
 //! What waits for each sink, and how its attempts end.
+//!
+//! **Invariants**
+//! 1. The series of a sink all exist from the moment at which the sink is added, and all end together. Nothing else
+//!    creates them, so none stays behind for a sink that was removed.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -55,6 +61,8 @@ pub(super) struct Sinks {
     paused: Family<SinkLabels, Gauge>,
     configured: Family<SinkLabels, Gauge>,
     counted_at: Gauge,
+    /// The sinks that have series.
+    known: Mutex<BTreeSet<String>>,
 }
 
 impl Default for Sinks {
@@ -68,6 +76,7 @@ impl Default for Sinks {
             paused: Family::default(),
             configured: Family::default(),
             counted_at: Gauge::default(),
+            known: Mutex::default(),
         }
     }
 }
@@ -102,37 +111,68 @@ impl Sinks {
 }
 
 impl Metrics {
-    /// Forgets a sink of which nothing is left: its series end.
-    pub fn forget_sink(&self, sink: &str) {
+    /// Creates the series of a sink, at 0, where they do not exist yet.
+    pub fn add_sink(&self, sink: &str) {
+        if !self.sinks.known.lock().insert(sink.to_owned()) {
+            return;
+        }
         let labels = SinkLabels { sink: sink.to_owned() };
         for family in [&self.sinks.open, &self.sinks.dead, &self.sinks.paused, &self.sinks.configured] {
-            family.remove(&labels);
+            drop(family.get_or_create(&labels));
         }
-        self.sinks.oldest.remove(&labels);
-        self.sinks.attempt_seconds.remove(&labels);
+        drop(self.sinks.oldest.get_or_create(&labels));
+        drop(self.sinks.attempt_seconds.get_or_create(&labels));
         for result in RESULTS {
-            self.sinks.attempts.remove(&SinkResultLabels { sink: sink.to_owned(), result });
+            drop(self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }));
+        }
+    }
+
+    /// Ends the series of every sink that is not among these. An attempt that is still in progress then is not counted.
+    pub fn keep_sinks(&self, kept: &BTreeSet<&str>) {
+        let mut known = self.sinks.known.lock();
+        let forgotten: Vec<String> = known.iter().filter(|sink| !kept.contains(sink.as_str())).cloned().collect();
+        for sink in forgotten {
+            known.remove(&sink);
+            for result in RESULTS {
+                self.sinks.attempts.remove(&SinkResultLabels { sink: sink.clone(), result });
+            }
+            let labels = SinkLabels { sink };
+            for family in [&self.sinks.open, &self.sinks.dead, &self.sinks.paused, &self.sinks.configured] {
+                family.remove(&labels);
+            }
+            self.sinks.oldest.remove(&labels);
+            self.sinks.attempt_seconds.remove(&labels);
         }
     }
 
     /// An attempt ended: `delivered`, `retry`, `dead` or `timeout`.
     pub fn attempt(&self, sink: &str, result: &'static str, took: Duration) {
-        self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).inc();
-        self.sinks.attempt_seconds.get_or_create(&SinkLabels { sink: sink.to_owned() }).observe(took.as_secs_f64());
+        // A sink that was removed from the config, and whose series ended, does not get new ones.
+        let labels = SinkLabels { sink: sink.to_owned() };
+        if let Some(attempt_seconds) = self.sinks.attempt_seconds.get(&labels) {
+            attempt_seconds.observe(took.as_secs_f64());
+        }
+        if let Some(attempts) = self.sinks.attempts.get(&SinkResultLabels { sink: labels.sink, result }) {
+            attempts.inc();
+        }
     }
 
     /// A sink is paused, or no longer.
     pub fn sink_paused(&self, sink: &str, paused: bool) {
-        self.sinks.paused.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(paused));
+        if let Some(gauge) = self.sinks.paused.get(&SinkLabels { sink: sink.to_owned() }) {
+            gauge.set(i64::from(paused));
+        }
     }
 
     /// Whether the config has a sink.
     pub fn sink_configured(&self, sink: &str, is_configured: bool) {
+        self.add_sink(sink);
         self.sinks.configured.get_or_create(&SinkLabels { sink: sink.to_owned() }).set(i64::from(is_configured));
     }
 
     /// What waits for a sink now.
     pub fn sink_backlog(&self, sink: &str, n_open: u64, n_dead: u64, oldest_age: Duration) {
+        self.add_sink(sink);
         let labels = SinkLabels { sink: sink.to_owned() };
         self.sinks.open.get_or_create(&labels).set(i64::try_from(n_open).unwrap_or(i64::MAX));
         self.sinks.dead.get_or_create(&labels).set(i64::try_from(n_dead).unwrap_or(i64::MAX));
@@ -147,13 +187,18 @@ impl Metrics {
     /// What is known of a sink: what waits for it as of the last look at the store, and how its attempts ended.
     pub fn of_sink(&self, sink: &str) -> SinkCounts {
         let labels = SinkLabels { sink: sink.to_owned() };
-        let n = |result| self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }).get();
-        let gauge =
-            |family: &Family<SinkLabels, Gauge>| u64::try_from(family.get_or_create(&labels).get()).unwrap_or_default();
+        let n = |result| {
+            let attempts = self.sinks.attempts.get(&SinkResultLabels { sink: sink.to_owned(), result });
+            attempts.map(|attempts| attempts.get()).unwrap_or_default()
+        };
+        let gauge = |family: &Family<SinkLabels, Gauge>| {
+            family.get(&labels).and_then(|gauge| u64::try_from(gauge.get()).ok()).unwrap_or_default()
+        };
+        let oldest = self.sinks.oldest.get(&labels).map(|age| age.get()).unwrap_or_default();
         SinkCounts {
             n_open: gauge(&self.sinks.open),
             n_dead: gauge(&self.sinks.dead),
-            oldest_age: Duration::try_from_secs_f64(self.sinks.oldest.get_or_create(&labels).get()).unwrap_or_default(),
+            oldest_age: Duration::try_from_secs_f64(oldest).unwrap_or_default(),
             n_delivered: n("delivered"),
             n_failed: n("retry") + n("timeout") + n("dead"),
         }

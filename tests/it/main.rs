@@ -15,6 +15,7 @@ mod end_to_end;
 mod ended_calls;
 mod facts;
 mod floors;
+mod metrics;
 mod on_disk;
 mod pauses;
 mod process;

@@ -222,9 +222,15 @@ impl TestApp {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
-    /// The metrics' text.
+    /// The metrics' text, as OpenMetrics.
     pub async fn metrics(&self) -> String {
-        reqwest::get(format!("http://{}/metrics", self.admin)).await.unwrap().text().await.unwrap()
+        self.metrics_as("application/openmetrics-text").await
+    }
+
+    /// The metrics' text, in a media type.
+    pub async fn metrics_as(&self, accept: &str) -> String {
+        let request = reqwest::Client::new().get(format!("http://{}/metrics", self.admin)).header("accept", accept);
+        request.send().await.unwrap().text().await.unwrap()
     }
 
     /// What is counted, where the admin listener does not tell.
@@ -286,11 +292,12 @@ impl TestApp {
         counted.into_iter().map(|(labels, n)| (labels.replace("dialect=", "").replace('"', ""), n)).collect()
     }
 
-    /// The series of a counter, by their labels.
+    /// The series of a counter that are above 0, by their labels.
     async fn counted(&self, name: &str) -> BTreeMap<String, f64> {
         let text = self.metrics().await;
         let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
-        series.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
+        let series = series.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap()));
+        series.filter(|(_, value)| *value > 0.0).collect()
     }
 
     /// The routes of the config as it is now.

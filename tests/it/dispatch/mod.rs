@@ -190,7 +190,7 @@ async fn an_attempt_that_takes_too_long_is_given_up_and_made_again() {
         .await;
     assert_eq!(house.store.reasons(id(1)), ["no answer within 20ms"]);
     let told = house.metrics.render(house.clock.now());
-    assert!(told.contains("result=\"timeout\"") && told.contains("result=\"delivered\""), "{told}");
+    assert!(told.contains("result=\"timeout\"} 1\n") && told.contains("result=\"delivered\"} 1\n"), "{told}");
 }
 
 #[tokio::test]
