@@ -168,6 +168,8 @@ impl From<OperatorError> for ApiError {
         let code = match error {
             OperatorError::Missing => return Self::not_found(),
             OperatorError::Store(error) => return error.into(),
+            OperatorError::UnderWay(_) => "attemptInProgress",
+            OperatorError::Delivered | OperatorError::IsDead => "notWaiting",
             OperatorError::NotDead => "notDead",
             OperatorError::CountDiffers { .. } => "countDiffers",
             OperatorError::NoRouteMatches => "noRouteMatches",

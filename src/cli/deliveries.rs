@@ -1,11 +1,15 @@
-//! `reelhook deliveries`: waiting deliveries, and moving or dropping those whose sink is not in the config.
+//! `reelhook deliveries`: waiting deliveries, attempting one now, and moving or dropping those whose sink is not in the
+//! config.
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::answers::{Count, Delivery, configured_sinks};
 use super::print::{remark, say};
+use super::remote::Trouble;
 use super::server::{Needs, ServerArgs};
 use super::session::Session;
 use super::text;
@@ -15,6 +19,7 @@ use super::text;
 #[command(after_help = "\
 Examples:
   reelhook deliveries list --sink old-crm
+  reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
@@ -41,6 +46,17 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Attempt one waiting delivery now, instead of when the retry schedule says
+    #[command(after_help = "\
+Example:
+  reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+
+A delivery that waits for an earlier one of its operation follows it: the earlier one is attempted
+first. `reelhook sinks attempt NAME` attempts all that waits for a sink.")]
+    Attempt {
+        /// The delivery's id
+        id: Uuid,
+    },
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
     Move {
@@ -60,12 +76,21 @@ enum Action {
     },
 }
 
+/// The answer to `attempt`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OneDue {
+    first_id: Uuid,
+    is_paused: bool,
+}
+
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let needs = if matches!(args.action, Action::List { .. }) { Needs::Reading } else { Needs::Changes };
     let action = args.action;
     let command = async |server: &Session| match action {
         Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
+        Action::Attempt { id } => attempt(server, id).await,
         Action::Move { from, to } => {
             let moved: Count = server.post(&["sinks", &from, "move"], &json!({ "to": to })).await?;
             let (go, to) = (if moved.count == 1 { "goes" } else { "go" }, text::safe(&to, 64));
@@ -95,6 +120,23 @@ async fn list(server: &Session, sink: Option<&str>, limit: usize) -> anyhow::Res
         say!("{id}  {created}  {sink}  {route}  {attempts}  {due}{gone}");
     }
     remark!("{}", text::listed(waiting.len(), limit, "delivery"));
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn attempt(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
+    let due: OneDue = match server.post(&["deliveries", &id.to_string(), "attempt"], &json!({})).await {
+        Err(Trouble::Missing(_)) => return Err(anyhow!("no delivery {id}; `deliveries list` shows the waiting ones")),
+        due => due?,
+    };
+    let of = match due.first_id == id {
+        true => format!("delivery {id}"),
+        false => format!("delivery {id} waits for an earlier one of its operation: {}", due.first_id),
+    };
+    if due.is_paused {
+        say!("{of} is due, but an operator paused its sink: nothing is attempted until `reelhook sinks resume`");
+    } else {
+        say!("{of} is attempted {}", server.when());
+    }
     Ok(ExitCode::SUCCESS)
 }
 

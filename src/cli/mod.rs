@@ -92,9 +92,9 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Conformance(Box<conformance::Args>),
     /// List, show and replay dead letters: deliveries that reelhook has given up
     Deadletters(deadletters::Args),
-    /// List waiting deliveries; move or drop those whose sink is not in the config
+    /// List waiting deliveries, attempt one now; move or drop those whose sink is not in the config
     Deliveries(deliveries::Args),
-    /// List and show sinks; pause and resume them
+    /// List and show sinks; pause and resume them; attempt now all that waits for one
     Sinks(sinks::Args),
     /// List, show and replay notifications that could not be verified or read
     Quarantine(quarantine::Args),

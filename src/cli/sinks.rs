@@ -20,6 +20,7 @@ Examples:
   reelhook sinks show crm
   reelhook sinks pause crm     before you maintain its server
   reelhook sinks resume crm
+  reelhook sinks attempt crm   attempt now all that waits, for example when its server works again
 
 The running server is asked. If none runs, add --offline.
 
@@ -65,11 +66,34 @@ reelhook still accepts notifications and delivers to the other sinks.")]
         /// The sink's name
         name: String,
     },
+    /// Attempt now all that waits for a sink, instead of when the retry schedule says
+    #[command(after_help = "\
+Example:
+  reelhook sinks attempt crm
+
+A pause that reelhook made because the destination failed ends. A pause of an operator stays: nothing
+is attempted until `sinks resume`. Attempts go on being counted, and the deliveries of an operation
+keep their order.
+
+Exit codes: 0 done, 1 nothing waits, no such sink or no server, 2 wrong usage or config,
+3 the server did not answer within 30 s: some deliveries may be due, repeat the command")]
+    Attempt {
+        /// The sink's name
+        name: String,
+    },
+}
+
+/// The answer to `attempt`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AllDue {
+    open_count: usize,
+    is_paused: bool,
 }
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let is_change = matches!(args.action, Action::Pause { .. } | Action::Resume { .. });
+    let is_change = matches!(args.action, Action::Pause { .. } | Action::Resume { .. } | Action::Attempt { .. });
     let needs = if is_change { Needs::Changes } else { Needs::Reading };
     let action = args.action;
     let command = async |server: &Session| {
@@ -78,6 +102,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Action::Show { name } => show(server, &name).await?,
             Action::Pause { name } => pause(server, &name).await?,
             Action::Resume { name } => resume(server, &name).await?,
+            Action::Attempt { name } => return attempt(server, &name).await,
         }
         Ok(ExitCode::SUCCESS)
     };
@@ -122,6 +147,28 @@ async fn resume(server: &Session, name: &str) -> anyhow::Result<()> {
     change(server, name, "resume").await?;
     say!("sink {} is active: its deliveries are attempted {}", text::safe(name, 64), server.when());
     Ok(())
+}
+
+async fn attempt(server: &Session, name: &str) -> anyhow::Result<ExitCode> {
+    let due: AllDue = match server.post(&["sinks", name, "attempt"], &json!({})).await {
+        Err(Trouble::Missing(_)) => return Err(missing(name)),
+        due => due?,
+    };
+    let name = text::safe(name, 64);
+    if due.open_count == 0 {
+        remark!("no delivery waits for sink {name}");
+        return Ok(ExitCode::FAILURE);
+    }
+    let are = if due.open_count == 1 { "is" } else { "are" };
+    let waiting = text::counted(due.open_count, "delivery");
+    if due.is_paused {
+        say!(
+            "{waiting} of {name} {are} due, but an operator paused the sink: nothing is attempted until `reelhook sinks resume {name}`"
+        );
+    } else {
+        say!("{waiting} of {name} {are} attempted {}", server.when());
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The answer has the sink if the token may see it.

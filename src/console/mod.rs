@@ -9,6 +9,7 @@
 //! 3. Lists are pages of at most `PAGE` rows, which are found by their keys. Counts come from the metrics and the
 //!    backlog, or are bounded.
 
+mod attempts;
 mod configuration;
 mod form;
 mod format;
@@ -89,6 +90,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(operations::routes)
             .configure(operation::routes)
             .configure(sinks::routes)
+            .configure(attempts::routes)
             .configure(quarantine::routes)
             .configure(unmatched::routes)
             .configure(configuration::routes)

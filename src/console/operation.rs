@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::format::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
-use super::page::show;
+use super::page::{Done, show};
 use super::problem::Problem;
 use super::timeline::{self, Timeline};
 use super::words;
@@ -59,6 +59,8 @@ struct Delivery {
     told: String,
     n_attempts: u32,
     failures: Vec<Failure>,
+    /// Whether it can be attempted before its time.
+    may_be_attempted: bool,
 }
 
 struct Failure {
@@ -97,7 +99,7 @@ async fn page(
     let now = desk.console.clock.now();
     let state = operation.expectation.as_ref().map(|expectation| expectation.state);
     let page = Page {
-        frame: visitor.frame("operations"),
+        frame: Frame { notice: Done::of(&request).notice(), ..visitor.frame("operations") },
         client_context: operation.client_context.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
         status: operation.status.as_str().to_owned(),
         tone: tone_of(&operation.status),
@@ -179,6 +181,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         tone,
         told: operator::words::of_delivery(delivery, now),
         n_attempts: delivery.n_attempts,
+        may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
         failures: failures.collect(),
     }
 }

@@ -7,6 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use actix_web::middleware::Next;
+use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -22,17 +23,34 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub struct Done {
     done: Option<String>,
     n: Option<u64>,
+    /// Whether an operator paused the sink.
+    #[serde(default)]
+    paused: bool,
 }
 
 impl Done {
+    /// What the address of a request says; nothing if it cannot be read.
+    pub fn of(request: &HttpRequest) -> Self {
+        Query::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default()
+    }
+
     /// The result as text.
     pub fn notice(&self) -> Option<String> {
         let n = self.n.unwrap_or_default();
+        let when = if self.paused {
+            "the sink is paused, so nothing is attempted until you resume it"
+        } else {
+            "the attempts begin at once"
+        };
         Some(match self.done.as_deref()? {
             "paused" => "Paused. The deliveries of this sink wait in the store until you resume it.".into(),
-            "resumed" => "Resumed. The attempts for waiting deliveries begin again.".into(),
+            "resumed" => "Resumed. All that waited is due now; the attempts begin at once.".into(),
+            "attempted" if n == 0 => "Nothing waits for this sink.".into(),
+            "attempted" => format!("All that waits is due now ({}); {when}.", format::counted(n, "delivery")),
+            "attempted-one" => format!("The delivery is due now; {when}."),
+            "not-waiting" => "The delivery does not wait any more. This page shows what became of it.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
-            "replayed" => format!("Replaying {}; the attempts begin at once.", format::counted(n, "delivery")),
+            "replayed" => format!("Replaying {}; {when}.", format::counted(n, "delivery")),
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
             "routed" if n == 0 => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
             "routed" => format!("Routed: {} made.", format::counted(n, "delivery")),
@@ -52,6 +70,11 @@ pub fn show(request: &HttpRequest, visitor: &Visitor, page: &impl Template) -> R
         response.insert_header((SET_COOKIE, cookie));
     }
     Ok(response.content_type("text/html; charset=utf-8").body(html))
+}
+
+/// The part of that redirect's address that says that an operator paused the sink.
+pub fn paused(is_paused: bool) -> &'static str {
+    if is_paused { "&paused=true" } else { "" }
 }
 
 /// The redirect after a POST.

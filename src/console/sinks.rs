@@ -9,7 +9,7 @@ use super::format::{counted, duration, encoded, instant, number};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::page_of;
-use super::page::{Done, lead_to, show};
+use super::page::{Done, lead_to, paused, show};
 use super::problem::Problem;
 use super::{PAGE, configuration};
 use crate::config::Scope;
@@ -194,7 +194,7 @@ async fn replay_all(
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
     let sink = known(&desk, &name).await?.name;
     let n = desk.console.operator.replay_all(Some(sink), None, visitor.name()).await?;
-    Ok(replayed(&name, n))
+    Ok(replayed(&desk, &name, n))
 }
 
 async fn replay_one(
@@ -210,11 +210,12 @@ async fn replay_one(
         Err(OperatorError::Missing | OperatorError::NotDead) => 0,
         outcome => outcome.map(|()| 1)?,
     };
-    Ok(replayed(&name, n))
+    Ok(replayed(&desk, &name, n))
 }
 
-fn replayed(sink: &str, n: u64) -> HttpResponse {
-    lead_to(format!("/sinks/{}?done=replayed&n={n}", encoded(sink)))
+fn replayed(desk: &Desk, sink: &str, n: u64) -> HttpResponse {
+    let paused = paused(desk.console.operator.pauses.is_paused(&SinkName::new(sink)));
+    lead_to(format!("/sinks/{}?done=replayed&n={n}{paused}", encoded(sink)))
 }
 
 /// A sink that is configured, or was and has something left.
@@ -223,7 +224,7 @@ async fn known(desk: &Desk, name: &str) -> Result<SinkSummary, Problem> {
 }
 
 /// The problem with an action on a sink.
-fn problem_of(name: &str) -> impl FnOnce(OperatorError) -> Problem {
+pub fn problem_of(name: &str) -> impl FnOnce(OperatorError) -> Problem {
     move |error| match error {
         OperatorError::Missing => missing(name),
         other => other.into(),

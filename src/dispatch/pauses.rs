@@ -1,10 +1,12 @@
-//! Sinks that an operator paused: their deliveries wait, and nothing is attempted.
+//! Sinks that an operator paused: their deliveries wait, and nothing is attempted. And operators' wishes to end the
+//! pause that a sink asked for.
 //!
 //! **Invariants**
 //! 1. A pause is durable before it holds, and outlasts a restart.
 //! 2. Once [`Pauses::pause`] has returned no attempt begins; running ones end.
+//! 3. A pause that a sink asked for ends at the latest when its dispatcher is next woken after [`Pauses::end_own`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -19,6 +21,8 @@ pub struct Pauses {
     paused: watch::Sender<BTreeMap<SinkName, Timestamp>>,
     /// The state in memory and in the store change together, one change after the other.
     changing: Mutex<()>,
+    /// Sinks whose own pause is to end.
+    ending: parking_lot::Mutex<BTreeSet<SinkName>>,
 }
 
 impl Pauses {
@@ -28,7 +32,7 @@ impl Pauses {
     /// The store could not be read.
     pub async fn load(store: Arc<dyn SinkPauses>) -> Result<Self, StoreError> {
         let paused = watch::Sender::new(store.paused_sinks().await?);
-        Ok(Self { store, paused, changing: Mutex::default() })
+        Ok(Self { store, paused, changing: Mutex::default(), ending: Default::default() })
     }
 
     /// Whether a sink is paused.
@@ -65,7 +69,18 @@ impl Pauses {
         Ok(was_paused)
     }
 
-    /// Changes whenever a sink is paused or resumed.
+    /// Ends the pause that a sink itself asked for, if it has one. An operator's pause stays.
+    pub fn end_own(&self, sink: &SinkName) {
+        self.ending.lock().insert(sink.clone());
+        self.paused.send_modify(|_unchanged| {});
+    }
+
+    /// Whether the pause that a sink itself asked for is to end. Says so once.
+    pub(super) fn takes_end(&self, sink: &SinkName) -> bool {
+        self.ending.lock().remove(sink)
+    }
+
+    /// Changes whenever a sink is paused or resumed, or its own pause is to end.
     pub fn changes(&self) -> watch::Receiver<BTreeMap<SinkName, Timestamp>> {
         self.paused.subscribe()
     }

@@ -106,10 +106,14 @@ impl Worker {
 
     /// The rest of the sink's own pause.
     pub(super) fn pause_left(&self) -> Option<Duration> {
+        let is_ended = self.shared.pauses.takes_end(&self.name);
         let mut paused = self.paused.lock();
         let pause = (*paused)?;
-        let left = between(self.shared.clock.steady(), pause.until)
-            .min(pause.ends_at.saturating_duration_since(Instant::now()));
+        let left = match is_ended {
+            true => Duration::ZERO,
+            false => between(self.shared.clock.steady(), pause.until)
+                .min(pause.ends_at.saturating_duration_since(Instant::now())),
+        };
         if left.is_zero() {
             *paused = None;
             drop(paused);

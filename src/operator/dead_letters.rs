@@ -61,6 +61,7 @@ impl Operator {
         if self.store.replay_dead(DeadLetters::One(id)).await? == 0 {
             return Err(OperatorError::NotDead);
         }
+        self.pauses.end_own(&letter.sink);
         tracing::info!(who, delivery = %id, sink = %letter.sink, "a dead letter was replayed");
         Ok(())
     }
@@ -84,6 +85,12 @@ impl Operator {
         }
         let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
         let n = self.store.replay_dead(which.clone()).await?;
+        for name in self.running.now().sink_names() {
+            if matches!(&which, DeadLetters::OfSink(sink) if *sink != name) {
+                continue;
+            }
+            self.pauses.end_own(&name);
+        }
         tracing::info!(who, ?which, n, "dead letters were replayed");
         Ok(n)
     }

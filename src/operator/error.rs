@@ -1,6 +1,6 @@
 //! Why an operator's action was not done.
 
-use crate::domain::SinkName;
+use crate::domain::{DeliveryId, SinkName};
 use crate::store::StoreError;
 
 /// Why an action was not done. Nothing was changed.
@@ -12,6 +12,15 @@ pub enum OperatorError {
     /// The delivery is not a dead letter, or not any more.
     #[error("the delivery is not a dead letter (any more): nothing to replay")]
     NotDead,
+    /// The delivery, or the one that it waits for, is being attempted.
+    #[error("delivery {0} is being attempted: wait for the result")]
+    UnderWay(DeliveryId),
+    /// The delivery is delivered.
+    #[error("found a delivery that was delivered, expected a waiting one")]
+    Delivered,
+    /// The delivery is a dead letter.
+    #[error("found a dead letter, expected a waiting delivery; a replay attempts it again")]
+    IsDead,
     /// The number of dead letters differs from the number in the request.
     #[error("count: found {found}, expected {n}, the present number; nothing was replayed")]
     CountDiffers {

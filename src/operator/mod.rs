@@ -5,6 +5,7 @@
 //! 1. Every change is logged with the name of the person or token that asked for it.
 //! 2. The caller has already checked that this is allowed: this module checks no scopes.
 
+mod attempts;
 mod dead_letters;
 mod deliveries;
 mod error;
@@ -16,6 +17,7 @@ mod sinks;
 mod unmatched;
 pub mod words;
 
+pub use attempts::{AllDue, OneDue};
 pub use deliveries::DeliveryOfEvent;
 pub use error::OperatorError;
 pub use explain::Story;

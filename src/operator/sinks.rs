@@ -74,12 +74,16 @@ impl Operator {
         Ok(())
     }
 
-    /// Resumes a sink: its waiting deliveries are attempted again.
+    /// Resumes a sink: all that waits for it is attempted now. A sink that is not paused stays as it is.
     ///
     /// # Errors
-    /// The config has no such sink, or the store failed. Nothing was changed.
+    /// The config has no such sink, or the store failed. The sink is paused as before; the caller may try again.
     pub async fn resume(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
+        if self.pauses.is_paused(name) {
+            self.store.make_due(name).await?;
+            self.pauses.end_own(name);
+        }
         if self.pauses.resume(name).await? {
             tracing::info!(who, sink = %name, "a sink was resumed");
         }

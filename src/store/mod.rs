@@ -51,7 +51,7 @@ pub use operations::Operations;
 pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
-pub use queue::{DeadLetters, Limit, Queue};
+pub use queue::{DeadLetters, Limit, MadeDue, Queue};
 pub use upkeep::Upkeep;
 pub use view::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{DeliveryState, StoreError};
 use crate::domain::{Budget, DeliveryId, EventId, Lease, NewDelivery, Outcome, SinkName};
 
 /// How much is leased at a time.
@@ -57,6 +57,17 @@ pub enum DeadLetters {
     All,
 }
 
+/// What became of an operator's wish to attempt one delivery now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeDue {
+    /// This one is due now: the delivery itself, or the earlier one of its operation that it waits for.
+    Due(DeliveryId),
+    /// This one is being attempted: the delivery itself, or the one that it waits for.
+    UnderWay(DeliveryId),
+    /// It waits for nothing: it is delivered or a dead letter.
+    Settled(DeliveryState),
+}
+
 /// The deliveries that wait, under leases. The memory queues of a process stand before it ([`super::process`]).
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -84,6 +95,20 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// The leases expire by themselves.
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError>;
+
+    /// Makes the deliveries of a sink due that wait for their next attempt. Their attempts go on being counted. A
+    /// delivery that waits behind an earlier one of its operation goes on waiting for it. Returns how many.
+    ///
+    /// # Errors
+    /// Some may be due; the same may be asked for again.
+    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError>;
+
+    /// The same for one delivery. If it waits behind an earlier one of its operation, that one is made due. `None`: no
+    /// delivery has this id.
+    ///
+    /// # Errors
+    /// Nothing was changed.
+    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError>;
 
     /// Makes dead letters due again, with the same ids: one, or all of a sink, or all. Returns how many. Their attempts
     /// are counted from 1 again, so the retry schedule starts from the beginning. Several of one operation keep their

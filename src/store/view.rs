@@ -44,6 +44,13 @@ pub enum DeliveryState {
     Dead,
 }
 
+impl DeliveryState {
+    /// Whether it is neither delivered nor a dead letter.
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::Open | Self::Blocked)
+    }
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
@@ -98,7 +105,7 @@ pub struct DeliveryView {
 impl DeliveryView {
     /// Converts its due time from steady time to the machine's clock.
     pub(super) fn by(&mut self, clock: &Clock) {
-        if matches!(self.state, DeliveryState::Open | DeliveryState::Blocked) {
+        if self.state.is_waiting() {
             self.at = clock.shown(self.at);
         }
     }

@@ -3,6 +3,7 @@
 //! **Invariants**
 //! 1. Each change by an operator is logged with the name of the token.
 
+mod attempts;
 mod body;
 mod dead_letters;
 mod explain;
@@ -31,6 +32,7 @@ pub fn routes(config: &mut ServiceConfig) {
     for path in COLLECTIONS {
         config.service(resource(&format!("{path}/{{id}}/deliveries"), [(Method::GET, web::get().to(of_operation))]));
     }
+    attempts::routes(config);
     dead_letters::routes(config);
     quarantine::routes(config);
     sinks::routes(config);
@@ -43,6 +45,8 @@ pub fn routes(config: &mut ServiceConfig) {
 #[openapi(
     paths(
         of_operation,
+        attempts::all,
+        attempts::one,
         dead_letters::list,
         dead_letters::count,
         dead_letters::show,

@@ -357,6 +357,100 @@ async fn what_waits_is_listed_and_each_delivery_and_event_is_shown_with_its_stor
     app.stop().await;
 }
 
+/// A failure after which the destination wants to be left alone for an hour.
+fn leave_me_alone() -> DeliveryError {
+    let hour = std::time::Duration::from_secs(3600);
+    DeliveryError::Retry { reason: "503".into(), after: Some(hour), pause: true }
+}
+
+/// Waits until so many deliveries wait for another attempt; returns them, newest first.
+async fn failed_once(app: &TestApp, n: usize) -> Vec<Value> {
+    let mut found = Vec::new();
+    eventually("the first attempts failed", async || {
+        found = members(&get(app, "deliveries?sink=first").await).to_vec();
+        found.iter().filter(|it| it["attemptCount"] == 1).count() == n
+    })
+    .await;
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_waits_for_a_sink_is_attempted_now_and_a_pause_of_its_own_ends() {
+    let mut app = TestApp::start().await;
+    app.first.fail([leave_me_alone()]);
+    completed(&mut app, "first").await;
+    failed_once(&app, 1).await;
+    for n in 0..20 {
+        completed(&mut app, &n.to_string()).await;
+    }
+    app.until_metric("reelhook_sink_paused{sink=\"first\"}", 1.0).await;
+    let due = post(&app, "sinks/first/attempt", None).await;
+    assert_eq!((due.status, due.body), (200, json!({"dueCount": 1, "openCount": 21, "isPaused": false})));
+    let delivered = app.first.wait_for(21).await;
+    let again = delivered.iter().find(|it| it.attempt == 2).expect("the attempts go on being counted");
+    assert_eq!(again.event.client_context.as_ref().unwrap().as_str(), "first");
+
+    let nothing = json!({"dueCount": 0, "openCount": 0, "isPaused": false});
+    eventually("nothing waits", async || post(&app, "sinks/first/attempt", None).await.body == nothing).await;
+    assert_eq!(post(&app, "sinks/none/attempt", None).await.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_delivery_is_attempted_now_and_an_operators_pause_is_told() {
+    let mut app = TestApp::start().await;
+    app.first.fail([RecordingSink::retry("busy"), RecordingSink::retry("busy")]);
+    for context in ["a", "b"] {
+        completed(&mut app, context).await;
+    }
+    let waiting = failed_once(&app, 2).await;
+    let attempt = |n: usize| format!("deliveries/{}/attempt", waiting[n]["id"].as_str().unwrap());
+    let due = post(&app, &attempt(0), None).await;
+    assert_eq!((due.status, &due.body), (200, &json!({"firstId": waiting[0]["id"], "isPaused": false})));
+    assert_eq!(app.first.wait_for(1).await[0].id.to_string(), waiting[0]["id"], "and not the other");
+    let mut again = Value::Null;
+    eventually("it is delivered", async || {
+        let reply = post(&app, &attempt(0), None).await;
+        again = reply.body["error"]["code"].clone();
+        reply.status == 409 && again == "notWaiting"
+    })
+    .await;
+
+    post(&app, "sinks/first/pause", None).await;
+    assert_eq!(post(&app, &attempt(1), None).await.body["isPaused"], true);
+    assert_eq!(post(&app, "sinks/first/attempt", None).await.body["isPaused"], true);
+    assert_eq!(app.first.delivered().len(), 1, "an operator's pause stays");
+    post(&app, "sinks/first/resume", None).await;
+    app.first.wait_for(2).await;
+    assert_eq!(post(&app, "deliveries/none/attempt", None).await.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_resumed_attempts_all_that_waited() {
+    let mut app = TestApp::start().await;
+    app.first.fail([leave_me_alone()]);
+    completed(&mut app, "a").await;
+    failed_once(&app, 1).await;
+    post(&app, "sinks/first/pause", None).await;
+    post(&app, "sinks/first/resume", None).await;
+    app.first.wait_for(1).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_replayed_does_not_wait_for_the_end_of_a_pause() {
+    let mut app = TestApp::start().await;
+    app.first.fail([rejected(), leave_me_alone()]);
+    completed(&mut app, "a").await;
+    let dead = dead_letters(&app, 1).await;
+    completed(&mut app, "b").await;
+    failed_once(&app, 1).await;
+    post(&app, &format!("deadLetters/{}/replay", dead[0]["id"].as_str().unwrap()), None).await;
+    app.first.wait_for(1).await;
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_waits_for_a_sink_that_is_gone_goes_elsewhere() {
     let app = TestApp::start().await;
@@ -368,6 +462,7 @@ async fn only_what_waits_for_a_sink_that_is_gone_goes_elsewhere() {
         let reply = post(&app, path, Some(body)).await;
         assert_eq!((reply.status, &reply.body["error"]["code"]), (409, &json!(code)), "{path}");
     }
+    assert_eq!(post(&app, "sinks/gone/attempt", None).await.status, 404, "nothing of it is left");
     assert_eq!(post(&app, "sinks/gone/drop", None).await.body, json!({"count": 0}));
     app.stop().await;
 }
@@ -398,6 +493,8 @@ async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
         "quarantine/1/replay".to_owned(),
         "sinks/first/pause".to_owned(),
         "sinks/first/resume".to_owned(),
+        "sinks/first/attempt".to_owned(),
+        format!("deliveries/{id}/attempt"),
         "sinks/first/move".to_owned(),
         "sinks/first/drop".to_owned(),
         "unmatched/replay".to_owned(),
@@ -441,6 +538,8 @@ async fn the_document_of_the_api_has_each_path_with_its_methods() {
         ("/sinks", "get"),
         ("/sinks/{name}/pause", "post"),
         ("/sinks/{name}/resume", "post"),
+        ("/sinks/{name}/attempt", "post"),
+        ("/deliveries/{id}/attempt", "post"),
         ("/sinks/{name}/move", "post"),
         ("/sinks/{name}/drop", "post"),
         ("/deliveries", "get"),

@@ -4,6 +4,8 @@ use reelhook::sinks::DeliveryError;
 
 use super::pages::dead_letters;
 use super::{Browser, record, start_with_tokens};
+use crate::process::eventually;
+use crate::recording_sink::RecordingSink;
 use crate::test_app::{Settings, TestApp};
 
 fn rejected(n: usize) -> Vec<DeliveryError> {
@@ -24,6 +26,49 @@ async fn a_sink_is_paused_and_resumed() {
     assert!(browser.page(resumed.location()).await.has("delivering"));
     for gone in ["pause", "resume", "probe"] {
         assert_eq!(browser.press("/sinks/first", &format!("/sinks/none/{gone}"), &[]).await.status, 404, "{gone}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_attempted_at_the_press_of_a_button() {
+    let mut app = start_with_tokens().await;
+    app.first.fail((0..3).map(|_| RecordingSink::retry("busy")));
+    for context in ["a", "b", "c"] {
+        record(&mut app, context).await;
+    }
+    app.first.wait_for_attempts(3).await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let reader = Browser::logged_in(&app, "reader-token").await;
+    let operation = browser.page("/operations").await.links("/operations/").remove(0);
+    eventually("the attempts are recorded", async || browser.page(&operation).await.has("attempt-one")).await;
+    assert!(!reader.page(&operation).await.has("attempt-one") && !reader.page("/sinks/first").await.has("attempt-all"));
+    let one = browser.page(&operation).await.actions("/attempt").remove(0);
+    let pressed = browser.press(&operation, &one, &[]).await;
+    let back = pressed.location().to_owned();
+    assert!(pressed.status == 303 && back.starts_with("/operations/") && back.contains("done=attempted-one"), "{back}");
+    app.first.wait_for(1).await;
+    assert!(browser.page(&back).await.body.contains("The delivery is due now; the attempts begin at once."));
+    eventually("it is delivered", async || !browser.page(&operation).await.has("attempt-one")).await;
+    let late = browser.press(&operation, &one, &[]).await;
+    assert!(late.location().ends_with("done=not-waiting"), "{}", late.location());
+
+    let all = browser.press("/sinks/first", "/sinks/first/attempt", &[]).await;
+    assert_eq!(all.location(), "/sinks/first?done=attempted&n=2");
+    assert!(browser.page(all.location()).await.body.contains("All that waits is due now (2 deliveries)"));
+    app.first.wait_for(3).await;
+    eventually("nothing waits", async || !browser.page("/sinks/first").await.has("attempt-all")).await;
+
+    browser.press("/sinks/first", "/sinks/first/pause", &[]).await;
+    record(&mut app, "d").await;
+    let paused = browser.press("/sinks/first", "/sinks/first/attempt", &[]).await;
+    assert_eq!(paused.location(), "/sinks/first?done=attempted&n=1&paused=true");
+    assert!(browser.page(paused.location()).await.body.contains("nothing is attempted until you resume it"));
+    let resumed = browser.press("/sinks/first", "/sinks/first/resume", &[]).await;
+    assert!(browser.page(resumed.location()).await.body.contains("All that waited is due now"));
+    app.first.wait_for(4).await;
+    for missing in ["/sinks/none/attempt", "/deliveries/none/attempt"] {
+        assert_eq!(browser.press("/sinks/first", missing, &[]).await.status, 404, "{missing}");
     }
     app.stop().await;
 }

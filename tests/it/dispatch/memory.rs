@@ -16,8 +16,8 @@ use reelhook::domain::{
     RouteName, SinkName, Verified,
 };
 use reelhook::store::{
-    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, Newest, Process, Queue, SinkPauses, StoreError,
-    Views,
+    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, MadeDue, Newest, Process, Queue, SinkPauses,
+    StoreError, Views,
 };
 use tokio::sync::watch;
 
@@ -227,6 +227,14 @@ impl Queue for Memory {
         self.store.release(leases, due_at).await?;
         self.changed();
         Ok(())
+    }
+
+    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        self.store.make_due(sink).await
+    }
+
+    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
+        self.store.make_one_due(id).await
     }
 
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {

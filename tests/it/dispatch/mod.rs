@@ -15,6 +15,7 @@ use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{DeliveryId, SinkName};
 use reelhook::sinks::DeliveryError;
+use reelhook::store::Queue;
 use reelhook::telemetry::Metrics;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -273,6 +274,51 @@ async fn a_pause_holds_the_whole_sink_and_the_longest_counts() {
     let first = seen.iter().find(|it| it.id == id(0)).unwrap().at;
     let others = seen.iter().filter(|it| it.attempt > 1 || it.id == id(2));
     assert!(others.clone().count() == 3 && others.clone().all(|it| it.at - first >= Duration::from_millis(1400)));
+}
+
+#[tokio::test]
+async fn a_pause_of_the_sinks_own_ends_when_an_operator_wants_attempts_now() {
+    let house = House::new();
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let up = Arc::clone(&is_up);
+    let sink =
+        Arc::new(sink(move |_, _| if up.load(Ordering::SeqCst) { Ok(()) } else { pause(Duration::from_secs(3600)) }));
+    let (crm, pauses) = (SinkName::new("crm"), house.pauses().await);
+    let is_paused = || house.metrics.render(house.clock.now()).contains("reelhook_sink_paused{sink=\"crm\"} 1");
+    house
+        .run(&sink, async |_| {
+            house.add(0..20);
+            while !is_paused() {
+                tokio::task::yield_now().await;
+            }
+            is_up.store(true, Ordering::SeqCst);
+            house.store.make_due(&crm).await.unwrap();
+            pauses.end_own(&crm);
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
+    assert!(!is_paused() && !pauses.is_paused(&crm));
+}
+
+#[tokio::test]
+async fn an_operators_pause_stays_when_attempts_are_wanted_now() {
+    let house = House::new();
+    let (crm, pauses) = (SinkName::new("crm"), house.pauses().await);
+    let sink = Arc::new(sink(|_, _| Ok(())));
+    pauses.pause(&crm).await.unwrap();
+    house
+        .run(&sink, async |_| {
+            house.add(0..3);
+            house.store.make_due(&crm).await.unwrap();
+            pauses.end_own(&crm);
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert!(sink.seen().is_empty() && pauses.is_paused(&crm));
+            pauses.resume(&crm).await.unwrap();
+            house.store.until_all(|state| *state == State::Delivered).await;
+        })
+        .await;
 }
 
 /// A sink whose attempts wait for a place at the gate.

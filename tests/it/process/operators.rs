@@ -429,6 +429,66 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!((resumed.code, &*resumed.out), (Some(0), "sink hook is active: its deliveries are attempted now\n"));
 }
 
+const UNAVAILABLE: &str =
+    "HTTP/1.1 503 Service Unavailable\r\nretry-after: 3600\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_waits_is_attempted_now_by_command() {
+    let mut site = Site::new();
+    site.hook.answer(UNAVAILABLE);
+    let server = site.serve();
+    for n in 0..200 {
+        assert_eq!(site.post(&server, &format!("call-{n}")).await.status, 202);
+    }
+    let waiting = listed(&site, &["deliveries", "list", "--limit", "1000"], 200);
+    wait_until("the first attempt failed", || {
+        site.run(&["deliveries", "list", "--limit", "1000"]).out.contains("  1 attempt  ")
+    });
+    site.hook.answer(OK);
+    let all = site.run(&["sinks", "attempt", "hook"]);
+    assert_eq!((all.code, &*all.out), (Some(0), "200 deliveries of hook are attempted now\n"), "{all:?}");
+    listed(&site, &["deliveries", "list"], 0);
+    let nothing = site.run(&["sinks", "attempt", "hook"]);
+    assert_eq!((nothing.code, &*nothing.err), (Some(1), "no delivery waits for sink hook\n"), "{nothing:?}");
+    let settled = site.run(&["deliveries", "attempt", &waiting[0]]);
+    assert!(settled.code == Some(1) && settled.err.contains("found a delivery that was delivered"), "{settled:?}");
+    let none = site.run(&["sinks", "attempt", "hok"]);
+    assert!(none.code == Some(1) && none.err.contains("no sink hok; `sinks list` shows the sinks"), "{none:?}");
+    let id = "0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f";
+    let none = site.run(&["deliveries", "attempt", id]);
+    assert!(none.code == Some(1) && none.err.contains("no delivery 0199d3a0"), "{none:?}");
+
+    // An operator's pause stays, and that is said.
+    assert_eq!(site.run(&["sinks", "pause", "hook"]).code, Some(0));
+    assert_eq!(site.post(&server, "later").await.status, 202);
+    let paused = site.run(&["sinks", "attempt", "hook"]);
+    let told = "1 delivery of hook is due, but an operator paused the sink: nothing is attempted until `reelhook sinks resume hook`\n";
+    assert_eq!((paused.code, &*paused.out), (Some(0), told), "{paused:?}");
+    let one = listed(&site, &["deliveries", "list"], 1).remove(0);
+    let paused = site.run(&["deliveries", "attempt", &one]);
+    assert!(paused.code == Some(0) && paused.out.contains("is due, but an operator paused its sink"), "{paused:?}");
+    assert_eq!(site.run(&["sinks", "resume", "hook"]).code, Some(0));
+    site.wait_for(&["later"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_delivery_is_attempted_now_by_command_and_without_a_server_when_it_starts() {
+    let mut site = Site::new();
+    site.hook.answer(UNAVAILABLE);
+    let mut server = site.serve();
+    assert_eq!(site.post(&server, "a").await.status, 202);
+    let waiting = listed(&site, &["deliveries", "list"], 1);
+    wait_until("the first attempt failed", || site.run(&["deliveries", "list"]).out.contains("  1 attempt  "));
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    site.hook.answer(OK);
+    let one = site.run(&["deliveries", "attempt", &waiting[0], "--offline"]);
+    let told = format!("delivery {} is attempted when the server starts\n", waiting[0]);
+    assert_eq!((one.code, one.out), (Some(0), told));
+    let _server = site.serve();
+    wait_until("it was sent again", || site.arrived().get("a").is_some_and(|events| events.len() == 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_may_only_write_pauses_a_sink_without_seeing_it() {
     let site = Site::new();

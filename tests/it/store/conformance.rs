@@ -2,7 +2,7 @@
 
 use super::*;
 use reelhook::domain::{DeliveryId, Held, MAX_RICH_SUBSCRIPTIONS};
-use reelhook::store::{DeadLetters, DeliveryState, Limit, Newest};
+use reelhook::store::{DeadLetters, DeliveryState, Limit, MadeDue, Newest};
 use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
@@ -46,6 +46,9 @@ macro_rules! suite {
             a_delivery_blocked_at_first_does_not_go_to_memory,
             two_routes_to_one_sink_are_one_delivery,
             next_due_passes_over_what_is_leased,
+            what_waits_for_its_next_attempt_is_made_due_and_its_attempts_go_on,
+            what_is_made_due_keeps_the_order_of_its_operation,
+            one_delivery_is_made_due_or_the_one_that_it_waits_for,
             dead_letters_are_replayed_under_their_ids_and_counted_from_one,
             replayed_dead_letters_of_one_operation_keep_their_order,
             only_the_dead_letters_asked_for_are_replayed,
@@ -629,6 +632,70 @@ pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStor
     assert_eq!(test.store.unmatched(Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.lease_one("archive").await.delivery.event.id, event);
     assert_eq!(test.store.event(event).await.unwrap().unwrap().deliveries.len(), 2);
+}
+
+fn retry_in(test: &TestStore, wait: SignedDuration) -> Settlement {
+    Settlement::RetryAt { at: test.clock.now() + wait, reason: "503".into() }
+}
+
+pub async fn what_waits_for_its_next_attempt_is_made_due_and_its_attempts_go_on(test: TestStore) {
+    test.accept((0..1_200).map(|n| resource(&format!("{{\"n\":{n}}}")).to(&["crm", "archive"])).collect()).await;
+    let crm = name("crm");
+    let leases = test.lease_run("crm", 2_000).await;
+    let ids: Vec<DeliveryId> = leases.iter().map(|lease| lease.delivery.id).collect();
+    test.settle_all(leases, &retry_in(&test, HOUR)).await;
+    let archived = test.lease_run("archive", 2_000).await;
+    test.settle_all(archived, &retry_in(&test, HOUR)).await;
+    assert!(test.lease("crm").await.is_empty());
+    assert_eq!(test.store.make_due(&crm).await.unwrap(), 1_200);
+    assert_eq!(test.store.make_due(&crm).await.unwrap(), 0, "they are due");
+    assert_eq!(test.store.next_due(&crm).await.unwrap(), Some(test.clock.now()));
+    let mut leases = test.lease_run("crm", 2_000).await;
+    assert_eq!(leases.iter().map(|lease| lease.delivery.id).collect::<Vec<_>>(), ids, "the oldest first");
+    assert!(leases.iter().all(|lease| lease.delivery.attempt == 2), "the schedule goes on");
+    assert!(test.lease("archive").await.is_empty(), "another sink's wait");
+    let (last, rest) = (leases.pop().unwrap(), leases);
+    test.settle_all(rest, &Settlement::Delivered).await;
+    assert_eq!(test.store.make_due(&crm).await.unwrap(), 0, "what is being attempted stays under its lease");
+    test.deliver(last).await;
+    assert_eq!(test.store.backlog().await.unwrap().get(&crm), None);
+}
+
+pub async fn what_is_made_due_keeps_the_order_of_its_operation(test: TestStore) {
+    accept_chain(&*test.store, test.clock.now(), 3).await;
+    let first = test.lease_one("archive").await;
+    test.settle(first, retry_in(&test, HOUR)).await;
+    assert_eq!(test.store.make_due(&name("archive")).await.unwrap(), 1, "the others wait for the first");
+    let run = test.lease_run("archive", 10).await;
+    let told: Vec<_> =
+        run.iter().map(|it| (it.delivery.event.client_context.clone(), it.delivery.attempt, it.follows)).collect();
+    let context = |n: &str| ClientContext::new(n);
+    assert_eq!(told, [(context("0"), 2, false), (context("1"), 1, true), (context("2"), 1, true)]);
+}
+
+pub async fn one_delivery_is_made_due_or_the_one_that_it_waits_for(test: TestStore) {
+    accept_chain(&*test.store, test.clock.now(), 2).await;
+    test.accept(vec![resource("{}").to(&["archive"])]).await;
+    let mut leases = test.lease("archive").await;
+    let (other, first) = (leases.pop().unwrap(), leases.pop().unwrap());
+    let (other_id, first_id) = (other.delivery.id, first.delivery.id);
+    let blocked = test.store.deliveries(DeliveryState::Blocked, None, Newest::up_to(9)).await.unwrap()[0].id;
+    let made_due = async |id| test.store.make_one_due(id).await.unwrap();
+    assert_eq!(made_due(first_id).await, Some(MadeDue::UnderWay(first_id)));
+    assert_eq!(made_due(blocked).await, Some(MadeDue::UnderWay(first_id)));
+    test.settle(first, retry_in(&test, HOUR)).await;
+    test.settle(other, retry_in(&test, HOUR)).await;
+    assert_eq!(made_due(blocked).await, Some(MadeDue::Due(first_id)));
+    let lease = test.lease_one("archive").await;
+    assert_eq!((lease.delivery.id, lease.delivery.attempt), (first_id, 2), "the other one still waits");
+    test.deliver(lease).await;
+    assert_eq!(made_due(first_id).await, Some(MadeDue::Settled(DeliveryState::Delivered)));
+    assert_eq!(made_due(blocked).await, Some(MadeDue::Due(blocked)), "it is due already");
+    test.bury(test.lease_one("archive").await).await;
+    assert_eq!(made_due(blocked).await, Some(MadeDue::Settled(DeliveryState::Dead)));
+    assert_eq!(made_due(other_id).await, Some(MadeDue::Due(other_id)));
+    assert_eq!(test.lease_one("archive").await.delivery.id, other_id);
+    assert_eq!(made_due(DeliveryId(uuid::Uuid::nil())).await, None);
 }
 
 pub async fn a_list_goes_on_below_a_row_that_is_gone(test: TestStore) {

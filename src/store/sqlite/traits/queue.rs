@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{EventId, Lease, NewDelivery, Outcome, SinkName};
+use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read::views;
-use crate::store::sqlite::write::{delivery, lease, redirect, replay};
-use crate::store::{DeadLetters, Limit, Queue, StoreError, Views};
+use crate::store::sqlite::write::{delivery, due, lease, redirect, replay};
+use crate::store::{DeadLetters, Limit, MadeDue, Queue, StoreError, Views};
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -36,6 +36,23 @@ impl Queue for SqliteStore {
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
         let due_at = due_at.as_microsecond();
         self.writer.ask(move |tx| lease::release(tx, &leases, due_at)).await
+    }
+
+    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        let name = sink.clone();
+        let later = self.read_by(&self.readers, move |connection, shared| {
+            due::later(connection, &name, shared.clock.steady().as_microsecond())
+        });
+        let mut n_due = 0;
+        for some in later.await?.chunks(due::ROUND) {
+            let (name, some) = (sink.clone(), some.to_vec());
+            n_due += self.writer.ask(move |tx| due::some(tx, &name, &some)).await?;
+        }
+        Ok(n_due)
+    }
+
+    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
+        self.writer.ask(move |tx| due::one(tx, id)).await
     }
 
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {

@@ -6,6 +6,7 @@ pub mod binding;
 pub mod change;
 pub mod decision;
 pub mod delivery;
+pub mod due;
 pub mod ended_calls;
 pub mod entry;
 pub mod event_row;

@@ -6,7 +6,7 @@ use super::rows::{DeliveryRow, instant, micros};
 use super::tx::Tx;
 use super::{deliveries, ids};
 use reelhook::domain::{Delivery, DeliveryId, Event, EventId, Held, Lease, NewDelivery, Outcome, Settlement, SinkName};
-use reelhook::store::{DeadLetters, DeliveryState, DeliveryView, FailedAttempt, Limit, StoreError, Success};
+use reelhook::store::{DeadLetters, DeliveryState, DeliveryView, FailedAttempt, Limit, MadeDue, StoreError, Success};
 
 /// A row to insert.
 pub struct NewRow {
@@ -195,6 +195,42 @@ pub fn void_leases(tx: &mut Tx<'_>) {
             row.view.at = instant(row.view.created_at.as_microsecond().saturating_sub(lead).min(now));
         }
     }
+}
+
+/// Makes the deliveries of a sink due that wait for their next attempt. Returns how many.
+pub fn make_due(tx: &mut Tx<'_>, sink: &SinkName) -> u64 {
+    let now = instant(tx.steady);
+    let is_later = |row: &DeliveryRow| row.view.state == DeliveryState::Open && !row.is_leased && row.view.at > now;
+    let later = tx.rows.deliveries.values_mut().filter(|row| row.new.sink == *sink && is_later(row));
+    let n_due = later.map(|row| row.view.at = now).count();
+    if n_due > 0 {
+        tx.wake(sink);
+    }
+    n_due as u64
+}
+
+/// Makes one delivery due now, or the one that it waits for.
+pub fn make_one_due(tx: &mut Tx<'_>, id: DeliveryId) -> Option<MadeDue> {
+    let now = instant(tx.steady);
+    let row = tx.rows.deliveries.get(&ids::delivery_row(id.0)).filter(|row| row.view.id == id)?;
+    let (sink, operation) = (row.new.sink.clone(), row.operation);
+    let first = match row.view.state {
+        DeliveryState::Open => ids::delivery_row(id.0),
+        DeliveryState::Blocked => {
+            let is_open =
+                |number: &i64| tx.rows.deliveries.get(number).is_some_and(|row| row.view.state == DeliveryState::Open);
+            tx.rows.unsettled_of(&sink, operation).find(is_open)?
+        }
+        settled => return Some(MadeDue::Settled(settled)),
+    };
+    let row = tx.rows.deliveries.get_mut(&first)?;
+    if row.is_leased && row.view.at > now {
+        return Some(MadeDue::UnderWay(row.view.id));
+    }
+    row.view.at = row.view.at.min(now);
+    let due = MadeDue::Due(row.view.id);
+    tx.wake(&sink);
+    Some(due)
 }
 
 /// Makes dead letters due again, the earliest first. Returns how many.

@@ -17,8 +17,8 @@ use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
     Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health, Hint,
-    Inbox, Limit, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt, Reception,
-    ReplayWish, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
+    Inbox, Limit, MadeDue, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt,
+    Reception, ReplayWish, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -121,6 +121,14 @@ impl Queue for MemoryStore {
             queue::release(tx, &leases, due_at);
             Ok(())
         })
+    }
+
+    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        self.write(|tx| Ok(queue::make_due(tx, sink)))
+    }
+
+    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
+        self.write(|tx| Ok(queue::make_one_due(tx, id)))
     }
 
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
