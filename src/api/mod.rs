@@ -1,7 +1,6 @@
 //! The admin listener: liveness, readiness, metrics, and the HTTP API. Only this machine can use it, unless a token is
 //! configured.
 
-mod address;
 mod caller;
 mod collections;
 mod deliveries;

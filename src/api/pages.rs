@@ -9,10 +9,11 @@ use actix_web::HttpRequest;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::ApiError;
 use super::parameters::{Parameters, wrong};
-use super::{ApiError, address};
 use crate::store::Newest;
 use crate::web::address::encoded;
+use crate::web::link;
 
 /// The parameter that says where a page begins.
 pub const SKIPTOKEN: &str = "$skiptoken";
@@ -69,5 +70,5 @@ fn continued(request: &HttpRequest, parameters: &Parameters, skiptoken: &str) ->
     let given = parameters.given().filter(|(name, _)| *name != SKIPTOKEN);
     let pairs = given.chain([(SKIPTOKEN, skiptoken)]);
     let pairs = pairs.map(|(name, value)| format!("{name}={}", encoded(value)));
-    format!("{}?{}", address::of(request), pairs.collect::<Vec<_>>().join("&"))
+    format!("{}?{}", link::of(request), pairs.collect::<Vec<_>>().join("&"))
 }

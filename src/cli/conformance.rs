@@ -16,6 +16,10 @@ Examples:
   reelhook conformance --only subscriptions --notifications-path /api/listen
   reelhook conformance --certificate-key key.pem --json
 
+The command signs its tokens with keys of its own. The receiver must trust these keys instead of
+Microsoft's: give it the config lines that the command prints at its start (without --json). If the
+receiver is on another machine, set --identity-listen to an address that it can reach.
+
 Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
 90 % of the musts passed; D at least half of them; F fewer than half.
 

@@ -25,8 +25,8 @@ Examples:
 The command asks the running server. If no server runs, add --offline. An id is the id of a
 delivery: each line of `list` begins with it.
 
-Exit codes: 0 done, 1 there was nothing to do, or no server answers, 2 wrong usage or config,
-3 the server did not answer within 30 s")]
+Exit codes: 0 done (an empty list too), 1 no such dead letter, nothing to replay, or no server
+answers, 2 wrong usage or config, 3 the server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,

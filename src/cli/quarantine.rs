@@ -25,9 +25,11 @@ Examples:
   reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
 
 The command asks the running server. After you changed its config, run `reelhook reload` first.
-If no server runs, add --offline. `show` hides clientState, access tokens, validation tokens and
-passcodes in the body, unless your bearer token has the scopes admin and recordings, or you use
---offline.
+If no server runs, add --offline.
+
+`show` needs a bearer token with the scopes read and admin to show the body. It hides clientState,
+access tokens, validation tokens and passcodes in the body, unless the token also has the scope
+recordings. A server without tokens always hides them. With --offline everything is shown.
 
 Exit codes: 0 done, 1 there is no such entry, or no server answers, 2 wrong usage or config, 3 the
 server did not answer within 30 s")]
@@ -47,7 +49,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show one entry with its body; secrets are hidden unless your bearer token may see them
+    /// Show one entry with its body. What your bearer token may not see is hidden
     #[command(after_help = "Example:\n  reelhook quarantine show 17 > body.json")]
     Show {
         /// The entry's number
@@ -59,8 +61,10 @@ Examples:
   reelhook quarantine replay 17           after you fixed the config and ran `reelhook reload`
   reelhook quarantine replay 17 --vouch   if you read the entry and know that it comes from Graph
 
-Without --vouch, only a notification of a subscription that needs no validation token can be
-accepted, for example after you corrected clientState in the config. Every other entry needs --vouch.
+Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
+without resource data: clientState alone verifies it, for example after you corrected clientState in
+the config. Every other entry needs --vouch.
+
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]
     Replay {
@@ -105,8 +109,13 @@ async fn show(server: &Session, id: i64) -> anyhow::Result<()> {
     remark!("{}  {}  {}", text::safe(&entry.channel, 64), reasons(&entry), text::instant(entry.received_date_time));
     match entry.withheld.as_deref() {
         None => {}
-        Some("secrets") => remark!("the secrets in the body are hidden: the token needs the scope recordings"),
-        Some(_) => remark!("the body is not shown: the token needs the scopes admin and recordings"),
+        Some("secrets") => remark!(
+            "the secrets in the body are hidden: only a token with the scopes read, admin and recordings shows them"
+        ),
+        Some(_) => remark!(
+            "the body is not shown: that needs a token with the scopes read and admin, and recordings too if the body is \
+             not JSON"
+        ),
     }
     let Some(body) = entry.body else { return Ok(()) };
     let body = STANDARD.decode(body).context("the server answered with a body that is not base64")?;

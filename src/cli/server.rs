@@ -35,10 +35,11 @@ const MAX_TOKEN_BYTES: u64 = 4096;
 /// Which server, and with which token.
 #[derive(Debug, clap::Args)]
 pub struct RemoteArgs {
-    /// The admin listener; default: the config's admin.listen, or http://127.0.0.1:8081
+    /// The server's admin listener [default: the config's admin.listen; without a config http://127.0.0.1:8081]
     #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
     url: Option<Url>,
-    /// The config, which names the admin listener and the token for commands
+    /// The config, which names the admin listener and the token for commands [default: config/reelhook.toml, if it
+    /// exists]
     #[arg(long, global = true, value_name = "FILE", env = "REELHOOK_CONFIG")]
     config: Option<PathBuf>,
     /// The name of the environment variable with the bearer token. If this variable is empty or not set,

@@ -22,7 +22,7 @@ Examples:
   reelhook sinks resume crm
   reelhook sinks attempt crm   attempt now all that waits, for example when its server works again
 
-The running server is asked. If none runs, add --offline.
+The command asks the running server. If no server runs, add --offline.
 
 Exit codes: 0 done, 1 no such sink or no server, 2 wrong usage or config,
 3 the server did not answer within 30 s")]
@@ -43,7 +43,7 @@ Example:
 The states are active, paused (by an operator), and removed: the config does not have the
 sink, but deliveries or dead letters of it are left.")]
     List,
-    /// Show one sink, and what to do if its deliveries cannot be attempted
+    /// Show one sink; if it is paused or removed, also what to do with its waiting deliveries
     #[command(after_help = "Example:\n  reelhook sinks show crm")]
     Show {
         /// The sink's name
@@ -132,6 +132,9 @@ async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
     say!("{}", text::counted(sink.dead_count, "dead letter"));
     if let Some(hint) = &sink.hint {
         say!("{}", text::safe(hint, 1000));
+    }
+    if sink.is_configured && sink.is_paused {
+        say!("its deliveries wait until `reelhook sinks resume {}`", text::safe(&sink.name, 64));
     }
     Ok(())
 }

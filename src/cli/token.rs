@@ -41,12 +41,14 @@ it to a command as REELHOOK_TOKEN, or by the config's admin.command_token.
 Standard error has the [[admin.tokens]] lines. Append them to the config as they are. The
 server reads them at its start and at `reelhook reload`.
 
-Scopes:
+Scopes (none contains another):
   read         see everything, but not access tokens and not quarantined bodies
-  write        announce, change and remove operations; replay; pause and resume sinks; reload the config
-  recordings   see the access tokens of recordings and, together with admin, the secrets in
-               quarantined bodies
-  admin        see quarantined bodies, and accept them without a token (--vouch)
+  write        announce, change and remove operations; replay; pause and resume sinks;
+               reload the config
+  recordings   with read: see the access tokens of recordings;
+               with read and admin: see the secrets in quarantined bodies
+  admin        with read: see quarantined bodies, without the secrets in them;
+               with write: accept them without a token (--vouch)
 
 Exit codes: 0 done, 2 wrong usage")]
     New {

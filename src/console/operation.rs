@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
-use super::format::{duration, instant, json, tone_of, tone_of_event, tone_of_state};
+use super::format::{duration, encoded, instant, json, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::{Done, show};
@@ -14,8 +14,10 @@ use super::timeline::{self, Timeline};
 use super::words;
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
+use crate::odata;
 use crate::operator::{self, words::sentence};
 use crate::store::{DeliveryView, EventView};
+use crate::web::link;
 
 /// The most characters of an event's data that are shown.
 const MAX_DATA_CHARS: usize = 64 * 1024;
@@ -36,7 +38,13 @@ struct Page {
     timeline: Timeline,
     events: Vec<Event>,
     n_left_out: usize,
-    json: String,
+    api: Api,
+}
+
+/// The API's answer about the operation.
+struct Api {
+    path: String,
+    answer: String,
 }
 
 struct Event {
@@ -110,9 +118,23 @@ async fn page(
         timeline: timeline::draw(&operation, &events, now),
         events: events.iter().map(|it| event(it, now)).collect(),
         n_left_out,
-        json: serde_json::to_string_pretty(&operation.resource().to_json()).unwrap_or_default(),
+        api: api(&operation, &request, visitor.may(Scope::Recordings)),
     };
     show(&request, &visitor, &page)
+}
+
+/// What the API answers to a client with the visitor's rights.
+fn api(operation: &Operation, request: &HttpRequest, shows_token: bool) -> Api {
+    let call_id = operation.call_id.as_deref();
+    let context = odata::context(&format!("{}/v1.0", link::origin(request)), call_id, true);
+    let mut answer = operation.shown(shows_token).to_json();
+    answer.insert("@odata.context".into(), context.into());
+    let collection = call_id.map(|call_id| format!("calls/{}/operations", encoded(call_id)));
+    let collection = collection.unwrap_or_else(|| "recordOperations".into());
+    Api {
+        path: format!("/v1.0/communications/{collection}/{}", encoded(&operation.id)),
+        answer: serde_json::to_string_pretty(&answer).unwrap_or_default(),
+    }
 }
 
 fn missing() -> Problem {
@@ -130,10 +152,11 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
         ("Tenant", operation.tenant_id.as_deref().unwrap_or("not known").to_owned()),
         ("First known", instant(operation.created_at)),
         ("Last changed", instant(operation.modified_at)),
+        ("Proof of the status", words::of_proof(operation.proof)),
     ];
     if let Some(result) = &operation.result_info {
-        let message = result.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-        facts.push(("Result", format!("{}, subcode {}{message}", result.code, result.subcode)));
+        facts.push(("Result", format!("{}, subcode {}", result.code, result.subcode)));
+        facts.extend(result.message.clone().map(|message| ("Graph's message", message)));
     }
     let reason = operation.completion_reason.clone();
     facts.extend(reason.map(|reason| ("Completion reason", reason)));

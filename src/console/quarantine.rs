@@ -35,6 +35,8 @@ struct Page {
     entry: Entry,
     may_see_body: bool,
     hides_secrets: bool,
+    /// How to see what is hidden.
+    to_see: String,
     body: Option<String>,
 }
 
@@ -86,7 +88,9 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         Body::Withheld => None,
     };
     let body = body.map(|body| json(&body, MAX_BODY_CHARS));
-    let page = Page { frame: visitor.frame("quarantine"), entry: entry(&found), may_see_body, hides_secrets, body };
+    let to_see = words::to_see_a_body(found.id, (desk.console.access.needs_token(), may_see_body));
+    let frame = visitor.frame("quarantine");
+    let page = Page { frame, entry: entry(&found), may_see_body, hides_secrets, to_see, body };
     show(&request, &visitor, &page)
 }
 
@@ -134,7 +138,7 @@ fn entry(view: &QuarantineView) -> Entry {
         first_reason: (view.first_reason != view.reason).then(|| view.first_reason.as_str()),
         checked: match (view.is_wished, view.verified_at) {
             (true, _) => Some("requested; the server does it within seconds".into()),
-            (false, at) => at.map(|at| format!("{}; refused", instant(at))),
+            (false, at) => at.map(|at| format!("{}: refused again", instant(at))),
         },
         why,
         next,

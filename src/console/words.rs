@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::format::{between, counted, duration, instant};
-use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, subcode_in_words};
+use crate::domain::{Expectation, ExpectationState, Operation, Origin, Proof, Reason, Status, subcode_in_words};
 use crate::operator::words::{of_call_end, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
@@ -67,6 +67,9 @@ fn of_end(operation: &Operation) -> String {
     let why = why.unwrap_or_default();
     match &operation.status {
         Status::NotStarted => "No notification of this recording has arrived yet.".into(),
+        Status::Running if operation.proof.is_none() => {
+            "Your bot posted that the recording was running. No notification of it has arrived yet.".into()
+        }
         Status::Running => "Graph last reported that the recording was running.".into(),
         Status::Completed if operation.recording_location.is_some() => {
             format!("It completed{why}, and Graph sent the recording's location.")
@@ -115,13 +118,21 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
 /// The state of an expectation, with its meaning.
 pub fn of_expectation(state: ExpectationState) -> String {
     let meaning = match state {
-        ExpectationState::Waiting => "has not ended",
+        ExpectationState::Waiting => "not ended, and not reported",
         ExpectationState::Met => "ended in time",
-        ExpectationState::Overdue => "deadline passed",
-        ExpectationState::Lost => "only its call ended",
-        ExpectationState::Recovered => "ended later",
+        ExpectationState::Overdue => "reported as overdue",
+        ExpectationState::Lost => "reported as lost",
+        ExpectationState::Recovered => "overdue or lost, then completed or recorded",
     };
     format!("{} ({meaning})", state.as_str())
+}
+
+/// What verified the status of an operation, as the API calls it and in words.
+pub fn of_proof(proof: Option<Proof>) -> String {
+    match proof {
+        Some(proof) => format!("{} ({})", proof.as_str(), proof.words()),
+        None => "none: no notification has arrived, the status is what your bot posted".into(),
+    }
 }
 
 /// What an event's envelope says, each with its name.
@@ -209,6 +220,21 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
         _ => (
             "It is larger than a limit allows, or it is a request that reelhook does not serve.",
             "Check the limits in [server], run `reelhook reload`, and replay the entry.",
+        ),
+    }
+}
+
+/// How to see the hidden part of a quarantined body, or the whole body if nothing of it is shown.
+pub fn to_see_a_body(id: i64, (needs_token, shows_bodies): (bool, bool)) -> String {
+    match (needs_token, shows_bodies) {
+        (true, false) => "To see it, log in with a token that has the scopes `read` and `admin`.".into(),
+        (true, true) => {
+            "To see everything, log in with a token that has the scopes `read`, `admin` and `recordings`.".into()
+        }
+        (false, _) => format!(
+            "To see everything, add a token with the scopes `read`, `admin` and `recordings` to the config (`reelhook \
+             token new`), run `reelhook reload` and log in with the token. Or stop the server and run `reelhook \
+             quarantine show {id} --offline`."
         ),
     }
 }

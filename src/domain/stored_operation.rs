@@ -1,7 +1,7 @@
 //! The stored operation: the result of all notifications about it, and of its client's announcement.
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     CallEnd, Channel, ClientContext, EventKind, Expectation, ExpectationResource, OperationResource, Proof,
@@ -68,6 +68,17 @@ impl Operation {
             // The only channel that carries record operations.
             channel: Channel::Calls,
             kind,
+        }
+    }
+
+    /// The operation as the API answers with it. The recording's token is shown only if `shows_token`.
+    pub fn shown(&self, shows_token: bool) -> OperationResource {
+        let token = self.recording_access_token.as_ref().filter(|_token| shows_token);
+        OperationResource {
+            etag: Some(format!("W/\"{}\"", self.version)),
+            recording_access_token: Some(token.map(|token| token.expose_secret().to_owned())),
+            proof: Some(self.proof.map(Proof::as_str)),
+            ..self.resource()
         }
     }
 

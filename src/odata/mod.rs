@@ -10,6 +10,7 @@
 //! 2. Everything has a limit: bytes, nesting, conditions and members. No recursion is deeper than these limits.
 //! 3. Logic has two values, in memory and in SQL: a condition on a missing value is still true or false.
 
+mod context;
 mod filter;
 mod order;
 mod property;
@@ -21,6 +22,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+pub use context::context;
 pub use filter::{Filter, FilterError, quoted};
 pub use order::{Cursor, OrderBy, OrderError};
 pub use property::{Property, Subject};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Operator;
 use super::words::{self, cut};
-use crate::domain::{Expectation, Origin, SinkName};
+use crate::domain::{Expectation, Origin, Proof, SinkName};
 use crate::store::{DeliveryState, DeliveryView, EventView, OperationView, StoreError};
 use crate::wording::{duration, instant};
 
@@ -48,7 +48,8 @@ fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
         format!("first known    {}", instant(operation.created_at)),
         format!("last changed   {}", instant(operation.modified_at)),
     ];
-    lines.extend(operation.proof.map(|proof| format!("proof          {}", proof.words())));
+    let proof = operation.proof.map_or("none: no notification has arrived", Proof::words);
+    lines.push(format!("proof          {proof}"));
     lines.extend(operation.expectation.as_ref().map(announced).unwrap_or_default());
     // When the call is forgotten, the event that reported the operation as lost still has its end.
     let end = operation.call_end.clone().or_else(|| operation.events.iter().rev().find_map(words::call_end));

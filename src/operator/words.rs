@@ -60,8 +60,9 @@ fn of_result(data: &Value) -> Option<String> {
     let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
     let (code, subcode) = (number("code"), number("subcode"));
     let words = subcode_in_words(subcode);
-    let message = result.get("message").and_then(Value::as_str).unwrap_or_default();
-    Some(format!("result {code}, subcode {subcode}: {words}. {}", cut(message, 200)).trim_end().to_owned())
+    let message = result.get("message").and_then(Value::as_str).filter(|message| !message.is_empty());
+    let message = message.map(|message| format!(". Graph's message: \"{}\"", cut(message, 200)));
+    Some(format!("result {code}, subcode {subcode}: {words}{}", message.unwrap_or_default()))
 }
 
 /// The state of a delivery.
@@ -104,7 +105,7 @@ pub fn of_envelope(event: &EventView) -> String {
 pub fn sentence(phrase: &str) -> String {
     let mut characters = phrase.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let end = if phrase.ends_with('.') { "" } else { "." };
+    let end = if phrase.ends_with(".") || phrase.ends_with(".\"") { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }
 
@@ -122,6 +123,7 @@ mod tests {
     fn a_sentence_begins_and_ends_as_one() {
         assert_eq!(sentence("took it further"), "Took it further.");
         assert_eq!(sentence("result 400: cancelled. It stopped."), "Result 400: cancelled. It stopped.");
+        assert_eq!(sentence("Graph's message: \"It stopped.\""), "Graph's message: \"It stopped.\"");
     }
 
     #[test]

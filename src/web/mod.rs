@@ -1,6 +1,7 @@
-//! Small rules of the web that several modules need: loopback names, bearer tokens, texts in addresses, event streams.
+//! Small rules of the web that several modules need: loopback names, bearer tokens, links, texts in addresses, event streams.
 
 pub mod address;
 pub mod bearer;
+pub mod link;
 pub mod loopback;
 pub mod sse;

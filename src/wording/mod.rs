@@ -27,11 +27,15 @@ pub fn duration(duration: Duration) -> String {
 
 /// The advice about deliveries that wait for a sink that is not in the config; `n` is their number as text.
 pub fn sink_is_gone(sink: &str, n_open: u64, n: &str) -> String {
-    let (waiting, wait) = (counted(n_open, n, "delivery"), if n_open == 1 { "waits" } else { "wait" });
+    let waiting = counted(n_open, n, "delivery");
+    let (wait, deliveries, them, dead_letters) = match n_open {
+        1 => ("waits", "the delivery", "it", "a dead letter"),
+        _ => ("wait", "the deliveries", "them", "dead letters"),
+    };
     format!(
-        "{waiting} {wait} for sink {sink:?}, which is not in the config: add it again, or move them to another \
-         sink (reelhook deliveries move --from {sink} --to SINK), or turn them into dead letters (reelhook deliveries \
-         drop --sink {sink})"
+        "{waiting} {wait} for sink {sink:?}, which is not in the config. Add the sink again, or move {deliveries} to another \
+         sink (reelhook deliveries move --from {sink} --to SINK), or turn {them} into {dead_letters} (reelhook \
+         deliveries drop --sink {sink})"
     )
 }
 

@@ -98,13 +98,15 @@ fn every_condition_that_it_shows_is_one_and_none_is_missing() {
 #[test]
 fn the_retry_schedule_that_it_tells_is_the_default() {
     let text = section("Sinks").replace('\n', " ");
-    let waits = text.split_once("waits between attempts are ").and_then(|(_, rest)| rest.split_once('.'));
+    let waits = text.split_once("waits before the next attempts are ").and_then(|(_, rest)| rest.split_once('.'));
+    assert!(text.contains("The first attempt is made at once."));
     assert!(text.contains("Each wait is varied by 20 %"));
     let read = |delay: &str| {
         let delay: jiff::SignedDuration = delay.trim().parse().unwrap_or_else(|error| panic!("{delay:?}: {error}"));
         Duration::try_from(delay).unwrap()
     };
-    let delays: Vec<Duration> = waits.unwrap().0.split(", ").map(read).collect();
+    let waits = waits.unwrap().0.replace(" and ", ", ");
+    let delays: Vec<Duration> = ["0 s"].into_iter().chain(waits.split(", ")).map(read).collect();
     let defaults = config::parse("[calls]\napp_ids = ['x']\n", std::iter::empty()).unwrap().config.dispatch.defaults;
     assert_eq!((delays, 0.2), (defaults.retry, defaults.jitter));
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::super::json::JsonObject;
 use super::super::refusal::Refusal;
-use super::super::{ApiError, Writer, address};
+use super::super::{ApiError, Writer};
 use super::request::OperationRequest;
 use super::{fields, names};
 use crate::config::Scope;
@@ -18,6 +18,7 @@ use crate::domain::{GraphId, SinkName, Status};
 use crate::odata::Select;
 use crate::store::operations::{Created, NewOperation};
 use crate::web::address::encoded;
+use crate::web::link;
 
 /// Further properties of `recordResponse`'s answer (<https://learn.microsoft.com/graph/api/call-record>). They are
 /// accepted and ignored.
@@ -77,7 +78,7 @@ pub async fn create(
     // A token that may only announce must not see what others announced about the same operation.
     let shown = if may_read { Select::default() } else { Select::only(&["id"]) };
     let mut answer = asked.answer(status, &operation, (&shown, false));
-    let location = format!("{}/{}", address::of(&asked.request), encoded(&operation.id));
+    let location = format!("{}/{}", link::of(&asked.request), encoded(&operation.id));
     if let Ok(location) = location.parse() {
         answer.headers_mut().insert(LOCATION, location);
     }

@@ -6,12 +6,13 @@ use actix_web::web::Data;
 use serde_json::{Map, Value};
 
 use super::super::refusal::Refusal;
-use super::super::{ApiError, Reader, address, preferences};
+use super::super::{ApiError, Reader, preferences};
 use super::request::{OperationRequest, invalid_parameter};
 use super::shape;
 use crate::domain::Operation;
 use crate::odata::{Cursor, MAX_TOP, Query, SkipTokens, Subject};
 use crate::store::operations::Question;
+use crate::web::link;
 
 /// The default number of rows of a page.
 const DEFAULT_PAGE: u16 = 100;
@@ -49,8 +50,8 @@ pub async fn list(
     }
     if let Some(last) = page.last().filter(|_last| has_more) {
         let token = tokens.seal((&query, scope), query.order.cursor(&Subject::from(last), last.number));
-        let link = format!("{}?{}", address::of(&asked.request), query.continued(&token));
-        json.insert("@odata.nextLink".into(), link.into());
+        let next = format!("{}?{}", link::of(&asked.request), query.continued(&token));
+        json.insert("@odata.nextLink".into(), next.into());
     }
     let rows: Vec<Value> = page.iter().map(|row| shape::json(row, &query.select, false).into()).collect();
     json.insert("value".into(), rows.into());

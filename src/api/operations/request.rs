@@ -10,11 +10,11 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::super::{Admin, ApiError, address};
+use super::super::{Admin, ApiError};
 use super::{condition, fields, names, shape};
 use crate::domain::{GraphId, Operation};
-use crate::odata::{OrderBy, Query, Select};
-use crate::web::address::encoded;
+use crate::odata::{self, OrderBy, Query, Select};
+use crate::web::link;
 
 /// A request to the operations.
 pub struct OperationRequest {
@@ -99,12 +99,8 @@ impl OperationRequest {
     /// The context of an answer: `http://host/v1.0/$metadata#communications/..`.
     pub fn context(&self, of_one: bool) -> String {
         let version = if self.request.path().starts_with("/beta/") { "beta" } else { "v1.0" };
-        let collection = match &self.call_id {
-            Some(call_id) => format!("calls('{}')/operations", encoded(call_id.as_str())),
-            None => "recordOperations".to_owned(),
-        };
-        let entity = if of_one { "/$entity" } else { "" };
-        format!("{}/{version}/$metadata#communications/{collection}{entity}", address::origin(&self.request))
+        let root = format!("{}/{version}", link::origin(&self.request));
+        odata::context(&root, self.call_id.as_ref().map(GraphId::as_str), of_one)
     }
 
     /// An answer with one operation.

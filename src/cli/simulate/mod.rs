@@ -27,6 +27,10 @@ Examples:
   reelhook simulate --connections 64 --duration 30s  load: as fast as the receiver answers
   reelhook simulate --hold --scenario none           only serve the signing keys, until Ctrl-C
 
+The command signs its tokens with keys of its own. The receiver must trust these keys instead of
+Microsoft's: give it the config lines that the command prints at its start (without --json). If the
+receiver is on another machine, set --identity-listen to an address that it can reach.
+
 Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
 pub struct Args {
     #[command(flatten)]

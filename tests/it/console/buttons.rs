@@ -128,6 +128,7 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
     let seen = all.page(&path).await;
     assert!(seen.body.contains("subscriptionId") && seen.has("secrets-hidden"), "the scope admin sees the body");
     assert!(seen.body.contains("(hidden)") && !seen.body.contains("wrong"), "but not the secrets in it");
+    assert!(seen.body.contains("To see everything, log in with a token that has the scopes"), "{}", seen.body);
     let replay = format!("{path}/replay");
     let vouched = writer.press(&path, &replay, &[("vouch", "yes")]).await;
     assert_eq!(vouched.status, 403, "to vouch needs the scope admin");
@@ -135,6 +136,18 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
     assert_eq!(asked.location(), "/quarantine?done=judged");
     assert!(writer.page(asked.location()).await.has("notice"));
     assert!(writer.page(&path).await.has("checked"), "that it is checked again, or was, and when");
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_an_entry_says_how_to_see_what_is_hidden_in_it() {
+    let mut app = TestApp::start().await;
+    let item = reelhook::simulator::payload::Change::new(&mut app.seed, crate::test_app::TENANT, Some("wrong")).basic();
+    assert_eq!(app.post_changes(&[item], false).await.status, 202);
+    let browser = Browser::new(&app);
+    let page = browser.page(&browser.page("/quarantine").await.links("/quarantine/").remove(0)).await;
+    assert!(page.has("secrets-hidden") && page.body.contains("add a token with the scopes"), "{}", page.body);
+    assert!(page.body.contains("quarantine show 1 --offline"), "{}", page.body);
     app.stop().await;
 }
 

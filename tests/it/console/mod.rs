@@ -56,6 +56,15 @@ impl Answer {
 }
 
 /// What the templates escape, as the reader sees it.
+impl Answer {
+    /// On an operation's page: the API's address of the operation, and the answer that the page shows.
+    pub fn api(&self) -> (String, serde_json::Value) {
+        let part = |from: &str, to: &str| unescaped(self.body.split(from).nth(1).unwrap().split(to).next().unwrap());
+        let shown = part("data-test=\"raw\">", "</pre>");
+        (part("<code>GET ", "</code>"), serde_json::from_str(&shown).unwrap_or_else(|error| panic!("{error}: {shown}")))
+    }
+}
+
 fn unescaped(text: &str) -> String {
     let pairs = [("&#38;", "&"), ("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">")];
     pairs.iter().fold(text.to_owned(), |text, (escaped, plain)| text.replace(escaped, plain))

@@ -98,6 +98,10 @@ async fn a_search_finds_the_beginning_of_a_client_context_and_filters_narrow_it(
         let page = browser.page(&format!("/operations?{query}")).await;
         assert_eq!(page.count("operation-row"), n, "{query}");
     }
+    let options = browser.page("/operations").await.body;
+    for option in ["overdue (reported as overdue)", "lost (reported as lost)"] {
+        assert!(options.contains(option), "{option}");
+    }
     for query in ["state=none", "older=x", "newer=1.x", &format!("q={}", "'".repeat(20_000))] {
         let answer = browser.get(&format!("/operations?{query}")).await;
         assert!([400, 414, 431].contains(&answer.status), "{}: {}", query.len(), answer.status);
@@ -159,6 +163,9 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
         assert!(page.body.contains(part), "{part}: {}", page.body);
     }
     assert!(!page.body.contains("recording-token-"), "the recording's token is never shown");
+    assert!(page.body.contains("Proof of the status</dt><dd>bearerToken ("), "{}", page.body);
+    let (address, answer) = page.api();
+    assert_eq!(answer, serde_json::from_str::<serde_json::Value>(&browser.page(&address).await.body).unwrap());
     let sink = browser.page("/sinks/first").await;
     assert!(sink.has("last-failure") && sink.body.contains(": far side down"), "{}", sink.body);
     assert!(!browser.page("/sinks/second").await.has("last-failure"));
@@ -191,6 +198,25 @@ async fn an_expectation_is_shown_with_its_state_and_found_by_it() {
     assert!(page.has("state") && page.body.contains(">overdue<") && page.body.contains(">deadline<"), "{}", page.body);
     assert!(page.body.contains("It is overdue: Graph did not report its end"));
     assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_bot_posted_is_not_said_to_come_from_graph() {
+    let app = TestApp::start().await;
+    let posted = reqwest::Client::new()
+        .post(format!("http://{}/v1.0/communications/calls/call-1/operations", app.admin))
+        .header("content-type", "application/json")
+        .body(r#"{"clientContext": "posted-1", "id": "op-1", "status": "running"}"#);
+    assert_eq!(posted.send().await.unwrap().status(), 201);
+    let browser = Browser::new(&app);
+    let page = browser.page(&browser.page("/operations").await.links("/operations/").remove(0)).await;
+    assert!(page.body.contains("Your bot posted that the recording was running."), "{}", page.body);
+    assert!(!page.body.contains("Graph last reported"), "{}", page.body);
+    assert!(page.body.contains("Proof of the status</dt><dd>none"), "{}", page.body);
+    let (address, answer) = page.api();
+    assert_eq!((&answer["proof"], &answer["status"]), (&serde_json::Value::Null, &"running".into()), "{answer}");
+    assert_eq!(answer, serde_json::from_str::<serde_json::Value>(&browser.page(&address).await.body).unwrap());
     app.stop().await;
 }
 

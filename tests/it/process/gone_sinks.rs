@@ -72,7 +72,9 @@ async fn what_is_dropped_is_a_dead_letter_and_can_be_had_again_by_adding_the_sin
     let dropped = site.run(&["deliveries", "drop", "--sink", "old"]);
     assert_eq!((dropped.code, &*dropped.out), (Some(0), "2 deliveries of old are dead letters now\n"), "{dropped:?}");
     let dead = site.run(&["deadletters", "list", "--sink", "old"]);
-    assert!(dead.out.lines().count() == 2 && dead.out.contains("dropped by an operator"), "{dead:?}");
+    assert!(dead.out.lines().count() == 2 && dead.out.contains("dropped by an operator\n"), "{dead:?}");
+    let page = reqwest::get(server.admin_url("/sinks/old")).await.unwrap().text().await.unwrap();
+    assert!(page.contains("If you replay a dead letter now, it only waits"), "{page}");
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
     let asked = site.run(&["deadletters", "replay", "--all", "--offline"]);

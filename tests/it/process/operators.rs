@@ -262,11 +262,11 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "from Graph on calls: resourceType recordOperation, changeType deleted, tenantId ",
         "chainId 9a7d-chain, messageId ",
         "the first notification of the operation",
-        "result 400, subcode 8508: the operation was cancelled.",
+        "result 400, subcode 8508: the operation was cancelled. Graph's message: \"",
         "completionReason operationCanceled",
         "this notification has an earlier status than the operation, so the status was not changed",
         "this notification reported another end than the stored one: the stored end stays",
-        "subcode 8515: the maximum recording length was reached.",
+        "subcode 8515: the maximum recording length was reached. Graph's message: \"",
         "it has a recordingLocation",
         "to hook by route \"all\" (delivery ",
         "attempt 1 at ",
@@ -348,6 +348,37 @@ async fn commands_use_the_token_of_a_file_and_are_refused_without_one() {
     assert!(scope.code == Some(1) && scope.err.contains("403"), "{scope:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hides_a_quarantined_body_is_said_with_the_scopes_that_show_it() {
+    let mut site = Site::new();
+    let tokens: Vec<String> = ["admin,recordings", "read", "read,admin", "read,admin,recordings", "write,admin"]
+        .into_iter()
+        .map(|scopes| {
+            let made = site.run(&["token", "new", "--name", scopes, "--scopes", scopes]);
+            let config = std::fs::read_to_string(site.config()).unwrap();
+            std::fs::write(site.config(), config + &made.err).unwrap();
+            made.out.trim().to_owned()
+        })
+        .collect();
+    let server = Server::start_with(site.command(&["serve"]).env("TEST_CLIENT_STATE", "another"));
+    let graph = site.graph(&server);
+    let item = graph.change(&mut site.seed).basic();
+    assert_eq!(graph.send(graph.notifications(&[item], false).unwrap()).await.unwrap().status, 202);
+    let run = |token: usize, arguments: &[&str]| {
+        Said::from(site.command(arguments).env("REELHOOK_TOKEN", &tokens[token]).output().unwrap())
+    };
+    let show = |token: usize| run(token, &["quarantine", "show", "1"]);
+    let without_read = show(0);
+    assert!(without_read.code == Some(1) && without_read.err.contains("403"), "{without_read:?}");
+    let (read, admin, all) = (show(1), show(2), show(3));
+    assert!(read.out.is_empty() && read.err.contains("that needs a token with the scopes read and admin"), "{read:?}");
+    assert!(admin.out.contains("(hidden)"), "{admin:?}");
+    assert!(admin.err.contains("only a token with the scopes read, admin and recordings shows them"), "{admin:?}");
+    assert!(all.out.contains(CLIENT_STATE) && !all.err.contains("hidden"), "{all:?}");
+    let vouched = |token| run(token, &["quarantine", "replay", "1", "--vouch"]).code;
+    assert_eq!((vouched(0), vouched(3), vouched(4)), (Some(1), Some(1), Some(0)));
+}
+
 /// A site whose server wants a token, and the file with that token.
 fn with_a_token(site: &Site, scopes: &str) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
@@ -411,6 +442,7 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!((list.code, &*list.err), (Some(0), "1 sink\n"));
     let show = site.run(&["sinks", "show", "hook"]);
     assert!(show.out.starts_with("sink hook: paused\n1 delivery waiting, the oldest since 2"), "{show:?}");
+    assert!(show.out.ends_with("its deliveries wait until `reelhook sinks resume hook`\n"), "{show:?}");
     for action in ["show", "pause", "resume"] {
         let none = site.run(&["sinks", action, "hok"]);
         assert_eq!((none.code, &*none.out), (Some(1), ""), "{none:?}");

@@ -11,7 +11,7 @@ use crate::store::sqlite::engine::tx::Tx;
 /// How many deliveries one transaction changes.
 const ROUND: i64 = 500;
 /// The reason of a dead letter that an operator's `drop` made.
-const DROPPED: &str = "dropped by an operator without an attempt";
+const DROPPED: &str = "dropped by an operator";
 
 /// Moves a round of the deliveries that wait for `from` to `to`, with the same ids and in the same order. Returns how
 /// many.

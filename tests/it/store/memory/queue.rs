@@ -320,7 +320,7 @@ pub fn drop_waiting(tx: &mut Tx<'_>, sink: &SinkName) -> u64 {
     for number in &waiting {
         if let Some(row) = tx.rows.deliveries.get_mut(number) {
             (row.view.at, row.settled_at) = (wall, Some(steady));
-            row.view.reason = "dropped by an operator without an attempt".into();
+            row.view.reason = "dropped by an operator".into();
         }
         tx.rows.set_state(*number, DeliveryState::Dead);
     }
