@@ -6,6 +6,7 @@ mod collections;
 mod deliveries;
 mod error;
 mod events;
+mod health;
 mod json;
 mod listener;
 mod openapi;
@@ -13,6 +14,7 @@ mod operations;
 mod pages;
 mod parameters;
 mod preferences;
+pub mod probes;
 mod ready;
 mod refusal;
 mod reload;
@@ -30,7 +32,6 @@ use tokio_util::sync::CancellationToken;
 
 use self::caller::{Reader, Writer};
 use self::error::ApiError;
-use self::ready::Readiness;
 
 use crate::access::{Access, Denied};
 use crate::bodies::{self, BodyLimits, Room};
@@ -43,9 +44,10 @@ use crate::operator::Operator;
 use crate::running::Reload;
 use crate::sources::Proxies;
 use crate::store::{Changes, Events, Operations};
-use crate::tasks::Tasks;
 use crate::telemetry::exposition::Exposition;
 use crate::telemetry::{Metrics, Rejections, Sender};
+
+pub use self::health::Health;
 
 /// The label of this listener in the rejection metric.
 const PATH: &str = "admin";
@@ -72,8 +74,8 @@ pub struct Admin {
     pub proxies: Proxies,
     /// The clock.
     pub clock: Clock,
-    /// Whether the server is stopping, and whether a task broke.
-    pub tasks: Tasks,
+    /// What `/livez` and `/readyz` tell.
+    pub health: Arc<Health>,
     /// Cancelled when the server stops: waiting clients are then answered at once.
     pub no_more_waiting: CancellationToken,
 }
@@ -117,16 +119,16 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
     };
     let settings = listener::prepare(&listener)?;
     let tokens = Data::new(SkipTokens::new(&admin.operations.page_key()));
-    let (admin, access, readiness) = (Data::new(admin), Data::from(access), Data::new(Readiness::default()));
+    let health = Data::from(Arc::clone(&admin.health));
+    let (admin, access) = (Data::new(admin), Data::from(access));
     connections::serve(listener, settings, serving, move || {
         App::new()
             .wrap(from_fn(bodies::held))
             .app_data(admin.clone())
             .app_data(access.clone())
             .app_data(tokens.clone())
-            .app_data(readiness.clone())
-            .route("/livez", web::get().to(livez))
-            .route("/readyz", web::get().to(readyz))
+            .app_data(health.clone())
+            .configure(health::routes)
             .route("/metrics", web::get().to(metrics))
             .configure(resources)
             .configure(console.clone())
@@ -170,33 +172,20 @@ async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found())
 }
 
-/// The server is alive: the event loop answers, and no task or thread that the server needs has failed. The store, the
-/// sinks and the key providers are not checked: a restart would not repair them.
-async fn livez(admin: Data<Admin>) -> HttpResponse {
-    match admin.tasks.what_broke() {
-        None => HttpResponse::Ok().body("ok\n"),
-        Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server is stopping\n")),
-    }
-}
-
-/// The server is ready: a commit succeeds now, and the server is not stopping. Sinks that cannot be reached do not
-/// matter.
-async fn readyz(admin: Data<Admin>, readiness: Data<Readiness>) -> HttpResponse {
-    if admin.tasks.is_stopping() {
-        return ready::told(Err("stopping"));
-    }
-    ready::told(readiness.of(ready::look(&*admin.operator.store)).await)
-}
-
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
         admin.turned_away(&request, Reason::AdminAccess);
         return refused(denied);
     }
+    exposition(&request, &admin.metrics, &admin.clock)
+}
+
+/// The metrics as they are now, in the format that the client prefers.
+fn exposition(request: &HttpRequest, metrics: &Metrics, clock: &Clock) -> HttpResponse {
     // An unreadable header counts as none.
-    let accepted = Accept::parse(&request).map(|accept| accept.ranked()).unwrap_or_default();
+    let accepted = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
     let exposition = Exposition::preferred(accepted.iter().map(|media_type| media_type.essence_str()));
-    let text = exposition.of(admin.metrics.render(admin.clock.steady()));
+    let text = exposition.of(metrics.render(clock.steady()));
     HttpResponse::Ok().insert_header((CONTENT_TYPE, exposition.media_type())).insert_header((VARY, "accept")).body(text)
 }
 

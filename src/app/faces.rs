@@ -1,10 +1,10 @@
-//! The third step of the start: everything that answers requests. The public listener for Graph, and the admin
-//! listener.
+//! The third step of the start: everything that answers requests. The public listener for Graph, the admin listener, and
+//! the listener for probes if the config has one.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use anyhow::Context;
 
@@ -21,8 +21,10 @@ use crate::{api, console, http};
 pub(super) struct Faces {
     pub(super) public: SocketAddr,
     pub(super) admin: SocketAddr,
+    pub(super) probes: Option<SocketAddr>,
     pub(super) public_server: ServerHandle,
-    pub(super) admin_server: ServerHandle,
+    /// The listeners that answer until the end of a stop: admin, probes.
+    pub(super) last_servers: Vec<ServerHandle>,
     pub(super) access: Arc<Access>,
     pub(super) bounds: Arc<http::Bounds>,
 }
@@ -31,6 +33,7 @@ pub(super) struct Faces {
 pub(super) struct Sockets {
     public: TcpListener,
     admin: TcpListener,
+    probes: Option<TcpListener>,
 }
 
 impl Sockets {
@@ -41,13 +44,14 @@ impl Sockets {
         Ok(Self {
             public: bind("server.listen", config.server.listen)?,
             admin: bind("admin.listen", config.admin.listen)?,
+            probes: config.admin.probes.map(|listen| bind("admin.probes", listen)).transpose()?,
         })
     }
 }
 
 impl Faces {
     pub(super) fn serve(
-        Sockets { public, admin }: Sockets,
+        Sockets { public, admin, probes }: Sockets,
         parts: &Parts,
         stored: &Stored,
         engine: &Engine,
@@ -55,23 +59,33 @@ impl Faces {
         let setup = parts.running.now();
         let config = &setup.config;
         let (public_addr, admin_addr) = (public.local_addr()?, admin.local_addr()?);
+        let probes_addr = probes.as_ref().map(TcpListener::local_addr).transpose()?;
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let operator = operator(parts, stored);
         let console = console(parts, engine, &operator, &access);
         let operators = operators(parts, engine, operator);
+        let probes_server = match probes {
+            Some(listener) => Some(api::probes::serve(listener, as_probes(&operators, config))?),
+            None => None,
+        };
         let admin_server = api::serve(admin, Arc::clone(&access), operators, console::routes(Data::new(console)))?;
         let bounds = Arc::new(http::Bounds::new(&config.server));
         let (intake, paths) = (Arc::clone(&engine.intake), paths(config));
         let served = http::Served { paths, bounds: Arc::clone(&bounds), intake };
         let public_server = http::serve(public, &config.server, served)?;
-        let (public_handle, admin_handle) = (public_server.handle(), admin_server.handle());
+        let last_servers = std::iter::once(&admin_server).chain(&probes_server).map(Server::handle).collect();
+        let public_handle = public_server.handle();
         parts.tasks.run("the admin listener", async move { drop(admin_server.await) });
+        if let Some(server) = probes_server {
+            parts.tasks.run("the listener for probes", async move { drop(server.await) });
+        }
         parts.tasks.run("the public listener", async move { drop(public_server.await) });
         Ok(Self {
             public: public_addr,
             admin: admin_addr,
+            probes: probes_addr,
             public_server: public_handle,
-            admin_server: admin_handle,
+            last_servers,
             access,
             bounds,
         })
@@ -118,14 +132,26 @@ fn operators(parts: &Parts, engine: &Engine, operator: Arc<Operator>) -> api::Ad
         operations: Arc::clone(&operator.operations),
         events: Arc::clone(&operator.store) as _,
         changes: Arc::clone(&engine.changes),
-        operator,
         reload: Arc::clone(&parts.reload),
         metrics: Arc::clone(&parts.metrics),
         bodies: api::body_limits(&setup.config.admin),
         rejections: Arc::clone(&engine.intake.rejections),
         proxies: Proxies::new(&setup.config.server.trusted_proxies),
         clock: parts.clock.clone(),
-        tasks: parts.tasks.clone(),
+        health: Arc::new(api::Health::new(Arc::clone(&operator.store), parts.tasks.clone())),
         no_more_waiting: parts.stops.waiting.clone(),
+        operator,
+    }
+}
+
+/// What the listener for probes has of the admin listener's parts.
+fn as_probes(admin: &api::Admin, config: &Config) -> api::probes::Probes {
+    api::probes::Probes {
+        health: Arc::clone(&admin.health),
+        metrics: Arc::clone(&admin.metrics),
+        shows_metrics: config.admin.probes_metrics,
+        rejections: Arc::clone(&admin.rejections),
+        proxies: admin.proxies.clone(),
+        clock: admin.clock.clone(),
     }
 }

@@ -44,12 +44,14 @@ pub use crate::sinks::BuiltSinks;
 /// The least time for dispatch to finish its attempts, even if the grace is nearly over.
 const LEAST_DRAIN: Duration = Duration::from_secs(1);
 
-/// A running reelhook: both listeners and all tasks.
+/// A running reelhook: its listeners and all tasks.
 pub struct App {
     /// The address for Graph. It has the real port if the config said 0.
     pub public: SocketAddr,
     /// The address for operators.
     pub admin: SocketAddr,
+    /// The address for probes, if the config has one.
+    pub probes: Option<SocketAddr>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The store.
@@ -80,10 +82,12 @@ impl App {
         let engine = Engine::start(&parts, &stored).await?;
         let faces = Faces::serve(sockets, &parts, &stored, &engine)?;
         stored.reception.begins_again();
-        tracing::info!(public = %faces.public, admin = %faces.admin, "serving");
+        let probes = faces.probes.map(tracing::field::display);
+        tracing::info!(public = %faces.public, admin = %faces.admin, probes, "serving");
         Ok(Self {
             public: faces.public,
             admin: faces.admin,
+            probes: faces.probes,
             metrics: Arc::clone(&parts.metrics),
             store: stored.store,
             operations: stored.operations,
@@ -129,7 +133,7 @@ impl App {
         stops.intake.cancel();
         stops.dispatch.cancel();
         // Waiting clients of the admin listener are being answered; idle connections are closed at once.
-        self.faces.admin_server.stop(true).await;
+        futures_util::future::join_all(self.faces.last_servers.iter().map(|server| server.stop(true))).await;
         self.end_tasks(grace.saturating_sub(began.elapsed())).await;
         self.store.close().await;
         telemetry::log::tell_left_out_at_the_end();

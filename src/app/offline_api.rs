@@ -121,7 +121,7 @@ impl Opened {
             rejections: Arc::new(Rejections::new(metrics)),
             proxies: Proxies::default(),
             clock: clock.clone(),
-            tasks: tasks.clone(),
+            health: Arc::new(api::Health::new(Arc::clone(store) as _, tasks.clone())),
             no_more_waiting: CancellationToken::new(),
         })
     }

@@ -208,7 +208,8 @@ async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble
     Ok(body)
 }
 
-fn below(base: &Url, path: &[&str]) -> Url {
+/// The address of a resource, by the segments of its path below `base`.
+pub fn below(base: &Url, path: &[&str]) -> Url {
     let mut url = base.clone();
     // Only a URL without a host has no segments, and `http_url` accepts none.
     if let Ok(mut segments) = url.path_segments_mut() {

@@ -20,13 +20,11 @@ use super::print::remark;
 use super::remote::{Remote, http_url};
 use super::session::{Session, Silent};
 use crate::app::Offline;
-use crate::config::SecretSource;
+use crate::config::{DEFAULT_LISTEN, SecretSource};
 use crate::web::loopback;
 
 /// The config that is used if none is named and this file exists.
 const USUAL_CONFIG: &str = "config/reelhook.toml";
-/// The address of the admin listener if neither --url nor a config names one.
-const USUAL_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 /// The exit code if a running server does not answer in time.
 const EXIT_SILENT: u8 = 3;
 /// The most bytes of a token.
@@ -106,7 +104,7 @@ impl RemoteArgs {
                 let admin = load::config(path)?.admin;
                 (reachable(admin.listen), admin.command_token)
             }
-            None => (USUAL_ADDRESS, None),
+            None => (DEFAULT_LISTEN, None),
         };
         Ok(of_config(address).map(|base| (base, token)))
     }

@@ -9,6 +9,7 @@
 //!    read it with the same reader ([`Section`], [`value`]), so that their mistakes are told like all others.
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
+mod admin_address;
 mod environment;
 mod keys;
 mod load;
@@ -29,6 +30,7 @@ mod tree;
 pub mod value;
 mod variables;
 
+pub use admin_address::AdminAddress;
 pub use environment::{PREFIX, variables};
 pub use keys::{Key, Origin};
 pub use load::{Config, Loaded, Mistakes, load, parse};
@@ -40,7 +42,7 @@ pub use schema::{SinkKind, schema};
 pub use secret::{SecretError, SecretSource};
 pub use secret_text::{Named, Text};
 pub use section::Section;
-pub use sections::admin::{Admin, AdminToken, Scope};
+pub use sections::admin::{Admin, AdminToken, DEFAULT_LISTEN, Scope};
 pub use sections::channels::{Calls, Certificate, Subscriptions};
 pub use sections::conditions::TextMatch;
 pub use sections::expectations::Expectations;

@@ -1,4 +1,4 @@
-//! The connections of both listeners: HTTP/1.1 by actix, with the limits and counts that actix does not have.
+//! The connections of every listener: HTTP/1.1 by actix, with the limits and counts that actix does not have.
 //!
 //! actix limits the time only for the head of a connection's first request: a second head that never ends would hold
 //! its place for ever. Each head may have 128 KiB, for any number of clients. Nobody learns of requests that actix

@@ -47,7 +47,7 @@ struct KindLabels {
 }
 
 /// The paths on which something can be refused.
-const PATHS: [&str; 5] = ["calls", "notifications", "lifecycle", "admin", "other"];
+const PATHS: [&str; 6] = ["calls", "notifications", "lifecycle", "admin", "probes", "other"];
 /// The channels whose tokens are verified with a provider's keys. Lifecycle notifications share those of subscriptions.
 const WITH_KEYS: [Channel; 2] = [Channel::Calls, Channel::Subscriptions];
 /// How a fetch of keys ends.

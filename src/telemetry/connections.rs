@@ -119,7 +119,7 @@ impl ThreadConnections {
 }
 
 /// The listeners.
-const LISTENERS: [&str; 2] = ["public", "admin"];
+const LISTENERS: [&str; 3] = ["public", "admin", "probes"];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabels {
@@ -154,7 +154,7 @@ impl Listeners {
         }
     }
 
-    /// For the connections of one more thread of `listener` (`public`, `admin`).
+    /// For the connections of one more thread of `listener` (`public`, `admin`, `probes`).
     pub fn thread(&self, listener: &'static str) -> Arc<ThreadConnections> {
         let thread = Arc::new(ThreadConnections::default());
         self.threads.lock().push((listener, Arc::clone(&thread)));

@@ -154,6 +154,28 @@ fn subscriptions_have_microsofts_own_defaults() {
 }
 
 #[test]
+fn each_listener_needs_an_address_of_its_own() {
+    let admin = |keys: &str| format!("{LEAST}[admin]\n{keys}");
+    one_mistake(
+        &admin("listen = '127.0.0.1:8080'\n"),
+        "config:4: admin.listen: found 127.0.0.1:8080, which server.listen (0.0.0.0:8080) takes, expected another port",
+    );
+    one_mistake(
+        &admin("probes = '0.0.0.0:8081'\n"),
+        "config:4: admin.probes: found 0.0.0.0:8081, which admin.listen (127.0.0.1:8081) takes, expected another port",
+    );
+    one_mistake(
+        &admin("probes = '[::]:8080'\n"),
+        "config:4: admin.probes: found [::]:8080, which server.listen (0.0.0.0:8080) takes, expected another port",
+    );
+    let Config { admin: given, .. } = loaded(&admin("probes = '0.0.0.0:8082'\nprobes_metrics = true\n")).config;
+    assert_eq!((given.probes, given.probes_metrics), (Some("0.0.0.0:8082".parse().unwrap()), true));
+    assert!(given.tokens.is_empty() && given.listen.ip().is_loopback(), "no token is needed for probes");
+    let useless = warnings(&admin("probes_metrics = true\n"));
+    assert!(useless.iter().any(|it| it.contains("probes_metrics: has no effect without admin.probes")), "{useless:?}");
+}
+
+#[test]
 fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
     let text = "\
 [server]

@@ -56,6 +56,8 @@ pub struct TestApp {
     pub public: SocketAddr,
     /// The admin listener.
     pub admin: SocketAddr,
+    /// The listener for probes, if the config has one.
+    pub probes: Option<SocketAddr>,
     app: App,
     settings: Arc<Mutex<Settings>>,
     _closing: Closing,
@@ -149,7 +151,7 @@ impl TestApp {
             certificate: Some(certificate),
             paths: Paths::default(),
         };
-        let (public, admin, store) = (app.public, app.admin, Arc::clone(&app.store));
+        let (public, admin, probes, store) = (app.public, app.admin, app.probes, Arc::clone(&app.store));
         let closing = Closing(Arc::clone(&store));
         let (operations, pauses, seed) = (Arc::clone(&app.operations), Arc::clone(&app.pauses), Seed::new(7));
         Self {
@@ -165,6 +167,7 @@ impl TestApp {
             pauses,
             public,
             admin,
+            probes,
             app,
             settings,
             _closing: closing,

@@ -75,6 +75,8 @@ impl Kept {
             self.section("admin.tokens", &old.tokens, &mut new.tokens);
         }
         self.value("admin.listen", &old.listen, &mut new.listen);
+        self.value("admin.probes", &old.probes, &mut new.probes);
+        self.value("admin.probes_metrics", &old.probes_metrics, &mut new.probes_metrics);
         self.value("admin.body_timeout", &old.body_timeout, &mut new.body_timeout);
         self.value("admin.max_inflight", &old.max_inflight_bytes, &mut new.max_inflight_bytes);
     }

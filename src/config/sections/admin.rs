@@ -1,4 +1,4 @@
-//! `[admin]`: the operator's listener, and the tokens that open it.
+//! `[admin]`: the operator's listener and the tokens that open it, and the listener for probes, which needs none.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -9,7 +9,10 @@ use super::server::Server;
 use crate::config::reading::Shown;
 use crate::config::secret::SecretSource;
 use crate::config::section::Section;
-use crate::config::value::{address, choice, duration, hex, name, size};
+use crate::config::value::{address, choice, duration, hex, name, size, switch};
+
+/// The admin listener's address if the config has none.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
 
 const SCOPES: &[(&str, Scope)] =
     &[("read", Scope::Read), ("write", Scope::Write), ("recordings", Scope::Recordings), ("admin", Scope::Admin)];
@@ -21,6 +24,10 @@ const SHA256: &str = "the token's SHA-256 as 64 hexadecimal digits: printf %s \"
 pub struct Admin {
     /// Loopback, unless a token is configured.
     pub listen: SocketAddr,
+    /// The address of `/livez` and `/readyz` alone, without a token; `None`: only the admin listener has them.
+    pub probes: Option<SocketAddr>,
+    /// Whether `/metrics` is there as well.
+    pub probes_metrics: bool,
     /// The longest that a body may take to arrive.
     pub body_timeout: Duration,
     /// The most bytes of bodies held in memory at a time, for each of: the API's requests, the console's forms, logins.
@@ -59,7 +66,9 @@ pub enum Scope {
 /// Reads `[admin]`, which must not be where `[server]` is.
 pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
     let mut section = root.section_or_empty("admin");
-    let listen = section.or("listen", SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8081), address());
+    let listen = section.or("listen", DEFAULT_LISTEN, address());
+    let probes = section.read("probes", address());
+    let probes_metrics = section.or("probes_metrics", false, switch());
     let seconds = Duration::from_secs(1)..=Duration::from_secs(300);
     let body_timeout = section.or("body_timeout", Duration::from_secs(5), duration(seconds));
     let max_inflight_bytes = section.or("max_inflight", 4 << 20, size(ByteSize::kib(64)..=ByteSize::gib(1)));
@@ -72,7 +81,13 @@ pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
             tokens.push(token);
         }
     }
-    let key = section.path_of("listen");
+    let admin = Admin { listen, probes, probes_metrics, body_timeout, max_inflight_bytes, command_token, tokens };
+    check_listeners(&admin, server, &section, is_open);
+    admin
+}
+
+fn check_listeners(admin: &Admin, server: &Server, section: &Section<'_>, is_open: bool) {
+    let (listen, key) = (admin.listen, section.path_of("listen"));
     if !listen.ip().to_canonical().is_loopback() && is_open {
         let text = format!(
             "found {listen} without a token, expected a loopback address as 127.0.0.1:{port}, or [[admin.tokens]]: \
@@ -81,11 +96,20 @@ pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
         );
         section.report.mistake(&key, text);
     }
-    if collide(listen, server.listen) {
-        let text = format!("found {listen}, which server.listen ({}) takes, expected another port", server.listen);
-        section.report.mistake(&key, text);
+    let taken = |key: &str, listen: SocketAddr, (other, other_listen): (&str, SocketAddr)| {
+        if collide(listen, other_listen) {
+            let text = format!("found {listen}, which {other} ({other_listen}) takes, expected another port");
+            section.report.mistake(&section.path_of(key), text);
+        }
+    };
+    taken("listen", listen, ("server.listen", server.listen));
+    if let Some(probes) = admin.probes {
+        taken("probes", probes, ("server.listen", server.listen));
+        taken("probes", probes, ("admin.listen", listen));
+    } else if admin.probes_metrics {
+        let text = "has no effect without admin.probes";
+        section.report.warning(&section.path_of("probes_metrics"), text);
     }
-    Admin { listen, body_timeout, max_inflight_bytes, command_token, tokens }
 }
 
 fn collide(a: SocketAddr, b: SocketAddr) -> bool {

@@ -37,7 +37,7 @@ pub struct Server {
     pub max_inflight_head_bytes: usize,
     /// The most handshakes of one source in a minute; `None`: no limit.
     pub handshakes_per_minute: Option<u32>,
-    /// The proxies that are trusted to name a request's source address, on both listeners.
+    /// The proxies that are trusted to name a request's source address, on every listener.
     pub trusted_proxies: Vec<IpNet>,
     /// Whether each connection of the Graph-facing listener begins with the PROXY protocol.
     pub proxy_protocol: bool,

@@ -3,6 +3,7 @@
 mod deliveries;
 mod events;
 pub mod operations;
+mod probes;
 mod stream;
 
 use reelhook::simulator::payload::Recording;

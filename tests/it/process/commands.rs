@@ -36,7 +36,7 @@ fn every_mistake_of_a_config_is_told_at_once_with_its_line_and_key() {
         assert!(said.err.ends_with("8 mistakes in the config\n"), "{}", said.err);
         assert!(said.out.is_empty());
     }
-    for command in [&["deadletters", "list"][..], &["healthcheck"], &["explain", "x"], &["unmatched", "list"]] {
+    for command in [&["deadletters", "list"][..], &["sinks", "list"], &["explain", "x"], &["unmatched", "list"]] {
         assert_eq!(run(&[command, &["--config", file]].concat()).code, Some(2), "{command:?}");
     }
 }
@@ -106,6 +106,37 @@ async fn a_healthcheck_asks_the_server_that_the_config_names() {
     let gone = Said::from(command.env("REELHOOK__ADMIN__LISTEN", admin.to_string()).output().unwrap());
     assert_eq!(gone.code, Some(1), "{gone:?}");
     assert!(gone.err.contains("/livez did not answer: "), "{gone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_needs_only_the_address_and_no_mistake_makes_a_healthy_server_unhealthy() {
+    let site = Site::new();
+    let server = site.serve();
+    let file = site.folder.path().join("broken.toml");
+    let healthcheck = |more: &[&str]| {
+        let mut command = reelhook();
+        Said::from(command.arg("healthcheck").arg("--config").arg(&file).args(more).output().unwrap())
+    };
+    let admin = format!("[admin]\nlisten = \"{}\"\n", server.admin);
+    for broken in [
+        "[sevrer]\nlisten = 1\n",
+        "[calls]\napp_ids = [\"x\n",
+        "[calls]\napp_ids = []\n[sinks.crm]\nkind = \"http\"\nsecret = { file = \"/run/secrets/gone\" }\n",
+    ] {
+        for text in [format!("{admin}{broken}"), format!("{broken}{admin}")] {
+            std::fs::write(&file, &text).unwrap();
+            for more in [&[][..], &["--ready"]] {
+                let said = healthcheck(more);
+                assert_eq!((said.code, &*said.err), (Some(0), ""), "{text}: {said:?}");
+            }
+        }
+    }
+    std::fs::write(&file, format!("[admin]\nlisten = 1\n{admin}")).unwrap();
+    let url = server.admin_url("/");
+    assert_eq!(healthcheck(&["--url", &url]).code, Some(0));
+    server.kill();
+    let gone = healthcheck(&["--url", &url]);
+    assert!(gone.code == Some(1) && gone.err.contains("/livez did not answer: "), "{gone:?}");
 }
 
 /// The arguments with which `simulate` and `conformance` play towards a server whose keys are served at `identity`.

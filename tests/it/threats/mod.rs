@@ -20,7 +20,7 @@ mod operations;
 mod places;
 mod proof;
 mod proxied;
-mod raw;
+pub mod raw;
 mod secrets;
 mod shares;
 mod surroundings;
