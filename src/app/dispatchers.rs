@@ -49,6 +49,7 @@ impl Dispatchers {
             store: Arc::clone(&stored.store) as _,
             queues: Arc::clone(&stored.process.queues),
             pauses: Arc::clone(&stored.pauses),
+            conditions: Arc::clone(&stored.conditions),
             metrics: Arc::clone(&parts.metrics),
             clock: parts.clock.clone(),
         };
@@ -113,6 +114,7 @@ impl Dispatchers {
         let is_wanted = wanted.get(name).is_some_and(|task| task.borrow().is_some());
         if !is_wanted {
             wanted.remove(name);
+            self.shared.conditions.forget(name);
             tracing::info!(sink = %name, "the sink was removed from the config: nothing is delivered to it any more");
         }
         !is_wanted

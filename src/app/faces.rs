@@ -105,6 +105,7 @@ fn operator(parts: &Parts, stored: &Stored) -> Arc<Operator> {
         store: Arc::clone(&stored.store),
         operations: Arc::clone(&stored.operations),
         pauses: Arc::clone(&stored.pauses),
+        conditions: Arc::clone(&stored.conditions),
         routes: Arc::clone(&stored.routes),
         running: Arc::clone(&parts.running),
         clock: parts.clock.clone(),

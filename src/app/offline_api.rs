@@ -20,7 +20,7 @@ use crate::access::Access;
 use crate::api;
 use crate::clock::Clock;
 use crate::config::{AdminToken, Config, Scope};
-use crate::dispatch::Pauses;
+use crate::dispatch::{Conditions, Pauses};
 use crate::operator::Operator;
 use crate::routing::{Router, Routes};
 use crate::running::{Running, Setup};
@@ -102,10 +102,12 @@ impl Opened {
         let metrics = Arc::new(Metrics::new());
         // Nothing is delivered, so the sinks are not built.
         let setup = Setup { config: config.clone(), keys: Vec::new(), sinks: Vec::new(), since: clock.now() };
+        let conditions = Conditions::load(&**store, &setup.sink_names()).await?;
         let operator = Operator {
             store: Arc::clone(store) as _,
             operations: Arc::clone(store) as _,
             pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
+            conditions: Arc::new(conditions),
             routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
             running: Arc::new(Running::new(setup)),
             clock: clock.clone(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::parts::Parts;
 use crate::config::Expectations;
-use crate::dispatch::Pauses;
+use crate::dispatch::{Conditions, Pauses};
 use crate::routing::{Router, Routes};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Process, Reception, Store};
@@ -19,6 +19,7 @@ pub(super) struct Stored {
     pub(super) process: Arc<Process>,
     pub(super) reception: Arc<Reception>,
     pub(super) pauses: Arc<Pauses>,
+    pub(super) conditions: Arc<Conditions>,
     pub(super) routes: Arc<Router>,
     pub(super) deadlines: Deadlines,
 }
@@ -46,7 +47,9 @@ impl Stored {
         sqlite.route_by(move |key| by_context.matches(key));
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite.clone());
         let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.context("the paused sinks cannot be read")?);
+        let conditions = Conditions::load(&*store, &setup.sink_names()).await;
+        let conditions = Arc::new(conditions.context("the last failures of the sinks cannot be read")?);
         let (reception, deadlines) = (Arc::new(Reception::new(parts.clock.clone())), Deadlines(sqlite));
-        Ok(Self { store, operations, process, reception, pauses, routes, deadlines })
+        Ok(Self { store, operations, process, reception, pauses, conditions, routes, deadlines })
     }
 }

@@ -55,13 +55,25 @@ pub struct Event {
 #[serde(rename_all = "camelCase")]
 pub struct Sink {
     pub name: String,
-    pub is_configured: bool,
-    pub is_paused: bool,
+    pub state: String,
+    pub state_since_date_time: Option<Timestamp>,
+    pub paused_until_date_time: Option<Timestamp>,
+    pub next_attempt_date_time: Option<Timestamp>,
+    pub last_delivered_date_time: Option<Timestamp>,
+    pub last_failure: Option<SinkFailure>,
     pub open_count: usize,
     pub dead_count: usize,
     pub oldest_date_time: Option<Timestamp>,
     #[serde(default)]
     pub hint: Option<String>,
+}
+
+/// A failed attempt of a sink.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SinkFailure {
+    pub date_time: Timestamp,
+    pub reason: String,
 }
 
 /// A quarantine entry.
@@ -105,7 +117,7 @@ pub async fn sinks(server: &Session) -> Result<Vec<Sink>, Trouble> {
 /// # Errors
 /// See [`Trouble`].
 pub async fn configured_sinks(server: &Session) -> Result<BTreeSet<String>, Trouble> {
-    let configured = sinks(server).await?.into_iter().filter(|sink| sink.is_configured);
+    let configured = sinks(server).await?.into_iter().filter(|sink| sink.state != "removed");
     Ok(configured.map(|sink| sink.name).collect())
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::answers::{Sink, sinks};
@@ -40,10 +41,14 @@ enum Action {
 Example:
   reelhook sinks list
 
-The states are active, paused (by an operator), and removed: the config does not have the
-sink, but deliveries or dead letters of it are left.")]
+The states:
+  active            the last attempt succeeded, or none was made
+  failing           the last attempts failed one after the other
+  pausedByOperator  until `sinks resume`
+  pausedByReelhook  for a while, because most of the last attempts failed
+  removed           not in the config, but deliveries or dead letters are left")]
     List,
-    /// Show one sink; if it is paused or removed, also what to do with its waiting deliveries
+    /// Show one sink: its state, the last failure, the next attempt, and how much waits
     #[command(after_help = "Example:\n  reelhook sinks show crm")]
     Show {
         /// The sink's name
@@ -112,7 +117,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn list(server: &Session) -> anyhow::Result<()> {
     let found = sinks(server).await?;
     for sink in &found {
-        let (name, state) = (text::safe(&sink.name, 64), state(sink));
+        let (name, state) = (text::safe(&sink.name, 64), &sink.state);
         let (waiting, dead) = (waiting(sink), text::counted(sink.dead_count, "dead letter"));
         let oldest = sink.oldest_date_time.map(|at| format!("  since {}", text::instant(at))).unwrap_or_default();
         say!("{name}  {state}  {waiting}  {dead}{oldest}");
@@ -124,7 +129,19 @@ async fn list(server: &Session) -> anyhow::Result<()> {
 async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
     let found = sinks(server).await?.into_iter().find(|sink| sink.name == name);
     let sink = found.ok_or_else(|| missing(name))?;
-    say!("sink {}: {}", text::safe(&sink.name, 64), state(&sink));
+    let since = sink.state_since_date_time.map(|at| format!(" since {}", text::instant(at))).unwrap_or_default();
+    say!("sink {}: {}{since}", text::safe(&sink.name, 64), sink.state);
+    let at = |label: &str, at: Option<Timestamp>| {
+        if let Some(at) = at {
+            say!("{label} {}", text::instant(at));
+        }
+    };
+    if let Some(failure) = &sink.last_failure {
+        say!("last failed attempt {}: {}", text::instant(failure.date_time), text::safe(&failure.reason, 1000));
+    }
+    at("last delivered", sink.last_delivered_date_time);
+    at("no attempt before", sink.paused_until_date_time);
+    at("next attempt", sink.next_attempt_date_time);
     match sink.oldest_date_time {
         Some(at) => say!("{}, the oldest since {}", waiting(&sink), text::instant(at)),
         None => say!("{}", waiting(&sink)),
@@ -133,7 +150,7 @@ async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
     if let Some(hint) = &sink.hint {
         say!("{}", text::safe(hint, 1000));
     }
-    if sink.is_configured && sink.is_paused {
+    if sink.state == "pausedByOperator" {
         say!("its deliveries wait until `reelhook sinks resume {}`", text::safe(&sink.name, 64));
     }
     Ok(())
@@ -179,14 +196,6 @@ async fn change(server: &Session, name: &str, action: &str) -> anyhow::Result<()
     match server.post::<Option<Sink>>(&["sinks", name, action], &json!({})).await {
         Err(Trouble::Missing(_)) => Err(missing(name)),
         changed => Ok(changed.map(drop)?),
-    }
-}
-
-fn state(sink: &Sink) -> &'static str {
-    match sink {
-        Sink { is_configured: false, .. } => "removed",
-        Sink { is_paused: true, .. } => "paused",
-        Sink { .. } => "active",
     }
 }
 

@@ -25,6 +25,7 @@ mod plots;
 mod problem;
 mod quarantine;
 mod sessions;
+mod sink_state;
 mod sinks;
 mod timeline;
 mod unmatched;

@@ -14,6 +14,7 @@ use super::live::{self, Row};
 use super::page::show;
 use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
+use super::sink_state::Badge;
 use crate::config::Scope;
 use crate::store::health;
 use crate::telemetry::{Minute, SlowShares};
@@ -39,7 +40,7 @@ struct Page {
 
 struct Sink {
     name: String,
-    is_paused: bool,
+    state: Badge,
     open: String,
     dead: String,
     open_width: usize,
@@ -112,7 +113,7 @@ fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {
         let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };
         let sink = Sink {
             name: name.as_str().to_owned(),
-            is_paused: console.operator.pauses.is_paused(name),
+            state: Badge::from(console.operator.sink_state(name)),
             open: number(it.n_open),
             dead: number(it.n_dead),
             open_width: part(it.n_open, most, 160),

@@ -11,10 +11,11 @@ use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, paused, show};
 use super::problem::Problem;
+use super::sink_state::{self, Badge};
 use super::{PAGE, configuration};
 use crate::config::Scope;
 use crate::domain::{DeliveryId, SinkName};
-use crate::operator::{self, DeliveryOfEvent, OperatorError, SinkSummary};
+use crate::operator::{self, DeliveryOfEvent, OperatorError, SinkState, SinkSummary};
 use crate::store::Newest;
 
 #[derive(Template)]
@@ -31,8 +32,8 @@ struct Page {
     sink: Summary,
     settings: Vec<configuration::Row>,
     probe: Option<Probe>,
-    /// The last failed attempt of its waiting deliveries.
-    failure: Option<Failure>,
+    /// Its state in sentences.
+    sentences: Vec<String>,
     letters: Vec<Letter>,
 }
 
@@ -48,8 +49,12 @@ struct Summary {
     name: String,
     href: String,
     kind: String,
+    state: Badge,
     is_configured: bool,
     is_paused: bool,
+    /// Why the last attempt failed, if the sink fails.
+    failure: String,
+    next: String,
     n_open: u64,
     open: String,
     n_dead: u64,
@@ -67,11 +72,6 @@ struct Letter {
     created: String,
     given_up: String,
     n_attempts: u32,
-    reason: String,
-}
-
-struct Failure {
-    at: String,
     reason: String,
 }
 
@@ -124,11 +124,10 @@ impl Page {
     async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
         let sink = known(desk, name).await?;
         let letters = desk.console.operator.dead_letters_with_events(Some(&sink.name), Newest::up_to(PAGE)).await?;
-        let failure = desk.console.operator.last_failure(&sink.name).await?;
         let setup = desk.console.running.now();
         Ok(Self {
             frame,
-            failure: failure.map(|it| Failure { at: instant(it.started_at), reason: it.reason }),
+            sentences: sink_state::sentences(&sink, desk.console.clock.now()),
             settings: configuration::of_sink(&setup, name),
             sink: summary(desk, sink),
             probe,
@@ -241,10 +240,16 @@ fn summary(desk: &Desk, sink: SinkSummary) -> Summary {
     Summary {
         href: format!("/sinks/{}", encoded(sink.name.as_str())),
         kind: configured.map_or_else(|| "not in the config any more".to_owned(), |sink| sink.kind.clone()),
-        is_configured: sink.is_configured,
-        is_paused: sink.is_paused,
-        n_open: sink.n_open,
+        state: Badge::from(sink.state),
+        is_configured: sink.is_configured(),
+        is_paused: sink.is_paused(),
+        failure: match (sink.state, &sink.last_failure) {
+            (SinkState::Failing, Some(failure)) => failure.reason.clone(),
+            _ => String::new(),
+        },
+        next: sink.next_attempt.map_or("–".into(), instant),
         open: number(sink.n_open),
+        n_open: sink.n_open,
         n_dead: sink.n_dead,
         dead: number(sink.n_dead),
         hint: sink.hint(number).unwrap_or_default(),

@@ -13,6 +13,8 @@
 //! 8. While an operator has paused the sink, nothing is attempted and no lease is held: all deliveries wait in the
 //!    store.
 
+mod condition;
+mod conditions;
 mod ending;
 mod health;
 mod leasing;
@@ -38,6 +40,8 @@ use crate::sinks::Sink;
 use crate::store::{Queue, Queues};
 use crate::telemetry::Metrics;
 
+pub use condition::{Condition, Failure};
+pub use conditions::Conditions;
 pub use pauses::Pauses;
 pub use retry::{Decision, Ended, decide};
 use worker::Worker;
@@ -56,6 +60,8 @@ pub struct Shared {
     pub queues: Arc<Queues>,
     /// Which sinks an operator paused.
     pub pauses: Arc<Pauses>,
+    /// What is known of each sink.
+    pub conditions: Arc<Conditions>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The time.
@@ -120,7 +126,7 @@ impl Dispatcher {
     /// Delivers until `cancel`; then hands unused leases back, finishes the attempts under way and closes the sink.
     pub async fn run(mut self, cancel: CancellationToken) {
         let concurrency = self.worker.settings.concurrency.min(self.worker.sink.most_at_a_time()).max(1);
-        self.worker.tell_paused();
+        self.worker.tell_state();
         while !cancel.is_cancelled() {
             if self.worker.is_paused() {
                 self.sit_out(&cancel).await;
@@ -157,7 +163,7 @@ impl Dispatcher {
     /// While an operator has paused the sink: nothing is held, so new deliveries stay in the store.
     async fn sit_out(&mut self, cancel: &CancellationToken) {
         tracing::info!(sink = %self.worker.name, "paused: nothing is attempted until it is resumed");
-        self.worker.tell_paused();
+        self.worker.tell_state();
         self.hand_back().await;
         while self.worker.is_paused() {
             tokio::select! {
@@ -168,7 +174,7 @@ impl Dispatcher {
         }
         self.fresh = self.worker.open_queue();
         self.look = true;
-        self.worker.tell_paused();
+        self.worker.tell_state();
         tracing::info!(sink = %self.worker.name, "resumed");
     }
 

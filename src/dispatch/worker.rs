@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::condition::{Condition, Ending, When};
 use super::health::Health;
 use super::retry::{Ended, decide};
 use super::run::Run;
@@ -36,6 +37,8 @@ pub(super) struct Worker {
     pub(super) budget: Arc<Budget>,
     /// How its last attempts ended.
     health: Mutex<Health>,
+    /// What is shown of that.
+    condition: Arc<Mutex<Condition>>,
     /// The pause that the sink itself asked for.
     paused: Mutex<Option<Pause>>,
     /// When the next delivery in the store falls due in steady time, as far as is known.
@@ -63,7 +66,9 @@ impl Worker {
     pub(super) fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let (budget, health) = (Budget::new(settings.queue_bytes), Mutex::default());
         let (paused, due) = (Mutex::new(None), Mutex::new(None));
-        Self { name, sink, settings, shared, budget, health, paused, due }
+        let condition = shared.conditions.share(&name);
+        condition.lock().paused_until = None;
+        Self { name, sink, settings, shared, budget, health, condition, paused, due }
     }
 
     /// Whether an operator paused the sink.
@@ -71,10 +76,11 @@ impl Worker {
         self.shared.pauses.is_paused(&self.name)
     }
 
-    /// Reports whether attempts are stopped, for either reason.
-    pub(super) fn tell_paused(&self) {
+    /// Reports whether attempts are stopped, for either reason, and whether they fail.
+    pub(super) fn tell_state(&self) {
         let paused = self.is_paused() || self.paused.lock().is_some();
         self.shared.metrics.sink_paused(self.name.as_str(), paused);
+        self.shared.metrics.sink_failing(self.name.as_str(), self.condition.lock().failing_since.is_some());
     }
 
     /// Opens the memory queue of the sink.
@@ -117,7 +123,8 @@ impl Worker {
         if left.is_zero() {
             *paused = None;
             drop(paused);
-            self.tell_paused();
+            self.condition.lock().paused_until = None;
+            self.tell_state();
             return None;
         }
         Some(left)
@@ -177,6 +184,7 @@ impl Worker {
 
     fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, span: &Span) -> Outcome {
         let number = lease.delivery.attempt;
+        self.note(&result, span);
         let decision = decide(&self.settings, Ended { number, result, at: span.ended_at }, fastrand::f64());
         let is_ill = self.health.lock().note(decision.pause.is_some());
         if let Some(pause) = decision.pause.filter(|_| is_ill) {
@@ -194,6 +202,20 @@ impl Worker {
         Outcome { lease, attempt, settlement: decision.settlement }
     }
 
+    /// Notes what the end of an attempt says about the sink.
+    fn note(&self, result: &Result<(), DeliveryError>, span: &Span) {
+        let when = When { started_at: span.started_at, ended_at: span.ended_at };
+        let reason = result.as_ref().err().map(ToString::to_string);
+        let mut condition = self.condition.lock();
+        let was_failing = condition.failing_since.is_some();
+        condition.note(Ending::from(result), when, reason);
+        let is_failing = condition.failing_since.is_some();
+        drop(condition);
+        if was_failing != is_failing {
+            self.tell_state();
+        }
+    }
+
     /// Of attempts that end together, the longest pause counts.
     fn pause(&self, from: Timestamp, length: Duration) {
         let until = later(from, length);
@@ -202,9 +224,10 @@ impl Worker {
             if paused.is_none_or(|known| known.until < until) {
                 let now = Instant::now();
                 *paused = Some(Pause { until, ends_at: now.checked_add(length).unwrap_or(now) });
+                self.condition.lock().paused_until = Some(self.shared.clock.shown(until));
             }
         }
-        self.tell_paused();
+        self.tell_state();
     }
 
     fn log(&self, delivery: &Delivery, settlement: &Settlement) {

@@ -24,13 +24,13 @@ pub use explain::Story;
 pub use probe::{probed, tried};
 pub use quarantine::{Body, Sight};
 pub use search::Found;
-pub use sinks::SinkSummary;
+pub use sinks::{SinkState, SinkSummary};
 pub use unmatched::{Place, Routed};
 
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::dispatch::Pauses;
+use crate::dispatch::{Conditions, Pauses};
 use crate::routing::Router;
 use crate::running::Running;
 use crate::store::{Operations, Store};
@@ -43,6 +43,8 @@ pub struct Operator {
     pub operations: Arc<dyn Operations>,
     /// Which sinks are paused.
     pub pauses: Arc<Pauses>,
+    /// What is known of each sink.
+    pub conditions: Arc<Conditions>,
     /// The router: it chooses the sinks of an event.
     pub routes: Arc<Router>,
     /// The current config and its sinks.

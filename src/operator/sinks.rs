@@ -1,21 +1,58 @@
 //! Sinks: a summary of each, pause and resume.
 
-use std::collections::BTreeMap;
+use jiff::Timestamp;
 
 use super::{Operator, OperatorError};
+use crate::dispatch::{Condition, Failure};
 use crate::domain::SinkName;
-use crate::store::{Backlog, FailedAttempt, Oldest, StoreError};
+use crate::store::{Backlog, Oldest, StoreError};
 use crate::wording;
 
-/// The state of a sink in numbers.
+/// The state of a sink. If several apply, the first one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkState {
+    /// The config does not have it any more; deliveries or dead letters of it are left.
+    Removed,
+    /// An operator paused it.
+    PausedByOperator,
+    /// Its last attempts failed one after the other.
+    Failing,
+    /// reelhook makes no attempt for a while, because most of the last attempts failed (429, 503 or no connection).
+    PausedByReelhook,
+    /// Its last attempt succeeded, or none was made.
+    Active,
+}
+
+impl SinkState {
+    /// Its name in the API and in commands.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::PausedByOperator => "pausedByOperator",
+            Self::Failing => "failing",
+            Self::PausedByReelhook => "pausedByReelhook",
+            Self::Active => "active",
+        }
+    }
+}
+
+/// The state of a sink, and its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SinkSummary {
     /// Its name.
     pub name: SinkName,
-    /// Whether the config has it.
-    pub is_configured: bool,
-    /// Whether an operator paused it.
-    pub is_paused: bool,
+    /// Its state.
+    pub state: SinkState,
+    /// Since when it is in this state, if that is known: an operator paused it, or it fails.
+    pub since: Option<Timestamp>,
+    /// Until when reelhook makes no attempt, because most of the last attempts failed.
+    pub paused_until: Option<Timestamp>,
+    /// The last attempt that failed.
+    pub last_failure: Option<Failure>,
+    /// When the last attempt that delivered began, if this process made one.
+    pub last_delivered: Option<Timestamp>,
+    /// When the next attempt is due, if a delivery waits for it.
+    pub next_attempt: Option<Timestamp>,
     /// Deliveries that wait.
     pub n_open: u64,
     /// Dead letters.
@@ -25,9 +62,19 @@ pub struct SinkSummary {
 }
 
 impl SinkSummary {
+    /// Whether the config has it.
+    pub fn is_configured(&self) -> bool {
+        self.state != SinkState::Removed
+    }
+
+    /// Whether an operator paused it.
+    pub fn is_paused(&self) -> bool {
+        self.state == SinkState::PausedByOperator
+    }
+
     /// What to do if deliveries wait although the config does not have the sink. `number` formats their number.
     pub fn hint(&self, number: impl Fn(u64) -> String) -> Option<String> {
-        let is_stuck = !self.is_configured && self.n_open > 0;
+        let is_stuck = !self.is_configured() && self.n_open > 0;
         is_stuck.then(|| wording::sink_is_gone(self.name.as_str(), self.n_open, &number(self.n_open)))
     }
 }
@@ -41,7 +88,11 @@ impl Operator {
         let backlogs = self.store.backlog().await?;
         let configured = self.running.now().sink_names();
         let others = backlogs.keys().filter(|name| !configured.contains(name));
-        Ok(configured.iter().chain(others).map(|name| self.summary(name, &backlogs)).collect())
+        let mut summaries = Vec::new();
+        for name in configured.iter().chain(others) {
+            summaries.push(self.summary(name, backlogs.get(name)).await?);
+        }
+        Ok(summaries)
     }
 
     /// One sink of the config, or a removed one that still has deliveries or dead letters.
@@ -51,15 +102,12 @@ impl Operator {
     pub async fn sink_summary(&self, name: &SinkName) -> Result<SinkSummary, OperatorError> {
         let backlogs = self.store.backlog().await?;
         let is_known = self.has_sink(name) || backlogs.contains_key(name);
-        if is_known { Ok(self.summary(name, &backlogs)) } else { Err(OperatorError::Missing) }
+        if is_known { Ok(self.summary(name, backlogs.get(name)).await?) } else { Err(OperatorError::Missing) }
     }
 
-    /// The last failed attempt of the deliveries that wait for a sink, if one has failed.
-    ///
-    /// # Errors
-    /// The store could not be read.
-    pub async fn last_failure(&self, name: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
-        self.store.last_failure(name).await
+    /// The state of a sink. Asks no store.
+    pub fn sink_state(&self, name: &SinkName) -> SinkState {
+        self.state(name, &self.conditions.of(name))
     }
 
     /// Pauses a sink: its deliveries wait, and none is attempted.
@@ -99,15 +147,47 @@ impl Operator {
         if self.has_sink(name) { Ok(()) } else { Err(OperatorError::Missing) }
     }
 
-    fn summary(&self, name: &SinkName, backlogs: &BTreeMap<SinkName, Backlog>) -> SinkSummary {
-        let backlog = backlogs.get(name);
-        SinkSummary {
+    async fn summary(&self, name: &SinkName, backlog: Option<&Backlog>) -> Result<SinkSummary, StoreError> {
+        let condition = self.conditions.of(name);
+        let state = self.state(name, &condition);
+        let paused_until = condition.paused_until.filter(|until| *until > self.clock.now());
+        let next_attempt = match state {
+            SinkState::Removed | SinkState::PausedByOperator => None,
+            // A delivery that is due waits for the end of the pause.
+            _ => {
+                let due = self.store.next_due(name).await?.map(|at| self.clock.shown(at));
+                due.map(|due| due.max(paused_until.unwrap_or(due)))
+            }
+        };
+        Ok(SinkSummary {
             name: name.clone(),
-            is_configured: self.has_sink(name),
-            is_paused: self.pauses.is_paused(name),
+            state,
+            since: match state {
+                SinkState::PausedByOperator => self.pauses.since(name),
+                SinkState::Failing => condition.failing_since,
+                SinkState::Removed | SinkState::PausedByReelhook | SinkState::Active => None,
+            },
+            paused_until,
+            last_failure: condition.last_failure,
+            last_delivered: condition.last_delivered,
+            next_attempt,
             n_open: backlog.map_or(0, |it| it.n_open),
             n_dead: backlog.map_or(0, |it| it.n_dead),
             oldest: backlog.and_then(|it| it.oldest),
+        })
+    }
+
+    fn state(&self, name: &SinkName, condition: &Condition) -> SinkState {
+        if !self.has_sink(name) {
+            SinkState::Removed
+        } else if self.pauses.is_paused(name) {
+            SinkState::PausedByOperator
+        } else if condition.failing_since.is_some() {
+            SinkState::Failing
+        } else if condition.paused_until.is_some_and(|until| until > self.clock.now()) {
+            SinkState::PausedByReelhook
+        } else {
+            SinkState::Active
         }
     }
 }

@@ -59,6 +59,7 @@ pub(super) struct Sinks {
     dead: Family<SinkLabels, Gauge>,
     oldest: Family<SinkLabels, Gauge<f64, AtomicU64>>,
     paused: Family<SinkLabels, Gauge>,
+    failing: Family<SinkLabels, Gauge>,
     configured: Family<SinkLabels, Gauge>,
     counted_at: Gauge,
     /// The sinks that have series.
@@ -74,6 +75,7 @@ impl Default for Sinks {
             dead: Family::default(),
             oldest: Family::default(),
             paused: Family::default(),
+            failing: Family::default(),
             configured: Family::default(),
             counted_at: Gauge::default(),
             known: Mutex::default(),
@@ -98,6 +100,11 @@ impl Sinks {
             self.paused.clone(),
         );
         r.register(
+            "sink_failing",
+            "1 while the last attempts have failed one after the other, and none succeeded since",
+            self.failing.clone(),
+        );
+        r.register(
             "sink_configured",
             "1 if the sink is in the config; 0 if it is not, but has deliveries or dead letters",
             self.configured.clone(),
@@ -110,6 +117,13 @@ impl Sinks {
     }
 }
 
+impl Sinks {
+    /// The gauges that each sink has.
+    fn gauges(&self) -> [&Family<SinkLabels, Gauge>; 5] {
+        [&self.open, &self.dead, &self.paused, &self.failing, &self.configured]
+    }
+}
+
 impl Metrics {
     /// Creates the series of a sink, at 0, where they do not exist yet.
     pub fn add_sink(&self, sink: &str) {
@@ -117,7 +131,7 @@ impl Metrics {
             return;
         }
         let labels = SinkLabels { sink: sink.to_owned() };
-        for family in [&self.sinks.open, &self.sinks.dead, &self.sinks.paused, &self.sinks.configured] {
+        for family in self.sinks.gauges() {
             drop(family.get_or_create(&labels));
         }
         drop(self.sinks.oldest.get_or_create(&labels));
@@ -137,7 +151,7 @@ impl Metrics {
                 self.sinks.attempts.remove(&SinkResultLabels { sink: sink.clone(), result });
             }
             let labels = SinkLabels { sink };
-            for family in [&self.sinks.open, &self.sinks.dead, &self.sinks.paused, &self.sinks.configured] {
+            for family in self.sinks.gauges() {
                 family.remove(&labels);
             }
             self.sinks.oldest.remove(&labels);
@@ -161,6 +175,13 @@ impl Metrics {
     pub fn sink_paused(&self, sink: &str, paused: bool) {
         if let Some(gauge) = self.sinks.paused.get(&SinkLabels { sink: sink.to_owned() }) {
             gauge.set(i64::from(paused));
+        }
+    }
+
+    /// A sink fails, or no longer.
+    pub fn sink_failing(&self, sink: &str, failing: bool) {
+        if let Some(gauge) = self.sinks.failing.get(&SinkLabels { sink: sink.to_owned() }) {
+            gauge.set(i64::from(failing));
         }
     }
 

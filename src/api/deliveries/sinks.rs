@@ -3,6 +3,7 @@
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -34,6 +35,19 @@ pub struct SinkShape {
     is_configured: bool,
     /// Whether an operator paused it.
     is_paused: bool,
+    /// `active`, `failing` (the last attempts failed one after the other), `pausedByOperator`, `pausedByReelhook` (most
+    /// of the last attempts failed with 429, 503 or no connection) or `removed` (not in the config any more).
+    state: &'static str,
+    /// Since when it is in this state. Null unless it fails or an operator paused it.
+    state_since_date_time: Option<String>,
+    /// Until when reelhook makes no attempt, because most of the last attempts failed.
+    paused_until_date_time: Option<String>,
+    /// When the next attempt is due. Null if no delivery waits for an attempt, or nothing is attempted.
+    next_attempt_date_time: Option<String>,
+    /// When the last attempt that delivered began, if there was one since the server started.
+    last_delivered_date_time: Option<String>,
+    /// The last attempt that failed.
+    last_failure: Option<FailureShape>,
     /// The number of waiting deliveries.
     open_count: u64,
     /// The number of dead letters.
@@ -45,6 +59,16 @@ pub struct SinkShape {
     /// What to do if deliveries wait for a sink that is not in the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+}
+
+/// A failed attempt.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureShape {
+    /// When it began.
+    date_time: String,
+    /// Why it failed.
+    reason: String,
 }
 
 /// All sinks of the config, and removed sinks that still have deliveries or dead letters.
@@ -177,10 +201,20 @@ async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpRe
 
 impl From<&SinkSummary> for SinkShape {
     fn from(sink: &SinkSummary) -> Self {
+        let text = |at: Option<Timestamp>| at.map(|at| at.to_string());
         Self {
             name: sink.name.to_string(),
-            is_configured: sink.is_configured,
-            is_paused: sink.is_paused,
+            is_configured: sink.is_configured(),
+            is_paused: sink.is_paused(),
+            state: sink.state.name(),
+            state_since_date_time: text(sink.since),
+            paused_until_date_time: text(sink.paused_until),
+            next_attempt_date_time: text(sink.next_attempt),
+            last_delivered_date_time: text(sink.last_delivered),
+            last_failure: sink
+                .last_failure
+                .as_ref()
+                .map(|failure| FailureShape { date_time: failure.at.to_string(), reason: failure.reason.clone() }),
             open_count: sink.n_open,
             dead_count: sink.n_dead,
             oldest_date_time: sink.oldest.map(|oldest| oldest.at.to_string()),

@@ -4,6 +4,7 @@ mod deliveries;
 mod events;
 pub mod operations;
 mod probes;
+mod sink_states;
 mod stream;
 
 use reelhook::simulator::payload::Recording;

@@ -167,8 +167,8 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
     let (address, answer) = page.api();
     assert_eq!(answer, serde_json::from_str::<serde_json::Value>(&browser.page(&address).await.body).unwrap());
     let sink = browser.page("/sinks/first").await;
-    assert!(sink.has("last-failure") && sink.body.contains(": far side down"), "{}", sink.body);
-    assert!(!browser.page("/sinks/second").await.has("last-failure"));
+    assert!(sink.has("failing") && sink.body.contains(": far side down"), "{}", sink.body);
+    assert!(!browser.page("/sinks/second").await.body.contains("The last failed attempt"));
     app.stop().await;
 }
 

@@ -78,7 +78,14 @@ async fn drain(n: usize, sink: Turns) -> Arc<Turns> {
     let (sink, metrics) = (Arc::new(sink), Arc::new(Metrics::new()));
     let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.unwrap());
     let settings = SinkDispatch { concurrency: 4, retry: vec![Duration::ZERO; 3], ..dispatch() };
-    let shared = Shared { store: Arc::clone(&store) as _, queues: Arc::clone(&process.queues), pauses, metrics, clock };
+    let shared = Shared {
+        store: Arc::clone(&store) as _,
+        queues: Arc::clone(&process.queues),
+        pauses,
+        conditions: Arc::default(),
+        metrics,
+        clock,
+    };
     let dispatcher = Dispatcher::new(SinkName::new("archive"), Arc::clone(&sink) as _, settings, shared);
     let cancel = CancellationToken::new();
     let until_drained = async {

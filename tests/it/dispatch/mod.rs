@@ -61,6 +61,7 @@ impl House {
             store: Arc::clone(&self.store) as _,
             queues: Arc::clone(&self.store.process.queues),
             pauses: self.pauses().await,
+            conditions: Arc::default(),
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
         };
