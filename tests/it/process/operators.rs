@@ -438,10 +438,11 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!((paused.code, &*paused.out), (Some(0), told), "{paused:?}");
     assert_eq!(site.post(&server, "a").await.status, 202);
     let list = site.run(&["sinks", "list"]);
-    assert!(list.out.starts_with("hook  paused  1 delivery waiting  no dead letters  since 2"), "{list:?}");
+    assert!(list.out.starts_with("hook  pausedByOperator  1 delivery waiting  no dead letters  since 2"), "{list:?}");
     assert_eq!((list.code, &*list.err), (Some(0), "1 sink\n"));
     let show = site.run(&["sinks", "show", "hook"]);
-    assert!(show.out.starts_with("sink hook: paused\n1 delivery waiting, the oldest since 2"), "{show:?}");
+    assert!(show.out.starts_with("sink hook: pausedByOperator since 2"), "{show:?}");
+    assert!(show.out.contains("\n1 delivery waiting, the oldest since 2"), "{show:?}");
     assert!(show.out.ends_with("its deliveries wait until `reelhook sinks resume hook`\n"), "{show:?}");
     for action in ["show", "pause", "resume"] {
         let none = site.run(&["sinks", action, "hok"]);
