@@ -170,6 +170,8 @@ impl From<OperatorError> for ApiError {
             OperatorError::Store(error) => return error.into(),
             OperatorError::UnderWay(_) => "attemptInProgress",
             OperatorError::Delivered | OperatorError::IsDead => "notWaiting",
+            OperatorError::NotDelivered => "notDelivered",
+            OperatorError::TooManyJobs => "tooManyJobs",
             OperatorError::NotDead => "notDead",
             OperatorError::CountDiffers { .. } => "countDiffers",
             OperatorError::NoRouteMatches => "noRouteMatches",

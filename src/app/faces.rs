@@ -62,6 +62,8 @@ impl Faces {
         let probes_addr = probes.as_ref().map(TcpListener::local_addr).transpose()?;
         let access = Arc::new(Access::new(config.admin.tokens.clone()));
         let operator = operator(parts, stored);
+        let (jobs, stop) = (Arc::clone(&operator), parts.stops.waiting.clone());
+        parts.tasks.run("operators' jobs", async move { jobs.work(stop).await });
         let console = console(parts, engine, &operator, &access);
         let operators = operators(parts, engine, operator);
         let probes_server = match probes {
@@ -108,6 +110,7 @@ fn operator(parts: &Parts, stored: &Stored) -> Arc<Operator> {
         conditions: Arc::clone(&stored.conditions),
         routes: Arc::clone(&stored.routes),
         running: Arc::clone(&parts.running),
+        jobs: Arc::default(),
         clock: parts.clock.clone(),
     })
 }

@@ -110,6 +110,7 @@ impl Opened {
             conditions: Arc::new(conditions),
             routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
             running: Arc::new(Running::new(setup)),
+            jobs: Arc::default(),
             clock: clock.clone(),
         };
         Ok(api::Admin {

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::answers::{Count, Delivery, configured_sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
+use super::resend;
 use super::server::{Needs, ServerArgs};
 use super::session::Session;
 use super::text;
@@ -20,6 +21,7 @@ use super::text;
 Examples:
   reelhook deliveries list --sink old-crm
   reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook deliveries resend --sink crm --since 2h --dry-run
   reelhook deliveries move --from old-crm --to crm
   reelhook deliveries drop --sink old-crm
 
@@ -57,6 +59,22 @@ first. `reelhook sinks attempt NAME` attempts all that waits for a sink.")]
         /// The delivery's id
         id: Uuid,
     },
+    /// Send delivered events again, because their receiver lost them
+    #[command(after_help = "\
+Examples:
+  reelhook deliveries resend 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+  reelhook deliveries resend --sink crm --since 2h --dry-run
+  reelhook deliveries resend --sink crm --since 2026-11-24T08:00:00Z
+  reelhook deliveries resend --sink crm --to archive --since 7d --type recordOperation.completed
+
+With --since it counts first, and then sends in rounds. `--since` is the time of arrival: what
+arrived earlier and was delivered later is not included. Each event gets a new delivery with an id
+of its own; it names the first delivery (resendof). Resends are not sent again. Dead letters are
+not included: replay them.
+
+Exit codes: 0 done, 1 nothing matches, the delivery is not delivered, or no server answers, 2 wrong
+usage or config, 3 the server did not answer within 30 s: some events may be sent again")]
+    Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
     Move {
@@ -91,6 +109,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let command = async |server: &Session| match action {
         Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
         Action::Attempt { id } => attempt(server, id).await,
+        Action::Resend(which) => resend::run(server, which).await,
         Action::Move { from, to } => {
             let moved: Count = server.post(&["sinks", &from, "move"], &json!({ "to": to })).await?;
             let (go, to) = (if moved.count == 1 { "goes" } else { "go" }, text::safe(&to, 64));

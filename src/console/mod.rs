@@ -15,6 +15,7 @@ mod form;
 mod format;
 mod frame;
 mod gate;
+mod jobs;
 mod live;
 mod login;
 mod now;
@@ -24,6 +25,7 @@ mod page;
 mod plots;
 mod problem;
 mod quarantine;
+mod resends;
 mod sessions;
 mod sink_state;
 mod sinks;
@@ -92,6 +94,8 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(operation::routes)
             .configure(sinks::routes)
             .configure(attempts::routes)
+            .configure(resends::routes)
+            .configure(jobs::routes)
             .configure(quarantine::routes)
             .configure(unmatched::routes)
             .configure(configuration::routes)

@@ -16,7 +16,7 @@ use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata;
 use crate::operator::{self, words::sentence};
-use crate::store::{DeliveryView, EventView};
+use crate::store::{DeliveryState, DeliveryView, EventView};
 use crate::web::link;
 
 /// The most characters of an event's data that are shown.
@@ -67,6 +67,10 @@ struct Delivery {
     told: String,
     n_attempts: u32,
     failures: Vec<Failure>,
+    /// The delivery that it is a resend of.
+    resend_of: Option<String>,
+    /// Whether its event can be sent again.
+    may_be_resent: bool,
     /// Whether it can be attempted before its time.
     may_be_attempted: bool,
 }
@@ -204,6 +208,8 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         tone,
         told: operator::words::of_delivery(delivery, now),
         n_attempts: delivery.n_attempts,
+        resend_of: delivery.resend_of.map(|id| id.to_string()),
+        may_be_resent: delivery.state == DeliveryState::Delivered,
         may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
         failures: failures.collect(),
     }

@@ -48,6 +48,7 @@ impl Done {
             "attempted" if n == 0 => "Nothing waits for this sink.".into(),
             "attempted" => format!("All that waits is due now ({}); {when}.", format::counted(n, "delivery")),
             "attempted-one" => format!("The delivery is due now; {when}."),
+            "resent" => "The event is sent again by a new delivery; the attempts begin at once.".into(),
             "not-waiting" => "The delivery does not wait any more. This page shows what became of it.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists.".into(),
             "replayed" => format!("Replaying {}; {when}.", format::counted(n, "delivery")),

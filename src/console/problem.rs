@@ -40,6 +40,8 @@ pub enum Problem {
     Missing(String),
     /// The address is not valid, for this reason.
     Address(String),
+    /// What is stored does not allow it; a sentence about it.
+    Conflict(String),
     /// The store failed, for this reason.
     Store(String),
 }
@@ -100,6 +102,9 @@ impl Problem {
             Self::Body(reason) => ("This form did not arrive completely", text(why_unread(*reason)), AGAIN),
             Self::Missing(what) => ("Not found", what.clone(), "Choose a page in the menu."),
             Self::Address(why) => ("This address is not valid", why.clone(), "Use the form on the page instead."),
+            Self::Conflict(why) => {
+                ("This cannot be done", why.clone(), "Nothing was changed. Go back, and reload the page.")
+            }
             Self::Store(why) => (
                 "The store could not do this",
                 why.clone(),
@@ -139,6 +144,7 @@ impl ResponseError for Problem {
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Missing(_) => StatusCode::NOT_FOUND,
             Self::Address(_) => StatusCode::BAD_REQUEST,
+            Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -184,7 +190,7 @@ impl From<OperatorError> for Problem {
         match error {
             OperatorError::Store(error) => error.into(),
             OperatorError::Missing => Self::Missing("There is nothing with this id or name.".into()),
-            other => Self::Address(sentence(&other.to_string())),
+            other => Self::Conflict(sentence(&other.to_string())),
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct Delivery {
     pub event: Arc<Event>,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// The first delivery of the event, if an operator had the event sent again.
+    pub resend_of: Option<DeliveryId>,
 }
 
 impl Delivery {

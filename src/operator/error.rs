@@ -21,6 +21,14 @@ pub enum OperatorError {
     /// The delivery is a dead letter.
     #[error("found a dead letter, expected a waiting delivery; a replay attempts it again")]
     IsDead,
+    /// The delivery is not delivered.
+    #[error(
+        "found a delivery that is not delivered, expected a delivered one; a waiting one can be attempted now, and a dead letter replayed"
+    )]
+    NotDelivered,
+    /// Too many jobs wait.
+    #[error("too many jobs wait: try again when some are done")]
+    TooManyJobs,
     /// The number of dead letters differs from the number in the request.
     #[error("count: found {found}, expected {n}, the present number; nothing was replayed")]
     CountDiffers {

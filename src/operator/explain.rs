@@ -108,7 +108,9 @@ fn origin(event: &EventView) -> String {
 
 /// What happened to one delivery, one line for each thing.
 pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
-    let mut lines = vec![format!("to {} {} (delivery {})", delivery.sink, words::of_route(delivery), delivery.id)];
+    let resend = delivery.resend_of.map(|id| format!(", a resend of delivery {id}")).unwrap_or_default();
+    let mut lines =
+        vec![format!("to {} {} (delivery {}{resend})", delivery.sink, words::of_route(delivery), delivery.id)];
     for failure in &delivery.failures {
         lines.push(format!(
             "  attempt {} at {} failed after {}: {}",

@@ -10,9 +10,12 @@ mod dead_letters;
 mod deliveries;
 mod error;
 pub mod explain;
+mod jobs;
 mod probe;
 mod quarantine;
+mod resends;
 mod search;
+mod since;
 mod sinks;
 mod unmatched;
 pub mod words;
@@ -21,9 +24,12 @@ pub use attempts::{AllDue, OneDue};
 pub use deliveries::DeliveryOfEvent;
 pub use error::OperatorError;
 pub use explain::Story;
+pub use jobs::{Action, JobState, Jobs, Progress};
 pub use probe::{probed, tried};
 pub use quarantine::{Body, Sight};
+pub use resends::{Resend, ResendPlace, ResendRound};
 pub use search::Found;
+pub use since::since;
 pub use sinks::{SinkState, SinkSummary};
 pub use unmatched::{Place, Routed};
 
@@ -49,6 +55,8 @@ pub struct Operator {
     pub routes: Arc<Router>,
     /// The current config and its sinks.
     pub running: Arc<Running>,
+    /// Actions that go on after their request was answered.
+    pub jobs: Arc<Jobs>,
     /// The clock.
     pub clock: Clock,
 }

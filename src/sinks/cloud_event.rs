@@ -40,6 +40,7 @@ fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token:
     attribute("subject", event.subject.as_deref(), out);
     if let Some(delivery) = delivery {
         attribute("route", Some(delivery.route.as_str()), out);
+        attribute("resendof", delivery.resend_of.map(|id| id.to_string()).as_deref(), out);
     }
     if event.possible_repeat {
         out.extend_from_slice(br#","possiblerepeat":true"#);
@@ -113,6 +114,8 @@ struct Added<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     captures: Option<&'a std::collections::BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    resend_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<&'static str>,
     previous_state: Option<&'a crate::domain::Previous>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -139,6 +142,7 @@ impl<'a> Added<'a> {
         Self {
             route: delivery.map(|it| it.route.as_str()),
             captures: delivery.map(|it| &it.captures),
+            resend_of: delivery.and_then(|it| it.resend_of).map(|id| id.to_string()),
             order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
             possible_repeat: event.possible_repeat,

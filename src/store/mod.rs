@@ -32,6 +32,7 @@ mod pauses;
 pub mod process;
 mod quarantine;
 mod queue;
+mod resends;
 mod seal;
 pub mod sqlite;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{DeadLetters, Limit, MadeDue, Queue};
+pub use resends::{Delivered, Looked, Resent};
 pub use upkeep::Upkeep;
 pub use view::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{DeliveryState, StoreError};
+use super::{DeliveryState, Resent, StoreError};
 use crate::domain::{Budget, DeliveryId, EventId, Lease, NewDelivery, Outcome, SinkName};
 
 /// How much is leased at a time.
@@ -117,6 +117,14 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// Nothing was changed.
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError>;
+
+    /// Has events delivered once more: for each of these deliveries that was delivered, makes a new one, to the same sink
+    /// or to `to`. It has an id of its own, and names the first delivery of the event. Deliveries of one operation keep the
+    /// order in which they are given. Those that were not delivered are passed over.
+    ///
+    /// # Errors
+    /// Some may be sent again.
+    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError>;
 
     /// Adds deliveries to an event that matched no route. Returns how many were added.
     ///

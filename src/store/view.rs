@@ -94,6 +94,8 @@ pub struct DeliveryView {
     pub at: Timestamp,
     /// Whether an attempt is in progress or about to begin: a dispatcher holds the delivery's lease.
     pub is_leased: bool,
+    /// The first delivery of the event, if an operator had the event sent again.
+    pub resend_of: Option<DeliveryId>,
     /// The last failure's reason; empty where none failed.
     pub reason: String,
     /// The attempts that failed, oldest first.

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, StoreError};
+use super::{
+    Backlog, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, OperationView,
+    StoreError,
+};
 use crate::domain::{DeliveryId, EventId, SinkName};
 
 /// Reads for operators. Nothing here changes anything.
@@ -39,6 +42,14 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError>;
+
+    /// Looks at up to `limit` deliveries, in the order of their events, behind `after` or from the first on that may be
+    /// meant.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn delivered(&self, which: &Delivered, after: Option<DeliveryId>, limit: usize)
+    -> Result<Looked, StoreError>;
 
     /// A delivery by its id, in any state.
     ///

@@ -8,6 +8,7 @@ mod body;
 mod dead_letters;
 mod explain;
 mod quarantine;
+mod resends;
 mod shapes;
 mod sinks;
 mod unmatched;
@@ -37,6 +38,7 @@ pub fn routes(config: &mut ServiceConfig) {
     quarantine::routes(config);
     sinks::routes(config);
     unmatched::routes(config);
+    resends::routes(config);
     waiting::routes(config);
     explain::routes(config);
 }
@@ -55,6 +57,8 @@ pub fn routes(config: &mut ServiceConfig) {
         quarantine::list,
         quarantine::show,
         quarantine::replay,
+        resends::one,
+        resends::many,
         sinks::list,
         sinks::pause,
         sinks::resume,

@@ -24,6 +24,8 @@ pub struct DeliveryShape {
     /// `open` (waiting, or being attempted), `blocked` (waiting for an earlier delivery of the same operation),
     /// `delivered` or `dead`.
     pub state: &'static str,
+    /// The first delivery of the event, if an operator had the event sent again. Null otherwise.
+    pub resend_of: Option<String>,
     /// When it was created.
     pub created_date_time: String,
     /// When the next attempt is due. During an attempt: when the delivery is attempted again if this attempt has no
@@ -124,6 +126,7 @@ impl From<&DeliveryView> for DeliveryShape {
             sink: view.sink.to_string(),
             route: view.route.to_string(),
             state,
+            resend_of: view.resend_of.map(|id| id.to_string()),
             created_date_time: view.created_at.to_string(),
             due_date_time,
             settled_date_time,

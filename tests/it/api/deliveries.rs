@@ -459,6 +459,90 @@ async fn a_dead_letter_that_is_replayed_does_not_wait_for_the_end_of_a_pause() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_delivered_event_is_sent_again_and_its_receiver_can_tell() {
+    let mut app = TestApp::start().await;
+    completed(&mut app, "a").await;
+    let first = app.first.wait_for(1).await.remove(0);
+    let resend = format!("deliveries/{}/resend", first.id);
+    let mut new = Value::Null;
+    eventually("it is delivered, and sent again", async || {
+        let reply = post(&app, &resend, None).await;
+        new = reply.body["id"].clone();
+        reply.status == 200
+    })
+    .await;
+    let again = app.first.wait_for(2).await.remove(1);
+    assert_eq!(
+        (json!(again.id.to_string()), again.resend_of, again.event.id),
+        (new.clone(), Some(first.id), first.event.id)
+    );
+    let mut written = Vec::new();
+    reelhook::sinks::cloud_event::write(&again, false, &mut written);
+    let event: Value = serde_json::from_slice(&written).unwrap();
+    let of = json!(first.id.to_string());
+    assert_eq!((&event["resendof"], &event["data"]["reelhook"]["resendOf"]), (&of, &of));
+    let shown = get(&app, &format!("deliveries/{}", again.id)).await.body;
+    assert_eq!(shown["resendOf"], of);
+    assert!(shown["story"][0].as_str().unwrap().ends_with(&format!("a resend of delivery {})", first.id)), "{shown}");
+
+    let other = post(&app, &resend, Some(json!({"to": "second"}))).await;
+    assert_eq!(other.status, 200);
+    assert_eq!(app.second.wait_for(1).await[0].resend_of, Some(first.id));
+    let unknown = post(&app, &resend, Some(json!({"to": "third"}))).await;
+    assert_eq!((unknown.status, &unknown.body["error"]["code"]), (409, &json!("sinkIsNotConfigured")));
+    app.first.fail([rejected()]);
+    completed(&mut app, "b").await;
+    let dead = dead_letters(&app, 1).await;
+    let dead = post(&app, &format!("deliveries/{}/resend", dead[0]["id"].as_str().unwrap()), None).await;
+    assert_eq!((dead.status, &dead.body["error"]["code"]), (409, &json!("notDelivered")));
+    assert_eq!(post(&app, "deliveries/none/resend", None).await.status, 404);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sink_lost_is_counted_and_then_sent_again_in_rounds() {
+    let mut app = TestApp::start().await;
+    completed(&mut app, "before").await;
+    app.first.wait_for(1).await;
+    app.advance(3600);
+    let since = app.clock.now();
+    for n in 0..600 {
+        completed(&mut app, &format!("call-{n}")).await;
+    }
+    app.first.wait_for(601).await;
+    let ask = |more: Value| {
+        let mut body = json!({"since": since.to_string(), "sink": "first"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let mut counted = Value::Null;
+    eventually("all are settled", async || {
+        counted = post(&app, "deliveries/resend", Some(ask(json!({"dryRun": true})))).await.body;
+        counted["matchedCount"] == 600
+    })
+    .await;
+    assert_eq!((&counted["resentCount"], &counted["next"]), (&json!(0), &Value::Null));
+    assert_eq!(app.first.delivered().len(), 601, "to count sends nothing");
+    let since_then = post(&app, "deliveries/resend", Some(json!({"since": "30m", "dryRun": true}))).await;
+    assert_eq!(since_then.body["matchedCount"], 600);
+    let one = post(&app, "deliveries/resend", Some(ask(json!({})))).await.body;
+    assert_eq!((&one["seenCount"], &one["resentCount"]), (&json!(500), &json!(500)));
+    let two = post(&app, "deliveries/resend", Some(ask(json!({"from": one["next"]})))).await.body;
+    assert_eq!((&two["resentCount"], &two["next"]), (&json!(100), &Value::Null));
+    let delivered = app.first.wait_for(1201).await;
+    assert_eq!(delivered.iter().filter(|it| it.resend_of.is_some()).count(), 600);
+    for (body, status) in [
+        (json!({"since": "yesterday"}), 400),
+        (json!({"sink": "first"}), 400),
+        (json!({"since": "1h", "to": "second"}), 400),
+        (json!({"since": "1h", "sink": "third"}), 409),
+    ] {
+        assert_eq!(post(&app, "deliveries/resend", Some(body.clone())).await.status, status, "{body}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_waits_for_a_sink_that_is_gone_goes_elsewhere() {
     let app = TestApp::start().await;
     for (path, body, code) in [
@@ -500,6 +584,8 @@ async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
         "quarantine/1/replay".to_owned(),
         "sinks/first/pause".to_owned(),
         "sinks/first/resume".to_owned(),
+        "deliveries/resend".to_owned(),
+        format!("deliveries/{id}/resend"),
         "sinks/first/attempt".to_owned(),
         format!("deliveries/{id}/attempt"),
         "sinks/first/move".to_owned(),
@@ -545,6 +631,8 @@ async fn the_document_of_the_api_has_each_path_with_its_methods() {
         ("/sinks", "get"),
         ("/sinks/{name}/pause", "post"),
         ("/sinks/{name}/resume", "post"),
+        ("/deliveries/resend", "post"),
+        ("/deliveries/{id}/resend", "post"),
         ("/sinks/{name}/attempt", "post"),
         ("/deliveries/{id}/attempt", "post"),
         ("/sinks/{name}/move", "post"),

@@ -74,6 +74,44 @@ async fn what_waits_is_attempted_at_the_press_of_a_button() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
+    let mut app = start_with_tokens().await;
+    for context in ["a", "b", "c"] {
+        record(&mut app, context).await;
+    }
+    app.first.wait_for(3).await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let operation = browser.page("/operations").await.links("/operations/").remove(0);
+    eventually("the delivery is settled", async || browser.page(&operation).await.has("resend-one")).await;
+    let one = browser.page(&operation).await.actions("/resend").remove(0);
+    let pressed = browser.press(&operation, &one, &[]).await;
+    assert!(pressed.location().ends_with("done=resent"), "{}", pressed.location());
+    assert!(app.first.wait_for(4).await[3].resend_of.is_some());
+    let page = browser.page(pressed.location()).await;
+    assert!(page.has("resend-of") && page.body.contains("The event is sent again by a new delivery"));
+
+    assert!(browser.page("/sinks/first").await.has("resend"));
+    let counted = browser.page("/resend?since=2h&sink=first").await;
+    assert!(counted.has("resend-count") && counted.body.contains("This sends 3 events again"), "{}", counted.body);
+    assert_eq!(app.first.delivered().len(), 4, "to count sends nothing");
+    for (asked, mistake) in [("since=x", "Since: expected how long ago"), ("since=2h&to=first", "Choose the sink")] {
+        assert!(browser.page(&format!("/resend?{asked}")).await.body.contains(mistake), "{asked}");
+    }
+    assert!(browser.page("/resend?since=2h&sink=second").await.body.contains("No delivered event matches."));
+    let begun = browser.press("/resend", "/resend", &[("since", "2h"), ("sink", "first")]).await;
+    assert_eq!((begun.status, begun.location()), (303, "/jobs/1"));
+    assert_eq!(app.first.wait_for(7).await.iter().filter(|it| it.resend_of.is_some()).count(), 4);
+    eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("done</span>")).await;
+    let job = browser.page("/jobs/1").await;
+    assert!(job.body.contains("data-test=\"job-done\">3<") && job.header("refresh").is_empty(), "{}", job.body);
+    assert_eq!(browser.get("/jobs/2").await.status, 404);
+    let reader = Browser::logged_in(&app, "reader-token").await;
+    assert!(!reader.page(&operation).await.has("resend-one"));
+    assert_eq!(reader.get("/resend").await.status, 403);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_far_side_is_looked_at_on_demand() {
     let app = TestApp::start().await;
     let answer = Browser::new(&app).press("/sinks/first", "/sinks/first/probe", &[]).await;

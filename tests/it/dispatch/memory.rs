@@ -16,8 +16,8 @@ use reelhook::domain::{
     RouteName, SinkName, Verified,
 };
 use reelhook::store::{
-    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, MadeDue, Newest, Process, Queue, SinkPauses,
-    StoreError, Views,
+    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, MadeDue, Newest, Process, Queue, Resent,
+    SinkPauses, StoreError, Views,
 };
 use tokio::sync::watch;
 
@@ -239,6 +239,10 @@ impl Queue for Memory {
 
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
         self.store.replay_dead(which).await
+    }
+
+    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError> {
+        self.store.resend(deliveries, to).await
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {

@@ -462,6 +462,45 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!((resumed.code, &*resumed.out), (Some(0), "sink hook is active: its deliveries are attempted now\n"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receiver_lost_is_sent_again_by_command() {
+    let mut site = Site::new();
+    let mut server = site.serve();
+    for context in ["a", "b"] {
+        assert_eq!(site.post(&server, context).await.status, 202);
+    }
+    site.wait_for(&["a", "b"]);
+    let since = ["deliveries", "resend", "--sink", "hook", "--since", "2h"];
+    let dry = || site.run(&[&since[..], &["--dry-run"]].concat());
+    wait_until("both are settled", || dry().out == "2 delivered events would be sent again\n");
+    assert!(site.arrived().values().all(|events| events.len() == 1), "to count sends nothing");
+    let sent = site.run(&since);
+    assert_eq!((sent.code, &*sent.out), (Some(0), "2 events sent again: the new deliveries are due now\n"), "{sent:?}");
+    assert_eq!(sent.err, "sending 2 delivered events again\n");
+    wait_until("both arrived again", || site.arrived().values().all(|events| events.len() == 2));
+    let again: Vec<_> = site.hook.requests().into_iter().skip(2).collect();
+    let ids: Vec<String> = again.iter().map(|it| it.header("webhook-id").unwrap().to_owned()).collect();
+    let event: serde_json::Value = serde_json::from_slice(&again[0].body).unwrap();
+    let first = event["resendof"].as_str().unwrap();
+    assert!(!ids.iter().any(|id| id == first), "the new delivery has an id of its own");
+
+    let one = site.run(&["deliveries", "resend", first]);
+    assert!(one.code == Some(0) && one.out.contains("is sent again now, as delivery "), "{one:?}");
+    wait_until("one arrived a third time", || site.arrived().values().any(|events| events.len() == 3));
+    let nothing = site.run(&["deliveries", "resend", "--since", "2h", "--type", "chatMessage.created"]);
+    assert!(nothing.code == Some(1) && nothing.err.contains("nothing to resend"), "{nothing:?}");
+    let wrong = site.run(&["deliveries", "resend", "--since", "yesterday"]);
+    assert!(wrong.code == Some(1) && wrong.err.contains("expected how long ago"), "{wrong:?}");
+    assert_eq!(site.run(&["deliveries", "resend", "--sink", "hook"]).code, Some(2), "since when is missing");
+    let unknown = site.run(&["deliveries", "resend", "0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f"]);
+    assert!(unknown.code == Some(1) && unknown.err.contains("no delivery 0199d3a0"), "{unknown:?}");
+
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let offline = site.run(&[&since[..], &["--offline"]].concat());
+    assert!(offline.out.ends_with("the new deliveries are due when the server starts\n"), "{offline:?}");
+}
+
 const UNAVAILABLE: &str =
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 3600\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 

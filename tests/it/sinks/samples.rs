@@ -68,6 +68,7 @@ pub fn delivery(n: u128) -> Delivery {
         captures: BTreeMap::from([("ticket".to_owned(), n.to_string())]),
         event: Arc::new(event),
         attempt: 1,
+        resend_of: None,
     }
 }
 

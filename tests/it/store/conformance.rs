@@ -49,6 +49,9 @@ macro_rules! suite {
             what_waits_for_its_next_attempt_is_made_due_and_its_attempts_go_on,
             what_is_made_due_keeps_the_order_of_its_operation,
             one_delivery_is_made_due_or_the_one_that_it_waits_for,
+            a_delivered_event_is_sent_again_by_a_new_delivery_that_names_the_first,
+            what_is_sent_again_keeps_the_order_of_its_operation,
+            what_was_delivered_since_a_time_is_found_once_in_the_order_of_arrival,
             dead_letters_are_replayed_under_their_ids_and_counted_from_one,
             replayed_dead_letters_of_one_operation_keep_their_order,
             only_the_dead_letters_asked_for_are_replayed,
@@ -696,6 +699,103 @@ pub async fn one_delivery_is_made_due_or_the_one_that_it_waits_for(test: TestSto
     assert_eq!(made_due(other_id).await, Some(MadeDue::Due(other_id)));
     assert_eq!(test.lease_one("archive").await.delivery.id, other_id);
     assert_eq!(made_due(DeliveryId(uuid::Uuid::nil())).await, None);
+}
+
+pub async fn a_delivered_event_is_sent_again_by_a_new_delivery_that_names_the_first(mut test: TestStore) {
+    test.accept(vec![recording("1").context("c").to(&["crm", "archive"])]).await;
+    let first = test.lease_one("crm").await;
+    let (id, event) = (first.delivery.id, first.delivery.event.id);
+    assert!(first.delivery.resend_of.is_none());
+    assert!(test.store.resend(vec![id], None).await.unwrap().is_empty(), "it waits");
+    test.deliver(first).await;
+    let resent = test.store.resend(vec![id, DeliveryId(uuid::Uuid::nil())], None).await.unwrap();
+    assert_eq!((resent.len(), resent[0].of), (1, id));
+    test.reopen(|_| {}).await;
+    let again = test.lease_one("crm").await;
+    assert_eq!((again.delivery.id, again.delivery.event.id, again.delivery.attempt), (resent[0].id, event, 1));
+    assert_eq!((again.delivery.resend_of, &*again.delivery.captures["queue"]), (Some(id), "crm"));
+    assert_ne!(again.delivery.id, id, "a receiver that knows the first id takes it");
+    test.deliver(again).await;
+    // A resend of a resend names the first, and it may go to another sink.
+    let third = test.store.resend(vec![resent[0].id], Some(name("third"))).await.unwrap();
+    let lease = test.lease_one("third").await;
+    assert_eq!((lease.delivery.id, lease.delivery.resend_of), (third[0].id, Some(id)));
+    let shown = test.store.event(event).await.unwrap().unwrap();
+    let of: Vec<_> = shown.deliveries.iter().map(|it| (it.sink.as_str(), it.resend_of)).collect();
+    assert_eq!(of, [("crm", None), ("archive", None), ("crm", Some(id)), ("third", Some(id))]);
+    test.bury(lease).await;
+    assert!(test.store.resend(vec![third[0].id], None).await.unwrap().is_empty(), "a dead letter is replayed");
+    assert_eq!(test.lease_one("archive").await.delivery.event.id, event, "the other sink's delivery is its own");
+}
+
+pub async fn what_is_sent_again_keeps_the_order_of_its_operation(test: TestStore) {
+    accept_chain(&*test.store, test.clock.now(), 3).await;
+    let run = test.lease_run("archive", 10).await;
+    let ids: Vec<DeliveryId> = run.iter().map(|lease| lease.delivery.id).collect();
+    test.settle_all(run, &Settlement::Delivered).await;
+    let resent = test.store.resend(ids.clone(), None).await.unwrap();
+    assert_eq!(resent.iter().map(|it| it.of).collect::<Vec<_>>(), ids);
+    let run = test.lease_run("archive", 10).await;
+    let told: Vec<_> = run.iter().map(|it| (it.delivery.resend_of, it.follows)).collect();
+    assert_eq!(told, [(Some(ids[0]), false), (Some(ids[1]), true), (Some(ids[2]), true)]);
+}
+
+pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arrival(test: TestStore) {
+    let deliver_all = async |sink| {
+        let leases = test.lease_run(sink, 2_000).await;
+        test.settle_all(leases, &Settlement::Delivered).await;
+    };
+    let accept = async |n: usize| {
+        test.accept(vec![
+            recording(&format!("op-{n}")).to(&["crm", "archive"]),
+            resource(&format!("[{n}]")).to(&["crm"]),
+        ])
+        .await;
+        deliver_all("crm").await;
+        test.pass(SignedDuration::from_secs(1));
+    };
+    for n in 0..5 {
+        accept(n).await;
+    }
+    deliver_all("archive").await;
+    let since = test.clock.now();
+    for n in 5..20 {
+        accept(n).await;
+    }
+    test.accept(vec![resource("waits").to(&["crm"])]).await;
+    let all = reelhook::store::Delivered { sink: None, route: None, kind: None, since, until: test.clock.now() };
+    let found = async |which: &reelhook::store::Delivered| {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let looked = test.store.delivered(which, after, 7).await.unwrap();
+            assert!(looked.n_seen <= 7);
+            found.extend(looked.found);
+            after = looked.last;
+            if after.is_none() {
+                break found;
+            }
+        }
+    };
+    let everything = found(&all).await;
+    let in_order = |id: &DeliveryId| reelhook::store::ids::delivery_row(id.0);
+    assert!(everything.len() == 30 && everything.is_sorted_by_key(in_order), "{everything:?}");
+    let of_sink = |sink| reelhook::store::Delivered { sink: Some(name(sink)), ..all.clone() };
+    assert_eq!((found(&of_sink("crm")).await.len(), found(&of_sink("archive")).await.len()), (30, 0));
+    let of_kind = |kind: &str| reelhook::store::Delivered { kind: Some(kind.into()), ..all.clone() };
+    assert_eq!(found(&of_kind("recordOperation.completed")).await.len(), 15);
+    let by = |route| reelhook::store::Delivered { route: Some(RouteName::new(route)), ..all.clone() };
+    assert_eq!((found(&by("all")).await.len(), found(&by("none")).await.len()), (30, 0));
+    let earlier = reelhook::store::Delivered {
+        since: since - HOUR,
+        until: since - SignedDuration::from_millis(1),
+        ..all.clone()
+    };
+    assert_eq!(found(&earlier).await.len(), 15, "both sinks' deliveries, and nothing that came later");
+    test.store.resend(everything, None).await.unwrap();
+    deliver_all("crm").await;
+    test.pass(HOUR);
+    let later = reelhook::store::Delivered { until: test.clock.now(), ..all.clone() };
+    assert_eq!(found(&later).await.len(), 31, "the one that waited, and no resend");
 }
 
 pub async fn a_list_goes_on_below_a_row_that_is_gone(test: TestStore) {

@@ -1,5 +1,6 @@
 //! Reading: rows as values, and the questions of the API, the console and the dispatchers.
 
+pub mod delivered;
 pub mod listing;
 pub mod operation;
 pub mod pauses;

@@ -94,6 +94,11 @@ pub fn delivery_id(row: &Row<'_>, column: usize) -> rusqlite::Result<DeliveryId>
     Ok(DeliveryId(uuid::Uuid::from_bytes(row.get(column)?)))
 }
 
+/// A column that may hold a delivery's id.
+pub fn maybe_delivery_id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<DeliveryId>> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|bytes| DeliveryId(uuid::Uuid::from_bytes(bytes))))
+}
+
 /// A column that holds one of a closed set of texts.
 pub fn parsed<T>(row: &Row<'_>, column: usize, parse: impl FnOnce(&str) -> Option<T>) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;

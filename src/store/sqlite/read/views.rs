@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::operation;
-use super::rows::{delivery_id, event_id, maybe_parsed, origin, parsed};
+use super::rows::{delivery_id, event_id, maybe_delivery_id, maybe_parsed, origin, parsed};
 use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
 use crate::store::ids;
 use crate::store::seal::Seal;
@@ -24,7 +24,7 @@ pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_con
 /// How many columns [`EVENT_COLUMNS`] has.
 pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
-     started_at, took, is_leased FROM deliveries";
+     started_at, took, is_leased, resend_of FROM deliveries";
 
 /// How many deliveries are searched for the last failure of a sink.
 const N_LAST_DUE: i64 = 100;
@@ -223,6 +223,7 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
             created_at: instant(row.get(5)?),
             at: instant(row.get(6)?),
             is_leased: row.get(11)?,
+            resend_of: maybe_delivery_id(row, 12)?,
             reason: reason.unwrap_or_default(),
             failures: Vec::new(),
             success: success(row.get(9)?, row.get(10)?),

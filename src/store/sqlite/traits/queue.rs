@@ -10,8 +10,8 @@ use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read::views;
-use crate::store::sqlite::write::{delivery, due, lease, redirect, replay};
-use crate::store::{DeadLetters, Limit, MadeDue, Queue, StoreError, Views};
+use crate::store::sqlite::write::{delivery, due, lease, redirect, replay, resend};
+use crate::store::{DeadLetters, Limit, MadeDue, Queue, Resent, StoreError, Views};
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -78,6 +78,15 @@ impl Queue for SqliteStore {
             n_replayed += n_of_sink;
         }
         Ok(n_replayed)
+    }
+
+    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError> {
+        let mut resent = Vec::with_capacity(deliveries.len());
+        for some in deliveries.chunks(resend::ROUND) {
+            let (some, to) = (some.to_vec(), to.clone());
+            resent.extend(self.writer.ask(move |tx| resend::some(tx, &some, to.as_ref())).await?);
+        }
+        Ok(resent)
     }
 
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {

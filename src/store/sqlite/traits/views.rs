@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use crate::domain::{DeliveryId, EventId, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::shared::Shared;
+use crate::store::sqlite::read::delivered;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Newest, OperationView, StoreError,
-    StreamedEvent, Views,
+    Backlog, Delivered, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Looked, Newest, OperationView,
+    StoreError, StreamedEvent, Views,
 };
 
 #[async_trait]
@@ -45,6 +46,23 @@ impl Views for SqliteStore {
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
         let sink = sink.clone();
         self.read(move |connection, _| views::last_failure(connection, &sink)).await
+    }
+
+    async fn delivered(
+        &self,
+        which: &Delivered,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Looked, StoreError> {
+        let which = which.clone();
+        let look = move |connection: &_, shared: &Shared| {
+            // To a millisecond: an id knows no more.
+            let lead = shared.clock.lead().as_micros();
+            let since = which.since.as_microsecond().saturating_sub(i64::try_from(lead).unwrap_or_default());
+            let since = since.div_euclid(1000) * 1000;
+            delivered::look(connection, &which, &delivered::Part { since, after, limit })
+        };
+        self.read_by(&self.views, look).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {

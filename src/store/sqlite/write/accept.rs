@@ -217,7 +217,11 @@ impl New<'_> {
             let is_blocked = delivery::is_waited_for(tx, &new.sink, known)?;
             let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
             let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
-            let id = delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until, created_at })?;
+            let id = delivery::insert(
+                tx,
+                new,
+                &NewRow { seq, op_seq, is_blocked, leased_until, created_at, resend_of: None },
+            )?;
             if let (Some(place), Some(expires_at)) = (place, leased_until) {
                 places.push((place, Fresh { number, id, expires_at }));
             }

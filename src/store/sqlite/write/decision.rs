@@ -91,6 +91,7 @@ impl Decided {
                     captures: new.captures,
                     event,
                     attempt: 1,
+                    resend_of: None,
                 },
                 expires_at: instant(fresh.expires_at),
                 token: delivery::FIRST_TOKEN,

@@ -32,6 +32,8 @@ pub struct NewRow {
     pub leased_until: Option<i64>,
     /// When it was created, in microseconds of the machine's clock.
     pub created_at: i64,
+    /// The delivery that it is a resend of.
+    pub resend_of: Option<DeliveryId>,
 }
 
 /// If two routes lead to one sink, only the first route's delivery is kept.
@@ -71,8 +73,8 @@ pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId
         false => serde_json::to_string(&new.captures).ok(),
     };
     let (at, token) = row.leased_until.map_or((tx.steady, 0), |until| (until, FIRST_TOKEN));
-    let sql = "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route, captures) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)";
+    let sql = "INSERT INTO deliveries (seq, id, op_seq, state, at, is_leased, lease_token, n_attempts, created_at, sink, route, captures, resend_of) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12)";
     tx.execute(
         sql,
         params![
@@ -87,6 +89,7 @@ pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId
             new.sink.as_str(),
             new.route.as_str(),
             captures,
+            row.resend_of.as_ref().map(|id| id.0.as_bytes()),
         ],
     )?;
     match (row.is_blocked, row.leased_until) {

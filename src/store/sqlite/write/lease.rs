@@ -21,7 +21,7 @@ use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::instants::{instant, micros};
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery};
+use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery, maybe_delivery_id};
 use crate::store::{Limit, StoreError};
 
 /// The columns that `lease` reads; the event is read afterwards.
@@ -42,6 +42,8 @@ pub struct Leased {
     pub expires_at: i64,
     /// Whether it waits for the one before it.
     pub follows: bool,
+    /// The delivery that it is a resend of.
+    pub resend_of: Option<DeliveryId>,
     /// The stored size of the event.
     n_bytes: usize,
 }
@@ -54,7 +56,7 @@ pub struct Lost {
 }
 
 /// The columns of [`Leased`]. SQLite reads a value's length from the head of the row, so the value itself is not read.
-const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, \
+const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, resend_of, \
                       (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
 
 /// The deliveries of one operation to one sink.
@@ -73,7 +75,7 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
         "{LEASED}, op_seq FROM deliveries INDEXED BY deliveries_due \
          WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3"
     );
-    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(8)?));
+    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(9)?));
     let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], read)?;
     let mut room = most.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
     let mut leased = Vec::with_capacity(due.len());
@@ -117,7 +119,8 @@ impl Leased {
             token: row.get::<_, i64>(5)?.saturating_add(1),
             expires_at,
             follows: row.get(6)?,
-            n_bytes: usize::try_from(row.get::<_, Option<i64>>(7)?.unwrap_or_default()).unwrap_or(usize::MAX),
+            resend_of: maybe_delivery_id(row, 7)?,
+            n_bytes: usize::try_from(row.get::<_, Option<i64>>(8)?.unwrap_or_default()).unwrap_or(usize::MAX),
         })
     }
 }
@@ -154,6 +157,7 @@ pub fn with_events(
                     captures: captures.unwrap_or_default(),
                     event,
                     attempt: it.attempt,
+                    resend_of: it.resend_of,
                 },
                 expires_at: instant(it.expires_at),
                 token: it.token,

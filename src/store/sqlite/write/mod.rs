@@ -24,6 +24,7 @@ pub mod removal;
 pub mod repeats;
 pub mod replay;
 pub mod reports;
+pub mod resend;
 pub mod rich;
 pub mod schedule;
 pub mod sweep;

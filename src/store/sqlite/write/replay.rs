@@ -54,7 +54,11 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
         }
         let is_blocked = delivery::is_waited_for(tx, &new.sink, op_seq)?;
         let seq = ids::first_delivery(event) + i64::try_from(routed.len()).unwrap_or(i64::MAX);
-        delivery::insert(tx, new, &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.wall })?;
+        delivery::insert(
+            tx,
+            new,
+            &NewRow { seq, op_seq, is_blocked, leased_until: None, created_at: tx.wall, resend_of: None },
+        )?;
         routed.push(new);
     }
     tx.execute("UPDATE events SET is_matched = 1 WHERE seq = ?1", [event])?;

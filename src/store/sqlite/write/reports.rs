@@ -55,7 +55,14 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
     row.insert(tx)?;
     for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
         let is_blocked = delivery::is_waited_for(tx, &new.sink, Some(number))?;
-        let row = NewRow { seq: row, op_seq: Some(number), is_blocked, leased_until: None, created_at: tx.wall };
+        let row = NewRow {
+            seq: row,
+            op_seq: Some(number),
+            is_blocked,
+            leased_until: None,
+            created_at: tx.wall,
+            resend_of: None,
+        };
         delivery::insert(tx, new, &row)?;
     }
     tx.changed(number);

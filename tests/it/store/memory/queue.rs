@@ -6,7 +6,9 @@ use super::rows::{DeliveryRow, instant, micros};
 use super::tx::Tx;
 use super::{deliveries, ids};
 use reelhook::domain::{Delivery, DeliveryId, Event, EventId, Held, Lease, NewDelivery, Outcome, Settlement, SinkName};
-use reelhook::store::{DeadLetters, DeliveryState, DeliveryView, FailedAttempt, Limit, MadeDue, StoreError, Success};
+use reelhook::store::{
+    DeadLetters, DeliveryState, DeliveryView, FailedAttempt, Limit, MadeDue, Resent, StoreError, Success,
+};
 
 /// A row to insert.
 pub struct NewRow {
@@ -38,6 +40,7 @@ pub fn insert(tx: &mut Tx<'_>, new: &NewDelivery, row: &NewRow) {
         created_at: instant(row.created_at),
         at: instant(at),
         is_leased: false,
+        resend_of: None,
         reason: String::new(),
         failures: Vec::new(),
         success: None,
@@ -60,6 +63,7 @@ pub fn lease_of(row: &DeliveryRow, event: Arc<Event>, (follows, held): (bool, He
         captures: row.new.captures.clone(),
         event,
         attempt: row.n_attempts.saturating_add(1),
+        resend_of: row.view.resend_of,
     };
     Lease { delivery, expires_at: row.view.at, token: row.token, follows, held }
 }
@@ -262,6 +266,28 @@ fn wait_again(tx: &mut Tx<'_>, number: i64) {
     if !is_blocked {
         tx.wake(&sink);
     }
+}
+
+/// Makes a new delivery for each of these that was delivered.
+pub fn resend(tx: &mut Tx<'_>, deliveries: &[DeliveryId], to: Option<&SinkName>) -> Vec<Resent> {
+    let mut resent = Vec::new();
+    for id in deliveries {
+        let row = tx.rows.deliveries.get(&ids::delivery_row(id.0)).filter(|row| row.view.id == *id);
+        let Some(row) = row.filter(|row| row.view.state == DeliveryState::Delivered) else { continue };
+        let (operation, first) = (row.operation, row.view.resend_of.unwrap_or(*id));
+        let new = NewDelivery { sink: to.unwrap_or(&row.new.sink).clone(), ..row.new.clone() };
+        let event = ids::event_of(ids::delivery_row(id.0));
+        let range = ids::first_delivery(event)..=ids::last_delivery(event);
+        let Some((last, _)) = tx.rows.deliveries.range(range).next_back() else { continue };
+        let (number, created_at) = (last + 1, tx.wall);
+        let is_blocked = tx.rows.is_waited_for(&new.sink, operation);
+        insert(tx, &new, &NewRow { number, event, operation, is_blocked, leased_until: None, created_at });
+        if let Some(row) = tx.rows.deliveries.get_mut(&number) {
+            row.view.resend_of = Some(first);
+            resent.push(Resent { of: *id, id: row.view.id });
+        }
+    }
+    resent
 }
 
 /// Adds deliveries to an event that matched no route. Returns how many.

@@ -16,9 +16,10 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadLetters, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health, Hint,
-    Inbox, Limit, MadeDue, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised, Receipt,
-    Reception, ReplayWish, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting, Watches,
+    Backlog, Batch, DeadLetters, Delivered, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health,
+    Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised,
+    Receipt, Reception, ReplayWish, Resent, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting,
+    Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -135,6 +136,10 @@ impl Queue for MemoryStore {
         self.write(|tx| Ok(queue::replay(tx, &which)))
     }
 
+    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError> {
+        self.write(|tx| Ok(queue::resend(tx, &deliveries, to.as_ref())))
+    }
+
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
         self.write(|tx| queue::route_again(tx, id, deliveries))
     }
@@ -228,6 +233,15 @@ impl Views for MemoryStore {
 
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
         self.read(|rows| views::last_failure(rows, sink))
+    }
+
+    async fn delivered(
+        &self,
+        which: &Delivered,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Looked, StoreError> {
+        self.read(|rows| views::delivered(rows, which, (after, limit)))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {

@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, GraphId, Operation, SinkName};
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,
-    StreamedEvent,
+    Backlog, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest, OperationView,
+    QuarantineView, StreamedEvent,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -75,6 +75,25 @@ pub fn last_failure(rows: &Rows, sink: &SinkName) -> Option<FailedAttempt> {
     let waiting = rows.deliveries.values().filter(|row| row.view.state == DeliveryState::Open && row.new.sink == *sink);
     let failures = waiting.filter(|row| !row.is_leased).filter_map(|row| row.view.failures.last());
     failures.max_by_key(|failure| failure.started_at).cloned()
+}
+
+/// Looks at deliveries in the order of their events.
+pub fn delivered(rows: &Rows, which: &Delivered, (after, limit): (Option<DeliveryId>, usize)) -> Looked {
+    let first = after.map_or(0, |id| ids::delivery_row(id.0) + 1);
+    let of_time = rows.deliveries.range(first..).filter_map(|(number, row)| {
+        let event = rows.events.get(&ids::event_of(*number))?;
+        (event.view.received_at >= which.since).then_some((row, event))
+    });
+    let seen: Vec<_> = of_time.take(limit).collect();
+    let is_meant = |(row, event): &&(&super::rows::DeliveryRow, &EventRow)| {
+        row.view.state == DeliveryState::Delivered
+            && row.view.resend_of.is_none()
+            && row.view.created_at <= which.until
+            && which.means(row.new.sink.as_str(), row.new.route.as_str(), &event.view.kind)
+    };
+    let last = seen.last().filter(|_| seen.len() == limit).map(|(row, _)| row.view.id);
+    let found = seen.iter().filter(is_meant).map(|(row, _)| row.view.id).collect();
+    Looked { found, n_seen: seen.len(), last }
 }
 
 /// A delivery by its id.

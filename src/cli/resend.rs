@@ -1,0 +1,114 @@
+//! `reelhook deliveries resend`: delivered events are sent again.
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::print::{remark, say};
+use super::remote::Trouble;
+use super::session::Session;
+use super::text;
+
+/// What to send again.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// The id of a delivered delivery
+    #[arg(required_unless_present = "since", conflicts_with_all = ["since", "sink", "route", "kind"])]
+    id: Option<Uuid>,
+    /// All that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// With --since: only what was delivered to this sink
+    #[arg(long)]
+    sink: Option<String>,
+    /// With --since: only what this route sent there
+    #[arg(long)]
+    route: Option<String>,
+    /// With --since: only events of this type, such as recordOperation.completed
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Send to this sink instead. With --since it needs --sink
+    #[arg(long, value_name = "SINK")]
+    to: Option<String>,
+    /// Only count
+    #[arg(long, requires = "since")]
+    dry_run: bool,
+}
+
+/// The answer to one resend.
+#[derive(Deserialize)]
+struct Resent {
+    id: Uuid,
+}
+
+/// What a round did.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Round {
+    seen_count: usize,
+    matched_count: usize,
+    resent_count: usize,
+    next: Option<Value>,
+}
+
+/// Runs the command.
+pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
+    if let Some(id) = which.id {
+        return one(server, id, which.to.as_deref()).await;
+    }
+    // Counted first, so that nobody sends more than they meant.
+    let counted = rounds(server, &which, true).await?;
+    let n = text::counted(counted.matched_count, "delivered event");
+    if counted.matched_count == 0 {
+        remark!("{n} of {} looked at: nothing to resend", text::counted(counted.seen_count, "delivery"));
+        return Ok(ExitCode::FAILURE);
+    }
+    if which.dry_run {
+        say!("{n} would be sent again");
+        return Ok(ExitCode::SUCCESS);
+    }
+    remark!("sending {n} again");
+    let done = rounds(server, &which, false).await?;
+    say!("{} sent again: the new deliveries are due {}", text::counted(done.resent_count, "event"), server.when());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn one(server: &Session, id: Uuid, to: Option<&str>) -> anyhow::Result<ExitCode> {
+    let resent: Resent = match server.post(&["deliveries", &id.to_string(), "resend"], &json!({ "to": to })).await {
+        Err(Trouble::Missing(_)) => {
+            return Err(anyhow!("no delivery {id}; `explain` shows the deliveries of an operation"));
+        }
+        resent => resent?,
+    };
+    say!("the event of delivery {id} is sent again {}, as delivery {}", server.when(), resent.id);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rounds(server: &Session, which: &Which, dry_run: bool) -> anyhow::Result<Round> {
+    let mut done = Round { seen_count: 0, matched_count: 0, resent_count: 0, next: None };
+    loop {
+        let Which { since, sink, route, kind, to, .. } = which;
+        let mut body = json!({
+            "since": since, "sink": sink, "route": route, "type": kind, "to": to, "dryRun": dry_run, "from": done.next
+        });
+        if let Some(body) = body.as_object_mut() {
+            body.retain(|_name, value| !value.is_null());
+        }
+        let round: Round = server.post(&["deliveries", "resend"], &body).await?;
+        done.seen_count += round.seen_count;
+        done.matched_count += round.matched_count;
+        done.resent_count += round.resent_count;
+        done.next = round.next;
+        if done.next.is_none() {
+            return Ok(done);
+        }
+        let seen = text::counted(done.seen_count, "delivery");
+        match dry_run {
+            true => remark!("{seen} looked at so far, {} to resend", done.matched_count),
+            false => remark!("{seen} looked at so far, {} sent again", done.resent_count),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! *Job*: how far an action on many entries came. The page renews itself until the job is over.
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::format::{instant, number};
+use super::frame::Frame;
+use super::gate::Desk;
+use super::page::show;
+use super::problem::Problem;
+use crate::config::Scope;
+use crate::operator::{JobState, Progress};
+
+#[derive(Template)]
+#[template(path = "job.html")]
+struct Page {
+    frame: Frame,
+    id: u64,
+    who: String,
+    asked: String,
+    state: &'static str,
+    tone: &'static str,
+    why: String,
+    expected: String,
+    seen: String,
+    done: String,
+    is_over: bool,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/jobs/{id}", web::get().to(page));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let found = id.parse().ok().and_then(|id| desk.console.operator.progress(id));
+    let missing = "There is no such job: the server forgets it after a restart. The log has what it did.";
+    let job = found.ok_or_else(|| Problem::Missing(missing.into()))?;
+    let is_over = job.is_over();
+    let mut answer = show(&request, &visitor, &Page::of(visitor.frame("sinks"), job))?;
+    if !is_over {
+        answer.headers_mut().insert(HeaderName::from_static("refresh"), HeaderValue::from_static("1"));
+    }
+    Ok(answer)
+}
+
+impl Page {
+    fn of(frame: Frame, job: Progress) -> Self {
+        let is_over = job.is_over();
+        let (state, tone, why) = match job.state {
+            JobState::Waiting => ("waiting", "quiet", "It waits for another job.".into()),
+            JobState::Running => ("running", "running", String::new()),
+            JobState::Done => ("done", "good", String::new()),
+            JobState::Ended(why) => ("ended early", "bad", why),
+        };
+        Self {
+            frame,
+            id: job.id,
+            who: job.who,
+            asked: instant(job.asked_at),
+            state,
+            tone,
+            why,
+            expected: number(job.n_expected),
+            seen: number(job.n_seen),
+            done: number(job.n_done),
+            is_over,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! *Resend*: delivered events are sent again; first they are chosen and counted, then a job does it.
+
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use tokio::time::Instant;
+
+use super::form::Form;
+use super::format::{counted, encoded};
+use super::frame::Frame;
+use super::gate::{Desk, Visitor};
+use super::live::page_of;
+use super::page::{lead_to, show};
+use super::problem::Problem;
+use super::sinks::Pressed;
+use crate::config::Scope;
+use crate::domain::{DeliveryId, RouteName, SinkName};
+use crate::operator::{self, Action, OperatorError, Resend};
+
+/// How long a page counts. What it has not counted by then is told as "at least".
+const COUNTING_TIME: std::time::Duration = std::time::Duration::from_millis(500);
+
+#[derive(Template)]
+#[template(path = "resend.html")]
+struct Page {
+    frame: Frame,
+    asked: Asked,
+    sinks: Vec<String>,
+    mistake: Option<String>,
+    counted: Option<Counted>,
+}
+
+/// What would be sent again.
+struct Counted {
+    n: u64,
+    words: String,
+    since: String,
+}
+
+/// What the form asks for.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct Asked {
+    sink: String,
+    route: String,
+    #[serde(rename = "type")]
+    kind: String,
+    since: String,
+    to: String,
+    /// The form's proof, where the button was pressed.
+    form: String,
+}
+
+/// The routes of these pages.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/resend", web::get().to(page))
+        .route("/resend", web::post().to(begin))
+        .route("/deliveries/{id}/resend", web::post().to(one));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Write)?;
+    page_for(&desk, (&request, &visitor), asked.into_inner()).await
+}
+
+async fn page_for(
+    desk: &Desk,
+    (request, visitor): (&HttpRequest, &Visitor),
+    asked: Asked,
+) -> Result<HttpResponse, Problem> {
+    let sinks = desk.console.running.now().sink_names().iter().map(ToString::to_string).collect();
+    let (mistake, counted) = match asked.since.is_empty() {
+        true => (None, None),
+        false => match count(desk, &asked).await {
+            Ok(counted) => (None, Some(counted)),
+            Err(mistake) => (Some(mistake), None),
+        },
+    };
+    let page = Page { frame: visitor.frame("sinks"), asked, sinks, mistake, counted };
+    show(request, visitor, &page)
+}
+
+async fn count(desk: &Desk, asked: &Asked) -> Result<Counted, String> {
+    let which = which(desk, asked)?;
+    let (began, mut n, mut from) = (Instant::now(), 0, None);
+    loop {
+        let round = desk.console.operator.resend_count(&which, from).await.map_err(|error| error.to_string())?;
+        n += round.n_found;
+        from = round.next;
+        if from.is_none() || began.elapsed() > COUNTING_TIME {
+            break;
+        }
+    }
+    let at_least = if from.is_some() { "at least " } else { "" };
+    Ok(Counted { n, words: format!("{at_least}{}", counted(n, "event")), since: which.since.to_string() })
+}
+
+/// What the form means.
+///
+/// # Errors
+/// It cannot be read.
+fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
+    let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let (sink, to) = (some(&asked.sink), some(&asked.to));
+    if to.is_some() && sink.is_none() {
+        return Err("Choose the sink that had the events, if another sink is to get them.".into());
+    }
+    Ok(Resend {
+        sink: sink.as_deref().map(SinkName::new),
+        route: some(&asked.route).as_deref().map(RouteName::new),
+        kind: some(&asked.kind),
+        since: operator::since(asked.since.trim(), desk.console.clock.now()).map_err(|it| format!("Since: {it}"))?,
+        to: to.as_deref().map(SinkName::new),
+    })
+}
+
+async fn begin(desk: Data<Desk>, request: HttpRequest, asked: Form<Asked>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.press(&request, (Scope::Write, &asked.form))?;
+    let Ok(counted) = count(&desk, &asked).await else {
+        return page_for(&desk, (&request, &visitor), asked.clone()).await;
+    };
+    let which = which(&desk, &asked).map_err(Problem::Address)?;
+    let job = desk.console.operator.begin(Action::Resend(which), counted.n, visitor.name())?;
+    Ok(lead_to(format!("/jobs/{job}")))
+}
+
+async fn one(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    id: Path<String>,
+    pressed: Form<Pressed>,
+) -> Result<HttpResponse, Problem> {
+    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
+    let missing = || Problem::Missing("There is no such delivery: the retention has removed it.".into());
+    let id: DeliveryId = id.parse().map_err(|_uuid| missing())?;
+    let operator = &desk.console.operator;
+    let or_missing = |error| match error {
+        OperatorError::Missing => missing(),
+        other => other.into(),
+    };
+    let found = operator.delivery(id).await.map_err(or_missing)?;
+    operator.resend_one(id, None, visitor.name()).await.map_err(or_missing)?;
+    let page = found.event.as_ref().map(page_of).filter(|page| !page.is_empty());
+    let page = page.unwrap_or_else(|| format!("/sinks/{}", encoded(found.delivery.sink.as_str())));
+    let and = if page.contains('?') { '&' } else { '?' };
+    Ok(lead_to(format!("{page}{and}done=resent")))
+}

@@ -1,0 +1,187 @@
+//! Actions on many entries that go on after their request was answered: the console has no place to wait for them. One runs
+//! at a time, in rounds, so that notifications are accepted meanwhile. A job ends with the server: its page, and the log,
+//! say how far it came.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::resends::{Resend, ResendPlace};
+use super::{Operator, OperatorError};
+
+/// The most jobs that wait.
+const MAX_WAITING: usize = 16;
+/// How many jobs are remembered.
+const REMEMBERED: usize = 100;
+
+/// An action on many entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Sends delivered events again.
+    Resend(Resend),
+}
+
+/// How a job stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// It waits for another one.
+    Waiting,
+    /// It runs.
+    Running,
+    /// It is done.
+    Done,
+    /// It ended before it was done, for this reason.
+    Ended(String),
+}
+
+/// A job and how far it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Its number.
+    pub id: u64,
+    /// Who asked for it.
+    pub who: String,
+    /// When.
+    pub asked_at: Timestamp,
+    /// How it stands.
+    pub state: JobState,
+    /// How many entries were counted before it began.
+    pub n_expected: u64,
+    /// How many entries it looked at.
+    pub n_seen: u64,
+    /// For how many it did something.
+    pub n_done: u64,
+}
+
+impl Progress {
+    /// Whether nothing more happens.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, JobState::Done | JobState::Ended(_))
+    }
+}
+
+/// The jobs of this process.
+pub struct Jobs {
+    queue: mpsc::Sender<Job>,
+    waiting: Mutex<Option<mpsc::Receiver<Job>>>,
+    last_id: AtomicU64,
+    known: Mutex<VecDeque<Progress>>,
+}
+
+/// A job that runs, and where its next round begins.
+struct Job {
+    id: u64,
+    who: String,
+    action: Action,
+    place: Option<Place>,
+}
+
+/// Where the next round of an action begins.
+enum Place {
+    Resend(ResendPlace),
+}
+
+/// What a round did.
+struct Step {
+    n_seen: u64,
+    n_done: u64,
+    next: Option<Place>,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let waiting = Mutex::new(Some(waiting));
+        Self { queue, waiting, last_id: AtomicU64::new(0), known: Mutex::default() }
+    }
+}
+
+impl Jobs {
+    fn note(&self, id: u64, change: impl FnOnce(&mut Progress)) {
+        if let Some(progress) = self.known.lock().iter_mut().find(|it| it.id == id) {
+            change(progress);
+        }
+    }
+}
+
+impl Operator {
+    /// Begins an action on about `n_expected` entries. Returns the number of the job.
+    ///
+    /// # Errors
+    /// Too many jobs wait.
+    pub fn begin(&self, action: Action, n_expected: u64, who: &str) -> Result<u64, OperatorError> {
+        let id = self.jobs.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let who = who.to_owned();
+        let (asked_at, state) = (self.clock.now(), JobState::Waiting);
+        let progress = Progress { id, who: who.clone(), asked_at, state, n_expected, n_seen: 0, n_done: 0 };
+        {
+            let mut known = self.jobs.known.lock();
+            known.push_back(progress);
+            let n_beyond = known.len().saturating_sub(REMEMBERED);
+            known.drain(..n_beyond);
+        }
+        let sent = self.jobs.queue.try_send(Job { id, who, action, place: None });
+        sent.map(|()| id).map_err(|_full| {
+            self.jobs.known.lock().retain(|it| it.id != id);
+            OperatorError::TooManyJobs
+        })
+    }
+
+    /// How far a job came; `None`: there is none with this number, or not any more.
+    pub fn progress(&self, id: u64) -> Option<Progress> {
+        self.jobs.known.lock().iter().find(|it| it.id == id).cloned()
+    }
+
+    /// Does the jobs, one after the other, until `stop`.
+    pub async fn work(&self, stop: CancellationToken) {
+        let Some(mut waiting) = self.jobs.waiting.lock().take() else { return };
+        loop {
+            let job = tokio::select! {
+                () = stop.cancelled() => return,
+                job = waiting.recv() => job,
+            };
+            let Some(job) = job else { return };
+            self.run(job, &stop).await;
+        }
+    }
+
+    async fn run(&self, mut job: Job, stop: &CancellationToken) {
+        self.jobs.note(job.id, |it| it.state = JobState::Running);
+        let state = loop {
+            if stop.is_cancelled() {
+                break JobState::Ended("the server stopped".into());
+            }
+            let step = match self.step(&job).await {
+                Ok(step) => step,
+                Err(error) => break JobState::Ended(error.to_string()),
+            };
+            self.jobs.note(job.id, |it| {
+                it.n_seen += step.n_seen;
+                it.n_done += step.n_done;
+            });
+            job.place = step.next;
+            if job.place.is_none() {
+                break JobState::Done;
+            }
+        };
+        if let JobState::Ended(why) = &state {
+            tracing::warn!(who = job.who, job = job.id, action = ?job.action, why, "a job of an operator ended early");
+        }
+        self.jobs.note(job.id, |it| it.state = state);
+    }
+
+    async fn step(&self, job: &Job) -> Result<Step, OperatorError> {
+        match &job.action {
+            Action::Resend(which) => {
+                let from = job.place.as_ref().map(|Place::Resend(place)| *place);
+                let round = self.resend_round(which, from, &job.who).await?;
+                let next = round.next.map(Place::Resend);
+                Ok(Step { n_seen: round.n_seen, n_done: round.n_resent, next })
+            }
+        }
+    }
+}

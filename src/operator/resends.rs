@@ -1,0 +1,134 @@
+//! Resends: a delivered event is delivered once more, because its receiver lost it. One, or in rounds all of a sink, a
+//! route or a type since a time.
+
+use jiff::Timestamp;
+
+use super::{Operator, OperatorError};
+use crate::domain::{DeliveryId, RouteName, SinkName};
+use crate::store::{Delivered, StoreError};
+
+/// How many deliveries a round looks at. A round is one request, so it must be short.
+const ROUND: usize = 500;
+/// How many a round looks at that only counts.
+const COUNTING_ROUND: usize = 5_000;
+
+/// Which delivered events to send again. Resends are not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resend {
+    /// Those that were delivered to this sink; `None`: to any sink of the config.
+    pub sink: Option<SinkName>,
+    /// Those that this route sent there.
+    pub route: Option<RouteName>,
+    /// Those of this type.
+    pub kind: Option<String>,
+    /// Those that arrived from this instant on.
+    pub since: Timestamp,
+    /// The sink that gets them; `None`: the one that had them.
+    pub to: Option<SinkName>,
+}
+
+/// Where a round begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResendPlace {
+    /// Behind this delivery.
+    pub after: DeliveryId,
+    /// Deliveries that were made later are left out.
+    pub until: Timestamp,
+}
+
+/// The result of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResendRound {
+    /// How many deliveries it looked at.
+    pub n_seen: u64,
+    /// How many of them are meant.
+    pub n_found: u64,
+    /// How many events it sends again.
+    pub n_resent: u64,
+    /// Where the next round begins; `None`: it was the last.
+    pub next: Option<ResendPlace>,
+}
+
+impl Operator {
+    /// Sends one delivered event again: to the sink that had it, or to another one. The new delivery has an id of its own
+    /// and names the first one. Returns its id.
+    ///
+    /// # Errors
+    /// No delivery has this id, it is not delivered, the config does not have the sink, or the store failed. Nothing was
+    /// changed.
+    pub async fn resend_one(
+        &self,
+        id: DeliveryId,
+        to: Option<SinkName>,
+        who: &str,
+    ) -> Result<DeliveryId, OperatorError> {
+        let found = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
+        let sink = to.as_ref().unwrap_or(&found.sink).clone();
+        self.must_be_configured(&sink)?;
+        let resent = self.store.resend(vec![id], to).await?;
+        let new = resent.first().ok_or(OperatorError::NotDelivered)?.id;
+        tracing::info!(who, delivery = %new, resend_of = %id, %sink, "a delivered event is sent again");
+        Ok(new)
+    }
+
+    /// Sends a round of delivered events again, in the order of their arrival; those of one operation keep their order.
+    ///
+    /// # Errors
+    /// The config does not have a sink, or the store failed. Some of the round may be sent again.
+    pub async fn resend_round(
+        &self,
+        which: &Resend,
+        from: Option<ResendPlace>,
+        who: &str,
+    ) -> Result<ResendRound, OperatorError> {
+        let (mut round, found) = self.resend_search(which, from, ROUND).await?;
+        round.n_resent = self.store.resend(found, which.to.clone()).await?.len() as u64;
+        let ResendRound { n_seen, n_found, n_resent, .. } = round;
+        tracing::info!(who, ?which, n_seen, n_found, n_resent, "delivered events are sent again");
+        Ok(round)
+    }
+
+    /// Counts what a round would send again. Changes nothing.
+    ///
+    /// # Errors
+    /// The config does not have a sink, or the store could not be read.
+    pub async fn resend_count(&self, which: &Resend, from: Option<ResendPlace>) -> Result<ResendRound, OperatorError> {
+        Ok(self.resend_search(which, from, COUNTING_ROUND).await?.0)
+    }
+
+    async fn resend_search(
+        &self,
+        which: &Resend,
+        from: Option<ResendPlace>,
+        limit: usize,
+    ) -> Result<(ResendRound, Vec<DeliveryId>), OperatorError> {
+        for sink in which.sink.iter().filter(|_| which.to.is_none()).chain(&which.to) {
+            self.must_be_configured(sink)?;
+        }
+        let until = from.map_or_else(|| self.clock.now(), |from| from.until);
+        let Resend { sink, route, kind, since, .. } = which.clone();
+        let delivered = Delivered { sink, route, kind, since, until };
+        let looked = self.store.delivered(&delivered, from.map(|from| from.after), limit).await?;
+        let found = self.to_configured(looked.found, which).await?;
+        let next = looked.last.map(|after| ResendPlace { after, until });
+        let (n_seen, n_found) = (looked.n_seen as u64, found.len() as u64);
+        Ok((ResendRound { n_seen, n_found, n_resent: 0, next }, found))
+    }
+
+    /// Without those whose sink was removed from the config: nothing would deliver them.
+    async fn to_configured(&self, found: Vec<DeliveryId>, which: &Resend) -> Result<Vec<DeliveryId>, StoreError> {
+        if which.sink.is_some() || which.to.is_some() {
+            return Ok(found);
+        }
+        let mut kept = Vec::with_capacity(found.len());
+        for id in found {
+            let delivery = self.store.delivery(id).await?;
+            kept.extend(delivery.filter(|it| self.has_sink(&it.sink)).map(|it| it.id));
+        }
+        Ok(kept)
+    }
+
+    fn must_be_configured(&self, sink: &SinkName) -> Result<(), OperatorError> {
+        if self.has_sink(sink) { Ok(()) } else { Err(OperatorError::NotConfigured(sink.clone())) }
+    }
+}

@@ -1,0 +1,66 @@
+//! Delivered deliveries, in the order of their events. They have no index of their own, because most deliveries are
+//! delivered: they are read by their keys, a part at a time, from the first event on that is meant.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::rows::{delivery_id, event_id};
+use crate::domain::DeliveryId;
+use crate::store::ids;
+use crate::store::{Delivered, Looked};
+
+/// A delivery as far as the search looks at it.
+struct Seen {
+    id: DeliveryId,
+    is_meant: bool,
+}
+
+/// The part of the deliveries that is looked at.
+pub struct Part {
+    /// From the first event on that arrived at this instant, in microseconds of steady time.
+    pub since: i64,
+    /// Behind this delivery.
+    pub after: Option<DeliveryId>,
+    /// The most deliveries.
+    pub limit: usize,
+}
+
+/// Looks at a part of the deliveries.
+pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite::Result<Looked> {
+    let Part { since, after, limit } = *part;
+    let start = match after {
+        Some(id) => ids::delivery_row(id.0),
+        None => ids::first_delivery(first_event(connection, since)?) - 1,
+    };
+    let sql = "SELECT d.id, d.sink, d.route, e.kind, d.created_at, e.id, d.state = 2 AND d.resend_of IS NULL \
+               FROM deliveries d CROSS JOIN events e ON e.seq = d.seq >> 12 WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2";
+    let until = which.until.as_microsecond();
+    let read = |row: &Row<'_>| {
+        let (sink, route, kind): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let is_in_time = row.get::<_, i64>(4)? <= until && ids::made_at(event_id(row, 5)?.0) >= since;
+        let is_meant = row.get::<_, bool>(6)? && is_in_time && which.means(&sink, &route, &kind);
+        Ok(Seen { id: delivery_id(row, 0)?, is_meant })
+    };
+    let limit_in_sql = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(sql)?;
+    let seen: Vec<Seen> = statement.query_map(params![start, limit_in_sql], read)?.collect::<Result<_, _>>()?;
+    let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.id);
+    let found = seen.iter().filter(|it| it.is_meant).map(|it| it.id).collect();
+    Ok(Looked { found, n_seen: seen.len(), last })
+}
+
+/// The first event that arrived at an instant of steady time or later. Events are in the order of their arrival.
+fn first_event(connection: &Connection, since: i64) -> rusqlite::Result<i64> {
+    let ends = "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) + 1 FROM events";
+    let (mut low, mut high): (i64, i64) = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let sql = "SELECT seq, id FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let found = statement.query_row([middle], |row| Ok((row.get::<_, i64>(0)?, event_id(row, 1)?))).optional()?;
+        match found {
+            Some((seq, id)) if ids::made_at(id.0) < since => low = seq + 1,
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
