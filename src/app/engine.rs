@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::backlogs::Backlogs;
 use super::channels;
+use super::contents::Contents;
 use super::dispatchers::{Dispatchers, Work};
 use super::housekeeping::Housekeeping;
 use super::parts::Parts;
@@ -48,6 +49,7 @@ impl Engine {
         intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         let housekeeping = Housekeeping::new(parts, stored);
         housekeeping.of_the_store();
+        housekeeping.of_contents(Contents::new(&stored.store, &parts.metrics, &parts.clock));
         housekeeping.of_backlogs(Backlogs::new(parts, stored));
         housekeeping.of_the_quarantine(&intake);
         housekeeping.of_the_log();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::backlogs::Backlogs;
+use super::contents::Contents;
 use super::parts::Parts;
 use super::store::Stored;
 use crate::clock::Clock;
@@ -12,7 +13,7 @@ use crate::store::{Health, Store};
 use crate::tasks::Rest;
 use crate::telemetry::{self, Metrics};
 
-/// How often replay requests are looked for, and backlogs counted.
+/// How often replay requests are looked for, backlogs counted, and the contents of the store read.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The pause after counting, as a multiple of the time that counting took. Deliveries are counted one by one in the
 /// store, so a million take a tenth of a second. With this pause, counting uses at most 2 % of one core.
@@ -71,6 +72,17 @@ impl<'a> Housekeeping<'a> {
                     tasks.note_broken(thread);
                     stop.cancelled().await;
                 }
+            }
+        });
+    }
+
+    /// Reads how much the store holds.
+    pub(super) fn of_contents(&self, contents: Arc<Contents>) {
+        self.every(("reading how much the store holds", LOOK_EVERY), move || {
+            let contents = Arc::clone(&contents);
+            async move {
+                contents.tell().await;
+                Rest::default()
             }
         });
     }

@@ -11,6 +11,7 @@
 
 mod backlogs;
 mod channels;
+mod contents;
 mod dispatchers;
 mod engine;
 mod faces;

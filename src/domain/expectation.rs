@@ -29,6 +29,9 @@ impl ExpectationState {
     /// Every state.
     pub const ALL: [Self; 5] = [Self::Waiting, Self::Met, Self::Overdue, Self::Lost, Self::Recovered];
 
+    /// The states of those that are not met, or not yet.
+    pub const UNMET: [Self; 3] = [Self::Waiting, Self::Overdue, Self::Lost];
+
     /// The text used in the API and the store.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -18,6 +18,7 @@ mod notification;
 mod operation;
 mod operation_event;
 mod proof;
+mod quarantine_class;
 mod quarantined_item;
 mod raw_bytes;
 mod reason;
@@ -41,6 +42,7 @@ pub use notification::{CHANGE_TYPES, Content, Dialect, LIFECYCLE_EVENTS, Notific
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use operation_event::{OperationEvent, Tone};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
+pub use quarantine_class::QuarantineClass;
 pub use quarantined_item::{HeldTokens, Quarantined};
 pub use raw_bytes::Raw;
 pub use reason::Reason;

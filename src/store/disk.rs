@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::Space;
+
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The space that must be free outside the file in any case: the log grows there.
 const LOG_BYTES: u64 = 64 << 20;
@@ -34,6 +36,20 @@ impl Disk {
         self.reusable_bytes.store(n_bytes, Ordering::Relaxed);
     }
 
+    /// The size of a database on this disk, and what is free beside it. What cannot be read is 0.
+    pub fn space(&self, database: &Path) -> Space {
+        Space {
+            database_bytes: std::fs::metadata(database).map(|file| file.len()).unwrap_or_default(),
+            reusable_bytes: self.reusable_bytes.load(Ordering::Relaxed),
+            disk_free_bytes: self.free_bytes().unwrap_or_default(),
+            reserve_bytes: self.reserve_bytes,
+        }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        rustix::fs::statvfs(&self.folder).ok().map(|stat| stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// Whether less than the reserve is free. `false` where the free space cannot be read: SQLite itself notices a full
     /// disk.
     pub fn is_low(&self) -> bool {
@@ -43,13 +59,8 @@ impl Disk {
         {
             return is_low;
         }
-        let is_low = match rustix::fs::statvfs(&self.folder) {
-            Ok(stat) => {
-                let free_bytes = stat.f_bavail.saturating_mul(stat.f_frsize);
-                is_below(self.reserve_bytes, free_bytes, self.reusable_bytes.load(Ordering::Relaxed))
-            }
-            Err(_unknown) => false,
-        };
+        let reusable_bytes = self.reusable_bytes.load(Ordering::Relaxed);
+        let is_low = self.free_bytes().is_some_and(|free| is_below(self.reserve_bytes, free, reusable_bytes));
         *seen = Some((Instant::now(), is_low));
         is_low
     }

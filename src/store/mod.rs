@@ -35,6 +35,7 @@ mod queue;
 mod resends;
 mod seal;
 pub mod sqlite;
+mod tally;
 #[cfg(test)]
 pub(crate) mod testing;
 mod unanswered;
@@ -54,6 +55,7 @@ pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{DeadLetters, Limit, MadeDue, Queue};
 pub use resends::{Delivered, Looked, Resent};
+pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,

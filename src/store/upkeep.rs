@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Health, StoreError};
+use super::{Health, Space, StoreError};
 
 /// What the process does for the store itself.
 #[async_trait]
@@ -15,6 +15,9 @@ pub trait Upkeep: Send + Sync {
     /// [`StoreError::Full`] below the disk reserve, [`StoreError::Damaged`] once damage was met; other errors as they
     /// occur.
     async fn ready(&self) -> Result<(), StoreError>;
+
+    /// The size of the store and of its disk, as of now.
+    fn space(&self) -> Space;
 
     /// Stores the offset between steady time and the machine's clock, after that clock was set.
     ///

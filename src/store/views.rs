@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{
     Backlog, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, OperationView,
-    StoreError,
+    StoreError, Tallies,
 };
 use crate::domain::{DeliveryId, EventId, SinkName};
 
@@ -18,6 +18,12 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError>;
+
+    /// How much there is that somebody may have to look at. The work does not grow with it.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn tallies(&self) -> Result<Tallies, StoreError>;
 
     /// An operation by its id (any spelling), with its events and deliveries. More than one where calls share an id.
     ///

@@ -10,6 +10,7 @@
 mod answers;
 mod arrivals;
 mod connections;
+mod contents;
 pub mod exposition;
 mod health;
 pub mod log;
@@ -27,6 +28,7 @@ use prometheus_client::registry::Registry;
 
 use self::answers::Answers;
 use self::arrivals::Arrivals;
+use self::contents::Contents;
 use self::health::Health;
 use self::sinks::Sinks;
 
@@ -44,6 +46,7 @@ pub struct Metrics {
     arrivals: Arrivals,
     answers: Answers,
     sinks: Sinks,
+    contents: Contents,
     health: Health,
     /// Their connections.
     pub listeners: Listeners,
@@ -65,13 +68,14 @@ impl Metrics {
         let registry = all.sub_registry_with_prefix("reelhook");
         registry.register("build", "The version of the server", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         let (arrivals, answers, sinks) = (Arrivals::default(), Answers::default(), Sinks::default());
-        let (health, listeners) = (Health::default(), Listeners::default());
+        let (contents, health, listeners) = (Contents::default(), Health::default(), Listeners::default());
         arrivals.register(registry);
         answers.register(registry);
         sinks.register(registry);
+        contents.register(registry);
         health.register(registry);
         listeners.register(registry);
-        Self { registry: all, arrivals, answers, sinks, health, listeners, minutes: Minutes::default() }
+        Self { registry: all, arrivals, answers, sinks, contents, health, listeners, minutes: Minutes::default() }
     }
 
     /// The metrics as OpenMetrics 1.0 text, as of `now`. [`exposition`] has the other format.

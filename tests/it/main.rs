@@ -9,6 +9,7 @@ mod config;
 mod config_schema;
 mod console;
 mod corpus;
+mod deploy;
 mod dialects;
 mod dispatch;
 mod end_to_end;

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use crate::api::operations::announced;
 use crate::process::eventually;
 use crate::reload::{all_to, changed, post};
 use crate::sinks::answering::{Answering, OK};
-use crate::test_app::TestApp;
+use crate::test_app::{Settings, TestApp};
 
 /// The samples of a text, without their values.
 fn series(text: &str) -> BTreeSet<String> {
@@ -91,6 +92,31 @@ async fn the_format_follows_what_the_client_accepts() {
         assert!(text.contains(&format!("# TYPE {counter} counter\n")), "{accept:?}: {text}");
     }
     assert_eq!(series(&app.metrics_as("text/plain").await), series(&app.metrics().await));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_store_holds_is_shown_with_the_age_of_the_oldest() {
+    let none = "[[routes]]\nname = \"other\"\nclient_context = { exact = \"other\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: none.into(), ..Settings::default() }).await;
+    post(&mut app, "nobody's").await;
+    app.graph.client_state = Some("guessed".into());
+    let stranger = app.graph.change(&mut app.seed).basic();
+    assert_eq!(app.post_changes(&[stranger], false).await.status, 202);
+    announced(&app, "announced").await;
+    app.advance(60);
+    for (name, labels) in [
+        ("quarantine_entries", "{class=\"unverified\"}"),
+        ("unmatched_events", ""),
+        ("expectations", "{state=\"waiting\"}"),
+    ] {
+        app.until_metric(&format!("reelhook_{name}{labels}"), 1.0).await;
+        let oldest = format!("reelhook_{}_oldest_seconds{labels}", name.split('_').next().unwrap());
+        app.until_metric(&oldest, 60.0).await;
+    }
+    for name in ["database_bytes", "disk_free_bytes", "disk_reserve_bytes"] {
+        assert!(app.metric(&format!("reelhook_store_{name}")).await > 0.0, "{name}");
+    }
     app.stop().await;
 }
 

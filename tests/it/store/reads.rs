@@ -5,10 +5,10 @@ use std::pin::pin;
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
-use reelhook::domain::{EventId, Operation, ResultInfo};
+use reelhook::domain::{EventId, ExpectationState, Operation, QuarantineClass, ResultInfo};
 use reelhook::odata::{Cursor, Filter, OrderBy, Property, Subject};
-use reelhook::store::StreamedEvent;
 use reelhook::store::operations::{Created, NewOperation, Question};
+use reelhook::store::{StreamedEvent, Tallies, Tally};
 
 use crate::recording_sink::PATIENCE;
 
@@ -22,6 +22,8 @@ macro_rules! suite {
             pages_go_on_while_rows_come_and_go,
             a_list_of_a_call_holds_its_operations_alone,
             what_matches_is_counted,
+            what_somebody_may_have_to_look_at_is_tallied,
+            removed_rows_are_tallied_no_more,
             events_are_streamed_in_order_and_resumed,
             a_streamed_event_carries_what_was_announced,
             an_event_that_retention_removed_still_marks_its_place,
@@ -77,7 +79,14 @@ pub async fn an_operation_is_got_by_any_spelling_of_its_id_and_by_its_call(test:
 
 /// Announces an operation with metadata; returns the id that it has for now.
 async fn announce(test: &TestStore, context: &str) -> String {
-    let new = NewOperation {
+    match test.operations.create(announcement(context)).await.unwrap() {
+        Created::New(operation) => operation.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn announcement(context: &str) -> NewOperation {
+    NewOperation {
         id: None,
         call_id: None,
         tenant_id: None,
@@ -87,10 +96,6 @@ async fn announce(test: &TestStore, context: &str) -> String {
         sinks: Vec::new(),
         expected_by: None,
         allow_duplicate: false,
-    };
-    match test.operations.create(new).await.unwrap() {
-        Created::New(operation) => operation.id,
-        other => panic!("{other:?}"),
     }
 }
 
@@ -177,6 +182,66 @@ pub async fn what_matches_is_counted(test: TestStore) {
     }
     assert_eq!(test.operations.count(None, None).await.unwrap(), 5);
     assert_eq!(test.operations.count(None, Some(&filter)).await.unwrap(), 2);
+}
+
+fn tally(n: u64, oldest_at: Timestamp) -> Tally {
+    Tally { n, oldest_at: (n > 0).then_some(oldest_at) }
+}
+
+/// The tallies: of strangers' quarantine entries, unmatched events, and waiting, overdue and lost expectations.
+async fn tallied(test: &TestStore) -> [Tally; 5] {
+    let Tallies { quarantine, unmatched, expectations } = test.store.tallies().await.unwrap();
+    assert_eq!(quarantine.map(|(class, _)| class), QuarantineClass::ALL);
+    assert_eq!(quarantine[1..].iter().map(|(_, tally)| tally.n).sum::<u64>(), 0);
+    assert_eq!(expectations.map(|(state, _)| state), ExpectationState::UNMET);
+    let [waiting, overdue, lost] = expectations.map(|(_, tally)| tally);
+    [quarantine[0].1, unmatched, waiting, overdue, lost]
+}
+
+/// Announces an operation, and raises its deadline a minute later.
+async fn overdue(test: &TestStore, context: &str) {
+    let expected_by = Some(test.clock.now() + SignedDuration::from_secs(30));
+    let new = NewOperation { expected_by, ..announcement(context) };
+    test.operations.create(new).await.unwrap();
+    test.pass(SignedDuration::from_secs(60));
+    for due in test.store.due(9).await.unwrap() {
+        test.store.raise(due, vec![delivery_to("crm")], &test.reception).await.unwrap();
+    }
+}
+
+pub async fn what_somebody_may_have_to_look_at_is_tallied(mut test: TestStore) {
+    let start = test.clock.now();
+    assert_eq!(tallied(&test).await, [Tally::default(); 5]);
+    announce(&test, "a").await;
+    test.accept_batch(vec![resource("{\"n\":1}").to(&[])], vec![refused("1")]).await.unwrap();
+    test.pass(SignedDuration::from_secs(10));
+    announce(&test, "b").await;
+    let later = vec![resource("{\"n\":2}").to(&[]), resource("{\"n\":3}").to(&["crm"])];
+    test.accept_batch(later, vec![refused("2")]).await.unwrap();
+    let expected = [tally(2, start), tally(2, start), tally(2, start), tally(0, start), tally(0, start)];
+    assert_eq!(tallied(&test).await, expected);
+    test.reopen(|_| {}).await;
+    assert_eq!(tallied(&test).await, expected);
+
+    let (later, event) = (test.clock.now(), test.store.unmatched_after(None, 1).await.unwrap()[0].id);
+    test.store.route_again(event, vec![delivery_to("crm")]).await.unwrap();
+    test.store.end_wish(1, None).await.unwrap();
+    test.accept(vec![recording("1").context("a").to(&["crm"])]).await;
+    overdue(&test, "c").await;
+    let expected = [tally(1, later), tally(1, later), tally(1, later), tally(1, later), tally(0, later)];
+    assert_eq!(tallied(&test).await, expected, "each was dealt with, and one operation is overdue");
+}
+
+pub async fn removed_rows_are_tallied_no_more(mut test: TestStore) {
+    test.accept_batch(vec![resource("{}").to(&[])], vec![refused("1"), refused("2")]).await.unwrap();
+    overdue(&test, "c").await;
+    assert_eq!(tallied(&test).await.map(|tally| tally.n), [2, 1, 0, 1, 0]);
+    test.pass(HOUR * 24 * 60);
+    test.reopen(|settings| settings.quarantine_max_entries = 1).await;
+    let operation = &found(&test, None, None).await[0];
+    test.operations.delete(operation.number, None, true).await.unwrap();
+    test.sweep().await;
+    assert_eq!(tallied(&test).await.map(|tally| tally.n), [1, 0, 0, 0, 0]);
 }
 
 /// Few and close to one another, so that conditions hold now and then.

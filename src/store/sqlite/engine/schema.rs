@@ -22,6 +22,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_watching", include_str!("../../../../migrations/sqlite/0010_watching.sql")),
     ("0011_steady", include_str!("../../../../migrations/sqlite/0011_steady.sql")),
     ("0012_verified", include_str!("../../../../migrations/sqlite/0012_verified.sql")),
+    ("0013_tallies", include_str!("../../../../migrations/sqlite/0013_tallies.sql")),
     ("0014_resends", include_str!("../../../../migrations/sqlite/0014_resends.sql")),
 ];
 

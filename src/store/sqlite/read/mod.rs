@@ -8,6 +8,7 @@ pub mod quarantine;
 pub mod rich;
 pub mod rows;
 pub mod stream;
+pub mod tallies;
 pub mod views;
 pub mod waiting;
 pub mod watches;

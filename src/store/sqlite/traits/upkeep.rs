@@ -11,7 +11,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::time;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write::{pauses, sweep};
-use crate::store::{Health, Hint, SinkPauses, StoreError, Upkeep};
+use crate::store::{Health, Hint, SinkPauses, Space, StoreError, Upkeep};
 
 #[async_trait]
 impl SinkPauses for SqliteStore {
@@ -40,6 +40,10 @@ impl Upkeep for SqliteStore {
             return Err(StoreError::Damaged(found.to_owned()));
         }
         self.writer.ask(|tx| tx.beat()).await
+    }
+
+    fn space(&self) -> Space {
+        self.shared.disk.space(&self.shared.settings.path)
     }
 
     async fn note_time(&self) -> Result<(), StoreError> {

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use crate::domain::{DeliveryId, EventId, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::shared::Shared;
+use crate::store::sqlite::read;
 use crate::store::sqlite::read::delivered;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
     Backlog, Delivered, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Looked, Newest, OperationView,
-    StoreError, StreamedEvent, Views,
+    StoreError, StreamedEvent, Tallies, Views,
 };
 
 #[async_trait]
@@ -21,6 +22,10 @@ impl Views for SqliteStore {
         let backlog =
             |connection: &_, shared: &Shared| views::backlog(connection, shared.clock.steady().as_microsecond());
         self.read_by(&self.views, backlog).await
+    }
+
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        self.read(|connection, _| read::tallies::all(connection)).await
     }
 
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {

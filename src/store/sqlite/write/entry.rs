@@ -4,21 +4,10 @@ use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 
-use crate::domain::{Channel, HeldTokens, Quarantined, Reason};
+use crate::domain::{Channel, HeldTokens, QuarantineClass as Class, Quarantined, Reason};
 use crate::store::StoreError;
 use crate::store::sqlite::engine::sealed;
 use crate::store::sqlite::engine::shared::Shared;
-
-/// The class of an entry's sender. The numbers are those of the column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Its sender showed nothing that we know.
-    Strangers = 0,
-    /// Its sender proved something, but not enough.
-    Known = 1,
-    /// Like [`Class::Known`], and the entry waits for the provider's keys.
-    Waiting = 2,
-}
 
 /// One quarantine entry, ready to be written.
 pub struct Entry {

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::schedule;
+use super::{schedule, tallies};
 use crate::domain::{Channel, ClientContext, EventId, Order, Origin, Status};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::lookups;
@@ -91,6 +91,9 @@ impl EventRow<'_> {
             self.possible_repeat,
         ];
         tx.execute(sql, row)?;
+        if !self.is_matched {
+            tallies::unmatched(tx, 1)?;
+        }
         if let Some(lookup) = self.lookup {
             lookups::add(tx, lookup, self.seq)?;
         }

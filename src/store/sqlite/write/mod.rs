@@ -28,6 +28,7 @@ pub mod resend;
 pub mod rich;
 pub mod schedule;
 pub mod sweep;
+pub mod tallies;
 pub mod tokens;
 pub mod waiting;
 pub mod watches;

@@ -2,8 +2,10 @@
 //! the writer only writes.
 
 use super::delivery::{check_number_of, each_sink_once};
-use super::entry::{self, Class, Entry};
-use crate::domain::{Carried, Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, RepeatOf, Request};
+use super::entry::{self, Entry};
+use crate::domain::{
+    Carried, Channel, Event, EventId, Mark, NewDelivery, Notification, Proof, QuarantineClass, RepeatOf, Request,
+};
 use crate::store::ids;
 use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Contents;
@@ -87,7 +89,7 @@ impl Prepared {
 
     /// Whether nothing in it comes from a known sender.
     pub fn is_strangers(&self) -> bool {
-        self.items.is_empty() && self.quarantined.iter().all(|entry| entry.class == Class::Strangers)
+        self.items.is_empty() && self.quarantined.iter().all(|entry| entry.class == QuarantineClass::Strangers)
     }
 }
 

@@ -10,10 +10,10 @@
 
 use rusqlite::{Row, params};
 
-use super::entry::{Class, Entry};
+use super::entry::Entry;
 use super::tokens;
 use crate::config;
-use crate::domain::Reason;
+use crate::domain::{QuarantineClass as Class, Reason};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 
@@ -66,7 +66,7 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
     }
     let sql = "INSERT INTO quarantine (id, received_at, channel, reason, tenant_id, n_bytes, class, post, sealed) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    for class in [Class::Strangers, Class::Known, Class::Waiting] {
+    for class in Class::ALL {
         let mut added = Size::default();
         for it in entries.iter().filter(|entry| entry.class == class) {
             let (channel, reason, post) =

@@ -7,7 +7,7 @@
 
 use rusqlite::params;
 
-use super::watches;
+use super::{tallies, watches};
 use crate::store::ids;
 use crate::store::operations::Deleted;
 use crate::store::sqlite::engine::failure::Failure;
@@ -20,7 +20,10 @@ pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure
     let range = [ids::first_delivery(event), ids::last_delivery(event)];
     tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
     tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
-    tx.execute("DELETE FROM events WHERE seq = ?1", [event])?;
+    let is_matched = tx.first("DELETE FROM events WHERE seq = ?1 RETURNING is_matched", [event], |row| row.get(0))?;
+    if is_matched == Some(false) {
+        tallies::unmatched(tx, -1)?;
+    }
     unanswered::clear(tx, event)?;
     if let Some(lookup) = lookup {
         tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, event])?;

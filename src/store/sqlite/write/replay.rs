@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::delivery::check_number_of;
 use super::delivery::{self, NewRow};
+use super::tallies;
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
 use crate::store::ids;
 use crate::store::sqlite::engine::failure::Failure;
@@ -62,6 +63,7 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
         routed.push(new);
     }
     tx.execute("UPDATE events SET is_matched = 1 WHERE seq = ?1", [event])?;
+    tallies::unmatched(tx, -1)?;
     Ok(routed.len())
 }
 

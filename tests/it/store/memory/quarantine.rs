@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::rows::{Class, Counter, EntryRow, Rows, instant, micros};
+use super::rows::{Counter, EntryRow, Rows, instant, micros};
 use super::tx::Tx;
 use reelhook::config;
-use reelhook::domain::{HeldTokens, Quarantined, Reason};
+use reelhook::domain::{HeldTokens, QuarantineClass as Class, Quarantined, Reason};
 use reelhook::store::{QuarantineView, ReplayWish, WAITS_AT_MOST, Waiting};
 
 /// A size, or a bound.

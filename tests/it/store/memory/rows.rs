@@ -14,7 +14,7 @@ use super::identity::{Identity, Message};
 use super::ids;
 use reelhook::domain::{
     CallEnd, Channel, ClientContext, Event, EventId, HeldTokens, Lease, NewDelivery, Operation, Origin, Previous,
-    Reason, SinkName, WhyEnded,
+    QuarantineClass as Class, Reason, SinkName, WhyEnded,
 };
 use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView};
 
@@ -91,17 +91,6 @@ pub struct EntryRow {
     pub post: Option<i64>,
     /// An operator's request to verify it again, and whether the operator vouches for its origin.
     pub wish: Option<bool>,
-}
-
-/// The class of an entry's sender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
-    /// Its sender showed nothing that we know.
-    Strangers,
-    /// Its sender proved something, but not enough.
-    Known,
-    /// Like [`Class::Known`], and the entry waits for the provider's keys.
-    Waiting,
 }
 
 /// The kind of a watch; `Overdue` sorts first.

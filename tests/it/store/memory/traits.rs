@@ -18,8 +18,8 @@ use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Questi
 use reelhook::store::{
     Backlog, Batch, DeadLetters, Delivered, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health,
     Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised,
-    Receipt, Reception, ReplayWish, Resent, SinkPauses, StoreError, Stored, StreamedEvent, Upkeep, Views, Waiting,
-    Watches,
+    Receipt, Reception, ReplayWish, Resent, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
+    Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -212,6 +212,10 @@ impl Views for MemoryStore {
         self.read(|rows| views::backlog(rows, steady))
     }
 
+    async fn tallies(&self) -> Result<Tallies, StoreError> {
+        self.read(views::tallies)
+    }
+
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError> {
         let mut found = self.read(|rows| views::operations(rows, id))?;
         for operation in &mut found {
@@ -362,6 +366,11 @@ impl Upkeep for MemoryStore {
             return Err(StoreError::Full);
         }
         self.read(|_rows| ())
+    }
+
+    /// There is no file and no disk.
+    fn space(&self) -> Space {
+        Space::default()
     }
 
     /// The time is in the clock that the store was opened with.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::ids;
 use super::operation::call_of;
 use super::rows::{EventRow, Rows};
-use reelhook::domain::{DeliveryId, EventId, GraphId, Operation, SinkName};
+use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation, QuarantineClass, SinkName};
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
     Backlog, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest, OperationView,
-    QuarantineView, StreamedEvent,
+    QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -32,6 +32,24 @@ pub fn backlog(rows: &Rows, steady: i64) -> BTreeMap<SinkName, Backlog> {
         }
     }
     backlogs
+}
+
+/// How much there is that somebody may have to look at.
+pub fn tallies(rows: &Rows) -> Tallies {
+    let of_class =
+        |class| tally(rows.quarantine.values().filter(|row| row.class == class).map(|row| row.view.received_at));
+    let expectations = || rows.operations.values().filter_map(|row| Some((row.base.expectation.as_ref()?.state, row)));
+    let of_state = |state| tally(expectations().filter(|(it, _)| *it == state).map(|(_, row)| row.base.created_at));
+    Tallies {
+        quarantine: QuarantineClass::ALL.map(|class| (class, of_class(class))),
+        unmatched: tally(rows.events.values().filter(|row| !row.is_matched).map(|row| row.view.received_at)),
+        expectations: ExpectationState::UNMET.map(|state| (state, of_state(state))),
+    }
+}
+
+/// Of the instants of some rows, the oldest row first.
+fn tally(instants: impl Iterator<Item = jiff::Timestamp>) -> Tally {
+    instants.fold(Tally::default(), |tally, at| Tally { n: tally.n + 1, oldest_at: tally.oldest_at.or(Some(at)) })
 }
 
 /// The operations that have an id or whose expectation has it, with their events.
