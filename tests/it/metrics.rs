@@ -36,6 +36,7 @@ async fn every_series_of_a_closed_set_exists_before_its_first_event() {
         "reelhook_jwks_refresh_total{channel=\"calls\",result=\"failed\"}",
         "reelhook_connections{listener=\"public\",state=\"body\"}",
         "reelhook_connections_closed_total{listener=\"admin\",reason=\"gave_way\"}",
+        "reelhook_connections_closed_total{listener=\"probes\",reason=\"gave_way\"}",
         "reelhook_delivery_attempts_total{sink=\"first\",result=\"dead\"}",
         "reelhook_delivery_attempts_total{sink=\"second\",result=\"timeout\"}",
         "reelhook_delivery_attempt_seconds_count{sink=\"second\"}",
