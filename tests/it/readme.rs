@@ -233,6 +233,22 @@ fn what_the_image_copies_is_there() {
 }
 
 #[test]
+fn the_image_has_the_version_of_the_manifest_and_no_builder_needs_a_network_to_read_its_file() {
+    let (manifest, image) = (read("Cargo.toml"), read("Dockerfile"));
+    let version = manifest.split("\nversion = \"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    assert!(image.contains(&format!("\nARG VERSION={version}\n")), "{version}");
+    let is_frontend = |line: &str| line.trim_start_matches('#').trim_start().starts_with("syntax");
+    assert!(!image.lines().take_while(|line| line.starts_with('#')).any(is_frontend));
+    for base in ["BUILD_IMAGE", "RUN_IMAGE"] {
+        let tag = image.split(&format!("\nARG {base}=")).nth(1).and_then(|rest| rest.lines().next()).unwrap();
+        assert!(
+            image.contains(&format!("# {base}={tag}@sha256:").replace("# ", "#   --build-arg ")),
+            "{tag} by digest"
+        );
+    }
+}
+
+#[test]
 fn the_image_shows_cargo_every_file_that_the_manifest_names() {
     let (manifest, image) = (read("Cargo.toml"), read("Dockerfile"));
     let benches: Vec<&str> =
