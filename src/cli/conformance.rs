@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
+use super::signals::Signals;
 use super::simulate::stage::{self, StageArgs};
 use crate::simulator::conformance::{self, Channel, Grade, Level, Outcome, Verdict};
 use crate::simulator::{ClientError, Graph};
@@ -23,7 +24,8 @@ receiver is on another machine, set --identity-listen to an address that it can 
 Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
 90 % of the musts passed; D at least half of them; F fewer than half.
 
-Exit codes: 0 every must passed, 1 a must failed, or no receiver answers at --url, 2 wrong usage")]
+Exit codes: 0 every must passed, 1 a must failed, or no receiver answers at --url, 2 wrong usage,
+130, 143 or 129 ended by Ctrl-C, SIGTERM or SIGHUP: no grade")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
@@ -44,8 +46,19 @@ enum ChannelName {
     Subscriptions,
 }
 
-/// Grades.
+/// Grades, unless a signal ends it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        graded = graded(args) => graded,
+        told = signals.next() => {
+            remark!("ended by {} before all checks were made: no grade", told.name());
+            Ok(told.code())
+        }
+    }
+}
+
+async fn graded(args: Args) -> anyhow::Result<ExitCode> {
     let stage = match stage::open(args.stage) {
         Ok(stage) => stage,
         Err(error) => {

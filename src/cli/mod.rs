@@ -26,6 +26,7 @@ mod resend;
 mod serve;
 mod server;
 mod session;
+mod signals;
 mod simulate;
 mod sinks;
 mod tail;
@@ -82,8 +83,8 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Serve(ConfigArg),
     /// Make the running server load its config again
     Reload(reload::Args),
-    /// Find every mistake in a config, and deliveries whose sink is not in it; with --probe, connect to the sinks and
-    /// fetch the signing keys
+    /// Find every mistake in a config, and deliveries whose sink is not in it; with --probe, try the store, the listeners,
+    /// the sinks and the key providers
     Check(check::Args),
     /// Show how reelhook works: a server and a simulated Microsoft Graph in one process, in a temporary folder
     Demo(demo::Args),

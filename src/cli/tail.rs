@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::event_stream::Events;
 use super::print::say;
 use super::server::RemoteArgs;
+use super::signals::Signals;
 use super::text;
 use crate::domain::{EventKind, Tone};
 
@@ -32,7 +33,8 @@ One line per event: time, type, clientContext, operation. If the connection brea
 start, tail connects again and prints the events that it missed. The token is read from the
 environment or a file, never from the command line.
 
-Exit codes: 0 Ctrl-C, 1 the first connection failed or the server refused, 2 wrong usage or config")]
+Exit codes: 0 ended by Ctrl-C, SIGTERM or SIGHUP, 1 the first connection failed or the server
+refused, 2 wrong usage or config")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
@@ -53,14 +55,12 @@ pub struct Args {
     json: bool,
 }
 
-/// Prints events until Ctrl-C.
+/// Prints events until a signal ends it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
     tokio::select! {
         ended = follow(&args) => ended,
-        pressed = tokio::signal::ctrl_c() => {
-            pressed?;
-            Ok(ExitCode::SUCCESS)
-        }
+        _told = signals.next() => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -12,9 +12,10 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::SignedDuration;
 
-use self::setting::{APP_ID, CERTIFICATE, CLIENT_STATE, TENANT};
+use self::setting::{APP_ID, CERTIFICATE, CLIENT_STATE, Folder, TENANT};
 use self::story::Story;
 use super::print::say;
+use super::signals::Signals;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::simulator::client::Post;
@@ -37,6 +38,9 @@ Examples:
   reelhook demo                  runs until Ctrl-C
   reelhook demo --duration 10s   ends after 10 s
 
+Ctrl-C, SIGTERM or SIGHUP ends it: the last deliveries are made, and the temporary folder is
+removed. A second signal ends it at once, and the folder is removed too.
+
 Exit codes: 0 everything happened as the demo planned, 1 otherwise")]
 pub struct Args {
     /// End after this time ("10s", "2m") [default: run until Ctrl-C]
@@ -47,15 +51,20 @@ pub struct Args {
     seed: u64,
 }
 
-/// Runs until Ctrl-C or for the given time. Exit code 1 if an answer was not as expected or a delivery still waits.
+/// Runs until a signal or for the given time. Exit code 1 if an answer was not as expected or a delivery still waits.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
     telemetry::log::start(LOGGED, false).map_err(anyhow::Error::msg)?;
-    let folder = setting::folder().context("no temporary folder")?;
+    let folder = Folder::make().context("no temporary folder")?;
+    shown(args, folder.path(), &mut signals).await
+}
+
+async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Result<ExitCode> {
     let identity = Identity::new(Clock::system())?;
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);
-    let certificate = Certificate::in_file(CERTIFICATE, &folder.path().join("key.pem"))?;
-    let loaded = setting::config(folder.path(), &provider)?;
+    let certificate = Certificate::in_file(CERTIFICATE, &folder.join("key.pem"))?;
+    let loaded = setting::config(folder, &provider)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
     let printers = setting::printers(&loaded.config, &n_delivered);
     let app = App::start(loaded, printers, Clock::system()).await?;
@@ -68,19 +77,26 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         certificate: Some(certificate),
         paths: Paths::default(),
     };
-    greet(&app, folder.path());
+    greet(&app, folder);
     let until = args.duration.map(|it| Duration::try_from(it).unwrap_or_default());
     let mut tally = Tally::default();
     tokio::select! {
         played = play(&app, &graph, args.seed, &mut tally) => played?,
         () = over(until) => {}
-        _ = tokio::signal::ctrl_c() => {}
+        _told = signals.next() => {}
     }
-    settle(&app).await;
-    let n_open = waiting(&app).await;
-    app.stop().await;
-    provider.stop().await;
-    provider_task.await??;
+    let ending = async {
+        settle(&app).await;
+        let n_open = waiting(&app).await;
+        app.stop().await;
+        provider.stop().await;
+        provider_task.await??;
+        anyhow::Ok(n_open)
+    };
+    let n_open = tokio::select! {
+        n_open = ending => n_open?,
+        told = signals.next() => return Ok(told.code()),
+    };
     let answered = match tally.n_faults {
         0 => "all answered as expected".to_owned(),
         n => format!("{n} of them not answered as expected"),

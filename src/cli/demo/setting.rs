@@ -1,9 +1,11 @@
 //! The demo's config, and sinks that print their deliveries.
 
+use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -22,6 +24,11 @@ pub const CLIENT_STATE: &str = "the secret of the demo's subscriptions";
 pub const CERTIFICATE: &str = "demo-certificate";
 /// The case that the CRM refuses.
 pub const REFUSED: &str = "support-2005";
+
+/// How often the folder is removed until it is gone.
+const REMOVALS: u32 = 20;
+/// How long to wait before it is removed again.
+const REMOVE_AGAIN: Duration = Duration::from_millis(25);
 
 /// Prints each delivery on one line; refuses one of them.
 struct Printer {
@@ -63,13 +70,36 @@ pub fn printers(settings: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
     settings.sinks.iter().map(printer_for).collect()
 }
 
-/// A folder that is removed at the end. It holds keys, so only its owner can read it.
-///
-/// # Errors
-/// It cannot be made.
-pub fn folder() -> std::io::Result<tempfile::TempDir> {
-    let private = std::fs::Permissions::from_mode(0o700);
-    tempfile::Builder::new().prefix("reelhook-demo-").permissions(private).tempdir()
+/// A folder that is removed at the end.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes it. It holds keys, so only its owner can read it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make() -> io::Result<Self> {
+        let private = std::fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix("reelhook-demo-").permissions(private).tempdir()?;
+        Ok(Self(folder.keep()))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    /// If the demo ends at once, its threads may write there for a moment. Then the folder is removed again.
+    fn drop(&mut self) {
+        for _ in 0..REMOVALS {
+            match std::fs::remove_dir_all(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => std::thread::sleep(REMOVE_AGAIN),
+                _ => return,
+            }
+        }
+    }
 }
 
 /// The demo's config, in its own folder. Its `lost_after` is short, so that nobody waits long for a lost recording.
@@ -131,7 +161,10 @@ mod tests {
 
     #[test]
     fn nobody_else_may_look_into_the_demos_folder() {
-        let folder = folder().unwrap();
+        let folder = Folder::make().unwrap();
         assert_eq!(folder.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(!path.exists());
     }
 }

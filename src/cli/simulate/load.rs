@@ -7,8 +7,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::stage::Stage;
-use super::{ChannelName, LoadArgs};
+use super::{ChannelName, Ended, LoadArgs};
 use crate::cli::print::say;
+use crate::cli::signals::Signals;
 use crate::simulator::client::Post;
 use crate::simulator::load::{Bodies, Load, Plan};
 use crate::simulator::payload::Seed;
@@ -18,13 +19,19 @@ const CONNECTIONS: u16 = 64;
 const DURATION: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(200);
 
-/// Runs the load and prints its report. Returns whether every answer was 2xx.
+/// The load that is asked for.
+pub(super) struct Asked {
+    pub args: LoadArgs,
+    pub channel: Option<ChannelName>,
+    pub as_json: bool,
+}
+
+/// Runs the load and prints its report. The first signal ends it: nothing more is sent, and open requests are awaited. A
+/// second one ends the waiting, too.
 pub(super) async fn run(
-    stage: &Stage,
-    args: LoadArgs,
-    channel: Option<ChannelName>,
-    as_json: bool,
-) -> anyhow::Result<bool> {
+    (stage, signals): (&Stage, &mut Signals),
+    Asked { args, channel, as_json }: Asked,
+) -> anyhow::Result<Ended> {
     let plan = Plan {
         connections: args.connections.unwrap_or(CONNECTIONS).into(),
         rate: args.rate,
@@ -40,12 +47,19 @@ pub(super) async fn run(
     let load = Load::new(graph.client.clone(), &head, bodies, plan)?;
     let bar = bar(plan);
     let report = {
+        let mut is_ending = false;
         let running = load.run();
         tokio::pin!(running);
         loop {
             tokio::select! {
                 report = &mut running => break report,
-                _ = tokio::signal::ctrl_c() => load.stop(),
+                told = signals.next() => {
+                    if std::mem::replace(&mut is_ending, true) {
+                        bar.finish_and_clear();
+                        return Ok(Ended::Told(told));
+                    }
+                    load.stop();
+                }
                 () = tokio::time::sleep(TICK) => show(&bar, &load),
             }
         }
@@ -56,7 +70,7 @@ pub(super) async fn run(
     } else {
         say!("{report}\nseed       {}", stage.seed);
     }
-    Ok(report.n_errors() == 0)
+    Ok(Ended::all_well(report.n_errors() == 0))
 }
 
 /// The head of every POST. Its token stays valid longer than the run.

@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::stage::{Stage, StageArgs};
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
+use super::signals::{Signals, Told};
 use crate::simulator::scenario::{self, Channels, Part, Play, Step};
 use crate::simulator::{ClientError, noop};
 
@@ -31,7 +31,9 @@ The command signs its tokens with keys of its own. The receiver must trust these
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
 
-Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage")]
+Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage, 130, 143 or 129 ended by
+Ctrl-C, SIGTERM or SIGHUP before everything was sent. A signal ends --hold, --serve-noop and load
+with 0 or 1")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
@@ -153,10 +155,14 @@ impl Args {
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
     if let Some(address) = args.serve_noop {
         let (address, server) = noop::serve(address)?;
         remark!("answering 202 to everything on http://{address}");
-        server.await?;
+        tokio::select! {
+            served = server => served?,
+            _told = signals.next() => {}
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(mistake) = args.mistake() {
@@ -177,30 +183,43 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !args.json {
         stage.tell_receiver_config();
     }
-    let all_well = if args.load.is_load() {
-        load::run(&stage, args.load, args.channel, args.json).await?
+    let ended = if args.load.is_load() {
+        let asked = load::Asked { args: args.load, channel: args.channel, as_json: args.json };
+        load::run((&stage, &mut signals), asked).await?
     } else {
-        scenario(&stage, Play { parts: &parts, channels, seed: stage.seed }, args.json).await?
+        let play = Play { parts: &parts, channels, seed: stage.seed };
+        scenario((&stage, &mut signals), play, args.json).await?
     };
-    if args.hold {
-        hold(&stage).await?;
+    if args.hold && !signals.has_come() {
+        remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
+        let _told = signals.next().await;
     }
-    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(match ended {
+        Ended::Well => ExitCode::SUCCESS,
+        Ended::WithFaults => ExitCode::FAILURE,
+        Ended::Told(told) => told.code(),
+    })
 }
 
-async fn hold(stage: &Stage) -> anyhow::Result<()> {
-    remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+/// How the sending ended.
+enum Ended {
+    /// Every answer was as expected.
+    Well,
+    /// One was not.
+    WithFaults,
+    /// A signal ended it before everything was sent.
+    Told(Told),
 }
 
-async fn scenario(stage: &Stage, play: Play<'_>, as_json: bool) -> anyhow::Result<bool> {
+impl Ended {
+    fn all_well(all_well: bool) -> Self {
+        if all_well { Self::Well } else { Self::WithFaults }
+    }
+}
+
+async fn scenario((stage, signals): (&Stage, &mut Signals), play: Play<'_>, as_json: bool) -> anyhow::Result<Ended> {
     let (mut n_posts, mut faults, mut hint) = (0, Vec::new(), None);
-    let all_well = scenario::play(&stage.graph, play, |step| {
+    let played = scenario::play(&stage.graph, play, |step| {
         n_posts += 1;
         if let Some(fault) = step.fault() {
             faults.push(json!({"part": step.part.as_str(), "what": step.what, "fault": fault, "status": status(step)}));
@@ -209,18 +228,24 @@ async fn scenario(stage: &Stage, play: Play<'_>, as_json: bool) -> anyhow::Resul
         if !as_json {
             say!("{}", line(step));
         }
-    })
-    .await?;
+    });
+    let ended = tokio::select! {
+        all_well = played => Ended::all_well(all_well?),
+        told = signals.next() => Ended::Told(told),
+    };
     let n_good = n_posts - faults.len();
     if as_json {
         say!("{}", json!({"posts": n_posts, "as_expected": n_good, "seed": stage.seed, "faults": faults}));
     } else if n_posts > 0 {
         say!("\n{n_good} of {n_posts} POSTs were answered as expected (seed {})", stage.seed);
     }
+    if let Ended::Told(told) = ended {
+        remark!("ended by {} before everything was sent", told.name());
+    }
     if let Some(hint) = hint {
         remark!("hint: {hint}");
     }
-    Ok(all_well)
+    Ok(ended)
 }
 
 fn status(step: &Step) -> Option<u16> {

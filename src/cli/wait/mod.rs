@@ -21,6 +21,7 @@ use self::search::{Found, News, found, is_strong, place, proof};
 use super::print::{remark, say};
 use super::remote::{Remote, Trouble};
 use super::server::RemoteArgs;
+use super::signals::Signals;
 use super::text;
 use crate::domain::{CallEnd, ExpectationState, Proof, Status, subcode_in_words};
 
@@ -52,7 +53,8 @@ The token is read from the environment or a file, never from the command line.
 
 Exit codes: 0 the operation completed, 1 it failed, 2 wrong usage or config, 3 it did not end within
 --timeout, 4 it is lost: its call ended, and no notification of the operation's end arrived in time,
-5 the server could not be reached, did not answer, or refused")]
+5 the server could not be reached, did not answer, or refused, 130, 143 or 129 ended by Ctrl-C,
+SIGTERM or SIGHUP")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,
@@ -71,10 +73,18 @@ pub struct Args {
 
 /// Waits, and reports the end.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match args.remote.server() {
-        Ok(Err(code)) => Ok(code),
-        Ok(Ok(remote)) => Ok(waited(&remote, &args).await.unwrap_or_else(|error| unanswered(&error))),
-        Err(error) => Ok(unanswered(&error)),
+    let mut signals = Signals::new()?;
+    let remote = match args.remote.server() {
+        Ok(Ok(remote)) => remote,
+        Ok(Err(code)) => return Ok(code),
+        Err(error) => return Ok(unanswered(&error)),
+    };
+    tokio::select! {
+        waited = waited(&remote, &args) => Ok(waited.unwrap_or_else(|error| unanswered(&error))),
+        told = signals.next() => {
+            remark!("ended by {} before {} ended", told.name(), text::safe(&args.subject, 256));
+            Ok(told.code())
+        }
     }
 }
 

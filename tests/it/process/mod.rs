@@ -11,6 +11,7 @@ mod memory;
 mod operators;
 mod reload;
 mod remote;
+mod signals;
 pub mod site;
 mod stops;
 mod store_files;
