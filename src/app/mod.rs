@@ -31,10 +31,9 @@ use self::parts::Parts;
 use self::reload::Reloader;
 use self::store::Stored;
 use crate::clock::Clock;
-use crate::config::{self, Loaded, Remark};
+use crate::config::Loaded;
 use crate::dispatch::Pauses;
 use crate::running::{Reload, Running, Setup};
-use crate::sinks;
 use crate::store::{Operations, Store};
 use crate::telemetry::{self, Metrics};
 
@@ -153,20 +152,4 @@ impl App {
             tracing::warn!("some tasks had not ended when the grace ended; their work is done after the next start");
         }
     }
-}
-
-/// Builds the sinks of the config.
-///
-/// # Errors
-/// Every mistake of every sink.
-pub fn build_sinks(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<Remark>> {
-    let mut built = Vec::new();
-    let mut mistakes = Vec::new();
-    for sink in configured {
-        match sinks::build(sink) {
-            Ok(it) => built.push((sink.name.clone(), it)),
-            Err(wrong) => mistakes.extend(wrong),
-        }
-    }
-    if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }
 }

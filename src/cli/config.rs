@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::check::origin as origin_of;
 use super::print::say;
 use super::{ConfigArg, load, text};
-use crate::config::{Key, Origin, Place, Places, Shown};
+use crate::config::{Key, Origin, Places, Shown};
 use crate::sinks;
 
 /// The longest line that is printed: a list of client contexts may be long.
@@ -96,9 +97,9 @@ fn print(config: &ConfigArg, as_json: bool) -> ExitCode {
 fn object(key: &Key, value: &Shown, places: &Places) -> Value {
     let origin = match &key.origin {
         Origin::Default => json!({ "kind": "default" }),
-        Origin::Set(place) => place_object(place, places),
+        Origin::Set(place) => origin_of(place, places.file()),
         Origin::Inherited { key, place } => {
-            let mut origin = place_object(place, places);
+            let mut origin = origin_of(place, places.file());
             origin["key"] = key.as_str().into();
             origin
         }
@@ -107,13 +108,5 @@ fn object(key: &Key, value: &Shown, places: &Places) -> Value {
         Shown::Value(value) => json!({ "key": key.path, "value": value, "origin": origin }),
         Shown::Set => json!({ "key": key.path, "secret": "set", "origin": origin }),
         Shown::NotSet => json!({ "key": key.path, "value": null, "origin": origin }),
-    }
-}
-
-fn place_object(place: &Place, places: &Places) -> Value {
-    match place {
-        Place::File => json!({ "kind": "file", "file": places.file() }),
-        Place::Line(line) => json!({ "kind": "file", "file": places.file(), "line": line }),
-        Place::Variable(name) => json!({ "kind": "variable", "name": name }),
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::EXIT_CONFIG;
 use super::print::remark;
-use crate::app::{BuiltSinks, Checked, build_sinks};
+use crate::app::{BuiltSinks, Checked};
 use crate::clock::Clock;
-use crate::config::{self, Config, Loaded, Mistakes, Remark};
+use crate::config::{self, Config, Loaded, Mistakes, Places, Remark, is_within};
 use crate::domain::Channel;
 use crate::graph::keys::Keys;
 use crate::graph::{Limits, Subscriptions};
 use crate::routing::Routes;
+use crate::sinks;
 use crate::store::sqlite::SqliteStore;
 use crate::telemetry::Metrics;
 
@@ -43,32 +44,47 @@ pub fn again(path: &Path) -> Result<Checked, Vec<String>> {
     let lines = |remarks: Vec<Remark>| remarks.iter().map(ToString::to_string).collect();
     match whole(path) {
         (Ok((loaded, sinks)), warnings) => Ok(Checked { loaded, sinks, warnings: lines(warnings) }),
-        (Err(mut mistakes), _) => {
-            mistakes.sort_by(|a, b| a.place.cmp(&b.place));
-            Err(lines(mistakes))
-        }
+        (Err(mistakes), _) => Err(lines(in_order(mistakes))),
     }
 }
 
 /// A config and its sinks, or every mistake.
-type Whole = Result<(Loaded, BuiltSinks), Vec<Remark>>;
+pub type Whole = Result<(Loaded, BuiltSinks), Vec<Remark>>;
 
 /// The whole config, and the warnings about it.
-fn whole(path: &Path) -> (Whole, Vec<Remark>) {
-    let mut loaded = match config::load(path, config::variables()) {
-        Ok(loaded) => loaded,
-        Err(Mistakes { mut list, sinks }) => {
-            list.extend(build_sinks(&sinks).err().unwrap_or_default());
-            return (Err(list), Vec::new());
+pub fn whole(path: &Path) -> (Whole, Vec<Remark>) {
+    match config::load(path, config::variables()) {
+        Ok(mut loaded) => {
+            let warnings = std::mem::take(&mut loaded.warnings);
+            match built(&loaded.config, &loaded.places) {
+                Ok(sinks) => (Ok((loaded, sinks)), warnings),
+                Err(mistakes) => (Err(mistakes), warnings),
+            }
         }
-    };
-    let warnings = std::mem::take(&mut loaded.warnings);
-    let others: Vec<Remark> = others(&loaded.config).iter().map(|told| loaded.places.remark(told)).collect();
-    let whole = match build_sinks(&loaded.config.sinks) {
-        Ok(sinks) if others.is_empty() => Ok((loaded, sinks)),
+        Err(Mistakes { mut list, readable }) => {
+            let more = readable.and_then(|it| built(&it.config, &it.places).err()).unwrap_or_default();
+            // What is built from a key with a mistake is not worth another line.
+            let known: Vec<String> = list.iter().map(|mistake| mistake.key.clone()).collect();
+            let is_known = |it: &Remark| known.iter().any(|key| is_within(&it.key, key) || is_within(key, &it.key));
+            list.extend(more.into_iter().filter(|it| !is_known(it)));
+            (Err(list), Vec::new())
+        }
+    }
+}
+
+/// The sinks of a config, if nothing that is built from it has a mistake.
+fn built(config: &Config, places: &Places) -> Result<BuiltSinks, Vec<Remark>> {
+    let others: Vec<Remark> = others(config).iter().map(|told| places.remark(told)).collect();
+    match sinks::build_all(&config.sinks) {
+        Ok(sinks) if others.is_empty() => Ok(sinks),
         sinks => Err(sinks.err().into_iter().flatten().chain(others).collect()),
-    };
-    (whole, warnings)
+    }
+}
+
+/// Mistakes in the order of the file.
+pub fn in_order(mut mistakes: Vec<Remark>) -> Vec<Remark> {
+    mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+    mistakes
 }
 
 /// Mistakes in the certificates' keys and the routes, which are checked only when they are built. Each begins with its
@@ -100,8 +116,8 @@ fn tell_warnings(warnings: &[Remark]) {
     }
 }
 
-fn tell_mistakes(mut mistakes: Vec<Remark>) -> ExitCode {
-    mistakes.sort_by(|a, b| a.place.cmp(&b.place));
+fn tell_mistakes(mistakes: Vec<Remark>) -> ExitCode {
+    let mistakes = in_order(mistakes);
     for mistake in &mistakes {
         remark!("{mistake}");
     }

@@ -1,6 +1,7 @@
 //! Loads a file and the environment into a checked config, or into all its mistakes.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::{fmt, fs};
 
@@ -58,8 +59,18 @@ pub struct Loaded {
 pub struct Mistakes {
     /// The mistakes.
     pub list: Vec<Remark>,
-    /// The readable sinks, so that their own tables can be checked at the same time.
-    pub sinks: Vec<sinks::Sink>,
+    /// The readable part, if the file is TOML.
+    pub readable: Option<Box<Readable>>,
+}
+
+/// The readable part of a config with mistakes. Parts that are only checked when they are built (sinks, routes,
+/// certificates) can be checked at the same time. No server runs by it.
+#[derive(Debug)]
+pub struct Readable {
+    /// The config, with harmless values instead of wrong ones.
+    pub config: Config,
+    /// Where each key is.
+    pub places: Places,
 }
 
 impl fmt::Display for Mistakes {
@@ -80,6 +91,10 @@ pub fn load(path: &Path, variables: impl Iterator<Item = (String, String)>) -> R
     let file = path.display().to_string();
     match fs::read_to_string(path) {
         Ok(text) => read(&file, &text, variables.collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let text = "expected the config: name it with --config FILE, or in the variable REELHOOK_CONFIG";
+            Err(only(&file, format!("found {error}, {text}")))
+        }
         Err(error) => Err(only(&file, format!("found {error}, expected a config file in TOML that can be read"))),
     }
 }
@@ -94,7 +109,7 @@ pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> R
 
 fn only(file: &str, text: String) -> Mistakes {
     let places = Places::new(file);
-    Mistakes { list: vec![places.remark_at(Place::File, "", text)], sinks: Vec::new() }
+    Mistakes { list: vec![places.remark_at(Place::File, "", text)], readable: None }
 }
 
 fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<Loaded, Mistakes> {
@@ -120,7 +135,7 @@ fn read(file: &str, text: &str, variables: BTreeMap<String, String>) -> Result<L
     let Found { mistakes: list, warnings, places, keys, .. } = report.into_found();
     match read {
         Some(config) if list.is_empty() => Ok(Loaded { config, warnings, places, keys }),
-        read => Err(Mistakes { list, sinks: read.map(|config| config.sinks).unwrap_or_default() }),
+        read => Err(Mistakes { list, readable: read.map(|config| Box::new(Readable { config, places })) }),
     }
 }
 

@@ -33,7 +33,7 @@ mod variables;
 pub use admin_address::AdminAddress;
 pub use environment::{PREFIX, variables};
 pub use keys::{Key, Origin};
-pub use load::{Config, Loaded, Mistakes, load, parse};
+pub use load::{Config, Loaded, Mistakes, Readable, load, parse};
 pub use places::{Places, is_within};
 pub use reading::{Read, Reading, Shown};
 pub use remark::{Place, Remark};

@@ -52,6 +52,11 @@ impl Table {
         Err(mistakes)
     }
 
+    /// A mistake in one of its keys that is found only beside other sections; `key` is the whole path.
+    pub fn mistake(&self, key: &str, text: String) -> Remark {
+        self.places.remark_at(self.places.of(key), key, text)
+    }
+
     /// Every key that `read` reads, with its form. The table may be empty.
     pub fn describe(read: impl FnOnce(&mut Section<'_>)) -> Vec<Key> {
         let report = Report::describing();

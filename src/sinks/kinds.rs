@@ -1,5 +1,6 @@
 //! A kind of sink, and how a sink is made of its section. The kinds are registered in `mod.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{FEATURES, FromConfig, KINDS, Sink};
@@ -78,6 +79,29 @@ pub fn build(sink: &config::Sink) -> Result<Built, Vec<Remark>> {
         }
     });
     built.map(|(sink, keys)| Built { sink, keys })
+}
+
+/// Builds every sink of a config.
+///
+/// # Errors
+/// Every mistake of every sink, and of two sinks together.
+pub fn build_all(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<Remark>> {
+    let (mut built, mut mistakes): (BuiltSinks, Vec<Remark>) = (Vec::new(), Vec::new());
+    let mut writers = BTreeMap::new();
+    for sink in configured {
+        match build(sink) {
+            Ok(it) => {
+                let file = it.sink.own_path();
+                if let Some(other) = file.and_then(|file| writers.insert(file, &sink.name)) {
+                    let text = format!("found the file of the sink {other}, expected a file for this sink alone");
+                    mistakes.push(sink.table.mistake(&format!("{}.path", path_of(&sink.name)), text));
+                }
+                built.push((sink.name.clone(), it));
+            }
+            Err(wrong) => mistakes.extend(wrong),
+        }
+    }
+    if mistakes.is_empty() { Ok(built) } else { Err(mistakes) }
 }
 
 /// Every key of a config with its value and origin, in the order of the sections. Those of a sink's kind follow the keys

@@ -21,6 +21,7 @@ pub mod file;
 pub mod http;
 pub mod stdout;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -28,7 +29,7 @@ use async_trait::async_trait;
 use crate::config::Section;
 use crate::domain::Delivery;
 
-pub use kinds::{Built, BuiltSinks, Kind, build, effective};
+pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective};
 pub use reason::MAX_REASON_CHARS;
 
 kinds! {
@@ -68,6 +69,11 @@ pub trait Sink: Send + Sync {
     /// How many calls at a time are useful; the configured `concurrency` is limited to it.
     fn most_at_a_time(&self) -> usize {
         usize::MAX
+    }
+
+    /// The file that it writes, if it writes one. No other sink may write it. The key `path` names it.
+    fn own_path(&self) -> Option<PathBuf> {
+        None
     }
 
     /// A cheap test of the connection, for `check --probe` and the console. Sends no event.

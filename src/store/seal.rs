@@ -48,6 +48,17 @@ impl Seal {
         Ok(Self { key, derivation })
     }
 
+    /// Whether [`Seal::new`] would find its key, or make one for a new store. Makes nothing.
+    ///
+    /// # Errors
+    /// As [`Seal::new`].
+    pub fn check(configured: Option<&SecretString>, store: &Path) -> Result<(), StoreError> {
+        match configured {
+            None if !store.exists() && !key_path(store).exists() => Ok(()),
+            configured => Self::new(configured, store).map(drop),
+        }
+    }
+
     /// A key for another purpose, named by its label. It stays the same as long as the store's key does.
     pub fn sub_key(&self, label: &str) -> [u8; 32] {
         let mut derived = self.derivation.clone();
@@ -204,6 +215,17 @@ mod tests {
         assert_eq!(seal("a").sub_key("pages"), seal("a").sub_key("pages"));
         assert_ne!(seal("a").sub_key("pages"), seal("a").sub_key("other"));
         assert_ne!(seal("a").sub_key("pages"), seal("b").sub_key("pages"));
+    }
+
+    #[test]
+    fn a_check_makes_no_key_and_finds_what_is_wrong_with_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("reelhook.db");
+        Seal::check(None, &store).unwrap();
+        assert!(!key_path(&store).exists());
+        std::fs::write(&store, b"").unwrap();
+        assert!(matches!(Seal::check(None, &store), Err(StoreError::Unusable(_))), "the store's key is gone");
+        assert!(matches!(Seal::check(Some(&"short".into()), &store), Err(StoreError::Unusable(_))));
     }
 
     #[test]

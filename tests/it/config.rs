@@ -216,8 +216,8 @@ sinks = ['archive', 'crm']
 fn the_sinks_that_could_be_read_are_handed_out_beside_the_mistakes() {
     let text = "[sinks.a]\nkind = 'file'\npath = 'x'\n";
     let mistakes = config::parse(text, std::iter::empty()).unwrap_err();
-    assert_eq!(mistakes.sinks.len(), 1);
-    assert_eq!(mistakes.sinks[0].table.plain()["path"].as_str(), Some("x"));
+    assert_eq!(mistakes.readable.as_ref().unwrap().config.sinks.len(), 1);
+    assert_eq!(mistakes.readable.unwrap().config.sinks[0].table.plain()["path"].as_str(), Some("x"));
 }
 
 #[test]

@@ -125,6 +125,13 @@ impl Sink for FileSink {
         2 // one is written while the other is settled
     }
 
+    /// Whatever its spelling and links to its folder: two sinks with one file have the same.
+    fn own_path(&self) -> Option<PathBuf> {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_error| self.path.clone());
+        let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+        Some(folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name)))
+    }
+
     async fn probe(&self) -> Result<(), DeliveryError> {
         background::alone(&self.log, |log| log.probe()).await.map_err(|error| self.failure(&error))
     }

@@ -15,6 +15,7 @@
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
 
 mod engine;
+pub mod probe;
 mod read;
 mod traits;
 mod write;

@@ -65,8 +65,9 @@ async fn a_probe_tells_what_can_be_reached_and_what_not_and_sends_nothing() {
     let site = Site::new();
     let good = site.run(&["check", "--probe"]);
     assert_eq!(good.code, Some(0), "{good:?}");
-    let told = "1 sink, 1 route: no mistakes\n  ok      sinks.hook\n  ok      calls.openid_configuration\n  \
-                ok      subscriptions.openid_configuration\n";
+    let told = "1 sink, 1 route: no mistakes\n  ok      store.path\n  ok      store.encryption_key\n  \
+                ok      server.listen\n  ok      admin.listen\n  ok      sinks.hook\n  \
+                ok      calls.openid_configuration\n  ok      subscriptions.openid_configuration\n";
     assert!(good.out.ends_with(told), "{good:?}");
     assert_eq!(site.hook.requests().len(), 0);
 

@@ -1,5 +1,6 @@
 //! The real binary as a process of its own: started, fed, stopped, killed, and given a disk that fails.
 
+mod check;
 mod commands;
 mod config;
 mod damage;

@@ -1,0 +1,61 @@
+//! Tries what the server of a config needs: the store, the listeners, the sinks, the providers of keys.
+
+use std::fmt::Display;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use super::findings::Probe;
+use crate::app::BuiltSinks;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::Channel;
+use crate::graph::keys::Keys;
+use crate::operator;
+use crate::store::sqlite::probe as store;
+use crate::telemetry::Metrics;
+
+/// An address that the running server may have.
+const IN_USE: &str = "in use; a server uses the store now, and may listen here";
+
+/// Tries everything, and reports each result.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(super) async fn run(config: &Config, sinks: BuiltSinks, mut tell: impl FnMut(Probe)) -> anyhow::Result<()> {
+    tell(Probe::of("store.path", store::folder(&config.store)));
+    tell(Probe::of("store.encryption_key", store::key(&config.store)));
+    let is_in_use = store::is_in_use(&config.store);
+    let probes = config.admin.probes.map(|address| ("admin.probes", address));
+    let listeners = [("server.listen", config.server.listen), ("admin.listen", config.admin.listen)];
+    for (name, address) in listeners.into_iter().chain(probes) {
+        tell(listener(name, address, is_in_use));
+    }
+    for (name, built) in sinks {
+        tell(Probe::of(&format!("sinks.{name}"), operator::probed(&*built.sink).await));
+    }
+    let calls = config.calls.as_ref().map(|calls| ("calls", Channel::Calls, &calls.openid_configuration));
+    let subscriptions =
+        config.subscriptions.as_ref().map(|it| ("subscriptions", Channel::Subscriptions, &it.openid_configuration));
+    for (section, channel, url) in calls.into_iter().chain(subscriptions) {
+        let keys = Keys::new(channel, url.clone(), Arc::new(Metrics::new()), Clock::system())?;
+        tell(Probe::of(&format!("{section}.openid_configuration"), operator::tried(keys.probe()).await));
+    }
+    Ok(())
+}
+
+/// Listens on an address for a moment.
+fn listener(name: &str, address: SocketAddr, is_in_use: bool) -> Probe {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_in_use => {
+            Probe { note: Some(IN_USE), ..Probe::of(name, Ok::<(), String>(())) }
+        }
+        outcome => Probe::of(name, outcome.map_err(|error| format!("cannot listen on {address}: {error}"))),
+    }
+}
+
+impl Probe {
+    fn of<T, E: Display>(name: &str, outcome: Result<T, E>) -> Self {
+        Self { name: name.to_owned(), failure: outcome.err().map(|error| error.to_string()), note: None }
+    }
+}
