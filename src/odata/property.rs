@@ -33,6 +33,8 @@ pub enum Property {
     ModifiedAt,
     /// `tenantId`: an extension, which Graph's `recordOperation` does not have.
     TenantId,
+    /// `expectation/state`: an extension; missing where nothing was announced and nothing is lost.
+    ExpectationState,
 }
 
 /// The kind of a property's value.
@@ -66,6 +68,8 @@ pub struct Subject<'a> {
     pub modified_at: Option<Timestamp>,
     /// `tenantId`
     pub tenant_id: Option<&'a str>,
+    /// `expectation/state`
+    pub expectation_state: Option<&'a str>,
 }
 
 impl<'a> From<&'a Operation> for Subject<'a> {
@@ -81,6 +85,7 @@ impl<'a> From<&'a Operation> for Subject<'a> {
             created_at: Some(operation.created_at),
             modified_at: Some(operation.modified_at),
             tenant_id: operation.tenant_id.as_deref(),
+            expectation_state: operation.expectation.as_ref().map(|it| it.state.as_str()),
         }
     }
 }
@@ -94,7 +99,7 @@ pub(super) enum Value<'a> {
 
 impl Property {
     /// Every property.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ClientContext,
         Self::Status,
         Self::CompletionReason,
@@ -105,6 +110,7 @@ impl Property {
         Self::CreatedAt,
         Self::ModifiedAt,
         Self::TenantId,
+        Self::ExpectationState,
     ];
 
     /// Its name in a query.
@@ -120,6 +126,7 @@ impl Property {
             Self::CreatedAt => "createdDateTime",
             Self::ModifiedAt => "lastModifiedDateTime",
             Self::TenantId => "tenantId",
+            Self::ExpectationState => "expectation/state",
         }
     }
 
@@ -167,6 +174,7 @@ impl<'a> Subject<'a> {
             Property::CreatedAt => self.created_at.map(Value::from),
             Property::ModifiedAt => self.modified_at.map(Value::from),
             Property::TenantId => self.tenant_id.map(Value::Text),
+            Property::ExpectationState => self.expectation_state.map(Value::Text),
         }
     }
 }

@@ -94,6 +94,7 @@ fn stored(subject: &Subject<'_>, property: Property) -> Option<Vec<u8>> {
         Property::Id => text(subject.id),
         Property::CallId => text(subject.call_id),
         Property::TenantId => text(subject.tenant_id),
+        Property::ExpectationState => text(subject.expectation_state),
         Property::ResultCode => subject.result_code.map(sorted),
         Property::ResultSubcode => subject.result_subcode.map(sorted),
         Property::CreatedAt => subject.created_at.map(|at| sorted(at.as_microsecond())),

@@ -13,24 +13,25 @@ use super::{Property, SqlValue, Subject};
 /// An operation that owns its texts.
 #[derive(Clone, Debug, Default)]
 struct Operation {
-    texts: [Option<String>; 6],
+    texts: [Option<String>; 7],
     numbers: [Option<i64>; 2],
     instants: [Option<i64>; 2],
 }
 
 /// In the order of [`Operation::texts`].
-const TEXTS: [Property; 6] = [
+const TEXTS: [Property; 7] = [
     Property::ClientContext,
     Property::Status,
     Property::CompletionReason,
     Property::Id,
     Property::CallId,
     Property::TenantId,
+    Property::ExpectationState,
 ];
 
 impl Operation {
     fn subject(&self) -> Subject<'_> {
-        let [client_context, status, completion_reason, id, call_id, tenant_id] =
+        let [client_context, status, completion_reason, id, call_id, tenant_id, expectation_state] =
             self.texts.each_ref().map(Option::as_deref);
         let [result_code, result_subcode] = self.numbers;
         let [created_at, modified_at] = self.instants.map(|at| at.map(instant));
@@ -45,6 +46,7 @@ impl Operation {
             created_at,
             modified_at,
             tenant_id,
+            expectation_state,
         }
     }
 }
@@ -65,6 +67,7 @@ fn column(property: Property) -> &'static str {
         Property::CreatedAt => "created_at",
         Property::ModifiedAt => "modified_at",
         Property::TenantId => "tenant_id",
+        Property::ExpectationState => "expectation",
     }
 }
 
@@ -72,14 +75,14 @@ fn column(property: Property) -> &'static str {
 fn database(operations: &[Operation]) -> Connection {
     let connection = Connection::open_in_memory().unwrap();
     let schema = "CREATE TABLE operations (seq INTEGER PRIMARY KEY, client_context TEXT, status TEXT, \
-                  completion_reason TEXT, id TEXT, call_id TEXT NOT NULL, tenant_id TEXT, result_code INTEGER, \
+                  completion_reason TEXT, id TEXT, call_id TEXT NOT NULL, tenant_id TEXT, expectation TEXT, result_code INTEGER, \
                   result_subcode INTEGER, created_at INTEGER, modified_at INTEGER); \
                   CREATE INDEX by_context ON operations (client_context); \
                   CREATE INDEX by_status ON operations (status, created_at); \
                   CREATE INDEX by_call ON operations (call_id); \
                   CREATE INDEX by_age ON operations (created_at);";
     connection.execute_batch(schema).unwrap();
-    let sql = "INSERT INTO operations VALUES (?, ?, ?, ?, ?, coalesce(?, ''), ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO operations VALUES (?, ?, ?, ?, ?, coalesce(?, ''), ?, ?, ?, ?, ?, ?)";
     let mut insert = connection.prepare(sql).unwrap();
     for (seq, operation) in (0i64..).zip(operations) {
         let mut values: Vec<&dyn ToSql> = vec![&seq];
@@ -149,7 +152,7 @@ fn any_instant() -> impl Strategy<Value = i64> {
 }
 
 fn any_operation() -> impl Strategy<Value = Operation> {
-    let texts = prop::array::uniform6(prop::option::weighted(0.8, any_text()));
+    let texts = prop::array::uniform7(prop::option::weighted(0.8, any_text()));
     let numbers = prop::array::uniform2(prop::option::weighted(0.8, any_number()));
     let instants = prop::array::uniform2(prop::option::weighted(0.8, any_instant()));
     (texts, numbers, instants).prop_map(|(mut texts, numbers, instants)| {

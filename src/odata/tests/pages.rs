@@ -92,7 +92,7 @@ proptest! {
 #[test]
 fn a_page_is_entered_by_the_index_and_needs_no_sorting() {
     let operation = Operation {
-        texts: [Some("x".into()), Some("failed".into()), None, None, None, None],
+        texts: [Some("x".into()), Some("failed".into()), None, None, None, None, None],
         instants: [Some(1), Some(2)],
         ..Operation::default()
     };

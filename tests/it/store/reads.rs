@@ -283,6 +283,7 @@ fn condition() -> impl Strategy<Value = String> {
         Property::Id,
         Property::CallId,
         Property::TenantId,
+        Property::ExpectationState,
     ]);
     let operators = prop::sample::select(vec!["eq", "eq", "eq", "ne", "gt", "ge", "lt", "le"]);
     let functions = prop::sample::select(vec!["startsWith", "endsWith", "contains"]);

@@ -1,6 +1,7 @@
 //! The suite of what is announced, watched, changed and removed: `reelhook::store::Operations`, its writes.
 
 use super::*;
+use reelhook::odata::Filter;
 use reelhook::domain::{CallEnd, EndedCall, Expectation, ExpectationState, Operation, ResultInfo, Watch, WhyEnded};
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Updated};
 use reelhook::store::{Due, Newest, Raised};
@@ -120,8 +121,17 @@ async fn get(test: &TestStore, id: &str) -> Option<Operation> {
     test.operations.get(&GraphId::new(id).unwrap(), None).await.unwrap()
 }
 
+/// The state of an operation's expectation, which a filter finds it by.
 async fn state(test: &TestStore, id: &str) -> Option<ExpectationState> {
-    get(test, id).await.unwrap().expectation.map(|expectation| expectation.state)
+    let operation = get(test, id).await.unwrap();
+    let state = operation.expectation.map(|expectation| expectation.state);
+    for asked in ExpectationState::ALL.map(Some).into_iter().chain([None]) {
+        let text = asked.map_or("null".to_owned(), |asked| format!("'{}'", asked.as_str()));
+        let filter = Filter::parse(&format!("id eq '{}' and expectation/state eq {text}", operation.id)).unwrap();
+        let n = test.operations.count(None, Some(&filter)).await.unwrap();
+        assert_eq!(n > 0, asked == state, "{id}: {state:?}, found by {filter}");
+    }
+    state
 }
 
 async fn due(test: &TestStore) -> Vec<Due> {

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0012_verified", include_str!("../../../../migrations/sqlite/0012_verified.sql")),
     ("0013_tallies", include_str!("../../../../migrations/sqlite/0013_tallies.sql")),
     ("0014_resends", include_str!("../../../../migrations/sqlite/0014_resends.sql")),
+    ("0015_expectation_states", include_str!("../../../../migrations/sqlite/0015_expectation_states.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

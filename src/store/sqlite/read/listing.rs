@@ -59,6 +59,8 @@ impl Search {
         let mut search = Self { sql, values: Vec::new(), column };
         if demanded(Property::ClientContext).is_some() {
             search.column = column_beside_context;
+        } else if demanded(Property::ExpectationState).is_some() {
+            search.column = column_beside_state;
         }
         let calls = call_id.map(GraphId::as_str).into_iter().chain(demanded(Property::CallId));
         for call in calls {
@@ -136,11 +138,21 @@ fn column(property: Property) -> &'static str {
         Property::CreatedAt => "o.created_at",
         Property::ModifiedAt => "o.modified_at",
         Property::TenantId => "o.tenant_id",
+        Property::ExpectationState => "o.expectation",
     }
 }
 
 /// A client context matches few operations, a status many.
 fn column_beside_context(property: Property) -> &'static str {
+    match property {
+        Property::Status => "+o.status",
+        Property::ExpectationState => "+o.expectation",
+        other => column(other),
+    }
+}
+
+/// An operation is seldom expected; of its states, some match few.
+fn column_beside_state(property: Property) -> &'static str {
     match property {
         Property::Status => "+o.status",
         other => column(other),
@@ -152,6 +164,7 @@ fn column_without_index(property: Property) -> &'static str {
         Property::ClientContext => "+o.client_context",
         Property::Status => "+o.status",
         Property::CreatedAt => "+o.created_at",
+        Property::ExpectationState => "+o.expectation",
         other => column(other),
     }
 }
@@ -178,6 +191,10 @@ mod tests {
                    SELECT x, 'op-' || x, printf('%08x-call', x / 2), 'c-' || (x % (?1 / 20)), \
                    CASE x % 4 WHEN 0 THEN 'running' ELSE 'completed' END, x % 4 > 0, x * 1000, x FROM n";
         connection.execute(sql, [N]).unwrap();
+        // One in 20 was announced; of these one in 20 is lost.
+        let sql = "INSERT INTO expectations (operation, id, state, sinks) SELECT seq, 'x-' || seq, \
+                   CASE seq % 400 WHEN 8 THEN 'lost' ELSE 'met' END, '[]' FROM operations WHERE seq % 20 = 8";
+        connection.execute(sql, []).unwrap();
         connection
             .execute("INSERT INTO lookups_recent (hash, target) VALUES (?1, 77)", [operation_lookup("op-77")])
             .unwrap();
@@ -212,6 +229,10 @@ mod tests {
             ("status eq 'running'", "createdDateTime desc", "operations_by_status"),
             ("status eq 'running'", "createdDateTime", "operations_by_status"),
             ("clientContext eq 'c-8'", "createdDateTime desc", "operations_by_context"),
+            ("expectation/state eq 'lost'", "createdDateTime desc", "operations_by_expectation"),
+            ("expectation/state eq 'lost'", "createdDateTime", "operations_by_expectation"),
+            ("status eq 'running' and expectation/state eq 'lost'", "createdDateTime", "operations_by_expectation"),
+            ("expectation/state eq 'lost' and clientContext eq 'c-8'", "createdDateTime", "operations_by_context"),
             ("status eq 'running' and clientContext eq 'c-8'", "createdDateTime desc", "operations_by_context"),
             ("clientContext eq 'c-8' and not (status eq 'failed')", "createdDateTime", "operations_by_context"),
         ] {
