@@ -17,6 +17,7 @@ Examples:
   reelhook explain 0fe0623f-d628-42ed-b4bd-8ac290072cc5   an operation's id
   reelhook explain support-7                              a client context
   reelhook explain 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f   an event's id
+  reelhook explain 57dab8b1-894c-409a-b240-bd8beae78896   a call's id: all its operations
 
 The command asks the running server. If no server runs, add --offline.
 
@@ -25,7 +26,8 @@ server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
-    /// An operation's id (upper or lower case, with or without dashes), a client context, or an event's id
+    /// An operation's id (upper or lower case, with or without dashes), a client context, a call's id,
+    /// or an event's id
     subject: String,
 }
 

@@ -16,7 +16,8 @@ use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
 use super::sink_state::Badge;
 use crate::config::Scope;
-use crate::store::health;
+use crate::domain::ExpectationState;
+use crate::store::{Tallies, health};
 use crate::telemetry::{Minute, SlowShares};
 
 #[derive(Template)]
@@ -31,11 +32,21 @@ struct Page {
     slow_tone: &'static str,
     n_open: u64,
     n_dead: u64,
+    tallies: Vec<Tile>,
     sinks: Vec<Sink>,
     rows: Vec<Row>,
     after: String,
     damage: Option<String>,
     what_to_do: &'static str,
+}
+
+/// How many of something wait for somebody to look, with the page that lists them.
+struct Tile {
+    hook: &'static str,
+    label: &'static str,
+    href: &'static str,
+    n: String,
+    tone: &'static str,
 }
 
 struct Sink {
@@ -69,6 +80,10 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         Err(_unreadable) if damage.is_some() => Default::default(),
         newest => newest?,
     };
+    let tallies = match desk.console.operator.store.tallies().await {
+        Err(_unreadable) if damage.is_some() => Vec::new(),
+        tallies => tiles(&tallies?),
+    };
     let sinks = sinks(&desk);
     let page = Page {
         frame: visitor.frame("now"),
@@ -87,6 +102,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         },
         n_open: sinks.iter().map(|(n_open, _, _)| n_open).sum(),
         n_dead: sinks.iter().map(|(_, n_dead, _)| n_dead).sum(),
+        tallies,
         sinks: sinks.into_iter().map(|(_, _, sink)| sink).collect(),
         rows,
         after,
@@ -94,6 +110,19 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         what_to_do: health::WHAT_TO_DO,
     };
     show(&request, &visitor, &page)
+}
+
+fn tiles(tallies: &Tallies) -> Vec<Tile> {
+    let of_state = |state| tallies.expectations.iter().find(|(it, _)| *it == state).map_or(0, |(_, tally)| tally.n);
+    let tile =
+        |hook, label, href, (n, tone)| Tile { hook, label, href, n: number(n), tone: if n > 0 { tone } else { "" } };
+    let quarantined = tallies.quarantine.iter().map(|(_, tally)| tally.n).sum();
+    vec![
+        tile("tile-lost", "Lost recordings", "/operations?state=lost", (of_state(ExpectationState::Lost), "bad")),
+        tile("tile-overdue", "Overdue", "/operations?state=overdue", (of_state(ExpectationState::Overdue), "warn")),
+        tile("tile-quarantine", "In quarantine", "/quarantine", (quarantined, "warn")),
+        tile("tile-unmatched", "Unmatched events", "/unmatched", (tallies.unmatched.n, "warn")),
+    ]
 }
 
 /// How many were accepted in the last 60 s: this minute, and a share of the one before.

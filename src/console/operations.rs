@@ -1,11 +1,9 @@
 //! *Operations*: search and list, page by page.
 //!
-//! A search text is the beginning of a client context, so that an index finds it; its results are ordered by client
-//! context. All other lists are ordered by creation, the newest first. A page ends at the place of a row, which the
-//! link to the next page names.
-//!
-//! The state of an expectation has no index: that filter reads a bounded number of operations, shows how many, and
-//! continues on the next page.
+//! A search text that is the id of an operation, a call or an event finds what it names. Otherwise it is the beginning of
+//! a client context, so that an index finds it; these results are ordered by client context. If they fit one page, those of
+//! the newest operations follow that contain the text, in any case. All other lists are ordered by creation, the newest
+//! first. A page ends at the place of a row, which the link to the next page names.
 
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,7 +12,7 @@ use jiff::Timestamp;
 use url::form_urlencoded::Serializer;
 
 use super::PAGE;
-use super::format::{encoded, instant, tone_of, tone_of_state};
+use super::format::{encoded, instant, number, tone_of, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
@@ -23,11 +21,11 @@ use super::words;
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
-use crate::store::operations::Question;
+use crate::store::operations::{Inside, Question};
 use crate::wording::untrusted_text::cut;
 
-/// How many operations a page reads if it filters by the expectation's state.
-const LOOKED_AT: usize = 500;
+/// So many of the newest operations are searched for a text inside their client context.
+const N_NEWEST: usize = 20_000;
 /// The states to filter by.
 const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
 
@@ -41,10 +39,23 @@ struct Page {
     states: Vec<(&'static str, String)>,
     rows: Vec<Row>,
     is_filtered: bool,
-    looked_at: usize,
+    /// How the search found them.
+    by: By,
+    n_newest: String,
     older: Option<String>,
     newer: Option<String>,
     first: String,
+}
+
+/// How operations were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// By the filters, or because their client context begins with the text.
+    Index,
+    /// By the id of an operation, a call or an event.
+    Id,
+    /// Also because their client context contains the text.
+    Inside,
 }
 
 struct Row {
@@ -90,7 +101,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
             && asked.status.is_empty()
             && asked.state.is_empty()
             && asked.call.is_empty()),
-        looked_at: found.looked_at,
+        by: found.by,
+        n_newest: number(N_NEWEST as u64),
         older: found.older.map(|place| asked.link(("older", &place))),
         newer: found.newer.map(|place| asked.link(("newer", &place))),
         first: asked.link(("", "")),
@@ -102,64 +114,93 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
 /// A page of operations, the newest first (a search: by client context).
 struct Found {
     operations: Vec<Operation>,
-    /// How many operations were read for a filter by state; otherwise 0.
-    looked_at: usize,
+    by: By,
     older: Option<String>,
     newer: Option<String>,
 }
 
 async fn find(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
-    let state = (!asked.state.is_empty())
-        .then(|| ExpectationState::parse(&asked.state).ok_or_else(|| wrong("state", &asked.state)))
-        .transpose()?;
-    let is_back = !asked.newer.is_empty() && asked.q.is_empty();
-    let order = asked.order(is_back)?;
-    let after = asked.place(&order, is_back)?;
-    let filter = asked.filter()?;
-    let call = GraphId::new(asked.call.trim());
-    let limit = if state.is_some() { LOOKED_AT } else { PAGE };
+    if asked.q.is_empty() || !asked.older.is_empty() {
+        return listed(desk, asked).await;
+    }
+    let named = desk.console.operator.named(asked.q.trim()).await?;
+    if !named.is_empty() {
+        return Ok(Found { operations: named, by: By::Id, older: None, newer: None });
+    }
+    let mut found = listed(desk, asked).await?;
+    if found.older.is_some() {
+        return Ok(found);
+    }
+    let known: Vec<i64> = found.operations.iter().map(|it| it.number).collect();
+    let others = inside(desk, asked).await?.into_iter().filter(|it| !known.contains(&it.number));
+    found.operations.extend(others);
+    if found.operations.len() > known.len() {
+        found.by = By::Inside;
+    }
+    Ok(found)
+}
+
+/// The operations whose client context contains the text.
+async fn inside(desk: &Desk, asked: &Asked) -> Result<Vec<Operation>, Problem> {
+    let inside = Inside { text: asked.q.trim(), n_newest: N_NEWEST };
+    let (filter, call) = (asked.filter(false)?, GraphId::new(asked.call.trim()));
+    let order = OrderBy::default();
     let question = Question {
         call_id: call.as_ref(),
         filter: filter.as_ref(),
+        inside: Some(inside),
+        order: &order,
+        after: None,
+        limit: PAGE,
+    };
+    Ok(desk.console.operations.list(question).await?)
+}
+
+/// Finds by indexes.
+async fn listed(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
+    let is_back = !asked.newer.is_empty() && asked.q.is_empty();
+    let order = asked.order(is_back)?;
+    let after = asked.place(&order, is_back)?;
+    let filter = asked.filter(true)?;
+    let call = GraphId::new(asked.call.trim());
+    let question = Question {
+        call_id: call.as_ref(),
+        filter: filter.as_ref(),
+        inside: None,
         order: &order,
         after: after.as_ref(),
-        limit: limit + 1,
+        limit: PAGE + 1,
     };
     let mut operations = desk.console.operations.list(question).await?;
-    let mut has_more = operations.len() > limit;
-    operations.truncate(limit);
+    let has_more = operations.len() > PAGE;
+    operations.truncate(PAGE);
     if is_back {
         operations.reverse();
     }
-    let mut looked_at = 0;
-    let (mut first, mut last) = (operations.first().cloned(), operations.last().cloned());
-    if let Some(state) = state {
-        looked_at = operations.len();
-        operations.retain(|it| it.expectation.as_ref().is_some_and(|expectation| expectation.state == state));
-        if operations.len() > PAGE {
-            has_more = true;
-            operations.truncate(PAGE);
-            (first, last) = (operations.first().cloned(), operations.last().cloned());
-        }
-    }
     let has_newer = if is_back { has_more } else { after.is_some() };
     let has_older = is_back || has_more;
+    let (first, last) = (operations.first(), operations.last());
     Ok(Found {
-        looked_at,
-        older: last.filter(|_| has_older).map(|it| asked.place_of(&it)),
-        newer: first.filter(|_| has_newer && asked.q.is_empty()).map(|it| asked.place_of(&it)),
+        by: By::Index,
+        older: last.filter(|_| has_older).map(|it| asked.place_of(it)),
+        newer: first.filter(|_| has_newer && asked.q.is_empty()).map(|it| asked.place_of(it)),
         operations,
     })
 }
 
 impl Asked {
-    fn filter(&self) -> Result<Option<Filter>, Problem> {
+    /// The filters; `with_text`: also by the beginning of the client context.
+    fn filter(&self, with_text: bool) -> Result<Option<Filter>, Problem> {
         let mut conditions = Vec::new();
-        if !self.q.is_empty() {
+        if with_text && !self.q.is_empty() {
             conditions.push(format!("startsWith(clientContext,{})", quoted(&self.q)));
         }
         if !self.status.is_empty() {
             conditions.push(format!("status eq {}", quoted(&self.status)));
+        }
+        if !self.state.is_empty() {
+            let state = ExpectationState::parse(&self.state).ok_or_else(|| wrong("state", &self.state))?;
+            conditions.push(format!("expectation/state eq {}", quoted(state.as_str())));
         }
         if conditions.is_empty() {
             return Ok(None);

@@ -24,6 +24,15 @@ use super::StoreError;
 use crate::domain::{ClientContext, GraphId, Operation, SinkName, Status};
 use crate::odata::{Cursor, Filter, OrderBy};
 
+/// A text that is searched inside client contexts. No index helps, so only some operations are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<'a> {
+    /// The text; ASCII letters in any case.
+    pub text: &'a str,
+    /// So many of the newest operations are read.
+    pub n_newest: usize,
+}
+
 /// A query for a page.
 #[derive(Debug)]
 pub struct Question<'a> {
@@ -31,6 +40,8 @@ pub struct Question<'a> {
     pub call_id: Option<&'a GraphId>,
     /// Only operations that match.
     pub filter: Option<&'a Filter>,
+    /// Only operations whose client context contains a text.
+    pub inside: Option<Inside<'a>>,
     /// In this order.
     pub order: &'a OrderBy,
     /// After this row.

@@ -70,6 +70,7 @@ async fn page(
     let question = Question {
         call_id: asked.call_id.as_ref(),
         filter: query.filter.as_ref(),
+        inside: None,
         order: &query.order,
         after,
         limit: limit + 1,

@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_mistake_is_told_where_it_stands() {
         let known = "clientContext, status, completionReason, id, callId, resultInfo/code, resultInfo/subcode, \
-                     createdDateTime, lastModifiedDateTime, tenantId, startsWith, endsWith, contains, not, (";
+                     createdDateTime, lastModifiedDateTime, tenantId, expectation/state, startsWith, endsWith, contains, not, (";
         for (text, expected) in [
             ("", format!("position 1: found the end, expected one of {known}")),
             ("recordingLocation eq 'x'", format!(r#"position 1: found "recordingLocation", expected one of {known}"#)),

@@ -42,6 +42,13 @@ impl Answer {
         self.body.matches(&format!("data-test=\"{hook}\"")).count()
     }
 
+    /// The number on a tile of the first page.
+    pub fn tile(&self, hook: &str) -> String {
+        let (_, tile) = self.body.split_once(&format!("data-test=\"{hook}\"")).expect("the tile");
+        let (_, number) = tile.split_once("<dd>").unwrap();
+        number.split_once("</dd>").unwrap().0.to_owned()
+    }
+
     /// The `href`s that begin with `start`, in order.
     pub fn links(&self, start: &str) -> Vec<String> {
         let hrefs = self.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
-use reelhook::domain::{ClientContext, Status};
+use reelhook::domain::{ClientContext, GraphId, Status};
+use reelhook::odata::OrderBy;
+use reelhook::simulator::payload::{Recording, calls};
 use reelhook::store::Newest;
-use reelhook::store::operations::NewOperation;
+use reelhook::store::operations::{NewOperation, Question};
 
 use super::{Browser, PAYLOAD, record};
 use crate::recording_sink::{PATIENCE, RecordingSink};
@@ -78,20 +80,24 @@ async fn an_event_reaches_the_open_page_as_it_arrives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_finds_the_beginning_of_a_client_context_and_filters_narrow_it() {
+async fn a_search_finds_a_text_in_a_client_context_in_any_case_and_filters_narrow_it() {
     let mut app = TestApp::start().await;
     for context in ["order-1", "order-2", "Order-3", "x'%_"] {
         record(&mut app, context).await;
     }
     let browser = Browser::new(&app);
     for (query, n) in [
-        ("q=order-", 2),
+        ("q=order-", 3),
         ("q=order-1", 1),
         ("q=x%27%25_", 1),
-        ("q=%25", 0),
+        ("q=%25", 1),
+        ("q=ORDER", 3),
+        ("q=rder-3", 1),
+        ("q=nowhere", 0),
         ("status=completed", 4),
         ("status=running", 0),
-        ("q=order-&status=completed", 2),
+        ("q=order-&status=completed", 3),
+        ("q=rder-&status=running", 0),
         ("state=overdue", 0),
         ("call=none", 0),
     ] {
@@ -169,6 +175,54 @@ async fn an_operation_is_told_as_a_picture_in_words_and_as_a_table() {
     let sink = browser.page("/sinks/first").await;
     assert!(sink.has("failing") && sink.body.contains(": far side down"), "{}", sink.body);
     assert!(!browser.page("/sinks/second").await.body.contains("The last failed attempt"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_operation_is_found_from_the_first_page_and_by_every_id_it_has() {
+    let mut app = TestApp::start().await;
+    let recording = Recording::new(&mut app.seed).client_context("Support-77");
+    let new = NewOperation {
+        id: None,
+        call_id: GraphId::new(&recording.call.to_string()),
+        tenant_id: None,
+        client_context: ClientContext::new("Support-77"),
+        status: Status::NotStarted,
+        metadata: None,
+        sinks: Vec::new(),
+        expected_by: None,
+        allow_duplicate: false,
+    };
+    app.operations.create(new).await.unwrap();
+    let browser = Browser::new(&app);
+    assert_eq!(browser.page("/").await.tile("tile-lost"), "0");
+    let ended = calls::call_of(recording.call, "terminated");
+    assert_eq!(app.post_calls(&[ended]).await.status, 202);
+    app.advance(31);
+    let events: Vec<_> = app.first.wait_for(2).await.into_iter().map(|delivery| delivery.event).collect();
+    app.until_metric("reelhook_expectations{state=\"lost\"}", 1.0).await;
+    let first = browser.page("/").await;
+    assert_eq!((first.tile("tile-lost"), first.tile("tile-overdue")), ("1".into(), "0".into()));
+    let list = browser.page(&first.links("/operations?state=lost").remove(0)).await;
+    assert_eq!(list.count("operation-row"), 1);
+    let page = browser.page(&list.links("/operations/").remove(0)).await;
+    assert!(page.body.contains("It is lost: its call ended"), "{}", page.body);
+
+    let call = recording.call.to_string();
+    let completed = recording.completed();
+    assert_eq!(app.post_calls(&[completed]).await.status, 202);
+    let order = OrderBy::default();
+    let newest = Question { call_id: None, filter: None, inside: None, order: &order, after: None, limit: 1 };
+    let operation = app.operations.list(newest).await.unwrap().remove(0);
+    let shouted = |id: &str| id.to_uppercase();
+    let mut ids = vec![operation.id.clone(), shouted(&operation.id).replace('-', ""), call.clone(), shouted(&call)];
+    // That of the end of its call, and that of the report.
+    ids.extend(events.iter().map(|event| event.id.to_string()));
+    for id in ids {
+        let found = browser.page(&format!("/operations?q={id}")).await;
+        assert_eq!((found.count("operation-row"), found.has("found-by")), (1, true), "{id}");
+        assert!(found.body.contains("Found by the id."), "{id}: {}", found.body);
+    }
     app.stop().await;
 }
 

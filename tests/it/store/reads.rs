@@ -45,12 +45,12 @@ fn id(text: &str) -> GraphId {
 }
 
 async fn page(test: &TestStore, order: &OrderBy, after: Option<&Cursor>) -> Vec<Operation> {
-    let question = Question { call_id: None, filter: None, order, after, limit: 3 };
+    let question = Question { call_id: None, filter: None, inside: None, order, after, limit: 3 };
     test.operations.list(question).await.unwrap()
 }
 
 async fn found(test: &TestStore, call_id: Option<&GraphId>, filter: Option<&Filter>) -> Vec<Operation> {
-    let question = Question { call_id, filter, order: &OrderBy::default(), after: None, limit: ALL };
+    let question = Question { call_id, filter, inside: None, order: &OrderBy::default(), after: None, limit: ALL };
     test.operations.list(question).await.unwrap()
 }
 

@@ -1,8 +1,8 @@
 //! The suite of what is announced, watched, changed and removed: `reelhook::store::Operations`, its writes.
 
 use super::*;
-use reelhook::odata::Filter;
 use reelhook::domain::{CallEnd, EndedCall, Expectation, ExpectationState, Operation, ResultInfo, Watch, WhyEnded};
+use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Updated};
 use reelhook::store::{Due, Newest, Raised};
 

@@ -26,6 +26,11 @@ const BY_ID: &str = "o.seq IN (SELECT target FROM lookups WHERE hash = ?)";
 const BY_CALL: &str = "o.seq IN (SELECT seq FROM operations INDEXED BY operations_by_call \
                        WHERE call_id <> '' AND substr(call_id, 1, 8) = substr(?, 1, 8) AND call_id = ?)";
 
+/// The newest operations.
+const AMONG_NEWEST: &str = "o.seq IN (SELECT seq FROM operations ORDER BY created_at DESC LIMIT ?)";
+/// The text in a client context, in lower case: SQLite's `lower` changes ASCII letters only.
+const INSIDE: &str = "instr(lower(o.client_context), ?) > 0";
+
 /// A query that is being built: its text, and the values of its `?` in order.
 pub struct Search {
     sql: String,
@@ -43,6 +48,11 @@ impl Search {
     pub fn page(question: &Question<'_>) -> Self {
         let mut search = Self::new(ROW, question.call_id, question.filter);
         let named = (search.column, ROW);
+        if let Some(inside) = question.inside {
+            let n_newest = i64::try_from(inside.n_newest).unwrap_or(i64::MAX);
+            search.and((AMONG_NEWEST.to_owned(), vec![SqlValue::Integer(n_newest)]));
+            search.and((INSIDE.to_owned(), vec![SqlValue::Text(inside.text.to_ascii_lowercase())]));
+        }
         if let Some(cursor) = question.after {
             search.and(question.order.after_sql(cursor, named));
         }
@@ -241,7 +251,8 @@ mod tests {
             let middle = Subject { created_at: jiff::Timestamp::from_microsecond(N * 500).ok(), ..Subject::default() };
             let cursor = order.cursor(&middle, N / 2);
             for after in [None, Some(&cursor)] {
-                let question = Question { call_id: None, filter: filter.as_ref(), order: &order, after, limit: 50 };
+                let question =
+                    Question { call_id: None, filter: filter.as_ref(), inside: None, order: &order, after, limit: 50 };
                 let asked = ask(&connection, &question);
                 let plan = &asked.plan;
                 assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
@@ -269,7 +280,10 @@ mod tests {
             let filter = Filter::parse(filter).unwrap();
             for after in [None, Some(&cursor)] {
                 let order = &OrderBy::default();
-                let asked = ask(&connection, &Question { call_id, filter: Some(&filter), order, after, limit: 50 });
+                let asked = ask(
+                    &connection,
+                    &Question { call_id, filter: Some(&filter), inside: None, order, after, limit: 50 },
+                );
                 assert_eq!(asked.rows, expected, "{filter}");
                 assert!(
                     asked.n_instructions < CHEAP,

@@ -1,7 +1,7 @@
 //! Views of the rows for operators and the API.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ids;
@@ -168,11 +168,28 @@ pub fn page(rows: &Rows, question: &Question<'_>) -> Vec<Operation> {
     let place = |operation: &Operation| order.cursor(&Subject::from(operation), operation.number);
     let is_after =
         |cursor: &Cursor| question.after.is_none_or(|after| order.compare(cursor, after) == Ordering::Greater);
-    let found = matching(rows, question.call_id, question.filter).map(|operation| (place(operation), operation.number));
+    let newest = newest(rows, question.inside.map_or(usize::MAX, |inside| inside.n_newest));
+    let is_inside = |operation: &&Operation| {
+        let context = operation.client_context.as_ref().map(|it| it.as_str().to_ascii_lowercase());
+        question.inside.is_none_or(|inside| {
+            newest.contains(&operation.number)
+                && context.is_some_and(|context| context.contains(&inside.text.to_ascii_lowercase()))
+        })
+    };
+    let found = matching(rows, question.call_id, question.filter)
+        .filter(is_inside)
+        .map(|operation| (place(operation), operation.number));
     let mut found: Vec<(Cursor, i64)> = found.filter(|(cursor, _)| is_after(cursor)).collect();
     found.sort_by(|(a, _), (b, _)| OrderBy::compare(order, a, b));
     let found = found.into_iter().take(question.limit).filter_map(|(_, number)| rows.operation(number));
     found.map(|operation| Operation { recording_access_token: None, ..operation }).collect()
+}
+
+/// The numbers of the newest operations.
+fn newest(rows: &Rows, n: usize) -> BTreeSet<i64> {
+    let mut all: Vec<_> = rows.operations.values().map(|row| (row.base.created_at, row.base.number)).collect();
+    all.sort_by(|a, b| b.cmp(a));
+    all.into_iter().take(n).map(|(_, number)| number).collect()
 }
 
 /// How many operations match.
