@@ -14,7 +14,7 @@ pub fn client_config() -> Result<ClientConfig, rustls::Error> {
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         if found.certs.is_empty() {
-            tracing::warn!(errors = ?found.errors, "no root certificates on this system: no https address can be reached");
+            tracing::warn!(error = ?found.errors, "no root certificates on this system: no https address can be reached");
         }
         roots.add_parsable_certificates(found.certs);
         Arc::new(roots)

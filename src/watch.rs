@@ -81,7 +81,7 @@ impl Watcher {
         let stood_still = pulse.missed().or_else(|| pulse.slept(self.clock.lead()));
         if let Some(stood_still) = stood_still {
             tracing::warn!(
-                ?stood_still,
+                suspended_for = ?stood_still,
                 "the process was suspended: expectations.lost_after starts again for operations that are due"
             );
             self.reception.begins_again();

@@ -67,7 +67,7 @@ impl Backlogs {
         for (sink, backlog) in backlogs.iter().filter(|(sink, _)| !configured.contains(*sink)) {
             if gone.insert(sink.clone(), None).is_none() && backlog.n_open > 0 {
                 let n = backlog.n_open;
-                tracing::warn!(%sink, n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
+                tracing::warn!(%sink, n_deliveries = n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
             }
         }
         gone.retain(|sink, empty_since| {

@@ -160,7 +160,7 @@ async fn sweep(store: &Arc<dyn Store>) {
     loop {
         match store.sweep().await {
             Ok(0) => return,
-            Ok(n) => tracing::debug!(n, "removed old data"),
+            Ok(n) => tracing::debug!(n_rows = n, "removed old data"),
             Err(error) => {
                 tracing::warn!(%error, "could not remove old data; trying again");
                 return;

@@ -108,7 +108,7 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Tail(tail::Args),
     /// Wait until an operation has ended or is lost
     Wait(wait::Args),
-    /// Make bearer tokens for the admin listener
+    /// Make bearer tokens for the admin listener; explain why a token of Graph is refused
     Token(token::Args),
     /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),
@@ -188,7 +188,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Wait(args) => wait::run(args).await,
-        Command::Token(args) => token::run(args),
+        Command::Token(args) => token::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Config(args) => config::run(args),
         Command::Completions(args) => completions::run(args),

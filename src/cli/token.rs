@@ -1,7 +1,9 @@
-//! `reelhook token new`: makes a bearer token for the admin listener.
+//! `reelhook token`: makes a bearer token for the admin listener (`new`), and explains why Graph's are refused (`explain`).
 //!
 //! **Invariants**
 //! 1. The token is shown once and stored nowhere. The config gets only its SHA-256.
+
+mod explain;
 
 use std::process::ExitCode;
 
@@ -22,7 +24,8 @@ const N_BYTES: usize = 32;
 #[command(after_help = "\
 Examples:
   reelhook token new --name ops --scopes read,write
-  TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml")]
+  TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml
+  reelhook token explain --config my.toml < token.txt")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -59,6 +62,8 @@ Exit codes: 0 done, 2 wrong usage")]
         #[arg(long, value_enum, value_delimiter = ',', required = true)]
         scopes: Vec<ScopeName>,
     },
+    /// Say which checks a token of Graph passes and fails, and what to set
+    Explain(explain::Args),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -80,16 +85,22 @@ impl ScopeName {
     }
 }
 
-/// Makes a token.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Action::New { name, mut scopes } = args.action;
+/// Makes or explains a token.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::New { name, scopes } => make(&name, scopes),
+        Action::Explain(args) => explain::run(args).await,
+    }
+}
+
+fn make(name: &str, mut scopes: Vec<ScopeName>) -> anyhow::Result<ExitCode> {
     scopes.sort_unstable();
     scopes.dedup();
     let mut bytes = [0; N_BYTES];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_unspecified| anyhow!("no randomness"))?;
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     say!("{token}");
-    remark!("{}", lines(&name, &scopes, &token));
+    remark!("{}", lines(name, &scopes, &token));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -184,7 +184,7 @@ impl Desk {
             self.sessions.end(&old);
         }
         let source = source.map(tracing::field::display);
-        tracing::info!(who = known.name(), source, "logged in to the console");
+        tracing::info!(caller = known.name(), source, "logged in to the console");
         self.sessions.begin(&new, known, self.console.clock.steady());
         Ok(new)
     }

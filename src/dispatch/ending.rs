@@ -37,7 +37,7 @@ impl Dispatcher {
             }
         }
         let (sink, n) = (&self.worker.name, self.running.len());
-        tracing::warn!(%sink, n, "attempts were cancelled at the end of the grace; they are made again after the next start");
+        tracing::warn!(%sink, n_deliveries = n, "attempts were cancelled at the end of the grace; they are made again after the next start");
         self.running.shutdown().await;
         true
     }

@@ -22,7 +22,10 @@ use crate::config::SinkDispatch;
 use crate::domain::{Attempt, Budget, Delivery, Lease, Outcome, Room, Settlement, SinkName};
 use crate::sinks::{DeliveryError, Sink};
 use crate::store::StoreError;
+use crate::wording::untrusted_text::Short;
 
+/// The most characters of an id or a client context that are logged.
+const MAX_CHARS: usize = 128;
 /// The first and the longest pause before an outcome that was not recorded is tried again.
 const FIRST_RECORD_PAUSE: Duration = Duration::from_millis(100);
 const MOST_RECORD_PAUSE: Duration = Duration::from_secs(2);
@@ -231,15 +234,22 @@ impl Worker {
     }
 
     fn log(&self, delivery: &Delivery, settlement: &Settlement) {
-        let (sink, id, attempt) = (&self.name, delivery.id, delivery.attempt);
+        let (sink, id, attempt, event) = (&self.name, delivery.id, delivery.attempt, &delivery.event);
+        let short = |text| tracing::field::display(Short(text, MAX_CHARS));
+        let operation = event.envelope.carried.operation_id.as_deref().map(short);
+        let client_context = event.client_context.as_ref().map(|context| short(context.as_str()));
         match settlement {
-            Settlement::Delivered => tracing::debug!(%sink, delivery = %id, attempt, "delivered"),
+            Settlement::Delivered => {
+                tracing::debug!(%sink, delivery = %id, attempt, operation, client_context, "delivered");
+            }
             Settlement::RetryAt { at, reason } => {
-                let at = self.shared.clock.shown(*at);
-                tracing::warn!(%sink, delivery = %id, attempt, retry_at = %at, reason = %reason, "attempt failed");
+                let retry_at = self.shared.clock.shown(*at);
+                tracing::warn!(
+                    %sink, delivery = %id, attempt, operation, client_context, %retry_at, %reason, "attempt failed"
+                );
             }
             Settlement::Dead { reason } => {
-                tracing::error!(%sink, delivery = %id, attempt, reason = %reason, "dead letter");
+                tracing::error!(%sink, delivery = %id, attempt, operation, client_context, %reason, "dead letter");
             }
         }
     }
@@ -255,7 +265,7 @@ impl Worker {
         });
         let next = next.min();
         if let Err(error) = self.record(outcomes).await {
-            tracing::error!(sink = %self.name, n, %error, "could not record outcomes; the deliveries are attempted again");
+            tracing::error!(sink = %self.name, n_deliveries = n, %error, "could not record outcomes; the deliveries are attempted again");
             return;
         }
         // Only after the commit: before it, the store does not know the pause.
@@ -272,7 +282,7 @@ impl Worker {
         loop {
             let Err(error) = self.shared.store.settle(Arc::clone(&outcomes)).await else { return Ok(()) };
             if pause == FIRST_RECORD_PAUSE {
-                tracing::warn!(sink = %self.name, n = outcomes.len(), %error, "could not record outcomes; trying again");
+                tracing::warn!(sink = %self.name, n_deliveries = outcomes.len(), %error, "could not record outcomes; trying again");
             }
             tokio::time::sleep(pause).await;
             let is_over = ends_at.is_none_or(|ends_at| ends_at <= self.shared.clock.steady());

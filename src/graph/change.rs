@@ -19,6 +19,7 @@ use serde_json::value::RawValue;
 use super::certificates::{CertificateError, Certificates};
 use super::collection::Room;
 use super::content::{self, About, Place};
+use super::demands::Demands;
 use super::dialects::Dialects;
 use super::encryption::Encrypted;
 use super::envelope;
@@ -28,7 +29,7 @@ use super::nesting;
 use super::payload::{self, Object};
 use super::pool::{Places, Pool};
 use super::readers::Readers;
-use super::token::{Demands, Tokens};
+use super::token::Tokens;
 use super::undecided_item;
 use super::validation::Coverage;
 use super::{Limits, Reading, Refusal, lifecycle};
@@ -65,12 +66,7 @@ impl Subscriptions {
         limits: Limits,
         clock: Clock,
     ) -> Result<Self, CertificateError> {
-        let demands = Demands {
-            audiences: config.app_ids.clone(),
-            issuers: config.issuers.clone(),
-            tenants: config.tenants.clone(),
-            publisher: Some(config.publisher.clone()),
-        };
+        let demands = Demands::of_subscriptions(config);
         Ok(Self {
             tokens: Tokens::new(keys, clock, demands),
             gate: Arc::new(Gate::new(config, limits)),

@@ -9,13 +9,14 @@ use bytes::Bytes;
 
 use super::collection::Room;
 use super::content::{self, About, Place};
+use super::demands::Demands;
 use super::dialects::Dialects;
 use super::envelope::{self, Envelope};
 use super::keys::Keys;
 use super::nesting;
 use super::payload::Object;
 use super::readers::Readers;
-use super::token::{Demands, Tokens};
+use super::token::Tokens;
 use super::{Limits, Reading, Refusal, ended_call};
 use crate::clock::Clock;
 use crate::config;
@@ -50,12 +51,7 @@ pub struct Calls {
 impl Calls {
     /// Reads POSTs for the configured applications, verified with `keys`.
     pub fn new(config: &config::Calls, keys: Arc<Keys>, limits: Limits, clock: Clock) -> Self {
-        let demands = Demands {
-            audiences: config.app_ids.clone(),
-            issuers: config.issuers.clone(),
-            tenants: config.tenants.clone(),
-            publisher: None,
-        };
+        let demands = Demands::of_calls(config);
         Self { tokens: Tokens::new(keys, clock, demands), limits, readers: Readers::default() }
     }
 

@@ -96,6 +96,11 @@ impl Keys {
         }
     }
 
+    /// Where they come in.
+    pub(super) fn channel(&self) -> Channel {
+        self.channel
+    }
+
     /// Fetches once and returns how many keys there are; changes nothing.
     ///
     /// # Errors
@@ -190,6 +195,14 @@ impl Keys {
         self.metrics.key_refresh(self.channel, result);
         result == "ok"
     }
+}
+
+/// Fetches a provider's keys once, for a command.
+///
+/// # Errors
+/// Why they could not be fetched.
+pub async fn fetch(url: Url) -> Result<KeySet, KeysError> {
+    Provider::new(url)?.fetch().await
 }
 
 /// When the next regular fetch is due.

@@ -19,16 +19,16 @@ use jsonwebtoken::Algorithm;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
+use super::claims::{MAX_TOKEN_BYTES, read_object};
+use super::demands::Demands;
 use super::dialects::Dialects;
-use super::jwks::{KeySet, MAX_KID_BYTES};
+use super::jwks::{Key, KeySet, MAX_KID_BYTES};
 use super::keys::Keys;
-use super::nesting;
 use super::payload::{self, Object};
+use super::refused_token;
 use crate::clock::Clock;
 use crate::domain::Reason;
 
-/// The longest token that is read.
-const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The tolerated difference of the clocks, in seconds.
 const LEEWAY_SECONDS: i64 = 300;
 /// How many verified tokens are remembered.
@@ -38,19 +38,6 @@ const TENANT_PLACEHOLDER: &str = "{tenantid}";
 /// Headers that change the meaning of the token.
 const REFUSED_HEADERS: &[&str] = &["crit", "b64", "enc", "zip"];
 
-/// What a channel requires of its tokens.
-#[derive(Debug)]
-pub(super) struct Demands {
-    /// One of these must be the audience.
-    pub(super) audiences: Vec<String>,
-    /// One of these must be the issuer, with `{tenantid}` for the token's tenant.
-    pub(super) issuers: Vec<String>,
-    /// One of these must be the tenant, in lower case; empty: any.
-    pub(super) tenants: Vec<String>,
-    /// The application that must have requested the token; `None`: any.
-    pub(super) publisher: Option<String>,
-}
-
 /// Verifies tokens.
 pub(super) struct Tokens {
     keys: Arc<Keys>,
@@ -59,8 +46,9 @@ pub(super) struct Tokens {
     proven: Cache<[u8; 32], Proven>,
 }
 
+/// A verified token.
 #[derive(Clone)]
-struct Proven {
+pub(super) struct Proven {
     tenant: Arc<str>,
     expires_at: i64,
     generation: u64,
@@ -102,6 +90,16 @@ impl Tokens {
     /// # Errors
     /// Why it is not valid. [`Reason::KeysUnavailable`]: this is not known yet.
     pub(super) async fn prove(&self, token: &[u8], now: i64) -> Result<Arc<str>, Reason> {
+        let proven = self.proven(token, now).await;
+        if let Err(reason) = proven
+            && reason != Reason::KeysUnavailable
+        {
+            refused_token::log(self.keys.channel(), reason, (token, &self.demands));
+        }
+        proven
+    }
+
+    async fn proven(&self, token: &[u8], now: i64) -> Result<Arc<str>, Reason> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Reason::JwtMalformed);
         }
@@ -114,32 +112,38 @@ impl Tokens {
         }
         let unverified = Unverified::read(token)?;
         let set = self.keys.find(&unverified.kid).await?;
-        let proven = self.check(&unverified, &set, now)?;
+        let proven = verify(&unverified, &set, (now, &self.demands))?;
         self.proven.insert(fingerprint, proven.clone());
         Ok(proven.tenant)
     }
+}
 
-    fn check(&self, unverified: &Unverified<'_>, set: &KeySet, now: i64) -> Result<Proven, Reason> {
-        let key = set.get(&unverified.kid).ok_or(Reason::JwtKidUnknown)?;
-        let verified =
-            jsonwebtoken::crypto::verify(unverified.signature, unverified.message, &key.decoding, Algorithm::RS256);
-        if !verified.unwrap_or(false) {
-            return Err(Reason::JwtSignature);
-        }
-        let claims = Claims::read(unverified)?;
-        if is_over(claims.exp, now) {
-            return Err(Reason::JwtExp);
-        }
-        if is_ahead(claims.nbf, now) || claims.iat.is_some_and(|iat| is_ahead(iat, now)) {
-            return Err(Reason::JwtNbf);
-        }
-        self.demands.check(&claims)?;
-        if !is_for(key.issuer.as_deref(), set.issuer.as_deref(), &claims) {
-            return Err(Reason::JwtKeyUse);
-        }
-        let tenant = claims.tid.to_ascii_lowercase().into();
-        Ok(Proven { tenant, expires_at: claims.exp, generation: set.generation })
+/// Checks a token with the provider's keys at `now`.
+///
+/// # Errors
+/// The first reason for which it is not valid.
+pub(super) fn verify(
+    unverified: &Unverified<'_>,
+    set: &KeySet,
+    (now, demands): (i64, &Demands),
+) -> Result<Proven, Reason> {
+    let key = set.get(&unverified.kid).ok_or(Reason::JwtKidUnknown)?;
+    if !unverified.is_signed_with(key) {
+        return Err(Reason::JwtSignature);
     }
+    let claims = Claims::read(unverified)?;
+    if is_over(claims.exp, now) {
+        return Err(Reason::JwtExp);
+    }
+    if is_ahead(claims.nbf, now) || claims.iat.is_some_and(|iat| is_ahead(iat, now)) {
+        return Err(Reason::JwtNbf);
+    }
+    demands.check(&claims)?;
+    if !is_for(key.issuer.as_deref(), set.issuer.as_deref(), (&claims.iss, &claims.tid)) {
+        return Err(Reason::JwtKeyUse);
+    }
+    let tenant = claims.tid.to_ascii_lowercase().into();
+    Ok(Proven { tenant, expires_at: claims.exp, generation: set.generation })
 }
 
 impl Demands {
@@ -163,15 +167,15 @@ impl Demands {
     }
 }
 
-/// Whether a key may sign for the token's issuer. v1 tokens are signed with keys that name the provider's own (v2)
-/// issuer.
-/// issuer.
-fn is_for(key: Option<&str>, provider: Option<&str>, claims: &Claims) -> bool {
-    let Some(key) = key.map(|issuer| of_tenant(issuer, &claims.tid)) else { return true };
-    key == claims.iss || provider.is_some_and(|issuer| of_tenant(issuer, &claims.tid) == key)
+/// Whether a key may sign for the token's issuer (`iss`) and tenant. v1 tokens are signed with keys that name the provider's
+/// own (v2) issuer.
+pub(super) fn is_for(key: Option<&str>, provider: Option<&str>, (iss, tid): (&str, &str)) -> bool {
+    let Some(key) = key.map(|issuer| of_tenant(issuer, tid)) else { return true };
+    key == iss || provider.is_some_and(|issuer| of_tenant(issuer, tid) == key)
 }
 
-fn of_tenant<'a>(issuer: &'a str, tenant: &str) -> Cow<'a, str> {
+/// An issuer with the token's tenant in it.
+pub(super) fn of_tenant<'a>(issuer: &'a str, tenant: &str) -> Cow<'a, str> {
     if issuer.contains(TENANT_PLACEHOLDER) {
         Cow::Owned(issuer.replace(TENANT_PLACEHOLDER, tenant))
     } else {
@@ -179,17 +183,19 @@ fn of_tenant<'a>(issuer: &'a str, tenant: &str) -> Cow<'a, str> {
     }
 }
 
-fn is_over(expires_at: i64, now: i64) -> bool {
+/// Whether a token has expired, its leeway included.
+pub(super) fn is_over(expires_at: i64, now: i64) -> bool {
     now.saturating_sub(expires_at) > LEEWAY_SECONDS
 }
 
-fn is_ahead(at: i64, now: i64) -> bool {
+/// Whether an instant is in the future, the leeway included.
+pub(super) fn is_ahead(at: i64, now: i64) -> bool {
     at.saturating_sub(now) > LEEWAY_SECONDS
 }
 
 /// A token that is well formed and names a key. Nothing in it is verified.
-struct Unverified<'a> {
-    kid: String,
+pub(super) struct Unverified<'a> {
+    pub(super) kid: String,
     message: &'a [u8],
     payload: Vec<u8>,
     signature: &'a str,
@@ -197,7 +203,11 @@ struct Unverified<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    fn read(token: &'a [u8]) -> Result<Self, Reason> {
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// The first reason for which it cannot be checked.
+    pub(super) fn read(token: &'a [u8]) -> Result<Self, Reason> {
         let token = std::str::from_utf8(token).map_err(|_not_utf8| Reason::JwtMalformed)?;
         let mut parts = token.splitn(6, '.');
         let (header, payload, signature) = match std::array::from_fn(|_| parts.next()) {
@@ -212,6 +222,24 @@ impl<'a> Unverified<'a> {
         let (kid, is_called_nested) = read_header(&header)?;
         let message = &token.as_bytes()[..token.len() - signature.len() - 1];
         Ok(Self { kid, message, payload, signature, is_called_nested })
+    }
+
+    /// Whether its payload is a JSON object.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(super) fn has_claims(&self) -> Result<(), Reason> {
+        self.claims().map(drop)
+    }
+
+    fn claims(&self) -> Result<Object<'_>, Reason> {
+        read_object(&self.payload).map_err(|reason| if self.is_called_nested { Reason::JwtHeader } else { reason })
+    }
+
+    /// Whether a key made its signature.
+    pub(super) fn is_signed_with(&self, key: &Key) -> bool {
+        let verified = jsonwebtoken::crypto::verify(self.signature, self.message, &key.decoding, Algorithm::RS256);
+        verified.unwrap_or(false)
     }
 }
 
@@ -237,12 +265,6 @@ fn read_header(header: &[u8]) -> Result<(String, bool), Reason> {
     }
 }
 
-fn read_object(bytes: &[u8]) -> Result<Object<'_>, Reason> {
-    let text = nesting::text_of(bytes, nesting::MAX_DEPTH).map_err(|_no_json| Reason::JwtMalformed)?;
-    let object = Object::read(text).map_err(|_no_object| Reason::JwtMalformed)?;
-    if object.repeats_any() { Err(Reason::JwtMalformed) } else { Ok(object) }
-}
-
 /// The claims that are checked.
 struct Claims {
     iss: String,
@@ -256,8 +278,7 @@ struct Claims {
 
 impl Claims {
     fn read(unverified: &Unverified<'_>) -> Result<Self, Reason> {
-        let claims = read_object(&unverified.payload)
-            .map_err(|reason| if unverified.is_called_nested { Reason::JwtHeader } else { reason })?;
+        let claims = unverified.claims()?;
         let text = |key| {
             let text = claims.text(key, &mut Dialects::default());
             text.map(|text| text.map(Cow::into_owned))
@@ -334,13 +355,13 @@ mod tests {
 
     #[test]
     fn a_key_signs_for_the_issuer_that_it_names() {
-        let claims = claims("t");
+        let claims = ("https://sts.windows.net/t/", "t");
         let v2 = "https://login.microsoftonline.com/{tenantid}/v2.0";
-        assert!(is_for(None, None, &claims));
-        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, &claims));
-        assert!(is_for(Some(v2), Some(v2), &claims));
-        assert!(!is_for(Some(v2), None, &claims));
-        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), &claims));
+        assert!(is_for(None, None, claims));
+        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, claims));
+        assert!(is_for(Some(v2), Some(v2), claims));
+        assert!(!is_for(Some(v2), None, claims));
+        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), claims));
     }
 
     proptest! {

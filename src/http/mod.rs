@@ -267,7 +267,8 @@ impl Surface {
     }
 
     fn outside(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
-        self.intake.rejections.note_of(OUTSIDE, Reason::BadRequest, self.sender(request));
+        let asked = (request.method().as_str(), request.path());
+        self.intake.rejections.note_not_served(OUTSIDE, asked, self.sender(request));
         reply
     }
 

@@ -95,7 +95,7 @@ impl Intake {
                 self.metrics.dialect(*dialect);
             }
             if let Stored::Duplicate { of, by } = stored {
-                tracing::debug!(event = %of, by = by.as_str(), "a repeat was dropped");
+                tracing::debug!(event = %of, recognised_by = by.as_str(), "a repeat was dropped");
                 self.metrics.duplicate(told.channel);
             }
             let Stored::New { order, id_conflict, possible_repeat, ambiguous, unmatched, .. } = stored else {

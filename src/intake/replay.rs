@@ -35,7 +35,7 @@ impl Intake {
             Err(reason) => Some(reason),
         };
         self.store.end_wish(id, refused).await?;
-        tracing::info!(id, refused = refused.map(Reason::as_str), "a quarantined item was verified again");
+        tracing::info!(entry = id, reason = refused.map(Reason::as_str), "a quarantined item was verified again");
         Ok(())
     }
 

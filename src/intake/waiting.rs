@@ -48,8 +48,8 @@ impl Intake {
                 Err(reason) => {
                     self.store.end_waiting(id, reason).await?;
                     tracing::info!(
-                        id,
-                        refused = reason.as_str(),
+                        entry = id,
+                        reason = reason.as_str(),
                         "an item that waited for keys was verified or refused"
                     );
                 }

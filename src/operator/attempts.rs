@@ -38,7 +38,7 @@ impl Operator {
         let n_due = self.store.make_due(sink).await?;
         self.pauses.end_own(sink);
         let is_paused = self.pauses.is_paused(sink);
-        tracing::info!(who, %sink, n_due, n_waiting, is_paused, "all waiting deliveries of a sink were made due");
+        tracing::info!(caller = who, %sink, n_due, n_waiting, is_paused, "all waiting deliveries of a sink were made due");
         Ok(AllDue { n_due, n_waiting, is_paused })
     }
 
@@ -61,7 +61,7 @@ impl Operator {
         };
         self.pauses.end_own(&sink);
         let is_paused = self.pauses.is_paused(&sink);
-        tracing::info!(who, delivery = %id, %first, %sink, is_paused, "a delivery was made due");
+        tracing::info!(caller = who, delivery = %id, %first, %sink, is_paused, "a delivery was made due");
         Ok(OneDue { first, is_paused })
     }
 }

@@ -62,7 +62,7 @@ impl Operator {
             return Err(OperatorError::NotDead);
         }
         self.pauses.end_own(&letter.sink);
-        tracing::info!(who, delivery = %id, sink = %letter.sink, "a dead letter was replayed");
+        tracing::info!(caller = who, delivery = %id, sink = %letter.sink, "a dead letter was replayed");
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl Operator {
             }
             self.pauses.end_own(&name);
         }
-        tracing::info!(who, ?which, n, "dead letters were replayed");
+        tracing::info!(caller = who, ?which, n_deliveries = n, "dead letters were replayed");
         Ok(n)
     }
 }

@@ -75,7 +75,7 @@ impl Operator {
             return Err(OperatorError::NotConfigured(to.clone()));
         }
         let n = self.store.move_waiting(from, to).await?;
-        tracing::info!(who, %from, %to, n, "waiting deliveries were moved to another sink");
+        tracing::info!(caller = who, from_sink = %from, to_sink = %to, n_deliveries = n, "waiting deliveries were moved to another sink");
         Ok(n)
     }
 
@@ -86,7 +86,7 @@ impl Operator {
     pub async fn drop_waiting(&self, sink: &SinkName, who: &str) -> Result<u64, OperatorError> {
         self.must_be_gone(sink)?;
         let n = self.store.drop_waiting(sink).await?;
-        tracing::info!(who, %sink, n, "waiting deliveries became dead letters");
+        tracing::info!(caller = who, %sink, n_deliveries = n, "waiting deliveries became dead letters");
         Ok(n)
     }
 

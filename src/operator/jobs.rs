@@ -169,7 +169,7 @@ impl Operator {
             }
         };
         if let JobState::Ended(why) = &state {
-            tracing::warn!(who = job.who, job = job.id, action = ?job.action, why, "a job of an operator ended early");
+            tracing::warn!(caller = job.who, job = job.id, action = ?job.action, error = why, "a job of an operator ended early");
         }
         self.jobs.note(job.id, |it| it.state = state);
     }

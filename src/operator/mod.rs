@@ -17,6 +17,7 @@ mod resends;
 mod search;
 mod since;
 mod sinks;
+mod token;
 mod unmatched;
 pub mod words;
 
@@ -31,6 +32,7 @@ pub use resends::{Resend, ResendPlace, ResendRound};
 pub use search::Found;
 pub use since::since;
 pub use sinks::{SinkState, SinkSummary};
+pub use token::{Explained, TokenChannel};
 pub use unmatched::{Place, Routed};
 
 use std::sync::Arc;

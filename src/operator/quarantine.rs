@@ -64,7 +64,7 @@ impl Operator {
         if !self.store.wish_replay(id, vouch).await? {
             return Err(OperatorError::Missing);
         }
-        tracing::info!(who, id, vouch, "a quarantine entry will be verified again");
+        tracing::info!(caller = who, entry = id, vouch, "a quarantine entry will be verified again");
         Ok(())
     }
 }

@@ -67,7 +67,7 @@ impl Operator {
         self.must_be_configured(&sink)?;
         let resent = self.store.resend(vec![id], to).await?;
         let new = resent.first().ok_or(OperatorError::NotDelivered)?.id;
-        tracing::info!(who, delivery = %new, resend_of = %id, %sink, "a delivered event is sent again");
+        tracing::info!(caller = who, delivery = %new, resend_of = %id, %sink, "a delivered event is sent again");
         Ok(new)
     }
 
@@ -84,7 +84,7 @@ impl Operator {
         let (mut round, found) = self.resend_search(which, from, ROUND).await?;
         round.n_resent = self.store.resend(found, which.to.clone()).await?.len() as u64;
         let ResendRound { n_seen, n_found, n_resent, .. } = round;
-        tracing::info!(who, ?which, n_seen, n_found, n_resent, "delivered events are sent again");
+        tracing::info!(caller = who, ?which, n_seen, n_found, n_resent, "delivered events are sent again");
         Ok(round)
     }
 

@@ -117,7 +117,7 @@ impl Operator {
     pub async fn pause(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
         self.must_have(name)?;
         if self.pauses.pause(name).await? {
-            tracing::info!(who, sink = %name, "a sink was paused");
+            tracing::info!(caller = who, sink = %name, "a sink was paused");
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Operator {
             self.pauses.end_own(name);
         }
         if self.pauses.resume(name).await? {
-            tracing::info!(who, sink = %name, "a sink was resumed");
+            tracing::info!(caller = who, sink = %name, "a sink was resumed");
         }
         Ok(())
     }

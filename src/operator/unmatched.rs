@@ -58,7 +58,7 @@ impl Operator {
         if n == 0 {
             return Err(OperatorError::AlreadyRouted);
         }
-        tracing::info!(who, event = %id, n, "an unmatched event was routed");
+        tracing::info!(caller = who, event = %id, n_deliveries = n, "an unmatched event was routed");
         Ok(n)
     }
 
@@ -86,7 +86,7 @@ impl Operator {
         }
         routed.next = last.map(|after| Place { after, until });
         let Routed { n_events, n_matched, n_deliveries, .. } = routed;
-        tracing::info!(who, n_events, n_matched, n_deliveries, "unmatched events were routed");
+        tracing::info!(caller = who, n_events, n_matched, n_deliveries, "unmatched events were routed");
         Ok(routed)
     }
 }

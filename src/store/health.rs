@@ -27,7 +27,7 @@ impl Health {
     /// Notes that the database is damaged, in SQLite's words.
     pub fn note_damage(&self, found: &str) {
         if self.damage.set(found.to_owned()).is_ok() {
-            tracing::error!(found, what_to_do = WHAT_TO_DO, "the store is damaged");
+            tracing::error!(error = found, what_to_do = WHAT_TO_DO, "the store is damaged");
         }
     }
 

@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use super::Metrics;
 use crate::domain::Reason;
-use crate::wording::untrusted_text::cut;
+use crate::wording::untrusted_text::{Short, cut};
+
+/// The most characters of a method that are logged.
+const MAX_METHOD_CHARS: usize = 16;
+/// The most characters of a path that are logged.
+const MAX_PATH_CHARS: usize = 100;
 
 /// What is known of who was turned away.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,5 +44,17 @@ impl Rejections {
         let request_id = sender.request_id.map(|id| cut(id, 128));
         let source = sender.source.map(tracing::field::display);
         tracing::warn!(path, reason = reason.as_str(), request_id, source, "refused");
+    }
+
+    /// Counts and logs a request to a path, or with a method, that is not served. The line has the path without its query,
+    /// which may hold a secret.
+    pub fn note_not_served(&self, path: &'static str, (method, asked): (&str, &str), sender: Sender<'_>) {
+        let reason = Reason::BadRequest;
+        self.metrics.rejected(path, reason);
+        let request_id = sender.request_id.map(|id| cut(id, 128));
+        let source = sender.source.map(tracing::field::display);
+        let (method, requested_path) = (Short(method, MAX_METHOD_CHARS), Short(asked, MAX_PATH_CHARS));
+        let reason = reason.as_str();
+        tracing::warn!(path, reason, %method, %requested_path, request_id, source, "refused");
     }
 }

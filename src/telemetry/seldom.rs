@@ -5,7 +5,7 @@
 //!
 //! **Invariants**
 //! 1. Every warning and error goes through here, since the log itself does: no place in the code has to think of it.
-//! 2. What somebody with a name did (a field `caller` or `who`) is always written. So is what an operator asked to see:
+//! 2. What somebody with a name did (a field `caller`) is always written. So is what an operator asked to see:
 //!    `debug` and `trace`.
 //! 3. The memory is bounded, whatever the lines say.
 
@@ -173,7 +173,7 @@ impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         match field.name() {
             "sink" => self.add("sink", value),
-            "caller" | "who" => self.is_of_somebody = true,
+            "caller" => self.is_of_somebody = true,
             "message" => {
                 let _ = write!(Cut(&mut self.message), "{value:?}");
             }

@@ -1,5 +1,7 @@
 //! Text from outside, prepared for people: cut, and without characters that affect a terminal or a log.
 
+use std::fmt::{self, Display};
+
 /// Whether a character moves the cursor, begins a line or changes the direction of the text: it is spelled out.
 fn moves_terminal(character: char) -> bool {
     character.is_control()
@@ -33,6 +35,16 @@ pub fn shown(text: &str, limit: usize) -> String {
         }
     }
     shown
+}
+
+/// [`shown`], made only if somebody reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct Short<'a>(pub &'a str, pub usize);
+
+impl Display for Short<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(self.0, self.1))
+    }
 }
 
 #[cfg(test)]

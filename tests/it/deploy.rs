@@ -115,6 +115,18 @@ fn every_rule_says_how_bad_it_is_and_what_to_do() {
     assert!(rules.len() >= 20, "{}", rules.len());
 }
 
+#[test]
+fn every_alert_that_the_page_for_operators_advises_is_a_rule() {
+    let (page, rules) = (read("docs/operations.md"), read("deploy/alerts.yaml"));
+    let table = page.split("### Alerts").nth(1).unwrap().split("\n#").next().unwrap();
+    let rows: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")).collect();
+    for row in &rows {
+        let metric = row.split(['`', '{']).next().unwrap();
+        assert!(rules.contains(metric), "no rule asks for {metric}");
+    }
+    assert!(rows.len() >= 20, "{}", rows.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_for_operators_lists_every_metric() {
     let app = TestApp::start().await;

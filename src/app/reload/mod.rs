@@ -199,7 +199,12 @@ impl Reloader {
         let list = |texts: &[String]| texts.join(", ");
         match outcome {
             Ok(Change { changed, needs_restart, warnings }) => {
-                tracing::info!(by, changed = list(changed), warnings = list(warnings), "the config was loaded again");
+                tracing::info!(
+                    asked_by = by,
+                    changed = list(changed),
+                    warnings = list(warnings),
+                    "the config was loaded again"
+                );
                 if !needs_restart.is_empty() {
                     let keys = list(needs_restart);
                     tracing::warn!(keys, "the config file has other values for these keys: they need a restart");
@@ -208,14 +213,14 @@ impl Reloader {
             Err(Refusal::Mistakes(mistakes)) => {
                 let (n, mistakes) = (mistakes.len(), mistakes.join("; "));
                 tracing::error!(
-                    by,
-                    n,
+                    asked_by = by,
+                    n_mistakes = n,
                     mistakes,
                     "the config has mistakes and was not loaded: the server keeps the old one"
                 );
             }
             Err(Refusal::Impossible(why)) => {
-                tracing::error!(by, why, "the config was not loaded: the server keeps the old one")
+                tracing::error!(asked_by = by, error = why, "the config was not loaded: the server keeps the old one")
             }
         }
         self.parts.metrics.config_reload(if outcome.is_ok() { "ok" } else { "refused" });

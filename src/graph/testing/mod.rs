@@ -156,7 +156,7 @@ impl Graph {
     }
 }
 
-fn calls(provider: &Provider) -> config::Calls {
+pub(super) fn calls(provider: &Provider) -> config::Calls {
     config::Calls {
         path: "/graph/calls".into(),
         subpaths: false,

@@ -1,6 +1,7 @@
 //! Both channels and the keys, from the outside, against a real provider.
 
 mod calls;
+mod inspection;
 mod keys;
 mod subscriptions;
 

@@ -89,12 +89,15 @@ impl SqliteStore {
         time::anchor(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
         let n_voided = lease::void_leases(&connection, &clock).map_err(|error| open::broken(&settings.path, &error))?;
         if n_voided > 0 {
-            tracing::info!(n_voided, "deliveries that the last process was attempting when it ended are due again");
+            tracing::info!(
+                n_deliveries = n_voided,
+                "deliveries that the last process was attempting when it ended are due again"
+            );
         }
         let last = unanswered::begin_run(&mut connection).map_err(|error| open::broken(&settings.path, &error))?;
         if last.n_marked > 0 {
             let n_marked = last.n_marked;
-            tracing::info!(n_marked, "the last stop was not clean: its last answers may not have arrived");
+            tracing::info!(n_events = n_marked, "the last stop was not clean: its last answers may not have arrived");
         }
         let is_sure = last.was_clean && !check::was_damaged(&connection);
         let check = if is_sure { None } else { Check::start(settings.path.clone(), &health)? };
@@ -216,7 +219,7 @@ fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> 
             n_frames,
             n_commits,
             damaged,
-            copy = kept,
+            copied_to = kept,
             "the log has frames behind a damaged one: acknowledged transactions are lost. Stop the server and \
              look at the disk; where a backup or a snapshot has a sound log, restore it"
         );
@@ -224,7 +227,7 @@ fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> 
         tracing::warn!(
             n_frames,
             damaged,
-            copy = kept,
+            copied_to = kept,
             "the log has frames behind a damaged one, of one transaction: after a power cut it was still being written, and \
              no acknowledged transaction is lost; without a power cut, check the disk"
         );

@@ -5,6 +5,7 @@ mod additions;
 mod circles;
 mod code;
 mod inserts;
+mod log_fields;
 mod names;
 mod parameters;
 

@@ -17,6 +17,7 @@ pub mod site;
 mod stops;
 mod store_files;
 mod threads;
+mod token;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

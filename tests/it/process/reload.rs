@@ -64,7 +64,7 @@ async fn a_changed_file_is_loaded_again_where_the_config_says_so() {
     let server = site.serve();
     let metrics = async || reqwest::get(server.admin_url("/metrics")).await.unwrap().text().await.unwrap();
     site.write(("", "timeout = \"3s\""), NONE);
-    server.said("\"by\":\"the changed file\"");
+    server.said("\"asked_by\":\"the changed file\"");
     eventually("it is counted", async || metrics().await.contains("reelhook_config_reloads_total{result=\"ok\"} 1"))
         .await;
     // From now on nobody watches.

@@ -120,7 +120,7 @@ fn tell(checked: &Checked, health: &Health) {
     match checked {
         Checked::Sound => {}
         Checked::Damaged(found) => health.note_damage(found),
-        Checked::Unknown(why) => tracing::warn!(why, "a check of the database was stopped"),
+        Checked::Unknown(why) => tracing::warn!(error = why, "a check of the database was stopped"),
     }
 }
 

@@ -172,7 +172,7 @@ impl Log {
             tracing::warn!(
                 n_pages,
                 log_bytes = self.shared.health.log_bytes(),
-                store = %self.shared.settings.path.display(),
+                file = %self.shared.settings.path.display(),
                 "the store's log grows, since something reads an old state of the database: where it goes on, end what has \
                  the file open beside reelhook (lsof or fuser name it), or its transaction; the log is then used again \
                  from its beginning"

@@ -68,7 +68,7 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
 /// restart.
 pub fn end_since_files_are_gone(harm: &dyn Display) -> ! {
     tracing::error!(
-        %harm,
+        error = %harm,
         what_to_do = "put the files back where they were, then start again; keep what is there now until it serves",
         "the store's files are not the ones that it opened: ending, so that nothing is acknowledged and then lost"
     );

@@ -50,7 +50,7 @@ pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec
         match open_quarantined(seal, entry.id, &sealed) {
             Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
             Err(error) => {
-                tracing::error!(id = entry.id, %error, "a quarantine entry cannot be verified again");
+                tracing::error!(entry = entry.id, %error, "a quarantine entry cannot be verified again");
                 lost.push((entry.id, entry.reason));
             }
         }

@@ -27,7 +27,7 @@ pub fn list(connection: &Connection, seal: &Seal) -> Result<Vec<Waiting>, StoreE
         });
         match opened {
             Ok(item) => waiting.push(item),
-            Err(error) => tracing::error!(id = row.id, %error, "an item that waits for keys cannot be opened"),
+            Err(error) => tracing::error!(entry = row.id, %error, "an item that waits for keys cannot be opened"),
         }
     }
     Ok(waiting)

@@ -35,7 +35,7 @@ pub fn due(connection: &Connection, seal: &Seal, now: i64, limit: usize) -> rusq
         match operation::one(connection, seal, operation) {
             Ok(Some(operation)) => due.push(Due { operation, watch, at: instant(at) }),
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, operation, "an operation that is due cannot be read"),
+            Err(error) => tracing::error!(%error, operation_row = operation, "an operation that is due cannot be read"),
         }
     }
     Ok(due)

@@ -32,7 +32,7 @@ pub fn let_go(tx: &Tx<'_>) -> Result<u64, Failure> {
         }
         tokens::forget_if_last(tx, *post)?;
         tracing::warn!(
-            post,
+            entry = post,
             "items waited 24 h for the provider's keys: their tokens were wiped, and they stay quarantined"
         );
     }
