@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::Data;
 
 use super::ready::{self, Readiness};
 use crate::store::Store;
@@ -24,14 +24,9 @@ impl Health {
     }
 }
 
-/// Both paths. The app data must have a [`Health`].
-pub(super) fn routes(config: &mut ServiceConfig) {
-    config.route("/livez", web::get().to(livez)).route("/readyz", web::get().to(readyz));
-}
-
 /// The server is alive: the event loop answers, and no task or thread that the server needs has failed. The store, the
 /// sinks and the key providers are not checked: a restart would not repair them.
-async fn livez(health: Data<Health>) -> HttpResponse {
+pub(super) async fn livez(health: Data<Health>) -> HttpResponse {
     match health.tasks.what_broke() {
         None => HttpResponse::Ok().body("ok\n"),
         Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server is stopping\n")),
@@ -40,7 +35,7 @@ async fn livez(health: Data<Health>) -> HttpResponse {
 
 /// The server is ready: a commit succeeds now, and the server is not stopping. Sinks that cannot be reached do not
 /// matter.
-async fn readyz(health: Data<Health>) -> HttpResponse {
+pub(super) async fn readyz(health: Data<Health>) -> HttpResponse {
     if health.tasks.is_stopping() {
         return ready::told(Err("stopping"));
     }

@@ -128,12 +128,22 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .app_data(access.clone())
             .app_data(tokens.clone())
             .app_data(health.clone())
-            .configure(health::routes)
-            .route("/metrics", web::get().to(metrics))
+            .configure(health_routes)
+            .configure(|config| metrics_route(config, web::get().to(metrics)))
             .configure(resources)
             .configure(console.clone())
             .default_service(web::route().to(not_found))
     })
+}
+
+/// What is no part of the API's document. The app data must have a [`Health`].
+fn health_routes(config: &mut ServiceConfig) {
+    config.route("/livez", web::get().to(health::livez)).route("/readyz", web::get().to(health::readyz));
+}
+
+/// The same for the metrics, which each listener protects in its own way.
+fn metrics_route(config: &mut ServiceConfig, route: Route) {
+    config.route("/metrics", route);
 }
 
 /// Graph's versions. reelhook serves nothing in which they differ.

@@ -14,8 +14,8 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse};
 
-use super::health::{self, Health};
-use super::{exposition, not_found};
+use super::health::Health;
+use super::{exposition, health_routes, metrics_route, not_found};
 use crate::bodies;
 use crate::clock::Clock;
 use crate::connections::{self, Serving};
@@ -78,10 +78,10 @@ pub fn serve(listener: TcpListener, probes: Probes) -> std::io::Result<Server> {
             .wrap(from_fn(bodies::held))
             .app_data(health.clone())
             .app_data(probes.clone())
-            .configure(health::routes)
+            .configure(health_routes)
             .configure(|config| {
                 if shows_metrics {
-                    config.route("/metrics", web::get().to(metrics));
+                    metrics_route(config, web::get().to(metrics));
                 }
             })
             .default_service(web::route().to(not_found))
