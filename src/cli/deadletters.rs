@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks, tell, tell_data};
@@ -21,6 +21,7 @@ Examples:
   reelhook deadletters show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deadletters replay --all --sink crm
+  reelhook deadletters replay --reason \"answered 500\" --since 2h --dry-run
 
 The command asks the running server. If no server runs, add --offline. An id is the id of a
 delivery: each line of `list` begins with it.
@@ -37,11 +38,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List dead letters, newest first, one per line: id, time, sink, attempts, last reason
-    #[command(after_help = "Example:\n  reelhook deadletters list --sink crm --limit 20")]
+    #[command(after_help = "Example:\n  reelhook deadletters list --sink crm --since 2h --limit 20")]
     List {
-        /// Only those of this sink
-        #[arg(long)]
-        sink: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -56,18 +56,52 @@ enum Action {
     #[command(after_help = "\
 Examples:
   reelhook deadletters replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
-  reelhook deadletters replay --all --sink crm")]
+  reelhook deadletters replay --all --sink crm
+  reelhook deadletters replay --reason \"answered 500\" --since 2h --dry-run
+  reelhook deadletters replay --reason \"answered 500\" --since 2h
+
+With --reason or --since it counts first, and then replays in rounds.")]
     Replay {
         /// The delivery's id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present_any = ["all", "reason", "since"], conflicts_with_all = ["all", "reason", "since", "sink"])]
         id: Option<Uuid>,
         /// Replay all dead letters
         #[arg(long)]
         all: bool,
-        /// With --all: only those of this sink
-        #[arg(long, requires = "all")]
-        sink: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
+        /// Only count
+        #[arg(long, conflicts_with = "id")]
+        dry_run: bool,
     },
+}
+
+/// Which dead letters.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Only those of this sink
+    #[arg(long)]
+    sink: Option<String>,
+    /// Only those whose last reason contains this text
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only those that became dead letters since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+}
+
+impl Filter {
+    fn query(&self) -> Vec<(&str, &str)> {
+        let fields = [("sink", &self.sink), ("reason", &self.reason), ("since", &self.since)];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
+    }
+}
+
+/// What a round of a replay did.
+#[derive(serde::Deserialize)]
+struct Round {
+    replayed: usize,
+    next: Option<Value>,
 }
 
 /// How often `replay --all` counts again, where others die or are replayed meanwhile.
@@ -78,10 +112,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let needs = if matches!(args.action, Action::Replay { .. }) { Needs::Changes } else { Needs::Reading };
     let action = args.action;
     let command = async |server: &Session| match action {
-        Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
+        Action::List { filter, limit } => list(server, &filter, limit).await,
         Action::Show { id } => show(server, id).await,
         Action::Replay { id: Some(id), .. } => replay_one(server, id).await,
-        Action::Replay { sink, .. } => replay_all(server, sink.as_deref()).await,
+        Action::Replay { filter, dry_run, .. } => replay_all(server, &filter, dry_run).await,
     };
     args.server.ask(needs, command).await
 }
@@ -96,10 +130,9 @@ async fn note_unknown(server: &Session, sink: Option<&str>) -> anyhow::Result<()
     Ok(())
 }
 
-async fn list(server: &Session, sink: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
-    note_unknown(server, sink).await?;
-    let query: Vec<(&str, &str)> = sink.map(|sink| ("sink", sink)).into_iter().collect();
-    let dead: Vec<Delivery> = server.list(&["deadLetters"], &query, limit).await?;
+async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result<ExitCode> {
+    note_unknown(server, filter.sink.as_deref()).await?;
+    let dead: Vec<Delivery> = server.list(&["deadLetters"], &filter.query(), limit).await?;
     for letter in &dead {
         say!(
             "{}  {}  {}  {}  {}",
@@ -139,22 +172,41 @@ async fn replay_one(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn replay_all(server: &Session, sink: Option<&str>) -> anyhow::Result<ExitCode> {
-    note_unknown(server, sink).await?;
-    let query: Vec<(&str, &str)> = sink.map(|sink| ("sink", sink)).into_iter().collect();
-    let mut counts = 0;
+async fn replay_all(server: &Session, filter: &Filter, dry_run: bool) -> anyhow::Result<ExitCode> {
+    note_unknown(server, filter.sink.as_deref()).await?;
+    let (query, mut counts) = (filter.query(), 0);
     loop {
         let n: usize = server.get(&["deadLetters", "$count"], &query).await?;
         if n == 0 {
             remark!("no dead letters: nothing to replay");
             return Ok(ExitCode::FAILURE);
         }
+        if dry_run {
+            say!("{} would be replayed", text::counted(n, "dead letter"));
+            return Ok(ExitCode::SUCCESS);
+        }
         counts += 1;
-        match server.post::<Count>(&["deadLetters", "replay"], &json!({ "sink": sink, "count": n })).await {
+        match server.post::<Round>(&["deadLetters", "replay"], &body(&query, ("count", json!(n)))).await {
             Err(Trouble::Conflict(_)) if counts < COUNTS => {}
-            replayed => return Ok(told(server, replayed?.count)),
+            first => return rounds(server, &query, first?).await,
         }
     }
+}
+
+/// The rounds after the first; one replays 500 at most.
+async fn rounds(server: &Session, query: &[(&str, &str)], first: Round) -> anyhow::Result<ExitCode> {
+    let (mut n, mut next) = (first.replayed, first.next);
+    while let Some(from) = next {
+        remark!("{} so far", text::counted(n, "dead letter"));
+        let round: Round = server.post(&["deadLetters", "replay"], &body(query, ("from", from))).await?;
+        (n, next) = (n + round.replayed, round.next);
+    }
+    Ok(told(server, n))
+}
+
+fn body(query: &[(&str, &str)], (name, value): (&str, Value)) -> Value {
+    let fields = query.iter().map(|(name, value)| ((*name).to_owned(), json!(value)));
+    Value::Object(fields.chain([(name.to_owned(), value)]).collect())
 }
 
 fn told(server: &Session, n: usize) -> ExitCode {

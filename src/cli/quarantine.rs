@@ -23,6 +23,8 @@ Examples:
   reelhook quarantine show 17 > body.json
   reelhook quarantine replay 17           verify it again, with the running server's config
   reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
+  reelhook quarantine replay --reason client_state --since 2h --dry-run
+  reelhook quarantine replay --all        verify all again
 
 The command asks the running server. After you changed its config, run `reelhook reload` first.
 If no server runs, add --offline.
@@ -43,8 +45,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List entries, newest first, one per line: number, time, channel, reason, size
-    #[command(after_help = "Example:\n  reelhook quarantine list --limit 20")]
+    #[command(after_help = "Example:\n  reelhook quarantine list --reason client_state --since 2h --limit 20")]
     List {
+        #[command(flatten)]
+        filter: Filter,
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -60,6 +64,11 @@ enum Action {
 Examples:
   reelhook quarantine replay 17           after you fixed the config and ran `reelhook reload`
   reelhook quarantine replay 17 --vouch   if you read the entry and know that it comes from Graph
+  reelhook quarantine replay --reason client_state --since 2h --dry-run
+  reelhook quarantine replay --reason client_state --since 2h
+  reelhook quarantine replay --all
+
+Several entries are counted first, and then verified in rounds.
 
 Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
 without resource data: clientState alone verifies it, for example after you corrected clientState in
@@ -69,12 +78,39 @@ The running server verifies the entry again within seconds. If you use --offline
 this when it starts.")]
     Replay {
         /// The entry's number
-        id: i64,
+        #[arg(required_unless_present_any = ["all", "reason", "since"], conflicts_with_all = ["all", "reason", "since"])]
+        id: Option<i64>,
+        /// Verify all entries again
+        #[arg(long, conflicts_with = "vouch")]
+        all: bool,
+        #[command(flatten)]
+        filter: Filter,
+        /// Only count
+        #[arg(long, conflicts_with = "id")]
+        dry_run: bool,
         /// Accept the entry without its token, because you know that it comes from Graph. Tokens are not stored, so
         /// they cannot be checked again. clientState, certificates and encryption are still checked
         #[arg(long)]
         vouch: bool,
     },
+}
+
+/// Which entries.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Only those that were refused last for this reason, such as client_state
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only those that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+}
+
+/// What a round did.
+#[derive(serde::Deserialize)]
+struct Round {
+    count: usize,
+    next: Option<Value>,
 }
 
 /// Runs the command.
@@ -83,17 +119,22 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let action = args.action;
     let command = async |server: &Session| {
         match action {
-            Action::List { limit } => list(server, limit).await?,
+            Action::List { filter, limit } => list(server, &filter, limit).await?,
             Action::Show { id } => show(server, id).await?,
-            Action::Replay { id, vouch } => replay(server, id, vouch).await?,
+            Action::Replay { id: Some(id), vouch, .. } => replay(server, id, vouch).await?,
+            Action::Replay { filter, dry_run, vouch, .. } => {
+                return replay_many(server, &filter, (dry_run, vouch)).await;
+            }
         }
         Ok(ExitCode::SUCCESS)
     };
     args.server.ask(needs, command).await
 }
 
-async fn list(server: &Session, limit: usize) -> anyhow::Result<()> {
-    let entries: Vec<Entry> = server.list(&["quarantine"], &[], limit).await?;
+async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result<()> {
+    let fields = [("reason", &filter.reason), ("since", &filter.since)];
+    let query: Vec<(&str, &str)> = fields.iter().filter_map(|(name, it)| Some((*name, it.as_deref()?))).collect();
+    let entries: Vec<Entry> = server.list(&["quarantine"], &query, limit).await?;
     for entry in &entries {
         let (id, received, n_bytes) = (entry.id, text::instant(entry.received_date_time), entry.size_bytes);
         say!("{id}  {received}  {}  {}  {n_bytes} bytes", text::safe(&entry.channel, 64), reasons(entry));
@@ -135,6 +176,39 @@ async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
     say!("the server verifies entry {id} again {by}.");
     say!("if it accepts the entry, the entry leaves `quarantine list`; otherwise it stays there with the reason");
     Ok(())
+}
+
+async fn replay_many(server: &Session, filter: &Filter, (dry_run, vouch): (bool, bool)) -> anyhow::Result<ExitCode> {
+    let ask = async |dry_run: bool, from: &Option<Value>| {
+        let mut body = json!({
+            "reason": filter.reason, "since": filter.since, "vouch": vouch, "dryRun": dry_run, "from": from
+        });
+        if let Some(body) = body.as_object_mut() {
+            body.retain(|_name, value| !value.is_null());
+        }
+        server.post::<Round>(&["quarantine", "replay"], &body).await
+    };
+    let counted = ask(true, &None).await?.count;
+    if counted == 0 {
+        remark!("no entries: nothing to verify again");
+        return Ok(ExitCode::FAILURE);
+    }
+    if dry_run {
+        say!("{} would be verified again", text::counted(counted, "entry"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut n, mut next) = (0, None);
+    loop {
+        let round = ask(false, &next).await?;
+        (n, next) = (n + round.count, round.next);
+        if next.is_none() {
+            break;
+        }
+        remark!("{} of {counted} so far", text::counted(n, "entry"));
+    }
+    let by = if server.is_offline() { "when it starts" } else { "within seconds" };
+    say!("the server verifies {} again {by}", text::counted(n, "entry"));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Why it was last refused, and why it came, where that is another reason.

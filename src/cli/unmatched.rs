@@ -23,6 +23,7 @@ Examples:
   reelhook unmatched show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay --all   apply the server's routes to all of them again
+  reelhook unmatched replay --since 2h --type recordOperation.completed --dry-run
 
 replay uses the current routes of the running server: after you fixed the routes, run
 `reelhook reload` first. If no server runs, add --offline: replay then uses the routes of the config
@@ -40,8 +41,10 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List unmatched events, newest first, one per line: id, time, type, clientContext, resource
-    #[command(after_help = "Example:\n  reelhook unmatched list --limit 20")]
+    #[command(after_help = "Example:\n  reelhook unmatched list --since 2h --limit 20")]
     List {
+        #[command(flatten)]
+        filter: Filter,
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -56,15 +59,32 @@ enum Action {
     #[command(after_help = "\
 Examples:
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
-  reelhook unmatched replay --all")]
+  reelhook unmatched replay --all
+  reelhook unmatched replay --since 2h --dry-run   only count those that match a route now")]
     Replay {
         /// The event's id
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present_any = ["all", "since", "kind"], conflicts_with_all = ["all", "since", "kind"])]
         id: Option<Uuid>,
         /// Replay all of them
         #[arg(long)]
         all: bool,
+        #[command(flatten)]
+        filter: Filter,
+        /// Only count those that match a route now
+        #[arg(long, conflicts_with = "id")]
+        dry_run: bool,
     },
+}
+
+/// Which events.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Only events of this type, such as recordOperation.completed
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only those that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
 }
 
 /// What a round of routing came to.
@@ -82,16 +102,18 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let needs = if matches!(args.action, Action::Replay { .. }) { Needs::Changes } else { Needs::Reading };
     let action = args.action;
     let command = async |server: &Session| match action {
-        Action::List { limit } => list(server, limit).await,
+        Action::List { filter, limit } => list(server, &filter, limit).await,
         Action::Show { id } => show(server, id).await,
         Action::Replay { id: Some(id), .. } => replay_one(server, id).await,
-        Action::Replay { .. } => replay_all(server).await,
+        Action::Replay { filter, dry_run, .. } => replay_all(server, &filter, dry_run).await,
     };
     args.server.ask(needs, command).await
 }
 
-async fn list(server: &Session, limit: usize) -> anyhow::Result<ExitCode> {
-    let events: Vec<Event> = server.list(&["unmatched"], &[], limit).await?;
+async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result<ExitCode> {
+    let fields = [("type", &filter.kind), ("since", &filter.since)];
+    let query: Vec<(&str, &str)> = fields.iter().filter_map(|(name, it)| Some((*name, it.as_deref()?))).collect();
+    let events: Vec<Event> = server.list(&["unmatched"], &query, limit).await?;
     for event in &events {
         say!("{}", event.line());
     }
@@ -119,14 +141,24 @@ async fn replay_one(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
     Ok(told(server, &done))
 }
 
-async fn replay_all(server: &Session) -> anyhow::Result<ExitCode> {
+async fn replay_all(server: &Session, filter: &Filter, dry_run: bool) -> anyhow::Result<ExitCode> {
     let mut done = Round { event_count: 0, matched_count: 0, delivery_count: 0, next: None };
     loop {
-        let round: Round = server.post(&["unmatched", "replay"], &json!({ "from": done.next })).await?;
+        let mut body = json!({ "from": done.next, "dryRun": dry_run });
+        let fields = [("type", &filter.kind), ("since", &filter.since)];
+        for (name, value) in fields.iter().filter_map(|(name, it)| Some((*name, it.as_deref()?))) {
+            body[name] = json!(value);
+        }
+        let round: Round = server.post(&["unmatched", "replay"], &body).await?;
         done.event_count += round.event_count;
         done.matched_count += round.matched_count;
         done.delivery_count += round.delivery_count;
         done.next = round.next;
+        if done.next.is_none() && dry_run {
+            let of = text::counted(done.event_count, "event");
+            say!("{} of {of} would match a route now", done.matched_count);
+            return Ok(ExitCode::SUCCESS);
+        }
         if done.next.is_none() {
             return Ok(told(server, &done));
         }

@@ -10,6 +10,7 @@
 //!    backlog, or are bounded.
 
 mod attempts;
+mod bulk;
 mod configuration;
 mod form;
 mod format;
@@ -26,6 +27,7 @@ mod plots;
 mod problem;
 mod quarantine;
 mod resends;
+mod selection;
 mod sessions;
 mod sink_state;
 mod sinks;
@@ -95,6 +97,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(sinks::routes)
             .configure(attempts::routes)
             .configure(resends::routes)
+            .configure(bulk::routes)
             .configure(jobs::routes)
             .configure(quarantine::routes)
             .configure(unmatched::routes)

@@ -10,8 +10,10 @@ use super::frame::Frame;
 use super::gate::Desk;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
+use super::selection::Selection;
 use super::words;
 use crate::config::Scope;
+use crate::domain::Reason;
 use crate::operator::{Body, OperatorError, Sight};
 use crate::store::{Newest, QuarantineView};
 
@@ -26,6 +28,10 @@ struct List {
     frame: Frame,
     entries: Vec<Entry>,
     is_cut: bool,
+    selection: Selection,
+    reasons: Vec<&'static str>,
+    /// The confirmation of a replay of all that match.
+    bulk: String,
 }
 
 #[derive(Template)]
@@ -71,9 +77,17 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let entries = desk.console.operator.quarantine(Newest::up_to(SHOWN)).await?;
+    let (selection, now) = (Selection::of(&request), desk.console.clock.now());
+    let entries = desk.console.operator.quarantine(&selection.quarantine(now)?, Newest::up_to(SHOWN)).await?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
-    let page = List { frame, is_cut: entries.len() == SHOWN, entries: entries.iter().map(entry).collect() };
+    let page = List {
+        frame,
+        is_cut: entries.len() == SHOWN,
+        entries: entries.iter().map(entry).collect(),
+        reasons: Reason::ALL.into_iter().map(Reason::as_str).collect(),
+        bulk: format!("/bulk/quarantine?{}", selection.query(now)?),
+        selection,
+    };
     show(&request, &visitor, &page)
 }
 

@@ -11,6 +11,7 @@ use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, paused, show};
 use super::problem::Problem;
+use super::selection::Selection;
 use super::sink_state::{self, Badge};
 use super::{PAGE, configuration};
 use crate::config::Scope;
@@ -34,6 +35,9 @@ struct Page {
     probe: Option<Probe>,
     /// Its state in sentences.
     sentences: Vec<String>,
+    selection: Selection,
+    /// The confirmation of a replay of all that match.
+    bulk: String,
     letters: Vec<Letter>,
 }
 
@@ -116,14 +120,16 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("sinks") };
-    let page = Page::of(&desk, &name, frame, None).await?;
+    let page = Page::of(&desk, Selection { sink: name.clone(), ..Selection::of(&request) }, frame, None).await?;
     show(&request, &visitor, &page)
 }
 
 impl Page {
-    async fn of(desk: &Desk, name: &str, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
+    async fn of(desk: &Desk, selection: Selection, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
+        let (name, now) = (selection.sink.as_str(), desk.console.clock.now());
         let sink = known(desk, name).await?;
-        let letters = desk.console.operator.dead_letters_with_events(Some(&sink.name), Newest::up_to(PAGE)).await?;
+        let which = selection.dead_letters(now)?;
+        let letters = desk.console.operator.dead_letters_with_events(&which, Newest::up_to(PAGE)).await?;
         let setup = desk.console.running.now();
         Ok(Self {
             frame,
@@ -131,7 +137,9 @@ impl Page {
             settings: configuration::of_sink(&setup, name),
             sink: summary(desk, sink),
             probe,
+            bulk: format!("/bulk/dead-letters?{}", selection.query(now)?),
             letters: letters.into_iter().map(letter).collect(),
+            selection,
         })
     }
 }
@@ -151,7 +159,8 @@ async fn probe(
         Err(why) => (false, why),
     };
     let probe = Probe { is_well, text, took: duration(began.elapsed()) };
-    let page = Page::of(&desk, &name, visitor.frame("sinks"), Some(probe)).await?;
+    let selection = Selection { sink: name.clone(), ..Selection::default() };
+    let page = Page::of(&desk, selection, visitor.frame("sinks"), Some(probe)).await?;
     show(&request, &visitor, &page)
 }
 

@@ -12,6 +12,7 @@ use super::gate::Desk;
 use super::live::Row;
 use super::page::{Done, lead_to, show};
 use super::problem::Problem;
+use super::selection::Selection;
 use super::sinks::Pressed;
 use super::words;
 use crate::config::Scope;
@@ -25,6 +26,9 @@ struct Page {
     frame: Frame,
     rows: Vec<Unmatched>,
     is_cut: bool,
+    selection: Selection,
+    /// The confirmation of routing all that match the filter.
+    bulk: String,
     retention: String,
 }
 
@@ -41,7 +45,8 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let events = desk.console.operator.unmatched(Newest::up_to(PAGE)).await?;
+    let (selection, now) = (Selection::of(&request), desk.console.clock.now());
+    let events = desk.console.operator.unmatched(&selection.unmatched(now)?, Newest::up_to(PAGE)).await?;
     let rows = events.iter().map(|event| Unmatched {
         row: Row::of(event),
         resource: event.resource.clone(),
@@ -49,7 +54,9 @@ async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
     });
     let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
     let retention = duration(desk.console.running.now().config.store.retention);
-    show(&request, &visitor, &Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE, retention })
+    let bulk = format!("/bulk/unmatched?{}", selection.query(now)?);
+    let page = Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE, selection, bulk, retention };
+    show(&request, &visitor, &page)
 }
 
 async fn route(

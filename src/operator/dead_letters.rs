@@ -1,20 +1,34 @@
 //! Dead letters: deliveries that failed for good. They can be replayed one by one, for one sink, or all together.
 
+use jiff::Timestamp;
+
 use super::{DeliveryOfEvent, Operator, OperatorError};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{DeadLetters, DeliveryState, DeliveryView, Newest, StoreError};
+use crate::store::{DeadFilter, DeadLetters, DeliveryState, DeliveryView, Newest, StoreError};
+
+/// How many dead letters a round replays. A round is one request, so it must be short.
+const ROUND: usize = 500;
+
+/// The result of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayRound {
+    /// How many dead letters are due again.
+    pub n_replayed: u64,
+    /// The `until` of the next round; `None`: it was the last.
+    pub next: Option<Timestamp>,
+}
 
 impl Operator {
-    /// A page of dead letters, newest first, of one sink or of all.
+    /// A page of the dead letters that are meant, newest first.
     ///
     /// # Errors
     /// The store could not be read.
     pub async fn dead_letters(
         &self,
-        sink: Option<&SinkName>,
+        which: &DeadFilter,
         page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryView>, StoreError> {
-        self.store.deliveries(DeliveryState::Dead, sink, page).await
+        self.store.dead_letters(which, page).await
     }
 
     /// The same, each with its event.
@@ -23,23 +37,27 @@ impl Operator {
     /// The store could not be read.
     pub async fn dead_letters_with_events(
         &self,
-        sink: Option<&SinkName>,
+        which: &DeadFilter,
         page: Newest<DeliveryId>,
     ) -> Result<Vec<DeliveryOfEvent>, StoreError> {
         let mut letters = Vec::new();
-        for delivery in self.dead_letters(sink, page).await? {
+        for delivery in self.dead_letters(which, page).await? {
             letters.push(self.with_event(delivery).await?);
         }
         Ok(letters)
     }
 
-    /// The number of dead letters, of one sink or of all.
+    /// The number of dead letters that are meant.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn n_dead_letters(&self, sink: Option<&SinkName>) -> Result<u64, StoreError> {
+    pub async fn n_dead_letters(&self, which: &DeadFilter) -> Result<u64, StoreError> {
+        let DeadFilter { sink, reason, since, until } = which;
+        if reason.is_some() || since.is_some() || until.is_some() {
+            return Ok(self.store.dead_ids(which, usize::MAX).await?.len() as u64);
+        }
         let backlogs = self.store.backlog().await?;
-        let wanted = backlogs.iter().filter(|(name, _)| sink.is_none_or(|sink| sink == *name));
+        let wanted = backlogs.iter().filter(|(name, _)| sink.as_ref().is_none_or(|sink| sink == *name));
         Ok(wanted.map(|(_, backlog)| backlog.n_dead).sum())
     }
 
@@ -78,20 +96,62 @@ impl Operator {
         who: &str,
     ) -> Result<u64, OperatorError> {
         if let Some(found) = count {
-            let n = self.n_dead_letters(sink.as_ref()).await?;
+            let n = self.n_dead_letters(&DeadFilter { sink: sink.clone(), ..DeadFilter::default() }).await?;
             if n != found {
                 return Err(OperatorError::CountDiffers { found, n });
             }
         }
-        let which = sink.map_or(DeadLetters::All, DeadLetters::OfSink);
-        let n = self.store.replay_dead(which.clone()).await?;
-        for name in self.running.now().sink_names() {
-            if matches!(&which, DeadLetters::OfSink(sink) if *sink != name) {
-                continue;
-            }
-            self.pauses.end_own(&name);
-        }
-        tracing::info!(caller = who, ?which, n_deliveries = n, "dead letters were replayed");
+        let which = sink.clone().map_or(DeadLetters::All, DeadLetters::OfSink);
+        let n = self.store.replay_dead(which).await?;
+        self.end_own_pauses(sink.as_ref());
+        tracing::info!(caller = who, ?sink, n_deliveries = n, "dead letters were replayed");
         Ok(n)
+    }
+
+    /// Makes these dead letters due again; those that are no dead letters any more are passed over. Returns how many. The
+    /// caller gives those of one operation in the order of their events.
+    ///
+    /// # Errors
+    /// The store failed: some may be due again.
+    pub async fn replay_these(&self, ids: Vec<DeliveryId>, who: &str) -> Result<u64, OperatorError> {
+        let n = self.store.replay_dead(DeadLetters::Some(ids)).await?;
+        self.end_own_pauses(None);
+        tracing::info!(caller = who, n_deliveries = n, "dead letters were replayed");
+        Ok(n)
+    }
+
+    /// Makes a round of the dead letters due again that are meant and are dead letters since `until` or longer, so that
+    /// those that fail again meanwhile are left out. The earliest of each sink come first.
+    ///
+    /// # Errors
+    /// The store failed: some may be due again. The caller may ask for the same round again.
+    pub async fn replay_round(
+        &self,
+        which: &DeadFilter,
+        until: Option<Timestamp>,
+        who: &str,
+    ) -> Result<ReplayRound, OperatorError> {
+        let until = until.unwrap_or_else(|| self.clock.now());
+        let sinks = match &which.sink {
+            Some(sink) => vec![sink.clone()],
+            None => self.store.backlog().await?.into_keys().collect(),
+        };
+        let mut ids = Vec::new();
+        for sink in sinks {
+            let of_sink = DeadFilter { sink: Some(sink), until: Some(until), ..which.clone() };
+            ids.extend(self.store.dead_ids(&of_sink, ROUND - ids.len()).await?);
+            if ids.len() == ROUND {
+                break;
+            }
+        }
+        let next = (ids.len() == ROUND).then_some(until);
+        let n_replayed = self.replay_these(ids, who).await?;
+        Ok(ReplayRound { n_replayed, next })
+    }
+
+    fn end_own_pauses(&self, sink: Option<&SinkName>) {
+        for name in self.running.now().sink_names().iter().filter(|name| sink.is_none_or(|sink| sink == *name)) {
+            self.pauses.end_own(name);
+        }
     }
 }

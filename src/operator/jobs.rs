@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::resends::{Resend, ResendPlace};
-use super::{Operator, OperatorError};
+use super::{Operator, OperatorError, unmatched};
+use crate::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
 
 /// The most jobs that wait.
 const MAX_WAITING: usize = 16;
@@ -23,6 +24,12 @@ const REMEMBERED: usize = 100;
 pub enum Action {
     /// Sends delivered events again.
     Resend(Resend),
+    /// Makes dead letters due again.
+    Replay(DeadFilter),
+    /// Verifies quarantine entries again; `true`: accepts them without their tokens.
+    Verify(QuarantineFilter, bool),
+    /// Routes unmatched events again.
+    Route(UnmatchedFilter),
 }
 
 /// How a job stands.
@@ -81,8 +88,12 @@ struct Job {
 }
 
 /// Where the next round of an action begins.
+#[derive(Clone, Copy)]
 enum Place {
     Resend(ResendPlace),
+    /// With everything that was so before this instant.
+    Until(Timestamp),
+    Route(unmatched::Place),
 }
 
 /// What a round did.
@@ -175,12 +186,29 @@ impl Operator {
     }
 
     async fn step(&self, job: &Job) -> Result<Step, OperatorError> {
+        let until = if let Some(Place::Until(until)) = job.place { Some(until) } else { None };
         match &job.action {
             Action::Resend(which) => {
-                let from = job.place.as_ref().map(|Place::Resend(place)| *place);
+                let from = if let Some(Place::Resend(from)) = job.place { Some(from) } else { None };
                 let round = self.resend_round(which, from, &job.who).await?;
                 let next = round.next.map(Place::Resend);
                 Ok(Step { n_seen: round.n_seen, n_done: round.n_resent, next })
+            }
+            Action::Replay(which) => {
+                let round = self.replay_round(which, until, &job.who).await?;
+                let (n, next) = (round.n_replayed, round.next.map(Place::Until));
+                Ok(Step { n_seen: n, n_done: n, next })
+            }
+            Action::Verify(which, vouch) => {
+                let round = self.verify_round_again((which, *vouch), until, &job.who).await?;
+                let (n, next) = (round.n_asked, round.next.map(Place::Until));
+                Ok(Step { n_seen: n, n_done: n, next })
+            }
+            Action::Route(which) => {
+                let from = if let Some(Place::Route(from)) = job.place { Some(from) } else { None };
+                let round = self.route_some_again(which, from, &job.who).await?;
+                let (n_seen, n_done) = (round.n_events as u64, round.n_matched as u64);
+                Ok(Step { n_seen, n_done, next: round.next.map(Place::Route) })
             }
         }
     }

@@ -22,12 +22,13 @@ mod unmatched;
 pub mod words;
 
 pub use attempts::{AllDue, OneDue};
+pub use dead_letters::ReplayRound;
 pub use deliveries::DeliveryOfEvent;
 pub use error::OperatorError;
 pub use explain::Story;
 pub use jobs::{Action, JobState, Jobs, Progress};
 pub use probe::{probed, tried};
-pub use quarantine::{Body, Sight};
+pub use quarantine::{Body, Sight, VerifyRound};
 pub use resends::{Resend, ResendPlace, ResendRound};
 pub use search::Found;
 pub use since::since;

@@ -4,8 +4,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::{Operator, OperatorError};
-use crate::domain::EventId;
-use crate::store::{EventView, Newest, StoreError};
+use crate::domain::{EventId, NewDelivery};
+use crate::store::{EventView, Newest, StoreError, UnmatchedFilter};
 
 /// How many events one round routes. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -35,12 +35,35 @@ pub struct Routed {
 }
 
 impl Operator {
-    /// A page of unmatched events, newest first.
+    /// A page of the unmatched events that are meant, newest first.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        self.store.unmatched(page).await
+    pub async fn unmatched(
+        &self,
+        which: &UnmatchedFilter,
+        page: Newest<EventId>,
+    ) -> Result<Vec<EventView>, StoreError> {
+        self.store.unmatched_of(which, page).await
+    }
+
+    /// Routes these events with the current config. Those that match no route stay unmatched.
+    ///
+    /// # Errors
+    /// The store failed: some may be routed.
+    pub async fn route_these_again(&self, ids: &[EventId], who: &str) -> Result<Routed, OperatorError> {
+        let mut routed = Routed { n_events: ids.len(), ..Routed::default() };
+        for id in ids {
+            match self.route_again(*id, who).await {
+                Ok(n_deliveries) => {
+                    routed.n_matched += 1;
+                    routed.n_deliveries += n_deliveries;
+                }
+                Err(OperatorError::Missing | OperatorError::NoRouteMatches | OperatorError::AlreadyRouted) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(routed)
     }
 
     /// Routes an event with the current config. Returns how many deliveries were made.
@@ -67,26 +90,58 @@ impl Operator {
     ///
     /// # Errors
     /// The store failed. The events before the failure are routed. The caller may ask for the same round again.
-    pub async fn route_some_again(&self, from: Option<Place>, who: &str) -> Result<Routed, OperatorError> {
-        let until = from.map_or_else(|| self.clock.now(), |from| from.until);
-        let page = self.store.unmatched_after(from.map(|from| from.after), ROUND).await?;
-        let mut routed = Routed::default();
-        let last = page.last().filter(|last| page.len() == ROUND && last.received_at <= until).map(|last| last.id);
-        let events: Vec<EventView> = page.into_iter().filter(|event| event.received_at <= until).collect();
-        routed.n_events = events.len();
-        let matched = events.iter().filter_map(|event| {
-            let deliveries = self.routes.matches(&event.routing_key());
-            (!deliveries.is_empty()).then(|| self.store.route_again(event.id, deliveries))
-        });
+    pub async fn route_some_again(
+        &self,
+        which: &UnmatchedFilter,
+        from: Option<Place>,
+        who: &str,
+    ) -> Result<Routed, OperatorError> {
+        let (mut routed, matched) = self.match_some_again(which, from).await?;
+        let matched: Vec<_> =
+            matched.into_iter().map(|(id, deliveries)| self.store.route_again(id, deliveries)).collect();
         // They are sent in their order, and the store writes many of them in one commit.
         let mut outcomes = stream::iter(matched).buffered(AT_A_TIME);
         while let Some(n) = outcomes.try_next().await? {
             routed.n_matched += usize::from(n > 0);
             routed.n_deliveries += n;
         }
-        routed.next = last.map(|after| Place { after, until });
         let Routed { n_events, n_matched, n_deliveries, .. } = routed;
         tracing::info!(caller = who, n_events, n_matched, n_deliveries, "unmatched events were routed");
         Ok(routed)
+    }
+
+    /// Counts what a round would route. Changes nothing.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn count_some_again(
+        &self,
+        which: &UnmatchedFilter,
+        from: Option<Place>,
+    ) -> Result<Routed, OperatorError> {
+        let (mut routed, matched) = self.match_some_again(which, from).await?;
+        routed.n_matched = matched.len();
+        Ok(routed)
+    }
+
+    /// Looks at a round of events that are meant; returns those that match a route now.
+    async fn match_some_again(
+        &self,
+        which: &UnmatchedFilter,
+        from: Option<Place>,
+    ) -> Result<(Routed, Vec<(EventId, Vec<NewDelivery>)>), OperatorError> {
+        let until = from.map_or_else(|| self.clock.now(), |from| from.until);
+        let page = self.store.unmatched_after(from.map(|from| from.after), ROUND).await?;
+        let mut routed = Routed::default();
+        let last = page.last().filter(|last| page.len() == ROUND && last.received_at <= until).map(|last| last.id);
+        let is_meant = |event: &EventView| event.received_at <= until && which.means(&event.kind, event.received_at);
+        let events: Vec<EventView> = page.into_iter().filter(is_meant).collect();
+        routed.n_events = events.len();
+        let matched = events.iter().filter_map(|event| {
+            let deliveries = self.routes.matches(&event.routing_key());
+            (!deliveries.is_empty()).then_some((event.id, deliveries))
+        });
+        routed.next = last.map(|after| Place { after, until });
+        Ok((routed, matched.collect()))
     }
 }

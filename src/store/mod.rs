@@ -34,6 +34,7 @@ mod quarantine;
 mod queue;
 mod resends;
 mod seal;
+mod selections;
 pub mod sqlite;
 mod tally;
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{DeadLetters, Limit, MadeDue, Queue};
 pub use resends::{Delivered, Looked, Resent};
+pub use selections::{DeadFilter, QuarantineFilter, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{

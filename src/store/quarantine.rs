@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Newest, QuarantineView, StoreError, Waiting};
+use super::{Newest, QuarantineFilter, QuarantineView, StoreError, Waiting};
 use crate::domain::{Channel, Raw, Reason};
 
 /// An operator's request that the running server verifies a quarantine entry again. The server finds it in the store.
@@ -27,7 +27,22 @@ pub trait Quarantine: Send + Sync {
     ///
     /// # Errors
     /// The database could not be read.
-    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError>;
+    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
+        self.quarantined(&QuarantineFilter::default(), page).await
+    }
+
+    /// Those of them that are meant, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn quarantined(&self, which: &QuarantineFilter, page: Newest<i64>)
+    -> Result<Vec<QuarantineView>, StoreError>;
+
+    /// The numbers of the entries that are meant, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError>;
 
     /// One quarantine entry with its bytes.
     ///

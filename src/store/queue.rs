@@ -51,6 +51,8 @@ impl Limit {
 pub enum DeadLetters {
     /// This one.
     One(DeliveryId),
+    /// These, in this order. Those that are no dead letters are passed over.
+    Some(Vec<DeliveryId>),
     /// All of one sink.
     OfSink(SinkName),
     /// All.

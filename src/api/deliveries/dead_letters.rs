@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::body::Body;
 use super::shapes::{DeliveryShape, EventShape};
@@ -19,7 +20,8 @@ use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
-use crate::operator::{self, DeliveryOfEvent};
+use crate::operator::{self, DeliveryOfEvent, OperatorError};
+use crate::store::DeadFilter;
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -56,19 +58,81 @@ impl DetailedDelivery {
 }
 
 /// How many deliveries are due again.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Replayed {
     replayed: u64,
+    /// In a dry run: how many match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched_count: Option<u64>,
+    /// Send it as `from` for the next round. Absent: nothing is left to replay.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<ReplayFrom>,
 }
 
-/// Which dead letters to replay.
+/// Which dead letters to replay: with `ids`; or all of them, or those of `sink`, `reason` and `since`, with their `count`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Many {
+    /// These, at most 1000. Those that are no dead letters any more are passed over.
+    #[schema(value_type = Option<Vec<String>>)]
+    ids: Option<Vec<Uuid>>,
     /// The sink; absent: all sinks.
     sink: Option<String>,
-    /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed.
-    count: u64,
+    /// Those whose last reason contains this text.
+    reason: Option<String>,
+    /// Those that became dead letters from this instant on, or so long ago: `2h`.
+    since: Option<String>,
+    /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed. Needed without `ids`,
+    /// `dryRun` and `from`.
+    count: Option<u64>,
+    /// Count, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// `next` of the round before. With `reason` or `since`, a request replays 500 at most.
+    from: Option<ReplayFrom>,
+}
+
+/// Where a round begins.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplayFrom {
+    /// Deliveries that became dead letters later are left out.
+    #[schema(value_type = String)]
+    until: Timestamp,
+}
+
+/// The query parameters that choose dead letters.
+const CHOOSING: [&str; 3] = ["sink", "reason", "since"];
+
+/// The dead letters that a query means.
+fn chosen(parameters: &Parameters, admin: &Admin) -> Result<DeadFilter, ApiError> {
+    let since = parameters.one("since")?.map(|text| since(text, admin)).transpose()?;
+    let reason = parameters.one("reason")?.map(str::to_owned);
+    Ok(DeadFilter { sink: parameters.one("sink")?.map(SinkName::new), reason, since, until: None })
+}
+
+/// Reads how long ago, or an instant.
+///
+/// # Errors
+/// It is neither.
+pub fn since(text: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
+    operator::since(text, admin.clock.now())
+        .map_err(|expected| ApiError::bad_request("invalidQueryOption", format!("since: {expected}")))
+}
+
+/// The most ids of a request.
+const MAX_IDS: usize = 1000;
+
+/// Refuses more ids than a request may have.
+///
+/// # Errors
+/// There are more.
+pub fn check_number_of<I>(ids: &[I]) -> Result<(), ApiError> {
+    if ids.len() <= MAX_IDS {
+        return Ok(());
+    }
+    Err(ApiError::bad_request("invalidRequest", format!("ids: found {}, expected {MAX_IDS} at most", ids.len())))
 }
 
 /// A page of dead letters, newest first, with the link to the next page.
@@ -79,6 +143,8 @@ pub struct Many {
     operation_id = "listDeadLetters",
     params(
         ("sink" = Option<String>, Query, description = "Only dead letters of this sink"),
+        ("reason" = Option<String>, Query, description = "Only those whose last reason contains this text"),
+        ("since" = Option<String>, Query, description = "Only those that became dead letters from this instant on, or so long ago: 2h"),
         ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
         ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
@@ -91,9 +157,9 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["sink", "$top", pages::SKIPTOKEN])?;
-    let sink = parameters.one("sink")?.map(SinkName::new);
-    let dead = admin.operator.dead_letters(sink.as_ref(), pages::asked(&parameters)?).await?;
+    let known = [&CHOOSING[..], &["$top", pages::SKIPTOKEN]].concat();
+    let parameters = Parameters::read(request.query_string(), &known)?;
+    let dead = admin.operator.dead_letters(&chosen(&parameters, &admin)?, pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &dead, |row| row.id).map(Json)
 }
 
@@ -105,15 +171,16 @@ pub async fn list(
     operation_id = "countDeadLetters",
     params(
         ("sink" = Option<String>, Query, description = "Only dead letters of this sink"),
+        ("reason" = Option<String>, Query, description = "Only those whose last reason contains this text"),
+        ("since" = Option<String>, Query, description = "Only those that became dead letters from this instant on, or so long ago: 2h"),
     ),
     responses(
         (status = 200, description = "The number of dead letters", body = String, content_type = "text/plain"),
     ),
 )]
 pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["sink"])?;
-    let sink = parameters.one("sink")?.map(SinkName::new);
-    Ok(admin.operator.n_dead_letters(sink.as_ref()).await?.to_string())
+    let parameters = Parameters::read(request.query_string(), &CHOOSING)?;
+    Ok(admin.operator.n_dead_letters(&chosen(&parameters, &admin)?).await?.to_string())
 }
 
 /// A dead letter with its event.
@@ -157,10 +224,12 @@ pub async fn show(
 )]
 pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Result<Json<Replayed>, ApiError> {
     admin.operator.replay_one(delivery_id(&id)?, writer.0.name()).await?;
-    Ok(Json(Replayed { replayed: 1 }))
+    Ok(Json(Replayed { replayed: 1, ..Replayed::default() }))
 }
 
-/// Makes all dead letters due again, or those of one sink, if the caller sends their number.
+/// Makes dead letters due again: those with the ids; or all, those of one sink, or those with a reason or since a time, if
+/// the caller sends their number. With a reason or a time it works in rounds: repeat the request with `from` until `next` is
+/// absent.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/replay",
@@ -169,14 +238,41 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     request_body = Many,
     responses(
         (status = 200, description = "The deliveries are due again", body = Replayed),
+        (status = 400, description = "The selection is not valid", body = Refusal),
         (status = 409, description = "The number is wrong. The message has the right one. Nothing was replayed", body = Refusal),
     ),
 )]
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
-    let Many { sink, count } = many.0;
-    let sink = sink.as_deref().map(SinkName::new);
-    let replayed = admin.operator.replay_all(sink, Some(count), writer.0.name()).await?;
-    Ok(Json(Replayed { replayed }))
+    let Many { ids, sink, reason, since: since_text, count, dry_run, from } = many.0;
+    let (operator, who) = (&admin.operator, writer.0.name());
+    if let Some(ids) = ids {
+        check_number_of(&ids)?;
+        let replayed = operator.replay_these(ids.into_iter().map(DeliveryId).collect(), who).await?;
+        return Ok(Json(Replayed { replayed, ..Replayed::default() }));
+    }
+    let since = since_text.map(|text| since(&text, &admin)).transpose()?;
+    let which = DeadFilter { sink: sink.as_deref().map(SinkName::new), reason, since, until: None };
+    if dry_run {
+        let n = operator.n_dead_letters(&which).await?;
+        return Ok(Json(Replayed { matched_count: Some(n), ..Replayed::default() }));
+    }
+    let until = from.map(|from| from.until);
+    if until.is_none() && count.is_none() {
+        return Err(ApiError::bad_request("invalidRequest", "expected one of ids, count, dryRun and from"));
+    }
+    if which.reason.is_none() && which.since.is_none() && until.is_none() {
+        let replayed = operator.replay_all(which.sink, count, who).await?;
+        return Ok(Json(Replayed { replayed, ..Replayed::default() }));
+    }
+    if let (Some(found), None) = (count, until) {
+        let n = operator.n_dead_letters(&which).await?;
+        if n != found {
+            return Err(OperatorError::CountDiffers { found, n }.into());
+        }
+    }
+    let round = operator.replay_round(&which, until, who).await?;
+    let next = round.next.map(|until| ReplayFrom { until });
+    Ok(Json(Replayed { replayed: round.n_replayed, matched_count: None, next }))
 }
 
 /// Reads a delivery's id from a path.

@@ -57,6 +57,7 @@ pub fn routes(config: &mut ServiceConfig) {
         quarantine::list,
         quarantine::show,
         quarantine::replay,
+        quarantine::replay_many,
         resends::one,
         resends::many,
         sinks::list,

@@ -10,23 +10,26 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Body;
+use super::dead_letters::{check_number_of, since};
 use crate::access::Denied;
 use crate::api::pages::{self, List};
-use crate::api::parameters::Parameters;
+use crate::api::parameters::{Parameters, wrong};
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;
 use crate::operator::{self, Sight};
-use crate::store::QuarantineView;
+use crate::store::{QuarantineFilter, QuarantineView};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
         .service(resource("/quarantine", [(Method::GET, web::get().to(list))]))
+        .service(resource("/quarantine/replay", [(Method::POST, web::post().to(replay_many))]))
         .service(resource("/quarantine/{id}", [(Method::GET, web::get().to(show))]))
         .service(resource("/quarantine/{id}/replay", [(Method::POST, web::post().to(replay))]));
 }
@@ -83,6 +86,45 @@ pub struct Wished {
     vouch: bool,
 }
 
+/// Which entries to verify again: those with `ids`, or those of `reason` and `since`, or all.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct JudgeMany {
+    /// These, at most 1000. Those that are gone are passed over.
+    ids: Option<Vec<i64>>,
+    /// Those that were refused last for this reason.
+    reason: Option<String>,
+    /// Those that arrived from this instant on, or so long ago: `2h`.
+    since: Option<String>,
+    /// As for one entry. Needs `ids` or `reason`.
+    #[serde(default)]
+    vouch: bool,
+    /// Count, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
+    /// `next` of the round before. A request asks for 500 at most.
+    from: Option<JudgeFrom>,
+}
+
+/// Where a round begins.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct JudgeFrom {
+    /// Entries that were verified again later are left out.
+    #[schema(value_type = String)]
+    unchecked_since: Timestamp,
+}
+
+/// The answer to a request to verify entries again.
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WishedMany {
+    /// How many entries are verified again. In a dry run: how many match.
+    count: u64,
+    /// Send it as `from` for the next round. Null: it was the last round.
+    next: Option<JudgeFrom>,
+}
+
 impl From<&QuarantineView> for EntryShape {
     fn from(view: &QuarantineView) -> Self {
         Self {
@@ -104,6 +146,8 @@ impl From<&QuarantineView> for EntryShape {
     tag = "deliveries",
     operation_id = "listQuarantine",
     params(
+        ("reason" = Option<String>, Query, description = "Only entries that were refused last for this reason, such as client_state"),
+        ("since" = Option<String>, Query, description = "Only entries that arrived from this instant on, or so long ago: 2h"),
         ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
         ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
@@ -116,8 +160,9 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EntryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["$top", pages::SKIPTOKEN])?;
-    let entries = admin.operator.quarantine(pages::asked(&parameters)?).await?;
+    let parameters = Parameters::read(request.query_string(), &["reason", "since", "$top", pages::SKIPTOKEN])?;
+    let which = chosen((parameters.one("reason")?, parameters.one("since")?), &admin)?;
+    let entries = admin.operator.quarantine(&which, pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
 
@@ -178,12 +223,63 @@ pub async fn replay(
     (id, judge): (Path<String>, Body<Judge>),
 ) -> Result<HttpResponse, ApiError> {
     let (id, Judge { vouch }) = (number(&id)?, judge.0);
+    may_vouch(&writer, &admin, vouch)?;
+    admin.operator.verify_again(id, vouch, writer.0.name()).await?;
+    Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
+}
+
+/// Verifies entries again, within seconds: those with the ids; or in rounds those of a reason or since a time, or all. Repeat
+/// the request with `from` until `next` is null.
+#[utoipa::path(
+    post,
+    path = "/v1.0/quarantine/replay",
+    tag = "deliveries",
+    operation_id = "replayQuarantine",
+    request_body = JudgeMany,
+    responses(
+        (status = 200, description = "A dry run: how many match", body = WishedMany),
+        (status = 202, description = "The entries will be verified again", body = WishedMany),
+        (status = 400, description = "The selection is not valid", body = Refusal),
+    ),
+)]
+pub async fn replay_many(writer: Writer, admin: Data<Admin>, judge: Body<JudgeMany>) -> Result<HttpResponse, ApiError> {
+    let JudgeMany { ids, reason, since: since_text, vouch, dry_run, from } = judge.0;
+    may_vouch(&writer, &admin, vouch)?;
+    if vouch && ids.is_none() && reason.is_none() {
+        let message = "vouch: expected ids or reason as well, so that nobody accepts more than they looked at";
+        return Err(ApiError::bad_request("invalidRequest", message));
+    }
+    let (operator, who) = (&admin.operator, writer.0.name());
+    let accepted = |count, next| Ok(HttpResponse::build(StatusCode::ACCEPTED).json(WishedMany { count, next }));
+    if let Some(ids) = ids {
+        check_number_of(&ids)?;
+        return accepted(operator.verify_these_again(&ids, vouch, who).await?, None);
+    }
+    let which = chosen((reason.as_deref(), since_text.as_deref()), &admin)?;
+    if dry_run {
+        let count = operator.n_quarantined(&which).await?;
+        return Ok(HttpResponse::Ok().json(WishedMany { count, next: None }));
+    }
+    let from = from.map(|from| from.unchecked_since);
+    let round = operator.verify_round_again((&which, vouch), from, who).await?;
+    accepted(round.n_asked, round.next.map(|unchecked_since| JudgeFrom { unchecked_since }))
+}
+
+/// The entries that a reason and a time mean.
+fn chosen((reason, from): (Option<&str>, Option<&str>), admin: &Admin) -> Result<QuarantineFilter, ApiError> {
+    let unknown = |text: &str| wrong("reason", text, "a reason of the quarantine, such as client_state");
+    let reason = reason.map(|text| Reason::parse(text).ok_or_else(|| unknown(text))).transpose()?;
+    let since = from.map(|text| since(text, admin)).transpose()?;
+    Ok(QuarantineFilter { reason, since, unchecked_since: None })
+}
+
+/// To accept without a token needs the scope `admin` as well.
+fn may_vouch(writer: &Writer, admin: &Admin, vouch: bool) -> Result<(), ApiError> {
     if vouch && !writer.0.may(Scope::Admin) {
         admin.rejections.note("admin", Reason::AdminAccess, None);
         return Err(Denied::Scope.into());
     }
-    admin.operator.verify_again(id, vouch, writer.0.name()).await?;
-    Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
+    Ok(())
 }
 
 fn number(id: &str) -> Result<i64, ApiError> {

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Body;
+use super::dead_letters::{check_number_of, since};
 use super::shapes::EventShape;
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
@@ -16,6 +17,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::EventId;
 use crate::operator;
+use crate::store::UnmatchedFilter;
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -45,8 +47,19 @@ pub struct Place {
 
 /// Which events to route. The first round has no `from`.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Round {
+    /// These, at most 1000.
+    #[schema(value_type = Option<Vec<String>>)]
+    ids: Option<Vec<Uuid>>,
+    /// Those that arrived from this instant on, or so long ago: `2h`.
+    since: Option<String>,
+    /// Those of this CloudEvents type.
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    /// Count those that match a route now, and change nothing.
+    #[serde(default)]
+    dry_run: bool,
     #[serde(default)]
     from: Option<Place>,
 }
@@ -72,6 +85,8 @@ pub struct RoutedSome {
     tag = "deliveries",
     operation_id = "listUnmatched",
     params(
+        ("type" = Option<String>, Query, description = "Only events of this CloudEvents type"),
+        ("since" = Option<String>, Query, description = "Only events that arrived from this instant on, or so long ago: 2h"),
         ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
         ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),
     ),
@@ -84,8 +99,10 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EventShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["$top", pages::SKIPTOKEN])?;
-    let events = admin.operator.unmatched(pages::asked(&parameters)?).await?;
+    let parameters = Parameters::read(request.query_string(), &["type", "since", "$top", pages::SKIPTOKEN])?;
+    let since = parameters.one("since")?.map(|text| since(text, &admin)).transpose()?;
+    let which = UnmatchedFilter { kind: parameters.one("type")?.map(str::to_owned), since };
+    let events = admin.operator.unmatched(&which, pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &events, |row| row.id).map(Json)
 }
 
@@ -123,8 +140,21 @@ pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     ),
 )]
 pub async fn replay_some(writer: Writer, admin: Data<Admin>, round: Body<Round>) -> Result<Json<RoutedSome>, ApiError> {
-    let from = round.0.from.map(|from| operator::Place { after: EventId(from.after), until: from.until });
-    let routed = admin.operator.route_some_again(from, writer.0.name()).await?;
+    let Round { ids, since: since_text, kind, dry_run, from } = round.0;
+    let (operator, who) = (&admin.operator, writer.0.name());
+    if let Some(ids) = ids {
+        check_number_of(&ids)?;
+        let ids: Vec<EventId> = ids.into_iter().map(EventId).collect();
+        let routed = operator.route_these_again(&ids, who).await?;
+        let (matched_count, delivery_count) = (routed.n_matched, routed.n_deliveries);
+        return Ok(Json(RoutedSome { event_count: ids.len(), matched_count, delivery_count, next: None }));
+    }
+    let which = UnmatchedFilter { kind, since: since_text.map(|text| since(&text, &admin)).transpose()? };
+    let from = from.map(|from| operator::Place { after: EventId(from.after), until: from.until });
+    let routed = match dry_run {
+        true => operator.count_some_again(&which, from).await?,
+        false => operator.route_some_again(&which, from, who).await?,
+    };
     Ok(Json(RoutedSome {
         event_count: routed.n_events,
         matched_count: routed.n_matched,

@@ -543,6 +543,112 @@ async fn what_a_sink_lost_is_counted_and_then_sent_again_in_rounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_chosen_by_reason_time_or_id_and_counted_before_they_are_replayed() {
+    let mut app = TestApp::start().await;
+    let reject = |reason: &str| DeliveryError::Reject { reason: reason.into() };
+    app.first.fail([reject("answered 410"), reject("answered 500"), reject("answered 500"), reject("answered 500")]);
+    for (n, context) in (1..).zip(["a", "b", "c", "d"]) {
+        completed(&mut app, context).await;
+        dead_letters(&app, n).await;
+        app.advance(3600);
+    }
+    let dead = dead_letters(&app, 4).await;
+    assert_eq!(get(&app, "deadLetters/$count?reason=Answered%20500").await.body, 3);
+    assert_eq!(get(&app, "deadLetters/$count?reason=500&since=150m").await.body, 2);
+    assert_eq!(members(&get(&app, "deadLetters?since=150m&sink=first").await), &dead[..2]);
+    assert_eq!(get(&app, "deadLetters?since=yesterday").await.status, 400);
+    let replay = async |body: Value| post(&app, "deadLetters/replay", Some(body)).await;
+    let dry = replay(json!({"reason": "500", "since": "150m", "dryRun": true})).await;
+    assert_eq!(dry.body, json!({"replayed": 0, "matchedCount": 2}));
+    let wrong = replay(json!({"reason": "500", "since": "150m", "count": 3})).await;
+    assert_eq!((wrong.status, &wrong.body["error"]["code"]), (409, &json!("countDiffers")));
+    assert_eq!(replay(json!({"reason": "500"})).await.status, 400, "without a count nothing is replayed");
+    assert!(app.first.delivered().is_empty());
+    assert_eq!(replay(json!({"reason": "500", "since": "150m", "count": 2})).await.body, json!({"replayed": 2}));
+    app.first.wait_for(2).await;
+    let ids = json!({"ids": [dead[3]["id"], dead[2]["id"], dead[0]["id"]]});
+    assert_eq!(replay(ids).await.body, json!({"replayed": 2}), "one is none any more");
+    app.first.wait_for(4).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_dead_letters_are_replayed_in_rounds_and_none_twice() {
+    let mut app = TestApp::start().await;
+    app.first.fail((0..1_100).map(|_| rejected()));
+    for n in 0..600 {
+        completed(&mut app, &n.to_string()).await;
+    }
+    eventually("all are dead", async || get(&app, "deadLetters/$count").await.body == 600).await;
+    post(&app, "sinks/first/pause", None).await;
+    let first = post(&app, "deadLetters/replay", Some(json!({"reason": "no", "count": 600}))).await.body;
+    assert_eq!(first["replayed"], 500);
+    // They fail again; the next round leaves them out.
+    app.advance(1);
+    post(&app, "sinks/first/resume", None).await;
+    eventually("all are dead again", async || get(&app, "deadLetters/$count").await.body == 600).await;
+    let again = json!({"reason": "no", "from": first["next"]});
+    assert_eq!(post(&app, "deadLetters/replay", Some(again)).await.body, json!({"replayed": 100}));
+    assert_eq!(app.first.wait_for(100).await.len(), 100);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quarantine_entries_are_chosen_by_reason_and_time_and_verified_again_together() {
+    let mut app = TestApp::start().await;
+    app.graph.client_state = Some("another state than the configured".into());
+    for _ in 0..3 {
+        let item = app.graph.change(&mut app.seed).basic();
+        app.post_changes(&[item], false).await;
+        app.advance(3600);
+    }
+    assert_eq!(members(&get(&app, "quarantine?reason=client_state&since=150m").await).len(), 2);
+    assert!(members(&get(&app, "quarantine?reason=shape").await).is_empty());
+    assert_eq!(get(&app, "quarantine?reason=none").await.status, 400);
+    let replay = async |body: Value| post(&app, "quarantine/replay", Some(body)).await;
+    let dry = replay(json!({"reason": "client_state", "since": "150m", "dryRun": true})).await;
+    assert_eq!((dry.status, dry.body), (200, json!({"count": 2, "next": null})));
+    assert_eq!(replay(json!({"vouch": true})).await.status, 400, "nobody accepts what they did not choose");
+    let asked = replay(json!({"reason": "client_state", "since": "150m"})).await;
+    assert_eq!((asked.status, asked.body), (202, json!({"count": 2, "next": null})));
+    eventually("two were verified again", async || {
+        let entries = get(&app, "quarantine").await;
+        members(&entries).iter().filter(|it| it["verifiedDateTime"].is_string()).count() == 2
+    })
+    .await;
+    let ids: Vec<Value> = members(&get(&app, "quarantine").await).iter().map(|it| it["id"].clone()).collect();
+    assert_eq!(replay(json!({"ids": [ids[0], 999]})).await.body["count"], 1);
+    assert_eq!(replay(json!({"ids": vec![1; 1001]})).await.status, 400);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unmatched_events_are_chosen_by_type_and_time_and_counted() {
+    let narrow = "[[routes]]\nname = \"few\"\nclient_context = { exact = \"a\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: narrow.into(), ..Settings::default() }).await;
+    for context in ["b", "c", "d"] {
+        completed(&mut app, context).await;
+        app.advance(3600);
+    }
+    let app = app.restart_with(|settings| settings.routes = String::new()).await;
+    let events = members(&get(&app, "unmatched").await).to_vec();
+    assert_eq!(members(&get(&app, "unmatched?since=150m&type=recordOperation.completed").await), &events[..2]);
+    assert!(members(&get(&app, "unmatched?type=recordOperation.failed").await).is_empty());
+    let replay = async |body: Value| post(&app, "unmatched/replay", Some(body)).await.body;
+    let counted = json!({"eventCount": 2, "matchedCount": 2, "deliveryCount": 0, "next": null});
+    assert_eq!(replay(json!({"since": "150m", "dryRun": true})).await, counted);
+    assert!(app.first.delivered().is_empty());
+    let none = json!({"eventCount": 0, "matchedCount": 0, "deliveryCount": 0, "next": null});
+    assert_eq!(replay(json!({"type": "recordOperation.failed"})).await, none);
+    let one = json!({"eventCount": 1, "matchedCount": 1, "deliveryCount": 1, "next": null});
+    assert_eq!(replay(json!({"ids": [events[2]["id"]]})).await, one);
+    let rest = json!({"eventCount": 2, "matchedCount": 2, "deliveryCount": 2, "next": null});
+    assert_eq!(replay(json!({"since": "150m"})).await, rest);
+    app.first.wait_for(3).await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_waits_for_a_sink_that_is_gone_goes_elsewhere() {
     let app = TestApp::start().await;
     for (path, body, code) in [
@@ -584,6 +690,7 @@ async fn who_may_only_read_changes_nothing_and_other_origins_neither() {
         "quarantine/1/replay".to_owned(),
         "sinks/first/pause".to_owned(),
         "sinks/first/resume".to_owned(),
+        "quarantine/replay".to_owned(),
         "deliveries/resend".to_owned(),
         format!("deliveries/{id}/resend"),
         "sinks/first/attempt".to_owned(),
@@ -631,6 +738,7 @@ async fn the_document_of_the_api_has_each_path_with_its_methods() {
         ("/sinks", "get"),
         ("/sinks/{name}/pause", "post"),
         ("/sinks/{name}/resume", "post"),
+        ("/quarantine/replay", "post"),
         ("/deliveries/resend", "post"),
         ("/deliveries/{id}/resend", "post"),
         ("/sinks/{name}/attempt", "post"),

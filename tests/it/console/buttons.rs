@@ -111,6 +111,104 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
     app.stop().await;
 }
 
+/// The values of the checkboxes, in order.
+fn ticks(page: &super::Answer) -> Vec<String> {
+    let boxes = page.body.split("name=\"id\" value=\"").skip(1);
+    boxes.filter_map(|rest| Some(rest.split('"').next()?.to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticked_dead_letters_are_replayed_and_then_all_that_match_by_a_job() {
+    let mut app = start_with_tokens().await;
+    let reject = |reason: &str| DeliveryError::Reject { reason: reason.into() };
+    app.first.fail([reject("answered 410"), reject("answered 500"), reject("answered 500"), reject("answered 500")]);
+    for context in ["a", "b", "c", "d"] {
+        record(&mut app, context).await;
+    }
+    dead_letters(&app, 4).await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let page = browser.page("/sinks/first?reason=500").await;
+    let ids = ticks(&page);
+    assert!(ids.len() == 3 && page.has("replay-matching") && page.count("dead-letter") == 3, "{}", page.body);
+    assert!(browser.page("/sinks/first?reason=none").await.has("no-match"));
+    let fields = [("sink", "first"), ("id", &*ids[0]), ("id", &*ids[1])];
+    let replayed = browser.press("/sinks/first", "/bulk/dead-letters/selected", &fields).await;
+    assert_eq!(replayed.location(), "/sinks/first?done=replayed&n=2");
+    app.first.wait_for(2).await;
+    let none = browser.press("/sinks/first", "/bulk/dead-letters/selected", &[("sink", "first")]).await;
+    assert_eq!(none.location(), "/sinks/first?done=replayed&n=0");
+
+    let matching = "/bulk/dead-letters?sink=first&reason=500";
+    let asked = browser.page(matching).await;
+    assert!(asked.has("confirm-bulk") && asked.body.contains("Replay 1 dead letter?"), "{}", asked.body);
+    assert_eq!(app.first.delivered().len(), 2, "to ask replays nothing");
+    let begun = browser.press(matching, matching, &[]).await;
+    assert_eq!((begun.status, begun.location()), (303, "/jobs/1"));
+    app.first.wait_for(3).await;
+    eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("data-test=\"job-done\">1<"))
+        .await;
+    assert!(browser.page(matching).await.body.contains("Nothing matches."));
+    assert_eq!(browser.page("/sinks/first").await.count("dead-letter"), 1);
+    let reader = Browser::logged_in(&app, "reader-token").await;
+    assert!(!reader.page("/sinks/first").await.has("tick"));
+    assert_eq!(reader.get(matching).await.status, 403);
+    assert_eq!(browser.get("/bulk/none").await.status, 404);
+    assert_eq!(browser.get("/sinks/first?since=yesterday").await.status, 400);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticked_quarantine_entries_and_all_that_match_are_verified_again() {
+    let mut app = start_with_tokens().await;
+    for _ in 0..3 {
+        let item =
+            reelhook::simulator::payload::Change::new(&mut app.seed, crate::test_app::TENANT, Some("wrong")).basic();
+        assert_eq!(app.post_changes(&[item], false).await.status, 202);
+    }
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let page = browser.page("/quarantine?reason=client_state&since=1h").await;
+    let ids = ticks(&page);
+    assert_eq!((ids.len(), page.count("quarantine-row")), (3, 3));
+    assert!(browser.page("/quarantine?reason=shape").await.has("no-match"));
+    let judged = browser.press("/quarantine", "/bulk/quarantine/selected", &[("id", &*ids[0])]).await;
+    assert_eq!(judged.location(), "/quarantine?done=judged-some&n=1");
+    assert!(browser.page(judged.location()).await.body.contains("The server verifies 1 entry again"));
+    let matching = "/bulk/quarantine?reason=client_state";
+    assert!(browser.page(matching).await.body.contains("Verify 3 entries?"));
+    assert_eq!(browser.press(matching, matching, &[]).await.location(), "/jobs/1");
+    eventually("all were verified again", async || {
+        let entries = app.store.quarantine(reelhook::store::Newest::up_to(9)).await.unwrap();
+        entries.iter().all(|entry| entry.verified_at.is_some() && !entry.is_wished)
+    })
+    .await;
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ticked_unmatched_events_and_all_that_match_are_routed() {
+    let settings = |context: &str| {
+        format!("[[routes]]\nname = \"x\"\nclient_context = {{ prefix = \"{context}\" }}\nsinks = [\"first\"]\n")
+    };
+    let mut app = TestApp::start_with(Settings { routes: settings("other"), ..Settings::default() }).await;
+    for context in ["a-1", "a-2", "a-3", "b-1"] {
+        record(&mut app, context).await;
+    }
+    let app = app.restart_with(|it| it.routes = settings("a-")).await;
+    let browser = Browser::new(&app);
+    let page = browser.page("/unmatched?type=recordOperation.completed&since=1h").await;
+    let ids = ticks(&page);
+    assert_eq!(ids.len(), 4);
+    assert!(browser.page("/unmatched?type=none").await.has("no-match"));
+    let routed = browser.press("/unmatched", "/bulk/unmatched/selected", &[("id", &*ids[0]), ("id", &*ids[1])]).await;
+    assert_eq!(routed.location(), "/unmatched?done=routed-some&n=1");
+    app.first.wait_for(1).await;
+    assert!(browser.page("/bulk/unmatched").await.body.contains("Route 2 events?"));
+    assert_eq!(browser.press("/bulk/unmatched", "/bulk/unmatched", &[]).await.location(), "/jobs/1");
+    app.first.wait_for(3).await;
+    eventually("one is left", async || browser.page("/unmatched").await.count("unmatched-row") == 1).await;
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_far_side_is_looked_at_on_demand() {
     let app = TestApp::start().await;

@@ -501,6 +501,51 @@ async fn what_a_receiver_lost_is_sent_again_by_command() {
     assert!(offline.out.ends_with("the new deliveries are due when the server starts\n"), "{offline:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_chosen_by_reason_and_time_and_counted_by_command() {
+    let mut site = Site::new();
+    let (server, _dead) = with_dead_letters(&mut site).await;
+    let of_reason = ["deadletters", "replay", "--reason", "answered 410", "--since", "2h"];
+    let dry = site.run(&[&of_reason[..], &["--dry-run"]].concat());
+    assert_eq!((dry.code, &*dry.out), (Some(0), "2 dead letters would be replayed\n"), "{dry:?}");
+    let list = site.run(&["deadletters", "list", "--reason", "answered 500"]);
+    assert_eq!((list.code, &*list.err), (Some(0), "no dead letters\n"), "{list:?}");
+    let none = site.run(&["deadletters", "replay", "--reason", "answered 500"]);
+    assert_eq!((none.code, &*none.err), (Some(1), "no dead letters: nothing to replay\n"), "{none:?}");
+    site.hook.answer(OK);
+    let replayed = site.run(&of_reason);
+    assert_eq!((replayed.code, &*replayed.out), (Some(0), "2 dead letters are due again now\n"), "{replayed:?}");
+    wait_until("both were sent again", || site.arrived().values().all(|events| events.len() == 2));
+
+    let mut graph = site.graph(&server);
+    graph.client_state = Some("wrong".into());
+    for _ in 0..2 {
+        let item = graph.change(&mut site.seed).basic();
+        assert_eq!(graph.send(graph.notifications(&[item], false).unwrap()).await.unwrap().status, 202);
+    }
+    let of_reason = ["quarantine", "replay", "--reason", "client_state", "--since", "2h"];
+    listed(&site, &["quarantine", "list", "--reason", "client_state", "--since", "2h"], 2);
+    let dry = site.run(&[&of_reason[..], &["--dry-run"]].concat());
+    assert_eq!((dry.code, &*dry.out), (Some(0), "2 entries would be verified again\n"), "{dry:?}");
+    let asked = site.run(&of_reason);
+    assert_eq!(
+        (asked.code, &*asked.out),
+        (Some(0), "the server verifies 2 entries again within seconds\n"),
+        "{asked:?}"
+    );
+    let all = site.run(&["quarantine", "replay", "--all"]);
+    assert_eq!(all.code, Some(0), "{all:?}");
+    let none = site.run(&["quarantine", "replay", "--reason", "shape"]);
+    assert_eq!((none.code, &*none.err), (Some(1), "no entries: nothing to verify again\n"), "{none:?}");
+    assert_eq!(site.run(&["quarantine", "replay", "--all", "--vouch"]).code, Some(2), "nobody looked at all of them");
+    let unknown = site.run(&["quarantine", "list", "--reason", "none"]);
+    assert!(unknown.code == Some(1) && unknown.err.contains("expected a reason of the quarantine"), "{unknown:?}");
+
+    let none = site.run(&["unmatched", "replay", "--since", "2h", "--type", "recordOperation.completed", "--dry-run"]);
+    assert_eq!((none.code, &*none.out), (Some(0), "0 of no events would match a route now\n"), "{none:?}");
+    assert_eq!(site.run(&["unmatched", "list", "--since", "2h"]).err, "no unmatched events\n");
+}
+
 const UNAVAILABLE: &str =
     "HTTP/1.1 503 Service Unavailable\r\nretry-after: 3600\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 

@@ -56,6 +56,7 @@ macro_rules! suite {
             replayed_dead_letters_of_one_operation_keep_their_order,
             only_the_dead_letters_asked_for_are_replayed,
             what_matched_nothing_is_kept_and_can_be_routed_again,
+            what_an_operator_means_is_found_by_sink_reason_and_time,
             a_list_goes_on_below_a_row_that_is_gone,
             pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
             a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
@@ -796,6 +797,69 @@ pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arriv
     test.pass(HOUR);
     let later = reelhook::store::Delivered { until: test.clock.now(), ..all.clone() };
     assert_eq!(found(&later).await.len(), 31, "the one that waited, and no resend");
+}
+
+pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestStore) {
+    use reelhook::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+    let began = test.clock.now();
+    for (n, reason) in ["answered 500", "Answered 401", "answered 500"].into_iter().enumerate() {
+        test.accept(vec![recording(&format!("op-{n}")).to(&["crm", "archive"]), resource(&format!("[{n}]")).to(&[])])
+            .await;
+        for sink in ["crm", "archive"] {
+            test.settle(test.lease_one(sink).await, Settlement::Dead { reason: reason.into() }).await;
+        }
+        test.accept_batch(vec![recording(&format!("none-{n}")).to(&[])], vec![refused(&n.to_string())]).await.unwrap();
+        test.pass(HOUR);
+    }
+    let (all, second) = (DeadFilter::default(), began + HOUR);
+    let dead = async |which: DeadFilter| {
+        let ids = test.store.dead_ids(&which, 99).await.unwrap();
+        let mut listed = test.store.dead_letters(&which, Newest::up_to(99)).await.unwrap();
+        listed.reverse();
+        let in_order: Vec<_> = listed.iter().map(|it| it.id).collect();
+        assert!(ids.len() == in_order.len() && ids.iter().all(|id| in_order.contains(id)), "{ids:?} {in_order:?}");
+        ids.len()
+    };
+    assert_eq!(dead(all.clone()).await, 6);
+    assert_eq!(dead(DeadFilter { sink: Some(name("crm")), ..all.clone() }).await, 3);
+    assert_eq!(dead(DeadFilter { reason: Some("answered 4".into()), ..all.clone() }).await, 2, "in any case");
+    assert_eq!(dead(DeadFilter { since: Some(second), ..all.clone() }).await, 4);
+    assert_eq!(dead(DeadFilter { since: Some(second), until: Some(second), ..all.clone() }).await, 2);
+    let of_crm = DeadFilter { sink: Some(name("crm")), ..all };
+    let ids = test.store.dead_ids(&of_crm, 2).await.unwrap();
+    assert!(ids.is_sorted_by_key(|id| reelhook::store::ids::delivery_row(id.0)), "the earliest first");
+    assert_eq!(test.store.replay_dead(DeadLetters::Some(ids.clone())).await.unwrap(), 2);
+    assert_eq!(test.store.replay_dead(DeadLetters::Some(ids)).await.unwrap(), 0, "they are none any more");
+    assert_eq!(test.store.dead_ids(&of_crm, 99).await.unwrap().len(), 1);
+
+    let entries = async |which: QuarantineFilter| {
+        let ids = test.store.quarantine_ids(&which, 99).await.unwrap();
+        let mut listed = test.store.quarantined(&which, Newest::up_to(99)).await.unwrap();
+        listed.reverse();
+        assert_eq!(ids, listed.iter().map(|it| it.id).collect::<Vec<_>>());
+        ids
+    };
+    let everything = entries(QuarantineFilter::default()).await;
+    let client_state = QuarantineFilter { reason: Some(Reason::ClientState), ..QuarantineFilter::default() };
+    assert_eq!((everything.len(), entries(client_state.clone()).await), (3, everything.clone()));
+    assert!(entries(QuarantineFilter { reason: Some(Reason::Shape), ..client_state.clone() }).await.is_empty());
+    assert_eq!(entries(QuarantineFilter { since: Some(second), ..client_state.clone() }).await, everything[1..]);
+    let now = test.clock.now();
+    let unchecked = QuarantineFilter { unchecked_since: Some(now), ..client_state.clone() };
+    test.store.wish_replay(everything[0], false).await.unwrap();
+    assert_eq!(entries(unchecked.clone()).await, everything[1..], "one is asked for");
+    test.pass(HOUR);
+    test.store.end_wish(everything[0], Some(Reason::ClientState)).await.unwrap();
+    assert_eq!(entries(unchecked).await, everything[1..], "it was verified again since");
+    let later = QuarantineFilter { unchecked_since: Some(test.clock.now()), ..client_state };
+    assert_eq!(entries(later).await, everything);
+
+    let unmatched =
+        async |which: UnmatchedFilter| test.store.unmatched_of(&which, Newest::up_to(99)).await.unwrap().len();
+    let kind = Some("recordOperation.completed".to_owned());
+    assert_eq!(unmatched(UnmatchedFilter::default()).await, 6);
+    assert_eq!(unmatched(UnmatchedFilter { kind: kind.clone(), since: None }).await, 3);
+    assert_eq!(unmatched(UnmatchedFilter { kind, since: Some(second) }).await, 2);
 }
 
 pub async fn a_list_goes_on_below_a_row_that_is_gone(test: TestStore) {

@@ -1,6 +1,7 @@
 //! Quarantine entries, and operators' requests to verify one again.
 
-use rusqlite::{Connection, Row};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
 
 use super::rows;
 use crate::domain::{Channel, Reason};
@@ -8,20 +9,47 @@ use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::store_error;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::sealed::open_quarantined;
-use crate::store::{Newest, QuarantineView, ReplayWish, StoreError};
+use crate::store::{Newest, QuarantineFilter, QuarantineView, ReplayWish, StoreError};
 
 /// Entries whose bytes cannot be opened, each with its reason.
 pub type Lost = Vec<(i64, Reason)>;
 
-/// Entries, newest first, without their bytes.
-pub fn list(connection: &Connection, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish FROM quarantine WHERE id < ?1 \
-               ORDER BY id DESC LIMIT ?2";
-    let bounds = [page.before.unwrap_or(i64::MAX), page.rows()];
+/// The condition of a [`QuarantineFilter`]; its values are `?1` to `?3`.
+const MEANT: &str = "(?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR received_at >= ?2) \
+                     AND (?3 IS NULL OR (wish IS NULL AND coalesce(verified_at, 0) <= ?3))";
+
+/// Entries that are meant, newest first, without their bytes.
+pub fn list(
+    connection: &Connection,
+    which: &QuarantineFilter,
+    page: Newest<i64>,
+) -> Result<Vec<QuarantineView>, StoreError> {
+    let sql = format!(
+        "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish FROM quarantine \
+         WHERE {MEANT} AND id < ?4 ORDER BY id DESC LIMIT ?5"
+    );
+    let (reason, since, unchecked_since) = values(which);
+    let values = params![reason, since, unchecked_since, page.before.unwrap_or(i64::MAX), page.rows()];
     let read = || -> rusqlite::Result<Vec<QuarantineView>> {
-        connection.prepare_cached(sql)?.query_map(bounds, view)?.collect()
+        connection.prepare_cached(&sql)?.query_map(values, view)?.collect()
     };
     read().map_err(|error| store_error(&error))
+}
+
+/// The numbers of the entries that are meant, oldest first.
+pub fn ids(connection: &Connection, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
+    let sql = format!("SELECT id FROM quarantine WHERE {MEANT} ORDER BY id LIMIT ?4");
+    let (reason, since, unchecked_since) = values(which);
+    let values = params![reason, since, unchecked_since, i64::try_from(limit).unwrap_or(i64::MAX)];
+    let read = || -> rusqlite::Result<Vec<i64>> {
+        connection.prepare_cached(&sql)?.query_map(values, |row| row.get(0))?.collect()
+    };
+    read().map_err(|error| store_error(&error))
+}
+
+fn values(which: &QuarantineFilter) -> (Option<&'static str>, Option<i64>, Option<i64>) {
+    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+    (which.reason.map(Reason::as_str), micros(which.since), micros(which.unchecked_since))
 }
 
 /// One entry with its bytes.

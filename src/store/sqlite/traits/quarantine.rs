@@ -8,12 +8,22 @@ use crate::domain::Reason;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write::{quarantine, waiting};
-use crate::store::{Newest, Quarantine, QuarantineView, ReplayWish, StoreError, Waiting};
+use crate::store::{Newest, Quarantine, QuarantineFilter, QuarantineView, ReplayWish, StoreError, Waiting};
 
 #[async_trait]
 impl Quarantine for SqliteStore {
-    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-        self.views.read(move |connection| read::quarantine::list(connection, page)).await
+    async fn quarantined(
+        &self,
+        which: &QuarantineFilter,
+        page: Newest<i64>,
+    ) -> Result<Vec<QuarantineView>, StoreError> {
+        let which = which.clone();
+        self.views.read(move |connection| read::quarantine::list(connection, &which, page)).await
+    }
+
+    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let which = which.clone();
+        self.views.read(move |connection| read::quarantine::ids(connection, &which, limit)).await
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {

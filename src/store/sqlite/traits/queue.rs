@@ -58,6 +58,14 @@ impl Queue for SqliteStore {
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
         let sinks = match which {
             DeadLetters::One(id) => return self.writer.ask(move |tx| replay::one(tx, id)).await,
+            DeadLetters::Some(ids) => {
+                let mut n_replayed = 0;
+                for some in ids.chunks(replay::ROUND) {
+                    let some = some.to_vec();
+                    n_replayed += self.writer.ask(move |tx| replay::some(tx, &some)).await?;
+                }
+                return Ok(n_replayed);
+            }
             DeadLetters::OfSink(sink) => vec![sink],
             DeadLetters::All => self.writer.ask(replay::sinks_with_dead).await?,
         };

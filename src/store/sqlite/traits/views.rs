@@ -12,8 +12,8 @@ use crate::store::sqlite::read::delivered;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
-    Backlog, Delivered, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Looked, Newest, OperationView,
-    StoreError, StreamedEvent, Tallies, Views,
+    Backlog, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Looked, Newest,
+    OperationView, StoreError, StreamedEvent, Tallies, UnmatchedFilter, Views,
 };
 
 #[async_trait]
@@ -46,6 +46,20 @@ impl Views for SqliteStore {
         let mut found = self.question(question).await?;
         found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
         Ok(found)
+    }
+
+    async fn dead_letters(
+        &self,
+        which: &DeadFilter,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let which = which.clone();
+        self.question(move |connection, _| views::dead_letters(connection, &which, page)).await
+    }
+
+    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
+        let which = which.clone();
+        self.question(move |connection, _| views::dead_ids(connection, &which, limit)).await
     }
 
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
@@ -82,8 +96,9 @@ impl Views for SqliteStore {
         Ok(found)
     }
 
-    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        self.read(move |connection, shared| views::unmatched(connection, &shared.seal, page)).await
+    async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        let which = which.clone();
+        self.read(move |connection, shared| views::unmatched_of(connection, &shared.seal, (&which, page))).await
     }
 
     async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {

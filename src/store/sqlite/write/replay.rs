@@ -29,6 +29,15 @@ pub fn one(tx: &Tx<'_>, id: DeliveryId) -> Result<u64, Failure> {
     reopen(tx, &SinkName::new(&sink), row, op_seq).map(|()| 1)
 }
 
+/// Makes these dead letters due again. Returns how many there were.
+pub fn some(tx: &Tx<'_>, ids: &[DeliveryId]) -> Result<u64, Failure> {
+    let mut n_replayed = 0;
+    for id in ids {
+        n_replayed += one(tx, *id)?;
+    }
+    Ok(n_replayed)
+}
+
 /// Makes a round of a sink's dead letters due again, the earliest first. Returns how many.
 pub fn of_sink(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
     let sql = "SELECT seq, op_seq FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND sink = ?1 \

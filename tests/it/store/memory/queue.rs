@@ -241,6 +241,7 @@ pub fn make_one_due(tx: &mut Tx<'_>, id: DeliveryId) -> Option<MadeDue> {
 pub fn replay(tx: &mut Tx<'_>, which: &DeadLetters) -> u64 {
     let is_meant = |row: &DeliveryRow| match which {
         DeadLetters::One(id) => row.view.id == *id,
+        DeadLetters::Some(ids) => ids.contains(&row.view.id),
         DeadLetters::OfSink(sink) => row.new.sink == *sink,
         DeadLetters::All => true,
     };

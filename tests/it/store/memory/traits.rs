@@ -16,10 +16,10 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadLetters, Delivered, DeliveryState, DeliveryView, Due, EventView, Events, FailedAttempt, Health,
-    Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine, QuarantineView, Queue, Raised,
-    Receipt, Reception, ReplayWish, Resent, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
-    Views, Waiting, Watches,
+    Backlog, Batch, DeadFilter, DeadLetters, Delivered, DeliveryState, DeliveryView, Due, EventView, Events,
+    FailedAttempt, Health, Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine,
+    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, SinkPauses, Space,
+    StoreError, Stored, StreamedEvent, Tallies, UnmatchedFilter, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -155,8 +155,20 @@ impl Queue for MemoryStore {
 
 #[async_trait]
 impl Quarantine for MemoryStore {
-    async fn quarantine(&self, page: Newest<i64>) -> Result<Vec<QuarantineView>, StoreError> {
-        self.read(|rows| views::quarantine(rows, page))
+    async fn quarantined(
+        &self,
+        which: &QuarantineFilter,
+        page: Newest<i64>,
+    ) -> Result<Vec<QuarantineView>, StoreError> {
+        let before = page.before.unwrap_or(i64::MAX);
+        self.read(|rows| {
+            let newest_first = views::quarantine(rows, which).rev().filter(|it| it.id < before);
+            newest_first.take(page.limit).collect()
+        })
+    }
+
+    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
+        self.read(|rows| views::quarantine(rows, which).take(limit).map(|it| it.id).collect())
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
@@ -235,6 +247,18 @@ impl Views for MemoryStore {
         Ok(found)
     }
 
+    async fn dead_letters(
+        &self,
+        which: &DeadFilter,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        self.read(|rows| views::dead_letters(rows, which, page))
+    }
+
+    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
+        self.read(|rows| views::dead(rows, which).take(limit).map(|it| it.id).collect())
+    }
+
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
         self.read(|rows| views::last_failure(rows, sink))
     }
@@ -259,8 +283,8 @@ impl Views for MemoryStore {
         Ok(found.map(|event| self.shown(event)))
     }
 
-    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        self.read(|rows| views::unmatched(rows, page))
+    async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        self.read(|rows| views::unmatched(rows, which, page))
     }
 
     async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {

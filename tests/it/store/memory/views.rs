@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest, OperationView,
-    QuarantineView, StreamedEvent, Tallies, Tally,
+    Backlog, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest,
+    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally, UnmatchedFilter,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -88,6 +88,25 @@ pub fn deliveries(
     wanted.take(page.limit).map(super::rows::DeliveryRow::shown).collect()
 }
 
+/// The dead letters that are meant, the earliest first.
+pub fn dead<'a>(rows: &'a Rows, which: &'a DeadFilter) -> impl DoubleEndedIterator<Item = DeliveryView> + 'a {
+    let is_meant = |row: &&super::rows::DeliveryRow| {
+        let (view, reason) = (&row.view, row.view.reason.to_lowercase());
+        view.state == DeliveryState::Dead
+            && which.sink.as_ref().is_none_or(|sink| row.new.sink == *sink)
+            && which.reason.as_ref().is_none_or(|part| reason.contains(&part.to_lowercase()))
+            && which.since.is_none_or(|since| view.at >= since)
+            && which.until.is_none_or(|until| view.at <= until)
+    };
+    rows.deliveries.values().filter(is_meant).map(super::rows::DeliveryRow::shown)
+}
+
+/// A page of them, newest first.
+pub fn dead_letters(rows: &Rows, which: &DeadFilter, page: Newest<DeliveryId>) -> Vec<DeliveryView> {
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
+    dead(rows, which).rev().filter(|it| ids::delivery_row(it.id.0) < before).take(page.limit).collect()
+}
+
 /// The last failed attempt of the deliveries that wait for a sink.
 pub fn last_failure(rows: &Rows, sink: &SinkName) -> Option<FailedAttempt> {
     let waiting = rows.deliveries.values().filter(|row| row.view.state == DeliveryState::Open && row.new.sink == *sink);
@@ -119,10 +138,11 @@ pub fn delivery(rows: &Rows, id: DeliveryId) -> Option<DeliveryView> {
     rows.deliveries.get(&ids::delivery_row(id.0)).filter(|row| row.view.id == id).map(super::rows::DeliveryRow::shown)
 }
 
-/// Unmatched events, newest first.
-pub fn unmatched(rows: &Rows, page: Newest<EventId>) -> Vec<EventView> {
+/// Unmatched events that are meant, newest first.
+pub fn unmatched(rows: &Rows, which: &UnmatchedFilter, page: Newest<EventId>) -> Vec<EventView> {
     let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
     let found = rows.events.range(..before).rev().map(|(_, row)| row).filter(|row| !row.is_matched);
+    let found = found.filter(|row| which.means(&row.view.kind, row.view.received_at));
     found.take(page.limit).map(|row| rows.event_view(row)).collect()
 }
 
@@ -133,10 +153,18 @@ pub fn unmatched_after(rows: &Rows, after: Option<EventId>, limit: usize) -> Vec
     found.take(limit).map(|row| rows.event_view(row)).collect()
 }
 
-/// Quarantine entries, newest first, without their bytes.
-pub fn quarantine(rows: &Rows, page: Newest<i64>) -> Vec<QuarantineView> {
-    let found = rows.quarantine.range(..page.before.unwrap_or(i64::MAX)).rev().take(page.limit);
-    found.map(|(_, row)| QuarantineView { raw: None, ..row.shown() }).collect()
+/// Quarantine entries that are meant, oldest first, without their bytes.
+pub fn quarantine<'a>(
+    rows: &'a Rows,
+    which: &'a QuarantineFilter,
+) -> impl DoubleEndedIterator<Item = QuarantineView> + 'a {
+    let is_meant = |it: &QuarantineView| {
+        which.reason.is_none_or(|reason| it.reason == reason)
+            && which.since.is_none_or(|since| it.received_at >= since)
+            && which.unchecked_since.is_none_or(|at| !it.is_wished && it.verified_at.is_none_or(|it| it <= at))
+    };
+    let shown = rows.quarantine.values().map(|row| QuarantineView { raw: None, ..row.shown() });
+    shown.filter(is_meant)
 }
 
 /// Events after one that may be gone: its id tells its place. An id whose number was not given yet is another store's.

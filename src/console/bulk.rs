@@ -1,0 +1,195 @@
+//! Actions on many dead letters, quarantine entries or unmatched events: on the ticked ones at once, on all that match
+//! after a page with their number, by a job.
+
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use super::form::Form;
+use super::format::{counted, encoded};
+use super::frame::Frame;
+use super::gate::{Desk, Visitor};
+use super::page::{lead_to, paused, show};
+use super::problem::Problem;
+use super::selection::Selection;
+use crate::config::Scope;
+use crate::domain::SinkName;
+use crate::operator::Action;
+
+/// How many rounds a page counts; a round looks at 500 events.
+const COUNTED_ROUNDS: usize = 20;
+
+#[derive(Template)]
+#[template(path = "bulk.html")]
+struct Page {
+    frame: Frame,
+    verb: &'static str,
+    counted: String,
+    n: u64,
+    hint: &'static str,
+    query: String,
+    of: &'static str,
+    back: String,
+}
+
+/// The fields of a form, as they came: a field may come more than once.
+type Fields = Vec<(String, String)>;
+
+/// What an action is done to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    DeadLetters,
+    Quarantine,
+    Unmatched,
+}
+
+impl Of {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "dead-letters" => Ok(Self::DeadLetters),
+            "quarantine" => Ok(Self::Quarantine),
+            "unmatched" => Ok(Self::Unmatched),
+            _ => Err(Problem::Missing("There is no page at this address.".into())),
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::DeadLetters => "dead-letters",
+            Self::Quarantine => "quarantine",
+            Self::Unmatched => "unmatched",
+        }
+    }
+
+    /// The list that it is chosen from.
+    fn list(self, sink: &str) -> String {
+        match self {
+            Self::DeadLetters => format!("/sinks/{}", encoded(sink)),
+            Self::Quarantine => "/quarantine".into(),
+            Self::Unmatched => "/unmatched".into(),
+        }
+    }
+}
+
+/// The routes of these pages.
+pub fn routes(config: &mut ServiceConfig) {
+    config
+        .route("/bulk/{of}", web::get().to(confirm))
+        .route("/bulk/{of}", web::post().to(begin))
+        .route("/bulk/{of}/selected", web::post().to(selected));
+}
+
+async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Write)?;
+    let (of, selection) = (Of::parse(&of)?, Selection::of(&request));
+    let (n, is_all) = count(&desk, of, &selection).await?;
+    let (verb, what, hint) = match of {
+        Of::DeadLetters => (
+            "Replay",
+            "dead letter",
+            "They are delivered again. Delivery ids stay the same, and the retry schedule starts again.",
+        ),
+        Of::Quarantine => (
+            "Verify",
+            "entry",
+            "Each is verified again with the current config. What is accepted leaves the quarantine; the rest stays.",
+        ),
+        Of::Unmatched => ("Route", "event", "So many match a route of the current config. The others stay unmatched."),
+    };
+    let at_least = if is_all { "" } else { "at least " };
+    let page = Page {
+        frame: frame(&visitor, of),
+        verb,
+        counted: format!("{at_least}{}", counted(n, what)),
+        n,
+        hint,
+        query: selection.query(desk.console.clock.now())?,
+        of: of.as_str(),
+        back: of.list(&selection.sink),
+    };
+    show(&request, &visitor, &page)
+}
+
+fn frame(visitor: &Visitor, of: Of) -> Frame {
+    visitor.frame(match of {
+        Of::DeadLetters => "sinks",
+        Of::Quarantine => "quarantine",
+        Of::Unmatched => "unmatched",
+    })
+}
+
+/// How many are meant, and whether all were counted.
+async fn count(desk: &Desk, of: Of, selection: &Selection) -> Result<(u64, bool), Problem> {
+    let (operator, now) = (&desk.console.operator, desk.console.clock.now());
+    match of {
+        Of::DeadLetters => Ok((operator.n_dead_letters(&selection.dead_letters(now)?).await?, true)),
+        Of::Quarantine => Ok((operator.n_quarantined(&selection.quarantine(now)?).await?, true)),
+        Of::Unmatched => {
+            let (which, mut n, mut from) = (selection.unmatched(now)?, 0, None);
+            for _ in 0..COUNTED_ROUNDS {
+                let round = operator.count_some_again(&which, from).await?;
+                n += round.n_matched as u64;
+                from = round.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            Ok((n, from.is_none()))
+        }
+    }
+}
+
+async fn begin(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    of: Path<String>,
+    fields: Form<Fields>,
+) -> Result<HttpResponse, Problem> {
+    let visitor = desk.press(&request, (Scope::Write, proof(&fields)))?;
+    let (of, selection, now) = (Of::parse(&of)?, Selection::of(&request), desk.console.clock.now());
+    let action = match of {
+        Of::DeadLetters => Action::Replay(selection.dead_letters(now)?),
+        Of::Quarantine => Action::Verify(selection.quarantine(now)?, false),
+        Of::Unmatched => Action::Route(selection.unmatched(now)?),
+    };
+    let n_expected = count(&desk, of, &selection).await?.0;
+    let job = desk.console.operator.begin(action, n_expected, visitor.name())?;
+    Ok(lead_to(format!("/jobs/{job}")))
+}
+
+async fn selected(
+    desk: Data<Desk>,
+    request: HttpRequest,
+    of: Path<String>,
+    fields: Form<Fields>,
+) -> Result<HttpResponse, Problem> {
+    let visitor = desk.press(&request, (Scope::Write, proof(&fields)))?;
+    let (of, operator, who) = (Of::parse(&of)?, &desk.console.operator, visitor.name());
+    let sink = value(&fields, "sink");
+    // The list shows the newest first; those of one operation are done in their order.
+    let ticked: Vec<&str> = fields.iter().rev().filter(|(name, _)| name == "id").map(|(_, id)| id.as_str()).collect();
+    let done = match of {
+        Of::DeadLetters => {
+            let n = operator.replay_these(parsed(&ticked), who).await?;
+            format!("replayed&n={n}{}", paused(operator.pauses.is_paused(&SinkName::new(sink))))
+        }
+        Of::Quarantine => format!("judged-some&n={}", operator.verify_these_again(&parsed(&ticked), false, who).await?),
+        Of::Unmatched => {
+            format!("routed-some&n={}", operator.route_these_again(&parsed(&ticked), who).await?.n_matched)
+        }
+    };
+    Ok(lead_to(format!("{}?done={done}", of.list(sink))))
+}
+
+/// What can be read; the page sends nothing else.
+fn parsed<T: std::str::FromStr>(ids: &[&str]) -> Vec<T> {
+    ids.iter().filter_map(|id| id.parse().ok()).collect()
+}
+
+fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.iter().find(|(it, _)| it == name).map_or("", |(_, value)| value)
+}
+
+fn proof(fields: &Fields) -> &str {
+    value(fields, "form")
+}

@@ -1,0 +1,86 @@
+//! What a filter form asks for, and which rows were ticked.
+
+use actix_web::HttpRequest;
+use actix_web::web::Query;
+use jiff::Timestamp;
+
+use super::format::encoded;
+use super::problem::Problem;
+use crate::domain::{Reason, SinkName};
+use crate::operator;
+use crate::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+
+/// The fields of a filter form; empty: not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// A sink.
+    pub sink: String,
+    /// A reason, or a part of one.
+    pub reason: String,
+    /// How long ago, or an instant.
+    pub since: String,
+    /// An event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+impl Selection {
+    /// What the address of a request asks for; nothing if it cannot be read.
+    pub fn of(request: &HttpRequest) -> Self {
+        Query::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default()
+    }
+
+    /// Whether it asks for fewer than all.
+    pub fn narrows(&self) -> bool {
+        [&self.reason, &self.since, &self.kind].iter().any(|text| !text.trim().is_empty())
+    }
+
+    /// It as the query of an address. A time that counts from now becomes an instant, so that a page and the button on it
+    /// mean the same.
+    ///
+    /// # Errors
+    /// The time cannot be read.
+    pub fn query(&self, now: Timestamp) -> Result<String, Problem> {
+        let since = self.since(now)?.map(|at| at.to_string()).unwrap_or_default();
+        let fields = [("sink", &self.sink), ("reason", &self.reason), ("since", &since), ("type", &self.kind)];
+        let given = fields.iter().filter(|(_, value)| !value.trim().is_empty());
+        Ok(given.map(|(name, value)| format!("{name}={}", encoded(value.trim()))).collect::<Vec<_>>().join("&"))
+    }
+
+    fn since(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+        let since = some(&self.since).map(|text| operator::since(&text, now));
+        since.transpose().map_err(|expected| Problem::Address(format!("Since: {expected}.")))
+    }
+
+    /// The dead letters that are meant.
+    ///
+    /// # Errors
+    /// The time cannot be read.
+    pub fn dead_letters(&self, now: Timestamp) -> Result<DeadFilter, Problem> {
+        let sink = some(&self.sink).map(|name| SinkName::new(&name));
+        Ok(DeadFilter { sink, reason: some(&self.reason), since: self.since(now)?, until: None })
+    }
+
+    /// The quarantine entries that are meant.
+    ///
+    /// # Errors
+    /// The time cannot be read, or there is no such reason.
+    pub fn quarantine(&self, now: Timestamp) -> Result<QuarantineFilter, Problem> {
+        let unknown = |text: &str| Problem::Address(format!("There is no reason {text:?}."));
+        let reason = some(&self.reason).map(|text| Reason::parse(&text).ok_or_else(|| unknown(&text)));
+        Ok(QuarantineFilter { reason: reason.transpose()?, since: self.since(now)?, unchecked_since: None })
+    }
+
+    /// The unmatched events that are meant.
+    ///
+    /// # Errors
+    /// The time cannot be read.
+    pub fn unmatched(&self, now: Timestamp) -> Result<UnmatchedFilter, Problem> {
+        Ok(UnmatchedFilter { kind: some(&self.kind), since: self.since(now)? })
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
