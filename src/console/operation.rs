@@ -80,6 +80,7 @@ struct Failure {
     started: String,
     took: String,
     reason: String,
+    is_after_replay: bool,
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -196,6 +197,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         started: instant(failure.started_at),
         took: duration(failure.took),
         reason: failure.reason.clone(),
+        is_after_replay: failure.is_after_replay,
     });
     Delivery {
         id: delivery.id.to_string(),

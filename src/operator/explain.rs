@@ -111,7 +111,9 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
     let resend = delivery.resend_of.map(|id| format!(", a resend of delivery {id}")).unwrap_or_default();
     let mut lines =
         vec![format!("to {} {} (delivery {}{resend})", delivery.sink, words::of_route(delivery), delivery.id)];
+    let replayed = || "  replayed: the retry schedule began again".to_owned();
     for failure in &delivery.failures {
+        lines.extend(failure.is_after_replay.then(replayed));
         lines.push(format!(
             "  attempt {} at {} failed after {}: {}",
             failure.number,
@@ -120,6 +122,7 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
             cut(&failure.reason, 300)
         ));
     }
+    lines.extend(delivery.success.filter(|success| success.is_after_replay).map(|_success| replayed()));
     let replay = match delivery.state {
         DeliveryState::Dead => format!("; `reelhook deadletters replay {}` tries again", delivery.id),
         _ => String::new(),

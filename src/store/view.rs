@@ -62,6 +62,8 @@ pub struct FailedAttempt {
     pub took: Duration,
     /// What went wrong.
     pub reason: String,
+    /// Whether it is the first one after a replay: the retry schedule began again.
+    pub is_after_replay: bool,
 }
 
 /// The attempt that delivered.
@@ -71,6 +73,8 @@ pub struct Success {
     pub started_at: Timestamp,
     /// How long it took.
     pub took: Duration,
+    /// Whether it is the first one after a replay: the retry schedule began again.
+    pub is_after_replay: bool,
 }
 
 /// A delivery.

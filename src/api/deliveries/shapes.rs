@@ -57,6 +57,8 @@ pub struct AttemptShape {
     pub result: &'static str,
     /// Why it failed.
     pub reason: Option<String>,
+    /// Whether it is the first one after a replay, or after a move to another sink: the retry schedule began again.
+    pub is_after_replay: bool,
 }
 
 /// An event, without its data.
@@ -147,6 +149,7 @@ impl AttemptShape {
             duration: Some(iso_8601(failure.took)),
             result: "failed",
             reason: Some(failure.reason.clone()),
+            is_after_replay: failure.is_after_replay,
         }
     }
 
@@ -158,6 +161,7 @@ impl AttemptShape {
             duration: view.success.map(|success| iso_8601(success.took)),
             result: "delivered",
             reason: None,
+            is_after_replay: view.success.is_some_and(|success| success.is_after_replay),
         }
     }
 }

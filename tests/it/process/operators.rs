@@ -57,7 +57,8 @@ async fn dead_letters_are_listed_shown_and_replayed_beside_the_running_server() 
     assert_eq!(site.run(&["deadletters", "replay", &dead[0]]).code, Some(0));
     wait_until("the second attempt failed", || {
         let shown = site.run(&["deadletters", "show", &dead[0]]).out;
-        shown.contains("attempt 2 at ") && shown.contains("after 2 attempts")
+        shown.contains("  replayed: the retry schedule began again\n  attempt 2 at ")
+            && shown.contains("after 2 attempts")
     });
 
     site.hook.answer(OK);

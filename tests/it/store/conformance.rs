@@ -596,6 +596,17 @@ pub async fn dead_letters_are_replayed_under_their_ids_and_counted_from_one(test
     test.bury(lease).await;
     let view = test.store.delivery(id).await.unwrap().unwrap();
     assert_eq!((view.n_attempts, view.failures.len()), (2, 2), "what failed before stays on record");
+    let told: Vec<_> = view.failures.iter().map(|it| (it.number, it.is_after_replay)).collect();
+    assert_eq!(told, [(1, false), (2, true)], "numbered through, and the replay is marked");
+    test.store.replay_dead(DeadLetters::One(id)).await.unwrap();
+    test.pass(HOUR);
+    test.settle(test.lease_one("archive").await, retry_in(&test, HOUR)).await;
+    test.pass(HOUR);
+    test.deliver(test.lease_one("archive").await).await;
+    let view = test.store.delivery(id).await.unwrap().unwrap();
+    let told: Vec<_> = view.failures.iter().map(|it| (it.number, it.is_after_replay)).collect();
+    assert_eq!(told, [(1, false), (2, true), (3, true)]);
+    assert!(!view.success.unwrap().is_after_replay, "it is the second one after the replay");
 }
 
 pub async fn replayed_dead_letters_of_one_operation_keep_their_order(test: TestStore) {

@@ -26,7 +26,7 @@ pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_con
 /// How many columns [`EVENT_COLUMNS`] has.
 pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
-     started_at, took, is_leased, resend_of FROM deliveries";
+     started_at, took, is_leased, resend_of, n_attempts FROM deliveries";
 
 /// How many deliveries are searched for the last failure of a sink.
 const N_LAST_DUE: i64 = 100;
@@ -95,7 +95,8 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
 
 fn success(started_at: Option<i64>, took: Option<i64>) -> Option<Success> {
     let (started_at, took) = started_at.zip(took)?;
-    Some(Success { started_at: instant(started_at), took: Duration::from_micros(took.cast_unsigned()) })
+    let took = Duration::from_micros(took.cast_unsigned());
+    Some(Success { started_at: instant(started_at), took, is_after_replay: false })
 }
 
 /// An event by its id.
@@ -129,6 +130,7 @@ pub fn last_failure(connection: &Connection, sink: &SinkName) -> rusqlite::Resul
             started_at: instant(row.get(1)?),
             took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
             reason: row.get(3)?,
+            is_after_replay: false,
         })
     };
     connection.prepare_cached(sql)?.query_row(params![sink.as_str(), N_LAST_DUE], failure).optional()
@@ -264,10 +266,11 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
             failures: Vec::new(),
             success: success(row.get(9)?, row.get(10)?),
         };
-        Ok((row.get::<_, i64>(0)?, view))
+        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(13)?, view))
     })?;
-    let with_failures = found.into_iter().map(|(seq, mut view)| {
-        let sql = "SELECT started_at, took, reason FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+    let with_failures = found.into_iter().map(|(seq, n_since_replay, mut view)| {
+        let sql =
+            "SELECT started_at, took, reason, number FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
         // Numbered through: in the table, each replay begins with 1 again.
         let mut n = 0;
         view.failures = all(connection, sql, [seq], |row| {
@@ -277,8 +280,12 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
                 started_at: instant(row.get(0)?),
                 took: Duration::from_micros(row.get::<_, i64>(1)?.cast_unsigned()),
                 reason: row.get(2)?,
+                is_after_replay: n > 1 && row.get::<_, i64>(3)? == 1,
             })
         })?;
+        if let Some(success) = &mut view.success {
+            success.is_after_replay = n_since_replay == 1 && !view.failures.is_empty();
+        }
         let n_failures = u32::try_from(view.failures.len()).unwrap_or(u32::MAX);
         view.n_attempts = n_failures.saturating_add(u32::from(view.state == DeliveryState::Delivered));
         Ok(view)

@@ -148,11 +148,20 @@ fn record(tx: &mut Tx<'_>, outcome: &Outcome, state: DeliveryState) -> bool {
     row.view.at = at;
     row.settled_at = if to == state { None } else { Some(steady) };
     match reason {
-        None => row.view.success = Some(Success { started_at: attempt.started_at, took: attempt.took }),
+        None => {
+            row.view.success =
+                Some(Success { started_at: attempt.started_at, took: attempt.took, is_after_replay: false })
+        }
         Some(reason) => {
             row.view.reason.clone_from(reason);
             let (number, started_at, took) = (attempt.number, attempt.started_at, attempt.took);
-            row.view.failures.push(FailedAttempt { number, started_at, took, reason: reason.clone() });
+            row.view.failures.push(FailedAttempt {
+                number,
+                started_at,
+                took,
+                reason: reason.clone(),
+                is_after_replay: false,
+            });
             row.view.failures.sort_by_key(|it| (it.started_at, it.number));
         }
     }

@@ -277,7 +277,16 @@ impl DeliveryRow {
         let n_failures = u32::try_from(self.view.failures.len()).unwrap_or(u32::MAX);
         let is_delivered = self.view.state == DeliveryState::Delivered;
         let n_attempts = n_failures.saturating_add(u32::from(is_delivered));
-        DeliveryView { n_attempts, is_leased: self.is_leased, ..self.view.clone() }
+        let mut view = DeliveryView { n_attempts, is_leased: self.is_leased, ..self.view.clone() };
+        // Numbered through: each replay begins with 1 again.
+        for (number, failure) in (1..).zip(&mut view.failures) {
+            failure.is_after_replay = number > 1 && failure.number == 1;
+            failure.number = number;
+        }
+        if let Some(success) = &mut view.success {
+            success.is_after_replay = self.n_attempts == 1 && n_failures > 0;
+        }
+        view
     }
 }
 
