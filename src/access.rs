@@ -47,8 +47,8 @@ pub enum Denied {
     Forwarded,
     /// No token, or one that is not configured: 401.
     Token,
-    /// The token does not have the scope: 403.
-    Scope,
+    /// The token does not have this scope: 403.
+    Scope(Scope),
 }
 
 impl Caller {
@@ -95,7 +95,7 @@ impl Access {
             return Err(Denied::Origin);
         }
         connections::prove(request);
-        if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope) }
+        if caller.may(scope) { Ok(caller) } else { Err(Denied::Scope(scope)) }
     }
 
     /// Whether a token is needed; if not, the `Host` decides.
@@ -186,7 +186,7 @@ mod tests {
         let request = TestRequest::default().insert_header((AUTHORIZATION, "Bearer open sesame")).to_http_request();
         let caller = with_token().check(&request, Scope::Read).unwrap();
         assert_eq!((caller.name(), caller.may(Scope::Admin)), ("ops", false));
-        assert_eq!(with_token().check(&request, Scope::Admin), Err(Denied::Scope));
+        assert_eq!(with_token().check(&request, Scope::Admin), Err(Denied::Scope(Scope::Admin)));
     }
 
     #[test]
@@ -245,7 +245,8 @@ mod tests {
     #[test]
     fn loopback_alone_does_not_open_recordings() {
         let request = TestRequest::get().insert_header((HOST, "localhost")).to_http_request();
-        assert_eq!(Access::new(Vec::new()).check(&request, Scope::Recordings), Err(Denied::Scope));
+        let denied = Err(Denied::Scope(Scope::Recordings));
+        assert_eq!(Access::new(Vec::new()).check(&request, Scope::Recordings), denied);
         assert!(Access::new(Vec::new()).check(&request, Scope::Admin).is_ok());
     }
 

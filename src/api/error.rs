@@ -158,7 +158,11 @@ impl From<Denied> for ApiError {
             Denied::Forwarded => forbidden(
                 "without configured tokens, requests through a proxy are refused (Forwarded, X-Forwarded-*, Via)",
             ),
-            Denied::Scope => forbidden("the token does not have the required scope"),
+            Denied::Scope(scope) => Self::new(
+                StatusCode::FORBIDDEN,
+                "accessDenied",
+                format!("the token does not have the scope {}", scope.as_str()),
+            ),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
+use actix_web::web::{self, Data, ServiceConfig};
+use utoipa::OpenApi;
 
 use super::ready::{self, Readiness};
+use super::{TEXT, page};
 use crate::store::Store;
 use crate::tasks::Tasks;
 
@@ -24,18 +26,57 @@ impl Health {
     }
 }
 
+/// Both paths. The app data must have a [`Health`].
+pub(super) fn routes(config: &mut ServiceConfig) {
+    config.service(page("/livez", web::get().to(livez))).service(page("/readyz", web::get().to(readyz)));
+}
+
+#[derive(OpenApi)]
+#[openapi(paths(livez, readyz, super::metrics))]
+struct Described;
+
+/// The part of `/openapi.json` for these paths and for the metrics.
+pub(super) fn described() -> utoipa::openapi::OpenApi {
+    Described::openapi()
+}
+
 /// The server is alive: the event loop answers, and no task or thread that the server needs has failed. The store, the
 /// sinks and the key providers are not checked: a restart would not repair them.
-pub(super) async fn livez(health: Data<Health>) -> HttpResponse {
+#[utoipa::path(
+    get,
+    path = "/livez",
+    tag = "server",
+    operation_id = "getLivez",
+    security(()),
+    responses(
+        (status = 200, description = "The server is alive", body = String, content_type = "text/plain"),
+        (status = 503, description = "A task or a thread broke, and the server is stopping", body = String, content_type = "text/plain"),
+    ),
+)]
+async fn livez(health: Data<Health>) -> HttpResponse {
     match health.tasks.what_broke() {
-        None => HttpResponse::Ok().body("ok\n"),
-        Some(name) => HttpResponse::ServiceUnavailable().body(format!("broken: {name}; the server is stopping\n")),
+        None => HttpResponse::Ok().content_type(TEXT).body("ok\n"),
+        Some(name) => {
+            let text = format!("broken: {name}; the server is stopping\n");
+            HttpResponse::ServiceUnavailable().content_type(TEXT).body(text)
+        }
     }
 }
 
 /// The server is ready: a commit succeeds now, and the server is not stopping. Sinks that cannot be reached do not
 /// matter.
-pub(super) async fn readyz(health: Data<Health>) -> HttpResponse {
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "server",
+    operation_id = "getReadyz",
+    security(()),
+    responses(
+        (status = 200, description = "The server is ready", body = String, content_type = "text/plain"),
+        (status = 503, description = "The server is not ready; the text says why", body = String, content_type = "text/plain"),
+    ),
+)]
+async fn readyz(health: Data<Health>) -> HttpResponse {
     if health.tasks.is_stopping() {
         return ready::told(Err("stopping"));
     }

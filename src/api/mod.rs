@@ -6,9 +6,11 @@ mod collections;
 mod deliveries;
 mod error;
 mod events;
+mod head;
 mod health;
 mod json;
 mod listener;
+mod metadata;
 mod openapi;
 mod operations;
 mod pages;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::http::Method;
-use actix_web::http::header::{Accept, CONTENT_TYPE, Header, VARY};
+use actix_web::http::header::{ALLOW, Accept, CONTENT_TYPE, Header, VARY};
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, Resource, Route};
@@ -49,6 +51,8 @@ use crate::telemetry::{Metrics, Rejections, Sender};
 
 pub use self::health::Health;
 
+/// The media type of the answers that are a line of text.
+const TEXT: &str = "text/plain; charset=utf-8";
 /// The label of this listener in the rejection metric.
 const PATH: &str = "admin";
 
@@ -128,22 +132,13 @@ pub fn serve<C: Fn(&mut web::ServiceConfig) + Clone + Send + 'static>(
             .app_data(access.clone())
             .app_data(tokens.clone())
             .app_data(health.clone())
-            .configure(health_routes)
-            .configure(|config| metrics_route(config, web::get().to(metrics)))
+            .configure(health::routes)
+            .service(page("/metrics", web::get().to(metrics)))
             .configure(resources)
             .configure(console.clone())
             .default_service(web::route().to(not_found))
+            .wrap(from_fn(head::as_get))
     })
-}
-
-/// What is no part of the API's document. The app data must have a [`Health`].
-fn health_routes(config: &mut ServiceConfig) {
-    config.route("/livez", web::get().to(health::livez)).route("/readyz", web::get().to(health::readyz));
-}
-
-/// The same for the metrics, which each listener protects in its own way.
-fn metrics_route(config: &mut ServiceConfig, route: Route) {
-    config.route("/metrics", route);
 }
 
 /// Graph's versions. reelhook serves nothing in which they differ.
@@ -155,6 +150,7 @@ fn resources(config: &mut ServiceConfig) {
     for version in VERSIONS {
         let scope = web::scope(version)
             .wrap(from_fn(error::exchange))
+            .configure(metadata::routes)
             .configure(operations::routes)
             .configure(events::routes)
             .configure(deliveries::routes)
@@ -164,12 +160,16 @@ fn resources(config: &mut ServiceConfig) {
     }
 }
 
-/// A resource at `path` with a route for each method; other methods are answered 405 with the allowed ones.
+/// A resource at `path` with a route for each method; other methods are answered 405 with the allowed ones. `HEAD` works
+/// where `GET` does: see [`head`].
 fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resource {
     let mut allow = Vec::new();
     let mut resource = web::resource(path);
     for (method, route) in routes {
         allow.push(method.to_string());
+        if method == Method::GET {
+            allow.push(Method::HEAD.to_string());
+        }
         resource = resource.route(route.method(method));
     }
     let allow = allow.join(", ");
@@ -178,10 +178,31 @@ fn resource<const N: usize>(path: &str, routes: [(Method, Route); N]) -> Resourc
     resource.default_service(web::route().to(others))
 }
 
+/// A path outside of a version, which has only `GET` (and `HEAD`). It asks for a token itself, if at all.
+fn page(path: &str, get: Route) -> Resource {
+    let others = || async { HttpResponse::MethodNotAllowed().insert_header((ALLOW, "GET, HEAD")).finish() };
+    web::resource(path).route(get.method(Method::GET)).default_service(web::route().to(others))
+}
+
 async fn no_such_resource(_reader: Reader) -> Result<HttpResponse, ApiError> {
     Err(ApiError::not_found())
 }
 
+/// The metrics, in the text format of Prometheus or as OpenMetrics, as the header `Accept` asks.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "server",
+    operation_id = "getMetrics",
+    responses(
+        (status = 200, description = "The metrics as they are now", content(
+            (String = "text/plain"),
+            (String = "application/openmetrics-text"),
+        )),
+        (status = 401, description = "There is no token, or the server does not know it"),
+        (status = 403, description = "The token lacks the scope `read`, or the request comes from another site"),
+    ),
+)]
 async fn metrics(admin: Data<Admin>, access: Data<Access>, request: HttpRequest) -> HttpResponse {
     if let Err(denied) = access.check(&request, Scope::Read) {
         admin.turned_away(&request, Reason::AdminAccess);
@@ -202,10 +223,13 @@ fn exposition(request: &HttpRequest, metrics: &Metrics, clock: &Clock) -> HttpRe
 fn refused(denied: Denied) -> HttpResponse {
     match denied {
         Denied::Token => HttpResponse::Unauthorized().insert_header(("www-authenticate", "Bearer")).finish(),
-        Denied::Host | Denied::Origin | Denied::Forwarded | Denied::Scope => HttpResponse::Forbidden().finish(),
+        Denied::Scope(scope) => {
+            HttpResponse::Forbidden().content_type(TEXT).body(format!("the token lacks the scope {}\n", scope.as_str()))
+        }
+        Denied::Host | Denied::Origin | Denied::Forwarded => HttpResponse::Forbidden().finish(),
     }
 }
 
 async fn not_found() -> HttpResponse {
-    HttpResponse::NotFound().body("not found\n")
+    HttpResponse::NotFound().content_type(TEXT).body("not found\n")
 }

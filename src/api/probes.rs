@@ -14,8 +14,9 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpRequest, HttpResponse};
 
-use super::health::Health;
-use super::{exposition, health_routes, metrics_route, not_found};
+use super::head;
+use super::health::{self, Health};
+use super::{exposition, not_found, page};
 use crate::bodies;
 use crate::clock::Clock;
 use crate::connections::{self, Serving};
@@ -78,13 +79,14 @@ pub fn serve(listener: TcpListener, probes: Probes) -> std::io::Result<Server> {
             .wrap(from_fn(bodies::held))
             .app_data(health.clone())
             .app_data(probes.clone())
-            .configure(health_routes)
+            .configure(health::routes)
             .configure(|config| {
                 if shows_metrics {
-                    metrics_route(config, web::get().to(metrics));
+                    config.service(page("/metrics", web::get().to(metrics)));
                 }
             })
             .default_service(web::route().to(not_found))
+            .wrap(from_fn(head::as_get))
     })
 }
 

@@ -9,6 +9,7 @@ use actix_web::HttpResponse;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::TEXT;
 use crate::store::{Store, StoreError};
 
 /// How long a commit may take before the server calls itself not ready.
@@ -69,8 +70,8 @@ pub async fn look(store: &dyn Store) -> Found {
 /// The answer to `/readyz`.
 pub fn told(ready: Found) -> HttpResponse {
     match ready {
-        Ok(()) => HttpResponse::Ok().body("ready\n"),
-        Err(reason) => HttpResponse::ServiceUnavailable().body(format!("not ready: {reason}\n")),
+        Ok(()) => HttpResponse::Ok().content_type(TEXT).body("ready\n"),
+        Err(reason) => HttpResponse::ServiceUnavailable().content_type(TEXT).body(format!("not ready: {reason}\n")),
     }
 }
 

@@ -180,7 +180,7 @@ impl From<Denied> for Problem {
             Denied::Forwarded => Self::Forwarded,
             Denied::Origin => Self::Elsewhere,
             Denied::Token => Self::Token,
-            Denied::Scope => Self::Scope(Scope::Read),
+            Denied::Scope(scope) => Self::Scope(scope),
         }
     }
 }

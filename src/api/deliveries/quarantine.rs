@@ -211,7 +211,7 @@ pub async fn show(
     params(
         ("id" = String, Path, description = "The entry's number"),
     ),
-    request_body = Judge,
+    request_body = Option<Judge>,
     responses(
         (status = 202, description = "The entry will be verified again", body = Wished),
         (status = 404, description = "There is no such entry", body = Refusal),
@@ -277,7 +277,7 @@ fn chosen((reason, from): (Option<&str>, Option<&str>), admin: &Admin) -> Result
 fn may_vouch(writer: &Writer, admin: &Admin, vouch: bool) -> Result<(), ApiError> {
     if vouch && !writer.0.may(Scope::Admin) {
         admin.rejections.note("admin", Reason::AdminAccess, None);
-        return Err(Denied::Scope.into());
+        return Err(Denied::Scope(Scope::Admin).into());
     }
     Ok(())
 }

@@ -96,7 +96,7 @@ pub struct ResendRoundShape {
     params(
         ("id" = String, Path, description = "The id of a delivered delivery"),
     ),
-    request_body = ResendTo,
+    request_body = Option<ResendTo>,
     responses(
         (status = 200, description = "The event is sent again", body = Resent),
         (status = 404, description = "No delivery has this id", body = Refusal),

@@ -134,7 +134,7 @@ pub async fn replay(writer: Writer, admin: Data<Admin>, id: Path<String>) -> Res
     path = "/v1.0/unmatched/replay",
     tag = "deliveries",
     operation_id = "replayAllUnmatched",
-    request_body = Round,
+    request_body = Option<Round>,
     responses(
         (status = 200, description = "The result of the round", body = RoutedSome),
     ),

@@ -26,23 +26,24 @@ use utoipa::OpenApi;
 use super::collections::{COLLECTIONS, also_at};
 use super::resource;
 
+/// The properties of an operation.
+#[cfg(test)]
+pub fn properties() -> &'static [&'static str] {
+    names::of_operation()
+}
+
 /// The routes of this room, under a version.
 pub fn routes(config: &mut ServiceConfig) {
     for path in COLLECTIONS {
-        let count = [(Method::GET, web::route().to(list::count)), (Method::HEAD, web::route().to(list::count))];
+        let count = [(Method::GET, web::route().to(list::count))];
         config.service(resource(&format!("{path}/$count"), count));
         let of_one = [
             (Method::GET, web::route().to(show::show)),
-            (Method::HEAD, web::route().to(show::show)),
             (Method::PATCH, web::route().to(update::update)),
             (Method::DELETE, web::route().to(delete::delete)),
         ];
         config.service(resource(&format!("{path}/{{id}}"), of_one));
-        let of_all = [
-            (Method::GET, web::route().to(list::list)),
-            (Method::HEAD, web::route().to(list::list)),
-            (Method::POST, web::route().to(create::create)),
-        ];
+        let of_all = [(Method::GET, web::route().to(list::list)), (Method::POST, web::route().to(create::create))];
         config.service(resource(path, of_all));
     }
 }

@@ -63,6 +63,18 @@ pub enum Scope {
     Admin,
 }
 
+impl Scope {
+    /// Its name in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Recordings => "recordings",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// Reads `[admin]`, which must not be where `[server]` is.
 pub fn admin(root: &mut Section<'_>, server: &Server) -> Admin {
     let mut section = root.section_or_empty("admin");

@@ -1,6 +1,7 @@
 //! The API on the admin listener, over HTTP.
 
 mod deliveries;
+mod docs;
 mod events;
 pub mod operations;
 mod probes;

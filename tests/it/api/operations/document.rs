@@ -64,7 +64,7 @@ async fn the_document_is_whole() {
 async fn every_method_that_the_document_names_is_served_and_no_other() {
     let app = TestApp::start().await;
     let document = get(&app, "/openapi.json").await.body;
-    for (path, methods) in described(&document) {
+    for (path, methods) in described(&document).into_iter().filter(|(path, _)| path.starts_with("/v1.0/")) {
         let at = path.replace("{id}", "x").replace("{callId}", "x");
         for version in ["/v1.0", "/beta"] {
             // TRACE is served nowhere: the answer names what is.
@@ -122,8 +122,71 @@ async fn every_route_of_the_api_is_in_the_document() {
     routed(&api, &collections(&api), &mut routes);
     assert!(routes.remove("/openapi.json"));
     assert!(routes.len() >= 6, "{routes:?}");
-    let described: BTreeSet<String> =
-        described(&document).keys().map(|path| path.strip_prefix("/v1.0").unwrap().to_owned()).collect();
-    assert_eq!(described, routes);
+    let described = described(&document);
+    let (of_api, others): (Vec<&str>, Vec<&str>) = described.keys().partition(|path| path.starts_with("/v1.0/"));
+    let of_api: BTreeSet<String> = of_api.iter().map(|path| path.strip_prefix("/v1.0").unwrap().to_owned()).collect();
+    assert_eq!(of_api, routes);
+    assert_eq!(others, ["/livez", "/metrics", "/openapi.json", "/readyz"]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_path_has_its_server_and_the_answers_that_every_path_may_give() {
+    let app = TestApp::start().await;
+    let document = get(&app, "/openapi.json").await.body;
+    assert_eq!(document["servers"][0]["url"], "/");
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    for (path, item) in document["paths"].as_object().unwrap() {
+        if ["/livez", "/readyz", "/metrics"].contains(&path.as_str()) {
+            continue;
+        }
+        for (method, operation) in item.as_object().unwrap() {
+            let of_bodies = if operation["requestBody"].is_null() { &[][..] } else { &["408", "413", "415"] };
+            for status in ["400", "401", "403", "500", "503"].iter().chain(of_bodies) {
+                assert!(!operation["responses"][status].is_null(), "{method} {path}: {status}");
+            }
+        }
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_answered_wherever_get_is_with_the_same_head_and_no_body() {
+    let mut app = TestApp::start().await;
+    let recording = super::recording(&mut app, "one");
+    assert_eq!(app.post_calls(&[recording.completed()]).await.status, 202);
+    let document = get(&app, "/openapi.json").await.body;
+    let got = described(&document).into_iter().filter(|(_, methods)| methods.contains("GET")).map(|(path, _)| path);
+    let pages = ["/", "/operations", "/sinks/first", "/nothing", "/v1.0/nothing"];
+    for path in got.chain(pages).filter(|path| *path != "/v1.0/events") {
+        let path = path.replace("{id}", &recording.operation.to_string());
+        let path = path.replace("{callId}", &recording.call.to_string()).replace("{name}", "first");
+        let (get, head) = (get(&app, &path).await, ask(&app, ("HEAD", &path), &[], None).await);
+        assert_eq!((head.status, head.header("content-type")), (get.status, get.header("content-type")), "{path}");
+        assert_eq!(head.body, Value::String(String::new()), "{path}");
+    }
+    for path in ["/livez", "/readyz", "/metrics"] {
+        let other = ask(&app, ("POST", path), &[], None).await;
+        assert_eq!((other.status, other.header("allow")), (405, "GET, HEAD"), "{path}");
+    }
+    let stream = ask(&app, ("HEAD", "/v1.0/events"), &[], None).await;
+    assert_eq!((stream.status, stream.header("content-type")), (200, "text/event-stream"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_context_of_an_answer_leads_to_the_description() {
+    let app = TestApp::start().await;
+    let list = get(&app, "/v1.0/communications/recordOperations").await;
+    let context = list.body["@odata.context"].as_str().unwrap();
+    let (address, _) = context.split_once('#').unwrap();
+    let answer = reqwest::get(address).await.unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["content-type"]),
+        (200, &"application/xml".parse().unwrap())
+    );
+    assert!(answer.text().await.unwrap().contains("<EntityType Name=\"recordOperation\">"));
+    assert_eq!(get(&app, "/beta/$metadata").await.status, 200);
+    assert_eq!(get(&app, "/v1.0/$metadata?x=1").await.status, 400);
     app.stop().await;
 }
