@@ -16,9 +16,10 @@ use super::plots::{Bars, GROUND, accepted, answers, part};
 use super::problem::Problem;
 use super::sink_state::Badge;
 use crate::config::Scope;
-use crate::domain::ExpectationState;
+use crate::domain::{ExpectationState, SinkName};
+use crate::operator::SinkSummary;
 use crate::store::{Tallies, health};
-use crate::telemetry::{Minute, SlowShares};
+use crate::telemetry::{Minute, SinkCounts, SlowShares};
 
 #[derive(Template)]
 #[template(path = "now.html")]
@@ -84,7 +85,11 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         Err(_unreadable) if damage.is_some() => Vec::new(),
         tallies => tiles(&tallies?),
     };
-    let sinks = sinks(&desk);
+    let summaries = match desk.console.operator.sink_summaries().await {
+        Err(_unreadable) if damage.is_some() => Vec::new(),
+        summaries => summaries?,
+    };
+    let sinks = sinks(&desk, &summaries);
     let page = Page {
         frame: visitor.frame("now"),
         accepted: accepted(&minutes),
@@ -132,13 +137,21 @@ fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
     n(0) + (n(1) * left).div_ceil(60)
 }
 
-fn sinks(desk: &Desk) -> Vec<(u64, u64, Sink)> {
+/// The sinks of the config. Where the store is damaged, and has no summary, the last count is shown.
+fn sinks(desk: &Desk, summaries: &[SinkSummary]) -> Vec<(u64, u64, Sink)> {
     let console = &desk.console;
     let setup = console.running.now();
-    let counts: Vec<_> =
-        setup.config.sinks.iter().map(|sink| (&sink.name, console.metrics.of_sink(sink.name.as_str()))).collect();
+    let count = |name: &SinkName| {
+        let mut counts = console.metrics.of_sink(name.as_str());
+        if let Some(now) = summaries.iter().find(|it| it.name == *name) {
+            (counts.n_open, counts.n_dead) = (now.n_open, now.n_dead);
+            counts.oldest_age = now.oldest.map(|it| it.age).unwrap_or_default();
+        }
+        counts
+    };
+    let counts: Vec<_> = setup.config.sinks.iter().map(|sink| (&sink.name, count(&sink.name))).collect();
     let most = counts.iter().map(|(_, it)| it.n_open + it.n_dead).max().unwrap_or_default();
-    let one = |(name, it): (&crate::domain::SinkName, crate::telemetry::SinkCounts)| {
+    let one = |(name, it): (&SinkName, SinkCounts)| {
         let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };
         let sink = Sink {
             name: name.as_str().to_owned(),

@@ -6,13 +6,20 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::condition::Condition;
-use crate::domain::SinkName;
+use crate::domain::{Budget, SinkName};
 use crate::store::{StoreError, Views};
 
 /// The conditions of all sinks.
 #[derive(Debug, Default)]
 pub struct Conditions {
-    of: Mutex<BTreeMap<SinkName, Arc<Mutex<Condition>>>>,
+    of: Mutex<BTreeMap<SinkName, Place>>,
+}
+
+/// What is known of a sink, and what its dispatcher holds in memory.
+#[derive(Debug, Default)]
+struct Place {
+    condition: Arc<Mutex<Condition>>,
+    held: Option<Arc<Budget>>,
 }
 
 impl Conditions {
@@ -24,7 +31,8 @@ impl Conditions {
         let conditions = Self::default();
         for sink in sinks {
             if let Some(failure) = store.last_failure(sink).await? {
-                *conditions.share(sink).lock() = Condition::stored(failure);
+                let condition = Arc::new(Mutex::new(Condition::stored(failure)));
+                conditions.of.lock().insert(sink.clone(), Place { condition, held: None });
             }
         }
         Ok(conditions)
@@ -32,7 +40,12 @@ impl Conditions {
 
     /// What is known of a sink.
     pub fn of(&self, sink: &SinkName) -> Condition {
-        self.of.lock().get(sink).map(|it| it.lock().clone()).unwrap_or_default()
+        self.of.lock().get(sink).map(|it| it.condition.lock().clone()).unwrap_or_default()
+    }
+
+    /// Whether the sink's dispatcher holds deliveries in memory, which it attempts as soon as it may.
+    pub fn holds_any(&self, sink: &SinkName) -> bool {
+        self.of.lock().get(sink).and_then(|it| it.held.as_ref()).is_some_and(|held| !held.is_free())
     }
 
     /// Forgets a sink that is delivered to no more.
@@ -40,8 +53,12 @@ impl Conditions {
         self.of.lock().remove(sink);
     }
 
-    /// The place where a dispatcher notes it. A sink whose config changed keeps its condition until the next attempt.
-    pub(super) fn share(&self, sink: &SinkName) -> Arc<Mutex<Condition>> {
-        Arc::clone(self.of.lock().entry(sink.clone()).or_default())
+    /// Where a new dispatcher, which holds this in memory, notes how its attempts end. A sink whose config changed keeps its
+    /// condition until the next attempt.
+    pub(super) fn share(&self, sink: &SinkName, held: &Arc<Budget>) -> Arc<Mutex<Condition>> {
+        let mut of = self.of.lock();
+        let place = of.entry(sink.clone()).or_default();
+        place.held = Some(Arc::clone(held));
+        Arc::clone(&place.condition)
     }
 }

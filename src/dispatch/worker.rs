@@ -69,7 +69,7 @@ impl Worker {
     pub(super) fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let (budget, health) = (Budget::new(settings.queue_bytes), Mutex::default());
         let (paused, due) = (Mutex::new(None), Mutex::new(None));
-        let condition = shared.conditions.share(&name);
+        let condition = shared.conditions.share(&name, &budget);
         condition.lock().paused_until = None;
         Self { name, sink, settings, shared, budget, health, condition, paused, due }
     }

@@ -155,7 +155,10 @@ impl Operator {
             SinkState::Removed | SinkState::PausedByOperator => None,
             // A delivery that is due waits for the end of the pause.
             _ => {
-                let due = self.store.next_due(name).await?.map(|at| self.clock.shown(at));
+                let due = match self.conditions.holds_any(name) {
+                    true => Some(self.clock.now()),
+                    false => self.store.next_due(name).await?.map(|at| self.clock.shown(at)),
+                };
                 due.map(|due| due.max(paused_until.unwrap_or(due)))
             }
         };

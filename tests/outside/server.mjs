@@ -90,7 +90,7 @@ class FarSide {
     deliveries = [];
     refuses = true;
 
-    async start() {
+    async start(port = 0) {
         this.server = createServer(async (request, response) => {
             const parts = [];
             for await (const part of request) parts.push(part);
@@ -99,8 +99,21 @@ class FarSide {
             this.deliveries.push({ id: request.headers["webhook-id"], taken, event });
             response.writeHead(taken ? 204 : 403).end();
         });
-        await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+        await new Promise((resolve) => this.server.listen(port, "127.0.0.1", resolve));
         this.url = `http://127.0.0.1:${this.server.address().port}/events`;
+    }
+
+    /** Nobody listens any more: connections are refused. */
+    async down() {
+        this.port = this.server.address().port;
+        await this.stop();
+        this.server = undefined;
+    }
+
+    /** Listens again, at the same address, and takes what comes. */
+    async up() {
+        this.refuses = false;
+        await this.start(this.port);
     }
 
     /** Deliveries whose event has this client context. */
@@ -127,8 +140,10 @@ export class Reelhook {
     };
     farSide = new FarSide();
 
-    static async start() {
+    /** `retry`: the schedule of attempts; `more`: further sections of the config. */
+    static async start({ retry = ["0s"], more = "" } = {}) {
         const reelhook = new Reelhook();
+        Object.assign(reelhook, { retry, more });
         try {
             await reelhook.#start();
         } catch (error) {
@@ -178,7 +193,8 @@ path = "${this.folder}/reelhook.db"
 disk_reserve = "1MiB"
 ${trust}
 [dispatch]
-retry = ["0s"]
+retry = ${JSON.stringify(this.retry)}
+${this.more}
 [sinks.archive]
 kind = "file"
 path = "${this.folder}/events.jsonl"
@@ -246,6 +262,24 @@ sinks = ["archive"]
         return JSON.parse(text);
     }
 
+    /** Runs a command that asks the server, and answers with what it printed. */
+    async command(...args) {
+        const program = new Program([...args, "--url", this.admin], { REELHOOK_TOKEN: this.token });
+        const code = await program.ended;
+        process.removeListener("exit", program.kill);
+        assert.equal(code, 0, program.lines.join("\n"));
+        return program.lines.join("\n");
+    }
+
+    /** Asks the API, and answers with what it says. */
+    async ask(method, path) {
+        const headers = { authorization: `Bearer ${this.token}` };
+        const answer = await fetch(`${this.admin}/v1.0/${path}`, { method, headers });
+        const text = await answer.text();
+        assert.equal(answer.status, 200, text);
+        return JSON.parse(text);
+    }
+
     /** Everything that was logged since the start. */
     log() {
         return this.program.lines.join("\n");
@@ -275,6 +309,16 @@ export function prompt(clientContext) {
         changeType: "deleted",
         resourceUrl: `/communications/calls/${call}/operations/${id}`,
         resourceData: { "@odata.type": "#microsoft.graph.playPromptOperation", id, clientContext, status: "completed" },
+    };
+}
+
+/** The end of a call. */
+export function terminated(call) {
+    return {
+        "@odata.type": "#microsoft.graph.commsNotification",
+        changeType: "deleted",
+        resourceUrl: `/communications/calls/${call}`,
+        resourceData: { "@odata.type": "#microsoft.graph.call", id: call, state: "terminated" },
     };
 }
 
