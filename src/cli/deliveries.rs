@@ -27,8 +27,8 @@ Examples:
 
 The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 done (an empty list too), 1 nothing to move or drop, or no server answers, 2 wrong
-usage or config, 3 the server did not answer within 30 s")]
+Exit codes: 0 done (an empty list too), 1 no such delivery, nothing to move or
+drop, the sink is not a removed one, or no server answers, 2 wrong usage or config, 3 the server did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -69,7 +69,8 @@ Examples:
 
 With --since it counts first, and then sends in rounds. `--since` is the time of arrival: what
 arrived earlier and was delivered later is not included. Each event gets a new delivery with an id
-of its own; it names the first delivery (resendof). Resends are not sent again. Dead letters are
+of its own; it names the first delivery (resendof). With --since, deliveries that are resends
+themselves are left out; to send one again, give its id. Dead letters are
 not included: replay them.
 
 Exit codes: 0 done, 1 nothing matches, the delivery is not delivered, or no server answers, 2 wrong

@@ -76,9 +76,10 @@ reelhook still accepts notifications and delivers to the other sinks.")]
 Example:
   reelhook sinks attempt crm
 
-A pause that reelhook made because the destination failed ends. A pause of an operator stays: nothing
-is attempted until `sinks resume`. Attempts go on being counted, and the deliveries of an operation
-keep their order.
+If reelhook paused the sink because its destination failed, this ends the pause. If an operator
+paused it, the pause stays, and nothing is attempted until `sinks resume`. These attempts count too:
+after the last one of the retry schedule, a delivery becomes a dead letter. The deliveries of an
+operation keep their order.
 
 Exit codes: 0 done, 1 nothing waits, no such sink or no server, 2 wrong usage or config,
 3 the server did not answer within 30 s: some deliveries may be due, repeat the command")]

@@ -122,7 +122,7 @@ pub fn of_expectation(state: ExpectationState) -> String {
         ExpectationState::Met => "ended in time",
         ExpectationState::Overdue => "reported as overdue",
         ExpectationState::Lost => "reported as lost",
-        ExpectationState::Recovered => "overdue or lost, then completed or recorded",
+        ExpectationState::Recovered => "overdue or lost, then completed, or failed with a recording",
     };
     format!("{} ({meaning})", state.as_str())
 }

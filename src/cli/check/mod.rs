@@ -30,7 +30,8 @@ whose sink is not in the config.
 
 --probe sends no event and changes nothing. It writes a file in the store's folder and removes it,
 reads the store's key, listens for a moment on each address, connects to each sink, and fetches the
-signing keys. If a server uses the store, its addresses may be in use.
+signing keys. While a server uses the store, an address in
+use is no mistake: the server listens there.
 
 Exit codes: 0 no mistakes, 1 a probe failed, 2 the config has mistakes, or warnings with
 --deny-warnings")]

@@ -31,9 +31,9 @@ The command signs its tokens with keys of its own. The receiver must trust these
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
 
-Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage, 130, 143 or 129 ended by
-Ctrl-C, SIGTERM or SIGHUP before everything was sent. A signal ends --hold, --serve-noop and load
-with 0 or 1")]
+Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage, 130, 143 or 129:
+Ctrl-C, SIGTERM or SIGHUP ended the scenario before everything was sent. If a signal ends load,
+--hold or --serve-noop, the code is 0, or 1 if an answer was not as expected")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
