@@ -61,9 +61,10 @@ Examples:
   reelhook deadletters replay --reason \"answered 500\" --since 2h
 
 With --reason or --since it counts first, and then replays in rounds.")]
+    #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
     Replay {
         /// The delivery's id
-        #[arg(required_unless_present_any = ["all", "reason", "since"], conflicts_with_all = ["all", "reason", "since", "sink"])]
+        #[arg(conflicts_with_all = ["all", "reason", "since", "sink"])]
         id: Option<Uuid>,
         /// Replay all dead letters
         #[arg(long)]
@@ -85,7 +86,7 @@ struct Filter {
     /// Only those whose last reason contains this text
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Only those that became dead letters since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    /// Only those that became dead letters after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
 }

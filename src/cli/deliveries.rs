@@ -53,8 +53,8 @@ enum Action {
 Example:
   reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
 
-A delivery that waits for an earlier one of its operation follows it: the earlier one is attempted
-first. `reelhook sinks attempt NAME` attempts all that waits for a sink.")]
+If the delivery waits for an earlier one of the same operation, the earlier one is attempted first,
+and this one after it. `reelhook sinks attempt NAME` attempts all that waits for a sink.")]
     Attempt {
         /// The delivery's id
         id: Uuid,

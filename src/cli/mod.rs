@@ -94,7 +94,7 @@ mistakes, 74 the store's disk failed: start again, no acknowledged notification 
     Conformance(Box<conformance::Args>),
     /// List, show and replay dead letters: deliveries that reelhook has given up
     Deadletters(deadletters::Args),
-    /// List waiting deliveries, attempt one now; resend delivered events; move or drop those whose sink is not in the config
+    /// List waiting deliveries, attempt one now, move or drop those whose sink is not in the config; resend delivered events
     Deliveries(deliveries::Args),
     /// List and show sinks; pause and resume them; attempt now all that waits for one
     Sinks(sinks::Args),

@@ -29,9 +29,10 @@ Examples:
 The command asks the running server. After you changed its config, run `reelhook reload` first.
 If no server runs, add --offline.
 
-`show` needs a bearer token with the scopes read and admin to show the body. It hides clientState,
-access tokens, validation tokens and passcodes in the body, unless the token also has the scope
-recordings. A server without tokens always hides them. With --offline everything is shown.
+If the server has tokens, `show` needs one with the scopes read and admin to show the body. It hides
+clientState, access tokens, validation tokens and passcodes in the body, unless the token also has
+the scope recordings. A server without tokens shows the body and always hides these secrets. With
+--offline everything is shown.
 
 Exit codes: 0 done, 1 there is no such entry, or no server answers, 2 wrong usage or config, 3 the
 server did not answer within 30 s")]
@@ -72,13 +73,16 @@ Several entries are counted first, and then verified in rounds.
 
 Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
 without resource data: clientState alone verifies it, for example after you corrected clientState in
-the config. Every other entry needs --vouch.
+the config. Every other entry needs --vouch; except keys_unavailable, which the server verifies
+itself for 24 h. --vouch does not help if the body is not JSON, is nested too deeply, or cannot be
+decrypted.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]
+    #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
     Replay {
         /// The entry's number
-        #[arg(required_unless_present_any = ["all", "reason", "since"], conflicts_with_all = ["all", "reason", "since"])]
+        #[arg(conflicts_with_all = ["all", "reason", "since"])]
         id: Option<i64>,
         /// Verify all entries again
         #[arg(long, conflicts_with = "vouch")]
@@ -101,7 +105,7 @@ struct Filter {
     /// Only those that were refused last for this reason, such as client_state
     #[arg(long)]
     reason: Option<String>,
-    /// Only those that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    /// Only those that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
 }
@@ -123,6 +127,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Action::Show { id } => show(server, id).await?,
             Action::Replay { id: Some(id), vouch, .. } => replay(server, id, vouch).await?,
             Action::Replay { filter, dry_run, vouch, .. } => {
+                if vouch && filter.reason.is_none() {
+                    remark!("--vouch needs a number or --reason: otherwise unread entries would be accepted");
+                    return Ok(ExitCode::from(2));
+                }
                 return replay_many(server, &filter, (dry_run, vouch)).await;
             }
         }

@@ -145,7 +145,7 @@ impl Remote {
         request.send().await.map_err(|error| {
             let at = &self.base;
             let hint = if error.is_connect() {
-                " (is it running? --url sets its address; --offline opens the store of a stopped server)"
+                " (is it running? --url sets its address; some commands can use the store of a stopped server: --offline)"
             } else {
                 ""
             };

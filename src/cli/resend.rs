@@ -14,11 +14,12 @@ use super::text;
 
 /// What to send again.
 #[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("which").args(["id", "since"]).required(true)))]
 pub struct Which {
     /// The id of a delivered delivery
-    #[arg(required_unless_present = "since", conflicts_with_all = ["since", "sink", "route", "kind"])]
+    #[arg(conflicts_with_all = ["sink", "route", "kind"])]
     id: Option<Uuid>,
-    /// All that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    /// All that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// With --since: only what was delivered to this sink
@@ -30,7 +31,7 @@ pub struct Which {
     /// With --since: only events of this type, such as recordOperation.completed
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// Send to this sink instead. With --since it needs --sink
+    /// Send to this sink instead. With --since it needs --sink too
     #[arg(long, value_name = "SINK")]
     to: Option<String>,
     /// Only count
@@ -56,6 +57,10 @@ struct Round {
 
 /// Runs the command.
 pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
+    if which.since.is_some() && which.to.is_some() && which.sink.is_none() {
+        remark!("--to with --since needs --sink too: whose deliveries are sent to the other sink");
+        return Ok(ExitCode::from(2));
+    }
     if let Some(id) = which.id {
         return one(server, id, which.to.as_deref()).await;
     }

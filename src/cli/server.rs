@@ -54,7 +54,7 @@ pub struct RemoteArgs {
 pub struct ServerArgs {
     #[command(flatten)]
     remote: RemoteArgs,
-    /// Open the config's store instead of asking a server; no server may be using it
+    /// Open the config's store instead of asking a server. Only if no server is using the store
     #[arg(long, global = true)]
     offline: bool,
 }

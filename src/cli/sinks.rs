@@ -82,7 +82,8 @@ after the last one of the retry schedule, a delivery becomes a dead letter. The 
 operation keep their order.
 
 Exit codes: 0 done, 1 nothing waits, no such sink or no server, 2 wrong usage or config,
-3 the server did not answer within 30 s: some deliveries may be due, repeat the command")]
+3 the server did not answer within 30 s: perhaps only some deliveries were set to be attempted now;
+repeat the command")]
     Attempt {
         /// The sink's name
         name: String,

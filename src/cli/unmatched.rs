@@ -61,9 +61,10 @@ Examples:
   reelhook unmatched replay 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook unmatched replay --all
   reelhook unmatched replay --since 2h --dry-run   only count those that match a route now")]
+    #[command(group(clap::ArgGroup::new("which").args(["id", "all", "since", "kind"]).required(true).multiple(true)))]
     Replay {
         /// The event's id
-        #[arg(required_unless_present_any = ["all", "since", "kind"], conflicts_with_all = ["all", "since", "kind"])]
+        #[arg(conflicts_with_all = ["all", "since", "kind"])]
         id: Option<Uuid>,
         /// Replay all of them
         #[arg(long)]
@@ -82,7 +83,7 @@ struct Filter {
     /// Only events of this type, such as recordOperation.completed
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// Only those that arrived since: how long ago (2h), or an instant (2026-11-24T08:00:00Z)
+    /// Only those that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
 }

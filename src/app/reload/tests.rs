@@ -25,6 +25,7 @@ fn special() -> BTreeMap<&'static str, Json> {
         ("admin.tokens", token),
         ("subscriptions.certificates", certificate),
         ("dispatch.retry", json!(["0s"])),
+        ("log.filter", json!("debug")),
         ("server.max_body", json!("2MiB")),
         ("server.shutdown_delay", json!("1s")),
         ("server.trusted_proxies", json!(["fd00::/8"])),

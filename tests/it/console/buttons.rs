@@ -229,7 +229,7 @@ async fn one_dead_letter_is_replayed_and_then_the_others_after_a_count() {
     let browser = Browser::new(&app);
     let page = browser.page("/sinks/first").await;
     assert_eq!((page.count("dead-letter"), page.has("replay-all")), (3, true));
-    let one = page.actions("/dead-letters/").remove(0);
+    let one = page.actions("/sinks/first/dead-letters/").remove(0);
     let replayed = browser.press("/sinks/first", &one, &[]).await;
     assert_eq!(replayed.location(), "/sinks/first?done=replayed&n=1");
     app.first.wait_for(1).await;
