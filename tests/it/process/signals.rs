@@ -8,7 +8,24 @@ use std::sync::mpsc;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, reelhook, wait_until};
+use super::{PATIENCE, wait_until};
+
+/// A command to which every signal has its default action: the tests may run under `nohup`, and a command leaves a SIGHUP
+/// that is ignored alone.
+fn reelhook() -> Command {
+    let mut command = Command::new("env");
+    command.args([
+        "--default-signal=HUP",
+        "-u",
+        "REELHOOK_CONFIG",
+        "-u",
+        "REELHOOK_CLIENT_STATE",
+        "-u",
+        "REELHOOK_TOKEN",
+    ]);
+    command.arg(env!("CARGO_BIN_EXE_reelhook")).stdin(Stdio::null());
+    command
+}
 
 /// A receiver or server that takes connections and never answers.
 struct Silent {
