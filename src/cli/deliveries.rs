@@ -73,7 +73,7 @@ of its own; it names the first delivery (resendof). With --since, deliveries tha
 themselves are left out; to send one again, give its id. Dead letters are
 not included: replay them.
 
-Exit codes: 0 done, 1 nothing matches, the delivery is not delivered, or no server answers, 2 wrong
+Exit codes: 0 done, 1 nothing matches, the delivery has not succeeded, or no server answers, 2 wrong
 usage or config, 3 the server did not answer within 30 s: some events may be sent again")]
     Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink

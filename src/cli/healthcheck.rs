@@ -21,8 +21,9 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Of the config it reads only admin.listen, so a mistake elsewhere changes nothing. REELHOOK__ADMIN__LISTEN comes first. If
-neither has an address, it is 127.0.0.1:8081.
+Of the config it reads only admin.listen, so a mistake elsewhere changes nothing. The variable
+REELHOOK__ADMIN__LISTEN overrides it. If neither the variable nor the config has an address, the
+command asks 127.0.0.1:8081.
 
 Examples:
   reelhook healthcheck                                     is the server alive?

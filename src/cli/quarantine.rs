@@ -31,8 +31,8 @@ If no server runs, add --offline.
 
 If the server has tokens, `show` needs one with the scopes read and admin to show the body. It hides
 clientState, access tokens, validation tokens and passcodes in the body, unless the token also has
-the scope recordings. A server without tokens shows the body and always hides these secrets. With
---offline everything is shown.
+the scope recordings. A body that is not JSON needs that scope too. A server without tokens shows
+the body, but never these secrets nor a body that is not JSON. With --offline everything is shown.
 
 Exit codes: 0 done, 1 there is no such entry, or no server answers, 2 wrong usage or config, 3 the
 server did not answer within 30 s")]
@@ -73,9 +73,9 @@ Several entries are counted first, and then verified in rounds.
 
 Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
 without resource data: clientState alone verifies it, for example after you corrected clientState in
-the config. Every other entry needs --vouch; except keys_unavailable, which the server verifies
-itself for 24 h. --vouch does not help if the body is not JSON, is nested too deeply, or cannot be
-decrypted.
+the config. Every other entry needs --vouch. Entries with the reason keys_unavailable need no
+replay: the server verifies them when it can fetch the keys. After 24 h they need --vouch too.
+--vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]
@@ -93,7 +93,8 @@ this when it starts.")]
         #[arg(long, conflicts_with = "id")]
         dry_run: bool,
         /// Accept the entry without its token, because you know that it comes from Graph. Tokens are not stored, so
-        /// they cannot be checked again. clientState, certificates and encryption are still checked
+        /// they cannot be checked again. clientState, certificates and encryption are still checked.
+        /// Needs a number or --reason
         #[arg(long)]
         vouch: bool,
     },

@@ -16,7 +16,7 @@ use super::text;
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("which").args(["id", "since"]).required(true)))]
 pub struct Which {
-    /// The id of a delivered delivery
+    /// The id of a delivery that succeeded
     #[arg(conflicts_with_all = ["sink", "route", "kind"])]
     id: Option<Uuid>,
     /// All that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
