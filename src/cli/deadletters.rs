@@ -60,7 +60,7 @@ Examples:
   reelhook deadletters replay --reason \"answered 500\" --since 2h --dry-run
   reelhook deadletters replay --reason \"answered 500\" --since 2h
 
-With --reason or --since it counts first, and then replays in rounds.")]
+Several dead letters are counted first, and then replayed in rounds.")]
     #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
     Replay {
         /// The delivery's id

@@ -67,14 +67,15 @@ Examples:
   reelhook deliveries resend --sink crm --since 2026-11-24T08:00:00Z
   reelhook deliveries resend --sink crm --to archive --since 7d --type recordOperation.completed
 
-With --since it counts first, and then sends in rounds. `--since` is the time of arrival: what
-arrived earlier and was delivered later is not included. Each event gets a new delivery with an id
+With --since it counts first, and then sends in rounds. `--since` is the time at which
+reelhook received the notification: what it received earlier and delivered later is not included. Each event gets a new delivery with an id
 of its own; it names the first delivery (resendof). With --since, deliveries that are resends
 themselves are left out; to send one again, give its id. Dead letters are
 not included: replay them.
 
 Exit codes: 0 done, 1 nothing matches, the delivery has not succeeded, or no server answers, 2 wrong
-usage or config, 3 the server did not answer within 30 s: some events may be sent again")]
+usage or config, 3 the server did not answer within 30 s: perhaps some events were already
+sent, and repeating the command sends them once more")]
     Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]

@@ -60,8 +60,8 @@ Start here:
 Each command's --help has examples.
 
 Exit codes: 0 done, 1 the command failed, 2 wrong usage or config, 3 not done in time,
-74 the store's disk failed, 128 plus the number of a signal that ended the command early.
-wait also has 4 and 5: see reelhook wait --help")]
+74 the store's disk failed. wait also has 4 and 5; wait, simulate and conformance 130, 143 and
+129, if a signal ended them early: see their --help")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

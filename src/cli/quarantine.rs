@@ -74,7 +74,8 @@ Several entries are counted first, and then verified in rounds.
 Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
 without resource data: clientState alone verifies it, for example after you corrected clientState in
 the config. Every other entry needs --vouch. Entries with the reason keys_unavailable need no
-replay: the server verifies them when it can fetch the keys. After 24 h they need --vouch too.
+replay: their validation tokens are stored for at most 24 h, and the server verifies them when it
+can fetch the keys. After that they need --vouch too.
 --vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does
@@ -92,8 +93,8 @@ this when it starts.")]
         /// Only count
         #[arg(long, conflicts_with = "id")]
         dry_run: bool,
-        /// Accept the entry without its token, because you know that it comes from Graph. Tokens are not stored, so
-        /// they cannot be checked again. clientState, certificates and encryption are still checked.
+        /// Accept the entry without its token, because you know that it comes from Graph. Its token is not
+        /// stored, so it cannot be checked again. clientState, certificates and encryption are still checked.
         /// Needs a number or --reason
         #[arg(long)]
         vouch: bool,

@@ -19,7 +19,7 @@ pub struct Which {
     /// The id of a delivery that succeeded
     #[arg(conflicts_with_all = ["sink", "route", "kind"])]
     id: Option<Uuid>,
-    /// All that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
+    /// All that reelhook received after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// With --since: only what was delivered to this sink
