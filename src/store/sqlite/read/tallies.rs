@@ -6,6 +6,8 @@ use crate::domain::{ExpectationState, QuarantineClass};
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::{Tallies, Tally};
 
+const OLDEST_EXPECTED: &str =
+    "SELECT min(created_at) FROM operations INDEXED BY operations_by_expectation WHERE expectation = ?1";
 const OLDEST_UNMATCHED: &str =
     "SELECT received_at FROM events INDEXED BY events_unmatched WHERE is_matched = 0 ORDER BY seq LIMIT 1";
 
@@ -17,7 +19,7 @@ pub fn all(connection: &Connection) -> rusqlite::Result<Tallies> {
     }
     let mut expectations = ExpectationState::UNMET.map(|state| (state, Tally::default()));
     for (state, tally) in &mut expectations {
-        let oldest_at = first(connection, &oldest_expectation(*state))?;
+        let oldest_at = connection.prepare_cached(OLDEST_EXPECTED)?.query_row([state.as_str()], |row| row.get(0))?;
         *tally = of(kept(connection, state.as_str())?, oldest_at);
     }
     let unmatched = of(kept(connection, "unmatched")?, first(connection, OLDEST_UNMATCHED)?);
@@ -34,15 +36,6 @@ fn entries(connection: &Connection, class: QuarantineClass) -> rusqlite::Result<
     let read = |row: &rusqlite::Row<'_>| Ok(of(row.get(0)?, row.get(1)?));
     let found = connection.prepare_cached(sql)?.query_row(params![class as i64], read).optional()?;
     Ok(found.unwrap_or_default())
-}
-
-/// The state stands in the text: a partial index serves no parameter.
-fn oldest_expectation(state: ExpectationState) -> String {
-    let state = state.as_str();
-    format!(
-        "SELECT created_at FROM operations WHERE seq = \
-         (SELECT min(operation) FROM expectations INDEXED BY expectations_unmet WHERE state = '{state}')"
-    )
 }
 
 fn kept(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
@@ -66,12 +59,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("reelhook.db");
         let connection = open::writer(&path, &Seal::new(None, &path).unwrap()).unwrap();
-        let mut asked = vec![OLDEST_UNMATCHED.to_owned()];
-        asked.extend(ExpectationState::UNMET.map(oldest_expectation));
-        for sql in asked {
+        for (sql, n_values) in [(OLDEST_UNMATCHED, 0), (OLDEST_EXPECTED, 1)] {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let values = rusqlite::params_from_iter(vec!["lost"; n_values]);
             let plan: Vec<String> =
-                statement.query_map([], |row| row.get(3)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
+                statement.query_map(values, |row| row.get(3)).unwrap().collect::<rusqlite::Result<_>>().unwrap();
             assert!(plan.iter().all(|step| !step.contains("SCAN") || step.contains("USING INDEX")), "{sql}: {plan:?}");
             assert!(plan.iter().all(|step| !step.contains("TEMP B-TREE")), "{sql}: {plan:?}");
         }
