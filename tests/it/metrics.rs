@@ -1,7 +1,6 @@
 //! What `/metrics` shows: every series of a closed set from the start, in the format that the client prefers.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 
 use crate::api::operations::announced;
 use crate::process::eventually;
@@ -125,12 +124,7 @@ async fn what_the_store_holds_is_shown_with_the_age_of_the_oldest() {
 async fn a_sink_that_is_removed_during_an_attempt_leaves_no_series() {
     let mut app = TestApp::start().await;
     let hook = Answering::with(OK);
-    let (opened, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    hook.behave(move |stream| {
-        let _ = gate.lock().unwrap().recv();
-        let _ = stream.write_all(OK.as_bytes());
-    });
+    let opened = hook.hold(OK);
     let third = format!("[sinks.third]\nkind = \"http\"\n{}", hook.table());
     changed(app.reload_with(|it| (it.more, it.routes) = (third, all_to("\"third\""))).await);
     let text = app.metrics().await;

@@ -4,6 +4,7 @@
 // 1. A dialog, a request to another host, an error or a broken content policy on any page of any test is a fault.
 // 2. What the browser itself says of an answer that the test asked for (`expected`) is none.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 
 import { chromium } from "playwright-core";
@@ -79,4 +80,25 @@ export function coveredLabels(page) {
         };
         return [...document.querySelectorAll("td[data-label]")].filter(isCovered).map((cell) => cell.outerHTML.slice(0, 80));
     });
+}
+
+/** Whatever has this `data-test` on a page. */
+export const hook = (page, name) => page.locator(`[data-test="${name}"]`);
+
+/** Logs in as a person does; answers with the cookies. */
+export async function logIn(browser, token) {
+    const page = await browser.open();
+    await page.goto("/");
+    await hook(page, "token").fill(token);
+    await hook(page, "login").click();
+    await hook(page, "nav-now").waitFor();
+    const state = await page.context().storageState();
+    await page.context().close();
+    return state;
+}
+
+/** Closes the pages of a test; fails if one of them did what it may not do. */
+export async function closePages(browser) {
+    await Promise.all(browser.chromium.contexts().map((context) => context.close()));
+    assert.deepEqual(browser.takeFaults(), [], "no page did what it may not do");
 }

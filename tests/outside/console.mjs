@@ -8,7 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
-import { Browser, coveredLabels, overhang } from "./browser.mjs";
+import { Browser, closePages, coveredLabels, hook, logIn, overhang } from "./browser.mjs";
 import { Recording, Reelhook, SCREENSHOTS, prompt, until } from "./server.mjs";
 
 const WIDTHS = [1280, 400];
@@ -39,7 +39,7 @@ before(async () => {
     await reelhook.notify(failed.failed(), hostile.completed(), good.completed());
     await reelhook.notifySpoiled(`users('x')/messages('${HOSTILE}')`);
     await until("the far side refuses all that it gets", () => reelhook.farSide.deliveries.length >= 6);
-    session = await logIn(reelhook.token);
+    session = await logIn(browser, reelhook.token);
 });
 
 after(async () => {
@@ -47,26 +47,10 @@ after(async () => {
     assert.equal(await reelhook?.stop(), 0, "the server ends well");
 });
 
-afterEach(async () => {
-    await Promise.all(browser.chromium.contexts().map((context) => context.close()));
-    assert.deepEqual(browser.takeFaults(), [], "no page did what it may not do");
-});
+afterEach(() => closePages(browser));
 
-const hook = (page, name) => page.locator(`[data-test="${name}"]`);
 /** A row (or whatever has this hook) that says this text. */
 const saying = (page, name, text) => hook(page, name).filter({ hasText: text });
-
-/** Logs in as a person does; answers with the cookies. */
-async function logIn(token) {
-    const page = await browser.open();
-    await page.goto("/");
-    await hook(page, "token").fill(token);
-    await hook(page, "login").click();
-    await hook(page, "nav-now").waitFor();
-    const state = await page.context().storageState();
-    await page.context().close();
-    return state;
-}
 
 /** A page of somebody who is logged in. */
 async function visit(path, options = {}) {
@@ -332,7 +316,7 @@ test("the quarantine says why, and judges again", async () => {
 });
 
 test("who may only read sees neither bodies nor buttons", async () => {
-    const state = await logIn(reelhook.tokenOf.read);
+    const state = await logIn(browser, reelhook.tokenOf.read);
     const page = await visit("/quarantine", { state });
     await hook(page, "quarantine-row").first().locator("a").click();
     await hook(page, "body-withheld").waitFor();

@@ -8,7 +8,7 @@ import { after, afterEach, before, test } from "node:test";
 
 import { AxeBuilder } from "@axe-core/playwright";
 
-import { Browser } from "./browser.mjs";
+import { Browser, closePages, hook, logIn } from "./browser.mjs";
 import { Recording, Reelhook, SCREENSHOTS, terminated, until } from "./server.mjs";
 
 const N = 200;
@@ -21,12 +21,7 @@ before(async () => {
     // After the first attempt, nothing is attempted again within this test, unless somebody asks for it.
     reelhook = await Reelhook.start({ retry: ["0s", "1h", "1h"], more: '[expectations]\nlost_after = "1s"' });
     browser = await Browser.launch(reelhook.admin);
-    const page = await browser.open();
-    await page.goto("/");
-    await hook(page, "token").fill(reelhook.token);
-    await hook(page, "login").click();
-    await hook(page, "nav-now").waitFor();
-    state = await page.context().storageState();
+    state = await logIn(browser, reelhook.token);
 });
 
 after(async () => {
@@ -34,12 +29,7 @@ after(async () => {
     assert.equal(await reelhook?.stop(), 0, "the server ends well");
 });
 
-afterEach(async () => {
-    await Promise.all(browser.chromium.contexts().map((context) => context.close()));
-    assert.deepEqual(browser.takeFaults(), [], "no page did what it may not do");
-});
-
-const hook = (page, name) => page.locator(`[data-test="${name}"]`);
+afterEach(() => closePages(browser));
 
 async function visit(path, options = {}) {
     const page = await browser.open({ state, ...options });

@@ -31,7 +31,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary under test.
 pub fn reelhook() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reelhook"));
+    clean(Command::new(env!("CARGO_BIN_EXE_reelhook")))
+}
+
+/// A command with no variable of the surroundings that it would read, and with nothing to read from.
+fn clean(mut command: Command) -> Command {
     command
         .env_remove("REELHOOK_CONFIG")
         .env_remove("REELHOOK_CLIENT_STATE")

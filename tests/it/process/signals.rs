@@ -8,22 +8,13 @@ use std::sync::mpsc;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, wait_until};
+use super::{PATIENCE, clean, wait_until};
 
 /// A command to which every signal has its default action: the tests may run under `nohup`, and a command leaves a SIGHUP
 /// that is ignored alone.
 fn reelhook() -> Command {
-    let mut command = Command::new("env");
-    command.args([
-        "--default-signal=HUP",
-        "-u",
-        "REELHOOK_CONFIG",
-        "-u",
-        "REELHOOK_CLIENT_STATE",
-        "-u",
-        "REELHOOK_TOKEN",
-    ]);
-    command.arg(env!("CARGO_BIN_EXE_reelhook")).stdin(Stdio::null());
+    let mut command = clean(Command::new("env"));
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_reelhook")]);
     command
 }
 

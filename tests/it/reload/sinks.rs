@@ -92,12 +92,7 @@ async fn a_sink_that_is_removed_while_nothing_waits_for_it_is_forgotten() {
 async fn a_sink_that_changes_ends_what_is_under_way_before_its_next_dispatcher_begins() {
     let mut app = TestApp::start().await;
     let hook = Answering::with(OK);
-    let (opened, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    hook.behave(move |stream| {
-        let _ = gate.lock().unwrap().recv();
-        let _ = std::io::Write::write_all(stream, OK.as_bytes());
-    });
+    let opened = hook.hold(OK);
     let third = format!("[sinks.third]\nkind = \"http\"\n{}", hook.table());
     changed(app.reload_with(|it| (it.more, it.routes) = (third, all_to("\"third\""))).await);
     post(&mut app, "under way").await;

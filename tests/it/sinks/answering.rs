@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
@@ -64,6 +64,17 @@ impl Answering {
     /// Lets `answer` write to the connection, then closes it.
     pub fn behave(&self, answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) {
         *self.answer.lock().unwrap() = Arc::new(answer);
+    }
+
+    /// Answers with `answer` from now on, but each request only once the returned sender has sent or is dropped.
+    pub fn hold(&self, answer: &'static str) -> mpsc::Sender<()> {
+        let (opened, gate) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        self.behave(move |stream| {
+            let _ = gate.lock().unwrap().recv();
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        opened
     }
 
     pub fn requests(&self) -> Vec<Request> {
