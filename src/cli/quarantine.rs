@@ -81,6 +81,7 @@ can fetch the keys. After that they need --vouch too.
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]
     #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
+    #[command(group(clap::ArgGroup::new("chosen").args(["id", "reason"])))]
     Replay {
         /// The entry's number
         #[arg(conflicts_with_all = ["all", "reason", "since"])]
@@ -96,7 +97,7 @@ this when it starts.")]
         /// Accept the entry without its token, because you know that it comes from Graph. Its token is not
         /// stored, so it cannot be checked again. clientState, certificates and encryption are still checked.
         /// Needs a number or --reason
-        #[arg(long)]
+        #[arg(long, requires = "chosen")]
         vouch: bool,
     },
 }
@@ -129,11 +130,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Action::Show { id } => show(server, id).await?,
             Action::Replay { id: Some(id), vouch, .. } => replay(server, id, vouch).await?,
             Action::Replay { filter, dry_run, vouch, .. } => {
-                if vouch && filter.reason.is_none() {
-                    remark!("--vouch needs a number or --reason: otherwise unread entries would be accepted");
-                    return Ok(ExitCode::from(2));
-                }
-                return replay_many(server, &filter, (dry_run, vouch)).await;
+                return replay_many(server, &filter, dry_run, vouch).await;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -188,7 +185,7 @@ async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn replay_many(server: &Session, filter: &Filter, (dry_run, vouch): (bool, bool)) -> anyhow::Result<ExitCode> {
+async fn replay_many(server: &Session, filter: &Filter, dry_run: bool, vouch: bool) -> anyhow::Result<ExitCode> {
     let ask = async |dry_run: bool, from: &Option<Value>| {
         let mut body = json!({
             "reason": filter.reason, "since": filter.since, "vouch": vouch, "dryRun": dry_run, "from": from

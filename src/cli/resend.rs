@@ -15,6 +15,7 @@ use super::text;
 /// What to send again.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("which").args(["id", "since"]).required(true)))]
+#[command(group(clap::ArgGroup::new("had").args(["id", "sink"])))]
 pub struct Which {
     /// The id of a delivery that succeeded
     #[arg(conflicts_with_all = ["sink", "route", "kind"])]
@@ -32,7 +33,7 @@ pub struct Which {
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Send to this sink instead. With --since it needs --sink too
-    #[arg(long, value_name = "SINK")]
+    #[arg(long, value_name = "SINK", requires = "had")]
     to: Option<String>,
     /// Only count
     #[arg(long, requires = "since")]
@@ -57,10 +58,6 @@ struct Round {
 
 /// Runs the command.
 pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
-    if which.since.is_some() && which.to.is_some() && which.sink.is_none() {
-        remark!("--to with --since needs --sink too: whose deliveries are sent to the other sink");
-        return Ok(ExitCode::from(2));
-    }
     if let Some(id) = which.id {
         return one(server, id, which.to.as_deref()).await;
     }

@@ -96,7 +96,7 @@ pub struct Inspection {
 }
 
 /// Inspects a token at `now`. `keys` are the provider's; `None`: they could not be fetched.
-pub fn inspect(token: &[u8], demands: &Demands, (keys, now): (Option<&KeySet>, Timestamp)) -> Inspection {
+pub fn inspect(token: &[u8], demands: &Demands, keys: Option<&KeySet>, now: Timestamp) -> Inspection {
     let now = now.as_second();
     let unverified = match token.len() > MAX_TOKEN_BYTES {
         true => Err(Reason::JwtMalformed),
@@ -105,7 +105,7 @@ pub fn inspect(token: &[u8], demands: &Demands, (keys, now): (Option<&KeySet>, T
     let verdict = match (&unverified, keys) {
         (Err(reason), _) => Err(*reason),
         (Ok(_), None) => Err(Reason::KeysUnavailable),
-        (Ok(unverified), Some(set)) => token::verify(unverified, set, (now, demands)).map(|_proven| ()),
+        (Ok(unverified), Some(set)) => token::verify(unverified, set, now, demands).map(|_proven| ()),
     };
     let subject = Subject { token, demands, now };
     let checks = vec![
@@ -177,7 +177,7 @@ impl Subject<'_> {
             return Err(if set.is_unfit(kid) { Reason::JwtKeyUse } else { Reason::JwtKidUnknown });
         };
         let (iss, tid) = (self.claim("iss").unwrap_or_default(), self.claim("tid").unwrap_or_default());
-        let is_for = token::is_for(key.issuer.as_deref(), set.issuer.as_deref(), (&iss, &tid));
+        let is_for = token::is_for(key.issuer.as_deref(), set.issuer.as_deref(), &iss, &tid);
         if is_for { Ok(()) } else { Err(Reason::JwtKeyUse) }
     }
 

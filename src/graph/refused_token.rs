@@ -15,7 +15,7 @@ use crate::domain::{Channel, Reason};
 const MAX_LISTED: usize = 5;
 
 /// Logs that a token was refused.
-pub(super) fn log(channel: Channel, reason: Reason, (token, demands): (&[u8], &Demands)) {
+pub(super) fn log(channel: Channel, reason: Reason, token: &[u8], demands: &Demands) {
     let claim = |name| Claim { token, part: Part::Payload, name };
     tracing::warn!(
         channel = channel.as_str(),

@@ -94,7 +94,7 @@ impl Tokens {
         if let Err(reason) = proven
             && reason != Reason::KeysUnavailable
         {
-            refused_token::log(self.keys.channel(), reason, (token, &self.demands));
+            refused_token::log(self.keys.channel(), reason, token, &self.demands);
         }
         proven
     }
@@ -112,7 +112,7 @@ impl Tokens {
         }
         let unverified = Unverified::read(token)?;
         let set = self.keys.find(&unverified.kid).await?;
-        let proven = verify(&unverified, &set, (now, &self.demands))?;
+        let proven = verify(&unverified, &set, now, &self.demands)?;
         self.proven.insert(fingerprint, proven.clone());
         Ok(proven.tenant)
     }
@@ -122,11 +122,7 @@ impl Tokens {
 ///
 /// # Errors
 /// The first reason for which it is not valid.
-pub(super) fn verify(
-    unverified: &Unverified<'_>,
-    set: &KeySet,
-    (now, demands): (i64, &Demands),
-) -> Result<Proven, Reason> {
+pub(super) fn verify(unverified: &Unverified<'_>, set: &KeySet, now: i64, demands: &Demands) -> Result<Proven, Reason> {
     let key = set.get(&unverified.kid).ok_or(Reason::JwtKidUnknown)?;
     if !unverified.is_signed_with(key) {
         return Err(Reason::JwtSignature);
@@ -139,7 +135,7 @@ pub(super) fn verify(
         return Err(Reason::JwtNbf);
     }
     demands.check(&claims)?;
-    if !is_for(key.issuer.as_deref(), set.issuer.as_deref(), (&claims.iss, &claims.tid)) {
+    if !is_for(key.issuer.as_deref(), set.issuer.as_deref(), &claims.iss, &claims.tid) {
         return Err(Reason::JwtKeyUse);
     }
     let tenant = claims.tid.to_ascii_lowercase().into();
@@ -169,7 +165,7 @@ impl Demands {
 
 /// Whether a key may sign for the token's issuer (`iss`) and tenant. v1 tokens are signed with keys that name the provider's
 /// own (v2) issuer.
-pub(super) fn is_for(key: Option<&str>, provider: Option<&str>, (iss, tid): (&str, &str)) -> bool {
+pub(super) fn is_for(key: Option<&str>, provider: Option<&str>, iss: &str, tid: &str) -> bool {
     let Some(key) = key.map(|issuer| of_tenant(issuer, tid)) else { return true };
     key == iss || provider.is_some_and(|issuer| of_tenant(issuer, tid) == key)
 }
@@ -355,13 +351,13 @@ mod tests {
 
     #[test]
     fn a_key_signs_for_the_issuer_that_it_names() {
-        let claims = ("https://sts.windows.net/t/", "t");
+        let (iss, tid) = ("https://sts.windows.net/t/", "t");
         let v2 = "https://login.microsoftonline.com/{tenantid}/v2.0";
-        assert!(is_for(None, None, claims));
-        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, claims));
-        assert!(is_for(Some(v2), Some(v2), claims));
-        assert!(!is_for(Some(v2), None, claims));
-        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), claims));
+        assert!(is_for(None, None, iss, tid));
+        assert!(is_for(Some("https://sts.windows.net/{tenantid}/"), None, iss, tid));
+        assert!(is_for(Some(v2), Some(v2), iss, tid));
+        assert!(!is_for(Some(v2), None, iss, tid));
+        assert!(!is_for(Some("https://login.microsoftonline.com/other/v2.0"), Some(v2), iss, tid));
     }
 
     proptest! {

@@ -267,8 +267,8 @@ impl Surface {
     }
 
     fn outside(&self, request: &HttpRequest, reply: HttpResponse) -> HttpResponse {
-        let asked = (request.method().as_str(), request.path());
-        self.intake.rejections.note_not_served(OUTSIDE, asked, self.sender(request));
+        let (method, path) = (request.method().as_str(), request.path());
+        self.intake.rejections.note_not_served(OUTSIDE, method, path, self.sender(request));
         reply
     }
 

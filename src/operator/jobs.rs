@@ -200,7 +200,7 @@ impl Operator {
                 Ok(Step { n_seen: n, n_done: n, next })
             }
             Action::Verify(which, vouch) => {
-                let round = self.verify_round_again((which, *vouch), until, &job.who).await?;
+                let round = self.verify_round_again(which, *vouch, until, &job.who).await?;
                 let (n, next) = (round.n_asked, round.next.map(Place::Until));
                 Ok(Step { n_seen: n, n_done: n, next })
             }

@@ -120,7 +120,8 @@ impl Operator {
     /// The store failed: some may be verified again. The caller may ask for the same round again.
     pub async fn verify_round_again(
         &self,
-        (which, vouch): (&QuarantineFilter, bool),
+        which: &QuarantineFilter,
+        vouch: bool,
         since: Option<Timestamp>,
         who: &str,
     ) -> Result<VerifyRound, OperatorError> {

@@ -44,7 +44,7 @@ impl TokenChannel {
     /// Fetches the provider's keys and checks a token, as the server would now.
     pub async fn explain(&self, token: &[u8], clock: &Clock) -> Explained {
         let keys = keys::fetch(self.openid_configuration.clone()).await;
-        let inspection = graph::inspect(token, &self.demands, (keys.as_ref().ok(), clock.now()));
+        let inspection = graph::inspect(token, &self.demands, keys.as_ref().ok(), clock.now());
         Explained { inspection, without_keys: keys.err().map(|error| error.to_string()) }
     }
 

@@ -20,12 +20,12 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let Ok(own) = Own::myself() else { return Ok(()) };
         if let Ok(n) = own.fd_count() {
-            gauge(&mut encoder, ("process_open_fds", "Open file descriptors"), n as f64)?;
+            gauge(&mut encoder, "process_open_fds", "Open file descriptors", n as f64)?;
         }
         if let Ok(limits) = own.limits()
             && let LimitValue::Value(n) = limits.max_open_files.soft_limit
         {
-            gauge(&mut encoder, ("process_max_fds", "The limit on open file descriptors"), n as f64)?;
+            gauge(&mut encoder, "process_max_fds", "The limit on open file descriptors", n as f64)?;
         }
         own.stat().map_or(Ok(()), |stat| encode_stat(&mut encoder, &stat))
     }
@@ -37,18 +37,18 @@ fn encode_stat(encoder: &mut DescriptorEncoder<'_>, stat: &Stat) -> fmt::Result 
     let help = "Total user and system CPU time in seconds.";
     cpu.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, cpu.metric_type())?)?;
     let resident_bytes = stat.rss.saturating_mul(procfs::page_size());
-    gauge(encoder, ("process_resident_memory_bytes", "Resident memory size in bytes"), resident_bytes as f64)?;
-    gauge(encoder, ("process_virtual_memory_bytes", "Virtual memory size in bytes"), stat.vsize as f64)?;
-    gauge(encoder, ("process_threads", "Threads of the process"), stat.num_threads as f64)?;
+    gauge(encoder, "process_resident_memory_bytes", "Resident memory size in bytes", resident_bytes as f64)?;
+    gauge(encoder, "process_virtual_memory_bytes", "Virtual memory size in bytes", stat.vsize as f64)?;
+    gauge(encoder, "process_threads", "Threads of the process", stat.num_threads as f64)?;
     if let Ok(boot) = procfs::boot_time_secs() {
         let started_at = boot as f64 + stat.starttime as f64 / ticks_per_second;
-        let names = ("process_start_time_seconds", "Start time of the process since the unix epoch in seconds");
-        gauge(encoder, names, started_at)?;
+        let help = "Start time of the process since the unix epoch in seconds";
+        gauge(encoder, "process_start_time_seconds", help, started_at)?;
     }
     Ok(())
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, (name, help): (&str, &str), value: f64) -> fmt::Result {
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
     let gauge = ConstGauge::new(value);
     let help = format!("{help}.");
     gauge.encode(encoder.encode_descriptor(name, &help, None, gauge.metric_type())?)

@@ -48,7 +48,7 @@ impl Rejections {
 
     /// Counts and logs a request to a path, or with a method, that is not served. The line has the path without its query,
     /// which may hold a secret.
-    pub fn note_not_served(&self, path: &'static str, (method, asked): (&str, &str), sender: Sender<'_>) {
+    pub fn note_not_served(&self, path: &'static str, method: &str, asked: &str, sender: Sender<'_>) {
         let reason = Reason::BadRequest;
         self.metrics.rejected(path, reason);
         let request_id = sender.request_id.map(|id| cut(id, 128));

@@ -161,7 +161,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<EntryShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["reason", "since", "$top", pages::SKIPTOKEN])?;
-    let which = chosen((parameters.one("reason")?, parameters.one("since")?), &admin)?;
+    let which = chosen(parameters.one("reason")?, parameters.one("since")?, &admin)?;
     let entries = admin.operator.quarantine(&which, pages::asked(&parameters)?).await?;
     List::page((&request, &parameters), &entries, |row| row.id).map(Json)
 }
@@ -255,18 +255,18 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, judge: Body<JudgeMa
         check_number_of(&ids)?;
         return accepted(operator.verify_these_again(&ids, vouch, who).await?, None);
     }
-    let which = chosen((reason.as_deref(), since_text.as_deref()), &admin)?;
+    let which = chosen(reason.as_deref(), since_text.as_deref(), &admin)?;
     if dry_run {
         let count = operator.n_quarantined(&which).await?;
         return Ok(HttpResponse::Ok().json(WishedMany { count, next: None }));
     }
     let from = from.map(|from| from.unchecked_since);
-    let round = operator.verify_round_again((&which, vouch), from, who).await?;
+    let round = operator.verify_round_again(&which, vouch, from, who).await?;
     accepted(round.n_asked, round.next.map(|unchecked_since| JudgeFrom { unchecked_since }))
 }
 
 /// The entries that a reason and a time mean.
-fn chosen((reason, from): (Option<&str>, Option<&str>), admin: &Admin) -> Result<QuarantineFilter, ApiError> {
+fn chosen(reason: Option<&str>, from: Option<&str>, admin: &Admin) -> Result<QuarantineFilter, ApiError> {
     let unknown = |text: &str| wrong("reason", text, "a reason of the quarantine, such as client_state");
     let reason = reason.map(|text| Reason::parse(text).ok_or_else(|| unknown(text))).transpose()?;
     let since = from.map(|text| since(text, admin)).transpose()?;

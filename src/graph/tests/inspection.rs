@@ -62,7 +62,7 @@ async fn the_verdict_is_that_of_the_server_and_a_failed_check_gives_its_reason()
             Err(Refusal::Unauthorized(reason)) => Err(reason),
             Err(other) => panic!("{other:?}"),
         };
-        let inspection = inspect(token.as_bytes(), &demands, (Some(&set), graph.clock.now()));
+        let inspection = inspect(token.as_bytes(), &demands, Some(&set), graph.clock.now());
         assert_eq!(inspection.verdict, decided, "{token}");
         let failed: Vec<Outcome> =
             inspection.checks.iter().map(|check| check.outcome).filter(|it| matches!(it, Outcome::Failed(_))).collect();
