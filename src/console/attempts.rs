@@ -6,12 +6,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::form::Form;
 use super::format::encoded;
 use super::gate::Desk;
-use super::live::page_of;
 use super::page::{lead_to, paused};
+use super::pressed_delivery::PressedDelivery;
 use super::problem::Problem;
 use super::sinks::{Pressed, problem_of};
 use crate::config::Scope;
-use crate::domain::{DeliveryId, SinkName};
+use crate::domain::SinkName;
 use crate::operator::OperatorError;
 
 /// The routes of these buttons.
@@ -38,21 +38,11 @@ async fn one(
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let missing = || Problem::Missing("There is no such delivery: the retention has removed it.".into());
-    let id: DeliveryId = id.parse().map_err(|_uuid| missing())?;
-    let operator = &desk.console.operator;
-    let found = operator.delivery(id).await.map_err(|error| match error {
-        OperatorError::Missing => missing(),
-        other => other.into(),
-    })?;
-    let done = match operator.attempt_one(id, visitor.name()).await {
+    let found = PressedDelivery::find(&desk, &id).await?;
+    let done = match desk.console.operator.attempt_one(found.id(), visitor.name()).await {
         // The page shows what became of it meanwhile.
         Err(OperatorError::UnderWay(_) | OperatorError::Delivered | OperatorError::IsDead) => "not-waiting".to_owned(),
         outcome => outcome.map(|due| format!("attempted-one{}", paused(due.is_paused)))?,
     };
-    // The operation's page, or the sink's where the event belongs to no operation.
-    let page = found.event.as_ref().map(page_of).filter(|page| !page.is_empty());
-    let page = page.unwrap_or_else(|| format!("/sinks/{}", encoded(found.delivery.sink.as_str())));
-    let and = if page.contains('?') { '&' } else { '?' };
-    Ok(lead_to(format!("{page}{and}done={done}")))
+    Ok(found.lead_back(&done))
 }

@@ -24,6 +24,7 @@ mod operation;
 mod operations;
 mod page;
 mod plots;
+mod pressed_delivery;
 mod problem;
 mod quarantine;
 mod resends;

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::sink_state::Badge;
 use crate::config::Scope;
 use crate::domain::{ExpectationState, SinkName};
-use crate::operator::SinkSummary;
+use crate::operator::{SinkState, SinkSummary};
 use crate::store::{Tallies, health};
 use crate::telemetry::{Minute, SinkCounts, SlowShares};
 
@@ -143,19 +143,20 @@ fn sinks(desk: &Desk, summaries: &[SinkSummary]) -> Vec<(u64, u64, Sink)> {
     let setup = console.running.now();
     let count = |name: &SinkName| {
         let mut counts = console.metrics.of_sink(name.as_str());
-        if let Some(now) = summaries.iter().find(|it| it.name == *name) {
-            (counts.n_open, counts.n_dead) = (now.n_open, now.n_dead);
-            counts.oldest_age = now.oldest.map(|it| it.age).unwrap_or_default();
-        }
-        counts
+        let Some(now) = summaries.iter().find(|it| it.name == *name) else {
+            return (counts, console.operator.sink_state(name));
+        };
+        (counts.n_open, counts.n_dead) = (now.n_open, now.n_dead);
+        counts.oldest_age = now.oldest.map(|it| it.age).unwrap_or_default();
+        (counts, now.state)
     };
     let counts: Vec<_> = setup.config.sinks.iter().map(|sink| (&sink.name, count(&sink.name))).collect();
-    let most = counts.iter().map(|(_, it)| it.n_open + it.n_dead).max().unwrap_or_default();
-    let one = |(name, it): (&SinkName, SinkCounts)| {
+    let most = counts.iter().map(|(_, (it, _))| it.n_open + it.n_dead).max().unwrap_or_default();
+    let one = |(name, (it, state)): (&SinkName, (SinkCounts, SinkState))| {
         let oldest = if it.oldest_age > Duration::ZERO { duration(it.oldest_age) } else { "–".to_owned() };
         let sink = Sink {
             name: name.as_str().to_owned(),
-            state: Badge::from(console.operator.sink_state(name)),
+            state: Badge::from(state),
             open: number(it.n_open),
             dead: number(it.n_dead),
             open_width: part(it.n_open, most, 160),

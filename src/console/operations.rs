@@ -145,14 +145,8 @@ async fn inside(desk: &Desk, asked: &Asked) -> Result<Vec<Operation>, Problem> {
     let inside = Inside { text: asked.q.trim(), n_newest: N_NEWEST };
     let (filter, call) = (asked.filter(false)?, GraphId::new(asked.call.trim()));
     let order = OrderBy::default();
-    let question = Question {
-        call_id: call.as_ref(),
-        filter: filter.as_ref(),
-        inside: Some(inside),
-        order: &order,
-        after: None,
-        limit: PAGE,
-    };
+    let of = Question::first(&order, PAGE);
+    let question = Question { call_id: call.as_ref(), filter: filter.as_ref(), inside: Some(inside), ..of };
     Ok(desk.console.operations.list(question).await?)
 }
 
@@ -166,10 +160,8 @@ async fn listed(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
     let question = Question {
         call_id: call.as_ref(),
         filter: filter.as_ref(),
-        inside: None,
-        order: &order,
         after: after.as_ref(),
-        limit: PAGE + 1,
+        ..Question::first(&order, PAGE + 1)
     };
     let mut operations = desk.console.operations.list(question).await?;
     let has_more = operations.len() > PAGE;

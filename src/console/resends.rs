@@ -6,16 +6,16 @@ use askama::Template;
 use tokio::time::Instant;
 
 use super::form::Form;
-use super::format::{counted, encoded};
+use super::format::counted;
 use super::frame::Frame;
 use super::gate::{Desk, Visitor};
-use super::live::page_of;
 use super::page::{lead_to, show};
+use super::pressed_delivery::{PressedDelivery, or_missing};
 use super::problem::Problem;
 use super::sinks::Pressed;
 use crate::config::Scope;
-use crate::domain::{DeliveryId, RouteName, SinkName};
-use crate::operator::{self, Action, OperatorError, Resend};
+use crate::domain::{RouteName, SinkName};
+use crate::operator::{self, Action, Resend};
 
 /// How long a page counts. What it has not counted by then is told as "at least".
 const COUNTING_TIME: std::time::Duration = std::time::Duration::from_millis(500);
@@ -61,12 +61,13 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Write)?;
-    page_for(&desk, (&request, &visitor), asked.into_inner()).await
+    page_for(&desk, &request, &visitor, asked.into_inner()).await
 }
 
 async fn page_for(
     desk: &Desk,
-    (request, visitor): (&HttpRequest, &Visitor),
+    request: &HttpRequest,
+    visitor: &Visitor,
     asked: Asked,
 ) -> Result<HttpResponse, Problem> {
     let sinks = desk.console.running.now().sink_names().iter().map(ToString::to_string).collect();
@@ -118,7 +119,7 @@ fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
 async fn begin(desk: Data<Desk>, request: HttpRequest, asked: Form<Asked>) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &asked.form))?;
     let Ok(counted) = count(&desk, &asked).await else {
-        return page_for(&desk, (&request, &visitor), asked.clone()).await;
+        return page_for(&desk, &request, &visitor, asked.clone()).await;
     };
     let which = which(&desk, &asked).map_err(Problem::Address)?;
     let job = desk.console.operator.begin(Action::Resend(which), counted.n, visitor.name())?;
@@ -132,17 +133,7 @@ async fn one(
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let missing = || Problem::Missing("There is no such delivery: the retention has removed it.".into());
-    let id: DeliveryId = id.parse().map_err(|_uuid| missing())?;
-    let operator = &desk.console.operator;
-    let or_missing = |error| match error {
-        OperatorError::Missing => missing(),
-        other => other.into(),
-    };
-    let found = operator.delivery(id).await.map_err(or_missing)?;
-    operator.resend_one(id, None, visitor.name()).await.map_err(or_missing)?;
-    let page = found.event.as_ref().map(page_of).filter(|page| !page.is_empty());
-    let page = page.unwrap_or_else(|| format!("/sinks/{}", encoded(found.delivery.sink.as_str())));
-    let and = if page.contains('?') { '&' } else { '?' };
-    Ok(lead_to(format!("{page}{and}done=resent")))
+    let found = PressedDelivery::find(&desk, &id).await?;
+    desk.console.operator.resend_one(found.id(), None, visitor.name()).await.map_err(or_missing)?;
+    Ok(found.lead_back("resent"))
 }

@@ -32,9 +32,7 @@ impl Operator {
     /// The config does not have the sink, or the store failed: the caller may try again.
     pub async fn attempt_all(&self, sink: &SinkName, who: &str) -> Result<AllDue, OperatorError> {
         let n_waiting = self.sink_summary(sink).await?.n_open;
-        if !self.has_sink(sink) {
-            return Err(OperatorError::NotConfigured(sink.clone()));
-        }
+        self.must_be_configured(sink)?;
         let n_due = self.store.make_due(sink).await?;
         self.pauses.end_own(sink);
         let is_paused = self.pauses.is_paused(sink);
@@ -50,9 +48,7 @@ impl Operator {
     /// failed. Nothing was changed.
     pub async fn attempt_one(&self, id: DeliveryId, who: &str) -> Result<OneDue, OperatorError> {
         let sink = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?.sink;
-        if !self.has_sink(&sink) {
-            return Err(OperatorError::NotConfigured(sink));
-        }
+        self.must_be_configured(&sink)?;
         let first = match self.store.make_one_due(id).await?.ok_or(OperatorError::Missing)? {
             MadeDue::Due(first) => first,
             MadeDue::UnderWay(first) => return Err(OperatorError::UnderWay(first)),

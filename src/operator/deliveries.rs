@@ -71,9 +71,7 @@ impl Operator {
     /// The config still has the first sink or does not have the second, or the store failed. The caller may try again.
     pub async fn move_waiting(&self, from: &SinkName, to: &SinkName, who: &str) -> Result<u64, OperatorError> {
         self.must_be_gone(from)?;
-        if !self.has_sink(to) {
-            return Err(OperatorError::NotConfigured(to.clone()));
-        }
+        self.must_be_configured(to)?;
         let n = self.store.move_waiting(from, to).await?;
         tracing::info!(caller = who, from_sink = %from, to_sink = %to, n_deliveries = n, "waiting deliveries were moved to another sink");
         Ok(n)

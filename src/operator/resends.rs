@@ -127,8 +127,4 @@ impl Operator {
         }
         Ok(kept)
     }
-
-    fn must_be_configured(&self, sink: &SinkName) -> Result<(), OperatorError> {
-        if self.has_sink(sink) { Ok(()) } else { Err(OperatorError::NotConfigured(sink.clone())) }
-    }
 }

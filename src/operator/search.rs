@@ -91,9 +91,7 @@ impl Operator {
 
     async fn newest_of_call(&self, call: &GraphId) -> Result<Vec<Operation>, StoreError> {
         let order = OrderBy::default();
-        let question =
-            Question { call_id: Some(call), filter: None, inside: None, order: &order, after: None, limit: MOST };
-        self.operations.list(question).await
+        self.operations.list(Question { call_id: Some(call), ..Question::first(&order, MOST) }).await
     }
 
     async fn with_events(&self, operations: Vec<Operation>) -> Result<Vec<OperationView>, StoreError> {
@@ -109,8 +107,7 @@ impl Operator {
         let order = OrderBy::parse("createdDateTime desc");
         // No stored client context can be a text that a filter cannot hold.
         let (Ok(filter), Ok(order)) = (filter, order) else { return Ok(Vec::new()) };
-        let question =
-            Question { call_id: None, filter: Some(&filter), inside: None, order: &order, after: None, limit: MOST };
+        let question = Question { filter: Some(&filter), ..Question::first(&order, MOST) };
         self.with_events(self.operations.list(question).await?).await
     }
 

@@ -147,6 +147,11 @@ impl Operator {
         if self.has_sink(name) { Ok(()) } else { Err(OperatorError::Missing) }
     }
 
+    /// Refuses a sink that the config does not have, although it may have deliveries.
+    pub(super) fn must_be_configured(&self, name: &SinkName) -> Result<(), OperatorError> {
+        if self.has_sink(name) { Ok(()) } else { Err(OperatorError::NotConfigured(name.clone())) }
+    }
+
     async fn summary(&self, name: &SinkName, backlog: Option<&Backlog>) -> Result<SinkSummary, StoreError> {
         let condition = self.conditions.of(name);
         let state = self.state(name, &condition);

@@ -1,7 +1,7 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
-//! Each trait has one purpose: [`Inbox`], [`Queue`], [`Quarantine`], [`Views`], [`Operations`], [`Watches`], [`Events`],
-//! [`SinkPauses`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
+//! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
+//! [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
 //! waits for a change, stand beside the store ([`process`]): the store gives them hints, and the rows are the truth.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
@@ -21,6 +21,7 @@
 //!    kept for the retention from their arrival, dead letters from the day on which they became dead letters.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
 
+mod deliveries;
 mod disk;
 mod error;
 mod events;
@@ -46,6 +47,7 @@ mod views;
 mod waiting;
 mod watches;
 
+pub use deliveries::{DeadLetters, Deliveries, MadeDue};
 pub use error::StoreError;
 pub use events::{Events, StreamedEvent};
 pub use health::Health;
@@ -54,9 +56,9 @@ pub use operations::Operations;
 pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
-pub use queue::{DeadLetters, Limit, MadeDue, Queue};
+pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};
-pub use selections::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+pub use selections::{DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{
@@ -68,6 +70,22 @@ pub use waiting::{WAITS_AT_MOST, Waiting};
 pub use watches::{Due, Raised, Watches};
 
 /// All traits of a store together. Ask for the narrowest trait where one is enough.
-pub trait Store: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}
+pub trait Store:
+    Inbox + Queue + Deliveries + Quarantine + Views + Selections + Operations + Watches + Events + SinkPauses + Upkeep
+{
+}
 
-impl<T> Store for T where T: Inbox + Queue + Quarantine + Views + Operations + Watches + Events + SinkPauses + Upkeep {}
+impl<T> Store for T where
+    T: Inbox
+        + Queue
+        + Deliveries
+        + Quarantine
+        + Views
+        + Selections
+        + Operations
+        + Watches
+        + Events
+        + SinkPauses
+        + Upkeep
+{
+}

@@ -50,6 +50,13 @@ pub struct Question<'a> {
     pub limit: usize,
 }
 
+impl<'a> Question<'a> {
+    /// The first page of all operations in an order.
+    pub fn first(order: &'a OrderBy, limit: usize) -> Self {
+        Self { call_id: None, filter: None, inside: None, order, after: None, limit }
+    }
+}
+
 /// What a client announces.
 #[derive(Clone, Debug)]
 pub struct NewOperation {

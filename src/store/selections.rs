@@ -1,8 +1,11 @@
-//! Which dead letters, quarantine entries or unmatched events an operator means.
+//! Which dead letters, delivered deliveries, quarantine entries or unmatched events an operator means, and how they are
+//! found.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{Reason, SinkName};
+use super::{Delivered, DeliveryView, EventView, Looked, Newest, StoreError};
+use crate::domain::{DeliveryId, EventId, Reason, SinkName};
 
 /// Which dead letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,4 +45,49 @@ impl UnmatchedFilter {
     pub fn means(&self, kind: &str, received_at: Timestamp) -> bool {
         self.kind.as_deref().is_none_or(|it| it == kind) && self.since.is_none_or(|since| since <= received_at)
     }
+}
+
+/// Finds what an operator means. Nothing here changes anything.
+#[async_trait]
+pub trait Selections: Send + Sync {
+    /// Dead letters that are meant, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn dead_letters(&self, which: &DeadFilter, page: Newest<DeliveryId>)
+    -> Result<Vec<DeliveryView>, StoreError>;
+
+    /// The ids of the dead letters that are meant, the earliest events first, at most `limit`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// Looks at up to `limit` deliveries, in the order of their events, behind `after` or from the first on that may be
+    /// meant.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn delivered(&self, which: &Delivered, after: Option<DeliveryId>, limit: usize)
+    -> Result<Looked, StoreError>;
+
+    /// Events that matched no route and were not routed since, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
+        self.unmatched_of(&UnmatchedFilter::default(), page).await
+    }
+
+    /// Those of them that are meant, newest first.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError>;
+
+    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones if it is `None`.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError>;
 }

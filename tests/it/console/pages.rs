@@ -212,8 +212,7 @@ async fn a_lost_operation_is_found_from_the_first_page_and_by_every_id_it_has() 
     let completed = recording.completed();
     assert_eq!(app.post_calls(&[completed]).await.status, 202);
     let order = OrderBy::default();
-    let newest = Question { call_id: None, filter: None, inside: None, order: &order, after: None, limit: 1 };
-    let operation = app.operations.list(newest).await.unwrap().remove(0);
+    let operation = app.operations.list(Question::first(&order, 1)).await.unwrap().remove(0);
     let shouted = |id: &str| id.to_uppercase();
     let mut ids = vec![operation.id.clone(), shouted(&operation.id).replace('-', ""), call.clone(), shouted(&call)];
     // That of the end of its call, and that of the report.

@@ -12,12 +12,11 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::domain::{
-    Channel, ClientContext, Content, DeliveryId, EventId, Lease, NewDelivery, Notification, Outcome, Proof, Raw,
-    RouteName, SinkName, Verified,
+    Channel, ClientContext, Content, DeliveryId, Lease, NewDelivery, Notification, Outcome, Proof, Raw, RouteName,
+    SinkName, Verified,
 };
 use reelhook::store::{
-    Accepted, Batch, DeadLetters, DeliveryState, DeliveryView, Limit, MadeDue, Newest, Process, Queue, Resent,
-    SinkPauses, StoreError, Views,
+    Accepted, Batch, DeliveryState, DeliveryView, Limit, Newest, Process, Queue, SinkPauses, StoreError, Views,
 };
 use tokio::sync::watch;
 
@@ -36,7 +35,8 @@ pub enum State {
 /// The store.
 pub struct Memory {
     clock: Clock,
-    store: MemoryStore,
+    /// The store behind it.
+    pub store: MemoryStore,
     /// The memory of its process.
     pub process: Arc<Process>,
     /// The store's ids of the deliveries that tests name.
@@ -227,34 +227,6 @@ impl Queue for Memory {
         self.store.release(leases, due_at).await?;
         self.changed();
         Ok(())
-    }
-
-    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
-        self.store.make_due(sink).await
-    }
-
-    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
-        self.store.make_one_due(id).await
-    }
-
-    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
-        self.store.replay_dead(which).await
-    }
-
-    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError> {
-        self.store.resend(deliveries, to).await
-    }
-
-    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
-        self.store.route_again(id, deliveries).await
-    }
-
-    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
-        self.store.move_waiting(from, to).await
-    }
-
-    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
-        self.store.drop_waiting(sink).await
     }
 }
 

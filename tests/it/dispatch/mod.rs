@@ -15,7 +15,7 @@ use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{DeliveryId, SinkName};
 use reelhook::sinks::DeliveryError;
-use reelhook::store::Queue;
+use reelhook::store::Deliveries;
 use reelhook::telemetry::Metrics;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -293,7 +293,7 @@ async fn a_pause_of_the_sinks_own_ends_when_an_operator_wants_attempts_now() {
                 tokio::task::yield_now().await;
             }
             is_up.store(true, Ordering::SeqCst);
-            house.store.make_due(&crm).await.unwrap();
+            house.store.store.make_due(&crm).await.unwrap();
             pauses.end_own(&crm);
             house.store.until_all(|state| *state == State::Delivered).await;
         })
@@ -310,7 +310,7 @@ async fn an_operators_pause_stays_when_attempts_are_wanted_now() {
     house
         .run(&sink, async |_| {
             house.add(0..3);
-            house.store.make_due(&crm).await.unwrap();
+            house.store.store.make_due(&crm).await.unwrap();
             pauses.end_own(&crm);
             for _ in 0..100 {
                 tokio::task::yield_now().await;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use reelhook::store::{DeadLetters, DeliveryView, Limit};
+use reelhook::store::{DeadLetters, Deliveries, DeliveryView, Limit};
 
 fn sqlite() -> TestStore {
     TestStore::new(open_sqlite)

@@ -45,12 +45,13 @@ fn id(text: &str) -> GraphId {
 }
 
 async fn page(test: &TestStore, order: &OrderBy, after: Option<&Cursor>) -> Vec<Operation> {
-    let question = Question { call_id: None, filter: None, inside: None, order, after, limit: 3 };
+    let question = Question { after, ..Question::first(order, 3) };
     test.operations.list(question).await.unwrap()
 }
 
 async fn found(test: &TestStore, call_id: Option<&GraphId>, filter: Option<&Filter>) -> Vec<Operation> {
-    let question = Question { call_id, filter, inside: None, order: &OrderBy::default(), after: None, limit: ALL };
+    let order = OrderBy::default();
+    let question = Question { call_id, filter, ..Question::first(&order, ALL) };
     test.operations.list(question).await.unwrap()
 }
 

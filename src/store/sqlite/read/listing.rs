@@ -251,8 +251,7 @@ mod tests {
             let middle = Subject { created_at: jiff::Timestamp::from_microsecond(N * 500).ok(), ..Subject::default() };
             let cursor = order.cursor(&middle, N / 2);
             for after in [None, Some(&cursor)] {
-                let question =
-                    Question { call_id: None, filter: filter.as_ref(), inside: None, order: &order, after, limit: 50 };
+                let question = Question { filter: filter.as_ref(), after, ..Question::first(&order, 50) };
                 let asked = ask(&connection, &question);
                 let plan = &asked.plan;
                 assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
@@ -280,10 +279,8 @@ mod tests {
             let filter = Filter::parse(filter).unwrap();
             for after in [None, Some(&cursor)] {
                 let order = &OrderBy::default();
-                let asked = ask(
-                    &connection,
-                    &Question { call_id, filter: Some(&filter), inside: None, order, after, limit: 50 },
-                );
+                let question = Question { call_id, filter: Some(&filter), after, ..Question::first(order, 50) };
+                let asked = ask(&connection, &question);
                 assert_eq!(asked.rows, expected, "{filter}");
                 assert!(
                     asked.n_instructions < CHEAP,

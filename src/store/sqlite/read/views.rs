@@ -196,7 +196,8 @@ pub fn dead_ids(connection: &Connection, which: &DeadFilter, limit: usize) -> ru
 pub fn unmatched_of(
     connection: &Connection,
     seal: &Seal,
-    (which, page): (&UnmatchedFilter, Newest<EventId>),
+    which: &UnmatchedFilter,
+    page: Newest<EventId>,
 ) -> rusqlite::Result<Vec<EventView>> {
     let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
     let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq < ?1 AND (?3 IS NULL OR kind = ?3) \

@@ -1,8 +1,10 @@
 //! The embedded store as each of the traits: every method names the file that does it.
 
+mod deliveries;
 mod inbox;
 mod operations;
 mod quarantine;
 mod queue;
+mod selections;
 mod upkeep;
 mod views;

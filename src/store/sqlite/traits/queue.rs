@@ -6,12 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{DeliveryId, EventId, Lease, NewDelivery, Outcome, SinkName};
+use crate::domain::{Lease, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read::views;
-use crate::store::sqlite::write::{delivery, due, lease, redirect, replay, resend};
-use crate::store::{DeadLetters, Limit, MadeDue, Queue, Resent, StoreError, Views};
+use crate::store::sqlite::write::{delivery, lease};
+use crate::store::{Limit, Queue, StoreError};
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -36,78 +36,5 @@ impl Queue for SqliteStore {
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {
         let due_at = due_at.as_microsecond();
         self.writer.ask(move |tx| lease::release(tx, &leases, due_at)).await
-    }
-
-    async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
-        let name = sink.clone();
-        let later = self.read_by(&self.readers, move |connection, shared| {
-            due::later(connection, &name, shared.clock.steady().as_microsecond())
-        });
-        let mut n_due = 0;
-        for some in later.await?.chunks(due::ROUND) {
-            let (name, some) = (sink.clone(), some.to_vec());
-            n_due += self.writer.ask(move |tx| due::some(tx, &name, &some)).await?;
-        }
-        Ok(n_due)
-    }
-
-    async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
-        self.writer.ask(move |tx| due::one(tx, id)).await
-    }
-
-    async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
-        let sinks = match which {
-            DeadLetters::One(id) => return self.writer.ask(move |tx| replay::one(tx, id)).await,
-            DeadLetters::Some(ids) => {
-                let mut n_replayed = 0;
-                for some in ids.chunks(replay::ROUND) {
-                    let some = some.to_vec();
-                    n_replayed += self.writer.ask(move |tx| replay::some(tx, &some)).await?;
-                }
-                return Ok(n_replayed);
-            }
-            DeadLetters::OfSink(sink) => vec![sink],
-            DeadLetters::All => self.writer.ask(replay::sinks_with_dead).await?,
-        };
-        let mut n_replayed = 0;
-        for sink in sinks {
-            // Dead letters that fail again meanwhile do not belong to this command: there are no more rounds than there
-            // were dead letters.
-            let n_dead = self.backlog().await?.get(&sink).map_or(0, |backlog| backlog.n_dead);
-            let mut n_of_sink = 0;
-            while n_of_sink < n_dead {
-                let name = sink.clone();
-                let n = self.writer.ask(move |tx| replay::of_sink(tx, &name)).await?;
-                n_of_sink += n as u64;
-                if n < replay::ROUND {
-                    break;
-                }
-            }
-            n_replayed += n_of_sink;
-        }
-        Ok(n_replayed)
-    }
-
-    async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError> {
-        let mut resent = Vec::with_capacity(deliveries.len());
-        for some in deliveries.chunks(resend::ROUND) {
-            let (some, to) = (some.to_vec(), to.clone());
-            resent.extend(self.writer.ask(move |tx| resend::some(tx, &some, to.as_ref())).await?);
-        }
-        Ok(resent)
-    }
-
-    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
-        self.writer.ask(move |tx| replay::route(tx, id, &deliveries)).await
-    }
-
-    async fn move_waiting(&self, from: &SinkName, to: &SinkName) -> Result<u64, StoreError> {
-        let (from, to) = (from.clone(), to.clone());
-        self.writer.in_rounds(move |tx| redirect::move_some(tx, &from, &to)).await
-    }
-
-    async fn drop_waiting(&self, sink: &SinkName) -> Result<u64, StoreError> {
-        let sink = sink.clone();
-        self.writer.in_rounds(move |tx| redirect::drop_some(tx, &sink)).await
     }
 }

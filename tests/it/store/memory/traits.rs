@@ -16,10 +16,10 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadFilter, DeadLetters, Delivered, DeliveryState, DeliveryView, Due, EventView, Events,
-    FailedAttempt, Health, Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine,
-    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, SinkPauses, Space,
-    StoreError, Stored, StreamedEvent, Tallies, UnmatchedFilter, Upkeep, Views, Waiting, Watches,
+    Backlog, Batch, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryState, DeliveryView, Due, EventView,
+    Events, FailedAttempt, Health, Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine,
+    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses,
+    Space, StoreError, Stored, StreamedEvent, Tallies, UnmatchedFilter, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -123,7 +123,10 @@ impl Queue for MemoryStore {
             Ok(())
         })
     }
+}
 
+#[async_trait]
+impl Deliveries for MemoryStore {
     async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
         self.write(|tx| Ok(queue::make_due(tx, sink)))
     }
@@ -247,6 +250,24 @@ impl Views for MemoryStore {
         Ok(found)
     }
 
+    async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
+        self.read(|rows| views::last_failure(rows, sink))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
+        let mut found = self.read(|rows| views::delivery(rows, id))?;
+        found.iter_mut().for_each(|delivery| self.tell_due(delivery));
+        Ok(found)
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
+        let found = self.read(|rows| rows.event_row(id).map(|row| rows.event_view(row)))?;
+        Ok(found.map(|event| self.shown(event)))
+    }
+}
+
+#[async_trait]
+impl Selections for MemoryStore {
     async fn dead_letters(
         &self,
         which: &DeadFilter,
@@ -259,10 +280,6 @@ impl Views for MemoryStore {
         self.read(|rows| views::dead(rows, which).take(limit).map(|it| it.id).collect())
     }
 
-    async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
-        self.read(|rows| views::last_failure(rows, sink))
-    }
-
     async fn delivered(
         &self,
         which: &Delivered,
@@ -270,17 +287,6 @@ impl Views for MemoryStore {
         limit: usize,
     ) -> Result<Looked, StoreError> {
         self.read(|rows| views::delivered(rows, which, (after, limit)))
-    }
-
-    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError> {
-        let mut found = self.read(|rows| views::delivery(rows, id))?;
-        found.iter_mut().for_each(|delivery| self.tell_due(delivery));
-        Ok(found)
-    }
-
-    async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
-        let found = self.read(|rows| rows.event_row(id).map(|row| rows.event_view(row)))?;
-        Ok(found.map(|event| self.shown(event)))
     }
 
     async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
