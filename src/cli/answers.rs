@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::exchanges::{self, Attempt};
 use super::print::say;
 use super::remote::Trouble;
 use super::session::Session;
@@ -27,10 +28,11 @@ pub struct Delivery {
     pub last_failure: Option<String>,
 }
 
-/// A delivery with its story and its event.
+/// A delivery with its story, its attempts and its event.
 #[derive(Deserialize)]
 pub struct DetailedDelivery {
     pub story: Vec<String>,
+    pub attempts: Vec<Attempt>,
     pub event: Option<Event>,
     pub data: Option<Box<RawValue>>,
 }
@@ -132,6 +134,18 @@ impl Event {
             text::safe(self.client_context.as_deref().unwrap_or("-"), 64),
             text::safe(&self.resource, 100)
         )
+    }
+}
+
+impl DetailedDelivery {
+    /// Says what happened to it, what was sent and answered, and the event.
+    pub fn tell(&self) {
+        tell(&self.story);
+        exchanges::tell(&self.attempts);
+        if let Some(event) = &self.event {
+            say!("{}", event.line());
+            tell_data(self.data.as_deref());
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks, tell, tell_data};
+use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
 use super::server::{Needs, ServerArgs};
@@ -46,7 +46,7 @@ enum Action {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
-    /// Show one dead letter: every attempt, and the event
+    /// Show one dead letter: every attempt with what was sent and answered, and the event
     #[command(after_help = "Example:\n  reelhook deadletters show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f")]
     Show {
         /// The delivery's id
@@ -155,11 +155,7 @@ async fn show(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
         }
         found => found?,
     };
-    tell(&found.story);
-    if let Some(event) = &found.event {
-        say!("{}", event.line());
-        tell_data(found.data.as_deref());
-    }
+    found.tell();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,4 @@
-//! `reelhook deliveries`: waiting deliveries, attempting one now, and moving or dropping those whose sink is not in the
+//! `reelhook deliveries`: waiting deliveries, showing one, attempting one now, and moving or dropping those whose sink is not in the
 //! config.
 
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answers::{Count, Delivery, configured_sinks};
+use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
 use super::resend;
@@ -20,6 +20,7 @@ use super::text;
 #[command(after_help = "\
 Examples:
   reelhook deliveries list --sink old-crm
+  reelhook deliveries show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deliveries resend --sink crm --since 2h --dry-run
   reelhook deliveries move --from old-crm --to crm
@@ -47,6 +48,17 @@ enum Action {
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
+    },
+    /// Show one delivery in any state: every attempt with what was sent and answered, and the event
+    #[command(after_help = "\
+Example:
+  reelhook deliveries show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
+
+For sinks that speak HTTP, each attempt has the head of the request (lines that begin with >), and the
+status, the headers and the first 4 KiB of the answer (<). Each secret is ***.")]
+    Show {
+        /// The delivery's id: `reelhook explain` shows those of an operation
+        id: Uuid,
     },
     /// Attempt one waiting delivery now, instead of when the retry schedule says
     #[command(after_help = "\
@@ -106,10 +118,12 @@ struct OneDue {
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let needs = if matches!(args.action, Action::List { .. }) { Needs::Reading } else { Needs::Changes };
+    let is_read = matches!(args.action, Action::List { .. } | Action::Show { .. });
+    let needs = if is_read { Needs::Reading } else { Needs::Changes };
     let action = args.action;
     let command = async |server: &Session| match action {
         Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
+        Action::Show { id } => show(server, id).await,
         Action::Attempt { id } => attempt(server, id).await,
         Action::Resend(which) => resend::run(server, which).await,
         Action::Move { from, to } => {
@@ -142,6 +156,19 @@ async fn list(server: &Session, sink: Option<&str>, limit: usize) -> anyhow::Res
     }
     remark!("{}", text::listed(waiting.len(), limit, "delivery"));
     Ok(ExitCode::SUCCESS)
+}
+
+async fn show(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
+    let found: DetailedDelivery = match server.get(&["deliveries", &id.to_string()], &[]).await {
+        Err(Trouble::Missing(_)) => return Err(no_delivery(id)),
+        found => found?,
+    };
+    found.tell();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn no_delivery(id: Uuid) -> anyhow::Error {
+    anyhow!("no delivery {id}; `deliveries list` shows the waiting ones, `reelhook explain` those of an operation")
 }
 
 async fn attempt(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {

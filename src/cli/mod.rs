@@ -14,6 +14,7 @@ mod deadletters;
 mod deliveries;
 mod demo;
 mod event_stream;
+mod exchanges;
 mod explain;
 mod healthcheck;
 mod load;

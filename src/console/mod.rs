@@ -12,6 +12,8 @@
 mod attempts;
 mod bulk;
 mod configuration;
+mod delivery;
+mod exchange;
 mod form;
 mod format;
 mod frame;
@@ -96,6 +98,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(operations::routes)
             .configure(operation::routes)
             .configure(sinks::routes)
+            .configure(delivery::routes)
             .configure(attempts::routes)
             .configure(resends::routes)
             .configure(bulk::routes)

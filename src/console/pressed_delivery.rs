@@ -1,5 +1,4 @@
-//! The delivery that a button belongs to: found by the id in the button's address, and the page that the button leads back
-//! to.
+//! The delivery that a page or a button belongs to: found by the id in the address. A button leads back to its page.
 
 use actix_web::HttpResponse;
 
@@ -22,6 +21,10 @@ impl PressedDelivery {
     pub(super) async fn find(desk: &Desk, id: &str) -> Result<Self, Problem> {
         let id: DeliveryId = id.parse().map_err(|_uuid| missing())?;
         desk.console.operator.delivery(id).await.map(Self).map_err(or_missing)
+    }
+
+    pub(super) fn into_inner(self) -> DeliveryOfEvent {
+        self.0
     }
 
     pub(super) fn id(&self) -> DeliveryId {

@@ -267,7 +267,7 @@ fn summary(desk: &Desk, sink: SinkSummary) -> Summary {
     }
 }
 
-fn letter(DeliveryOfEvent { delivery, event }: DeliveryOfEvent) -> Letter {
+fn letter(DeliveryOfEvent { delivery, event, .. }: DeliveryOfEvent) -> Letter {
     Letter {
         id: delivery.id.to_string(),
         href: event.as_ref().map(page_of).unwrap_or_default(),

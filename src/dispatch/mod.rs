@@ -16,6 +16,7 @@
 mod condition;
 mod conditions;
 mod ending;
+mod exchanges;
 mod health;
 mod leasing;
 mod pauses;
@@ -42,6 +43,7 @@ use crate::telemetry::Metrics;
 
 pub use condition::{Condition, Failure};
 pub use conditions::Conditions;
+pub use exchanges::KEPT_A_SECOND;
 pub use pauses::Pauses;
 pub use retry::{Decision, Ended, decide};
 use worker::Worker;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::condition::{Condition, Ending, When};
+use super::exchanges::Kept;
 use super::health::Health;
 use super::retry::{Ended, decide};
 use super::run::Run;
@@ -20,7 +21,7 @@ use super::{LEASE_MARGIN, Shared};
 use crate::clock::between;
 use crate::config::SinkDispatch;
 use crate::domain::{Attempt, Budget, Delivery, Lease, Outcome, Room, Settlement, SinkName};
-use crate::sinks::{DeliveryError, Sink};
+use crate::sinks::{DeliveryError, Note, Sink};
 use crate::store::StoreError;
 use crate::wording::untrusted_text::Short;
 
@@ -42,6 +43,8 @@ pub(super) struct Worker {
     health: Mutex<Health>,
     /// What is shown of that.
     condition: Arc<Mutex<Condition>>,
+    /// The exchanges of successful attempts that were kept.
+    kept: Kept,
     /// The pause that the sink itself asked for.
     paused: Mutex<Option<Pause>>,
     /// When the next delivery in the store falls due in steady time, as far as is known.
@@ -68,10 +71,10 @@ struct Span {
 impl Worker {
     pub(super) fn new(name: SinkName, sink: Arc<dyn Sink>, settings: SinkDispatch, shared: Shared) -> Self {
         let (budget, health) = (Budget::new(settings.queue_bytes), Mutex::default());
-        let (paused, due) = (Mutex::new(None), Mutex::new(None));
+        let (kept, paused, due) = (Kept::default(), Mutex::new(None), Mutex::new(None));
         let condition = shared.conditions.share(&name, &budget);
         condition.lock().paused_until = None;
-        Self { name, sink, settings, shared, budget, health, condition, paused, due }
+        Self { name, sink, settings, shared, budget, health, condition, kept, paused, due }
     }
 
     /// Whether an operator paused the sink.
@@ -161,21 +164,23 @@ impl Worker {
             return;
         }
         let (started_at, began) = (self.shared.clock.now(), Instant::now());
-        let (results, timed_out) = self.deliver(&batch).await;
+        // Outside of the attempt, so that they survive its end.
+        let notes: Vec<Note> = batch.iter().map(|_lease| Note::default()).collect();
+        let (results, timed_out) = self.deliver(&batch, &notes).await;
         let span = Span { started_at, ended_at: self.shared.clock.steady(), took: began.elapsed(), timed_out };
         let mut results = results.into_iter();
-        for lease in batch {
+        for (lease, note) in batch.into_iter().zip(&notes) {
             let result = results.next().unwrap_or_else(|| failure("the sink gave no result"));
             let Some((lease, result)) = run.is_in_turn(lease, result) else { continue };
-            let outcome = self.outcome(lease, result, &span);
+            let outcome = self.outcome(lease, result, note, &span);
             run.note(outcome);
         }
     }
 
     /// One result for each lease, and whether the timeout passed.
-    async fn deliver(&self, batch: &[Lease]) -> (Vec<Result<(), DeliveryError>>, bool) {
+    async fn deliver(&self, batch: &[Lease], notes: &[Note]) -> (Vec<Result<(), DeliveryError>>, bool) {
         let deliveries: Vec<&Delivery> = batch.iter().map(|lease| &lease.delivery).collect();
-        let attempt = AssertUnwindSafe(async { self.sink.deliver_batch(&deliveries).await }).catch_unwind();
+        let attempt = AssertUnwindSafe(async { self.sink.deliver_noting(&deliveries, notes).await }).catch_unwind();
         match tokio::time::timeout(self.settings.timeout, attempt).await {
             Ok(Ok(results)) => (results, false),
             Ok(Err(_panic)) => (vec![failure("the sink panicked"); batch.len()], false),
@@ -185,8 +190,9 @@ impl Worker {
         }
     }
 
-    fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, span: &Span) -> Outcome {
+    fn outcome(&self, lease: Lease, result: Result<(), DeliveryError>, note: &Note, span: &Span) -> Outcome {
         let number = lease.delivery.attempt;
+        let exchange = self.kept.told(note, result.is_err(), span.ended_at);
         self.note(&result, span);
         let decision = decide(&self.settings, Ended { number, result, at: span.ended_at }, fastrand::f64());
         let is_ill = self.health.lock().note(decision.pause.is_some());
@@ -201,7 +207,7 @@ impl Worker {
         };
         self.shared.metrics.attempt(self.name.as_str(), result, span.took);
         self.log(&lease.delivery, &decision.settlement);
-        let attempt = Attempt { number, started_at: span.started_at, took: span.took };
+        let attempt = Attempt { number, started_at: span.started_at, took: span.took, exchange };
         Outcome { lease, attempt, settlement: decision.settlement }
     }
 

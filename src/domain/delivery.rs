@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Budget, DeliveryId, Event, Held, RouteName, SinkName};
+use super::{Budget, DeliveryId, Event, Exchanged, Held, RouteName, SinkName};
 
 /// A delivery that routing asks for; the store gives it its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +102,8 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// How long it took.
     pub took: Duration,
+    /// What it tells of its exchange.
+    pub exchange: Exchanged,
 }
 
 /// The outcome of an attempt for its delivery.

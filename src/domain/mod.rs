@@ -11,6 +11,7 @@ mod delivery;
 mod ended_call;
 mod event;
 mod event_kind;
+mod exchange;
 mod expectation;
 mod facts;
 mod identifiers;
@@ -35,6 +36,7 @@ pub use delivery::{Attempt, Delivery, Lease, NewDelivery, Outcome, Room, Settlem
 pub use ended_call::{CallEnd, EndedCall, WhyEnded};
 pub use event::{Event, POSSIBLE_REPEAT, Previous};
 pub use event_kind::{EventKind, may_be_in_attribute};
+pub use exchange::{Answered, Body, Exchange, Exchanged, HIDDEN, Headers, MAX_BODY_BYTES, MAX_LINE_CHARS, Sent};
 pub use expectation::{Expectation, ExpectationState, Watch};
 pub use facts::{Carried, Envelope, Origin};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};

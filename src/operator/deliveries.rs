@@ -1,7 +1,9 @@
 //! Deliveries: the waiting ones, those of an operation, and each with its event.
 
-use super::{Operator, OperatorError};
-use crate::domain::{DeliveryId, EventId, GraphId, SinkName};
+use std::collections::BTreeMap;
+
+use super::{Operator, OperatorError, words};
+use crate::domain::{DeliveryId, EventId, Exchange, GraphId, SinkName};
 use crate::store::{DeliveryState, DeliveryView, EventView, Newest, OperationView, StoreError};
 
 /// A delivery with its event.
@@ -11,6 +13,18 @@ pub struct DeliveryOfEvent {
     pub delivery: DeliveryView,
     /// Its event; `None` if the retention has removed it.
     pub event: Option<EventView>,
+    /// The exchanges that are kept of its attempts, by their numbers. Only read for a delivery that is shown alone.
+    pub exchanges: BTreeMap<u32, Exchange>,
+}
+
+impl DeliveryOfEvent {
+    /// Why no exchange is kept of an attempt that had one.
+    pub fn why_no_exchange(&self, number: u32) -> Option<String> {
+        let DeliveryView { failures, success, .. } = &self.delivery;
+        let failure = failures.iter().find(|failure| failure.number == number).map(|failure| failure.exchange);
+        let keeping = failure.or(success.map(|success| success.exchange)).unwrap_or_default();
+        words::of_missing_exchange(keeping).filter(|_| !self.exchanges.contains_key(&number))
+    }
 }
 
 impl Operator {
@@ -32,13 +46,14 @@ impl Operator {
         Ok(waiting)
     }
 
-    /// A delivery in any state, with its event.
+    /// A delivery in any state, with its event and its exchanges.
     ///
     /// # Errors
     /// No delivery has this id, or the store could not be read.
     pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryOfEvent, OperatorError> {
         let delivery = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
-        Ok(self.with_event(delivery).await?)
+        let exchanges = self.store.exchanges(id).await?;
+        Ok(DeliveryOfEvent { exchanges, ..self.with_event(delivery).await? })
     }
 
     /// Operations with an id, with their events and deliveries. The id is Graph's or the announcement's, with or
@@ -95,6 +110,6 @@ impl Operator {
 
     pub(super) async fn with_event(&self, delivery: DeliveryView) -> Result<DeliveryOfEvent, StoreError> {
         let event = self.store.event(delivery.event).await?;
-        Ok(DeliveryOfEvent { delivery, event })
+        Ok(DeliveryOfEvent { delivery, event, exchanges: BTreeMap::new() })
     }
 }

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::clock::between;
+use crate::dispatch::KEPT_A_SECOND;
 use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, subcode_in_words};
-use crate::store::{DeliveryState, DeliveryView, EventView};
+use crate::store::{DeliveryState, DeliveryView, EventView, Keeping};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
 /// What an event reports, one phrase for each fact.
@@ -84,6 +85,17 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
             format!("next attempt in {left} ({})", instant(delivery.at))
         }
     }
+}
+
+/// Why no exchange is kept of an attempt, for one of which none is there.
+pub fn of_missing_exchange(keeping: Keeping) -> Option<String> {
+    let why = match keeping {
+        Keeping::Nothing => return None,
+        Keeping::Kept => "it was removed to make room for newer ones".to_owned(),
+        Keeping::OneOfMany => format!("more than {KEPT_A_SECOND} a second succeeded"),
+        Keeping::Off => "the config keeps none (store.exchanges_max_entries = 0)".to_owned(),
+    };
+    Some(format!("reelhook kept no exchange of this attempt: {why}"))
 }
 
 /// What chose the sink of a delivery.

@@ -6,7 +6,8 @@
 //! 2. A failed delivery damages no other, and its reason contains no secret and at most [`MAX_REASON_CHARS`]
 //!    characters.
 //! 3. A recording's token is sent only where the sink's table says `include_access_token = true`.
-//! 4. Every mistake in a sink's table is reported at once, by its key path.
+//! 4. An exchange that a sink notes contains no secret that was sent, wherever the answer repeats it.
+//! 5. Every mistake in a sink's table is reported at once, by its key path.
 //!
 //! Each kind is a folder and a Cargo feature: a build has the kinds that it asks for. This file registers them: a new kind
 //! is a `mod` line and a line in `kinds!`.
@@ -15,6 +16,7 @@ mod background;
 pub mod cloud_event;
 #[macro_use]
 mod kinds;
+mod note;
 mod reason;
 
 pub mod file;
@@ -30,6 +32,7 @@ use crate::config::Section;
 use crate::domain::Delivery;
 
 pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective};
+pub use note::{Note, Seen};
 pub use reason::MAX_REASON_CHARS;
 
 kinds! {
@@ -54,6 +57,12 @@ pub trait Sink: Send + Sync {
             results.push(self.deliver(delivery).await);
         }
         results
+    }
+
+    /// As [`Sink::deliver_batch`], and notes each exchange as it goes: there is a note for each delivery. Sinks that speak
+    /// no protocol note nothing.
+    async fn deliver_noting(&self, deliveries: &[&Delivery], _notes: &[Note]) -> Vec<Result<(), DeliveryError>> {
+        self.deliver_batch(deliveries).await
     }
 
     /// How many deliveries one call of [`Sink::deliver_batch`] takes at most.

@@ -20,6 +20,8 @@
 //!    Entries that wait for keys are not removed. Retention never removes anything undelivered: unmatched events are
 //!    kept for the retention from their arrival, dead letters from the day on which they became dead letters.
 //! 9. `accept` refuses with [`StoreError::Full`] below the disk reserve; leasing and settling go on.
+//! 10. The exchanges of attempts are sealed, and bounded in entries and bytes: the oldest make room. They go with their
+//!     delivery. A store whose config keeps none removes those that it has.
 
 mod deliveries;
 mod disk;
@@ -62,8 +64,8 @@ pub use selections::{DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, QuarantineView,
-    Success,
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView,
+    QuarantineView, Success,
 };
 pub use views::Views;
 pub use waiting::{WAITS_AT_MOST, Waiting};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::domain::{Channel, Content, Notification, Raw};
+use crate::domain::{Answered, Body, Channel, Content, Exchange, Exchanged, Headers, Notification, Raw, Sent};
 
 /// A change of a resource with nothing but this text.
 pub fn notification(text: &str) -> Notification {
@@ -25,4 +25,12 @@ pub fn notification(text: &str) -> Notification {
         request: Default::default(),
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
     }
+}
+
+/// An exchange whose answer has this body.
+pub fn exchange(body: &str) -> Exchanged {
+    let (line, headers) = (String::from("HTTP/1.1 500"), Headers::default());
+    let request = Sent { line: "POST / HTTP/1.1".into(), headers: headers.clone() };
+    let answer = Some(Answered { line, headers, body: Body::Text(body.into()), is_body_cut: false });
+    Exchanged::Told(Box::new(Exchange { request, answer }))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::Clock;
+use crate::config;
 use crate::domain::{
-    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Expectation, OperationEvent, Order, Origin, Proof, Raw,
-    Reason, RouteName, RoutingKey, SinkName, Status,
+    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Exchanged, Expectation, OperationEvent, Order, Origin,
+    Proof, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
 };
 
 /// A page of a list that begins with the newest entry.
@@ -51,6 +52,48 @@ impl DeliveryState {
     }
 }
 
+/// What became of an attempt's exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// There was none, or an older version made the attempt.
+    #[default]
+    Nothing,
+    /// It was kept. It may have made room since.
+    Kept,
+    /// Many attempts succeeded in the same second, and it was not among those that were kept.
+    OneOfMany,
+    /// The config said to keep none.
+    Off,
+}
+
+impl Keeping {
+    /// What becomes of an exchange.
+    pub fn of(exchange: &Exchanged, settings: &config::Store) -> Self {
+        match exchange {
+            Exchanged::Nothing => Self::Nothing,
+            _ if settings.exchanges_max_entries == 0 => Self::Off,
+            Exchanged::Told(_) => Self::Kept,
+            Exchanged::OneOfMany => Self::OneOfMany,
+        }
+    }
+
+    /// Its number in the store.
+    pub fn number(self) -> Option<i64> {
+        match self {
+            Self::Nothing => None,
+            Self::Kept => Some(1),
+            Self::OneOfMany => Some(2),
+            Self::Off => Some(3),
+        }
+    }
+
+    /// Of a number in the store.
+    pub fn of_number(number: Option<i64>) -> Self {
+        let all = [Self::Kept, Self::OneOfMany, Self::Off];
+        all.into_iter().find(|it| it.number() == number).unwrap_or_default()
+    }
+}
+
 /// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
@@ -64,6 +107,8 @@ pub struct FailedAttempt {
     pub reason: String,
     /// Whether it is the first one after a replay: the retry schedule began again.
     pub is_after_replay: bool,
+    /// What became of its exchange.
+    pub exchange: Keeping,
 }
 
 /// The attempt that delivered.
@@ -75,6 +120,8 @@ pub struct Success {
     pub took: Duration,
     /// Whether it is the first one after a replay: the retry schedule began again.
     pub is_after_replay: bool,
+    /// What became of its exchange.
+    pub exchange: Keeping,
 }
 
 /// A delivery.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, StoreError, Tallies,
 };
-use crate::domain::{DeliveryId, EventId, SinkName};
+use crate::domain::{DeliveryId, EventId, Exchange, SinkName};
 
 /// Reads for operators. Nothing here changes anything.
 #[async_trait]
@@ -53,6 +53,12 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryView>, StoreError>;
+
+    /// The exchanges that are kept of a delivery's attempts, by their numbers as [`Views::delivery`] tells them.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn exchanges(&self, id: DeliveryId) -> Result<BTreeMap<u32, Exchange>, StoreError>;
 
     /// An event by its id.
     ///

@@ -37,6 +37,21 @@ pub fn shown(text: &str, limit: usize) -> String {
     shown
 }
 
+/// A text of several lines, with the other control characters spelled out.
+pub fn shown_lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\r' if characters.peek() == Some(&'\n') => {}
+            '\n' | '\t' => shown.push(character),
+            _ if moves_terminal(character) => shown.extend(character.escape_unicode()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
 /// [`shown`], made only if somebody reads it.
 #[derive(Clone, Copy, Debug)]
 pub struct Short<'a>(pub &'a str, pub usize);
@@ -68,6 +83,11 @@ mod tests {
     fn what_fits_is_whole_and_what_is_cut_says_so() {
         assert_eq!((shown("abcd", 4), shown("abcde", 4)), ("abcd".into(), "abc…".into()));
         assert_eq!((cut("ééé", 2), cut("ééé", 3)), ("éé", "ééé"));
+    }
+
+    #[test]
+    fn a_text_of_several_lines_keeps_them_and_nothing_else_that_moves() {
+        assert_eq!(shown_lines("a\r\nb\tc\n\u{1b}[2J\rd\u{202e}"), "a\nb\tc\n\\u{1b}[2J\\u{d}d\\u{202e}");
     }
 
     proptest! {

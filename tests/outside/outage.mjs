@@ -113,9 +113,23 @@ test("a lost recording is two clicks from the first page, and found by its conte
     }
 });
 
+test("a delivery's page tells what was sent and what was answered", async () => {
+    const operation = (await reelhook.ask("GET", "communications/recordOperations?$top=1&$filter=startsWith(clientContext,'sales-button')")).value[0];
+    const page = await visit(`/operations/${operation.id}`);
+    await hook(page, "delivery-link").first().click();
+    const attempts = hook(page, "attempt");
+    assert.equal(await attempts.count(), 2, "the one during the outage, and the one after it");
+    assert.match(await attempts.first().locator('[data-test="request"]').innerText(), /^POST .* HTTP\/1\.1\n/);
+    assert.match(await attempts.first().locator('[data-test="answer"]').innerText(), /^HTTP\/1\.1 20\d/);
+    await attempts.last().locator("summary").click();
+    await attempts.last().locator('[data-test="no-answer"]').waitFor();
+    await page.screenshot({ path: join(SCREENSHOTS, "delivery.png"), fullPage: true });
+});
+
 test("everybody can read the pages: axe finds nothing", async () => {
     const operation = (await reelhook.ask("GET", "communications/recordOperations?$top=1")).value[0];
-    const paths = ["/", "/operations", `/operations/${operation.id}`, "/sinks", "/sinks/crm", "/quarantine", "/unmatched", "/configuration"];
+    const delivery = (await reelhook.ask("GET", `communications/recordOperations/${operation.id}/deliveries`)).value[0];
+    const paths = ["/", "/operations", `/operations/${operation.id}`, `/deliveries/${delivery.id}`, "/sinks", "/sinks/crm", "/quarantine", "/unmatched", "/configuration"];
     // The colours depend on the theme, the layout on the width.
     for (const [width, theme] of [[1280, "light"], [1280, "dark"], [400, "light"]]) {
         const page = await visit("/", { width, theme });

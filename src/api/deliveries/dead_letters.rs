@@ -49,7 +49,7 @@ impl DetailedDelivery {
     /// Shows a delivery and what happened to it until `now`.
     pub fn of(found: DeliveryOfEvent, now: Timestamp) -> Self {
         Self {
-            delivery: DeliveryShape::from(&found.delivery),
+            delivery: DeliveryShape::with_exchanges(&found),
             story: operator::explain::of_delivery(&found.delivery, now),
             event: found.event.as_ref().map(EventShape::from),
             data: found.event.and_then(|event| RawValue::from_string(event.data).ok()),
@@ -193,7 +193,7 @@ pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) ->
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "The dead letter, with every attempt and its event", body = DetailedDelivery),
+        (status = 200, description = "The dead letter, with every attempt, its exchange, and the event", body = DetailedDelivery),
         (status = 404, description = "No dead letter has this id", body = Refusal),
     ),
 )]

@@ -6,6 +6,7 @@
 mod attempts;
 mod body;
 mod dead_letters;
+mod exchanges;
 mod explain;
 mod quarantine;
 mod resends;

@@ -6,7 +6,9 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::exchanges::ExchangeShape;
 use crate::domain::{Envelope, Order};
+use crate::operator::DeliveryOfEvent;
 use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
 
 /// A delivery with every attempt.
@@ -59,6 +61,12 @@ pub struct AttemptShape {
     pub reason: Option<String>,
     /// Whether it is the first one after a replay, or after a move to another sink: the retry schedule began again.
     pub is_after_replay: bool,
+    /// What was sent and answered, for sinks that speak HTTP. Only where one delivery is shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ExchangeShape>,
+    /// Why reelhook kept no exchange of this attempt, although there was one. Only where one delivery is shown alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange_missing: Option<String>,
 }
 
 /// An event, without its data.
@@ -139,6 +147,18 @@ impl From<&DeliveryView> for DeliveryShape {
     }
 }
 
+impl DeliveryShape {
+    /// The same, with the exchanges of its attempts.
+    pub fn with_exchanges(found: &DeliveryOfEvent) -> Self {
+        let mut shape = Self::from(&found.delivery);
+        for attempt in &mut shape.attempts {
+            attempt.exchange = found.exchanges.get(&attempt.number).map(ExchangeShape::from);
+            attempt.exchange_missing = found.why_no_exchange(attempt.number);
+        }
+        shape
+    }
+}
+
 impl AttemptShape {
     fn failed(number: u32, failure: &FailedAttempt) -> Self {
         let ended_at = failure.started_at.saturating_add(failure.took).unwrap_or(failure.started_at);
@@ -150,6 +170,8 @@ impl AttemptShape {
             result: "failed",
             reason: Some(failure.reason.clone()),
             is_after_replay: failure.is_after_replay,
+            exchange: None,
+            exchange_missing: None,
         }
     }
 
@@ -162,6 +184,8 @@ impl AttemptShape {
             result: "delivered",
             reason: None,
             is_after_replay: view.success.is_some_and(|success| success.is_after_replay),
+            exchange: None,
+            exchange_missing: None,
         }
     }
 }

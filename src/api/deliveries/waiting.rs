@@ -55,7 +55,7 @@ pub async fn list(
         ("id" = String, Path, description = "The delivery's id"),
     ),
     responses(
-        (status = 200, description = "The delivery, with every attempt and its event", body = DetailedDelivery),
+        (status = 200, description = "The delivery, with every attempt, its exchange, and the event", body = DetailedDelivery),
         (status = 404, description = "No delivery has this id", body = Refusal),
     ),
 )]

@@ -96,6 +96,9 @@ impl Kept {
         self.value("store.quarantine_max_bytes", &old.quarantine_max_bytes, &mut new.quarantine_max_bytes);
         let share = (&old.quarantine_strangers_share, &mut new.quarantine_strangers_share);
         self.value("store.quarantine_strangers_share", share.0, share.1);
+        let entries = (&old.exchanges_max_entries, &mut new.exchanges_max_entries);
+        self.value("store.exchanges_max_entries", entries.0, entries.1);
+        self.value("store.exchanges_max_bytes", &old.exchanges_max_bytes, &mut new.exchanges_max_bytes);
     }
 
     fn calls(&mut self, old: &Calls, new: &mut Calls) {

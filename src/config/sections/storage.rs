@@ -36,6 +36,10 @@ pub struct Store {
     pub quarantine_max_bytes: u64,
     /// The share of both that known senders leave to strangers, 0 to 1.
     pub quarantine_strangers_share: f64,
+    /// The most exchanges of attempts; 0: none is kept.
+    pub exchanges_max_entries: usize,
+    /// The most bytes of exchanges.
+    pub exchanges_max_bytes: u64,
 }
 
 /// Reads `[store]`.
@@ -51,6 +55,8 @@ pub fn store(root: &mut Section<'_>) -> Store {
         quarantine_max_entries: section.or("quarantine_max_entries", 10_000, count(1..=10_000_000)),
         quarantine_max_bytes: section.or("quarantine_max_bytes", 64 << 20, size(ByteSize::kib(64)..=ByteSize::tib(1))),
         quarantine_strangers_share: section.or("quarantine_strangers_share", 0.25, share()),
+        exchanges_max_entries: section.or("exchanges_max_entries", 10_000, count(0..=10_000_000)),
+        exchanges_max_bytes: section.or("exchanges_max_bytes", 64 << 20, size(ByteSize::kib(64)..=ByteSize::tib(1))),
     }
 }
 

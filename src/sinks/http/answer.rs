@@ -3,7 +3,8 @@
 //!
 //! **Invariants**
 //! 1. Once the status is 2xx the event is delivered, whatever the rest of the answer is.
-//! 2. Nothing of an answer is stored but a short, escaped piece of its text.
+//! 2. A reason holds of an answer nothing but a short, escaped piece of its text. The exchange holds more: see
+//!    [`super::wire`].
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
 
+use super::wire::Wire;
 use crate::sinks::DeliveryError;
 use crate::sinks::reason::{self, shown};
 
@@ -22,11 +24,17 @@ const MAX_BODY_TIME: Duration = Duration::from_secs(1);
 /// How much of a body is shown.
 const MAX_EXCERPT_CHARS: usize = 200;
 
-/// Judges an answer. `shows_text`: whether the server's text may be shown.
-pub(super) async fn judge(mut response: Response, now: Timestamp, shows_text: bool) -> Result<(), DeliveryError> {
+/// Judges an answer, and notes it on `wire`. `shows_text`: whether the server's text may be shown.
+pub(super) async fn judge(
+    mut response: Response,
+    wire: &Wire,
+    now: Timestamp,
+    shows_text: bool,
+) -> Result<(), DeliveryError> {
+    wire.answered(&response);
     let status = response.status();
     let after = response.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
-    let body = drain(&mut response).await;
+    let body = drain(&mut response, wire).await;
     if status.is_success() {
         return Ok(());
     }
@@ -48,12 +56,17 @@ pub(super) async fn judge(mut response: Response, now: Timestamp, shows_text: bo
 }
 
 /// Reads a bounded part of a body in a bounded time; returns its beginning.
-async fn drain(response: &mut Response) -> Vec<u8> {
+async fn drain(response: &mut Response, wire: &Wire) -> Vec<u8> {
     let mut beginning = Vec::new();
     let mut n_read = 0;
     let drained = async {
         while n_read < MAX_BODY_BYTES {
-            let Ok(Some(chunk)) = response.chunk().await else { return };
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return wire.ended(),
+                Err(_broken) => return,
+            };
+            wire.read(&chunk);
             n_read += chunk.len();
             let room = (4 * MAX_EXCERPT_CHARS).saturating_sub(beginning.len());
             beginning.extend_from_slice(&chunk[..chunk.len().min(room)]);

@@ -4,34 +4,38 @@
 //! **Invariants**
 //! 1. No redirect is followed, no proxy is used, nothing is decompressed, and a bounded part of an answer is read.
 //! 2. A private address is reached only where `allow_private` names its network: see [`guard`].
-//! 3. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
+//! 3. No secret is in an exchange that is noted: see [`wire`].
+//! 4. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
 //!    meanwhile, differ.
 
 #![cfg(feature = "sink-http")]
 
 mod answer;
 pub mod guard;
+mod hidden;
+mod masks;
 mod probe;
 mod settings;
 mod signature;
+mod wire;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use url::Url;
 
-use super::{DeliveryError, FromConfig, Sink, cloud_event, reason};
+use super::{DeliveryError, FromConfig, Note, Sink, cloud_event, reason};
 use crate::clock::Clock;
 use crate::config::Section;
 use crate::domain::Delivery;
 use guard::{Guard, GuardedResolver};
+use hidden::Hidden;
 use settings::Settings;
 use signature::Signer;
-
-const USER_AGENT: &str = concat!("reelhook/", env!("CARGO_PKG_VERSION"));
+use wire::{USER_AGENT, Wire};
 
 /// Posts events to an address.
 pub struct HttpSink {
@@ -44,6 +48,7 @@ pub struct HttpSink {
     signer: Signer,
     guard: Arc<Guard>,
     include_access_token: bool,
+    hidden: Arc<Hidden>,
     /// Whether the server's text may be shown: it was sent no secret that it could repeat.
     shows_answers: bool,
 }
@@ -70,6 +75,7 @@ impl FromConfig for HttpSink {
             signer: settings.signer,
             guard: settings.guard,
             include_access_token: settings.include_access_token,
+            hidden: Arc::new(settings.hidden),
         })
     }
 }
@@ -91,24 +97,15 @@ fn client(guard: &Arc<Guard>) -> Result<reqwest::Client, String> {
 #[async_trait]
 impl Sink for HttpSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        let mut body = Vec::new();
-        cloud_event::write(delivery, self.include_access_token, &mut body);
-        let (id, timestamp) = (delivery.id.to_string(), self.clock.now().as_second());
-        let client = self.client.read().clone();
-        let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
-        let mut request = client
-            .post(self.url.clone())
-            .headers(self.headers.clone())
-            .header(CONTENT_TYPE, cloud_event::CONTENT_TYPE)
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", timestamp);
-        if let Some(signature) = self.signer.sign(&id, timestamp, &body) {
-            request = request.header("webhook-signature", signature);
+        self.post(delivery, &Note::default()).await
+    }
+
+    async fn deliver_noting(&self, deliveries: &[&Delivery], notes: &[Note]) -> Vec<Result<(), DeliveryError>> {
+        let mut results = Vec::with_capacity(deliveries.len());
+        for (delivery, note) in deliveries.iter().zip(notes) {
+            results.push(self.post(delivery, note).await);
         }
-        match request.body(body).send().await {
-            Ok(response) => answer::judge(response, self.clock.now(), self.shows_answers).await,
-            Err(error) => Err(answer::no_answer(&error)),
-        }
+        results
     }
 
     async fn probe(&self) -> Result<(), DeliveryError> {
@@ -118,5 +115,38 @@ impl Sink for HttpSink {
     async fn close(&self) -> Result<(), DeliveryError> {
         drop(self.client.write().take());
         Ok(())
+    }
+}
+
+impl HttpSink {
+    async fn post(&self, delivery: &Delivery, note: &Note) -> Result<(), DeliveryError> {
+        let client = self.client.read().clone();
+        let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
+        let request = self.request(&client, delivery).map_err(|error| answer::no_answer(&error))?;
+        let with_secrets_of = self.include_access_token.then(|| Arc::clone(&delivery.event));
+        let wire = Arc::new(Wire::of(Arc::clone(&self.hidden), &request, with_secrets_of));
+        note.begin(Arc::clone(&wire) as _);
+        match client.execute(request).await {
+            Ok(response) => answer::judge(response, &wire, self.clock.now(), self.shows_answers).await,
+            Err(error) => Err(answer::no_answer(&error)),
+        }
+    }
+
+    fn request(&self, client: &reqwest::Client, delivery: &Delivery) -> reqwest::Result<reqwest::Request> {
+        let mut body = Vec::new();
+        cloud_event::write(delivery, self.include_access_token, &mut body);
+        let (id, timestamp) = (delivery.id.to_string(), self.clock.now().as_second());
+        let mut request = client
+            .post(self.url.clone())
+            .headers(self.headers.clone())
+            .header(CONTENT_TYPE, cloud_event::CONTENT_TYPE)
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", timestamp);
+        let signature = self.signer.sign(&id, timestamp, &body);
+        if let Some(mut signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
+            signature.set_sensitive(true);
+            request = request.header(signature::HEADER, signature);
+        }
+        request.body(body).build()
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::guard::Guard;
+use super::hidden::{self, Hidden};
 use super::signature::{self, Signer};
 use crate::config::value::{network, switch};
 use crate::config::{AllowedNetworks, Section, Text};
@@ -38,6 +40,8 @@ pub(super) struct Settings {
     pub(super) guard: Arc<Guard>,
     /// Whether the recording's token is sent too.
     pub(super) include_access_token: bool,
+    /// What nobody may see of a request.
+    pub(super) hidden: Hidden,
     /// Whether what is sent holds something that an answer must not make visible.
     pub(super) sends_secrets: bool,
 }
@@ -47,7 +51,7 @@ impl Settings {
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let url = section.need_text_or_secret("url", "the address, as \"https://crm.example.com/hooks\"");
         let signer = signer(section);
-        let (headers, has_secret_header) = headers(section);
+        let Configured { headers, secrets, has_secret: has_secret_header } = headers(section);
         let allowed = section.list("allow_private", Vec::new(), network());
         let include_access_token = section.or("include_access_token", false, switch());
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
@@ -60,8 +64,9 @@ impl Settings {
             Err(Refusal::Network(_)) => return None,
         };
         let guard = Arc::new(Guard::new(allowed, encrypted));
+        let hidden = Hidden::of((&url, is_secret), secrets);
         let sends_secrets = include_access_token || is_secret || has_secret_header;
-        Some(Self { url, headers, signer, guard, include_access_token, sends_secrets })
+        Some(Self { url, headers, signer, guard, include_access_token, hidden, sends_secrets })
     }
 }
 
@@ -106,21 +111,32 @@ fn check_address(text: &str, allowed: &AllowedNetworks) -> Result<(Url, bool), R
     }
 }
 
-/// The headers, and whether one of them is a secret.
-fn headers(section: &mut Section<'_>) -> (HeaderMap, bool) {
-    let mut headers = HeaderMap::new();
-    let mut has_secret = false;
+/// The configured headers.
+#[derive(Default)]
+struct Configured {
+    headers: HeaderMap,
+    /// The values that nobody may see.
+    secrets: Vec<SecretString>,
+    /// Whether the config itself names one of them as a secret.
+    has_secret: bool,
+}
+
+fn headers(section: &mut Section<'_>) -> Configured {
+    let mut found = Configured::default();
     for it in section.texts_or_secrets("headers") {
-        has_secret |= it.value.is_secret();
+        found.has_secret |= it.value.is_secret();
         match header(&it.name, &it.value) {
-            Ok((name, _)) if headers.contains_key(&name) => {
+            Ok((name, _)) if found.headers.contains_key(&name) => {
                 section.report.mistake(&it.path, "found the header twice, in different cases, expected it once");
             }
-            Ok((name, value)) => drop(headers.insert(name, value)),
+            Ok((name, value)) => {
+                found.secrets.extend(value.is_sensitive().then(|| SecretString::from(it.value.expose())));
+                found.headers.insert(name, value);
+            }
             Err(mistake) => section.report.mistake(&it.path, mistake),
         }
     }
-    (headers, has_secret)
+    found
 }
 
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String> {
@@ -133,7 +149,7 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String>
     }
     let mut header = HeaderValue::from_str(value.expose())
         .map_err(|_| "found characters that are not allowed in a header, expected visible ASCII".to_owned())?;
-    header.set_sensitive(value.is_secret());
+    header.set_sensitive(value.is_secret() || hidden::is_told_by(name.as_str()));
     Ok((name, header))
 }
 

@@ -7,6 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// The header that carries it.
+pub(super) const HEADER: &str = "webhook-signature";
+
 /// Signs with every configured secret: during a rotation the receiver may know the old one or the new one.
 pub(super) struct Signer {
     keys: Vec<Hmac<Sha256>>,

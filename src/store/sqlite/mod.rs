@@ -248,6 +248,8 @@ pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
         quarantine_max_entries: 0,
         quarantine_max_bytes: 0,
         quarantine_strangers_share: 0.0,
+        exchanges_max_entries: 10_000,
+        exchanges_max_bytes: 64 << 20,
     }
 }
 

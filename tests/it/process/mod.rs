@@ -4,6 +4,7 @@ mod check;
 mod commands;
 mod config;
 mod damage;
+mod exchanges;
 mod faults;
 mod floods;
 mod gone_sinks;

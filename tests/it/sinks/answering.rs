@@ -77,6 +77,18 @@ impl Answering {
         opened
     }
 
+    /// Answers 400 with what `shape` makes of the last request's head and body, in a header and in the body.
+    pub fn echo(&self, shape: impl Fn(&str, &str) -> String + Send + Sync + 'static) {
+        let requests = Arc::clone(&self.requests);
+        self.behave(move |stream| {
+            let Request { head, body } = requests.lock().unwrap().last().unwrap().clone();
+            let body = shape(&head, &String::from_utf8(body).unwrap());
+            let (first, n_bytes) = (body.lines().next().unwrap_or_default(), body.len());
+            let answer = format!("HTTP/1.1 400 No\r\nx-echo: {first}\r\ncontent-length: {n_bytes}\r\n\r\n{body}");
+            let _ = stream.write_all(answer.as_bytes());
+        });
+    }
+
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }

@@ -4,6 +4,7 @@ pub mod answering;
 mod contract;
 mod docs;
 mod events;
+mod exchanges;
 mod file;
 mod guard;
 mod http;

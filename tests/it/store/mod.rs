@@ -14,6 +14,7 @@ macro_rules! tests {
 
 mod clock;
 mod conformance;
+mod exchanges;
 pub mod memory;
 mod model;
 mod operators;
@@ -33,8 +34,9 @@ use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Budget, Channel, ClientContext, Content, Event, GraphId, Lease, Mark, NewDelivery, Notification, Order,
-    Outcome, Proof, Quarantined, Raw, Reason, RecordOperation, Room, RouteName, Settlement, SinkName, Status, Verified,
+    Attempt, Budget, Channel, ClientContext, Content, Event, Exchanged, GraphId, Lease, Mark, NewDelivery,
+    Notification, Order, Outcome, Proof, Quarantined, Raw, Reason, RecordOperation, Room, RouteName, Settlement,
+    SinkName, Status, Verified,
 };
 use reelhook::store::operations::NewOperation;
 use reelhook::store::sqlite::SqliteStore;
@@ -59,6 +61,7 @@ macro_rules! conforms {
     ($name:ident, $open:path) => {
         mod $name {
             super::conformance::suite!($open);
+            super::exchanges::suite!($open);
             super::reads::suite!($open);
             super::repeats::suite!($open);
             super::writes::suite!($open);
@@ -86,6 +89,8 @@ struct TestStore {
     clock: Clock,
     settings: config::Store,
     open: Open,
+    /// What attempts tell of their exchanges.
+    exchange: Mutex<Exchanged>,
     _folder: TempDir,
 }
 
@@ -102,7 +107,8 @@ impl TestStore {
         let process = Arc::new(Process::default());
         let store = open(&settings, clock.clone(), Arc::clone(&process)).unwrap();
         let (operations, reception) = (Arc::clone(&store) as _, Arc::new(Reception::new(clock.clone())));
-        Self { store, operations, process, reception, clock, settings, open, _folder: folder }
+        let exchange = Mutex::default();
+        Self { store, operations, process, reception, clock, settings, open, exchange, _folder: folder }
     }
 
     /// Closes it and opens it again, after `change`.
@@ -166,7 +172,8 @@ impl TestStore {
     async fn settle_all(&self, leases: Vec<Lease>, settlement: &Settlement) {
         let outcome = |lease: Lease| {
             let (number, started_at) = (lease.delivery.attempt, self.clock.now());
-            let attempt = Attempt { number, started_at, took: Duration::from_millis(7) };
+            let exchange = self.exchange.lock().clone();
+            let attempt = Attempt { number, started_at, took: Duration::from_millis(7), exchange };
             Outcome { lease, attempt, settlement: settlement.clone() }
         };
         self.store.settle(leases.into_iter().map(outcome).collect()).await.unwrap();
@@ -204,6 +211,8 @@ pub fn settings(folder: &TempDir) -> config::Store {
         quarantine_max_entries: 10_000,
         quarantine_max_bytes: 64 << 20,
         quarantine_strangers_share: 0.25,
+        exchanges_max_entries: 10_000,
+        exchanges_max_bytes: 64 << 20,
     }
 }
 

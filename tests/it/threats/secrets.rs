@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 
 use crate::process::site::Site;
 use crate::process::{Server, eventually, wait_until};
-use crate::sinks::answering::OK;
 use crate::test_app::{APP_ID, CERTIFICATE_ID, CLIENT_STATE};
 
 const ADMIN_TOKEN: &str = "canary-admin-token-90ba";
@@ -246,13 +245,20 @@ async fn threat_53_no_secret_comes_out_anywhere() {
 async fn threat_53_a_recordings_token_goes_to_a_sink_that_asked_for_it_and_nowhere_else() {
     let mut site = Site::new();
     write_config(&site, "include_access_token = true");
-    site.hook.answer(OK);
+    // It repeats what it gets: what operators are shown of its answers is searched too.
+    site.hook.echo(|head, body| format!("{head}\n{body}"));
     let mut server = serve(&site);
     let mut seen = Seen::default();
     let canaries = post_everything(&mut site, &server, &mut seen).await;
     let (_, token) = &canaries[0];
     let is_with_it = |body: &[u8]| String::from_utf8_lossy(body).contains(token.as_str());
     wait_until("it arrived", || site.hook.requests().iter().any(|request| is_with_it(&request.body)));
+    wait_until("there are dead letters", || first_words(&seen.run(&site, &["deadletters", "list"])).len() >= 3);
+    let dead = seen.run(&site, &["deadletters", "list"]);
+    for id in first_words(&dead) {
+        let shown = seen.run(&site, &["deliveries", "show", id]);
+        assert!(shown.contains("> webhook-signature: ***") && shown.contains("< HTTP/1.1 400"), "{shown}");
+    }
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
     seen.add_files(site.folder.path());

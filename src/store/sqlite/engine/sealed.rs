@@ -1,17 +1,42 @@
-//! Values that are sealed beside events' contents: quarantined bytes, validation tokens, and how a call ended. Each kind
-//! has a label, and is bound to its row, so that no value can be opened in another's place.
+//! Values that are sealed beside events' contents: quarantined bytes, validation tokens, how a call ended, and exchanges.
+//! Each kind has a label, and is bound to its row, so that no value can be opened in another's place.
 
 use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::instants::instant;
-use crate::domain::{CallEnd, Raw, WhyEnded};
-use crate::store::StoreError;
+use crate::domain::{CallEnd, Exchange, Outcome, Raw, WhyEnded};
 use crate::store::seal::Seal;
+use crate::store::{StoreError, ids};
 
 const QUARANTINED: &str = "quarantine";
 const TOKENS: &str = "validation tokens";
 const CALL_END: &str = "ended call";
+const EXCHANGE: &str = "exchange";
+
+/// What names an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct AttemptKey {
+    /// The row of its delivery.
+    pub delivery: i64,
+    /// When it began, in microseconds.
+    pub started_at: i64,
+    /// Its number since the last replay.
+    pub number: i64,
+}
+
+impl AttemptKey {
+    /// Of an outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        let Outcome { lease, attempt, .. } = outcome;
+        let (delivery, number) = (ids::delivery_row(lease.delivery.id.0), attempt.number.into());
+        Self { delivery, started_at: attempt.started_at.as_microsecond(), number }
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        [self.delivery, self.started_at, self.number].map(i64::to_be_bytes).as_flattened().to_vec()
+    }
+}
 
 /// Seals the bytes of a quarantine entry.
 ///
@@ -65,4 +90,22 @@ pub fn open_call_end(seal: &Seal, call_id: &str, (ended_at, sealed): (i64, Optio
     });
     let why: Option<WhyEnded> = why.and_then(|json| serde_json::from_slice(&json).ok());
     CallEnd { at: instant(ended_at), why: why.unwrap_or_default() }
+}
+
+/// Seals the exchange of an attempt.
+///
+/// # Errors
+/// The cryptographic provider failed.
+pub fn seal_exchange(seal: &Seal, key: AttemptKey, exchange: &Exchange) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(exchange).map_err(|error| StoreError::Database(error.to_string()))?;
+    seal.seal(EXCHANGE, &key.bytes(), &[&json])
+}
+
+/// Opens the exchange of an attempt.
+///
+/// # Errors
+/// It was sealed with another key, or it is damaged.
+pub fn open_exchange(seal: &Seal, key: AttemptKey, sealed: &[u8]) -> Result<Exchange, StoreError> {
+    let json = seal.open(EXCHANGE, &key.bytes(), sealed)?;
+    serde_json::from_slice(&json).map_err(|error| StoreError::Database(format!("an exchange cannot be read: {error}")))
 }

@@ -1,6 +1,7 @@
 //! Reading: rows as values, and the questions of the API, the console and the dispatchers.
 
 pub mod delivered;
+pub mod exchanges;
 pub mod listing;
 pub mod operation;
 pub mod pauses;

@@ -16,8 +16,8 @@ use crate::store::sqlite::engine::contents::Opened;
 use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::{
-    Backlog, DeadFilter, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, Oldest, OperationView, Success,
-    UnmatchedFilter,
+    Backlog, DeadFilter, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView,
+    Success, UnmatchedFilter,
 };
 
 /// The columns that [`event_in`] reads.
@@ -26,7 +26,7 @@ pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_con
 /// How many columns [`EVENT_COLUMNS`] has.
 pub const N_EVENT_COLUMNS: usize = 16;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
-     started_at, took, is_leased, resend_of, n_attempts FROM deliveries";
+     started_at, took, is_leased, resend_of, n_attempts, exchange FROM deliveries";
 
 /// How many deliveries are searched for the last failure of a sink.
 const N_LAST_DUE: i64 = 100;
@@ -93,10 +93,13 @@ pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::R
     with_events.collect()
 }
 
-fn success(started_at: Option<i64>, took: Option<i64>) -> Option<Success> {
-    let (started_at, took) = started_at.zip(took)?;
+/// The attempt that delivered, in a row of [`DELIVERY`].
+fn success(row: &Row<'_>) -> rusqlite::Result<Option<Success>> {
+    let times: (Option<i64>, Option<i64>) = (row.get(9)?, row.get(10)?);
+    let Some((started_at, took)) = times.0.zip(times.1) else { return Ok(None) };
     let took = Duration::from_micros(took.cast_unsigned());
-    Some(Success { started_at: instant(started_at), took, is_after_replay: false })
+    let exchange = Keeping::of_number(row.get(14)?);
+    Ok(Some(Success { started_at: instant(started_at), took, is_after_replay: false, exchange }))
 }
 
 /// An event by its id.
@@ -120,7 +123,7 @@ pub fn unmatched_after(
 
 /// The last failed attempt of the deliveries that wait for a sink, among those that are due last.
 pub fn last_failure(connection: &Connection, sink: &SinkName) -> rusqlite::Result<Option<FailedAttempt>> {
-    let sql = "SELECT number, started_at, took, reason FROM attempts WHERE delivery IN \
+    let sql = "SELECT number, started_at, took, reason, exchange FROM attempts WHERE delivery IN \
                (SELECT seq FROM deliveries INDEXED BY deliveries_due \
                WHERE sink = ?1 AND state = 0 AND is_leased = 0 ORDER BY at DESC LIMIT ?2) \
                ORDER BY started_at DESC, number DESC LIMIT 1";
@@ -131,6 +134,7 @@ pub fn last_failure(connection: &Connection, sink: &SinkName) -> rusqlite::Resul
             took: Duration::from_micros(row.get::<_, i64>(2)?.cast_unsigned()),
             reason: row.get(3)?,
             is_after_replay: false,
+            exchange: Keeping::of_number(row.get(4)?),
         })
     };
     connection.prepare_cached(sql)?.query_row(params![sink.as_str(), N_LAST_DUE], failure).optional()
@@ -265,13 +269,13 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
             resend_of: maybe_delivery_id(row, 12)?,
             reason: reason.unwrap_or_default(),
             failures: Vec::new(),
-            success: success(row.get(9)?, row.get(10)?),
+            success: success(row)?,
         };
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(13)?, view))
     })?;
     let with_failures = found.into_iter().map(|(seq, n_since_replay, mut view)| {
         let sql =
-            "SELECT started_at, took, reason, number FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
+            "SELECT started_at, took, reason, number, exchange FROM attempts WHERE delivery = ?1 ORDER BY started_at, number";
         // Numbered through: in the table, each replay begins with 1 again.
         let mut n = 0;
         view.failures = all(connection, sql, [seq], |row| {
@@ -282,6 +286,7 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
                 took: Duration::from_micros(row.get::<_, i64>(1)?.cast_unsigned()),
                 reason: row.get(2)?,
                 is_after_replay: n > 1 && row.get::<_, i64>(3)? == 1,
+                exchange: Keeping::of_number(row.get(4)?),
             })
         })?;
         if let Some(success) = &mut view.success {

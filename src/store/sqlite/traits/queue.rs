@@ -10,7 +10,7 @@ use crate::domain::{Lease, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read::views;
-use crate::store::sqlite::write::{delivery, lease};
+use crate::store::sqlite::write::{delivery, exchanges, lease};
 use crate::store::{Limit, Queue, StoreError};
 
 #[async_trait]
@@ -30,7 +30,8 @@ impl Queue for SqliteStore {
     }
 
     async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
-        self.writer.ask(move |tx| delivery::settle(tx, &outcomes)).await
+        let sealed = exchanges::sealed(&self.shared, &outcomes);
+        self.writer.ask(move |tx| delivery::settle(tx, &outcomes, &sealed)).await
     }
 
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::domain::{DeliveryId, EventId, SinkName};
+use crate::domain::{DeliveryId, EventId, Exchange, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read;
@@ -56,6 +56,10 @@ impl Views for SqliteStore {
         let mut found = self.read(move |connection, _| views::delivery(connection, id)).await?;
         found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
         Ok(found)
+    }
+
+    async fn exchanges(&self, id: DeliveryId) -> Result<BTreeMap<u32, Exchange>, StoreError> {
+        self.read(move |connection, shared| read::exchanges::of(connection, &shared.seal, id)).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {

@@ -6,6 +6,7 @@
 
 use rusqlite::params;
 
+use super::exchanges;
 use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
 use crate::store::StoreError;
 use crate::store::ids;
@@ -109,24 +110,33 @@ pub fn is_waited_for(tx: &Tx<'_>, sink: &SinkName, op_seq: Option<i64>) -> Resul
     Ok(tx.first(sql, params![sink.as_str(), op_seq], |_| Ok(()))?.is_some())
 }
 
-/// Records outcomes. One with an old lease token changes nothing.
-pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome]) -> Result<(), Failure> {
-    for outcome in outcomes {
-        let Outcome { lease, settlement, .. } = outcome;
-        let row = ids::delivery_row(lease.delivery.id.0);
-        if record(tx, outcome, OPEN)? == 0 {
-            // It was attempted behind a delivery that is not settled: an operator replayed an earlier one meanwhile.
-            if lease.follows {
-                record(tx, outcome, BLOCKED)?;
-            }
+/// Records outcomes, with the sealed exchanges that are kept of them. One with an old lease token changes nothing.
+pub fn settle(tx: &Tx<'_>, outcomes: &[Outcome], sealed: &[Option<Vec<u8>>]) -> Result<(), Failure> {
+    let mut sizes = Vec::new();
+    for (at, outcome) in outcomes.iter().enumerate() {
+        if !settle_one(tx, outcome)? {
             continue;
         }
-        let is_over = !matches!(settlement, Settlement::RetryAt { .. });
-        if is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
-            unblock_next(tx, row, &lease.delivery.sink)?;
+        if let Some(Some(sealed)) = sealed.get(at) {
+            sizes.push(exchanges::add(tx, outcome, sealed)?);
         }
     }
-    Ok(())
+    exchanges::added(tx, &sizes)
+}
+
+/// Returns whether the outcome was recorded.
+fn settle_one(tx: &Tx<'_>, outcome: &Outcome) -> Result<bool, Failure> {
+    let Outcome { lease, settlement, .. } = outcome;
+    let row = ids::delivery_row(lease.delivery.id.0);
+    if record(tx, outcome, OPEN)? == 0 {
+        // It was attempted behind a delivery that is not settled: an operator replayed an earlier one meanwhile.
+        return Ok(lease.follows && record(tx, outcome, BLOCKED)? > 0);
+    }
+    let is_over = !matches!(settlement, Settlement::RetryAt { .. });
+    if is_over && lease.delivery.event.is_of_operation() && tx.any_blocked()? {
+        unblock_next(tx, row, &lease.delivery.sink)?;
+    }
+    Ok(true)
 }
 
 /// Records an outcome if its delivery is in this state. Returns how many deliveries changed.
@@ -136,10 +146,11 @@ fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> 
     match settlement {
         Settlement::Delivered => {
             let sql = "UPDATE deliveries SET state = 2, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, \
-                       started_at = ?5, took = ?6, settled_at = ?7 \
+                       started_at = ?5, took = ?6, settled_at = ?7, exchange = ?8 \
                        WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
             let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
-            tx.execute(sql, [row, token, state, tx.wall, started_at, took, tx.steady])
+            let exchange = exchanges::keeping(tx, outcome);
+            tx.execute(sql, params![row, token, state, tx.wall, started_at, took, tx.steady, exchange])
         }
         Settlement::RetryAt { at, reason } => {
             fail(tx, outcome, &Failed { from: state, to: state, at: at.as_microsecond(), reason })
@@ -169,10 +180,10 @@ fn fail(tx: &Tx<'_>, outcome: &Outcome, failed: &Failed<'_>) -> Result<usize, Fa
     let n_changed = tx.execute(sql, params![row, lease.token, from, to, at, reason, settled_at])?;
     if n_changed > 0 {
         // The same attempt can be written twice only if the clock stands still.
-        let sql =
-            "INSERT OR REPLACE INTO attempts (delivery, started_at, number, took, reason) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = "INSERT OR REPLACE INTO attempts (delivery, started_at, number, took, reason, exchange) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
-        tx.execute(sql, params![row, started_at, attempt.number, took, reason])?;
+        let exchange = exchanges::keeping(tx, outcome);
+        tx.execute(sql, params![row, started_at, attempt.number, took, reason, exchange])?;
     }
     Ok(n_changed)
 }

@@ -10,6 +10,7 @@ pub mod due;
 pub mod ended_calls;
 pub mod entry;
 pub mod event_row;
+pub mod exchanges;
 pub mod known;
 pub mod lease;
 pub mod news;

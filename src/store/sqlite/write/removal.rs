@@ -7,7 +7,7 @@
 
 use rusqlite::params;
 
-use super::{tallies, watches};
+use super::{exchanges, tallies, watches};
 use crate::store::ids;
 use crate::store::operations::Deleted;
 use crate::store::sqlite::engine::failure::Failure;
@@ -15,9 +15,10 @@ use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 
-/// Removes an event with its deliveries.
+/// Removes an event with its deliveries, their attempts and exchanges.
 pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure> {
     let range = [ids::first_delivery(event), ids::last_delivery(event)];
+    exchanges::remove(tx, range)?;
     tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
     tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
     let is_matched = tx.first("DELETE FROM events WHERE seq = ?1 RETURNING is_matched", [event], |row| row.get(0))?;

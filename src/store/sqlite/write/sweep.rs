@@ -9,7 +9,7 @@
 use rusqlite::params;
 
 use super::schedule::{first_look, look_at, retention};
-use super::{ended_calls, quarantine, removal, waiting};
+use super::{ended_calls, exchanges, quarantine, removal, waiting};
 use crate::domain::{EventId, ExpectationState};
 use crate::store::ids;
 use crate::store::sqlite::engine::contents::{Contents, Opened};
@@ -39,7 +39,7 @@ struct Subject {
 
 /// One round; returns how many rows it touched.
 pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
-    let mut n_touched = waiting::let_go(tx)? + quarantine::trim(tx)? + ended_calls::trim(tx)?;
+    let mut n_touched = waiting::let_go(tx)? + quarantine::trim(tx)? + ended_calls::trim(tx)? + exchanges::trim(tx)?;
     let sql = "SELECT look_at, event FROM upkeep WHERE look_at <= ?1 ORDER BY look_at LIMIT ?2";
     let due = tx.all(sql, [tx.steady, ROUND], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     for (at, event) in due {

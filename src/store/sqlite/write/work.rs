@@ -17,7 +17,7 @@ mod tests {
         Quarantined, Raw, Reason, RecordOperation, RouteName, Settlement, SinkName, Status, Verified, WhyEnded,
     };
     use crate::store::sqlite::{SqliteStore, plain_settings};
-    use crate::store::testing::notification;
+    use crate::store::testing::{exchange, notification};
     use crate::store::{Accepted, Batch, Inbox, Limit, Queue, Receipt, Upkeep};
 
     const NOW: i64 = 1_800_000_000_000_000;
@@ -157,6 +157,8 @@ mod tests {
                 "INSERT INTO quarantine (received_at, channel, reason, n_bytes, sealed) \
              SELECT {NOW}, 'calls', 'shape', 1, x'00' FROM copies; \
              UPDATE quarantine_sizes SET n_entries = n_entries + {n}, n_bytes = n_bytes + {n} WHERE class = 1; \
+             INSERT INTO exchanges (delivery, started_at, number, sealed) SELECT ({m} + i) << 12, {NOW}, 1, x'00' FROM copies; \
+             UPDATE exchanges_size SET n_entries = n_entries + {n}, n_bytes = n_bytes + {n}; \
              INSERT INTO ended_calls (seq, call_id, ended_at) SELECT {m} + i, 'ended-' || i, {NOW} FROM copies; \
              INSERT INTO rich_subscriptions (id) SELECT 'rich-' || i FROM copies; \
              INSERT INTO upkeep (look_at, event) SELECT {NOW} * 2, {m} + i FROM copies; \
@@ -201,7 +203,8 @@ mod tests {
             assert!(!leases.is_empty());
             let started_at = Timestamp::from_microsecond(NOW).unwrap();
             let outcomes = leases.into_iter().map(|lease| {
-                let attempt = Attempt { number: lease.delivery.attempt, started_at, took: Duration::ZERO };
+                let exchange = exchange(&"x".repeat(2000));
+                let attempt = Attempt { number: lease.delivery.attempt, started_at, took: Duration::ZERO, exchange };
                 Outcome { lease, attempt, settlement: settlement.clone() }
             });
             store.settle(outcomes.collect()).await.unwrap();
@@ -235,9 +238,14 @@ mod tests {
         let grows: Vec<String> = grows.collect();
         assert!(grows.is_empty(), "{}", grows.join("\n"));
         let is_there = |part: &str| many.keys().any(|sql| sql.contains(part));
-        for part in
-            ["events_by_bytes", "lookups_settled l", "operations_by_call", "deliveries_unsettled", "expectations x"]
-        {
+        for part in [
+            "events_by_bytes",
+            "lookups_settled l",
+            "operations_by_call",
+            "deliveries_unsettled",
+            "expectations x",
+            "FROM exchanges",
+        ] {
             assert!(is_there(part), "{part}");
         }
     }

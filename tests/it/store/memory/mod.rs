@@ -9,6 +9,7 @@ mod accept;
 mod announce;
 mod deliveries;
 mod events;
+mod exchanges;
 mod identity;
 mod item;
 mod operation;

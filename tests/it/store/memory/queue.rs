@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::rows::{DeliveryRow, instant, micros};
 use super::tx::Tx;
-use super::{deliveries, ids};
+use super::{deliveries, exchanges, ids};
 use reelhook::domain::{Delivery, DeliveryId, Event, EventId, Held, Lease, NewDelivery, Outcome, Settlement, SinkName};
 use reelhook::store::{
     DeadLetters, DeliveryState, DeliveryView, FailedAttempt, Limit, MadeDue, Resent, StoreError, Success,
@@ -137,6 +137,10 @@ pub fn settle(tx: &mut Tx<'_>, outcomes: &[Outcome]) {
 fn record(tx: &mut Tx<'_>, outcome: &Outcome, state: DeliveryState) -> bool {
     let Outcome { lease, attempt, settlement } = outcome;
     let (wall, steady) = (instant(tx.wall), tx.steady);
+    if tx.rows.held(lease, state).is_none() {
+        return false;
+    }
+    let exchange = exchanges::add(tx, outcome);
     let Some(row) = tx.rows.held(lease, state) else { return false };
     row.is_leased = false;
     row.n_attempts += 1;
@@ -150,7 +154,7 @@ fn record(tx: &mut Tx<'_>, outcome: &Outcome, state: DeliveryState) -> bool {
     match reason {
         None => {
             row.view.success =
-                Some(Success { started_at: attempt.started_at, took: attempt.took, is_after_replay: false })
+                Some(Success { started_at: attempt.started_at, took: attempt.took, is_after_replay: false, exchange })
         }
         Some(reason) => {
             row.view.reason.clone_from(reason);
@@ -161,6 +165,7 @@ fn record(tx: &mut Tx<'_>, outcome: &Outcome, state: DeliveryState) -> bool {
                 took,
                 reason: reason.clone(),
                 is_after_replay: false,
+                exchange,
             });
             row.view.failures.sort_by_key(|it| (it.started_at, it.number));
         }

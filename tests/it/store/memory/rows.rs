@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::identity::{Identity, Message};
 use super::ids;
 use reelhook::domain::{
-    CallEnd, Channel, ClientContext, Event, EventId, HeldTokens, Lease, NewDelivery, Operation, Origin, Previous,
-    QuarantineClass as Class, Reason, SinkName, WhyEnded,
+    CallEnd, Channel, ClientContext, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation, Origin,
+    Previous, QuarantineClass as Class, Reason, SinkName, WhyEnded,
 };
 use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView};
 
@@ -54,6 +54,17 @@ pub struct DeliveryRow {
     pub n_attempts: u32,
     /// When it was settled, in steady time.
     pub settled_at: Option<i64>,
+}
+
+/// The exchange of an attempt.
+#[derive(Clone, Debug)]
+pub struct ExchangeRow {
+    /// The number of its delivery.
+    pub delivery: i64,
+    /// When the attempt began, and its number since the last replay.
+    pub key: (Timestamp, u32),
+    /// The exchange.
+    pub exchange: Exchange,
 }
 
 /// An operation.
@@ -113,6 +124,8 @@ pub struct Rows {
     pub deliveries: BTreeMap<i64, DeliveryRow>,
     /// The deliveries that are open or blocked.
     pub unsettled: BTreeSet<i64>,
+    /// In the order of writing.
+    pub exchanges: BTreeMap<u64, ExchangeRow>,
     /// By number.
     pub operations: BTreeMap<i64, OperationRow>,
     /// Operations by their id and by their expectation's id.

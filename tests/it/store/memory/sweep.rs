@@ -1,8 +1,8 @@
 //! Housekeeping: wipes tokens, then removes events, each when its time has come.
 
-use super::quarantine;
 use super::rows::{EventRow, micros};
 use super::tx::{MOST_CALLS, REMEMBERED, Tx};
+use super::{exchanges, quarantine};
 use reelhook::config;
 use reelhook::domain::ExpectationState;
 use reelhook::store::DeliveryState;
@@ -23,7 +23,7 @@ fn retention(settings: &config::Store) -> i64 {
 
 /// One round; returns how many rows it touched.
 pub fn sweep(tx: &mut Tx<'_>) -> u64 {
-    let mut n_touched = quarantine::let_go(tx) + quarantine::trim(tx) + forget_calls(tx);
+    let mut n_touched = quarantine::let_go(tx) + quarantine::trim(tx) + forget_calls(tx) + exchanges::trim(tx);
     let due = tx.rows.upkeep.iter().take_while(|(at, _)| *at <= tx.steady).take(ROUND).copied().collect::<Vec<_>>();
     for (at, event) in due {
         tx.rows.upkeep.remove(&(at, event));
@@ -101,6 +101,7 @@ pub fn remove_event(tx: &mut Tx<'_>, event: i64) {
     for number in deliveries {
         tx.rows.unsettled.remove(&number);
         tx.rows.deliveries.remove(&number);
+        tx.rows.exchanges.retain(|_, row| row.delivery != number);
     }
     tx.rows.unanswered.remove(&event);
     let Some(row) = tx.rows.events.remove(&event) else { return };

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::rows::instant;
-use super::{MemoryStore, accept, announce, ids, quarantine, queue, sweep, views, watches};
+use super::{MemoryStore, accept, announce, exchanges, ids, quarantine, queue, sweep, views, watches};
 use reelhook::domain::{
-    DeliveryId, EventId, GraphId, Lease, MAX_RICH_SUBSCRIPTIONS, NewDelivery, Operation, Outcome, Reason, SinkName,
+    DeliveryId, EventId, Exchange, GraphId, Lease, MAX_RICH_SUBSCRIPTIONS, NewDelivery, Operation, Outcome, Reason,
+    SinkName,
 };
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
@@ -258,6 +259,10 @@ impl Views for MemoryStore {
         let mut found = self.read(|rows| views::delivery(rows, id))?;
         found.iter_mut().for_each(|delivery| self.tell_due(delivery));
         Ok(found)
+    }
+
+    async fn exchanges(&self, id: DeliveryId) -> Result<BTreeMap<u32, Exchange>, StoreError> {
+        self.read(|rows| exchanges::of(rows, id))
     }
 
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
