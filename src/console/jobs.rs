@@ -11,13 +11,16 @@ use super::gate::Desk;
 use super::page::show;
 use super::problem::Problem;
 use crate::config::Scope;
-use crate::operator::{JobState, Progress};
+use crate::operator::words::sentence;
+use crate::operator::{self, JobState, Progress};
 
 #[derive(Template)]
 #[template(path = "job.html")]
 struct Page {
     frame: Frame,
     id: u64,
+    /// What it does, as a sentence.
+    action: String,
     who: String,
     asked: String,
     state: &'static str,
@@ -59,6 +62,7 @@ impl Page {
         Self {
             frame,
             id: job.id,
+            action: sentence(&operator::of_action(&job.action)),
             who: job.who,
             asked: instant(job.asked_at),
             state,

@@ -50,6 +50,8 @@ pub enum JobState {
 pub struct Progress {
     /// Its number.
     pub id: u64,
+    /// What it does.
+    pub action: Action,
     /// Who asked for it.
     pub who: String,
     /// When.
@@ -128,7 +130,16 @@ impl Operator {
         let id = self.jobs.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let who = who.to_owned();
         let (asked_at, state) = (self.clock.now(), JobState::Waiting);
-        let progress = Progress { id, who: who.clone(), asked_at, state, n_expected, n_seen: 0, n_done: 0 };
+        let progress = Progress {
+            id,
+            action: action.clone(),
+            who: who.clone(),
+            asked_at,
+            state,
+            n_expected,
+            n_seen: 0,
+            n_done: 0,
+        };
         {
             let mut known = self.jobs.known.lock();
             known.push_back(progress);

@@ -5,6 +5,7 @@
 //! 1. Every change is logged with the name of the person or token that asked for it.
 //! 2. The caller has already checked that this is allowed: this module checks no scopes.
 
+mod action_words;
 mod attempts;
 mod dead_letters;
 mod deliveries;
@@ -21,6 +22,7 @@ mod token;
 mod unmatched;
 pub mod words;
 
+pub use action_words::of_action;
 pub use attempts::{AllDue, OneDue};
 pub use dead_letters::ReplayRound;
 pub use deliveries::DeliveryOfEvent;

@@ -104,6 +104,7 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
     eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("done</span>")).await;
     let job = browser.page("/jobs/1").await;
     assert!(job.body.contains("data-test=\"job-done\">3<") && job.header("refresh").is_empty(), "{}", job.body);
+    assert!(job.body.contains("Resend of the delivered events that sink first had, received since "), "{}", job.body);
     assert_eq!(browser.get("/jobs/2").await.status, 404);
     let reader = Browser::logged_in(&app, "reader-token").await;
     assert!(!reader.page(&operation).await.has("resend-one"));
@@ -176,6 +177,8 @@ async fn ticked_quarantine_entries_and_all_that_match_are_verified_again() {
     let matching = "/bulk/quarantine?reason=client_state";
     assert!(browser.page(matching).await.body.contains("Verify 3 entries?"));
     assert_eq!(browser.press(matching, matching, &[]).await.location(), "/jobs/1");
+    let job = browser.page("/jobs/1").await.body;
+    assert!(job.contains("New check of the quarantine entries with the reason client_state."), "{job}");
     eventually("all were verified again", async || {
         let entries = app.store.quarantine(reelhook::store::Newest::up_to(9)).await.unwrap();
         entries.iter().all(|entry| entry.verified_at.is_some() && !entry.is_wished)

@@ -1,0 +1,82 @@
+//! Actions on many entries in words: what is done, and to which entries.
+//!
+//! **Invariants**
+//! 1. Text from outside is cut, but not escaped: the reader of this value does that.
+
+use jiff::Timestamp;
+
+use super::jobs::Action;
+use super::words::cut;
+use crate::wording::instant;
+
+/// The most characters of a text that was asked for.
+const MAX_CHARS: usize = 200;
+
+/// An action as a phrase: `replay of the dead letters of sink crm, with "answered 500" in the reason`.
+pub fn of_action(action: &Action) -> String {
+    let text = |words: &str, text: &str| format!("{words} {}", cut(text, MAX_CHARS));
+    let since = |words: &str, at: Timestamp| format!("{words} since {}", instant(at));
+    let (what, conditions) = match action {
+        Action::Resend(which) => {
+            let conditions = [
+                which.sink.as_ref().map(|sink| text("that sink", sink.as_str()) + " had"),
+                which.route.as_ref().map(|route| text("of route", route.as_str())),
+                which.kind.as_deref().map(|kind| text("of type", kind)),
+                Some(since("received", which.since)),
+                which.to.as_ref().map(|sink| text("to sink", sink.as_str())),
+            ];
+            ("resend of the delivered events", conditions.to_vec())
+        }
+        Action::Replay(which) => {
+            let conditions = [
+                which.sink.as_ref().map(|sink| text("of sink", sink.as_str())),
+                which.reason.as_deref().map(|reason| format!("with {:?} in the reason", cut(reason, MAX_CHARS))),
+                which.since.map(|at| since("dead", at)),
+            ];
+            ("replay of the dead letters", conditions.to_vec())
+        }
+        Action::Verify(which, vouch) => {
+            let conditions = [
+                which.reason.map(|reason| text("with the reason", reason.as_str())),
+                which.since.map(|at| since("received", at)),
+                vouch.then(|| "accepted without their tokens".to_owned()),
+            ];
+            ("new check of the quarantine entries", conditions.to_vec())
+        }
+        Action::Route(which) => {
+            let conditions =
+                [which.kind.as_deref().map(|kind| text("of type", kind)), which.since.map(|at| since("received", at))];
+            ("routing of the unmatched events", conditions.to_vec())
+        }
+    };
+    let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+    if conditions.is_empty() { format!("{what}, all of them") } else { format!("{what} {}", conditions.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Reason, SinkName};
+    use crate::operator::Resend;
+    use crate::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+
+    #[test]
+    fn an_action_names_what_it_does_and_to_which_entries() {
+        let since = Timestamp::UNIX_EPOCH;
+        let (sink, reason) = (Some(SinkName::new("crm")), Some("answered \"500\"".to_owned()));
+        let replay = Action::Replay(DeadFilter { sink: sink.clone(), reason, since: Some(since), until: None });
+        let expected = "replay of the dead letters of sink crm, with \"answered \\\"500\\\"\" in the reason, dead since 1970-01-01 00:00:00 UTC";
+        assert_eq!(of_action(&replay), expected);
+        assert_eq!(of_action(&Action::Replay(DeadFilter::default())), "replay of the dead letters, all of them");
+        let which = QuarantineFilter { reason: Some(Reason::ClientState), ..QuarantineFilter::default() };
+        let expected =
+            "new check of the quarantine entries with the reason client_state, accepted without their tokens";
+        assert_eq!(of_action(&Action::Verify(which, true)), expected);
+        let which = UnmatchedFilter { kind: Some("call.updated".into()), since: None };
+        assert_eq!(of_action(&Action::Route(which)), "routing of the unmatched events of type call.updated");
+        let resend = Resend { sink, route: None, kind: None, since, to: Some(SinkName::new("archive")) };
+        let expected =
+            "resend of the delivered events that sink crm had, received since 1970-01-01 00:00:00 UTC, to sink archive";
+        assert_eq!(of_action(&Action::Resend(resend)), expected);
+    }
+}
