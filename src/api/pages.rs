@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::parameters::{Parameters, wrong};
-use crate::store::Newest;
+use crate::store::{Newest, Page};
 use crate::web::address::encoded;
 use crate::web::link;
 
@@ -34,27 +34,17 @@ impl<T> List<T> {
         Self { next_link: None, value }
     }
 
-    /// The answer with the rows that [`asked`] read. `id` is the id of a row.
-    ///
-    /// # Errors
-    /// See [`Parameters::top`].
-    pub fn page<'a, R, I: ToString>(
-        (request, parameters): (&HttpRequest, &Parameters),
-        rows: &'a [R],
-        id: impl Fn(&R) -> I,
-    ) -> Result<Self, ApiError>
+    /// The answer with a page. It may have no entries, and a link to the next page all the same.
+    pub fn page<'a, R, I: ToString>(request: &HttpRequest, parameters: &Parameters, page: &'a Page<R, I>) -> Self
     where
         T: From<&'a R>,
     {
-        let shown = &rows[..rows.len().min(parameters.top()?)];
-        let last = shown.last().filter(|_last| shown.len() < rows.len());
-        let next_link = last.map(|last| continued(request, parameters, &id(last).to_string()));
-        Ok(Self { next_link, value: shown.iter().map(T::from).collect() })
+        let next_link = page.next.as_ref().map(|next| continued(request, parameters, &next.to_string()));
+        Self { next_link, value: page.rows.iter().map(T::from).collect() }
     }
 }
 
-/// The requested page. It has one row more than the client asked for: from that row [`List::page`] knows that more
-/// follow.
+/// The requested page.
 ///
 /// # Errors
 /// See [`Parameters::top`]; or `$skiptoken` is not one that a link of this server contains.
@@ -62,7 +52,7 @@ pub fn asked<I: FromStr>(parameters: &Parameters) -> Result<Newest<I>, ApiError>
     let read =
         |found: &str| found.parse().map_err(|_error| wrong(SKIPTOKEN, found, "the $skiptoken of an @odata.nextLink"));
     let before = parameters.one(SKIPTOKEN)?.map(read).transpose()?;
-    Ok(Newest { before, limit: parameters.top()? + 1 })
+    Ok(Newest { before, limit: parameters.top()? })
 }
 
 /// The same query from another place on. The `$` of a parameter stays unescaped, because clients look for it.

@@ -48,8 +48,17 @@ pub struct Event {
     pub client_context: Option<String>,
     pub resource: String,
     #[serde(default)]
+    pub deliveries: Vec<LoggedDelivery>,
+    #[serde(default)]
     pub story: Vec<String>,
     pub data: Option<Box<RawValue>>,
+}
+
+/// A delivery of an event, in short.
+#[derive(Deserialize)]
+pub struct LoggedDelivery {
+    pub sink: String,
+    pub state: String,
 }
 
 /// A sink.

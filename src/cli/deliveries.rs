@@ -1,4 +1,4 @@
-//! `reelhook deliveries`: waiting deliveries, showing one, attempting one now, and moving or dropping those whose sink is not in the
+//! `reelhook deliveries`: the delivery log, showing one, attempting one now, and moving or dropping those whose sink is not in the
 //! config.
 
 use std::process::ExitCode;
@@ -20,6 +20,7 @@ use super::text;
 #[command(after_help = "\
 Examples:
   reelhook deliveries list --sink old-crm
+  reelhook deliveries list --state any --text order-17
   reelhook deliveries show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deliveries attempt 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
   reelhook deliveries resend --sink crm --since 2h --dry-run
@@ -39,12 +40,18 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List waiting deliveries, newest first, one per line: id, creation time, sink, route, attempts, due time
-    #[command(after_help = "Example:\n  reelhook deliveries list --sink old-crm --limit 20")]
+    /// List deliveries, those of the newest event first, one per line: id, creation time, sink, route, attempts, and when
+    /// it is due, or how it ended
+    #[command(after_help = "\
+Examples:
+  reelhook deliveries list --sink old-crm --limit 20
+  reelhook deliveries list --state any --text order-17
+  reelhook deliveries list --state delivered --type recordOperation.completed --since 2h --until 1h
+
+Without --state it lists those that are neither delivered nor dead letters.")]
     List {
-        /// Only those of this sink
-        #[arg(long)]
-        sink: Option<String>,
+        #[command(flatten)]
+        filter: Filter,
         /// At most this many
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -108,6 +115,38 @@ sent, and repeating the command sends them once more")]
     },
 }
 
+/// Which deliveries.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// Only those to this sink
+    #[arg(long)]
+    sink: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_name = "STATE", default_value = "unsettled", value_parser = ["unsettled", "waiting", "underWay", "delivered", "dead", "any"])]
+    state: String,
+    /// Only those of events of this type, such as recordOperation.completed
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only those of events that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only those of events that arrived before this time
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// The id of a delivery, an event, an operation or a call; or a part of a client context or of a failure's reason
+    #[arg(long)]
+    text: Option<String>,
+}
+
+impl Filter {
+    fn query(&self) -> Vec<(&str, &str)> {
+        let Self { sink, state, kind, since, until, text } = self;
+        let fields = [("sink", sink), ("type", kind), ("since", since), ("until", until), ("text", text)];
+        let given = fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        given.chain([("state", state.as_str())]).collect()
+    }
+}
+
 /// The answer to `attempt`.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -122,7 +161,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let needs = if is_read { Needs::Reading } else { Needs::Changes };
     let action = args.action;
     let command = async |server: &Session| match action {
-        Action::List { sink, limit } => list(server, sink.as_deref(), limit).await,
+        Action::List { filter, limit } => list(server, &filter, limit).await,
         Action::Show { id } => show(server, id).await,
         Action::Attempt { id } => attempt(server, id).await,
         Action::Resend(which) => resend::run(server, which).await,
@@ -140,22 +179,32 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     args.server.ask(needs, command).await
 }
 
-async fn list(server: &Session, sink: Option<&str>, limit: usize) -> anyhow::Result<ExitCode> {
+async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result<ExitCode> {
     let configured = configured_sinks(server).await?;
-    let query: Vec<(&str, &str)> = sink.map(|sink| ("sink", sink)).into_iter().collect();
-    let waiting: Vec<Delivery> = server.list(&["deliveries"], &query, limit).await?;
-    for it in &waiting {
-        let due = match it.due_date_time {
-            Some(at) if it.state != "blocked" => format!("due {}", text::instant(at)),
-            _ => "waits for an earlier one".to_owned(),
-        };
-        let gone = if configured.contains(&it.sink) { "" } else { "  (the config has no such sink)" };
+    let found: Vec<Delivery> = server.list(&["deliveries"], &filter.query(), limit).await?;
+    for it in &found {
+        let is_gone = matches!(it.state.as_str(), "open" | "blocked") && !configured.contains(&it.sink);
+        let gone = if is_gone { "  (the config has no such sink)" } else { "" };
         let (created, attempts) = (text::instant(it.created_date_time), text::counted(it.attempt_count, "attempt"));
         let (id, sink, route) = (text::safe(&it.id, 64), text::safe(&it.sink, 64), text::safe(&it.route, 64));
-        say!("{id}  {created}  {sink}  {route}  {attempts}  {due}{gone}");
+        say!("{id}  {created}  {sink}  {route}  {attempts}  {}{gone}", standing(it));
     }
-    remark!("{}", text::listed(waiting.len(), limit, "delivery"));
+    remark!("{}", text::listed(found.len(), limit, "delivery"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// When a delivery is due, or how it ended.
+fn standing(delivery: &Delivery) -> String {
+    let settled = delivery.settled_date_time.map(text::instant).unwrap_or_default();
+    match (delivery.state.as_str(), delivery.due_date_time) {
+        ("open", Some(at)) => format!("due {}", text::instant(at)),
+        ("delivered", _) => format!("delivered {settled}"),
+        ("dead", _) => {
+            let reason = text::safe(delivery.last_failure.as_deref().unwrap_or_default(), 120);
+            format!("dead letter since {settled}: {reason}")
+        }
+        _ => "waits for an earlier one".to_owned(),
+    }
 }
 
 async fn show(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {

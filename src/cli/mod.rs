@@ -14,6 +14,7 @@ mod deadletters;
 mod deliveries;
 mod demo;
 mod event_stream;
+mod events;
 mod exchanges;
 mod explain;
 mod healthcheck;
@@ -96,7 +97,7 @@ Exit codes: 0 stopped, 1 it could not start, one of its tasks failed, or a secon
     Conformance(Box<conformance::Args>),
     /// List, show and replay dead letters: deliveries that reelhook has given up
     Deadletters(deadletters::Args),
-    /// List waiting deliveries, attempt one now, move or drop those whose sink is not in the config; resend delivered events
+    /// List deliveries in any state, attempt one now, move or drop those whose sink is not in the config; resend delivered events
     Deliveries(deliveries::Args),
     /// List and show sinks; pause and resume them; attempt now all that waits for one
     Sinks(sinks::Args),
@@ -104,6 +105,8 @@ Exit codes: 0 stopped, 1 it could not start, one of its tasks failed, or a secon
     Quarantine(quarantine::Args),
     /// List, show and replay events that matched no route
     Unmatched(unmatched::Args),
+    /// List and show events of all types, with what became of each
+    Events(events::Args),
     /// Show what happened to an operation: its notifications, the routes they matched, each delivery
     Explain(explain::Args),
     /// Print the events of a running server as they arrive
@@ -187,6 +190,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sinks(args) => sinks::run(args).await,
         Command::Quarantine(args) => quarantine::run(args).await,
         Command::Unmatched(args) => unmatched::run(args).await,
+        Command::Events(args) => events::run(args).await,
         Command::Explain(args) => explain::run(args).await,
         Command::Tail(args) => tail::run(args).await,
         Command::Wait(args) => wait::run(args).await,

@@ -29,7 +29,7 @@ struct Page {
     told: String,
     facts: Vec<(&'static str, String)>,
     client_context: String,
-    /// The page of the operation; empty: it is about none.
+    /// The page of its operation or its event; empty: the event is gone.
     operation: String,
     resend_of: Option<String>,
     attempts: Vec<Attempt>,
@@ -64,7 +64,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     let delivery = &found.delivery;
     let (state, tone) = words::of_delivery_state(delivery.state);
     let page = Page {
-        frame: visitor.frame("sinks"),
+        frame: visitor.frame("deliveries"),
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
         sink_href: format!("/sinks/{}", encoded(delivery.sink.as_str())),

@@ -47,7 +47,7 @@ pub struct Row {
     pub tone: &'static str,
     /// The client context; empty: none.
     pub client_context: String,
-    /// The path of its page; empty if it has none.
+    /// The path of its page, or of its operation's.
     pub href: String,
 }
 
@@ -66,8 +66,14 @@ impl Row {
     }
 }
 
-/// The path of the page of an event's operation; empty where it is about none.
+/// The path of the page that shows an event: its operation's, or its own where it is about none.
 pub fn page_of(event: &EventView) -> String {
+    let operation = operation_of(event);
+    if operation.is_empty() { format!("/events/{}", event.id) } else { operation }
+}
+
+/// The path of the page of an event's operation; empty where it is about none.
+pub fn operation_of(event: &EventView) -> String {
     if event.envelope.resource_type != RecordOperation::TYPE {
         return String::new();
     }

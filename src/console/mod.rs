@@ -12,7 +12,10 @@
 mod attempts;
 mod bulk;
 mod configuration;
+mod deliveries;
 mod delivery;
+mod event;
+mod events;
 mod exchange;
 mod form;
 mod format;
@@ -25,6 +28,7 @@ mod now;
 mod operation;
 mod operations;
 mod page;
+mod pager;
 mod plots;
 mod pressed_delivery;
 mod problem;
@@ -97,6 +101,9 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(live::routes)
             .configure(operations::routes)
             .configure(operation::routes)
+            .configure(events::routes)
+            .configure(event::routes)
+            .configure(deliveries::routes)
             .configure(sinks::routes)
             .configure(delivery::routes)
             .configure(attempts::routes)

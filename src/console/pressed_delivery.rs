@@ -31,9 +31,9 @@ impl PressedDelivery {
         self.0.delivery.id
     }
 
-    /// Leads to the operation's page, or to the sink's where the event belongs to no operation; it says what was done.
+    /// Leads to the page of the operation or of the event, or to the sink's where the event is gone; it says what was done.
     pub(super) fn lead_back(&self, done: &str) -> HttpResponse {
-        let page = self.0.event.as_ref().map(page_of).filter(|page| !page.is_empty());
+        let page = self.0.event.as_ref().map(page_of);
         let page = page.unwrap_or_else(|| format!("/sinks/{}", encoded(self.0.delivery.sink.as_str())));
         let and = if page.contains('?') { '&' } else { '?' };
         lead_to(format!("{page}{and}done={done}"))

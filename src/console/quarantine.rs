@@ -4,21 +4,21 @@ use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
+use super::PAGE;
 use super::form::Form;
 use super::format::{bytes, instant, json};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::{Done, lead_to, show};
+use super::pager::{Before, Pager};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::words;
 use crate::config::Scope;
 use crate::domain::Reason;
 use crate::operator::{Body, OperatorError, Sight};
-use crate::store::{Newest, QuarantineView};
+use crate::store::QuarantineView;
 
-/// The newest entries that are shown.
-const SHOWN: usize = 100;
 /// The most characters of a body that are shown.
 const MAX_BODY_CHARS: usize = 64 * 1024;
 
@@ -27,7 +27,7 @@ const MAX_BODY_CHARS: usize = 64 * 1024;
 struct List {
     frame: Frame,
     entries: Vec<Entry>,
-    is_cut: bool,
+    pager: Pager,
     selection: Selection,
     reasons: Vec<&'static str>,
     /// The confirmation of a replay of all that match.
@@ -77,13 +77,13 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let (selection, now) = (Selection::of(&request), desk.console.clock.now());
-    let entries = desk.console.operator.quarantine(&selection.quarantine(now)?, Newest::up_to(SHOWN)).await?;
+    let (selection, before, now) = (Selection::of(&request), Before::of(&request), desk.console.clock.now());
+    let entries = desk.console.operator.quarantine(&selection.quarantine(now)?, before.page(PAGE)?).await?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
     let page = List {
         frame,
-        is_cut: entries.len() == SHOWN,
-        entries: entries.iter().map(entry).collect(),
+        pager: Pager::of("/quarantine", &selection.fields(), (&before, &entries)),
+        entries: entries.rows.iter().map(entry).collect(),
         reasons: Reason::ALL.into_iter().map(Reason::as_str).collect(),
         bulk: format!("/bulk/quarantine?{}", selection.query(now)?),
         selection,

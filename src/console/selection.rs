@@ -36,6 +36,11 @@ impl Selection {
         [&self.reason, &self.since, &self.kind].iter().any(|text| !text.trim().is_empty())
     }
 
+    /// Its fields, as a form has them.
+    pub fn fields(&self) -> [(&str, &str); 4] {
+        [("sink", &self.sink), ("reason", &self.reason), ("since", &self.since), ("type", &self.kind)]
+    }
+
     /// It as the query of an address. A time that counts from now becomes an instant, so that a page and the button on it
     /// mean the same.
     ///
@@ -49,8 +54,7 @@ impl Selection {
     }
 
     fn since(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
-        let since = some(&self.since).map(|text| operator::since(&text, now));
-        since.transpose().map_err(|expected| Problem::Address(format!("Since: {expected}.")))
+        instant("Since", &self.since, now)
     }
 
     /// The dead letters that are meant.
@@ -81,6 +85,16 @@ impl Selection {
     }
 }
 
-fn some(text: &str) -> Option<String> {
+/// A field of a form with a time: how long ago, or an instant; empty: not asked for.
+///
+/// # Errors
+/// It is neither.
+pub fn instant(field: &str, text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let at = some(text).map(|text| operator::since(&text, now));
+    at.transpose().map_err(|expected| Problem::Address(format!("{field}: {expected}.")))
+}
+
+/// A field of a form; empty: not asked for.
+pub fn some(text: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|text| !text.is_empty())
 }

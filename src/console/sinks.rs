@@ -10,14 +10,15 @@ use super::frame::Frame;
 use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, paused, show};
+use super::pager::{Before, Pager};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::sink_state::{self, Badge};
 use super::{PAGE, configuration};
 use crate::config::Scope;
 use crate::domain::{DeliveryId, SinkName};
-use crate::operator::{self, DeliveryOfEvent, OperatorError, SinkState, SinkSummary};
-use crate::store::Newest;
+use crate::operator::{self, OperatorError, SinkState, SinkSummary};
+use crate::store::LoggedDelivery;
 
 #[derive(Template)]
 #[template(path = "sinks.html")]
@@ -39,6 +40,13 @@ struct Page {
     /// The confirmation of a replay of all that match.
     bulk: String,
     letters: Vec<Letter>,
+    pager: Pager,
+}
+
+/// Which dead letters the page shows.
+struct Asked {
+    selection: Selection,
+    before: Before,
 }
 
 #[derive(Template)]
@@ -120,16 +128,18 @@ async fn page(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("sinks") };
-    let page = Page::of(&desk, Selection { sink: name.clone(), ..Selection::of(&request) }, frame, None).await?;
+    let selection = Selection { sink: name.clone(), ..Selection::of(&request) };
+    let page = Page::of(&desk, Asked { selection, before: Before::of(&request) }, frame, None).await?;
     show(&request, &visitor, &page)
 }
 
 impl Page {
-    async fn of(desk: &Desk, selection: Selection, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
+    async fn of(desk: &Desk, asked: Asked, frame: Frame, probe: Option<Probe>) -> Result<Self, Problem> {
+        let Asked { selection, before } = asked;
         let (name, now) = (selection.sink.as_str(), desk.console.clock.now());
         let sink = known(desk, name).await?;
         let which = selection.dead_letters(now)?;
-        let letters = desk.console.operator.dead_letters_with_events(&which, Newest::up_to(PAGE)).await?;
+        let letters = desk.console.operator.dead_letters(&which, before.page(PAGE)?).await?;
         let setup = desk.console.running.now();
         Ok(Self {
             frame,
@@ -138,7 +148,11 @@ impl Page {
             sink: summary(desk, sink),
             probe,
             bulk: format!("/bulk/dead-letters?{}", selection.query(now)?),
-            letters: letters.into_iter().map(letter).collect(),
+            pager: {
+                let fields: Vec<_> = selection.fields().into_iter().filter(|(name, _)| *name != "sink").collect();
+                Pager::of(&format!("/sinks/{}", encoded(name)), &fields, (&before, &letters))
+            },
+            letters: letters.rows.into_iter().map(letter).collect(),
             selection,
         })
     }
@@ -160,7 +174,8 @@ async fn probe(
     };
     let probe = Probe { is_well, text, took: duration(began.elapsed()) };
     let selection = Selection { sink: name.clone(), ..Selection::default() };
-    let page = Page::of(&desk, selection, visitor.frame("sinks"), Some(probe)).await?;
+    let asked = Asked { selection, before: Before::default() };
+    let page = Page::of(&desk, asked, visitor.frame("sinks"), Some(probe)).await?;
     show(&request, &visitor, &page)
 }
 
@@ -267,7 +282,7 @@ fn summary(desk: &Desk, sink: SinkSummary) -> Summary {
     }
 }
 
-fn letter(DeliveryOfEvent { delivery, event, .. }: DeliveryOfEvent) -> Letter {
+fn letter(LoggedDelivery { delivery, event }: LoggedDelivery) -> Letter {
     Letter {
         id: delivery.id.to_string(),
         href: event.as_ref().map(page_of).unwrap_or_default(),

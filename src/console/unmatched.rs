@@ -11,6 +11,7 @@ use super::frame::Frame;
 use super::gate::Desk;
 use super::live::Row;
 use super::page::{Done, lead_to, show};
+use super::pager::{Before, Pager};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::sinks::Pressed;
@@ -18,14 +19,13 @@ use super::words;
 use crate::config::Scope;
 use crate::domain::EventId;
 use crate::operator::OperatorError;
-use crate::store::Newest;
 
 #[derive(Template)]
 #[template(path = "unmatched.html")]
 struct Page {
     frame: Frame,
     rows: Vec<Unmatched>,
-    is_cut: bool,
+    pager: Pager,
     selection: Selection,
     /// The confirmation of routing all that match the filter.
     bulk: String,
@@ -45,9 +45,10 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let (selection, now) = (Selection::of(&request), desk.console.clock.now());
-    let events = desk.console.operator.unmatched(&selection.unmatched(now)?, Newest::up_to(PAGE)).await?;
-    let rows = events.iter().map(|event| Unmatched {
+    let (selection, before, now) = (Selection::of(&request), Before::of(&request), desk.console.clock.now());
+    let events = desk.console.operator.unmatched(&selection.unmatched(now)?, before.page(PAGE)?).await?;
+    let pager = Pager::of("/unmatched", &selection.fields(), (&before, &events));
+    let rows = events.rows.iter().map(|event| Unmatched {
         row: Row::of(event),
         resource: event.resource.clone(),
         facts: words::of_envelope(event),
@@ -55,7 +56,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
     let frame = Frame { notice: done.notice(), ..visitor.frame("unmatched") };
     let retention = duration(desk.console.running.now().config.store.retention);
     let bulk = format!("/bulk/unmatched?{}", selection.query(now)?);
-    let page = Page { frame, rows: rows.collect(), is_cut: events.len() == PAGE, selection, bulk, retention };
+    let page = Page { frame, rows: rows.collect(), pager, selection, bulk, retention };
     show(&request, &visitor, &page)
 }
 

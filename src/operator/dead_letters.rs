@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{DeliveryOfEvent, Operator, OperatorError};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{DeadFilter, DeadLetters, DeliveryState, DeliveryView, Newest, StoreError};
+use crate::store::{DeadFilter, DeadLetters, DeliveryState, LoggedDelivery, Newest, Page, StoreError};
 
 /// How many dead letters a round replays. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -19,7 +19,7 @@ pub struct ReplayRound {
 }
 
 impl Operator {
-    /// A page of the dead letters that are meant, newest first.
+    /// A page of the dead letters that are meant, those of the newest event first.
     ///
     /// # Errors
     /// The store could not be read.
@@ -27,24 +27,8 @@ impl Operator {
         &self,
         which: &DeadFilter,
         page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
+    ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError> {
         self.store.dead_letters(which, page).await
-    }
-
-    /// The same, each with its event.
-    ///
-    /// # Errors
-    /// The store could not be read.
-    pub async fn dead_letters_with_events(
-        &self,
-        which: &DeadFilter,
-        page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryOfEvent>, StoreError> {
-        let mut letters = Vec::new();
-        for delivery in self.dead_letters(which, page).await? {
-            letters.push(self.with_event(delivery).await?);
-        }
-        Ok(letters)
     }
 
     /// The number of dead letters that are meant.

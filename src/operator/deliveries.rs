@@ -1,10 +1,10 @@
-//! Deliveries: the waiting ones, those of an operation, and each with its event.
+//! Deliveries: those of an operation, each with its event, and those of removed sinks.
 
 use std::collections::BTreeMap;
 
 use super::{Operator, OperatorError, words};
 use crate::domain::{DeliveryId, EventId, Exchange, GraphId, SinkName};
-use crate::store::{DeliveryState, DeliveryView, EventView, Newest, OperationView, StoreError};
+use crate::store::{DeliveryView, EventView, OperationView};
 
 /// A delivery with its event.
 #[derive(Clone, Debug)]
@@ -28,24 +28,6 @@ impl DeliveryOfEvent {
 }
 
 impl Operator {
-    /// A page of waiting deliveries, newest first, of one sink or of all.
-    ///
-    /// # Errors
-    /// The store could not be read.
-    pub async fn waiting(
-        &self,
-        sink: Option<&SinkName>,
-        page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        let mut waiting = Vec::new();
-        for state in [DeliveryState::Open, DeliveryState::Blocked] {
-            waiting.extend(self.store.deliveries(state, sink, page).await?);
-        }
-        waiting.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
-        waiting.truncate(page.limit);
-        Ok(waiting)
-    }
-
     /// A delivery in any state, with its event and its exchanges.
     ///
     /// # Errors
@@ -53,7 +35,8 @@ impl Operator {
     pub async fn delivery(&self, id: DeliveryId) -> Result<DeliveryOfEvent, OperatorError> {
         let delivery = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
         let exchanges = self.store.exchanges(id).await?;
-        Ok(DeliveryOfEvent { exchanges, ..self.with_event(delivery).await? })
+        let event = self.store.event(delivery.event).await?;
+        Ok(DeliveryOfEvent { delivery, event, exchanges })
     }
 
     /// Operations with an id, with their events and deliveries. The id is Graph's or the announcement's, with or
@@ -106,10 +89,5 @@ impl Operator {
     /// Refuses a sink that the config has: its waiting deliveries belong to its dispatcher.
     fn must_be_gone(&self, sink: &SinkName) -> Result<(), OperatorError> {
         if self.has_sink(sink) { Err(OperatorError::Configured(sink.clone())) } else { Ok(()) }
-    }
-
-    pub(super) async fn with_event(&self, delivery: DeliveryView) -> Result<DeliveryOfEvent, StoreError> {
-        let event = self.store.event(delivery.event).await?;
-        Ok(DeliveryOfEvent { delivery, event, exchanges: BTreeMap::new() })
     }
 }

@@ -12,6 +12,7 @@ mod deliveries;
 mod error;
 pub mod explain;
 mod jobs;
+mod logs;
 mod probe;
 mod quarantine;
 mod resends;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Operator, OperatorError};
 use crate::graph::without_secrets;
-use crate::store::{Newest, QuarantineFilter, QuarantineView, StoreError};
+use crate::store::{Newest, Page, QuarantineFilter, QuarantineView, StoreError};
 
 /// How much of a quarantined body a caller may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,10 @@ impl Operator {
         &self,
         which: &QuarantineFilter,
         page: Newest<i64>,
-    ) -> Result<Vec<QuarantineView>, StoreError> {
-        self.store.quarantined(which, page).await
+    ) -> Result<Page<QuarantineView, i64>, StoreError> {
+        let one_more = Newest { limit: page.limit + 1, ..page };
+        let found = self.store.quarantined(which, one_more).await?;
+        Ok(Page::of(found, page, |entry: &QuarantineView| entry.id, |id| id))
     }
 
     /// The number of entries that are meant.

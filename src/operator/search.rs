@@ -84,7 +84,7 @@ impl Operator {
         Ok(Vec::from_iter(self.operations.get(&id, call.as_ref()).await?))
     }
 
-    async fn of_call_id(&self, call: &str) -> Result<Vec<OperationView>, StoreError> {
+    pub(super) async fn of_call_id(&self, call: &str) -> Result<Vec<OperationView>, StoreError> {
         let Some(call) = GraphId::new(call) else { return Ok(Vec::new()) };
         self.with_events(self.newest_of_call(&call).await?).await
     }

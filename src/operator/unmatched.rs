@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Operator, OperatorError};
 use crate::domain::{EventId, NewDelivery};
-use crate::store::{EventView, Newest, StoreError, UnmatchedFilter};
+use crate::store::{EventView, Newest, Page, StoreError, UnmatchedFilter};
 
 /// How many events one round routes. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -43,8 +43,8 @@ impl Operator {
         &self,
         which: &UnmatchedFilter,
         page: Newest<EventId>,
-    ) -> Result<Vec<EventView>, StoreError> {
-        self.store.unmatched_of(which, page).await
+    ) -> Result<Page<EventView, EventId>, StoreError> {
+        self.store.event_log(&which.into(), page).await
     }
 
     /// Routes these events with the current config. Those that match no route stay unmatched.

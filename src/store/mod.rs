@@ -1,7 +1,7 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
-//! [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
+//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
 //! waits for a change, stand beside the store ([`process`]): the store gives them hints, and the rows are the truth.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
@@ -30,6 +30,7 @@ mod events;
 pub mod health;
 pub mod ids;
 mod inbox;
+mod logs;
 pub mod operations;
 mod pauses;
 pub mod process;
@@ -54,6 +55,7 @@ pub use error::StoreError;
 pub use events::{Events, StreamedEvent};
 pub use health::Health;
 pub use inbox::{Accepted, Batch, Inbox, Receipt, Stored};
+pub use logs::{DeliveryFilter, EventFilter, LoggedDelivery, Logs, Page, Phase};
 pub use operations::Operations;
 pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
@@ -73,7 +75,18 @@ pub use watches::{Due, Raised, Watches};
 
 /// All traits of a store together. Ask for the narrowest trait where one is enough.
 pub trait Store:
-    Inbox + Queue + Deliveries + Quarantine + Views + Selections + Operations + Watches + Events + SinkPauses + Upkeep
+    Inbox
+    + Queue
+    + Deliveries
+    + Quarantine
+    + Views
+    + Selections
+    + Logs
+    + Operations
+    + Watches
+    + Events
+    + SinkPauses
+    + Upkeep
 {
 }
 
@@ -84,6 +97,7 @@ impl<T> Store for T where
         + Quarantine
         + Views
         + Selections
+        + Logs
         + Operations
         + Watches
         + Events

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Delivered, DeliveryView, EventView, Looked, Newest, StoreError};
+use super::{Delivered, EventFilter, EventView, LoggedDelivery, Looked, Newest, Page, StoreError};
 use crate::domain::{DeliveryId, EventId, Reason, SinkName};
 
 /// Which dead letters.
@@ -47,15 +47,25 @@ impl UnmatchedFilter {
     }
 }
 
+impl From<&UnmatchedFilter> for EventFilter {
+    fn from(which: &UnmatchedFilter) -> Self {
+        let (kind, since) = (which.kind.clone(), which.since);
+        Self { kind, since, is_matched: Some(false), ..Self::default() }
+    }
+}
+
 /// Finds what an operator means. Nothing here changes anything.
 #[async_trait]
 pub trait Selections: Send + Sync {
-    /// Dead letters that are meant, newest first.
+    /// A page of the dead letters that are meant, those of the newest event first.
     ///
     /// # Errors
     /// The database could not be read.
-    async fn dead_letters(&self, which: &DeadFilter, page: Newest<DeliveryId>)
-    -> Result<Vec<DeliveryView>, StoreError>;
+    async fn dead_letters(
+        &self,
+        which: &DeadFilter,
+        page: Newest<DeliveryId>,
+    ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError>;
 
     /// The ids of the dead letters that are meant, the earliest events first, at most `limit`.
     ///
@@ -71,21 +81,7 @@ pub trait Selections: Send + Sync {
     async fn delivered(&self, which: &Delivered, after: Option<DeliveryId>, limit: usize)
     -> Result<Looked, StoreError>;
 
-    /// Events that matched no route and were not routed since, newest first.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn unmatched(&self, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        self.unmatched_of(&UnmatchedFilter::default(), page).await
-    }
-
-    /// Those of them that are meant, newest first.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError>;
-
-    /// A page of the same events, oldest first: those that arrived after `after`, or the first ones if it is `None`.
+    /// A page of the events that matched no route and were not routed since, oldest first: those that arrived after `after`, or the first ones if it is `None`.
     ///
     /// # Errors
     /// The database could not be read.

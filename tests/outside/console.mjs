@@ -13,7 +13,7 @@ import { Recording, Reelhook, SCREENSHOTS, prompt, until } from "./server.mjs";
 
 const WIDTHS = [1280, 400];
 const THEMES = ["light", "dark"];
-const NAVIGATION = ["now", "operations", "sinks", "quarantine", "unmatched", "configuration"];
+const NAVIGATION = ["now", "operations", "events", "deliveries", "sinks", "quarantine", "unmatched", "configuration"];
 /** Whatever a page makes of it but text is seen: a dialog, a request to another host, or an element of this name. */
 const HOSTILE = `sales-"><img name=xss src=//evil.example/x onerror=alert(1)><script name=xss>alert(2)</script>'{{7*7}}`;
 /** As it stands in JSON, which is shown as it came. */
@@ -98,6 +98,12 @@ async function pageOf(page, context) {
     return saying(page, "operation-row", context).first().locator("a").first().getAttribute("href");
 }
 
+/** The address of the page of an event that belongs to no operation. */
+async function eventPage(page) {
+    await page.goto("/events?matched=no");
+    return page.locator('[data-test="event-row"] a[href^="/events/"]').first().getAttribute("href");
+}
+
 /** The addresses of all pages, by the names that their pictures get. */
 async function addresses() {
     const page = await visit("/quarantine");
@@ -108,6 +114,12 @@ async function addresses() {
         found: `/operations?q=${encodeURIComponent(HOSTILE)}`,
         operation: await pageOf(page, good.clientContext),
         hostile: await pageOf(page, HOSTILE),
+        events: "/events",
+        event: await eventPage(page),
+        "events-none": "/events?q=nothing&matched=no",
+        deliveries: "/deliveries",
+        dead: "/deliveries?state=dead&sink=crm",
+        bulk: "/bulk/unmatched",
         sinks: "/sinks",
         sink: "/sinks/crm",
         replay: "/sinks/crm/replay",
@@ -184,7 +196,7 @@ test("every page is whole in both widths and both themes, shows no secret, and t
 
 test("a hostile client context is text on each page that shows it", async () => {
     const pages = await addresses();
-    for (const name of ["now", "operations", "found", "hostile", "sink", "quarantined", "unmatched"]) {
+    for (const name of ["now", "operations", "found", "hostile", "events", "deliveries", "sink", "quarantined", "unmatched"]) {
         const page = await visit(pages[name]);
         const expected = name === "quarantined" ? HOSTILE_IN_JSON : HOSTILE;
         assert.ok((await page.evaluate(() => document.body.innerText)).includes(expected), `${name} shows it as it is`);
@@ -260,6 +272,30 @@ test("the page of an operation tells its story: picture, words, deliveries and w
     assert.match(await saying(page, "delivery-row", "crm").first().innerText(), /dead letter[^]*403/);
     assert.match(await saying(page, "delivery-row", "archive").first().innerText(), /delivered/);
     assert.match(await hook(page, "raw").textContent(), /"customer": "Contoso"/);
+});
+
+test("events and deliveries are filtered, and lead to their pages", async () => {
+    const page = await visit("/events");
+    await hook(page, "search").fill("SALES-4711");
+    await hook(page, "filter").click();
+    await saying(page, "event-row", "sales-4711").first().waitFor();
+    assert.equal(await hook(page, "event-row").count(), 2, "in any case");
+    assert.match(await hook(page, "event-row").first().innerText(), /recordOperation\.completed[^]*archive delivered/);
+    await hook(page, "event-row").first().locator("a").first().click();
+    assert.equal((await hook(page, "client-context").innerText()).trim(), "sales-4711");
+
+    await page.goto("/deliveries");
+    await hook(page, "filter-state").selectOption("dead");
+    await hook(page, "filter-sink").selectOption("crm");
+    await hook(page, "search").fill("sales-4711");
+    await hook(page, "filter").click();
+    await saying(page, "delivery-row", "sales-4711").first().waitFor();
+    assert.equal(await hook(page, "delivery-row").count(), 2);
+    assert.match(await hook(page, "delivery-row").first().innerText(), /dead letter[^]*403/);
+
+    await page.goto(await eventPage(page));
+    assert.equal(await hook(page, "event-type").count(), 1);
+    assert.match(await hook(page, "envelope").innerText(), /channel/);
 });
 
 test("a paused sink gets nothing, a resumed one what waited", async () => {

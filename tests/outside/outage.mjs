@@ -129,7 +129,11 @@ test("a delivery's page tells what was sent and what was answered", async () => 
 test("everybody can read the pages: axe finds nothing", async () => {
     const operation = (await reelhook.ask("GET", "communications/recordOperations?$top=1")).value[0];
     const delivery = (await reelhook.ask("GET", `communications/recordOperations/${operation.id}/deliveries`)).value[0];
-    const paths = ["/", "/operations", `/operations/${operation.id}`, `/deliveries/${delivery.id}`, "/sinks", "/sinks/crm", "/quarantine", "/unmatched", "/configuration"];
+    const event = (await reelhook.ask("GET", "eventLog?$top=1")).value[0];
+    const paths = [
+        "/", "/operations", `/operations/${operation.id}`, `/deliveries/${delivery.id}`, "/events", "/events?q=nothing", `/events/${event.id}`, "/deliveries",
+        "/deliveries?state=delivered", "/sinks", "/sinks/crm", "/resend", "/bulk/unmatched", "/quarantine", "/unmatched", "/configuration",
+    ];
     // The colours depend on the theme, the layout on the width.
     for (const [width, theme] of [[1280, "light"], [1280, "dark"], [400, "light"]]) {
         const page = await visit("/", { width, theme });

@@ -117,8 +117,16 @@ fn chosen(parameters: &Parameters, admin: &Admin) -> Result<DeadFilter, ApiError
 /// # Errors
 /// It is neither.
 pub fn since(text: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
+    instant("since", text, admin)
+}
+
+/// The same, of a parameter with this name.
+///
+/// # Errors
+/// It is neither.
+pub fn instant(name: &str, text: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
     operator::since(text, admin.clock.now())
-        .map_err(|expected| ApiError::bad_request("invalidQueryOption", format!("since: {expected}")))
+        .map_err(|expected| ApiError::bad_request("invalidQueryOption", format!("{name}: {expected}")))
 }
 
 /// The most ids of a request.
@@ -160,7 +168,7 @@ pub async fn list(
     let known = [&CHOOSING[..], &["$top", pages::SKIPTOKEN]].concat();
     let parameters = Parameters::read(request.query_string(), &known)?;
     let dead = admin.operator.dead_letters(&chosen(&parameters, &admin)?, pages::asked(&parameters)?).await?;
-    List::page((&request, &parameters), &dead, |row| row.id).map(Json)
+    Ok(Json(List::page(&request, &parameters, &dead)))
 }
 
 /// The number of dead letters.

@@ -6,14 +6,15 @@
 mod attempts;
 mod body;
 mod dead_letters;
+mod event_log;
 mod exchanges;
 mod explain;
+mod log;
 mod quarantine;
 mod resends;
 mod shapes;
 mod sinks;
 mod unmatched;
-mod waiting;
 
 use actix_web::HttpRequest;
 use actix_web::http::Method;
@@ -40,7 +41,8 @@ pub fn routes(config: &mut ServiceConfig) {
     sinks::routes(config);
     unmatched::routes(config);
     resends::routes(config);
-    waiting::routes(config);
+    log::routes(config);
+    event_log::routes(config);
     explain::routes(config);
 }
 
@@ -69,8 +71,9 @@ pub fn routes(config: &mut ServiceConfig) {
         unmatched::list,
         unmatched::replay,
         unmatched::replay_some,
-        waiting::list,
-        waiting::show,
+        log::list,
+        log::show,
+        event_log::list,
         explain::explain,
         explain::event,
     ),

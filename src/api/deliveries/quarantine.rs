@@ -163,7 +163,7 @@ pub async fn list(
     let parameters = Parameters::read(request.query_string(), &["reason", "since", "$top", pages::SKIPTOKEN])?;
     let which = chosen(parameters.one("reason")?, parameters.one("since")?, &admin)?;
     let entries = admin.operator.quarantine(&which, pages::asked(&parameters)?).await?;
-    List::page((&request, &parameters), &entries, |row| row.id).map(Json)
+    Ok(Json(List::page(&request, &parameters, &entries)))
 }
 
 /// One entry. The scope `admin` shows the body; the scope `recordings` also shows the secrets in it.

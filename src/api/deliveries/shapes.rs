@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::exchanges::ExchangeShape;
 use crate::domain::{Envelope, Order};
 use crate::operator::DeliveryOfEvent;
-use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt};
+use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, LoggedDelivery};
 
 /// A delivery with every attempt.
 #[derive(Debug, Serialize, ToSchema)]
@@ -120,12 +120,7 @@ pub struct EventShape {
 
 impl From<&DeliveryView> for DeliveryShape {
     fn from(view: &DeliveryView) -> Self {
-        let (is_settled, state) = match view.state {
-            DeliveryState::Open => (false, "open"),
-            DeliveryState::Blocked => (false, "blocked"),
-            DeliveryState::Delivered => (true, "delivered"),
-            DeliveryState::Dead => (true, "dead"),
-        };
+        let (is_settled, state) = (!view.state.is_waiting(), view.state.as_str());
         let at = view.at.to_string();
         let (due_date_time, settled_date_time) = if is_settled { (None, Some(at)) } else { (Some(at), None) };
         let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view));
@@ -156,6 +151,12 @@ impl DeliveryShape {
             attempt.exchange_missing = found.why_no_exchange(attempt.number);
         }
         shape
+    }
+}
+
+impl From<&LoggedDelivery> for DeliveryShape {
+    fn from(row: &LoggedDelivery) -> Self {
+        Self::from(&row.delivery)
     }
 }
 

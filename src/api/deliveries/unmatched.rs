@@ -103,7 +103,7 @@ pub async fn list(
     let since = parameters.one("since")?.map(|text| since(text, &admin)).transpose()?;
     let which = UnmatchedFilter { kind: parameters.one("type")?.map(str::to_owned), since };
     let events = admin.operator.unmatched(&which, pages::asked(&parameters)?).await?;
-    List::page((&request, &parameters), &events, |row| row.id).map(Json)
+    Ok(Json(List::page(&request, &parameters, &events)))
 }
 
 /// Applies the server's current routes to an unmatched event again.

@@ -34,7 +34,7 @@
     const time = element('time', event.time);
     time.title = event.instant;
     let context = element('span', event.clientContext);
-    if (event.href.startsWith('/operations/')) {
+    if (event.href.startsWith('/operations/') || event.href.startsWith('/events/')) {
       context = element('a', event.clientContext || '(none)');
       context.href = event.href;
     }

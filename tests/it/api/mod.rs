@@ -3,6 +3,7 @@
 mod deliveries;
 mod docs;
 mod events;
+mod logs;
 pub mod operations;
 mod probes;
 mod sink_states;

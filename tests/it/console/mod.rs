@@ -2,6 +2,7 @@
 
 mod buttons;
 mod gate;
+mod logs;
 mod pages;
 
 use std::fmt::Write as _;

@@ -24,6 +24,10 @@ async fn empty_pages_say_what_to_do_next() {
         ("/quarantine", "The quarantine is empty."),
         ("/unmatched", "No unmatched events"),
         ("/sinks/first", "None. A delivery becomes a dead letter when"),
+        ("/events", "No events yet."),
+        ("/events?q=none", "No event matches the filter."),
+        ("/deliveries", "No deliveries yet."),
+        ("/deliveries?state=dead", "No delivery matches the filter."),
     ] {
         assert!(browser.page(page).await.body.contains(hint), "{page}");
     }
@@ -43,7 +47,7 @@ async fn a_client_context_is_shown_as_text_on_every_page() {
     let operation = browser.page("/operations").await.links("/operations/").remove(0);
     let search =
         format!("/operations?q={}", url::form_urlencoded::byte_serialize(PAYLOAD.as_bytes()).collect::<String>());
-    for page in ["/", "/operations", &search, &operation, "/sinks/first", "/unmatched"] {
+    for page in ["/", "/operations", &search, &operation, "/sinks/first", "/unmatched", "/events", "/deliveries"] {
         let page = (page, browser.page(page).await.body);
         assert!(page.1.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#62;&#60;img src=x"), "{page:?}");
         assert!(!page.1.contains("<script>alert") && !page.1.contains("<img"), "{page:?}");

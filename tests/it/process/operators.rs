@@ -618,3 +618,51 @@ async fn a_token_that_may_only_write_pauses_a_sink_without_seeing_it() {
     let list = site.run(&[&["sinks", "list"][..], &with_token].concat());
     assert!(list.code == Some(1) && list.err.contains("403"), "{list:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_and_deliveries_are_listed_by_what_is_known_of_them_and_an_event_is_shown() {
+    let mut site = Site::new();
+    let (mut server, dead) = with_dead_letters(&mut site).await;
+    site.hook.answer(OK);
+    assert_eq!(site.post(&server, "alive-1").await.status, 202);
+    let delivered = listed(&site, &["deliveries", "list", "--state", "delivered"], 1).remove(0);
+    let events = site.run(&["events", "list"]);
+    assert_eq!((events.code, events.err.as_str()), (Some(0), "3 events\n"), "{events:?}");
+    assert_eq!(events.out.matches("  hook dead\n").count(), 2, "{events:?}");
+    assert!(events.out.lines().next().unwrap().ends_with("  hook delivered"), "newest first: {events:?}");
+    let ids = ids(&events);
+    let shouted = ids[1].to_uppercase().replace('-', "");
+    for (filter, expected) in [
+        (&["--text", "DEAD-"][..], &ids[1..]),
+        (&["--text", &shouted], &ids[1..2]),
+        (&["--text", &delivered], &ids[..1]),
+        (&["--type", "recordOperation.completed", "--limit", "2"], &ids[..2]),
+        (&["--resource", "recordOperation", "--matched", "true", "--since", "1h"], &ids[..]),
+        (&["--matched", "false"], &[]),
+        (&["--until", "1h"], &[]),
+    ] {
+        assert_eq!(listed(&site, &[&["events", "list"], filter].concat(), expected.len()), expected, "{filter:?}");
+    }
+    let shown = site.run(&["events", "show", &ids[0]]);
+    assert!(shown.out.contains("alive-1") && shown.out.contains("to hook by route \"all\""), "{shown:?}");
+    let missing = site.run(&["events", "show", "00000000-0000-0000-0000-000000000000"]);
+    assert!(missing.code == Some(1) && missing.err.contains("`events list` shows"), "{missing:?}");
+
+    let any = site.run(&["deliveries", "list", "--state", "any"]);
+    assert_eq!(any.err, "3 deliveries\n", "{any:?}");
+    assert_eq!(any.out.matches("  dead letter since ").count(), 2, "{any:?}");
+    assert!(any.out.lines().next().unwrap().contains("  1 attempt  delivered "), "{any:?}");
+    for (filter, expected) in [
+        (&["--state", "dead"][..], &dead[..]),
+        (&["--state", "dead", "--text", "dead-1"], &dead[1..]),
+        (&["--state", "any", "--text", "410", "--sink", "hook", "--limit", "1"], &dead[..1]),
+        (&["--state", "any", "--until", "1h"], &[]),
+        (&[], &[]),
+    ] {
+        assert_eq!(listed(&site, &[&["deliveries", "list"], filter].concat(), expected.len()), expected, "{filter:?}");
+    }
+    assert_eq!(site.run(&["deliveries", "list", "--state", "gone"]).code, Some(2));
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    assert_eq!(listed(&site, &["events", "list", "--offline", "--text", "alive"], 1), ids[..1]);
+}

@@ -825,9 +825,9 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     let (all, second) = (DeadFilter::default(), began + HOUR);
     let dead = async |which: DeadFilter| {
         let ids = test.store.dead_ids(&which, 99).await.unwrap();
-        let mut listed = test.store.dead_letters(&which, Newest::up_to(99)).await.unwrap();
+        let mut listed = test.store.dead_letters(&which, Newest::up_to(99)).await.unwrap().rows;
         listed.reverse();
-        let in_order: Vec<_> = listed.iter().map(|it| it.id).collect();
+        let in_order: Vec<_> = listed.iter().map(|it| it.delivery.id).collect();
         assert!(ids.len() == in_order.len() && ids.iter().all(|id| in_order.contains(id)), "{ids:?} {in_order:?}");
         ids.len()
     };
@@ -865,8 +865,9 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     let later = QuarantineFilter { unchecked_since: Some(test.clock.now()), ..client_state };
     assert_eq!(entries(later).await, everything);
 
-    let unmatched =
-        async |which: UnmatchedFilter| test.store.unmatched_of(&which, Newest::up_to(99)).await.unwrap().len();
+    let unmatched = async |which: UnmatchedFilter| {
+        test.store.event_log(&(&which).into(), Newest::up_to(99)).await.unwrap().rows.len()
+    };
     let kind = Some("recordOperation.completed".to_owned());
     assert_eq!(unmatched(UnmatchedFilter::default()).await, 6);
     assert_eq!(unmatched(UnmatchedFilter { kind: kind.clone(), since: None }).await, 3);

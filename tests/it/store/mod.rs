@@ -15,6 +15,7 @@ macro_rules! tests {
 mod clock;
 mod conformance;
 mod exchanges;
+mod logs;
 pub mod memory;
 mod model;
 mod operators;
@@ -62,6 +63,7 @@ macro_rules! conforms {
         mod $name {
             super::conformance::suite!($open);
             super::exchanges::suite!($open);
+            super::logs::suite!($open);
             super::reads::suite!($open);
             super::repeats::suite!($open);
             super::writes::suite!($open);
@@ -381,7 +383,7 @@ fn the_architecture_names_each_trait_of_the_store() {
     let source = include_str!("../../../src/store/mod.rs");
     let (_, traits) = source.split_once("pub trait Store:").unwrap();
     let (traits, _) = traits.split_once('{').unwrap();
-    let traits: Vec<&str> = traits.trim().split(" + ").collect();
+    let traits: Vec<&str> = traits.split('+').map(str::trim).collect();
     let (_, page) = include_str!("../../../docs/architecture.md").split_once("| trait | purpose |").unwrap();
     let rows = page.trim_start().lines().skip(1).take_while(|line| line.starts_with("| `"));
     let named: Vec<&str> = rows.filter_map(|line| line.split('`').nth(1)).collect();

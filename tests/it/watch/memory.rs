@@ -12,7 +12,7 @@ use reelhook::domain::{ClientContext, NewDelivery, SinkName, Status};
 use reelhook::routing::{Router, Routes};
 use reelhook::store::operations::NewOperation;
 use reelhook::store::{
-    Changes, Due, EventView, Newest, Operations, Process, Raised, Reception, Selections, StoreError, Views, Watches,
+    Changes, Due, EventView, Logs, Newest, Operations, Process, Raised, Reception, StoreError, Views, Watches,
 };
 use reelhook::telemetry::Metrics;
 use reelhook::watch::Watcher;

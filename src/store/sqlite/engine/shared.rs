@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
 use super::calls::Bounds;
@@ -94,6 +95,12 @@ impl Shared {
         if self.numbers.has_moved() {
             self.listener.hint(Hint::Events);
         }
+    }
+
+    /// An instant of the machine's clock in steady time, in microseconds.
+    pub fn in_steady_time(&self, at: Timestamp) -> i64 {
+        let lead = i64::try_from(self.clock.lead().as_micros()).unwrap_or_default();
+        at.as_microsecond().saturating_sub(lead)
     }
 
     /// Reads how much of the database's file is free: two numbers of its header.

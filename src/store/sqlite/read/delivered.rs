@@ -1,9 +1,10 @@
 //! Delivered deliveries, in the order of their events. They have no index of their own, because most deliveries are
 //! delivered: they are read by their keys, a part at a time, from the first event on that is meant.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::rows::{delivery_id, event_id};
+use super::walk::first_event;
 use crate::domain::DeliveryId;
 use crate::store::ids;
 use crate::store::{Delivered, Looked};
@@ -46,21 +47,4 @@ pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite
     let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.id);
     let found = seen.iter().filter(|it| it.is_meant).map(|it| it.id).collect();
     Ok(Looked { found, n_seen: seen.len(), last })
-}
-
-/// The first event that arrived at an instant of steady time or later. Events are in the order of their arrival.
-fn first_event(connection: &Connection, since: i64) -> rusqlite::Result<i64> {
-    let ends = "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) + 1 FROM events";
-    let (mut low, mut high): (i64, i64) = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let sql = "SELECT seq, id FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let found = statement.query_row([middle], |row| Ok((row.get::<_, i64>(0)?, event_id(row, 1)?))).optional()?;
-        match found {
-            Some((seq, id)) if ids::made_at(id.0) < since => low = seq + 1,
-            _ => high = middle,
-        }
-    }
-    Ok(low)
 }

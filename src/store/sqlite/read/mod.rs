@@ -1,6 +1,8 @@
 //! Reading: rows as values, and the questions of the API, the console and the dispatchers.
 
 pub mod delivered;
+pub mod delivery_log;
+pub mod event_log;
 pub mod exchanges;
 pub mod listing;
 pub mod operation;
@@ -12,4 +14,5 @@ pub mod stream;
 pub mod tallies;
 pub mod views;
 pub mod waiting;
+pub mod walk;
 pub mod watches;

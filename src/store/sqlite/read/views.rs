@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::operation;
@@ -16,8 +15,7 @@ use crate::store::sqlite::engine::contents::Opened;
 use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::{
-    Backlog, DeadFilter, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView,
-    Success, UnmatchedFilter,
+    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView, Success,
 };
 
 /// The columns that [`event_in`] reads.
@@ -168,49 +166,13 @@ pub fn deliveries_in(
     deliveries(connection, &filter, params![sink.map(SinkName::as_str), before, page.rows()])
 }
 
-/// The condition of a [`DeadFilter`]; its values are `?1` to `?4`.
-const DEAD: &str = "INDEXED BY deliveries_dead WHERE state = 3 AND (?1 IS NULL OR sink = ?1) \
-                    AND (?2 IS NULL OR instr(lower(coalesce(reason, '')), lower(?2)) > 0) \
-                    AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at <= ?4)";
-
-/// Dead letters that are meant, newest first.
-pub fn dead_letters(
-    connection: &Connection,
-    which: &DeadFilter,
-    page: Newest<DeliveryId>,
-) -> rusqlite::Result<Vec<DeliveryView>> {
-    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
-    let filter = format!("{DEAD} AND seq < ?5 ORDER BY seq DESC LIMIT ?6");
-    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    let sink = which.sink.as_ref().map(SinkName::as_str);
-    let values = params![sink, which.reason, micros(which.since), micros(which.until), before, page.rows()];
-    deliveries(connection, &filter, values)
-}
-
-/// The ids of the dead letters that are meant, the earliest first.
-pub fn dead_ids(connection: &Connection, which: &DeadFilter, limit: usize) -> rusqlite::Result<Vec<DeliveryId>> {
-    let sql = format!("SELECT id FROM deliveries {DEAD} ORDER BY seq LIMIT ?5");
-    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    let (sink, limit) = (which.sink.as_ref().map(SinkName::as_str), i64::try_from(limit).unwrap_or(i64::MAX));
-    let values = params![sink, which.reason, micros(which.since), micros(which.until), limit];
-    all(connection, &sql, values, |row| delivery_id(row, 0))
-}
-
-/// Unmatched events that are meant, newest first.
-pub fn unmatched_of(
+/// Events with their deliveries.
+pub(super) fn events(
     connection: &Connection,
     seal: &Seal,
-    which: &UnmatchedFilter,
-    page: Newest<EventId>,
+    filter: &str,
+    params: impl Params,
 ) -> rusqlite::Result<Vec<EventView>> {
-    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
-    let filter = "INDEXED BY events_unmatched WHERE is_matched = 0 AND seq < ?1 AND (?3 IS NULL OR kind = ?3) \
-                  AND (?4 IS NULL OR received_at >= ?4) ORDER BY seq DESC LIMIT ?2";
-    let since = which.since.map(Timestamp::as_microsecond);
-    events(connection, seal, filter, params![before, page.rows(), which.kind, since])
-}
-
-fn events(connection: &Connection, seal: &Seal, filter: &str, params: impl Params) -> rusqlite::Result<Vec<EventView>> {
     let sql = format!("SELECT {EVENT_COLUMNS} FROM events {filter}");
     let found = all(connection, &sql, params, |row| Ok((row.get::<_, i64>(0)?, event_in(row, seal)?)))?;
     let with_deliveries = found.into_iter().map(|(seq, mut view)| {
@@ -253,7 +215,12 @@ pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
     })
 }
 
-fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rusqlite::Result<Vec<DeliveryView>> {
+/// Deliveries with their attempts.
+pub(super) fn deliveries(
+    connection: &Connection,
+    filter: &str,
+    params: impl Params,
+) -> rusqlite::Result<Vec<DeliveryView>> {
     let found = all(connection, &format!("{DELIVERY} {filter}"), params, |row| {
         let reason: Option<String> = row.get(7)?;
         let view = DeliveryView {
@@ -299,7 +266,8 @@ fn deliveries(connection: &Connection, filter: &str, params: impl Params) -> rus
     with_failures.collect()
 }
 
-fn all<T>(
+/// Each row of a statement.
+pub(super) fn all<T>(
     connection: &Connection,
     sql: &str,
     params: impl Params,

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod inbox;
+mod logs;
 mod operations;
 mod quarantine;
 mod queue;

@@ -12,6 +12,7 @@ mod events;
 mod exchanges;
 mod identity;
 mod item;
+mod logs;
 mod operation;
 mod quarantine;
 mod queue;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::rows::instant;
-use super::{MemoryStore, accept, announce, exchanges, ids, quarantine, queue, sweep, views, watches};
+use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, sweep, views, watches};
 use reelhook::domain::{
     DeliveryId, EventId, Exchange, GraphId, Lease, MAX_RICH_SUBSCRIPTIONS, NewDelivery, Operation, Outcome, Reason,
     SinkName,
@@ -17,10 +17,11 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryState, DeliveryView, Due, EventView,
-    Events, FailedAttempt, Health, Hint, Inbox, Limit, Looked, MadeDue, Newest, OperationView, Operations, Quarantine,
-    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses,
-    Space, StoreError, Stored, StreamedEvent, Tallies, UnmatchedFilter, Upkeep, Views, Waiting, Watches,
+    Backlog, Batch, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState, DeliveryView, Due,
+    EventFilter, EventView, Events, FailedAttempt, Health, Hint, Inbox, Limit, LoggedDelivery, Logs, Looked, MadeDue,
+    Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter, QuarantineView, Queue, Raised, Receipt,
+    Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
+    Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -277,8 +278,8 @@ impl Selections for MemoryStore {
         &self,
         which: &DeadFilter,
         page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        self.read(|rows| views::dead_letters(rows, which, page))
+    ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError> {
+        self.read(|rows| logs::dead_letters(rows, which, page))
     }
 
     async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
@@ -294,12 +295,32 @@ impl Selections for MemoryStore {
         self.read(|rows| views::delivered(rows, which, (after, limit)))
     }
 
-    async fn unmatched_of(&self, which: &UnmatchedFilter, page: Newest<EventId>) -> Result<Vec<EventView>, StoreError> {
-        self.read(|rows| views::unmatched(rows, which, page))
-    }
-
     async fn unmatched_after(&self, after: Option<EventId>, limit: usize) -> Result<Vec<EventView>, StoreError> {
         self.read(|rows| views::unmatched_after(rows, after, limit))
+    }
+}
+
+#[async_trait]
+impl Logs for MemoryStore {
+    async fn event_log(
+        &self,
+        which: &EventFilter,
+        page: Newest<EventId>,
+    ) -> Result<Page<EventView, EventId>, StoreError> {
+        let mut found = self.read(|rows| logs::events(rows, which, page))?;
+        found.rows = found.rows.into_iter().map(|event| self.shown(event)).collect();
+        Ok(found)
+    }
+
+    async fn delivery_log(
+        &self,
+        which: &DeliveryFilter,
+        page: Newest<DeliveryId>,
+    ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError> {
+        let now = self.around.clock.steady();
+        let mut found = self.read(|rows| logs::deliveries(rows, which, page, now))?;
+        found.rows.iter_mut().for_each(|row| self.tell_due(&mut row.delivery));
+        Ok(found)
     }
 }
 

@@ -12,7 +12,7 @@ use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
     Backlog, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest,
-    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally, UnmatchedFilter,
+    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -101,12 +101,6 @@ pub fn dead<'a>(rows: &'a Rows, which: &'a DeadFilter) -> impl DoubleEndedIterat
     rows.deliveries.values().filter(is_meant).map(super::rows::DeliveryRow::shown)
 }
 
-/// A page of them, newest first.
-pub fn dead_letters(rows: &Rows, which: &DeadFilter, page: Newest<DeliveryId>) -> Vec<DeliveryView> {
-    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
-    dead(rows, which).rev().filter(|it| ids::delivery_row(it.id.0) < before).take(page.limit).collect()
-}
-
 /// The last failed attempt of the deliveries that wait for a sink.
 pub fn last_failure(rows: &Rows, sink: &SinkName) -> Option<FailedAttempt> {
     let waiting = rows.deliveries.values().filter(|row| row.view.state == DeliveryState::Open && row.new.sink == *sink);
@@ -136,14 +130,6 @@ pub fn delivered(rows: &Rows, which: &Delivered, (after, limit): (Option<Deliver
 /// A delivery by its id.
 pub fn delivery(rows: &Rows, id: DeliveryId) -> Option<DeliveryView> {
     rows.deliveries.get(&ids::delivery_row(id.0)).filter(|row| row.view.id == id).map(super::rows::DeliveryRow::shown)
-}
-
-/// Unmatched events that are meant, newest first.
-pub fn unmatched(rows: &Rows, which: &UnmatchedFilter, page: Newest<EventId>) -> Vec<EventView> {
-    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
-    let found = rows.events.range(..before).rev().map(|(_, row)| row).filter(|row| !row.is_matched);
-    let found = found.filter(|row| which.means(&row.view.kind, row.view.received_at));
-    found.take(page.limit).map(|row| rows.event_view(row)).collect()
 }
 
 /// A page of unmatched events, oldest first.

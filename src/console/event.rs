@@ -1,0 +1,102 @@
+//! *Event*: one event, its deliveries and its data. Events of an operation are also on the operation's page.
+
+use actix_web::web::{self, Data, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+use jiff::Timestamp;
+
+use super::format::{instant, json, tone_of_event};
+use super::frame::Frame;
+use super::gate::Desk;
+use super::live::operation_of;
+use super::page::{Done, show};
+use super::problem::Problem;
+use super::words::{of_coming, of_delivery_state, of_envelope};
+use crate::config::Scope;
+use crate::domain::EventId;
+use crate::operator::OperatorError;
+use crate::operator::words::{self, sentence};
+use crate::store::{DeliveryState, DeliveryView, EventView};
+
+/// The most characters of an event's data that are shown.
+const MAX_DATA_CHARS: usize = 64 * 1024;
+
+#[derive(Template)]
+#[template(path = "event.html")]
+struct Page {
+    frame: Frame,
+    kind: String,
+    tone: &'static str,
+    client_context: String,
+    /// The page of its operation; empty where it is about none.
+    operation: String,
+    sentences: Vec<String>,
+    facts: Vec<(&'static str, String)>,
+    deliveries: Vec<Delivery>,
+    data: String,
+}
+
+struct Delivery {
+    id: String,
+    sink: String,
+    route: String,
+    state: &'static str,
+    tone: &'static str,
+    told: String,
+    reason: String,
+    n_attempts: u32,
+    may_be_resent: bool,
+    may_be_attempted: bool,
+}
+
+/// The routes of this page.
+pub fn routes(config: &mut ServiceConfig) {
+    config.route("/events/{id}", web::get().to(page));
+}
+
+async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
+    let visitor = desk.enter(&request, Scope::Read)?;
+    let missing = || Problem::Missing("There is no such event: it was never stored, or its retention is over.".into());
+    let id: EventId = id.parse().map_err(|_uuid| missing())?;
+    let event = match desk.console.operator.event(id).await {
+        Err(OperatorError::Missing) => return Err(missing()),
+        event => event?,
+    };
+    let frame = Frame { notice: Done::of(&request).notice(), ..visitor.frame("events") };
+    show(&request, &visitor, &Page::of(frame, &event, desk.console.clock.now()))
+}
+
+impl Page {
+    fn of(frame: Frame, event: &EventView, now: Timestamp) -> Self {
+        let mut facts = vec![("received", instant(event.received_at)), ("resource", event.resource.clone())];
+        facts.extend(of_envelope(event));
+        let told = words::of_event(event);
+        Self {
+            frame,
+            kind: event.kind.clone(),
+            tone: tone_of_event(event),
+            client_context: event.client_context.clone().unwrap_or_default(),
+            operation: operation_of(event),
+            sentences: std::iter::once(of_coming(event)).chain(told.iter().map(|told| sentence(told))).collect(),
+            facts,
+            deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
+            data: json(&event.data, MAX_DATA_CHARS),
+        }
+    }
+}
+
+fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
+    let (state, tone) = of_delivery_state(delivery.state);
+    Delivery {
+        id: delivery.id.to_string(),
+        sink: delivery.sink.to_string(),
+        route: delivery.route.to_string(),
+        state,
+        tone,
+        told: words::of_delivery(delivery, now),
+        reason: delivery.reason.clone(),
+        n_attempts: delivery.n_attempts,
+        may_be_resent: delivery.state == DeliveryState::Delivered,
+        may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
+    }
+}

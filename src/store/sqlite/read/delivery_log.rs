@@ -1,0 +1,294 @@
+//! The delivery log: deliveries by their numbers, newest event first. Dead letters are found by their index, sink by sink;
+//! a few deliveries that are not settled by the index of those. All others are read by their keys.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::event_log::Time;
+use super::rows::delivery_id;
+use super::views::{EVENT_COLUMNS, all, deliveries, event_in};
+use super::walk::{MOST, MOST_LARGE, Walk, Walked, lower, of_time, text};
+use crate::domain::{DeliveryId, SinkName};
+use crate::store::ids;
+use crate::store::seal::Seal;
+use crate::store::{DeadFilter, DeliveryFilter, LoggedDelivery, Newest, Page, Phase};
+
+/// The most sinks whose dead letters are merged by their index. Beyond that, deliveries are read by their keys.
+const MOST_SINKS: usize = 100;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Which deliveries.
+    pub which: &'a DeliveryFilter,
+    /// When their events arrived; the filter's own instants are not looked at.
+    pub time: Time,
+    /// Now, in microseconds of steady time.
+    pub now: i64,
+    /// Which page.
+    pub page: Newest<DeliveryId>,
+}
+
+/// A condition on a delivery `d`, its values, and how many deliveries are looked at. `?5` and `?6` are the ends of the page,
+/// `?7` is `most`.
+struct Meant {
+    condition: String,
+    values: Vec<Value>,
+    most: i64,
+}
+
+/// Where only a few deliveries are not settled, these are read alone.
+const UNSETTLED: &str = "d.seq IN (SELECT seq FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2) AND";
+const UNSETTLED_OF_SINK: &str =
+    "d.seq IN (SELECT seq FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 AND sink = ?1) AND";
+
+/// A page of the deliveries that are meant.
+pub fn page(
+    connection: &Connection,
+    seal: &Seal,
+    asked: Asked<'_>,
+) -> rusqlite::Result<Page<LoggedDelivery, DeliveryId>> {
+    shown(connection, seal, walk(connection, asked)?.go(connection, asked.page.limit)?)
+}
+
+/// A page of the dead letters that are meant.
+pub fn dead(
+    connection: &Connection,
+    seal: &Seal,
+    which: &DeadFilter,
+    page: Newest<DeliveryId>,
+) -> rusqlite::Result<Page<LoggedDelivery, DeliveryId>> {
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
+    let micros = |at: Option<jiff::Timestamp>| at.map_or(Value::Null, |at| Value::Integer(at.as_microsecond()));
+    let values = vec![
+        text(which.sink.as_ref().map(SinkName::as_str)),
+        lower(which.reason.as_ref()),
+        micros(which.since),
+        micros(which.until),
+        Value::Integer(before),
+        Value::Integer(0),
+        Value::Integer(MOST),
+    ];
+    let condition = "d.state = 3 AND (?1 IS NULL OR d.sink = ?1) \
+                 AND (?2 IS NULL OR instr(lower(coalesce(d.reason, '')), ?2) > 0) \
+                 AND (?3 IS NULL OR d.at >= ?3) AND (?4 IS NULL OR d.at <= ?4)";
+    let meant = Meant { condition: condition.to_owned(), values, most: MOST };
+    let walk = of_dead(connection, which.sink.as_ref(), meant)?;
+    shown(connection, seal, walk.go(connection, page.limit)?)
+}
+
+fn walk(connection: &Connection, asked: Asked<'_>) -> rusqlite::Result<Walk> {
+    let which = asked.which;
+    let (sink, meant) = (which.sink.as_ref(), meant(connection, asked)?);
+    if which.phase == Some(Phase::Dead) {
+        return of_dead(connection, sink, meant);
+    }
+    let is_unsettled = matches!(which.phase, Some(Phase::Unsettled | Phase::Waiting | Phase::UnderWay));
+    let few = match (is_unsettled && few_wait(connection, sink, meant.most)?, sink) {
+        (true, Some(_)) => UNSETTLED_OF_SINK,
+        (true, None) => UNSETTLED,
+        (false, _) => "",
+    };
+    let Meant { condition, values, most } = meant;
+    let sql = format!(
+        "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE {few} d.seq < ?5 AND d.seq >= ?6 \
+         ORDER BY d.seq DESC LIMIT ?7"
+    );
+    Ok(Walk { sql, values, most })
+}
+
+fn meant(connection: &Connection, Asked { which, time, now, page }: Asked<'_>) -> rusqlite::Result<Meant> {
+    let (first, end) = of_time(connection, time.since, time.until)?;
+    let end = if end == i64::MAX { end } else { ids::first_delivery(end) };
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0)).min(end);
+    let phase = match which.phase {
+        None => "1",
+        Some(Phase::Unsettled) => "d.state < 2",
+        Some(Phase::Waiting) => "d.state < 2 AND NOT (d.is_leased = 1 AND d.at > ?4)",
+        Some(Phase::UnderWay) => "d.state < 2 AND d.is_leased = 1 AND d.at > ?4",
+        Some(Phase::Delivered) => "d.state = 2",
+        Some(Phase::Dead) => "d.state = 3",
+    };
+    // The event is read only where the delivery itself is meant.
+    let condition = format!(
+        "(?1 IS NULL OR d.sink = ?1) AND {phase} \
+         AND (?2 IS NULL OR (SELECT kind FROM events WHERE seq = d.seq >> 12) IS ?2) \
+         AND (?3 IS NULL OR instr(lower(coalesce(d.reason, '')), ?3) > 0 \
+         OR instr(lower(coalesce((SELECT client_context FROM events WHERE seq = d.seq >> 12), '')), ?3) > 0)"
+    );
+    let most = if which.kind.is_some() || which.text.is_some() { MOST_LARGE } else { MOST };
+    let values = vec![
+        text(which.sink.as_ref().map(SinkName::as_str)),
+        text(which.kind.as_deref()),
+        lower(which.text.as_ref()),
+        Value::Integer(now),
+        Value::Integer(before),
+        Value::Integer(ids::first_delivery(first)),
+        Value::Integer(most),
+    ];
+    Ok(Meant { condition, values, most })
+}
+
+/// Whether at most so many deliveries are not settled, to a sink or to any.
+fn few_wait(connection: &Connection, sink: Option<&SinkName>, most: i64) -> rusqlite::Result<bool> {
+    let condition = if sink.is_some() { "sink = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM deliveries INDEXED BY deliveries_unsettled \
+         WHERE state < 2 AND {condition} LIMIT ?2 + 1)"
+    );
+    let values = params![sink.map(SinkName::as_str), most];
+    connection.prepare_cached(&sql)?.query_row(values, |row| Ok(row.get::<_, i64>(0)? <= most))
+}
+
+/// The walk over the dead letters of a sink, or of all sinks: the index has those of each in their order, and SQLite merges
+/// them as it reads.
+fn of_dead(connection: &Connection, sink: Option<&SinkName>, meant: Meant) -> rusqlite::Result<Walk> {
+    let Meant { condition, mut values, most } = meant;
+    let sinks = match sink {
+        Some(sink) => vec![sink.as_str().to_owned()],
+        None => sinks_with_dead(connection)?,
+    };
+    if sinks.len() > MOST_SINKS {
+        let sql = format!(
+            "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE d.seq < ?5 AND d.seq >= ?6 \
+             ORDER BY d.seq DESC LIMIT ?7"
+        );
+        return Ok(Walk { sql, values, most });
+    }
+    let first = values.len() + 1;
+    let of_sink = |n: usize| {
+        format!(
+            "SELECT d.seq, {condition} FROM deliveries d INDEXED BY deliveries_dead \
+             WHERE d.state = 3 AND d.sink = ?{} AND d.seq < ?5 AND d.seq >= ?6",
+            first + n
+        )
+    };
+    // One part at least, so that the statement is whole.
+    let parts: Vec<String> = (0..sinks.len().max(1)).map(of_sink).collect();
+    values.extend(sinks.into_iter().map(Value::Text));
+    if values.len() < first {
+        values.push(Value::Null);
+    }
+    let sql = format!("{} ORDER BY 1 DESC LIMIT ?7", parts.join(" UNION ALL "));
+    Ok(Walk { sql, values, most })
+}
+
+/// The sinks that have dead letters. Each costs one descent of the index.
+fn sinks_with_dead(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "WITH RECURSIVE found (sink) AS ( \
+               SELECT min(sink) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 UNION ALL \
+               SELECT (SELECT min(sink) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND sink > found.sink) \
+               FROM found WHERE found.sink IS NOT NULL LIMIT ?1) \
+               SELECT sink FROM found WHERE sink IS NOT NULL";
+    all(connection, sql, [MOST_SINKS as i64 + 1], |row| row.get(0))
+}
+
+/// The deliveries of a walk, each with its event.
+fn shown(connection: &Connection, seal: &Seal, walked: Walked) -> rusqlite::Result<Page<LoggedDelivery, DeliveryId>> {
+    let sql = format!("SELECT {EVENT_COLUMNS} FROM events WHERE seq = ?1");
+    let mut rows = Vec::new();
+    for number in walked.rows {
+        let of_number = ids::event_of(number);
+        let event = all(connection, &sql, [of_number], |row| event_in(row, seal))?.pop();
+        let found = deliveries(connection, "WHERE seq = ?1", [number])?;
+        rows.extend(found.into_iter().map(|delivery| LoggedDelivery { delivery, event: event.clone() }));
+    }
+    let id = |number: i64| {
+        let sql = "SELECT id FROM deliveries WHERE seq = ?1";
+        connection.prepare_cached(sql)?.query_row([number], |row| delivery_id(row, 0)).optional()
+    };
+    Ok(Page { rows, next: walked.next.map_or(Ok(None), id)? })
+}
+
+/// The ids of the dead letters that are meant, the earliest first.
+pub fn dead_ids(connection: &Connection, which: &DeadFilter, limit: usize) -> rusqlite::Result<Vec<DeliveryId>> {
+    let condition = if which.sink.is_some() { "sink = ?1" } else { "?1 IS NULL" };
+    let sql = format!(
+        "SELECT id FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND {condition} \
+         AND (?2 IS NULL OR instr(lower(coalesce(reason, '')), lower(?2)) > 0) \
+         AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at <= ?4) ORDER BY seq LIMIT ?5"
+    );
+    let micros = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_microsecond);
+    let (sink, limit) = (which.sink.as_ref().map(SinkName::as_str), i64::try_from(limit).unwrap_or(i64::MAX));
+    let values = params![sink, which.reason, micros(which.since), micros(which.until), limit];
+    all(connection, &sql, values, |row| delivery_id(row, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::walk::testing::{N, database, plan};
+    use super::*;
+
+    fn asked(which: &DeliveryFilter, before: Option<i64>) -> Asked<'_> {
+        let before = before.map(|seq| DeliveryId(ids::of_delivery(seq, 0)));
+        Asked { which, time: Time::default(), now: 0, page: Newest { before, limit: 50 } }
+    }
+
+    fn filters() -> Vec<DeliveryFilter> {
+        let (crm, none) = (Some(SinkName::new("crm")), Some("none".to_owned()));
+        let phases = Phase::ALL.map(Some).into_iter().chain([None]);
+        let of_phase = |phase| {
+            let all = DeliveryFilter { phase, ..DeliveryFilter::default() };
+            [
+                DeliveryFilter { sink: crm.clone(), ..all.clone() },
+                DeliveryFilter { kind: none.clone(), ..all.clone() },
+                DeliveryFilter { text: none.clone(), sink: crm.clone(), ..all.clone() },
+                all,
+            ]
+        };
+        phases.flat_map(of_phase).collect()
+    }
+
+    #[test]
+    fn every_filter_is_answered_by_keys_or_an_index() {
+        let connection = database();
+        for which in filters() {
+            for before in [None, Some(ids::first_delivery(N / 2))] {
+                let walk = walk(&connection, asked(&which, before)).unwrap();
+                let plan = plan(&connection, &walk);
+                // Those that are not settled are few here: SQLite reads them all, and may sort them.
+                let is_unsettled = plan.contains("deliveries_unsettled");
+                assert!(is_unsettled || !plan.contains("SCAN d") && !plan.contains("TEMP B-TREE"), "{which:?}: {plan}");
+                assert_eq!(plan.contains("deliveries_dead"), which.phase == Some(Phase::Dead), "{which:?}: {plan}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_looks_at_a_limited_number_of_deliveries_and_says_where_to_go_on() {
+        let connection = database();
+        let go = |which: &DeliveryFilter| walk(&connection, asked(which, None)).unwrap().go(&connection, 50).unwrap();
+        let newest = ids::first_delivery(N) + 1;
+        let none = DeliveryFilter { sink: Some(SinkName::new("none")), ..DeliveryFilter::default() };
+        let looked = ids::first_delivery(N - MOST / 2 + 1);
+        assert_eq!(go(&none), Walked { rows: vec![], next: Some(looked) }, "two deliveries of each event");
+        assert_eq!(go(&DeliveryFilter::default()).rows[0], newest);
+    }
+
+    #[test]
+    fn the_few_that_wait_and_the_dead_letters_are_found_however_many_newer_ones_are_delivered() {
+        let connection = database();
+        connection.execute("UPDATE deliveries SET state = 2 WHERE state = 0", []).unwrap();
+        connection.execute("UPDATE deliveries SET state = 1 WHERE seq = 7 << 12", []).unwrap();
+        for sink in [None, Some(SinkName::new("crm"))] {
+            let which = |phase| DeliveryFilter { phase: Some(phase), sink: sink.clone(), ..DeliveryFilter::default() };
+            let found = walk(&connection, asked(&which(Phase::Unsettled), None)).unwrap().go(&connection, 50).unwrap();
+            assert_eq!(found, Walked { rows: vec![7 << 12], next: None });
+            let dead = walk(&connection, asked(&which(Phase::Dead), None)).unwrap().go(&connection, 50).unwrap();
+            assert_eq!((dead.rows.len(), dead.rows[0]), (50, (N / 100 * 100) << 12));
+        }
+    }
+
+    #[test]
+    fn the_dead_letters_of_many_sinks_are_merged_newest_first() {
+        let connection = database();
+        connection.execute("UPDATE deliveries SET sink = 'sink-' || ((seq >> 12) % 700) WHERE state = 3", []).unwrap();
+        let n_sinks = sinks_with_dead(&connection).unwrap().len();
+        assert_eq!(n_sinks, 7);
+        let which = DeliveryFilter { phase: Some(Phase::Dead), ..DeliveryFilter::default() };
+        let walk = walk(&connection, asked(&which, None)).unwrap();
+        let rows = walk.go(&connection, 150).unwrap().rows;
+        let expected: Vec<i64> = (1..=N / 100).rev().take(150).map(|n| (n * 100) << 12).collect();
+        assert_eq!(rows, expected);
+    }
+}
