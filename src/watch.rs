@@ -107,10 +107,12 @@ impl Watcher {
         let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
         let deliveries = self.deliveries(&due.operation, watch);
         let n_deliveries = deliveries.len();
+        let sinks: Vec<_> = deliveries.iter().map(|it| it.sink.clone()).collect();
         match self.store.raise(due, deliveries, &self.reception).await {
             Ok(Raised::Said) => {
                 tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.event().word());
                 self.metrics.expectation_raised(watch);
+                sinks.iter().for_each(|sink| self.metrics.report_routed(sink.as_str(), watch));
                 if n_deliveries == 0 {
                     self.metrics.unmatched();
                 }

@@ -50,6 +50,7 @@ impl Engine {
         let housekeeping = Housekeeping::new(parts, stored);
         housekeeping.of_the_store();
         housekeeping.of_contents(Contents::new(&stored.store, &parts.metrics, &parts.clock));
+        housekeeping.of_the_history();
         housekeeping.of_backlogs(Backlogs::new(parts, stored));
         housekeeping.of_the_quarantine(&intake);
         housekeeping.of_the_log();
@@ -69,7 +70,7 @@ async fn intake(parts: &Parts, stored: &Stored) -> anyhow::Result<Arc<Intake>> {
         store: Arc::clone(&stored.store),
         reception: Arc::clone(&stored.reception),
         metrics: Arc::clone(&parts.metrics),
-        rejections: Arc::new(Rejections::new(Arc::clone(&parts.metrics))),
+        rejections: Arc::new(Rejections::new(Arc::clone(&parts.metrics), parts.clock.clone())),
         clock: parts.clock.clone(),
         quarantine_rate: quarantine_rate(),
         undecided: Default::default(),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::backlogs::Backlogs;
 use super::contents::Contents;
+use super::history::{History, SAVE_EVERY};
 use super::parts::Parts;
 use super::store::Stored;
 use crate::clock::Clock;
@@ -82,6 +83,18 @@ impl<'a> Housekeeping<'a> {
             let contents = Arc::clone(&contents);
             async move {
                 contents.tell().await;
+                Rest::default()
+            }
+        });
+    }
+
+    /// Stores what happened in each minute.
+    pub(super) fn of_the_history(&self) {
+        let history = History::new(self.parts, self.store);
+        self.every(("storing what happened", SAVE_EVERY), move || {
+            let history = history.clone();
+            async move {
+                history.save().await;
                 Rest::default()
             }
         });

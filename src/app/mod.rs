@@ -15,6 +15,7 @@ mod contents;
 mod dispatchers;
 mod engine;
 mod faces;
+mod history;
 mod housekeeping;
 mod offline_api;
 mod parts;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use self::engine::Engine;
 use self::faces::{Faces, Sockets};
+use self::history::History;
 use self::parts::Parts;
 use self::reload::Reloader;
 use self::store::Stored;
@@ -79,6 +81,7 @@ impl App {
         let setup = Setup::new(loaded, sinks, clock.now());
         let parts = Parts::new(setup, clock);
         let stored = Stored::open(&parts).await?;
+        History::new(&parts, &stored.store).restore().await;
         let engine = Engine::start(&parts, &stored).await?;
         let faces = Faces::serve(sockets, &parts, &stored, &engine)?;
         stored.reception.begins_again();
@@ -135,6 +138,7 @@ impl App {
         // Waiting clients of the admin listener are being answered; idle connections are closed at once.
         futures_util::future::join_all(self.faces.last_servers.iter().map(|server| server.stop(true))).await;
         self.end_tasks(grace.saturating_sub(began.elapsed())).await;
+        History::new(&self.parts, &self.store).save().await;
         self.store.close().await;
         telemetry::log::tell_left_out_at_the_end();
         tracing::info!(took = ?began.elapsed(), "stopped");

@@ -121,7 +121,7 @@ impl Opened {
             reload: Arc::default(),
             metrics: Arc::clone(&metrics),
             bodies: api::body_limits(&config.admin),
-            rejections: Arc::new(Rejections::new(metrics)),
+            rejections: Arc::new(Rejections::new(metrics, clock.clone())),
             proxies: Proxies::default(),
             clock: clock.clone(),
             health: Arc::new(api::Health::new(Arc::clone(store) as _, tasks.clone())),

@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
-use super::format::{instant, json, tone_of_event};
+use super::format::{instant, tone_of_event};
 use super::frame::Frame;
 use super::gate::Desk;
+use super::json::Json;
 use super::live::operation_of;
 use super::page::{Done, show};
 use super::problem::Problem;
@@ -33,7 +34,9 @@ struct Page {
     sentences: Vec<String>,
     facts: Vec<(&'static str, String)>,
     deliveries: Vec<Delivery>,
-    data: String,
+    data: Json,
+    /// The data, byte for byte.
+    original: String,
 }
 
 struct Delivery {
@@ -68,7 +71,11 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
 
 impl Page {
     fn of(frame: Frame, event: &EventView, now: Timestamp) -> Self {
-        let mut facts = vec![("received", instant(event.received_at)), ("resource", event.resource.clone())];
+        let mut facts = vec![
+            ("Event", event.id.to_string()),
+            ("received", instant(event.received_at)),
+            ("resource", event.resource.clone()),
+        ];
         facts.extend(of_envelope(event));
         let told = words::of_event(event);
         Self {
@@ -80,7 +87,8 @@ impl Page {
             sentences: std::iter::once(of_coming(event)).chain(told.iter().map(|told| sentence(told))).collect(),
             facts,
             deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
-            data: json(&event.data, MAX_DATA_CHARS),
+            data: Json::of(&event.data, MAX_DATA_CHARS),
+            original: words::cut(&event.data, MAX_DATA_CHARS),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Values as text and colours for the pages.
 
+use std::fmt::{self, Display};
+
+use askama::filters::{Escaper, Html, HtmlSafe};
 use jiff::Timestamp;
 
 pub use crate::clock::between;
@@ -7,7 +10,6 @@ use crate::domain::{ExpectationState, OperationEvent, Status, Tone};
 use crate::store::EventView;
 pub use crate::web::address::encoded;
 use crate::wording;
-use crate::wording::untrusted_text::cut;
 pub use crate::wording::{duration, instant};
 
 /// The time of day, to the second.
@@ -23,6 +25,27 @@ pub fn counted(n: u64, what: &str) -> String {
 /// The parts of one of the console's own texts: whether each is code (written between backticks), and its text.
 pub fn marked(text: &str) -> impl Iterator<Item = (bool, &str)> {
     text.split('`').enumerate().map(|(at, part)| (at % 2 == 1, part))
+}
+
+/// An event's type, which a narrow page may break behind its dots, and nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Dotted<'a>(&'a str);
+
+/// An event's type, see [`Dotted`].
+pub fn dotted(kind: &str) -> Dotted<'_> {
+    Dotted(kind)
+}
+
+impl HtmlSafe for Dotted<'_> {}
+
+impl Display for Dotted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.split_inclusive('.') {
+            Html.write_escaped_str(&mut *f, part)?;
+            f.write_str(if part.ends_with('.') { "<wbr>" } else { "" })?;
+        }
+        Ok(())
+    }
 }
 
 /// A number with separators between thousands.
@@ -65,19 +88,16 @@ pub fn tone_of_event(event: &EventView) -> &'static str {
     }
 }
 
-/// JSON, indented where it is JSON, and cut to `limit` characters.
-pub fn json(text: &str, limit: usize) -> String {
-    let pretty = serde_json::from_str::<serde_json::Value>(text).and_then(|value| serde_json::to_string_pretty(&value));
-    let text = pretty.unwrap_or_else(|_not_json| text.to_owned());
-    let shown = cut(&text, limit);
-    if shown.len() < text.len() { format!("{shown}\n… (cut)") } else { text }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_type_breaks_behind_its_dots_and_is_escaped() {
+        assert_eq!(dotted("a.b<i>.c").to_string(), "a.<wbr>b&#60;i&#62;.<wbr>c");
+    }
 
     #[test]
     fn numbers_are_told_as_a_person_writes_them() {
@@ -86,11 +106,5 @@ mod tests {
         assert_eq!(counted(1_234_567, "operation"), "1,234,567 operations");
         assert_eq!(number(999), "999");
         assert_eq!(duration(Duration::from_secs(3720)), "1 h 2 min");
-    }
-
-    #[test]
-    fn json_is_cut_between_characters() {
-        assert_eq!(json("ééé", 2), "éé\n… (cut)");
-        assert_eq!(json("{\"a\":1}", 99), "{\n  \"a\": 1\n}");
     }
 }

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use super::Console;
 use super::frame::Frame;
+use super::glance::Glances;
 use super::problem::Problem;
 use super::sessions::Sessions;
 use crate::access::{self, Access, Caller};
@@ -54,6 +55,8 @@ pub struct Desk {
     pub sessions: Sessions,
     /// Places for live streams.
     pub streams: Arc<Semaphore>,
+    /// What the store held when a page last looked.
+    pub glances: Glances,
     /// Limits for the forms of buttons.
     pub forms: BodyLimits,
     /// Limits for the forms of logins, which anybody may send.
@@ -94,6 +97,7 @@ impl Desk {
             console,
             sessions: Sessions::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            glances: Glances::default(),
             logins: Sources::new(LOGINS_PER_MINUTE),
             proxies,
             key: hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok(),

@@ -10,8 +10,11 @@
 //!    backlog, or are bounded.
 
 mod attempts;
+mod axis;
+mod board;
 mod bulk;
 mod configuration;
+mod copy_button;
 mod deliveries;
 mod delivery;
 mod event;
@@ -21,9 +24,12 @@ mod form;
 mod format;
 mod frame;
 mod gate;
+mod glance;
 mod jobs;
+mod json;
 mod live;
 mod login;
+mod moment;
 mod now;
 mod operation;
 mod operations;
@@ -33,6 +39,7 @@ mod plots;
 mod pressed_delivery;
 mod problem;
 mod quarantine;
+mod range;
 mod resends;
 mod selection;
 mod sessions;

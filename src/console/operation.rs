@@ -5,9 +5,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
-use super::format::{duration, encoded, instant, json, tone_of, tone_of_event, tone_of_state};
+use super::format::{duration, encoded, instant, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
+use super::json::Json;
+use super::moment::Moment;
 use super::page::{Done, show};
 use super::problem::Problem;
 use super::timeline::{self, Timeline};
@@ -44,18 +46,23 @@ struct Page {
 /// The API's answer about the operation.
 struct Api {
     path: String,
-    answer: String,
+    /// The command that asks for it.
+    curl: String,
+    answer: Json,
 }
 
 struct Event {
     kind: String,
     tone: &'static str,
+    id: String,
     came: String,
-    received: String,
+    received: Moment,
     meaning: Vec<String>,
     facts: Vec<(&'static str, String)>,
     deliveries: Vec<Delivery>,
-    data: String,
+    data: Json,
+    /// The data, byte for byte.
+    original: String,
 }
 
 struct Delivery {
@@ -77,7 +84,7 @@ struct Delivery {
 
 struct Failure {
     number: u32,
-    started: String,
+    started: Moment,
     took: String,
     reason: String,
     is_after_replay: bool,
@@ -123,23 +130,23 @@ async fn page(
         timeline: timeline::draw(&operation, &events, now),
         events: events.iter().map(|it| event(it, now)).collect(),
         n_left_out,
-        api: api(&operation, &request, visitor.may(Scope::Recordings)),
+        api: api(&operation, &request, (visitor.may(Scope::Recordings), desk.console.access.needs_token())),
     };
     show(&request, &visitor, &page)
 }
 
 /// What the API answers to a client with the visitor's rights.
-fn api(operation: &Operation, request: &HttpRequest, shows_token: bool) -> Api {
+fn api(operation: &Operation, request: &HttpRequest, (shows_token, needs_token): (bool, bool)) -> Api {
     let call_id = operation.call_id.as_deref();
     let context = odata::context(&format!("{}/v1.0", link::origin(request)), call_id, true);
     let mut answer = operation.shown(shows_token).to_json();
     answer.insert("@odata.context".into(), context.into());
     let collection = call_id.map(|call_id| format!("calls/{}/operations", encoded(call_id)));
     let collection = collection.unwrap_or_else(|| "recordOperations".into());
-    Api {
-        path: format!("/v1.0/communications/{collection}/{}", encoded(&operation.id)),
-        answer: serde_json::to_string_pretty(&answer).unwrap_or_default(),
-    }
+    let path = format!("/v1.0/communications/{collection}/{}", encoded(&operation.id));
+    let answer = serde_json::to_string(&answer).unwrap_or_default();
+    let token = if needs_token { "-H \"Authorization: Bearer $REELHOOK_TOKEN\" " } else { "" };
+    Api { curl: format!("curl {token}'{}{path}'", link::origin(request)), answer: Json::of(&answer, usize::MAX), path }
 }
 
 fn missing() -> Problem {
@@ -181,12 +188,14 @@ fn event(event: &EventView, now: Timestamp) -> Event {
     Event {
         kind: event.kind.clone(),
         tone: tone_of_event(event),
+        id: event.id.to_string(),
         came: words::of_coming(event),
-        received: instant(event.received_at),
+        received: Moment(event.received_at),
         meaning: operator::words::of_event(event).iter().map(|told| sentence(told)).collect(),
         facts: words::of_envelope(event),
         deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
-        data: json(&event.data, MAX_DATA_CHARS),
+        data: Json::of(&event.data, MAX_DATA_CHARS),
+        original: operator::words::cut(&event.data, MAX_DATA_CHARS),
     }
 }
 
@@ -194,7 +203,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
     let (state, tone) = words::of_delivery_state(delivery.state);
     let failures = delivery.failures.iter().map(|failure| Failure {
         number: failure.number,
-        started: instant(failure.started_at),
+        started: Moment(failure.started_at),
         took: duration(failure.took),
         reason: failure.reason.clone(),
         is_after_replay: failure.is_after_replay,

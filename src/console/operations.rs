@@ -245,7 +245,8 @@ impl Asked {
     }
 }
 
-fn wrong(name: &str, found: &str) -> Problem {
+/// A parameter with a value that the page does not know.
+pub fn wrong(name: &str, found: &str) -> Problem {
     Problem::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
 }
 

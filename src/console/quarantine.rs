@@ -6,9 +6,10 @@ use askama::Template;
 
 use super::PAGE;
 use super::form::Form;
-use super::format::{bytes, instant, json};
+use super::format::{bytes, instant};
 use super::frame::Frame;
 use super::gate::Desk;
+use super::json::Json;
 use super::page::{Done, lead_to, show};
 use super::pager::{Before, Pager};
 use super::problem::Problem;
@@ -16,7 +17,7 @@ use super::selection::Selection;
 use super::words;
 use crate::config::Scope;
 use crate::domain::Reason;
-use crate::operator::{Body, OperatorError, Sight};
+use crate::operator::{self, Body, OperatorError, Sight};
 use crate::store::QuarantineView;
 
 /// The most characters of a body that are shown.
@@ -43,7 +44,13 @@ struct Page {
     hides_secrets: bool,
     /// How to see what is hidden.
     to_see: String,
-    body: Option<String>,
+    body: Option<Shown>,
+}
+
+/// A body in two ways.
+struct Shown {
+    shown: Json,
+    original: String,
 }
 
 struct Entry {
@@ -101,7 +108,10 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         Body::WithoutSecrets(text) => Some(text),
         Body::Withheld => None,
     };
-    let body = body.map(|body| json(&body, MAX_BODY_CHARS));
+    let body = body.map(|body| Shown {
+        shown: Json::of(&body, MAX_BODY_CHARS),
+        original: operator::words::cut(&body, MAX_BODY_CHARS),
+    });
     let to_see = words::to_see_a_body(found.id, (desk.console.access.needs_token(), may_see_body));
     let frame = visitor.frame("quarantine");
     let page = Page { frame, entry: entry(&found), may_see_body, hides_secrets, to_see, body };

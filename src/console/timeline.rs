@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::format::{between, duration, instant, time_of_day, tone_of_event};
+use super::moment::Moment;
 use super::words::of_delivery_state;
 use crate::domain::{Operation, Status};
 use crate::store::{DeliveryState, DeliveryView, EventView};
@@ -58,7 +59,7 @@ pub struct Timeline {
     /// Deliveries that have no lane.
     pub n_left_out: usize,
     /// When it begins and ends.
-    pub ends: (String, String),
+    pub ends: (Moment, Moment),
     /// How long it is.
     pub took: String,
 }
@@ -75,7 +76,7 @@ pub fn draw(operation: &Operation, events: &[EventView], now: Timestamp) -> Time
         height: lanes.len() * LANE + 30,
         lanes,
         n_left_out: deliveries.len() - shown.len(),
-        ends: (instant(first), instant(last)),
+        ends: (Moment(first), Moment(last)),
         took: duration(shown_between(first, last)),
     }
 }

@@ -135,10 +135,24 @@ pub fn of_proof(proof: Option<Proof>) -> String {
     }
 }
 
-/// What an event's envelope says, each with its name.
+/// What a fact is called where it is copied; `None`: there is nothing to copy.
+pub fn copied(fact: &str, value: &str) -> Option<&'static str> {
+    Some(match fact {
+        _ if matches!(value, "none" | "not known") => return None,
+        "Delivery" => "the id of the delivery",
+        "Event" => "the id of the event",
+        "Operation" => "the id of the operation",
+        "Call" => "the id of the call",
+        "Tenant" => "the id of the tenant",
+        "Recording" => "the address of the recording",
+        _ => return None,
+    })
+}
+
+/// What an event's envelope says, each with its name. An event that reelhook made came in on no channel.
 pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
-    let channel = ("channel", event.envelope.channel.as_str());
-    let told = std::iter::once(channel).chain(event.envelope.told());
+    let channel = (event.origin == Origin::Graph).then(|| ("channel", event.envelope.channel.as_str()));
+    let told = channel.into_iter().chain(event.envelope.told());
     told.map(|(name, value)| (name, value.to_owned())).collect()
 }
 
@@ -146,11 +160,11 @@ pub fn of_envelope(event: &EventView) -> Vec<(&'static str, String)> {
 pub fn of_coming(event: &EventView) -> String {
     match event.origin {
         Origin::Graph => {
-            format!("Sent by Graph to the {} path. Event id: {}.", event.envelope.channel.as_str(), event.id)
+            format!("Sent by Graph to the {} path.", event.envelope.channel.as_str())
         }
         Origin::Reelhook => {
             let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
-            format!("Made by reelhook itself{meaning}. Event id: {}.", event.id)
+            format!("Made by reelhook itself{meaning}.")
         }
     }
 }

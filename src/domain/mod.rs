@@ -15,6 +15,7 @@ mod exchange;
 mod expectation;
 mod facts;
 mod identifiers;
+mod minute;
 mod notification;
 mod operation;
 mod operation_event;
@@ -40,6 +41,7 @@ pub use exchange::{Answered, Body, Exchange, Exchanged, HIDDEN, Headers, MAX_BOD
 pub use expectation::{Expectation, ExpectationState, Watch};
 pub use facts::{Carried, Envelope, Origin};
 pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CONTEXT_CHARS, RouteName, SinkName};
+pub use minute::{ANSWER_BOUNDS, Counts, KEPT_MINUTES, Minute, N_BUCKETS};
 pub use notification::{CHANGE_TYPES, Content, Dialect, LIFECYCLE_EVENTS, Notification};
 pub use operation::{Order, RecordOperation, ResultInfo, Status, subcode_in_words};
 pub use operation_event::{OperationEvent, Tone};

@@ -1,7 +1,7 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
-//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
+//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`History`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
 //! waits for a change, stand beside the store ([`process`]): the store gives them hints, and the rows are the truth.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
@@ -28,6 +28,7 @@ mod disk;
 mod error;
 mod events;
 pub mod health;
+mod history;
 pub mod ids;
 mod inbox;
 mod logs;
@@ -54,6 +55,7 @@ pub use deliveries::{DeadLetters, Deliveries, MadeDue};
 pub use error::StoreError;
 pub use events::{Events, StreamedEvent};
 pub use health::Health;
+pub use history::History;
 pub use inbox::{Accepted, Batch, Inbox, Receipt, Stored};
 pub use logs::{DeliveryFilter, EventFilter, LoggedDelivery, Logs, Page, Phase};
 pub use operations::Operations;
@@ -86,6 +88,7 @@ pub trait Store:
     + Watches
     + Events
     + SinkPauses
+    + History
     + Upkeep
 {
 }
@@ -102,6 +105,7 @@ impl<T> Store for T where
         + Watches
         + Events
         + SinkPauses
+        + History
         + Upkeep
 {
 }

@@ -13,8 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
-use super::minutes::{ANSWER_BOUNDS, Minute, N_MINUTES};
 use super::shares::{Shares, SlowShares};
+use crate::domain::ANSWER_BOUNDS;
 
 /// The paths by whose answers Graph judges an endpoint. Nothing like it is documented for the calling channel.
 const JUDGED_PATHS: [&str; 2] = ["notifications", "lifecycle"];
@@ -79,11 +79,6 @@ impl Answers {
 }
 
 impl Metrics {
-    /// The last minutes, oldest first.
-    pub fn minutes(&self, now: Timestamp) -> [Minute; N_MINUTES] {
-        self.minutes.last(now)
-    }
-
     /// Creates the counters of the answers that can leave on `path`, at 0.
     pub fn answers_of(&self, path: &'static str, statuses: &[u16]) {
         for status in statuses {
@@ -95,7 +90,7 @@ impl Metrics {
     pub fn answered(&self, path: &'static str, status: u16, took: Duration, now: Timestamp) {
         self.answers.answers.get_or_create(&AnswerLabels { path, status }).inc();
         self.answers.answer_seconds.observe(took.as_secs_f64());
-        self.minutes.answered(took, now);
+        self.minutes.count(now, |counts| counts.answered(took.as_secs_f64()));
     }
 
     /// An answer to a POST that Graph sent itself left on `path`, one of the subscription channel's: see [`SlowShares`].

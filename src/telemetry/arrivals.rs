@@ -48,6 +48,8 @@ struct KindLabels {
 
 /// The paths on which something can be refused.
 const PATHS: [&str; 6] = ["calls", "notifications", "lifecycle", "admin", "probes", "other"];
+/// Those to which Graph posts.
+const GRAPHS_PATHS: [&str; 3] = ["calls", "notifications", "lifecycle"];
 /// The channels whose tokens are verified with a provider's keys. Lifecycle notifications share those of subscriptions.
 const WITH_KEYS: [Channel; 2] = [Channel::Calls, Channel::Subscriptions];
 /// How a fetch of keys ends.
@@ -148,13 +150,16 @@ impl Arrivals {
 
 impl Metrics {
     /// A request or item was refused on `path` (`calls`, `notifications`, `lifecycle`, `admin`, `other`).
-    pub fn rejected(&self, path: &'static str, reason: Reason) {
+    pub fn rejected(&self, path: &'static str, reason: Reason, now: Timestamp) {
+        if GRAPHS_PATHS.contains(&path) {
+            self.minutes.count(now, |counts| counts.n_refused += 1);
+        }
         self.arrivals.rejected.get_or_create(&RejectedLabels { path, reason: reason.as_str() }).inc();
     }
 
     /// A notification was made durable.
     pub fn accepted(&self, channel: Channel, now: Timestamp) {
-        self.minutes.accepted(now);
+        self.minutes.count(now, |counts| counts.n_accepted += 1);
         self.arrivals.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
     }
 

@@ -1,104 +1,106 @@
-//! The last quarter of an hour, minute by minute, for the console, where a counter only grows.
+//! What happened in each minute of the last day, for the console's plots: a counter of the metrics only grows.
+//!
+//! The process counts in memory, and adds what it counted to the store from time to time, so that a restart keeps it.
 //!
 //! **Invariants**
-//! 1. It holds [`N_MINUTES`] minutes and no more, whatever the clock does.
-//! 2. The last two of [`ANSWER_BOUNDS`] are Graph's: over 3 s is slow, over 10 s is dropped.
+//! 1. It holds [`KEPT_MINUTES`] minutes and no more, whatever the clock does.
+//! 2. What was taken to be stored, and could not be, is put back: each number is added to the store once.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// How many minutes are kept, the current one among them.
-pub const N_MINUTES: usize = 15;
-/// The upper bounds of the answers' times, in seconds; what took longer than the last one is counted behind it.
-pub const ANSWER_BOUNDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0];
-/// One more than there are bounds.
-pub const N_BUCKETS: usize = ANSWER_BOUNDS.len() + 1;
+use crate::domain::{Counts, KEPT_MINUTES, Minute};
 
-/// What happened in one minute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Minute {
-    /// Minutes since 1970.
-    pub minute: i64,
-    /// Notifications made durable.
-    pub n_accepted: u64,
-    /// Answers to Graph by how long they took, see [`ANSWER_BOUNDS`].
-    pub answers: [u64; N_BUCKETS],
-}
-
-/// What happened in one second.
-#[derive(Clone, Copy, Debug, Default)]
-struct Second {
-    second: i64,
-    n_accepted: u64,
-    answers: [u64; N_BUCKETS],
-}
-
-/// The last minutes, second by second.
+/// The last minutes.
 #[derive(Debug, Default)]
-pub struct Minutes(Mutex<VecDeque<Second>>);
+pub struct Minutes(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    all: BTreeMap<i64, Counts>,
+    /// The part of it that the store does not have yet.
+    unsaved: BTreeMap<i64, Counts>,
+}
 
 impl Minutes {
-    /// A notification was made durable.
-    pub fn accepted(&self, now: Timestamp) {
-        self.change(now, |second| second.n_accepted += 1);
-    }
-
-    /// An answer left.
-    pub fn answered(&self, took: Duration, now: Timestamp) {
-        let bucket = ANSWER_BOUNDS.iter().position(|bound| took.as_secs_f64() <= *bound).unwrap_or(N_BUCKETS - 1);
-        self.change(now, |second| second.answers[bucket] += 1);
-    }
-
-    /// The last minutes, oldest first; the last one is not over.
-    pub fn last(&self, now: Timestamp) -> [Minute; N_MINUTES] {
-        let newest = now.as_second().div_euclid(60);
-        let oldest = newest - (N_MINUTES as i64 - 1);
-        let mut minutes = std::array::from_fn(|at| Minute { minute: oldest + at as i64, ..Minute::default() });
-        for second in self.0.lock().iter() {
-            let at = usize::try_from(second.second.div_euclid(60) - oldest).ok();
-            let Some(minute) = at.and_then(|at| minutes.get_mut(at)) else { continue };
-            minute.n_accepted += second.n_accepted;
-            for (sum, n) in minute.answers.iter_mut().zip(second.answers) {
-                *sum += n;
-            }
+    /// Counts something. `now` is steady time.
+    pub fn count(&self, now: Timestamp, change: impl Fn(&mut Counts)) {
+        let kept = &mut *self.0.lock();
+        // If the clock was set back, the last minute that it had reached counts.
+        let newest = kept.all.last_key_value().map_or(i64::MIN, |(last, _)| *last);
+        let minute = minute_of(now).max(newest);
+        for minutes in [&mut kept.all, &mut kept.unsaved] {
+            change(minutes.entry(minute).or_default());
+            trim(minutes, minute);
         }
-        minutes
     }
 
-    fn change(&self, now: Timestamp, change: impl FnOnce(&mut Second)) {
-        let second = now.as_second();
+    /// The last `n` minutes, oldest first, those without anything among them; the last one is not over.
+    pub fn last(&self, n: i64, now: Timestamp) -> Vec<Minute> {
+        let newest = minute_of(now);
+        let kept = self.0.lock();
+        let counts = |minute| kept.all.get(&minute).copied().unwrap_or_default();
+        (newest - n + 1..=newest).map(|minute| Minute { minute, counts: counts(minute) }).collect()
+    }
+
+    /// Takes over what the store has, before anything is counted.
+    pub fn restore(&self, minutes: Vec<Minute>) {
         let mut kept = self.0.lock();
-        // If the clock was set back, the last second that it had reached counts.
-        if kept.back().is_none_or(|last| last.second < second) {
-            kept.push_back(Second { second, ..Second::default() });
-            let oldest = second - N_MINUTES as i64 * 60;
-            while kept.front().is_some_and(|first| first.second <= oldest) {
-                kept.pop_front();
-            }
-        }
-        if let Some(last) = kept.back_mut() {
-            change(last);
-        }
+        minutes.into_iter().for_each(|it| *kept.all.entry(it.minute).or_default() += it.counts);
+    }
+
+    /// Takes at most `n` of the minutes that the store does not have yet, the oldest first.
+    pub fn take_unsaved(&self, n: usize) -> Vec<Minute> {
+        let mut kept = self.0.lock();
+        let taken = std::iter::from_fn(|| kept.unsaved.pop_first());
+        taken.take(n).map(|(minute, counts)| Minute { minute, counts }).collect()
+    }
+
+    /// Takes back what could not be stored.
+    pub fn put_back(&self, minutes: Vec<Minute>) {
+        let mut kept = self.0.lock();
+        minutes.into_iter().for_each(|it| *kept.unsaved.entry(it.minute).or_default() += it.counts);
+    }
+}
+
+/// The minute of an instant.
+fn minute_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(60)
+}
+
+fn trim(minutes: &mut BTreeMap<i64, Counts>, newest: i64) {
+    while minutes.first_key_value().is_some_and(|(first, _)| *first <= newest - KEPT_MINUTES) {
+        minutes.pop_first();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::N_BUCKETS;
     use jiff::SignedDuration;
 
+    const QUARTER: usize = 15;
+
+    fn accept(minutes: &Minutes, at: Timestamp) {
+        minutes.count(at, |counts| counts.n_accepted += 1);
+    }
+
+    fn last(minutes: &Minutes, now: Timestamp) -> Vec<Counts> {
+        minutes.last(15, now).into_iter().map(|it| it.counts).collect()
+    }
+
     #[test]
-    fn what_is_older_than_the_last_minutes_is_forgotten() {
+    fn what_is_older_than_the_last_minutes_is_not_shown() {
         let minutes = Minutes::default();
         let start = Timestamp::UNIX_EPOCH;
-        minutes.accepted(start);
-        minutes.answered(Duration::from_secs(4), start + SignedDuration::from_secs(60));
-        let last = minutes.last(start + SignedDuration::from_secs(60));
-        assert_eq!((last[N_MINUTES - 2].n_accepted, last[N_MINUTES - 1].answers[N_BUCKETS - 2]), (1, 1));
-        let later = minutes.last(start + SignedDuration::from_secs(60 * 15));
+        accept(&minutes, start);
+        minutes.count(start + SignedDuration::from_secs(60), |counts| counts.answered(4.0));
+        let now = last(&minutes, start + SignedDuration::from_secs(60));
+        assert_eq!((now[QUARTER - 2].n_accepted, now[QUARTER - 1].answers[N_BUCKETS - 2]), (1, 1));
+        let later = last(&minutes, start + SignedDuration::from_secs(60 * 15));
         assert_eq!(later.iter().map(|it| it.n_accepted).sum::<u64>(), 0);
         assert_eq!(later[0].answers[N_BUCKETS - 2], 1);
     }
@@ -108,8 +110,28 @@ mod tests {
         let minutes = Minutes::default();
         let late = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(6000);
         for seconds in [6000, 0, 5000, 6000] {
-            minutes.accepted(Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds));
+            accept(&minutes, Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds));
         }
-        assert_eq!(minutes.last(late)[N_MINUTES - 1].n_accepted, 4);
+        assert_eq!(last(&minutes, late)[QUARTER - 1].n_accepted, 4);
+        for minute in 0..KEPT_MINUTES + 100 {
+            accept(&minutes, late + SignedDuration::from_mins(minute));
+        }
+        let kept = minutes.0.lock();
+        assert_eq!((kept.all.len() as i64, kept.unsaved.len() as i64), (KEPT_MINUTES, KEPT_MINUTES));
+    }
+
+    #[test]
+    fn what_was_counted_is_stored_once_even_if_the_store_failed_before() {
+        let (minutes, now) = (Minutes::default(), Timestamp::UNIX_EPOCH);
+        minutes.restore(vec![Minute { minute: 0, counts: Counts { n_accepted: 10, ..Counts::default() } }]);
+        assert_eq!(minutes.take_unsaved(9), [], "the store has it");
+        accept(&minutes, now);
+        let taken = minutes.take_unsaved(9);
+        assert_eq!(taken.iter().map(|it| it.counts.n_accepted).collect::<Vec<_>>(), [1]);
+        accept(&minutes, now);
+        minutes.put_back(taken);
+        assert_eq!(minutes.take_unsaved(9)[0].counts.n_accepted, 2);
+        assert_eq!(minutes.take_unsaved(9), []);
+        assert_eq!(last(&minutes, now)[QUARTER - 1].n_accepted, 12);
     }
 }

@@ -33,7 +33,7 @@ use self::health::Health;
 use self::sinks::Sinks;
 
 pub use connections::{ConnectionEnd, ConnectionState, Listeners, ThreadConnections};
-pub use minutes::{ANSWER_BOUNDS, Minute, Minutes, N_BUCKETS, N_MINUTES};
+pub use minutes::Minutes;
 pub use rejections::{Rejections, Sender};
 pub use shares::SlowShares;
 pub use sinks::SinkCounts;
@@ -50,7 +50,8 @@ pub struct Metrics {
     health: Health,
     /// Their connections.
     pub listeners: Listeners,
-    minutes: Minutes,
+    /// What happened in each of the last minutes.
+    pub minutes: Minutes,
 }
 
 impl Default for Metrics {
@@ -97,7 +98,7 @@ mod tests {
     #[test]
     fn a_rejection_is_one_increment() {
         let metrics = Metrics::new();
-        metrics.rejected("calls", Reason::JwtExp);
+        metrics.rejected("calls", Reason::JwtExp, Timestamp::UNIX_EPOCH);
         let text = metrics.render(Timestamp::UNIX_EPOCH);
         assert!(text.contains("reelhook_ingest_rejected_total{path=\"calls\",reason=\"jwt_exp\"} 1"), "{text}");
     }

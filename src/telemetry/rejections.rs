@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Metrics;
+use crate::clock::Clock;
 use crate::domain::Reason;
 use crate::wording::untrusted_text::{Short, cut};
 
@@ -25,12 +26,13 @@ pub struct Sender<'a> {
 #[derive(Debug)]
 pub struct Rejections {
     metrics: Arc<Metrics>,
+    clock: Clock,
 }
 
 impl Rejections {
-    /// Counts into `metrics`.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics }
+    /// Counts into `metrics`, by `clock`.
+    pub fn new(metrics: Arc<Metrics>, clock: Clock) -> Self {
+        Self { metrics, clock }
     }
 
     /// Counts one rejection on `path` and logs it.
@@ -40,7 +42,7 @@ impl Rejections {
 
     /// The same, where more is known of the sender.
     pub fn note_of(&self, path: &'static str, reason: Reason, sender: Sender<'_>) {
-        self.metrics.rejected(path, reason);
+        self.metrics.rejected(path, reason, self.clock.steady());
         let request_id = sender.request_id.map(|id| cut(id, 128));
         let source = sender.source.map(tracing::field::display);
         tracing::warn!(path, reason = reason.as_str(), request_id, source, "refused");
@@ -50,7 +52,7 @@ impl Rejections {
     /// which may hold a secret.
     pub fn note_not_served(&self, path: &'static str, method: &str, asked: &str, sender: Sender<'_>) {
         let reason = Reason::BadRequest;
-        self.metrics.rejected(path, reason);
+        self.metrics.rejected(path, reason, self.clock.steady());
         let request_id = sender.request_id.map(|id| cut(id, 128));
         let source = sender.source.map(tracing::field::display);
         let (method, requested_path) = (Short(method, MAX_METHOD_CHARS), Short(asked, MAX_PATH_CHARS));

@@ -18,6 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
+use crate::domain::Watch;
 
 /// The buckets of how long attempts took, in seconds.
 const ATTEMPT_BOUNDS: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -50,11 +51,18 @@ struct SinkResultLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkKindLabels {
+    sink: String,
+    kind: &'static str,
+}
+
 /// The metrics of sinks.
 #[derive(Debug)]
 pub(super) struct Sinks {
     attempts: Family<SinkResultLabels, Counter>,
     attempt_seconds: Family<SinkLabels, Histogram>,
+    reports: Family<SinkKindLabels, Counter>,
     open: Family<SinkLabels, Gauge>,
     dead: Family<SinkLabels, Gauge>,
     oldest: Family<SinkLabels, Gauge<f64, AtomicU64>>,
@@ -71,6 +79,7 @@ impl Default for Sinks {
         Self {
             attempts: Family::default(),
             attempt_seconds: Family::new_with_constructor(|| Histogram::new(ATTEMPT_BOUNDS)),
+            reports: Family::default(),
             open: Family::default(),
             dead: Family::default(),
             oldest: Family::default(),
@@ -87,6 +96,11 @@ impl Sinks {
     pub(super) fn register(&self, r: &mut Registry) {
         r.register("delivery_attempts", "Attempts to deliver", self.attempts.clone());
         r.register("delivery_attempt_seconds", "How long attempts took", self.attempt_seconds.clone());
+        r.register(
+            "sink_expectations_raised",
+            "Reports of overdue or lost operations that were routed to the sink",
+            self.reports.clone(),
+        );
         r.register("sink_open_deliveries", "Deliveries that wait, or are being attempted", self.open.clone());
         r.register("sink_dead_letters", "Dead letters: deliveries that failed for good", self.dead.clone());
         r.register(
@@ -124,6 +138,10 @@ impl Sinks {
     }
 }
 
+fn reported(sink: &str, watch: Watch) -> SinkKindLabels {
+    SinkKindLabels { sink: sink.to_owned(), kind: watch.event().word() }
+}
+
 impl Metrics {
     /// Creates the series of a sink, at 0, where they do not exist yet.
     pub fn add_sink(&self, sink: &str) {
@@ -139,6 +157,9 @@ impl Metrics {
         for result in RESULTS {
             drop(self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }));
         }
+        for watch in Watch::ALL {
+            drop(self.sinks.reports.get_or_create(&reported(sink, watch)));
+        }
     }
 
     /// Ends the series of every sink that is not among these. An attempt that is still in progress then is not counted.
@@ -150,6 +171,9 @@ impl Metrics {
             for result in RESULTS {
                 self.sinks.attempts.remove(&SinkResultLabels { sink: sink.clone(), result });
             }
+            for watch in Watch::ALL {
+                self.sinks.reports.remove(&reported(&sink, watch));
+            }
             let labels = SinkLabels { sink };
             for family in self.sinks.gauges() {
                 family.remove(&labels);
@@ -159,8 +183,12 @@ impl Metrics {
         }
     }
 
-    /// An attempt ended: `delivered`, `retry`, `dead` or `timeout`.
-    pub fn attempt(&self, sink: &str, result: &'static str, took: Duration) {
+    /// An attempt ended at `now`: `delivered`, `retry`, `dead` or `timeout`.
+    pub fn attempt(&self, sink: &str, result: &'static str, (took, now): (Duration, Timestamp)) {
+        self.minutes.count(now, |counts| match result {
+            "delivered" => counts.n_delivered += 1,
+            _ => counts.n_failed += 1,
+        });
         // A sink that was removed from the config, and whose series ended, does not get new ones.
         let labels = SinkLabels { sink: sink.to_owned() };
         if let Some(attempt_seconds) = self.sinks.attempt_seconds.get(&labels) {
@@ -168,6 +196,14 @@ impl Metrics {
         }
         if let Some(attempts) = self.sinks.attempts.get(&SinkResultLabels { sink: labels.sink, result }) {
             attempts.inc();
+        }
+    }
+
+    /// The report that an operation is overdue or lost goes to a sink.
+    pub fn report_routed(&self, sink: &str, watch: Watch) {
+        // A sink that is not in the config has no series.
+        if let Some(reports) = self.sinks.reports.get(&reported(sink, watch)) {
+            reports.inc();
         }
     }
 

@@ -41,6 +41,7 @@ async fn every_series_of_a_closed_set_exists_before_its_first_event() {
         "reelhook_delivery_attempt_seconds_count{sink=\"second\"}",
         "reelhook_sink_paused{sink=\"first\"}",
         "reelhook_sink_oldest_undelivered_seconds{sink=\"first\"}",
+        "reelhook_sink_expectations_raised_total{sink=\"first\",kind=\"lost\"}",
         "reelhook_config_reloads_total{result=\"refused\"}",
     ] {
         assert!(before.contains(expected), "{expected} in {before:#?}");

@@ -2,6 +2,7 @@
 
 mod buttons;
 mod gate;
+mod live;
 mod logs;
 mod pages;
 
@@ -69,6 +70,7 @@ impl Answer {
     pub fn api(&self) -> (String, serde_json::Value) {
         let part = |from: &str, to: &str| unescaped(self.body.split(from).nth(1).unwrap().split(to).next().unwrap());
         let shown = part("data-test=\"raw\">", "</pre>");
+        let shown = regex::Regex::new("</?span[^>]*>").unwrap().replace_all(&shown, "");
         (part("<code>GET ", "</code>"), serde_json::from_str(&shown).unwrap_or_else(|error| panic!("{error}: {shown}")))
     }
 }

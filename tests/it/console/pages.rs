@@ -211,6 +211,7 @@ async fn a_lost_operation_is_found_from_the_first_page_and_by_every_id_it_has() 
     assert_eq!(list.count("operation-row"), 1);
     let page = browser.page(&list.links("/operations/").remove(0)).await;
     assert!(page.body.contains("It is lost: its call ended"), "{}", page.body);
+    assert!(page.body.contains("Made by reelhook itself") && !page.body.contains("<dt>channel</dt>"), "{}", page.body);
 
     let call = recording.call.to_string();
     let completed = recording.completed();

@@ -1,7 +1,7 @@
 //! The suite: every numbered invariant of `reelhook::store`, against `dyn Store` alone.
 
 use super::*;
-use reelhook::domain::{DeliveryId, Held, MAX_RICH_SUBSCRIPTIONS};
+use reelhook::domain::{Counts, DeliveryId, Held, KEPT_MINUTES, MAX_RICH_SUBSCRIPTIONS, Minute, N_BUCKETS};
 use reelhook::store::{DeadLetters, DeliveryState, Limit, MadeDue, Newest};
 use tokio::sync::mpsc::Receiver;
 
@@ -71,6 +71,7 @@ macro_rules! suite {
             below_the_reserve_nothing_is_accepted_but_all_is_drained,
             backlogs_are_counted_by_sink,
             a_paused_sink_is_written_down_until_it_is_resumed,
+            what_happened_in_a_minute_is_added_up_and_kept_for_a_day_and_an_hour,
             a_closed_store_says_so,
             ids_that_were_never_given_name_nothing,
         );
@@ -1099,6 +1100,30 @@ pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestSto
     test.store.resume_sink(&name("never paused")).await.unwrap();
     test.reopen(|_| {}).await;
     assert_eq!(test.store.paused_sinks().await.unwrap().into_keys().collect::<Vec<_>>(), [name("archive")]);
+}
+
+pub async fn what_happened_in_a_minute_is_added_up_and_kept_for_a_day_and_an_hour(mut test: TestStore) {
+    let now = test.clock.steady().as_second().div_euclid(60);
+    let minute = |minute, n_accepted, n_slow| {
+        let mut counts = Counts { n_accepted, n_failed: 1, ..Counts::default() };
+        counts.answers[N_BUCKETS - 1] = n_slow;
+        Minute { minute, counts }
+    };
+    let add = async |test: &TestStore, minutes: &[Minute]| test.store.add_history(minutes.to_vec()).await.unwrap();
+    let (first, second) = (minute(now - KEPT_MINUTES + 1, 5, 0), minute(now, 2, 3));
+    add(&test, &[first, second]).await;
+    // That of another process, or of the next round.
+    add(&test, &[minute(now, 40, 0)]).await;
+    add(&test, &[minute(now - KEPT_MINUTES, 9, 0)]).await;
+    test.reopen(|_| {}).await;
+    let mut both = second;
+    both.counts += minute(now, 40, 0).counts;
+    assert_eq!((both.counts.n_accepted, both.counts.n_failed, both.counts.answers[N_BUCKETS - 1]), (42, 2, 3));
+    assert_eq!(test.store.history(0).await.unwrap(), [first, both], "the oldest one came too late");
+    assert_eq!(test.store.history(now).await.unwrap(), [both]);
+    test.pass(SignedDuration::from_mins(1));
+    add(&test, &[]).await;
+    assert_eq!(test.store.history(0).await.unwrap(), [both], "a minute later the first one is too old");
 }
 
 pub async fn a_closed_store_says_so(test: TestStore) {

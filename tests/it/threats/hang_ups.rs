@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::{App, HttpResponse, web};
+use reelhook::clock::Clock;
 use reelhook::connections::{self, Serving, Settings};
 use reelhook::sources::Proxies;
 use reelhook::telemetry::{Metrics, Rejections};
@@ -44,7 +45,7 @@ async fn the_handler_of_who_hangs_up_is_let_go_where_half_closed_connections_are
         proxies: Proxies::default(),
         proxy_protocol: false,
         probes: &[],
-        rejections: Arc::new(Rejections::new(Arc::clone(&metrics))),
+        rejections: Arc::new(Rejections::new(Arc::clone(&metrics), Clock::system())),
         metrics,
     };
     let server = connections::serve(listener, settings, serving, move || {

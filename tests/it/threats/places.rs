@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpRequest, HttpResponse, web};
 use jiff::Timestamp;
+use reelhook::clock::Clock;
 use reelhook::connections::{self, Serving};
 use reelhook::simulator::payload::Recording;
 use reelhook::sources::Proxies;
@@ -282,7 +283,7 @@ impl Small {
     fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, metrics) = (listener.local_addr().unwrap(), Arc::new(Metrics::new()));
-        let rejections = Arc::new(Rejections::new(Arc::clone(&metrics)));
+        let rejections = Arc::new(Rejections::new(Arc::clone(&metrics), Clock::system()));
         let serving = Serving {
             listener: "small",
             path: "small",

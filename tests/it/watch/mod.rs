@@ -76,6 +76,7 @@ async fn what_did_not_end_in_time_is_overdue_once_and_at_the_second() {
     app.first.wait_for(3).await;
     assert_eq!(told(&app.first, "never"), [OVERDUE]);
     app.until_metric("reelhook_expectations_raised_total{kind=\"overdue\"}", 3.0).await;
+    app.until_metric("reelhook_sink_expectations_raised_total{sink=\"first\",kind=\"overdue\"}", 3.0).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ pub mod delivered;
 pub mod delivery_log;
 pub mod event_log;
 pub mod exchanges;
+pub mod history;
 pub mod listing;
 pub mod operation;
 pub mod pauses;

@@ -1,6 +1,7 @@
 //! The embedded store as each of the traits: every method names the file that does it.
 
 mod deliveries;
+mod history;
 mod inbox;
 mod logs;
 mod operations;

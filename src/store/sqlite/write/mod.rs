@@ -11,6 +11,7 @@ pub mod ended_calls;
 pub mod entry;
 pub mod event_row;
 pub mod exchanges;
+pub mod history;
 pub mod known;
 pub mod lease;
 pub mod news;

@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::identity::{Identity, Message};
 use super::ids;
 use reelhook::domain::{
-    CallEnd, Channel, ClientContext, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation, Origin,
-    Previous, QuarantineClass as Class, Reason, SinkName, WhyEnded,
+    CallEnd, Channel, ClientContext, Counts, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation,
+    Origin, Previous, QuarantineClass as Class, Reason, SinkName, WhyEnded,
 };
 use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView};
 
@@ -142,6 +142,8 @@ pub struct Rows {
     pub rich: Vec<String>,
     /// Since when sinks are paused.
     pub paused: BTreeMap<SinkName, Timestamp>,
+    /// What happened, by the minute.
+    pub history: BTreeMap<i64, Counts>,
 }
 
 /// The kinds of numbers in [`Rows::last`].

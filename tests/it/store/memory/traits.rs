@@ -11,17 +11,17 @@ use jiff::Timestamp;
 use super::rows::instant;
 use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, sweep, views, watches};
 use reelhook::domain::{
-    DeliveryId, EventId, Exchange, GraphId, Lease, MAX_RICH_SUBSCRIPTIONS, NewDelivery, Operation, Outcome, Reason,
-    SinkName,
+    DeliveryId, EventId, Exchange, GraphId, KEPT_MINUTES, Lease, MAX_RICH_SUBSCRIPTIONS, Minute, NewDelivery,
+    Operation, Outcome, Reason, SinkName,
 };
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
     Backlog, Batch, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState, DeliveryView, Due,
-    EventFilter, EventView, Events, FailedAttempt, Health, Hint, Inbox, Limit, LoggedDelivery, Logs, Looked, MadeDue,
-    Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter, QuarantineView, Queue, Raised, Receipt,
-    Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
-    Views, Waiting, Watches,
+    EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit, LoggedDelivery, Logs, Looked,
+    MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter, QuarantineView, Queue, Raised,
+    Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies,
+    Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -411,6 +411,26 @@ impl SinkPauses for MemoryStore {
         self.write(|tx| {
             tx.rows.paused.remove(sink);
             Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl History for MemoryStore {
+    async fn add_history(&self, minutes: Vec<Minute>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            for Minute { minute, counts } in minutes {
+                *tx.rows.history.entry(minute).or_default() += counts;
+            }
+            let oldest = instant(tx.steady).as_second().div_euclid(60) - KEPT_MINUTES + 1;
+            tx.rows.history = tx.rows.history.split_off(&oldest);
+            Ok(())
+        })
+    }
+
+    async fn history(&self, since: i64) -> Result<Vec<Minute>, StoreError> {
+        self.read(|rows| {
+            rows.history.range(since..).map(|(minute, counts)| Minute { minute: *minute, counts: *counts }).collect()
         })
     }
 }
