@@ -11,6 +11,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement};
 
@@ -83,7 +84,10 @@ fn made() -> utoipa::openapi::OpenApi {
         document.merge(part);
     }
     for item in document.paths.paths.values_mut() {
-        operations_of(item).for_each(add_common_answers);
+        for operation in operations_of(item) {
+            add_common_answers(operation);
+            refuse_null(operation);
+        }
     }
     document.merge(health::described());
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
@@ -111,6 +115,23 @@ fn add_common_answers(operation: &mut Operation) {
         let answers = &mut operation.responses.responses;
         answers.entry((*status).to_owned()).or_insert_with(|| RefOr::Ref(Ref::from_response_name(*name)));
     }
+}
+
+/// A body may be absent, but it is never `null`: `Option` stands for both in a description.
+fn refuse_null(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
+    for content in body.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        let Some(RefOr::T(Schema::OneOf(either))) = &mut content.schema else { continue };
+        either.items.retain(|item| !is_null(item));
+        if let [only] = &either.items[..] {
+            content.schema = Some(only.clone());
+        }
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(it)) if it.schema_type == SchemaType::Type(Type::Null))
 }
 
 fn refusal(meaning: &str) -> Response {

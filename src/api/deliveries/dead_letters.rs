@@ -85,6 +85,7 @@ pub struct Many {
     since: Option<String>,
     /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed. Needed without `ids`,
     /// `dryRun` and `from`.
+    #[schema(format = "uint64")]
     count: Option<u64>,
     /// Count, and change nothing.
     #[serde(default)]

@@ -235,7 +235,7 @@ pub async fn replay(
     path = "/v1.0/quarantine/replay",
     tag = "deliveries",
     operation_id = "replayQuarantine",
-    request_body = JudgeMany,
+    request_body = Option<JudgeMany>,
     responses(
         (status = 200, description = "A dry run: how many match", body = WishedMany),
         (status = 202, description = "The entries will be verified again", body = WishedMany),
