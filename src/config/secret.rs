@@ -50,7 +50,7 @@ pub enum SecretError {
     /// The file is open to others.
     #[error(
         "file {path}: found mode {mode:04o}, expected a file that only its owner, or a group of this process, can read; \
-         run: chmod 600 {path}",
+         run: chmod 600 {path}; in a container, mount it with mode 0440 and a group of this process",
         path = path.display()
     )]
     Open {
