@@ -35,6 +35,7 @@ struct Page {
     attempts: Vec<Attempt>,
     may_be_resent: bool,
     may_be_attempted: bool,
+    may_be_replayed: bool,
 }
 
 struct Attempt {
@@ -78,17 +79,18 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         attempts: attempts(&found),
         may_be_resent: delivery.state == DeliveryState::Delivered,
         may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
+        may_be_replayed: delivery.state == DeliveryState::Dead,
     };
     show(&request, &visitor, &page)
 }
 
 fn facts(found: &DeliveryOfEvent) -> Vec<(&'static str, String)> {
-    let DeliveryView { id, event, created_at, .. } = &found.delivery;
+    let DeliveryView { id, event, route, created_at, .. } = &found.delivery;
     let kind = found.event.as_ref().map(|event| ("Event type", event.kind.clone()));
     let facts = [
         ("Delivery", id.to_string()),
         ("Event", event.to_string()),
-        ("Route", operator::words::of_route(&found.delivery)),
+        ("Route", words::of_route(route)),
         ("Created", instant(*created_at)),
     ];
     facts.into_iter().chain(kind).collect()

@@ -1,10 +1,13 @@
 //! The exchange of an attempt as text. Everything in it may come from outside: control characters are spelled out.
 
+use super::format::json;
 use crate::domain::{self, Answered, Body, Headers};
 use crate::wording::untrusted_text::{shown, shown_lines};
 
 /// The most characters of a line of a head.
 const MAX_CHARS: usize = 2048;
+/// The most characters of a body, indented if it is JSON.
+const MAX_BODY_CHARS: usize = 64 * 1024;
 /// How many bytes of a body that is no text are shown.
 const MAX_BYTES: usize = 256;
 
@@ -37,7 +40,7 @@ impl From<&Answered> for Answer {
     fn from(answer: &Answered) -> Self {
         let (body, mut note) = match &answer.body {
             Body::Text(text) if text.is_empty() && !answer.is_body_cut => (String::new(), "The body is empty.".into()),
-            Body::Text(text) => (shown_lines(text), String::new()),
+            Body::Text(text) => (shown_lines(&json(text, MAX_BODY_CHARS)), String::new()),
             Body::Bytes(bytes) => (
                 hex::encode(&bytes[..bytes.len().min(MAX_BYTES)]),
                 format!("The body is no UTF-8 text. These are its first bytes, of {}, in hexadecimal.", bytes.len()),

@@ -211,10 +211,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
-        route: match delivery.route.is_of_announcement() {
-            true => "(named in the announcement)".to_owned(),
-            false => delivery.route.to_string(),
-        },
+        route: words::of_route(&delivery.route),
         state,
         tone,
         told: operator::words::of_delivery(delivery, now),

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::format::{between, counted, duration, instant};
-use crate::domain::{Expectation, ExpectationState, Operation, Origin, Proof, Reason, Status, subcode_in_words};
+use crate::domain::{
+    Expectation, ExpectationState, Operation, Origin, Proof, Reason, RouteName, Status, subcode_in_words,
+};
 use crate::operator::words::{of_call_end, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
@@ -167,6 +169,11 @@ pub fn of_coming(event: &EventView) -> String {
             format!("Made by reelhook itself{meaning}.")
         }
     }
+}
+
+/// The route that asked for a delivery.
+pub fn of_route(route: &RouteName) -> String {
+    if route.is_of_announcement() { "(named in the announcement)".to_owned() } else { route.to_string() }
 }
 
 /// The name and the colour of a delivery's state.
