@@ -105,6 +105,15 @@ struct Round {
     next: Option<Value>,
 }
 
+/// What a dry run counted.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Matched {
+    matched_count: usize,
+    #[serde(default)]
+    is_at_least: bool,
+}
+
 /// How often `replay --all` counts again, where others die or are replayed meanwhile.
 const COUNTS: usize = 5;
 
@@ -173,13 +182,14 @@ async fn replay_all(server: &Session, filter: &Filter, dry_run: bool) -> anyhow:
     note_unknown(server, filter.sink.as_deref()).await?;
     let (query, mut counts) = (filter.query(), 0);
     loop {
-        let n: usize = server.get(&["deadLetters", "$count"], &query).await?;
-        if n == 0 {
+        let Matched { matched_count: n, is_at_least } =
+            server.post(&["deadLetters", "replay"], &body(&query, ("dryRun", json!(true)))).await?;
+        if n == 0 && !is_at_least {
             remark!("no dead letters: nothing to replay");
             return Ok(ExitCode::FAILURE);
         }
         if dry_run {
-            say!("{} would be replayed", text::counted(n, "dead letter"));
+            say!("{} would be replayed", text::counted_at_least(n, is_at_least, "dead letter"));
             return Ok(ExitCode::SUCCESS);
         }
         counts += 1;

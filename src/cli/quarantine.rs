@@ -115,8 +115,11 @@ struct Filter {
 
 /// What a round did.
 #[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Round {
     count: usize,
+    #[serde(default)]
+    is_at_least: bool,
     next: Option<Value>,
 }
 
@@ -195,13 +198,14 @@ async fn replay_many(server: &Session, filter: &Filter, dry_run: bool, vouch: bo
         }
         server.post::<Round>(&["quarantine", "replay"], &body).await
     };
-    let counted = ask(true, &None).await?.count;
-    if counted == 0 {
+    let Round { count, is_at_least, .. } = ask(true, &None).await?;
+    let counted = text::counted_at_least(count, is_at_least, "entry");
+    if count == 0 && !is_at_least {
         remark!("no entries: nothing to verify again");
         return Ok(ExitCode::FAILURE);
     }
     if dry_run {
-        say!("{} would be verified again", text::counted(counted, "entry"));
+        say!("{counted} would be verified again");
         return Ok(ExitCode::SUCCESS);
     }
     let (mut n, mut next) = (0, None);

@@ -9,6 +9,15 @@ pub fn counted(n: usize, what: &str) -> String {
     wording::counted(n as u64, &n.to_string(), what)
 }
 
+/// The same for a number that may not be the whole one.
+pub fn counted_at_least(n: usize, is_at_least: bool, what: &str) -> String {
+    match (n, is_at_least) {
+        (0, true) => format!("an unknown number of {}", counted(2, what).replacen("2 ", "", 1)),
+        (_, true) => format!("at least {}", counted(n, what)),
+        (_, false) => counted(n, what),
+    }
+}
+
 /// The line below a list that shows at most `limit` entries.
 pub fn listed(n: usize, limit: usize, what: &str) -> String {
     format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
@@ -24,6 +33,8 @@ mod tests {
     fn one_is_told_from_many() {
         assert_eq!(counted(0, "dead letter"), "no dead letters");
         assert_eq!(counted(1, "entry"), "1 entry");
+        assert_eq!(counted_at_least(3, true, "entry"), "at least 3 entries");
+        assert_eq!(counted_at_least(0, true, "entry"), "an unknown number of entries");
         assert_eq!(listed(2, 2, "entry"), "2 entries (there may be more: --limit)");
     }
 

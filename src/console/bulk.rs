@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
-use super::format::{counted, encoded};
+use super::format::{counted_at_least, encoded};
 use super::frame::Frame;
 use super::gate::{Desk, Visitor};
 use super::page::{lead_to, paused, show};
@@ -15,6 +15,7 @@ use super::selection::Selection;
 use crate::config::Scope;
 use crate::domain::SinkName;
 use crate::operator::Action;
+use crate::store::Counted;
 
 /// How many rounds a page counts; a round looks at 500 events.
 const COUNTED_ROUNDS: usize = 20;
@@ -25,7 +26,7 @@ struct Page {
     frame: Frame,
     verb: &'static str,
     counted: String,
-    n: u64,
+    is_none: bool,
     hint: &'static str,
     query: String,
     of: &'static str,
@@ -82,7 +83,7 @@ pub fn routes(config: &mut ServiceConfig) {
 async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Write)?;
     let (of, selection) = (Of::parse(&of)?, Selection::of(&request));
-    let (n, is_all) = count(&desk, of, &selection).await?;
+    let found = count(&desk, of, &selection).await?;
     let (verb, what, hint) = match of {
         Of::DeadLetters => (
             "Replay",
@@ -96,12 +97,11 @@ async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Re
         ),
         Of::Unmatched => ("Route", "event", "So many match a route of the current config. The others stay unmatched."),
     };
-    let at_least = if is_all { "" } else { "at least " };
     let page = Page {
         frame: frame(&visitor, of),
         verb,
-        counted: format!("{at_least}{}", counted(n, what)),
-        n,
+        counted: counted_at_least(found, what),
+        is_none: found == Counted { n: 0, is_all: true },
         hint,
         query: selection.query(desk.console.clock.now())?,
         of: of.as_str(),
@@ -118,12 +118,12 @@ fn frame(visitor: &Visitor, of: Of) -> Frame {
     })
 }
 
-/// How many are meant, and whether all were counted.
-async fn count(desk: &Desk, of: Of, selection: &Selection) -> Result<(u64, bool), Problem> {
+/// How many are meant.
+async fn count(desk: &Desk, of: Of, selection: &Selection) -> Result<Counted, Problem> {
     let (operator, now) = (&desk.console.operator, desk.console.clock.now());
     match of {
-        Of::DeadLetters => Ok((operator.n_dead_letters(&selection.dead_letters(now)?).await?, true)),
-        Of::Quarantine => Ok((operator.n_quarantined(&selection.quarantine(now)?).await?, true)),
+        Of::DeadLetters => Ok(operator.n_dead_letters(&selection.dead_letters(now)?).await?),
+        Of::Quarantine => Ok(operator.n_quarantined(&selection.quarantine(now)?).await?),
         Of::Unmatched => {
             let (which, mut n, mut from) = (selection.unmatched(now)?, 0, None);
             for _ in 0..COUNTED_ROUNDS {
@@ -134,7 +134,7 @@ async fn count(desk: &Desk, of: Of, selection: &Selection) -> Result<(u64, bool)
                     break;
                 }
             }
-            Ok((n, from.is_none()))
+            Ok(Counted { n, is_all: from.is_none() })
         }
     }
 }
@@ -152,8 +152,8 @@ async fn begin(
         Of::Quarantine => Action::Verify(selection.quarantine(now)?, false),
         Of::Unmatched => Action::Route(selection.unmatched(now)?),
     };
-    let n_expected = count(&desk, of, &selection).await?.0;
-    let job = desk.console.operator.begin(action, n_expected, visitor.name())?;
+    let expected = count(&desk, of, &selection).await?;
+    let job = desk.console.operator.begin(action, expected, visitor.name())?;
     Ok(lead_to(format!("/jobs/{job}")))
 }
 

@@ -1,6 +1,6 @@
 //! The exchange of an attempt as text. Everything in it may come from outside: control characters are spelled out.
 
-use super::format::json;
+use super::json::Json;
 use crate::domain::{self, Answered, Body, Headers};
 use crate::wording::untrusted_text::{shown, shown_lines};
 
@@ -23,8 +23,8 @@ pub struct Exchange {
 pub struct Answer {
     /// The status line and the headers.
     pub head: String,
-    /// The body; empty: there is none to show.
-    pub body: String,
+    /// The body, if there is one to show.
+    pub body: Option<Json>,
     /// What has to be said about the body.
     pub note: String,
 }
@@ -40,7 +40,7 @@ impl From<&Answered> for Answer {
     fn from(answer: &Answered) -> Self {
         let (body, mut note) = match &answer.body {
             Body::Text(text) if text.is_empty() && !answer.is_body_cut => (String::new(), "The body is empty.".into()),
-            Body::Text(text) => (shown_lines(&json(text, MAX_BODY_CHARS)), String::new()),
+            Body::Text(text) => (shown_lines(text), String::new()),
             Body::Bytes(bytes) => (
                 hex::encode(&bytes[..bytes.len().min(MAX_BYTES)]),
                 format!("The body is no UTF-8 text. These are its first bytes, of {}, in hexadecimal.", bytes.len()),
@@ -51,6 +51,7 @@ impl From<&Answered> for Answer {
             note.push_str(if note.is_empty() { "" } else { " " });
             note.push_str("The body is cut: it has more than 4 KiB, or the rest did not arrive.");
         }
+        let body = Some(body).filter(|body| !body.is_empty()).map(|body| Json::of(&body, MAX_BODY_CHARS));
         Self { head: head(&answer.line, &answer.headers), body, note }
     }
 }

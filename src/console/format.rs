@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 pub use crate::clock::between;
 use crate::domain::{ExpectationState, OperationEvent, Status, Tone};
-use crate::store::EventView;
+use crate::store::{Counted, EventView};
 pub use crate::web::address::encoded;
 use crate::wording;
 pub use crate::wording::{duration, instant};
@@ -20,6 +20,15 @@ pub fn time_of_day(at: Timestamp) -> String {
 /// `no dead letters`, `1 dead letter`, `2,000 dead letters`.
 pub fn counted(n: u64, what: &str) -> String {
     wording::counted(n, &number(n), what)
+}
+
+/// The same for a number that may not be the whole one: `at least 3 dead letters`.
+pub fn counted_at_least(rows: Counted, what: &str) -> String {
+    match rows {
+        Counted { n, is_all: true } => counted(n, what),
+        Counted { n: 0, .. } => format!("an unknown number of {}", counted(2, what).replacen("2 ", "", 1)),
+        Counted { n, .. } => format!("at least {}", counted(n, what)),
+    }
 }
 
 /// The parts of one of the console's own texts: whether each is code (written between backticks), and its text.
@@ -105,6 +114,9 @@ mod tests {
         assert_eq!(counted(1, "dead letter"), "1 dead letter");
         assert_eq!(counted(1_234_567, "operation"), "1,234,567 operations");
         assert_eq!(number(999), "999");
+        assert_eq!(counted_at_least(Counted { n: 3, is_all: true }, "entry"), "3 entries");
+        assert_eq!(counted_at_least(Counted { n: 3, is_all: false }, "entry"), "at least 3 entries");
+        assert_eq!(counted_at_least(Counted { n: 0, is_all: false }, "entry"), "an unknown number of entries");
         assert_eq!(duration(Duration::from_secs(3720)), "1 h 2 min");
     }
 }

@@ -68,7 +68,7 @@ impl Page {
             state,
             tone,
             why,
-            expected: number(job.n_expected),
+            expected: format!("{}{}", if job.expected.is_all { "" } else { "at least " }, number(job.expected.n)),
             seen: number(job.n_seen),
             done: number(job.n_done),
             is_over,

@@ -6,7 +6,7 @@ use askama::Template;
 use tokio::time::Instant;
 
 use super::form::Form;
-use super::format::counted;
+use super::format::counted_at_least;
 use super::frame::Frame;
 use super::gate::{Desk, Visitor};
 use super::page::{lead_to, show};
@@ -16,6 +16,7 @@ use super::sinks::Pressed;
 use crate::config::Scope;
 use crate::domain::{RouteName, SinkName};
 use crate::operator::{self, Action, Resend};
+use crate::store::Counted;
 
 /// How long a page counts. What it has not counted by then is told as "at least".
 const COUNTING_TIME: std::time::Duration = std::time::Duration::from_millis(500);
@@ -27,13 +28,14 @@ struct Page {
     asked: Asked,
     sinks: Vec<String>,
     mistake: Option<String>,
-    counted: Option<Counted>,
+    counted: Option<Found>,
 }
 
 /// What would be sent again.
-struct Counted {
-    n: u64,
+struct Found {
+    counted: Counted,
     words: String,
+    is_none: bool,
     since: String,
 }
 
@@ -82,7 +84,7 @@ async fn page_for(
     show(request, visitor, &page)
 }
 
-async fn count(desk: &Desk, asked: &Asked) -> Result<Counted, String> {
+async fn count(desk: &Desk, asked: &Asked) -> Result<Found, String> {
     let which = which(desk, asked)?;
     let (began, mut n, mut from) = (Instant::now(), 0, None);
     loop {
@@ -93,8 +95,9 @@ async fn count(desk: &Desk, asked: &Asked) -> Result<Counted, String> {
             break;
         }
     }
-    let at_least = if from.is_some() { "at least " } else { "" };
-    Ok(Counted { n, words: format!("{at_least}{}", counted(n, "event")), since: which.since.to_string() })
+    let counted = Counted { n, is_all: from.is_none() };
+    let (words, is_none) = (counted_at_least(counted, "event"), counted == Counted { n: 0, is_all: true });
+    Ok(Found { counted, words, is_none, since: which.since.to_string() })
 }
 
 /// What the form means.
@@ -118,11 +121,11 @@ fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
 
 async fn begin(desk: Data<Desk>, request: HttpRequest, asked: Form<Asked>) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &asked.form))?;
-    let Ok(counted) = count(&desk, &asked).await else {
+    let Ok(found) = count(&desk, &asked).await else {
         return page_for(&desk, &request, &visitor, asked.clone()).await;
     };
     let which = which(&desk, &asked).map_err(Problem::Address)?;
-    let job = desk.console.operator.begin(Action::Resend(which), counted.n, visitor.name())?;
+    let job = desk.console.operator.begin(Action::Resend(which), found.counted, visitor.name())?;
     Ok(lead_to(format!("/jobs/{job}")))
 }
 

@@ -4,10 +4,13 @@ use jiff::Timestamp;
 
 use super::{DeliveryOfEvent, Operator, OperatorError};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{DeadFilter, DeadLetters, DeliveryState, LoggedDelivery, Newest, Page, StoreError};
+use crate::store::{Counted, DeadFilter, DeadLetters, DeliveryState, LoggedDelivery, Newest, Page, StoreError};
 
 /// How many dead letters a round replays. A round is one request, so it must be short.
 const ROUND: usize = 500;
+
+/// The most rows that a count looks at.
+pub const MOST_COUNTED: usize = 20_000;
 
 /// The result of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +34,18 @@ impl Operator {
         self.store.dead_letters(which, page).await
     }
 
-    /// The number of dead letters that are meant.
+    /// The number of dead letters that are meant. With a reason or a time it looks at [`MOST_COUNTED`] at most.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn n_dead_letters(&self, which: &DeadFilter) -> Result<u64, StoreError> {
+    pub async fn n_dead_letters(&self, which: &DeadFilter) -> Result<Counted, StoreError> {
         let DeadFilter { sink, reason, since, until } = which;
         if reason.is_some() || since.is_some() || until.is_some() {
-            return Ok(self.store.dead_ids(which, usize::MAX).await?.len() as u64);
+            return self.store.count_dead(which, MOST_COUNTED).await;
         }
         let backlogs = self.store.backlog().await?;
         let wanted = backlogs.iter().filter(|(name, _)| sink.as_ref().is_none_or(|sink| sink == *name));
-        Ok(wanted.map(|(_, backlog)| backlog.n_dead).sum())
+        Ok(Counted { n: wanted.map(|(_, backlog)| backlog.n_dead).sum(), is_all: true })
     }
 
     /// One dead letter with its event.
@@ -80,7 +83,7 @@ impl Operator {
         who: &str,
     ) -> Result<u64, OperatorError> {
         if let Some(found) = count {
-            let n = self.n_dead_letters(&DeadFilter { sink: sink.clone(), ..DeadFilter::default() }).await?;
+            let n = self.n_dead_letters(&DeadFilter { sink: sink.clone(), ..DeadFilter::default() }).await?.n;
             if n != found {
                 return Err(OperatorError::CountDiffers { found, n });
             }

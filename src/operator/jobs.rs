@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::resends::{Resend, ResendPlace};
 use super::{Operator, OperatorError, unmatched};
-use crate::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+use crate::store::{Counted, DeadFilter, QuarantineFilter, UnmatchedFilter};
 
 /// The most jobs that wait.
 const MAX_WAITING: usize = 16;
@@ -59,7 +59,7 @@ pub struct Progress {
     /// How it stands.
     pub state: JobState,
     /// How many entries were counted before it began.
-    pub n_expected: u64,
+    pub expected: Counted,
     /// How many entries it looked at.
     pub n_seen: u64,
     /// For how many it did something.
@@ -122,24 +122,16 @@ impl Jobs {
 }
 
 impl Operator {
-    /// Begins an action on about `n_expected` entries. Returns the number of the job.
+    /// Begins an action on the entries that were counted. Returns the number of the job.
     ///
     /// # Errors
     /// Too many jobs wait.
-    pub fn begin(&self, action: Action, n_expected: u64, who: &str) -> Result<u64, OperatorError> {
+    pub fn begin(&self, action: Action, expected: Counted, who: &str) -> Result<u64, OperatorError> {
         let id = self.jobs.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let who = who.to_owned();
         let (asked_at, state) = (self.clock.now(), JobState::Waiting);
-        let progress = Progress {
-            id,
-            action: action.clone(),
-            who: who.clone(),
-            asked_at,
-            state,
-            n_expected,
-            n_seen: 0,
-            n_done: 0,
-        };
+        let progress =
+            Progress { id, action: action.clone(), who: who.clone(), asked_at, state, expected, n_seen: 0, n_done: 0 };
         {
             let mut known = self.jobs.known.lock();
             known.push_back(progress);

@@ -25,7 +25,7 @@ pub mod words;
 
 pub use action_words::of_action;
 pub use attempts::{AllDue, OneDue};
-pub use dead_letters::ReplayRound;
+pub use dead_letters::{MOST_COUNTED, ReplayRound};
 pub use deliveries::DeliveryOfEvent;
 pub use error::OperatorError;
 pub use explain::Story;

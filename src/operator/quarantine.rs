@@ -4,9 +4,9 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use super::{Operator, OperatorError};
+use super::{MOST_COUNTED, Operator, OperatorError};
 use crate::graph::without_secrets;
-use crate::store::{Newest, Page, QuarantineFilter, QuarantineView, StoreError};
+use crate::store::{Counted, Newest, Page, QuarantineFilter, QuarantineView, StoreError};
 
 /// How much of a quarantined body a caller may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +69,12 @@ impl Operator {
         Ok(Page::of(found, page, |entry: &QuarantineView| entry.id, |id| id))
     }
 
-    /// The number of entries that are meant.
+    /// The number of entries that are meant. It looks at [`MOST_COUNTED`] at most.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn n_quarantined(&self, which: &QuarantineFilter) -> Result<u64, StoreError> {
-        Ok(self.store.quarantine_ids(which, usize::MAX).await?.len() as u64)
+    pub async fn n_quarantined(&self, which: &QuarantineFilter) -> Result<Counted, StoreError> {
+        self.store.count_quarantined(which, MOST_COUNTED).await
     }
 
     /// One entry with its bytes. [`Body::of`] says what may be shown of them.

@@ -64,7 +64,7 @@ pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};
-pub use selections::{DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
+pub use selections::{Counted, DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{

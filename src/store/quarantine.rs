@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Newest, QuarantineFilter, QuarantineView, StoreError, Waiting};
+use super::{Counted, Newest, QuarantineFilter, QuarantineView, StoreError, Waiting};
 use crate::domain::{Channel, Raw, Reason};
 
 /// An operator's request that the running server verifies a quarantine entry again. The server finds it in the store.
@@ -43,6 +43,12 @@ pub trait Quarantine: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError>;
+
+    /// How many entries are meant, of the `most` oldest ones.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn count_quarantined(&self, which: &QuarantineFilter, most: usize) -> Result<Counted, StoreError>;
 
     /// One quarantine entry with its bytes.
     ///

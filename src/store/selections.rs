@@ -54,6 +54,15 @@ impl From<&UnmatchedFilter> for EventFilter {
     }
 }
 
+/// How many rows are meant. A count looks at a limited number of rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// How many it found.
+    pub n: u64,
+    /// Whether it looked at all rows. If not, there are at least so many.
+    pub is_all: bool,
+}
+
 /// Finds what an operator means. Nothing here changes anything.
 #[async_trait]
 pub trait Selections: Send + Sync {
@@ -72,6 +81,12 @@ pub trait Selections: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError>;
+
+    /// How many dead letters are meant. It looks at `most` dead letters, of the wanted sink if one is wanted.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn count_dead(&self, which: &DeadFilter, most: usize) -> Result<Counted, StoreError>;
 
     /// Looks at up to `limit` deliveries, in the order of their events, behind `after` or from the first on that may be
     /// meant.

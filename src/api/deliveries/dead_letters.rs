@@ -4,9 +4,9 @@
 //! 1. Several are replayed only if the caller sends their number. So a filter that matches more than intended changes
 //!    nothing.
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -18,10 +18,10 @@ use super::shapes::{DeliveryShape, EventShape};
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
-use crate::api::{Admin, ApiError, Reader, Writer, resource};
+use crate::api::{Admin, ApiError, Reader, TEXT, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
 use crate::operator::{self, DeliveryOfEvent, OperatorError};
-use crate::store::DeadFilter;
+use crate::store::{Counted, DeadFilter};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -65,6 +65,9 @@ pub struct Replayed {
     /// In a dry run: how many match.
     #[serde(skip_serializing_if = "Option::is_none")]
     matched_count: Option<u64>,
+    /// In a dry run: true if there may be more, because only the first 20,000 dead letters were looked at. Otherwise absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_at_least: Option<bool>,
     /// Send it as `from` for the next round. Absent: nothing is left to replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<ReplayFrom>,
@@ -172,7 +175,8 @@ pub async fn list(
     Ok(Json(List::page(&request, &parameters, &dead)))
 }
 
-/// The number of dead letters.
+/// The number of dead letters. With a reason or a time, only the first 20,000 dead letters are looked at. If there are more,
+/// the answer has the header `reelhook-count: at-least`.
 #[utoipa::path(
     get,
     path = "/v1.0/deadLetters/$count",
@@ -187,9 +191,14 @@ pub async fn list(
         (status = 200, description = "The number of dead letters", body = String, content_type = "text/plain"),
     ),
 )]
-pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<String, ApiError> {
+pub async fn count(_reader: Reader, admin: Data<Admin>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let parameters = Parameters::read(request.query_string(), &CHOOSING)?;
-    Ok(admin.operator.n_dead_letters(&chosen(&parameters, &admin)?).await?.to_string())
+    let Counted { n, is_all } = admin.operator.n_dead_letters(&chosen(&parameters, &admin)?).await?;
+    let mut answer = HttpResponse::Ok();
+    if !is_all {
+        answer.insert_header(("reelhook-count", "at-least"));
+    }
+    Ok(answer.content_type(TEXT).body(n.to_string()))
 }
 
 /// A dead letter with its event.
@@ -262,8 +271,9 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -
     let since = since_text.map(|text| since(&text, &admin)).transpose()?;
     let which = DeadFilter { sink: sink.as_deref().map(SinkName::new), reason, since, until: None };
     if dry_run {
-        let n = operator.n_dead_letters(&which).await?;
-        return Ok(Json(Replayed { matched_count: Some(n), ..Replayed::default() }));
+        let Counted { n, is_all } = operator.n_dead_letters(&which).await?;
+        let (matched_count, is_at_least) = (Some(n), (!is_all).then_some(true));
+        return Ok(Json(Replayed { matched_count, is_at_least, ..Replayed::default() }));
     }
     let until = from.map(|from| from.until);
     if until.is_none() && count.is_none() {
@@ -274,14 +284,14 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -
         return Ok(Json(Replayed { replayed, ..Replayed::default() }));
     }
     if let (Some(found), None) = (count, until) {
-        let n = operator.n_dead_letters(&which).await?;
+        let n = operator.n_dead_letters(&which).await?.n;
         if n != found {
             return Err(OperatorError::CountDiffers { found, n }.into());
         }
     }
     let round = operator.replay_round(&which, until, who).await?;
     let next = round.next.map(|until| ReplayFrom { until });
-    Ok(Json(Replayed { replayed: round.n_replayed, matched_count: None, next }))
+    Ok(Json(Replayed { replayed: round.n_replayed, next, ..Replayed::default() }))
 }
 
 /// Reads a delivery's id from a path.

@@ -24,7 +24,7 @@ use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;
 use crate::operator::{self, Sight};
-use crate::store::{QuarantineFilter, QuarantineView};
+use crate::store::{Counted, QuarantineFilter, QuarantineView};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -121,6 +121,9 @@ pub struct JudgeFrom {
 pub struct WishedMany {
     /// How many entries are verified again. In a dry run: how many match.
     count: u64,
+    /// In a dry run: true if there may be more, because only the 20,000 oldest entries were looked at. Otherwise absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_at_least: Option<bool>,
     /// Send it as `from` for the next round. Null: it was the last round.
     next: Option<JudgeFrom>,
 }
@@ -250,15 +253,16 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, judge: Body<JudgeMa
         return Err(ApiError::bad_request("invalidRequest", message));
     }
     let (operator, who) = (&admin.operator, writer.0.name());
-    let accepted = |count, next| Ok(HttpResponse::build(StatusCode::ACCEPTED).json(WishedMany { count, next }));
+    let accepted =
+        |count, next| Ok(HttpResponse::build(StatusCode::ACCEPTED).json(WishedMany { count, is_at_least: None, next }));
     if let Some(ids) = ids {
         check_number_of(&ids)?;
         return accepted(operator.verify_these_again(&ids, vouch, who).await?, None);
     }
     let which = chosen(reason.as_deref(), since_text.as_deref(), &admin)?;
     if dry_run {
-        let count = operator.n_quarantined(&which).await?;
-        return Ok(HttpResponse::Ok().json(WishedMany { count, next: None }));
+        let Counted { n: count, is_all } = operator.n_quarantined(&which).await?;
+        return Ok(HttpResponse::Ok().json(WishedMany { count, is_at_least: (!is_all).then_some(true), next: None }));
     }
     let from = from.map(|from| from.unchecked_since);
     let round = operator.verify_round_again(&which, vouch, from, who).await?;

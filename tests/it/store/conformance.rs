@@ -2,7 +2,7 @@
 
 use super::*;
 use reelhook::domain::{Counts, DeliveryId, Held, KEPT_MINUTES, MAX_RICH_SUBSCRIPTIONS, Minute, N_BUCKETS};
-use reelhook::store::{DeadLetters, DeliveryState, Limit, MadeDue, Newest};
+use reelhook::store::{Counted, DeadFilter, DeadLetters, DeliveryState, Limit, MadeDue, Newest, QuarantineFilter};
 use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
@@ -57,6 +57,7 @@ macro_rules! suite {
             only_the_dead_letters_asked_for_are_replayed,
             what_matched_nothing_is_kept_and_can_be_routed_again,
             what_an_operator_means_is_found_by_sink_reason_and_time,
+            a_count_looks_at_so_many_and_says_whether_these_are_all,
             a_list_goes_on_below_a_row_that_is_gone,
             pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
             a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
@@ -812,7 +813,7 @@ pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arriv
 }
 
 pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestStore) {
-    use reelhook::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
+    use reelhook::store::UnmatchedFilter;
     let began = test.clock.now();
     for (n, reason) in ["answered 500", "Answered 401", "answered 500"].into_iter().enumerate() {
         test.accept(vec![recording(&format!("op-{n}")).to(&["crm", "archive"]), resource(&format!("[{n}]")).to(&[])])
@@ -873,6 +874,35 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     assert_eq!(unmatched(UnmatchedFilter::default()).await, 6);
     assert_eq!(unmatched(UnmatchedFilter { kind: kind.clone(), since: None }).await, 3);
     assert_eq!(unmatched(UnmatchedFilter { kind, since: Some(second) }).await, 2);
+}
+
+pub async fn a_count_looks_at_so_many_and_says_whether_these_are_all(test: TestStore) {
+    let told = |n: usize| recording(&n.to_string()).to(&["archive", "crm"]);
+    test.accept((0..5).map(told).collect()).await;
+    for (n, lease) in test.lease("archive").await.into_iter().enumerate() {
+        test.settle(lease, Settlement::Dead { reason: if n % 2 == 0 { "410 Gone" } else { "500" }.into() }).await;
+    }
+    for lease in test.lease("crm").await {
+        test.settle(lease, Settlement::Dead { reason: "410 Gone".into() }).await;
+    }
+    let gone = |sink: &str| DeadFilter { sink: Some(name(sink)), reason: Some("gone".into()), ..DeadFilter::default() };
+    for (which, most, n, is_all) in [
+        (gone("archive"), 6, 3, true),
+        (gone("archive"), 5, 3, false),
+        (gone("archive"), 2, 1, false),
+        (gone("crm"), 6, 5, true),
+        (DeadFilter { sink: None, ..gone("crm") }, 11, 8, true),
+        (DeadFilter { until: Some(test.clock.now() - HOUR), ..DeadFilter::default() }, 11, 0, true),
+    ] {
+        let counted = test.store.count_dead(&which, most).await.unwrap();
+        assert_eq!(counted, Counted { n, is_all }, "{which:?} of {most}");
+    }
+    test.accept_batch(Vec::new(), (0..4).map(|n| refused(&n.to_string())).collect()).await.unwrap();
+    let which = QuarantineFilter { reason: Some(refused("").reason), ..QuarantineFilter::default() };
+    for (most, n, is_all) in [(5, 4, true), (4, 4, false), (2, 2, false)] {
+        let counted = test.store.count_quarantined(&which, most).await.unwrap();
+        assert_eq!(counted, Counted { n, is_all }, "{most}");
+    }
 }
 
 pub async fn a_list_goes_on_below_a_row_that_is_gone(test: TestStore) {

@@ -8,7 +8,7 @@ use crate::domain::Reason;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::read;
 use crate::store::sqlite::write::{quarantine, waiting};
-use crate::store::{Newest, Quarantine, QuarantineFilter, QuarantineView, ReplayWish, StoreError, Waiting};
+use crate::store::{Counted, Newest, Quarantine, QuarantineFilter, QuarantineView, ReplayWish, StoreError, Waiting};
 
 #[async_trait]
 impl Quarantine for SqliteStore {
@@ -24,6 +24,11 @@ impl Quarantine for SqliteStore {
     async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
         let which = which.clone();
         self.views.read(move |connection| read::quarantine::ids(connection, &which, limit)).await
+    }
+
+    async fn count_quarantined(&self, which: &QuarantineFilter, most: usize) -> Result<Counted, StoreError> {
+        let which = which.clone();
+        self.question(move |connection, _| read::counts::quarantined(connection, &which, most)).await
     }
 
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {

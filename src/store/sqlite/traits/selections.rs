@@ -5,8 +5,10 @@ use async_trait::async_trait;
 use crate::domain::{DeliveryId, EventId};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::shared::Shared;
-use crate::store::sqlite::read::{delivered, delivery_log, views};
-use crate::store::{DeadFilter, Delivered, EventView, LoggedDelivery, Looked, Newest, Page, Selections, StoreError};
+use crate::store::sqlite::read::{counts, delivered, delivery_log, views};
+use crate::store::{
+    Counted, DeadFilter, Delivered, EventView, LoggedDelivery, Looked, Newest, Page, Selections, StoreError,
+};
 
 #[async_trait]
 impl Selections for SqliteStore {
@@ -22,6 +24,11 @@ impl Selections for SqliteStore {
     async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
         let which = which.clone();
         self.question(move |connection, _| delivery_log::dead_ids(connection, &which, limit)).await
+    }
+
+    async fn count_dead(&self, which: &DeadFilter, most: usize) -> Result<Counted, StoreError> {
+        let which = which.clone();
+        self.question(move |connection, _| counts::dead(connection, &which, most)).await
     }
 
     async fn delivered(

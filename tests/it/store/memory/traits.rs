@@ -17,11 +17,11 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState, DeliveryView, Due,
-    EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit, LoggedDelivery, Logs, Looked,
-    MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter, QuarantineView, Queue, Raised,
-    Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies,
-    Upkeep, Views, Waiting, Watches,
+    Backlog, Batch, Counted, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
+    DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
+    LoggedDelivery, Logs, Looked, MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter,
+    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError,
+    Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -176,6 +176,10 @@ impl Quarantine for MemoryStore {
         self.read(|rows| views::quarantine(rows, which).take(limit).map(|it| it.id).collect())
     }
 
+    async fn count_quarantined(&self, which: &QuarantineFilter, most: usize) -> Result<Counted, StoreError> {
+        self.read(|rows| views::count_quarantined(rows, which, most))
+    }
+
     async fn quarantine_entry(&self, id: i64) -> Result<Option<QuarantineView>, StoreError> {
         self.read(|rows| rows.quarantine.get(&id).map(|row| row.shown()))
     }
@@ -284,6 +288,10 @@ impl Selections for MemoryStore {
 
     async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
         self.read(|rows| views::dead(rows, which).take(limit).map(|it| it.id).collect())
+    }
+
+    async fn count_dead(&self, which: &DeadFilter, most: usize) -> Result<Counted, StoreError> {
+        self.read(|rows| views::count_dead(rows, which, most))
     }
 
     async fn delivered(

@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest, Oldest,
-    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
+    Backlog, Counted, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest,
+    Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -99,6 +99,21 @@ pub fn dead<'a>(rows: &'a Rows, which: &'a DeadFilter) -> impl DoubleEndedIterat
             && which.until.is_none_or(|until| view.at <= until)
     };
     rows.deliveries.values().filter(is_meant).map(super::rows::DeliveryRow::shown)
+}
+
+/// How many are meant of the first ones of the wanted sink.
+pub fn count_dead(rows: &Rows, which: &DeadFilter, most: usize) -> Counted {
+    let of_sink = DeadFilter { sink: which.sink.clone(), ..DeadFilter::default() };
+    let looked: BTreeSet<DeliveryId> = dead(rows, &of_sink).take(most).map(|it| it.id).collect();
+    let n = dead(rows, which).filter(|it| looked.contains(&it.id)).count() as u64;
+    Counted { n, is_all: looked.len() < most }
+}
+
+/// How many are meant of the oldest entries.
+pub fn count_quarantined(rows: &Rows, which: &QuarantineFilter, most: usize) -> Counted {
+    let looked: BTreeSet<i64> = rows.quarantine.keys().take(most).copied().collect();
+    let n = quarantine(rows, which).filter(|it| looked.contains(&it.id)).count() as u64;
+    Counted { n, is_all: looked.len() < most }
 }
 
 /// The last failed attempt of the deliveries that wait for a sink.
