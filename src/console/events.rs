@@ -81,7 +81,7 @@ impl Asked {
             "" => None,
             "yes" => Some(true),
             "no" => Some(false),
-            _ => return Err(Problem::Address("Routed: expected yes or no.".into())),
+            _ => return Err(Problem::Address("Matches a route: expected yes or no.".into())),
         };
         Ok(EventFilter {
             kind: some(&self.kind),

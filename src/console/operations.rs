@@ -25,7 +25,7 @@ use crate::store::operations::{Inside, Question};
 use crate::wording::untrusted_text::cut;
 
 /// So many of the newest operations are searched for a text inside their client context.
-const N_NEWEST: usize = 20_000;
+const N_NEWEST: usize = 5_000;
 /// The states to filter by.
 const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
 
@@ -45,6 +45,8 @@ struct Page {
     older: Option<String>,
     newer: Option<String>,
     first: String,
+    /// The same search in the events.
+    in_events: String,
 }
 
 /// How operations were found.
@@ -106,6 +108,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
         older: found.older.map(|place| asked.link(("older", &place))),
         newer: found.newer.map(|place| asked.link(("newer", &place))),
         first: asked.link(("", "")),
+        in_events: format!("/events?q={}", encoded(asked.q.trim())),
         asked,
     };
     show(&request, &visitor, &page)

@@ -10,9 +10,9 @@ use super::rows::event_id;
 use crate::store::ids;
 
 /// The most rows that a page looks at, where each is looked at alone.
-pub const MOST: i64 = 20_000;
+pub const MOST: i64 = 10_000;
 /// The same, where each is looked at together with a row of another table, or is large.
-pub const MOST_LARGE: i64 = 5_000;
+pub const MOST_LARGE: i64 = 2_000;
 
 /// What a walk met.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,10 +76,12 @@ pub fn of_time(connection: &Connection, since: Option<i64>, until: Option<i64>) 
     Ok((first, last))
 }
 
+/// The numbers of the first event and behind the last one. Each is found alone: SQLite reads all rows for both at once.
+const ENDS: &str = "SELECT coalesce((SELECT min(seq) FROM events), 0), coalesce((SELECT max(seq) FROM events), -1) + 1";
+
 /// The first event that arrived at an instant of steady time or later. Events are in the order of their arrival.
 pub fn first_event(connection: &Connection, since: i64) -> rusqlite::Result<i64> {
-    let ends = "SELECT coalesce(min(seq), 0), coalesce(max(seq), -1) + 1 FROM events";
-    let (mut low, mut high): (i64, i64) = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (mut low, mut high): (i64, i64) = connection.query_row(ENDS, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let sql = "SELECT seq, id FROM events WHERE seq >= ?1 ORDER BY seq LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
     while low < high {
@@ -119,6 +121,13 @@ pub(super) mod testing {
                           FROM events, (SELECT 0 AS n, 'crm' AS sink UNION ALL SELECT 1, 'archive') s";
         connection.execute(deliveries, [N]).unwrap();
         connection
+    }
+
+    #[test]
+    fn the_ends_of_the_events_are_found_without_reading_them() {
+        let ends = Walk { sql: ENDS.to_owned(), values: Vec::new(), most: 0 };
+        let plan = plan(&database(), &ends);
+        assert!(!plan.contains("SCAN events"), "{plan}");
     }
 
     /// How SQLite executes a walk.
