@@ -244,11 +244,10 @@ async fn threat_26_who_fills_the_memory_of_one_path_takes_it_from_no_other() {
     let mut app = app_with("max_body = \"4KiB\"\nmax_inflight = \"4KiB\"\nbody_timeout = \"60s\"").await;
     let head = HALF_A_BODY.replace("content-length: 100", "content-length: 4096");
     let _holder = raw::write(app.public, head + &" ".repeat(4000)).await;
-    eventually("it is there", async || {
-        app.metric("reelhook_connections{listener=\"public\",state=\"body\"}").await == 1.0
-    })
-    .await;
+    let held = "reelhook_connections{listener=\"public\",state=\"body\"}";
+    eventually("it is there", async || app.metric(held).await == 1.0).await;
     serves_at_once(&mut app).await;
+    assert_eq!(app.metric(held).await, 1.0, "it did not have to give way: the memory of its path is its own");
     app.stop().await;
 }
 
