@@ -14,11 +14,13 @@ use super::page::{Done, show};
 use super::problem::Problem;
 use super::words::{of_coming, of_delivery_state, of_envelope};
 use crate::config::Scope;
-use crate::domain::EventId;
-use crate::operator::OperatorError;
+use crate::domain::{EventId, Origin};
 use crate::operator::words::{self, sentence};
+use crate::operator::{Body, OperatorError};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
+/// Where the notification of an event is gone.
+const GONE: &str = "The notification is not kept any more: it was deleted together with the secrets in it.";
 /// The most characters of an event's data that are shown.
 const MAX_DATA_CHARS: usize = 64 * 1024;
 
@@ -35,8 +37,11 @@ struct Page {
     facts: Vec<(&'static str, String)>,
     deliveries: Vec<Delivery>,
     data: Json,
-    /// The data, byte for byte.
+    /// The notification as it arrived.
+    arrived: Option<Json>,
     original: String,
+    /// Why it is not shown, or not whole.
+    note: &'static str,
 }
 
 struct Delivery {
@@ -66,7 +71,10 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         event => event?,
     };
     let frame = Frame { notice: Done::of(&request).notice(), ..visitor.frame("events") };
-    show(&request, &visitor, &Page::of(frame, &event, desk.console.clock.now()))
+    let shows_secrets = visitor.may(Scope::Recordings);
+    let original = desk.console.operator.original(id, shows_secrets).await?;
+    let page = Page::of(frame, &event, desk.console.clock.now()).with(original);
+    show(&request, &visitor, &page)
 }
 
 impl Page {
@@ -88,8 +96,35 @@ impl Page {
             facts,
             deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
             data: Json::of(&event.data, MAX_DATA_CHARS),
-            original: words::cut(&event.data, MAX_DATA_CHARS),
+            arrived: None,
+            original: String::new(),
+            note: match event.origin {
+                Origin::Graph => GONE,
+                Origin::Reelhook => "reelhook made this event: no notification arrived.",
+            },
         }
+    }
+}
+
+impl Page {
+    fn with(mut self, original: Option<Body>) -> Self {
+        let (text, note) = match original {
+            None => return self,
+            Some(Body::Withheld) => {
+                self.note = "It is not JSON, so reelhook cannot hide the secrets in it. To see it, log in with a token that has the scope recordings.";
+                return self;
+            }
+            Some(Body::Whole(bytes)) => {
+                (String::from_utf8_lossy(&bytes).into_owned(), "Byte for byte. It may contain secrets.")
+            }
+            Some(Body::WithoutSecrets(text)) => {
+                (text, "Without the secrets in it. To see them, log in with a token that has the scope recordings.")
+            }
+        };
+        self.arrived = Some(Json::of(&text, MAX_DATA_CHARS));
+        self.original = words::cut(&text, MAX_DATA_CHARS);
+        self.note = note;
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Operator, OperatorError, words};
+use super::{Body, Operator, OperatorError, Sight, words};
 use crate::domain::{DeliveryId, EventId, Exchange, GraphId, SinkName};
 use crate::store::{DeliveryView, EventView, OperationView};
 
@@ -60,6 +60,16 @@ impl Operator {
     /// There is none, or the store could not be read.
     pub async fn event(&self, id: EventId) -> Result<EventView, OperatorError> {
         self.store.event(id).await?.ok_or(OperatorError::Missing)
+    }
+
+    /// The notification of an event as it arrived. Without `shows_secrets` the secrets in it are hidden. `None`: it is not
+    /// kept any more, or reelhook made the event.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn original(&self, id: EventId, shows_secrets: bool) -> Result<Option<Body>, OperatorError> {
+        let raw = self.store.original(id).await?;
+        Ok(raw.map(|raw| Body::shown(Some(&raw), Sight { bodies: true, secrets: shows_secrets })))
     }
 
     /// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the

@@ -5,6 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::{MOST_COUNTED, Operator, OperatorError};
+use crate::domain::Raw;
 use crate::graph::without_secrets;
 use crate::store::{Counted, Newest, Page, QuarantineFilter, QuarantineView, StoreError};
 
@@ -32,7 +33,12 @@ impl Body {
     /// The part of an entry that a caller may see. Without the right to see secrets, only JSON is shown: reelhook
     /// cannot find the secrets in other bodies.
     pub fn of(entry: &QuarantineView, sight: Sight) -> Self {
-        match entry.raw.as_ref().filter(|_| sight.bodies) {
+        Self::shown(entry.raw.as_ref(), sight)
+    }
+
+    /// The same, of any bytes that came from outside.
+    pub(super) fn shown(raw: Option<&Raw>, sight: Sight) -> Self {
+        match raw.filter(|_| sight.bodies) {
             Some(raw) if sight.secrets => Self::Whole(raw.0.to_vec()),
             Some(raw) => without_secrets(&raw.0).map_or(Self::Withheld, Self::WithoutSecrets),
             None => Self::Withheld,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, StoreError, Tallies,
 };
-use crate::domain::{DeliveryId, EventId, Exchange, SinkName};
+use crate::domain::{DeliveryId, EventId, Exchange, Raw, SinkName};
 
 /// Reads for operators. Nothing here changes anything.
 #[async_trait]
@@ -65,4 +65,11 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError>;
+
+    /// The notification of an event, byte for byte. It may hold a secret. `None`: it was wiped with its token, it
+    /// cannot be opened with this store's key, reelhook made the event, or there is none.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn original(&self, id: EventId) -> Result<Option<Raw>, StoreError>;
 }

@@ -59,7 +59,7 @@ test("the demo has something on each page: overdue, lost and recovered ones amon
     assert.ok(n_dead > 0, "a dead letter among the sinks");
     await page.goto("/");
     await page.locator("#live-state", { hasText: /^live$/ }).waitFor();
-    await page.setViewportSize({ width: 1280, height: 1200 });
+    await page.setViewportSize({ width: 1280, height: 1480 });
     await page.screenshot({ path: join(SCREENSHOTS, "demo-1280-light.png") });
     assert.deepEqual(browser.takeFaults(), [], "no page did what it may not do");
 });

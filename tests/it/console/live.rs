@@ -123,6 +123,10 @@ async fn a_page_has_whole_ids_to_copy_times_for_the_script_and_json_with_its_ori
     assert!(page.body.contains(
         "<span class=\"name\">&#34;clientContext&#34;</span>: <span class=\"text\">&#34;whole-1&#34;</span>"
     ));
+    let arrived = browser.page(&page.links("/events/").remove(0)).await;
+    assert!(arrived.has("arrived") && arrived.body.contains("Without the secrets in it."), "{}", arrived.body);
+    assert!(arrived.body.contains("recordingAccessToken") && arrived.body.contains("&#34;(hidden)&#34;"));
+    assert!(!arrived.body.contains("recording-token-"), "{}", arrived.body);
     let event = app.store.event(delivery.event).await.unwrap().unwrap();
     let original = event.data.replace('"', "&#34;");
     assert!(page.body.contains(&format!("data-test=\"original\">{original}</pre>")), "{}", page.body);

@@ -62,6 +62,7 @@ macro_rules! suite {
             pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first,
             a_token_is_wiped_once_all_is_settled_and_its_time_is_over,
             a_token_stays_while_a_delivery_waits,
+            a_notification_is_kept_byte_for_byte_until_its_token_is_wiped,
             retention_removes_what_is_settled_and_old,
             retention_never_removes_what_is_undelivered,
             a_removed_operation_begins_anew,
@@ -973,6 +974,24 @@ pub async fn a_token_is_wiped_once_all_is_settled_and_its_time_is_over(test: Tes
     test.pass(HOUR * 24);
     test.sweep().await;
     assert_eq!(token_of_dead_letter(&test).await, (None, data));
+}
+
+pub async fn a_notification_is_kept_byte_for_byte_until_its_token_is_wiped(test: TestStore) {
+    let accepted = vec![recording("1").token("canary").to(&["archive"]), recording("2").to(&["archive"])];
+    let stored = test.accept(accepted).await;
+    let original = async |at: usize| {
+        let raw = test.store.original(stored[at].event()).await.unwrap();
+        raw.map(|raw| String::from_utf8(raw.0.to_vec()).unwrap())
+    };
+    assert_eq!((original(0).await.as_deref(), original(1).await.as_deref()), (Some("1 canary"), Some("2")));
+    for lease in test.lease("archive").await {
+        test.deliver(lease).await;
+    }
+    test.pass(HOUR * 25);
+    test.sweep().await;
+    assert_eq!((original(0).await, original(1).await.as_deref()), (None, Some("2")));
+    let never = reelhook::domain::EventId(uuid::Uuid::nil());
+    assert_eq!(test.store.original(never).await.unwrap().map(|raw| raw.0), None);
 }
 
 pub async fn a_token_stays_while_a_delivery_waits(test: TestStore) {

@@ -64,10 +64,23 @@ pub fn seal(seal: &Seal, id: EventId, contents: &Contents<'_>) -> Result<Vec<u8>
 /// The contents were sealed with another key or for another event, or they are damaged.
 pub fn open(seal: &Seal, id: EventId, sealed: &[u8]) -> Result<Opened, StoreError> {
     let plain = seal.open(LABEL, id.0.as_bytes(), sealed)?;
-    read(&plain).ok_or_else(|| StoreError::Database("an event's contents are not what was sealed".into()))
+    read(&plain).map(|(opened, _raw)| opened).ok_or_else(unreadable)
 }
 
-fn read(plain: &[u8]) -> Option<Opened> {
+/// Opens the raw item of an event; empty: it was wiped, or reelhook made the event.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_raw(seal: &Seal, id: EventId, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let plain = seal.open(LABEL, id.0.as_bytes(), sealed)?;
+    read(&plain).map(|(_opened, raw)| raw.to_vec()).ok_or_else(unreadable)
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Database("an event's contents are not what was sealed".into())
+}
+
+fn read(plain: &[u8]) -> Option<(Opened, &[u8])> {
     let (first, rest) = length(plain)?;
     let (token_bytes, rest) = if first == WITH_CARRIED { length(rest)? } else { (first, rest) };
     let (data_bytes, rest) = length(rest)?;
@@ -80,9 +93,9 @@ fn read(plain: &[u8]) -> Option<Opened> {
         }
     };
     let (data, rest) = text(rest, data_bytes)?;
-    let (carried, _raw) = text(rest, carried_bytes)?;
+    let (carried, raw) = text(rest, carried_bytes)?;
     let carried = if carried.is_empty() { Carried::default() } else { serde_json::from_str(carried).ok()? };
-    Some(Opened { token, data: data.to_owned(), carried })
+    Some((Opened { token, data: data.to_owned(), carried }, raw))
 }
 
 fn length(bytes: &[u8]) -> Option<(u32, &[u8])> {
@@ -133,6 +146,7 @@ mod tests {
             prop_assert_eq!(opened.token.as_ref().map(|it| it.expose_secret().to_owned()), token);
             prop_assert_eq!(opened.data, data);
             prop_assert_eq!(opened.carried, carried);
+            prop_assert_eq!(open_raw(&by, id, &sealed).unwrap(), raw);
             prop_assert!(open(&by, EventId(Uuid::from_u128(8)), &sealed).is_err());
         }
 

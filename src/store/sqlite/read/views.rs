@@ -106,6 +106,13 @@ pub fn event(connection: &Connection, seal: &Seal, id: EventId) -> rusqlite::Res
     Ok(found.into_iter().next())
 }
 
+/// The sealed contents of an event.
+pub fn sealed(connection: &Connection, id: EventId) -> rusqlite::Result<Option<Vec<u8>>> {
+    let sql = "SELECT sealed FROM events WHERE seq = ?1 AND id = ?2";
+    let found = params![ids::event_row(id.0), id.0.as_bytes()];
+    connection.prepare_cached(sql)?.query_row(found, |row| row.get(0)).optional()
+}
+
 /// A page of unmatched events, oldest first.
 pub fn unmatched_after(
     connection: &Connection,

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::domain::{DeliveryId, EventId, Exchange, SinkName};
+use crate::domain::{DeliveryId, EventId, Exchange, Raw, SinkName};
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read;
 use crate::store::sqlite::read::stream::{self, Stretch};
@@ -66,6 +67,16 @@ impl Views for SqliteStore {
         let mut found = self.read(move |connection, shared| views::event(connection, &shared.seal, id)).await?;
         found.iter_mut().for_each(|event| self.tell_due(event));
         Ok(found)
+    }
+
+    async fn original(&self, id: EventId) -> Result<Option<Raw>, StoreError> {
+        let sealed = self.read(move |connection, _| views::sealed(connection, id)).await?;
+        let opened = sealed.map(|sealed| contents::open_raw(&self.shared.seal, id, &sealed));
+        let raw = opened.transpose().unwrap_or_else(|error| {
+            tracing::warn!(event = %id, %error, "an event is shown without its notification");
+            None
+        });
+        Ok(raw.filter(|raw| !raw.is_empty()).map(|raw| Raw(raw.into())))
     }
 }
 

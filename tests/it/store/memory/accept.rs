@@ -121,6 +121,7 @@ fn insert(
         view,
         operation: taken.map(|taken| taken.number),
         token,
+        raw: item.raw,
         identity: item.identity,
         graph_id: notification.graph_id,
         message: item.messages[0].clone(),

@@ -1,5 +1,7 @@
 //! One verified notification: its number, its data, and what identifies it.
 
+use bytes::Bytes;
+
 use super::identity::{Identity, Message, messages};
 use super::ids;
 use super::rows::Counter;
@@ -15,6 +17,8 @@ pub struct Item {
     pub id: EventId,
     /// The notification without its bytes and its carried fields.
     pub notification: Notification,
+    /// Its bytes.
+    pub raw: Bytes,
     /// Its proof.
     pub proof: Proof,
     /// CloudEvents `type`.
@@ -46,6 +50,6 @@ impl Item {
         let (identity, mark) = Identity::take(&mut notification, &raw);
         let messages = messages(notification.channel, &carried.request, place);
         let id = EventId(ids::of_event(number, tx.steady));
-        Self { number, id, notification, proof, kind, data, carried, identity, mark, messages, deliveries }
+        Self { number, id, notification, raw, proof, kind, data, carried, identity, mark, messages, deliveries }
     }
 }

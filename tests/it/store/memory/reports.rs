@@ -44,6 +44,7 @@ pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &
         view,
         operation: Some(operation),
         token: None,
+        raw: Default::default(),
         identity: Identity::Own,
         graph_id: None,
         message: None,

@@ -27,6 +27,8 @@ pub struct EventRow {
     pub operation: Option<i64>,
     /// The recording's token, or the resource's secrets, while they are kept.
     pub token: Option<SecretString>,
+    /// The notification, while it is kept.
+    pub raw: Bytes,
     /// What makes two notifications equal.
     pub identity: Identity,
     /// Its Graph id.

@@ -62,7 +62,10 @@ fn tend(tx: &mut Tx<'_>, event: i64, looked_at: i64) -> Option<i64> {
     }
     let due = settled_at.saturating_add(retention(settings));
     let operation = row.operation;
-    tx.rows.events.get_mut(&event)?.token = None;
+    let row = tx.rows.events.get_mut(&event)?;
+    if row.token.take().is_some() {
+        row.raw.clear();
+    }
     if tx.steady < due {
         return Some(due);
     }

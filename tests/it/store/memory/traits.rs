@@ -12,7 +12,7 @@ use super::rows::instant;
 use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, sweep, views, watches};
 use reelhook::domain::{
     DeliveryId, EventId, Exchange, GraphId, KEPT_MINUTES, Lease, MAX_RICH_SUBSCRIPTIONS, Minute, NewDelivery,
-    Operation, Outcome, Reason, SinkName,
+    Operation, Outcome, Raw, Reason, SinkName,
 };
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
@@ -273,6 +273,10 @@ impl Views for MemoryStore {
     async fn event(&self, id: EventId) -> Result<Option<EventView>, StoreError> {
         let found = self.read(|rows| rows.event_row(id).map(|row| rows.event_view(row)))?;
         Ok(found.map(|event| self.shown(event)))
+    }
+
+    async fn original(&self, id: EventId) -> Result<Option<Raw>, StoreError> {
+        self.read(|rows| rows.event_row(id).map(|row| row.raw.clone()).filter(|raw| !raw.is_empty()).map(Raw))
     }
 }
 
