@@ -114,7 +114,7 @@ test("a lost recording is two clicks from the first page, and found by its conte
 });
 
 test("a delivery's page tells what was sent and what was answered", async () => {
-    const operation = (await reelhook.ask("GET", "communications/recordOperations?$top=1&$filter=startsWith(clientContext,'sales-button')")).value[0];
+    const operation = (await reelhook.ask("GET", "communications/recordOperations?$top=1&$orderby=createdDateTime&$filter=startsWith(clientContext,'sales-button')")).value[0];
     const page = await visit(`/operations/${operation.id}`);
     await hook(page, "delivery-link").first().click();
     const attempts = hook(page, "attempt");

@@ -69,6 +69,6 @@ async fn a_destination_that_asks_for_a_pause_is_shown_with_its_end_and_the_next_
     assert_eq!(failing["pausedUntilDateTime"], "2026-11-24T08:00:20Z");
     assert!(failing["nextAttemptDateTime"].as_str().unwrap() >= "2026-11-24T08:00:20Z", "{failing}");
     let page = Browser::new(&app).page("/sinks/first").await;
-    assert!(page.body.contains("reelhook makes no attempt before 2026-11-24 08:00:20 UTC, because"), "{}", page.body);
+    assert!(page.text().contains("reelhook makes no attempt before 2026-11-24 08:00:20 UTC, because"), "{}", page.body);
     app.stop().await;
 }

@@ -44,6 +44,11 @@ impl Answer {
         self.body.matches(&format!("data-test=\"{hook}\"")).count()
     }
 
+    /// What a person reads, without the elements.
+    pub fn text(&self) -> String {
+        unescaped(&regex::Regex::new("<[^>]*>").unwrap().replace_all(&self.body, ""))
+    }
+
     /// The number on a tile of the first page.
     pub fn tile(&self, hook: &str) -> String {
         let (_, tile) = self.body.split_once(&format!("data-test=\"{hook}\"")).expect("the tile");
