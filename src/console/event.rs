@@ -114,9 +114,10 @@ impl Page {
                 self.note = "It is not JSON, so reelhook cannot hide the secrets in it. To see it, log in with a token that has the scope recordings.";
                 return self;
             }
-            Some(Body::Whole(bytes)) => {
-                (String::from_utf8_lossy(&bytes).into_owned(), "Byte for byte. It may contain secrets.")
-            }
+            Some(Body::Whole(bytes)) => (
+                String::from_utf8_lossy(&bytes).into_owned(),
+                "It may contain secrets. As one text, it is byte for byte what Graph sent.",
+            ),
             Some(Body::WithoutSecrets(text)) => {
                 (text, "Without the secrets in it. To see them, log in with a token that has the scope recordings.")
             }

@@ -7,6 +7,7 @@
 
 mod action_words;
 mod attempts;
+mod body;
 mod dead_letters;
 mod deliveries;
 mod error;
@@ -25,13 +26,14 @@ pub mod words;
 
 pub use action_words::of_action;
 pub use attempts::{AllDue, OneDue};
+pub use body::{Body, Sight};
 pub use dead_letters::{MOST_COUNTED, ReplayRound};
 pub use deliveries::DeliveryOfEvent;
 pub use error::OperatorError;
 pub use explain::Story;
 pub use jobs::{Action, JobState, Jobs, Progress};
 pub use probe::{probed, tried};
-pub use quarantine::{Body, Sight, VerifyRound};
+pub use quarantine::VerifyRound;
 pub use resends::{Resend, ResendPlace, ResendRound};
 pub use search::Found;
 pub use since::since;
