@@ -24,8 +24,13 @@ receiver is on another machine, set --identity-listen to an address that it can 
 Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
 90 % of the musts passed; D at least half of them; F fewer than half.
 
-Exit codes: 0 every must passed, 1 a must failed, or no receiver answers at --url, 2 wrong usage,
-130, 143 or 129 ended by Ctrl-C, SIGTERM or SIGHUP: no grade")]
+Exit codes:
+  0    every must passed
+  1    a must failed, or no receiver answers at --url
+  2    wrong usage
+  130  ended by Ctrl-C: no grade
+  143  ended by SIGTERM: no grade
+  129  ended by SIGHUP: no grade")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,

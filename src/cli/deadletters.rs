@@ -26,8 +26,11 @@ Examples:
 The command asks the running server. If no server runs, add --offline. An id is the id of a
 delivery: each line of `list` begins with it.
 
-Exit codes: 0 done (an empty list too), 1 no such dead letter, nothing to replay, or no server
-answers, 2 wrong usage or config, 3 the server did not answer within 30 s")]
+Exit codes:
+  0  done (an empty list too)
+  1  no such dead letter, or nothing to replay; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -60,7 +63,8 @@ Examples:
   reelhook deadletters replay --reason \"answered 500\" --since 2h --dry-run
   reelhook deadletters replay --reason \"answered 500\" --since 2h
 
-Several dead letters are counted first, and then replayed in rounds.")]
+If you choose several dead letters, the command first counts them, and then replays them in groups.
+If it is interrupted, some are replayed and some are not: run it again.")]
     #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
     Replay {
         /// The delivery's id

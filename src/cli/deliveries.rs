@@ -29,8 +29,12 @@ Examples:
 
 The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 done (an empty list too), 1 no such delivery, nothing to move or
-drop, the sink is not a removed one, or no server answers, 2 wrong usage or config, 3 the server did not answer within 30 s")]
+Exit codes:
+  0  done (an empty list too)
+  1  no such delivery, nothing to move or drop, or the sink is not a removed one;
+     or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -41,14 +45,20 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// List deliveries, those of the newest event first, one per line: id, creation time, sink, route, attempts, and when
-    /// it is due, or how it ended
+    /// it is due or how it ended
     #[command(after_help = "\
 Examples:
   reelhook deliveries list --sink old-crm --limit 20
   reelhook deliveries list --state any --text order-17
   reelhook deliveries list --state delivered --type recordOperation.completed --since 2h --until 1h
 
-Without --state it lists those that are neither delivered nor dead letters.")]
+The states:
+  unsettled  waiting or underWay. The default
+  waiting    no attempt is under way
+  underWay   an attempt is in progress or about to begin
+  delivered  an attempt succeeded
+  dead       a dead letter
+  any        all of them")]
     List {
         #[command(flatten)]
         filter: Filter,
@@ -61,8 +71,9 @@ Without --state it lists those that are neither delivered nor dead letters.")]
 Example:
   reelhook deliveries show 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
 
-For sinks that speak HTTP, each attempt has the head of the request (lines that begin with >), and the
-status, the headers and the first 4 KiB of the answer (<). Each secret is ***.")]
+For sinks that speak HTTP, each attempt has the head of the request, in lines that begin with >.
+It also has the answer, in lines that begin with <: the status, the headers and the first 4 KiB of
+the body. Each secret is ***.")]
     Show {
         /// The delivery's id: `reelhook explain` shows those of an operation
         id: Uuid,
@@ -86,15 +97,22 @@ Examples:
   reelhook deliveries resend --sink crm --since 2026-11-24T08:00:00Z
   reelhook deliveries resend --sink crm --to archive --since 7d --type recordOperation.completed
 
-With --since it counts first, and then sends in rounds. `--since` is the time at which
-reelhook received the notification: what it received earlier and delivered later is not included. Each event gets a new delivery with an id
-of its own; it names the first delivery (resendof). With --since, deliveries that are resends
-themselves are left out; to send one again, give its id. Dead letters are
-not included: replay them.
+Each event gets a new delivery, which has its own id. The attribute `resendof` of the event has the
+id of the first delivery.
 
-Exit codes: 0 done, 1 nothing matches, the delivery has not succeeded, or no server answers, 2 wrong
-usage or config, 3 the server did not answer within 30 s: perhaps some events were already
-sent, and repeating the command sends them once more")]
+With --since, the command first counts the events, and then sends them in groups. If it is
+interrupted, some are sent: running it again sends those once more. --since is the time at which
+reelhook received the notification: what it received earlier and delivered later is not included.
+Deliveries that are resends themselves are left out: to send one again, give its id. Dead letters
+are not included either: replay them.
+
+Exit codes:
+  0  done
+  1  nothing matches, or the delivery has not succeeded;
+     or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s. Perhaps some events
+     were already sent, and repeating the command sends them once more")]
     Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
@@ -121,7 +139,7 @@ struct Filter {
     /// Only those to this sink
     #[arg(long)]
     sink: Option<String>,
-    /// Only those in this state
+    /// Only those in this state. The states are below
     #[arg(long, value_name = "STATE", default_value = "unsettled", value_parser = ["unsettled", "waiting", "underWay", "delivered", "dead", "any"])]
     state: String,
     /// Only those of events of this type, such as recordOperation.completed
@@ -133,7 +151,8 @@ struct Filter {
     /// Only those of events that arrived before this time
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// The id of a delivery, an event, an operation or a call; or a part of a client context or of a failure's reason
+    /// Only those with this id (of the delivery, the event, the operation or the call), or with this text in the client
+    /// context or in a failure's reason
     #[arg(long)]
     text: Option<String>,
 }
@@ -217,7 +236,9 @@ async fn show(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
 }
 
 fn no_delivery(id: Uuid) -> anyhow::Error {
-    anyhow!("no delivery {id}; `deliveries list` shows the waiting ones, `reelhook explain` those of an operation")
+    anyhow!(
+        "no delivery {id}; `deliveries list` shows the waiting deliveries, `reelhook explain` those of an operation"
+    )
 }
 
 async fn attempt(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {

@@ -22,8 +22,11 @@ Examples:
 
 The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 done (an empty list too), 1 no such event, or no server answers, 2 wrong usage or
-config, 3 the server did not answer within 30 s")]
+Exit codes:
+  0  done (an empty list too)
+  1  no such event; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -73,7 +76,8 @@ struct Filter {
     /// Only events that arrived before this time
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// The id of an event, a delivery, an operation or a call; or a part of a client context
+    /// Only events with this id (of the event, a delivery, the operation or the call), or with this text in the client
+    /// context
     #[arg(long)]
     text: Option<String>,
 }

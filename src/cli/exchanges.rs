@@ -86,7 +86,7 @@ fn head(mark: char, line: &str, headers: &[Header], is_cut: bool) -> Vec<String>
     let mut lines = vec![format!("{mark} {}", text::safe(line, MAX_CHARS))];
     let shown = |it: &Header| format!("{mark} {}: {}", text::safe(&it.name, 256), text::safe(&it.value, MAX_CHARS));
     lines.extend(headers.iter().map(shown));
-    lines.extend(is_cut.then(|| format!("{mark} (more or longer headers are cut)")));
+    lines.extend(is_cut.then(|| format!("{mark} (headers are cut: there were more, or longer ones)")));
     lines
 }
 

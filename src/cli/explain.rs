@@ -21,14 +21,18 @@ Examples:
 
 The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 found and printed, 1 not found, or no server answers, 2 wrong usage or config, 3 the
-server did not answer within 30 s")]
+Exit codes:
+  0  found and printed
+  1  not found; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
-    #[command(flatten)]
-    server: ServerArgs,
     /// An operation's id (upper or lower case, with or without dashes), a client context, a call's id,
     /// or an event's id
     subject: String,
+    // Last, because its heading is that of all that follows.
+    #[command(flatten)]
+    server: ServerArgs,
 }
 
 #[derive(Deserialize)]

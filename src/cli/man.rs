@@ -75,6 +75,9 @@ fn after_help(text: &str) -> Roff {
         if let Some(examples) = ["Examples:", "Example:"].contains(&first).then_some(rest) {
             roff.control("SH", ["EXAMPLES"]);
             as_it_is(&mut roff, examples);
+        } else if first == "Exit codes:" {
+            roff.control("SH", ["EXIT STATUS"]);
+            as_it_is(&mut roff, rest);
         } else if let Some(codes) = block.strip_prefix("Exit codes: ") {
             roff.control("SH", ["EXIT STATUS"]).text([roman(codes.replace('\n', " "))]);
         } else {

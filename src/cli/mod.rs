@@ -61,9 +61,14 @@ Start here:
 
 Each command's --help has examples.
 
-Exit codes: 0 done, 1 the command failed, 2 wrong usage or config, 3 not done in time,
-74 the store's disk failed. wait also has 4 and 5; wait, simulate and conformance 130, 143 and
-129, if a signal ended them early: see their --help")]
+Exit codes:
+  0   done
+  1   the command failed
+  2   wrong usage or config
+  3   not done in time
+  74  the store's disk failed
+`wait` also has 4 and 5. `wait`, `simulate` and `conformance` end with 130, 143 or 129 if a signal
+ended them early. Their --help says more.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -81,8 +86,11 @@ It logs to standard error, as JSON lines unless the config has log.format = \"te
 SIGTERM or Ctrl-C stops it cleanly: it answers open requests and lets deliveries in progress finish.
 A second signal ends it at once. After SIGHUP it loads its config again, as after reelhook reload.
 
-Exit codes: 0 stopped, 1 it could not start, one of its tasks failed, or a second signal ended it,
-2 the config has mistakes, 74 the store's disk failed: start again, no acknowledged notification is lost")]
+Exit codes:
+  0   stopped
+  1   it could not start, one of its tasks failed, or a second signal ended it
+  2   the config has mistakes
+  74  the store's disk failed. Start it again: no acknowledged notification is lost")]
     Serve(ConfigArg),
     /// Make the running server load its config again
     Reload(reload::Args),

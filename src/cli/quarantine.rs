@@ -22,7 +22,7 @@ Examples:
   reelhook quarantine list
   reelhook quarantine show 17 > body.json
   reelhook quarantine replay 17           verify it again, with the running server's config
-  reelhook quarantine replay 17 --vouch   accept it without its token, which was not stored
+  reelhook quarantine replay 17 --vouch   accept it without a token
   reelhook quarantine replay --reason client_state --since 2h --dry-run
   reelhook quarantine replay --all        verify all again
 
@@ -34,8 +34,11 @@ clientState, access tokens, validation tokens and passcodes in the body, unless 
 the scope recordings. A body that is not JSON needs that scope too. A server without tokens shows
 the body, but never these secrets nor a body that is not JSON. With --offline everything is shown.
 
-Exit codes: 0 done, 1 there is no such entry, or no server answers, 2 wrong usage or config, 3 the
-server did not answer within 30 s")]
+Exit codes:
+  0  done
+  1  no such entry, or nothing to replay; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -69,13 +72,16 @@ Examples:
   reelhook quarantine replay --reason client_state --since 2h
   reelhook quarantine replay --all
 
-Several entries are counted first, and then verified in rounds.
+If you choose several entries, the command first counts them, and then has them verified in groups.
+If it is interrupted, run it again.
 
-Without --vouch, reelhook can accept only a plain (not encrypted) notification of a subscription
-without resource data: clientState alone verifies it, for example after you corrected clientState in
-the config. Every other entry needs --vouch. Entries with the reason keys_unavailable need no
-replay: their validation tokens are stored for at most 24 h, and the server verifies them when it
-can fetch the keys. After that they need --vouch too.
+Which entries need --vouch?
+  - A plain (not encrypted) notification of a subscription without resource data does not:
+    clientState alone verifies it, for example after you corrected clientState in the config.
+  - An entry with the reason keys_unavailable needs no replay for 24 h. For these entries only,
+    the validation token is stored that long, and the server verifies it when it can fetch the
+    keys. After that the entry needs --vouch.
+  - Every other entry needs --vouch.
 --vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does
@@ -94,9 +100,8 @@ this when it starts.")]
         /// Only count
         #[arg(long, conflicts_with = "id")]
         dry_run: bool,
-        /// Accept the entry without its token, because you know that it comes from Graph. Its token is not
-        /// stored, so it cannot be checked again. clientState, certificates and encryption are still checked.
-        /// Needs a number or --reason
+        /// Accept the entry without a token, because you know that it comes from Graph. clientState,
+        /// certificates and encryption are still checked. Needs a number or --reason
         #[arg(long, requires = "chosen")]
         vouch: bool,
     },
@@ -105,7 +110,7 @@ this when it starts.")]
 /// Which entries.
 #[derive(Debug, clap::Args)]
 struct Filter {
-    /// Only those that were refused last for this reason, such as client_state
+    /// Only those whose last refusal had this reason, such as client_state
     #[arg(long)]
     reason: Option<String>,
     /// Only those that arrived after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)

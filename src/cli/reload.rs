@@ -30,9 +30,11 @@ the command prints the mistake and sends no request.
 
 The token (scope write) is read from the environment or a file, never from the command line.
 
-Exit codes: 0 the server uses the new config, 1 the server could not be reached or refused, 2 wrong
-usage, or the config has mistakes: the server keeps the old one, 3 the server did not answer within
-30 s")]
+Exit codes:
+  0  the server uses the new config
+  1  the server refused, or could not be reached
+  2  wrong usage, or the config has mistakes: the server keeps the old one
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     remote: RemoteArgs,

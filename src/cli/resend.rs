@@ -65,7 +65,7 @@ pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
     let counted = rounds(server, &which, true).await?;
     let n = text::counted(counted.matched_count, "delivered event");
     if counted.matched_count == 0 {
-        remark!("{n} of {} looked at: nothing to resend", text::counted(counted.seen_count, "delivery"));
+        remark!("nothing to resend: {} looked at, none matches", text::counted(counted.seen_count, "delivery"));
         return Ok(ExitCode::FAILURE);
     }
     if which.dry_run {

@@ -32,6 +32,7 @@ const MAX_TOKEN_BYTES: u64 = 4096;
 
 /// Which server, and with which token.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connection")]
 pub struct RemoteArgs {
     /// The server's admin listener [default: the config's admin.listen; without a config http://127.0.0.1:8081]
     #[arg(long, global = true, value_name = "URL", value_parser = http_url)]
@@ -51,6 +52,7 @@ pub struct RemoteArgs {
 
 /// Which server, or the store itself.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connection")]
 pub struct ServerArgs {
     #[command(flatten)]
     remote: RemoteArgs,

@@ -25,8 +25,11 @@ Examples:
 
 The command asks the running server. If no server runs, add --offline.
 
-Exit codes: 0 done, 1 no such sink or no server, 2 wrong usage or config,
-3 the server did not answer within 30 s")]
+Exit codes:
+  0  done
+  1  no such sink; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,
@@ -81,9 +84,12 @@ paused it, the pause stays, and nothing is attempted until `sinks resume`. These
 after the last one of the retry schedule, a delivery becomes a dead letter. The deliveries of an
 operation keep their order.
 
-Exit codes: 0 done, 1 nothing waits, no such sink or no server, 2 wrong usage or config,
-3 the server did not answer within 30 s: perhaps only some deliveries were set to be attempted now;
-repeat the command")]
+Exit codes:
+  0  done
+  1  nothing waits, or no such sink; or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s. Perhaps only some
+     deliveries were set to be attempted now: repeat the command")]
     Attempt {
         /// The sink's name
         name: String,

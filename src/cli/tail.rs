@@ -33,11 +33,11 @@ One line per event: time, type, clientContext, operation. If the connection brea
 start, tail connects again and prints the events that it missed. The token is read from the
 environment or a file, never from the command line.
 
-Exit codes: 0 ended by Ctrl-C, SIGTERM or SIGHUP, 1 the first connection failed or the server
-refused, 2 wrong usage or config")]
+Exit codes:
+  0  ended by Ctrl-C, SIGTERM or SIGHUP
+  1  the server refused, or could not be reached at the start
+  2  wrong usage or config")]
 pub struct Args {
-    #[command(flatten)]
-    remote: RemoteArgs,
     /// Only events with this clientContext (can be repeated)
     #[arg(long, value_name = "TEXT")]
     client_context: Vec<String>,
@@ -53,6 +53,9 @@ pub struct Args {
     /// Print each event as CloudEvents JSON
     #[arg(long)]
     json: bool,
+    // Last, because its heading is that of all that follows.
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Prints events until a signal ends it.

@@ -29,8 +29,12 @@ replay uses the current routes of the running server: after you fixed the routes
 `reelhook reload` first. If no server runs, add --offline: replay then uses the routes of the config
 file.
 
-Exit codes: 0 done, 1 no such event, no event matched a route at its replay, or no server runs,
-2 wrong usage or config, 3 the server did not answer within 30 s")]
+Exit codes:
+  0  done
+  1  no such event, or no event matched a route at its replay;
+     or the server refused, or could not be reached
+  2  wrong usage or config
+  3  the server took the request, but did not answer within 30 s")]
 pub struct Args {
     #[command(flatten)]
     server: ServerArgs,

@@ -27,6 +27,8 @@ struct Page {
     verb: &'static str,
     counted: String,
     is_none: bool,
+    /// Why there is nothing to do.
+    why_none: &'static str,
     hint: &'static str,
     query: String,
     of: &'static str,
@@ -62,6 +64,23 @@ impl Of {
         }
     }
 
+    /// Why there is nothing to do, with a filter or without one.
+    fn why_none(self, is_filtered: bool) -> &'static str {
+        match (self, is_filtered) {
+            (Self::DeadLetters, true) => "No dead letter matches the filter.",
+            (Self::DeadLetters, false) => "There are no dead letters.",
+            (Self::Quarantine, true) => "No entry matches the filter.",
+            (Self::Quarantine, false) => "The quarantine is empty.",
+            (Self::Unmatched, true) => {
+                "No unmatched event that the filter selects matches a route of the current config. Add or change a route, \
+                 and run `reelhook reload`."
+            }
+            (Self::Unmatched, false) => {
+                "No unmatched event matches a route of the current config. Add or change a route, and run `reelhook reload`."
+            }
+        }
+    }
+
     /// The list that it is chosen from.
     fn list(self, sink: &str) -> String {
         match self {
@@ -91,17 +110,18 @@ async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Re
             "They are delivered again. Delivery ids stay the same, and the retry schedule starts again.",
         ),
         Of::Quarantine => (
-            "Verify",
+            "Replay",
             "entry",
             "Each is verified again with the current config. What is accepted leaves the quarantine; the rest stays.",
         ),
-        Of::Unmatched => ("Route", "event", "So many match a route of the current config. The others stay unmatched."),
+        Of::Unmatched => ("Route", "event", "These match a route of the current config. The others stay unmatched."),
     };
     let page = Page {
         frame: frame(&visitor, of),
         verb,
         counted: counted_at_least(found, what),
         is_none: found == Counted { n: 0, is_all: true },
+        why_none: of.why_none(selection.narrows()),
         hint,
         query: selection.query(desk.console.clock.now())?,
         of: of.as_str(),

@@ -33,6 +33,8 @@ struct Page {
     operation: String,
     resend_of: Option<String>,
     attempts: Vec<Attempt>,
+    /// Whether no attempt had an exchange.
+    has_no_exchange: bool,
     may_be_resent: bool,
     may_be_attempted: bool,
     may_be_replayed: bool,
@@ -64,6 +66,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     let found = PressedDelivery::find(&desk, &id).await?.into_inner();
     let delivery = &found.delivery;
     let (state, tone) = words::of_delivery_state(delivery.state);
+    let attempts = attempts(&found);
     let page = Page {
         frame: visitor.frame("deliveries"),
         id: delivery.id.to_string(),
@@ -76,7 +79,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         client_context: found.event.as_ref().and_then(|it| it.client_context.clone()).unwrap_or_default(),
         operation: found.event.as_ref().map(page_of).unwrap_or_default(),
         resend_of: delivery.resend_of.map(|id| id.to_string()),
-        attempts: attempts(&found),
+        has_no_exchange: attempts.iter().all(|it| it.exchange.is_none() && it.missing.is_empty()),
+        attempts,
         may_be_resent: delivery.state == DeliveryState::Delivered,
         may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
         may_be_replayed: delivery.state == DeliveryState::Dead,

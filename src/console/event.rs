@@ -116,7 +116,7 @@ impl Page {
             }
             Some(Body::Whole(bytes)) => (
                 String::from_utf8_lossy(&bytes).into_owned(),
-                "It may contain secrets. As one text, it is byte for byte what Graph sent.",
+                "It may contain secrets. Without formatting, it is byte for byte what Graph sent.",
             ),
             Some(Body::WithoutSecrets(text)) => {
                 (text, "Without the secrets in it. To see them, log in with a token that has the scope recordings.")

@@ -43,7 +43,10 @@ impl From<&Answered> for Answer {
             Body::Text(text) => (shown_lines(text), String::new()),
             Body::Bytes(bytes) => (
                 hex::encode(&bytes[..bytes.len().min(MAX_BYTES)]),
-                format!("The body is no UTF-8 text. These are its first bytes, of {}, in hexadecimal.", bytes.len()),
+                format!(
+                    "The body is not UTF-8 text. Of its {} bytes, the first {MAX_BYTES} at most are shown, in hexadecimal.",
+                    bytes.len()
+                ),
             ),
             Body::LeftOut(why) => (String::new(), format!("The body was left out: {why}.")),
         };

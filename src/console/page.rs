@@ -53,7 +53,7 @@ impl Done {
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists, or none was chosen.".into(),
             "replayed" => format!("Replaying {}; {when}.", format::counted(n, "delivery")),
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
-            "judged-some" if n == 0 => "No entry was chosen, or those that were are gone.".into(),
+            "judged-some" if n == 0 => "No entry was chosen, or the chosen entries are gone.".into(),
             "judged-some" => format!("The server verifies {} again within seconds. Those that it accepts leave this list.", format::counted(n, "entry")),
             "routed-some" if n == 0 => "None of the chosen events matches a route.".into(),
             "routed-some" => format!("Routed: {} matched a route.", format::counted(n, "event")),

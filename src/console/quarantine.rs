@@ -91,7 +91,7 @@ async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
         frame,
         pager: Pager::of("/quarantine", &selection.fields(), (&before, &entries)),
         entries: entries.rows.iter().map(entry).collect(),
-        reasons: Reason::ALL.into_iter().map(Reason::as_str).collect(),
+        reasons: Reason::ALL.into_iter().filter(|it| it.is_of_entries()).map(Reason::as_str).collect(),
         bulk: format!("/bulk/quarantine?{}", selection.query(now)?),
         selection,
     };

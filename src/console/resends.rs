@@ -6,7 +6,7 @@ use askama::Template;
 use tokio::time::Instant;
 
 use super::form::Form;
-use super::format::counted_at_least;
+use super::format::{counted_at_least, instant};
 use super::frame::Frame;
 use super::gate::{Desk, Visitor};
 use super::page::{lead_to, show};
@@ -36,7 +36,9 @@ struct Found {
     counted: Counted,
     words: String,
     is_none: bool,
+    /// As the form sends it back, and as a person reads it.
     since: String,
+    since_words: String,
 }
 
 /// What the form asks for.
@@ -97,7 +99,7 @@ async fn count(desk: &Desk, asked: &Asked) -> Result<Found, String> {
     }
     let counted = Counted { n, is_all: from.is_none() };
     let (words, is_none) = (counted_at_least(counted, "event"), counted == Counted { n: 0, is_all: true });
-    Ok(Found { counted, words, is_none, since: which.since.to_string() })
+    Ok(Found { counted, words, is_none, since: which.since.to_string(), since_words: instant(which.since) })
 }
 
 /// What the form means.
@@ -108,7 +110,7 @@ fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let (sink, to) = (some(&asked.sink), some(&asked.to));
     if to.is_some() && sink.is_none() {
-        return Err("Choose the sink that had the events, if another sink is to get them.".into());
+        return Err("Choose the sink that received the events: this is needed if you send them to another sink.".into());
     }
     Ok(Resend {
         sink: sink.as_deref().map(SinkName::new),

@@ -6,7 +6,7 @@ use super::format::{between, counted, duration, instant};
 use crate::domain::{
     Expectation, ExpectationState, Operation, Origin, Proof, Reason, RouteName, Status, subcode_in_words,
 };
-use crate::operator::words::{of_call_end, sentence};
+use crate::operator::words::{of_call_end, of_own, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// The story of an operation at `now`.
@@ -120,7 +120,7 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
 /// The state of an expectation, with its meaning.
 pub fn of_expectation(state: ExpectationState) -> String {
     let meaning = match state {
-        ExpectationState::Waiting => "not ended, and not reported",
+        ExpectationState::Waiting => "not ended, and neither overdue nor lost",
         ExpectationState::Met => "ended in time",
         ExpectationState::Overdue => "reported as overdue",
         ExpectationState::Lost => "reported as lost",
@@ -165,7 +165,7 @@ pub fn of_coming(event: &EventView) -> String {
             format!("Sent by Graph to the {} path.", event.envelope.channel.as_str())
         }
         Origin::Reelhook => {
-            let meaning = event.own().map(|own| format!(": {}", own.meaning())).unwrap_or_default();
+            let meaning = of_own(event).map(|meaning| format!(": {meaning}")).unwrap_or_default();
             format!("Made by reelhook itself{meaning}.")
         }
     }

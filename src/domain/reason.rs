@@ -160,6 +160,24 @@ impl Reason {
         }
     }
 
+    /// Whether a quarantine entry can have it. The others are reasons to refuse a request, of which nothing is kept.
+    pub fn is_of_entries(self) -> bool {
+        !matches!(
+            self,
+            Self::ClientContext
+                | Self::BatchTooLarge
+                | Self::BodyTooLarge
+                | Self::BodyTimeout
+                | Self::ContentEncoding
+                | Self::ContentType
+                | Self::HandshakeBad
+                | Self::HandshakeRate
+                | Self::BadRequest
+                | Self::AdminAccess
+                | Self::Shed
+        )
+    }
+
     /// Reads [`Reason::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)

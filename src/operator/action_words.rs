@@ -19,7 +19,7 @@ pub fn of_action(action: &Action) -> String {
     let (what, conditions) = match action {
         Action::Resend(which) => {
             let conditions = [
-                which.sink.as_ref().map(|sink| text("that sink", sink.as_str()) + " had"),
+                which.sink.as_ref().map(|sink| text("of sink", sink.as_str())),
                 which.route.as_ref().map(|route| text("of route", route.as_str())),
                 which.kind.as_deref().map(|kind| text("of type", kind)),
                 Some(since("received", which.since)),
@@ -41,7 +41,7 @@ pub fn of_action(action: &Action) -> String {
                 which.since.map(|at| since("received", at)),
                 vouch.then(|| "accepted without their tokens".to_owned()),
             ];
-            ("new check of the quarantine entries", conditions.to_vec())
+            ("replay of the quarantine entries", conditions.to_vec())
         }
         Action::Route(which) => {
             let conditions =
@@ -69,14 +69,13 @@ mod tests {
         assert_eq!(of_action(&replay), expected);
         assert_eq!(of_action(&Action::Replay(DeadFilter::default())), "replay of the dead letters, all of them");
         let which = QuarantineFilter { reason: Some(Reason::ClientState), ..QuarantineFilter::default() };
-        let expected =
-            "new check of the quarantine entries with the reason client_state, accepted without their tokens";
+        let expected = "replay of the quarantine entries with the reason client_state, accepted without their tokens";
         assert_eq!(of_action(&Action::Verify(which, true)), expected);
         let which = UnmatchedFilter { kind: Some("call.updated".into()), since: None };
         assert_eq!(of_action(&Action::Route(which)), "routing of the unmatched events of type call.updated");
         let resend = Resend { sink, route: None, kind: None, since, to: Some(SinkName::new("archive")) };
         let expected =
-            "resend of the delivered events that sink crm had, received since 1970-01-01 00:00:00 UTC, to sink archive";
+            "resend of the delivered events of sink crm, received since 1970-01-01 00:00:00 UTC, to sink archive";
         assert_eq!(of_action(&Action::Resend(resend)), expected);
     }
 }

@@ -99,8 +99,8 @@ fn origin(event: &EventView) -> String {
         Origin::Graph => {
             format!("from Graph on {}: {}", event.envelope.channel.as_str(), words::of_envelope(event))
         }
-        Origin::Reelhook => match event.own() {
-            Some(own) => format!("from reelhook itself: {}", own.meaning()),
+        Origin::Reelhook => match words::of_own(event) {
+            Some(meaning) => format!("from reelhook itself: {meaning}"),
             None => "from reelhook itself".into(),
         },
     }

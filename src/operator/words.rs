@@ -44,6 +44,11 @@ pub fn of_event(event: &EventView) -> Vec<String> {
     told
 }
 
+/// What an event of reelhook itself means; `None`: [`of_event`] says it, or Graph sent the event.
+pub fn of_own(event: &EventView) -> Option<&'static str> {
+    event.own().filter(|own| *own != OperationEvent::Recovered).map(OperationEvent::meaning)
+}
+
 /// The end of the call, from an event in which reelhook reported an operation as lost.
 pub fn call_end(event: &EventView) -> Option<CallEnd> {
     let is_lost = event.own() == Some(OperationEvent::Lost);

@@ -23,7 +23,7 @@ pub struct DeadFilter {
 /// Which quarantine entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuarantineFilter {
-    /// Those that were refused last for this reason.
+    /// Those whose last refusal had this reason.
     pub reason: Option<Reason>,
     /// Those that arrived from this instant on.
     pub since: Option<Timestamp>,

@@ -92,7 +92,7 @@ pub struct Wished {
 pub struct JudgeMany {
     /// These, at most 1000. Those that are gone are passed over.
     ids: Option<Vec<i64>>,
-    /// Those that were refused last for this reason.
+    /// Those whose last refusal had this reason.
     reason: Option<String>,
     /// Those that arrived from this instant on, or so long ago: `2h`.
     since: Option<String>,
@@ -149,7 +149,7 @@ impl From<&QuarantineView> for EntryShape {
     tag = "deliveries",
     operation_id = "listQuarantine",
     params(
-        ("reason" = Option<String>, Query, description = "Only entries that were refused last for this reason, such as client_state"),
+        ("reason" = Option<String>, Query, description = "Only entries whose last refusal had this reason, such as client_state"),
         ("since" = Option<String>, Query, description = "Only entries that arrived from this instant on, or so long ago: 2h"),
         ("$top" = Option<u16>, Query, description = "The most entries of a page; 100 by default", minimum = 1, maximum = 1000),
         ("$skiptoken" = Option<String>, Query, description = "Where the page begins. Use it only as part of an @odata.nextLink"),

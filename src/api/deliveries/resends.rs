@@ -25,7 +25,7 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResendTo {
-    /// A sink of the config. Absent: the sink that had it.
+    /// A sink of the config. Absent: the sink that received it.
     to: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub struct ResendMany {
     /// Those of this CloudEvents type.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// The sink that gets them. Absent: the sink that had them. Needs `sink`.
+    /// The sink that gets them. Absent: the sink that received them. Needs `sink`.
     to: Option<String>,
     /// Count, and change nothing.
     #[serde(default)]
@@ -87,7 +87,7 @@ pub struct ResendRoundShape {
     next: Option<ResendFrom>,
 }
 
-/// Sends one delivered event again. The new delivery has an id of its own; its event names the first delivery (`resendof`).
+/// Sends one delivered event again. The new delivery has an id of its own; the attribute `resendof` of its event has the id of the first delivery.
 #[utoipa::path(
     post,
     path = "/v1.0/deliveries/{id}/resend",

@@ -31,9 +31,14 @@ The command signs its tokens with keys of its own. The receiver must trust these
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
 
-Exit codes: 0 every answer was as expected, 1 one was not, 2 wrong usage, 130, 143 or 129:
-Ctrl-C, SIGTERM or SIGHUP ended the scenario before everything was sent. If a signal ends load,
---hold or --serve-noop, the code is 0, or 1 if an answer was not as expected")]
+Exit codes:
+  0    every answer was as expected
+  1    an answer was not as expected
+  2    wrong usage
+  130  Ctrl-C ended the scenario early
+  143  SIGTERM ended it early
+  129  SIGHUP ended it early
+If a signal ends load, --hold or --serve-noop, the code is 0, or 1 if an answer was not as expected.")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,

@@ -44,7 +44,10 @@ command reads the config and fetches the signing keys of the provider, as the se
     ok      expiry     2026-11-24T08:00:00Z to 2026-11-24T09:00:00Z
   refused on the channel calls: jwt_aud
 
-Exit codes: 0 a channel accepts the token, 1 no channel does, 2 wrong usage or config")]
+Exit codes:
+  0  a channel accepts the token
+  1  no channel accepts it
+  2  wrong usage or config")]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,

@@ -51,13 +51,17 @@ the clientContext, it takes the newest one that your bot announced or that a tok
 there is none of these, it takes one that only clientState verified, and says so.
 The token is read from the environment or a file, never from the command line.
 
-Exit codes: 0 the operation completed, 1 it failed, 2 wrong usage or config, 3 it did not end within
---timeout, 4 it is lost: its call ended, and no notification of the operation's end arrived in time,
-5 the server could not be reached, did not answer, or refused, 130, 143 or 129 ended by Ctrl-C,
-SIGTERM or SIGHUP")]
+Exit codes:
+  0    the operation completed
+  1    it failed
+  2    wrong usage or config
+  3    it did not end within --timeout
+  4    it is lost: its call ended, and no notification of the operation's end arrived in time
+  5    the server refused, did not answer, or could not be reached
+  130  ended by Ctrl-C
+  143  ended by SIGTERM
+  129  ended by SIGHUP")]
 pub struct Args {
-    #[command(flatten)]
-    remote: RemoteArgs,
     /// The operation's clientContext, its id (upper or lower case, with or without dashes), or an event's id
     subject: String,
     /// The longest time to wait ("30s", "10m")
@@ -69,6 +73,9 @@ pub struct Args {
     /// Print the operation as JSON instead of a sentence
     #[arg(long)]
     json: bool,
+    // Last, because its heading is that of all that follows.
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// Waits, and reports the end.

@@ -104,7 +104,7 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
     eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("done</span>")).await;
     let job = browser.page("/jobs/1").await;
     assert!(job.body.contains("data-test=\"job-done\">3<") && job.header("refresh").is_empty(), "{}", job.body);
-    assert!(job.body.contains("Resend of the delivered events that sink first had, received since "), "{}", job.body);
+    assert!(job.body.contains("Resend of the delivered events of sink first, received since "), "{}", job.body);
     assert_eq!(browser.get("/jobs/2").await.status, 404);
     let reader = Browser::logged_in(&app, "reader-token").await;
     assert!(!reader.page(&operation).await.has("resend-one"));
@@ -148,7 +148,7 @@ async fn ticked_dead_letters_are_replayed_and_then_all_that_match_by_a_job() {
     app.first.wait_for(3).await;
     eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("data-test=\"job-done\">1<"))
         .await;
-    assert!(browser.page(matching).await.body.contains("Nothing matches."));
+    assert!(browser.page(matching).await.body.contains("No dead letter matches the filter."));
     assert_eq!(browser.page("/sinks/first").await.count("dead-letter"), 1);
     let reader = Browser::logged_in(&app, "reader-token").await;
     assert!(!reader.page("/sinks/first").await.has("tick"));
@@ -170,15 +170,18 @@ async fn ticked_quarantine_entries_and_all_that_match_are_verified_again() {
     let page = browser.page("/quarantine?reason=client_state&since=1h").await;
     let ids = ticks(&page);
     assert_eq!((ids.len(), page.count("quarantine-row")), (3, 3));
+    let offers = |reason: &str| page.body.contains(&format!(">{reason}</option>"));
+    assert!(offers("auth_header") && offers("client_state"), "a replay without a token ends with auth_header");
+    assert!(!offers("content_type") && !offers("shed"), "nothing is kept of such a request: {}", page.body);
     assert!(browser.page("/quarantine?reason=shape").await.has("no-match"));
     let judged = browser.press("/quarantine", "/bulk/quarantine/selected", &[("id", &*ids[0])]).await;
     assert_eq!(judged.location(), "/quarantine?done=judged-some&n=1");
     assert!(browser.page(judged.location()).await.body.contains("The server verifies 1 entry again"));
     let matching = "/bulk/quarantine?reason=client_state";
-    assert!(browser.page(matching).await.body.contains("Verify 3 entries?"));
+    assert!(browser.page(matching).await.body.contains("Replay 3 entries?"));
     assert_eq!(browser.press(matching, matching, &[]).await.location(), "/jobs/1");
     let job = browser.page("/jobs/1").await.body;
-    assert!(job.contains("New check of the quarantine entries with the reason client_state."), "{job}");
+    assert!(job.contains("Replay of the quarantine entries with the reason client_state."), "{job}");
     eventually("all were verified again", async || {
         let entries = app.store.quarantine(reelhook::store::Newest::up_to(9)).await.unwrap();
         entries.iter().all(|entry| entry.verified_at.is_some() && !entry.is_wished)

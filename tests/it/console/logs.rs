@@ -110,6 +110,7 @@ async fn events_of_all_types_are_found_and_each_leads_to_its_page() {
         let page = browser.page(&format!("/deliveries?{query}")).await;
         assert_eq!((page.count("delivery-row"), page.has("no-match")), (n, n == 0), "{query}");
     }
+    assert!(browser.page(&format!("/deliveries/{delivery}")).await.has("no-http"), "its sink does not speak HTTP");
     let pressed = browser.press(&all.links("/events/")[0], &format!("/deliveries/{delivery}/resend"), &[]).await;
     assert_eq!(pressed.location(), format!("{}?done=resent", all.links("/events/")[0]));
     for path in ["/events?matched=maybe", "/events?since=soon", "/deliveries?state=gone", "/deliveries?until=soon"] {

@@ -68,7 +68,7 @@ async fn an_attempt_tells_what_was_sent_and_answered_in_api_console_and_command(
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }
-    assert!(!page.contains("<script>no") && !page.contains('\u{1b}'), "{page}");
+    assert!(!page.contains("no-http") && !page.contains("<script>no") && !page.contains('\u{1b}'), "{page}");
     let operation = get(&site, &format!("/operations/{}", found["operation"].as_str().unwrap())).await.1;
     assert!(operation.contains(&format!("href=\"/deliveries/{id}\"")), "{operation}");
 
