@@ -30,6 +30,8 @@ use crate::store::StoreError;
 const DUE: i32 = 2000;
 /// This few pages are copied while the writer waits.
 const FEW: i32 = 300;
+/// After so many more pages a log is copied again that was copied whole and was not restarted.
+const AGAIN: i32 = FEW / 2;
 /// A log of this length is copied while the writer waits, however many pages are left.
 const LONG: i32 = 8000;
 /// From this many pages on, a log that cannot be restarted is logged: twice the length at which it is restarted, 125
@@ -51,7 +53,7 @@ struct Log {
     connection: Mutex<Connection>,
     /// Pages in the log after the last commit.
     n_pages: AtomicI32,
-    /// How many of them are copied; 0 once all of them were.
+    /// How many of them are copied.
     n_copied: AtomicI32,
     /// From how many pages on a copy is due.
     look_at: AtomicI32,
@@ -74,7 +76,7 @@ impl Checkpoints {
         let log = Arc::new(Log::new(writer, shared, is_owner)?);
         let noted = Arc::clone(&log);
         let note = move |_: &mut Wal, n_pages| {
-            noted.n_pages.store(n_pages, Ordering::Relaxed);
+            noted.committed(n_pages);
             Ok(())
         };
         writer.wal_hook(Some(note)).map_err(|error| open::broken(store, &error))?;
@@ -111,9 +113,10 @@ impl Checkpoints {
         }
         let connection = if is_long { Some(self.log.connection.lock()) } else { self.log.connection.try_lock() };
         let Some(connection) = connection else { return false };
-        let is_whole = self.log.copy(&connection);
-        // While a reader holds an old state the log cannot be restarted, so the next try is not at once.
-        self.log.look_at.store(if is_whole { DUE } else { n_pages.saturating_add(DUE) }, Ordering::Relaxed);
+        // The next write restarts the log, unless somebody reads just then or holds an old state. Then the next try is not
+        // at once.
+        let step = if self.log.copy(&connection) { AGAIN } else { DUE };
+        self.log.look_at.store(n_pages.saturating_add(step), Ordering::Relaxed);
         true
     }
 
@@ -137,6 +140,14 @@ impl Log {
             grown: GROWN,
             warned: Mutex::new(None),
         })
+    }
+
+    /// Notes a commit, after which the log has so many pages: fewer than before if it was restarted.
+    fn committed(&self, n_pages: i32) {
+        if n_pages < self.n_pages.swap(n_pages, Ordering::Relaxed) {
+            self.n_copied.store(0, Ordering::Relaxed);
+            self.look_at.store(DUE, Ordering::Relaxed);
+        }
     }
 
     fn copy_when(&self, asked: &Receiver<()>) {
@@ -186,7 +197,9 @@ impl Log {
         match connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE) {
             Ok((n_pages, n_copied)) => {
                 let is_whole = n_copied == n_pages;
-                self.n_copied.store(if is_whole { 0 } else { n_copied }, Ordering::Relaxed);
+                // Beside the copy, the writer may have restarted the log.
+                let is_restarted = self.n_pages.load(Ordering::Relaxed) < n_copied;
+                self.n_copied.store(if is_restarted { 0 } else { n_copied }, Ordering::Relaxed);
                 if !is_whole {
                     self.warn_if_grown(n_pages);
                 }
@@ -206,6 +219,12 @@ mod tests {
     use super::*;
     use crate::store::sqlite::tests::shared;
 
+    /// Writes a row of so many bytes, each different.
+    fn add(connection: &Connection, n_bytes: i32) {
+        let sql = "INSERT INTO upkeep (look_at, event) VALUES (1, randomblob(?1))";
+        connection.execute(sql, [n_bytes]).unwrap();
+    }
+
     #[test]
     fn a_log_that_has_grown_is_warned_of_and_not_again_at_once() {
         let folder = tempfile::tempdir().unwrap();
@@ -217,6 +236,47 @@ mod tests {
         assert!(!log.warn_if_grown(GROWN + DUE));
         *log.warned.lock() = Instant::now().checked_sub(WARN_EVERY);
         assert!(log.warn_if_grown(GROWN + DUE));
+        checkpoints.close();
+    }
+
+    #[test]
+    fn a_copy_that_a_transaction_began_beside_is_finished_while_the_writer_waits_and_the_log_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, shared) = shared(folder.path());
+        let checkpoints = Checkpoints::start(&mut connection, &shared, true).unwrap();
+        let log = Arc::clone(&checkpoints.log);
+        let n_pages = || log.n_pages.load(Ordering::Relaxed);
+        while n_pages() < DUE {
+            add(&connection, 80_000);
+        }
+        let beside = connection.transaction().unwrap();
+        add(&beside, 80_000);
+        assert!(log.copy(&log.connection.lock()), "as the thread does");
+        beside.commit().unwrap();
+        assert!(n_pages() > DUE, "the transaction began before the copy was done, so the log goes on");
+        assert!(checkpoints.after_commit(), "the few pages since are copied at once");
+        add(&connection, 80_000);
+        assert!(n_pages() < FEW, "the log was restarted: {} pages", n_pages());
+        assert!(!checkpoints.after_commit(), "no copy is due");
+        checkpoints.close();
+    }
+
+    #[test]
+    fn a_log_that_is_copied_whole_and_not_restarted_is_not_copied_after_each_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut connection, shared) = shared(folder.path());
+        let checkpoints = Checkpoints::start(&mut connection, &shared, true).unwrap();
+        let log = Arc::clone(&checkpoints.log);
+        while log.n_pages.load(Ordering::Relaxed) < DUE {
+            add(&connection, 80_000);
+        }
+        let reader = Connection::open(&shared.settings.path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM upkeep").unwrap();
+        assert!(log.copy(&log.connection.lock()), "it reads the newest state");
+        assert!(checkpoints.after_commit());
+        add(&connection, 1);
+        assert!(log.n_pages.load(Ordering::Relaxed) > DUE, "somebody reads what is in the log");
+        assert!(!checkpoints.after_commit());
         checkpoints.close();
     }
 
