@@ -26,8 +26,8 @@ use super::shared::Shared;
 use super::{open, threads};
 use crate::store::StoreError;
 
-/// From this many pages on, the log is copied.
-const DUE: i32 = 2000;
+/// From this many pages on, the log is copied: 39 MiB. Pages that change often are copied once for all of it.
+const DUE: i32 = 5000;
 /// This few pages are copied while the writer waits.
 const FEW: i32 = 300;
 /// After so many more pages a log is copied again that was copied whole and was not restarted.
