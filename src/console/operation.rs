@@ -23,7 +23,7 @@ use crate::web::link;
 
 /// The most characters of an event's data that are shown.
 const MAX_DATA_CHARS: usize = 64 * 1024;
-/// The most events that are shown; the others are counted.
+/// The most events that are shown; the others are counted, and are found among all events.
 const MAX_EVENTS: usize = 200;
 
 #[derive(Template)]
@@ -40,6 +40,8 @@ struct Page {
     timeline: Timeline,
     events: Vec<Event>,
     n_left_out: usize,
+    /// Where all events of its path are.
+    all_events: String,
     api: Api,
 }
 
@@ -130,6 +132,7 @@ async fn page(
         timeline: timeline::draw(&operation, &events, now),
         events: events.iter().map(|it| event(it, now)).collect(),
         n_left_out,
+        all_events: format!("/events?resource={}", encoded(events.first().map_or("", |event| &event.resource))),
         api: api(&operation, &request, (visitor.may(Scope::Recordings), desk.console.access.needs_token())),
     };
     show(&request, &visitor, &page)

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Newest, OperationView, StoreError, Tallies,
-};
+use super::{Backlog, DeliveryView, EventView, FailedAttempt, OperationView, StoreError, Tallies};
 use crate::domain::{DeliveryId, EventId, Exchange, Raw, SinkName};
 
 /// Reads for operators. Nothing here changes anything.
 #[async_trait]
 pub trait Views: Send + Sync {
-    /// The backlog of each sink that has deliveries.
+    /// The backlog of each sink that has deliveries which wait or are dead. The work grows with the number of sinks, not
+    /// with what waits.
     ///
     /// # Errors
     /// The database could not be read.
@@ -29,17 +28,6 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError>;
-
-    /// Deliveries in a state, newest first, of one sink or of all.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    async fn deliveries(
-        &self,
-        state: DeliveryState,
-        sink: Option<&SinkName>,
-        page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError>;
 
     /// The last failed attempt of the deliveries that wait for a sink; `None`: no attempt for them has failed. It looks
     /// at the deliveries that are due last, because a failed one is due later than one that was not attempted.

@@ -32,7 +32,7 @@ use self::engine::failure::store_error;
 use self::engine::readers::{Bounds, Readers};
 use self::engine::shared::{Parts, Shared};
 use self::engine::writer::Writer;
-use self::engine::{check, frames, lock, open, time, unanswered};
+use self::engine::{backlogs, check, frames, lock, open, time, unanswered};
 use self::write::lease;
 use super::seal::Seal;
 use super::{EventView, Health, Listener, Process, StoreError};
@@ -94,6 +94,7 @@ impl SqliteStore {
                 "deliveries that the last process was attempting when it ended are due again"
             );
         }
+        backlogs::correct(&connection).map_err(|error| open::broken(&settings.path, &error))?;
         let last = unanswered::begin_run(&mut connection).map_err(|error| open::broken(&settings.path, &error))?;
         if last.n_marked > 0 {
             let n_marked = last.n_marked;

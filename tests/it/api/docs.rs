@@ -7,6 +7,7 @@ use reelhook::sinks::DeliveryError;
 use serde_json::Value;
 
 use super::{completed, with_tokens};
+use crate::store::InState;
 use crate::test_app::TestApp;
 
 const PAGE: &str = include_str!("../../../docs/api.md");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Answer, Browser, record};
 use crate::process::eventually;
 use crate::recording_sink::{PATIENCE, RecordingSink};
+use crate::store::InState;
 use crate::test_app::TestApp;
 
 /// What a plot says.

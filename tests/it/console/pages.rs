@@ -6,11 +6,12 @@ use jiff::SignedDuration;
 use reelhook::domain::{ClientContext, GraphId, Status};
 use reelhook::odata::OrderBy;
 use reelhook::simulator::payload::{Recording, calls};
-use reelhook::store::Newest;
 use reelhook::store::operations::{NewOperation, Question};
+use reelhook::store::{Batch, Newest};
 
 use super::{Browser, PAYLOAD, record};
 use crate::recording_sink::{PATIENCE, RecordingSink};
+use crate::store::InState;
 use crate::test_app::{CLIENT_STATE, Settings, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,6 +257,26 @@ async fn an_expectation_is_shown_with_its_state_and_found_by_it() {
     assert!(page.has("state") && page.body.contains(">overdue<") && page.body.contains(">deadline<"), "{}", page.body);
     assert!(page.body.contains("It is overdue: Graph did not report its end"));
     assert!(!page.body.contains("<script>alert") && !page.body.contains("<img"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_with_many_events_says_how_many_it_leaves_out_and_where_they_are() {
+    let mut app = TestApp::start().await;
+    let browser = Browser::new(&app);
+    crate::store::accept_chain(&*app.store, app.clock.now(), 200).await;
+    let page = browser.page("/operations/chain?call=call").await;
+    assert_eq!((page.count("event"), page.has("left-out")), (200, false));
+    let more = crate::store::link("the last", "archive");
+    let batch = Batch { received_at: app.clock.now(), accepted: vec![more], quarantined: Vec::new() };
+    app.store.accept(batch).await.unwrap();
+    let page = browser.page("/operations/chain?call=call").await;
+    assert_eq!(page.count("event"), 200);
+    assert!(page.body.contains("1 later event is not shown"), "{}", page.body);
+    record(&mut app, "unrelated-7").await;
+    assert!(browser.page("/events").await.body.contains("unrelated-7"));
+    let found = browser.page(&page.links("/events?resource=").remove(0)).await;
+    assert!(found.body.contains("the last") && !found.body.contains("unrelated-7"), "{}", found.body);
     app.stop().await;
 }
 

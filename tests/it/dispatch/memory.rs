@@ -21,6 +21,7 @@ use reelhook::store::{
 use tokio::sync::watch;
 
 use super::id;
+use crate::store::InState;
 use crate::store::memory::{Contents, MemoryStore};
 
 /// The state of a delivery.

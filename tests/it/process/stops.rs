@@ -9,10 +9,11 @@ use reelhook::config;
 use reelhook::domain::SinkName;
 use reelhook::simulator::payload;
 use reelhook::store::sqlite::SqliteStore;
-use reelhook::store::{DeliveryState, Newest, Upkeep, Views};
+use reelhook::store::{DeliveryState, Newest, Upkeep};
 
 use super::site::Site;
 use super::{Server, eventually, wait_until};
+use crate::store::InState;
 
 /// The status and the text of `/readyz`.
 async fn readiness(server: &Server) -> (u16, String) {

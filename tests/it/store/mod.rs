@@ -12,6 +12,7 @@ macro_rules! tests {
     };
 }
 
+mod backlogs;
 mod clock;
 mod conformance;
 mod exchanges;
@@ -35,15 +36,15 @@ use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::config;
 use reelhook::domain::{
-    Attempt, Budget, Channel, ClientContext, Content, Event, Exchanged, GraphId, Lease, Mark, NewDelivery,
+    Attempt, Budget, Channel, ClientContext, Content, DeliveryId, Event, Exchanged, GraphId, Lease, Mark, NewDelivery,
     Notification, Order, Outcome, Proof, Quarantined, Raw, Reason, RecordOperation, Room, RouteName, Settlement,
     SinkName, Status, Verified,
 };
 use reelhook::store::operations::NewOperation;
 use reelhook::store::sqlite::SqliteStore;
 use reelhook::store::{
-    Accepted, Batch, DeliveryState, Inbox, Newest, Operations, Process, Quarantine, Reception, Store, StoreError,
-    Stored, Upkeep, Views,
+    Accepted, Batch, DeliveryFilter, DeliveryState, DeliveryView, Inbox, Logs, Newest, Operations, Phase, Process,
+    Quarantine, Reception, Store, StoreError, Stored, Upkeep, Views,
 };
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -55,6 +56,41 @@ type Open = fn(&config::Store, Clock, Arc<Process>) -> Result<Arc<dyn Store>, St
 
 fn open_sqlite(settings: &config::Store, clock: Clock, process: Arc<Process>) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(SqliteStore::open_beside(settings, clock, process)?))
+}
+
+/// Deliveries by their state, as the rows have it.
+pub trait InState {
+    /// Those in a state, newest first, of one sink or of all.
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError>;
+}
+
+impl<T: Logs + ?Sized> InState for T {
+    async fn deliveries(
+        &self,
+        state: DeliveryState,
+        sink: Option<&SinkName>,
+        page: Newest<DeliveryId>,
+    ) -> Result<Vec<DeliveryView>, StoreError> {
+        let phase = match state {
+            DeliveryState::Open | DeliveryState::Blocked => Phase::Unsettled,
+            DeliveryState::Delivered => Phase::Delivered,
+            DeliveryState::Dead => Phase::Dead,
+        };
+        let which = DeliveryFilter { sink: sink.cloned(), phase: Some(phase), ..DeliveryFilter::default() };
+        let (mut found, mut before, mut is_more) = (Vec::new(), page.before, true);
+        while is_more && found.len() < page.limit {
+            let some = self.delivery_log(&which, Newest { before, limit: 1_000 }).await?;
+            found.extend(some.rows.into_iter().map(|row| row.delivery).filter(|delivery| delivery.state == state));
+            (before, is_more) = (some.next, some.next.is_some());
+        }
+        found.truncate(page.limit);
+        Ok(found)
+    }
 }
 
 /// Runs the suite against an implementation: one line each.

@@ -370,7 +370,9 @@ async fn the_queries_of_the_hot_path_scan_nothing() {
         "SELECT seq FROM deliveries INDEXED BY deliveries_unsettled WHERE sink = 'x' AND op_seq = 1 AND state < 2 AND state = 1 ORDER BY seq LIMIT 9",
         "SELECT 1 FROM operations WHERE client_context = 'x' AND is_terminal = 0 AND seq <> 1 LIMIT 1",
         "SELECT look_at, event FROM upkeep WHERE look_at <= 1 ORDER BY look_at LIMIT 9",
-        "SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE sink = 'x' AND state = 0 AND at <= 1 ORDER BY at LIMIT 9",
+        "SELECT seq, at FROM deliveries INDEXED BY deliveries_due WHERE sink = 'x' AND state = 0 AND is_leased = 0 AND at <= 1 \
+         UNION ALL SELECT seq, at FROM deliveries INDEXED BY deliveries_due WHERE sink = 'x' AND state = 0 AND is_leased = 1 AND at <= 1 \
+         ORDER BY at LIMIT 9",
         "SELECT seq, state FROM deliveries INDEXED BY deliveries_unsettled WHERE sink = 'x' AND state < 2 AND op_seq = 1 ORDER BY seq LIMIT 1",
         "UPDATE deliveries SET state = 2 WHERE seq = 1 AND lease_token = 1 AND is_leased = 1 AND state = 0",
     ] {

@@ -7,6 +7,7 @@ use reelhook::store::{DeliveryState, Newest};
 
 use crate::process::eventually;
 use crate::sinks::answering::{Answering, OK};
+use crate::store::InState;
 use crate::test_app::{Settings, TestApp};
 
 /// With a sink `far` that posts to `far_side`, and `more` keys for it, beside `first`.

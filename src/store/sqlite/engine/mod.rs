@@ -1,6 +1,7 @@
 //! The engine: the database file with its log and lock, the threads, and the transactions and reads that run on them.
 
 pub mod answers;
+pub mod backlogs;
 pub mod calls;
 pub mod check;
 pub mod checkpoint;

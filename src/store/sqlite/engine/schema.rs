@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0016_one_index", include_str!("../../../../migrations/sqlite/0016_one_index.sql")),
     ("0017_exchanges", include_str!("../../../../migrations/sqlite/0017_exchanges.sql")),
     ("0018_history", include_str!("../../../../migrations/sqlite/0018_history.sql")),
+    ("0019_backlogs", include_str!("../../../../migrations/sqlite/0019_backlogs.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
+use super::backlogs::{Change, Changes};
 use super::failure::Failure;
 use super::numbers::Given;
 use super::shared::Shared;
@@ -27,6 +28,8 @@ pub struct Tx<'a> {
     changed: RefCell<Vec<i64>>,
     any_watch: Cell<bool>,
     given: RefCell<Vec<Given>>,
+    /// How it changes what waits for each sink.
+    pub backlogs: RefCell<Changes>,
     /// The unanswered events that this transaction writes.
     pub unanswered: Written<'a>,
 }
@@ -35,7 +38,7 @@ impl<'a> Tx<'a> {
     /// Wraps a connection on which a transaction has begun.
     pub fn new(connection: &'a Connection, shared: &'a Shared) -> Self {
         let (wall, steady) = (shared.clock.now().as_microsecond(), shared.clock.steady().as_microsecond());
-        let (woken, changed, given) = Default::default();
+        let (woken, changed, given, backlogs) = Default::default();
         let (any_blocked, has_lookups, any_watch) = (Cell::new(None), Cell::new(false), Cell::new(false));
         let unanswered = Written::none(&shared.unanswered);
         Self {
@@ -49,6 +52,7 @@ impl<'a> Tx<'a> {
             changed,
             any_watch,
             given,
+            backlogs,
             unanswered,
         }
     }
@@ -140,6 +144,11 @@ impl<'a> Tx<'a> {
     /// Notes that a delivery was blocked in this transaction.
     pub fn blocked(&self) {
         self.any_blocked.set(Some(true));
+    }
+
+    /// Notes that deliveries of a sink were added, settled, moved or removed. Written once, before the commit.
+    pub fn backlog(&self, sink: &SinkName, by: Change) {
+        self.backlogs.borrow_mut().add(sink, by);
     }
 
     /// Wakes the dispatcher of a sink after the commit.

@@ -1,6 +1,5 @@
 //! Views for operators and the API. Reads only.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -14,9 +13,7 @@ use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Opened;
 use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::instants::instant;
-use crate::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView, Success,
-};
+use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, OperationView, Success};
 
 /// The columns that [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
@@ -28,35 +25,6 @@ const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reas
 
 /// How many deliveries are searched for the last failure of a sink.
 const N_LAST_DUE: i64 = 100;
-
-/// When the next unleased delivery of a sink falls due, in steady time; a lease that has ended does not count.
-pub fn next_due(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<Option<i64>> {
-    let sql = "SELECT at FROM deliveries INDEXED BY deliveries_due \
-               WHERE sink = ?1 AND state = 0 AND (is_leased = 0 OR at <= ?2) ORDER BY at LIMIT 1";
-    connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get(0)).optional()
-}
-
-/// The backlog of each sink at an instant of steady time. Reads two indexes that hold nothing else.
-pub fn backlog(connection: &Connection, steady: i64) -> rusqlite::Result<BTreeMap<SinkName, Backlog>> {
-    let mut backlogs = BTreeMap::new();
-    let sql = "SELECT w.sink, w.n, d.created_at, d.id FROM (SELECT sink, count(*) AS n, min(seq) AS oldest \
-               FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2 GROUP BY sink) w \
-               CROSS JOIN deliveries d ON d.seq = w.oldest";
-    let waiting = all(connection, sql, [], |row| {
-        let n_open = row.get::<_, i64>(1)?.cast_unsigned();
-        // Not by the machine's clock: if that was set back, the oldest would seem the youngest.
-        let age = steady.saturating_sub(ids::made_at(delivery_id(row, 3)?.0)).max(0);
-        let oldest = Oldest { at: instant(row.get(2)?), age: Duration::from_micros(age.cast_unsigned()) };
-        Ok((sink(row, 0)?, Backlog { n_open, n_dead: 0, oldest: Some(oldest) }))
-    });
-    backlogs.extend(waiting?);
-    let sql = "SELECT sink, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink";
-    for (sink, n) in all(connection, sql, [], |row| Ok((sink(row, 0)?, row.get::<_, i64>(1)?)))? {
-        let empty = Backlog { n_open: 0, n_dead: 0, oldest: None };
-        backlogs.entry(sink).or_insert(empty).n_dead = n.cast_unsigned();
-    }
-    Ok(backlogs)
-}
 
 /// The operations with this id, or whose expectation has it, in any spelling, with their events.
 pub fn operations(connection: &Connection, seal: &Seal, id: &str) -> rusqlite::Result<Vec<OperationView>> {
@@ -150,27 +118,6 @@ pub fn delivery(connection: &Connection, id: DeliveryId) -> rusqlite::Result<Opt
     let found =
         deliveries(connection, "WHERE seq = ?1 AND id = ?2", params![ids::delivery_row(id.0), id.0.as_bytes()])?;
     Ok(found.into_iter().next())
-}
-
-/// Deliveries in a state, newest first.
-pub fn deliveries_in(
-    connection: &Connection,
-    state: DeliveryState,
-    sink: Option<&SinkName>,
-    page: Newest<DeliveryId>,
-) -> rusqlite::Result<Vec<DeliveryView>> {
-    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
-    // The state is part of the text, so that the partial indexes apply; most deliveries are delivered.
-    let index = match state {
-        DeliveryState::Open => "INDEXED BY deliveries_due",
-        DeliveryState::Blocked => "INDEXED BY deliveries_blocked",
-        DeliveryState::Delivered => "NOT INDEXED",
-        DeliveryState::Dead => "INDEXED BY deliveries_dead",
-    };
-    let state = number(state);
-    let filter =
-        format!("{index} WHERE state = {state} AND (?1 IS NULL OR sink = ?1) AND seq < ?2 ORDER BY seq DESC LIMIT ?3");
-    deliveries(connection, &filter, params![sink.map(SinkName::as_str), before, page.rows()])
 }
 
 /// Events with their deliveries.
@@ -294,25 +241,4 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<DeliveryState> {
     let number: i64 = row.get(column)?;
     let found = usize::try_from(number).ok().and_then(|at| STATES.get(at)).copied();
     found.ok_or(rusqlite::Error::IntegralValueOutOfRange(column, number))
-}
-
-fn number(state: DeliveryState) -> u8 {
-    match state {
-        DeliveryState::Open => 0,
-        DeliveryState::Blocked => 1,
-        DeliveryState::Delivered => 2,
-        DeliveryState::Dead => 3,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_and_its_number_are_two_names_of_one_thing() {
-        for (at, state) in (0..).zip(STATES) {
-            assert_eq!(number(state), at);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::domain::{Lease, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::read::views;
+use crate::store::sqlite::read::backlogs;
 use crate::store::sqlite::write::{delivery, exchanges, lease};
 use crate::store::{Limit, Queue, StoreError};
 
@@ -24,7 +24,7 @@ impl Queue for SqliteStore {
     async fn next_due(&self, sink: &SinkName) -> Result<Option<Timestamp>, StoreError> {
         let sink = sink.clone();
         let due = self.read_by(&self.readers, move |connection, shared| {
-            views::next_due(connection, &sink, shared.clock.steady().as_microsecond())
+            backlogs::next_due(connection, &sink, shared.clock.steady().as_microsecond())
         });
         Ok(due.await?.map(instant))
     }

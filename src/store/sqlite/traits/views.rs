@@ -12,16 +12,16 @@ use crate::store::sqlite::read;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
-    Backlog, DeliveryState, DeliveryView, EventView, Events, FailedAttempt, Newest, OperationView, StoreError,
-    StreamedEvent, Tallies, Views,
+    Backlog, DeliveryView, EventView, Events, FailedAttempt, OperationView, StoreError, StreamedEvent, Tallies, Views,
 };
 
 #[async_trait]
 impl Views for SqliteStore {
     async fn backlog(&self) -> Result<BTreeMap<SinkName, Backlog>, StoreError> {
-        let backlog =
-            |connection: &_, shared: &Shared| views::backlog(connection, shared.clock.steady().as_microsecond());
-        self.read_by(&self.views, backlog).await
+        let backlog = |connection: &_, shared: &Shared| {
+            read::backlogs::by_sink(connection, shared.clock.steady().as_microsecond())
+        };
+        self.read(backlog).await
     }
 
     async fn tallies(&self) -> Result<Tallies, StoreError> {
@@ -32,19 +32,6 @@ impl Views for SqliteStore {
         let id = id.to_owned();
         let mut found = self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await?;
         found.iter_mut().flat_map(|operation| &mut operation.events).for_each(|event| self.tell_due(event));
-        Ok(found)
-    }
-
-    async fn deliveries(
-        &self,
-        state: DeliveryState,
-        sink: Option<&SinkName>,
-        page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        let sink = sink.cloned();
-        let question = move |connection: &_, _: &_| views::deliveries_in(connection, state, sink.as_ref(), page);
-        let mut found = self.question(question).await?;
-        found.iter_mut().for_each(|delivery| delivery.by(&self.shared.clock));
         Ok(found)
     }
 

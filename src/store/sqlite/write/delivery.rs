@@ -10,6 +10,7 @@ use super::exchanges;
 use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
 use crate::store::StoreError;
 use crate::store::ids;
+use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::tx::Tx;
@@ -19,7 +20,7 @@ pub const FIRST_TOKEN: i64 = 1;
 /// States of a row, as the statements use them.
 pub const OPEN: i64 = 0;
 pub const BLOCKED: i64 = 1;
-const DEAD: i64 = 3;
+pub const DEAD: i64 = 3;
 
 /// A row to insert.
 pub struct NewRow {
@@ -93,6 +94,7 @@ pub fn insert(tx: &Tx<'_>, new: &NewDelivery, row: &NewRow) -> Result<DeliveryId
             row.resend_of.as_ref().map(|id| id.0.as_bytes()),
         ],
     )?;
+    tx.backlog(&new.sink, Change::ADDED);
     match (row.is_blocked, row.leased_until) {
         (true, _) => tx.blocked(),
         (false, None) => tx.wake(&new.sink),
@@ -143,20 +145,26 @@ fn settle_one(tx: &Tx<'_>, outcome: &Outcome) -> Result<bool, Failure> {
 fn record(tx: &Tx<'_>, outcome: &Outcome, state: i64) -> Result<usize, Failure> {
     let Outcome { lease, attempt, settlement } = outcome;
     let (row, token) = (ids::delivery_row(lease.delivery.id.0), lease.token);
-    match settlement {
+    let (change, n_changed) = match settlement {
         Settlement::Delivered => {
             let sql = "UPDATE deliveries SET state = 2, is_leased = 0, at = ?4, n_attempts = n_attempts + 1, \
                        started_at = ?5, took = ?6, settled_at = ?7, exchange = ?8 \
                        WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
             let (started_at, took) = (attempt.started_at.as_microsecond(), micros(attempt.took));
             let exchange = exchanges::keeping(tx, outcome);
-            tx.execute(sql, params![row, token, state, tx.wall, started_at, took, tx.steady, exchange])
+            let values = params![row, token, state, tx.wall, started_at, took, tx.steady, exchange];
+            (Change::GONE, tx.execute(sql, values)?)
         }
         Settlement::RetryAt { at, reason } => {
-            fail(tx, outcome, &Failed { from: state, to: state, at: at.as_microsecond(), reason })
+            let failed = Failed { from: state, to: state, at: at.as_microsecond(), reason };
+            (Change::default(), fail(tx, outcome, &failed)?)
         }
-        Settlement::Dead { reason } => fail(tx, outcome, &Failed { from: state, to: DEAD, at: tx.wall, reason }),
-    }
+        Settlement::Dead { reason } => {
+            (Change::DIED, fail(tx, outcome, &Failed { from: state, to: DEAD, at: tx.wall, reason })?)
+        }
+    };
+    tx.backlog(&lease.delivery.sink, change.times(n_changed));
+    Ok(n_changed)
 }
 
 /// The change that a failed attempt makes.

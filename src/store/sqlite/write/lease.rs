@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
 use crate::store::ids;
 use crate::store::seal::Seal;
+use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::instants::{instant, micros};
 use crate::store::sqlite::engine::tx::Tx;
@@ -71,10 +72,15 @@ struct Chain<'a> {
 pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Result<Vec<Leased>, Failure> {
     let expires_at = tx.steady.saturating_add(micros(ttl));
     let most = i64::try_from(limit.n).unwrap_or(i64::MAX);
-    let sql = format!(
-        "{LEASED}, op_seq FROM deliveries INDEXED BY deliveries_due \
-         WHERE sink = ?1 AND state = 0 AND at <= ?2 ORDER BY at LIMIT ?3"
-    );
+    let of = |is_leased: bool| {
+        let is_leased = u8::from(is_leased);
+        format!(
+            "{LEASED}, op_seq, at FROM deliveries INDEXED BY deliveries_due \
+             WHERE sink = ?1 AND state = 0 AND is_leased = {is_leased} AND at <= ?2"
+        )
+    };
+    // SQLite merges the two as it reads: those that are not leased, and those whose lease has ended.
+    let sql = format!("{} UNION ALL {} ORDER BY at LIMIT ?3", of(false), of(true));
     let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(9)?));
     let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], read)?;
     let mut room = most.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
@@ -200,8 +206,11 @@ pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failur
     let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5, settled_at = ?6 \
                WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
     for Lost { row, token, reason } in lost {
-        if tx.execute(sql, params![row, token, OPEN, tx.wall, reason, tx.steady])? == 0 {
-            tx.execute(sql, params![row, token, BLOCKED, tx.wall, reason, tx.steady])?;
+        let n_died = tx.execute(sql, params![row, token, OPEN, tx.wall, reason, tx.steady])?;
+        tx.backlog(sink, Change::DIED.times(n_died));
+        if n_died == 0 {
+            let n_died = tx.execute(sql, params![row, token, BLOCKED, tx.wall, reason, tx.steady])?;
+            tx.backlog(sink, Change::DIED.times(n_died));
         } else if tx.any_blocked()? {
             unblock_next(tx, *row, sink)?;
         }

@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::delivery;
 use crate::domain::SinkName;
+use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 
@@ -29,6 +30,8 @@ pub fn move_some(tx: &Tx<'_>, from: &SinkName, to: &SinkName) -> Result<usize, F
         }
     }
     if !waiting.is_empty() {
+        tx.backlog(from, Change::GONE.times(waiting.len()));
+        tx.backlog(to, Change::ADDED.times(waiting.len()));
         tx.wake(to);
     }
     Ok(waiting.len())
@@ -41,6 +44,7 @@ pub fn drop_some(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
     for (row, _) in &waiting {
         tx.execute(sql, params![row, tx.wall, tx.steady, DROPPED])?;
     }
+    tx.backlog(sink, Change::DIED.times(waiting.len()));
     Ok(waiting.len())
 }
 

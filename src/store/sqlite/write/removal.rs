@@ -7,9 +7,12 @@
 
 use rusqlite::params;
 
+use super::delivery::DEAD;
 use super::{exchanges, tallies, watches};
+use crate::domain::SinkName;
 use crate::store::ids;
 use crate::store::operations::Deleted;
+use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::tx::Tx;
@@ -20,7 +23,7 @@ pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure
     let range = [ids::first_delivery(event), ids::last_delivery(event)];
     exchanges::remove(tx, range)?;
     tx.execute("DELETE FROM attempts WHERE delivery BETWEEN ?1 AND ?2", range)?;
-    tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range)?;
+    deliveries(tx, range)?;
     let is_matched = tx.first("DELETE FROM events WHERE seq = ?1 RETURNING is_matched", [event], |row| row.get(0))?;
     if is_matched == Some(false) {
         tallies::unmatched(tx, -1)?;
@@ -30,6 +33,17 @@ pub fn event(tx: &Tx<'_>, event: i64, lookup: Option<i64>) -> Result<(), Failure
         tx.execute("DELETE FROM lookups WHERE hash = ?1 AND target = ?2", [lookup, event])?;
     }
     tx.execute("UPDATE removed SET event = ?1 WHERE event < ?1", [event]).map(drop)
+}
+
+/// Removes the deliveries between two rows.
+fn deliveries(tx: &Tx<'_>, range: [i64; 2]) -> Result<(), Failure> {
+    let sql = "SELECT sink, state FROM deliveries WHERE seq BETWEEN ?1 AND ?2 AND state <> 2";
+    let counted = tx.all(sql, range, |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    for (sink, state) in counted {
+        let by = if state == DEAD { Change { n_open: 0, n_dead: -1 } } else { Change::GONE };
+        tx.backlog(&SinkName::new(&sink), by);
+    }
+    tx.execute("DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2", range).map(drop)
 }
 
 /// Removes an operation that has no events, with its expectation.

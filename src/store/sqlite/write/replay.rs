@@ -8,6 +8,7 @@ use super::delivery::{self, NewRow};
 use super::tallies;
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
 use crate::store::ids;
+use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 
@@ -81,7 +82,8 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
 fn reopen(tx: &Tx<'_>, sink: &SinkName, row: i64, op_seq: Option<i64>) -> Result<(), Failure> {
     let is_blocked = delivery::is_waited_for(tx, sink, op_seq)?;
     let sql = "UPDATE deliveries SET state = ?2, at = ?3, n_attempts = 0 WHERE seq = ?1 AND state = 3";
-    tx.execute(sql, params![row, is_blocked, tx.steady])?;
+    let n_reopened = tx.execute(sql, params![row, is_blocked, tx.steady])?;
+    tx.backlog(sink, Change::REOPENED.times(n_reopened));
     if is_blocked {
         tx.blocked()
     } else {

@@ -245,17 +245,6 @@ impl Views for MemoryStore {
         Ok(found)
     }
 
-    async fn deliveries(
-        &self,
-        state: DeliveryState,
-        sink: Option<&SinkName>,
-        page: Newest<DeliveryId>,
-    ) -> Result<Vec<DeliveryView>, StoreError> {
-        let mut found = self.read(|rows| views::deliveries(rows, state, sink, page))?;
-        found.iter_mut().for_each(|delivery| self.tell_due(delivery));
-        Ok(found)
-    }
-
     async fn last_failure(&self, sink: &SinkName) -> Result<Option<FailedAttempt>, StoreError> {
         self.read(|rows| views::last_failure(rows, sink))
     }

@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, Counted, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Newest,
-    Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
+    Backlog, Counted, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Oldest,
+    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -73,19 +73,6 @@ pub fn operations(rows: &Rows, id: &str) -> Vec<OperationView> {
         }
     });
     shown.collect()
-}
-
-/// Deliveries in a state, newest first.
-pub fn deliveries(
-    rows: &Rows,
-    state: DeliveryState,
-    sink: Option<&SinkName>,
-    page: Newest<DeliveryId>,
-) -> Vec<DeliveryView> {
-    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
-    let found = rows.deliveries.range(..before).rev().map(|(_, row)| row);
-    let wanted = found.filter(|row| row.view.state == state && sink.is_none_or(|sink| row.new.sink == *sink));
-    wanted.take(page.limit).map(super::rows::DeliveryRow::shown).collect()
 }
 
 /// The dead letters that are meant, the earliest first.

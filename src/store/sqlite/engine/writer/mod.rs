@@ -207,6 +207,8 @@ impl<T: Send, W: FnMut(&Tx<'_>) -> Result<T, Failure> + Send> Job for Ask<T, W> 
 mod tests {
     use super::*;
 
+    use crate::domain::SinkName;
+    use crate::store::sqlite::engine::backlogs::Change;
     use crate::store::sqlite::tests::shared;
 
     /// A writer on its own store; the folder lives as long as the writer.
@@ -256,6 +258,28 @@ mod tests {
         assert!(matches!(refused, Err(StoreError::Unusable(text)) if text == "poison"));
         assert!(matches!(broken, Err(StoreError::Database(text)) if text.contains("NOT NULL")));
         assert_eq!(count(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_job_said_of_a_backlog_does_not_count() {
+        let (writer, _folder) = writer();
+        let sink = || SinkName::new("crm");
+        let release = hold(&writer);
+        let good = |n| {
+            writer.ask(move |tx| {
+                tx.backlog(&sink(), Change::ADDED.times(n));
+                Ok(())
+            })
+        };
+        let refused = writer.ask(move |tx| {
+            tx.backlog(&sink(), Change::ADDED.times(100));
+            Err::<(), _>(StoreError::Unusable("poison".into()).into())
+        });
+        let let_go = async { drop(release) };
+        let (first, refused, last, ()) = tokio::join!(good(1), refused, good(10), let_go);
+        assert!(first.is_ok() && refused.is_err() && last.is_ok());
+        let kept = |tx: &Tx<'_>| tx.first("SELECT n_open FROM backlogs WHERE sink = 'crm'", [], |row| row.get(0));
+        assert_eq!(writer.ask(kept).await.unwrap(), Some(11));
     }
 
     #[tokio::test]

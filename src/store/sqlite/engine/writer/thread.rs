@@ -143,9 +143,11 @@ impl Thread {
         let mut failures = Vec::with_capacity(group.len());
         for job in group {
             self.step("SAVEPOINT job")?;
+            let before = tx.backlogs.borrow().clone();
             let failure = self.run(job, &tx)?.err();
             if failure.is_some() {
                 self.step("ROLLBACK TO job")?;
+                tx.backlogs.replace(before);
             }
             self.step("RELEASE job")?;
             failures.push(failure.map(StoreError::from));
@@ -187,7 +189,8 @@ impl Thread {
     }
 
     fn end(&self, tx: Tx<'_>) -> Result<(), rusqlite::Error> {
-        if let Err(Failure::Sqlite(error)) = lookups::settle_some(&tx) {
+        let backlogs = tx.backlogs.take().write(&self.connection).map_err(Failure::from);
+        if let Err(Failure::Sqlite(error)) = backlogs.and_then(|()| lookups::settle_some(&tx)) {
             end_if_disk_failed(&error);
             return Err(error);
         }
