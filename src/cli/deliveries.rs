@@ -53,8 +53,8 @@ Examples:
   reelhook deliveries list --state delivered --type recordOperation.completed --since 2h --until 1h
 
 The states:
-  unsettled  waiting or underWay. The default
-  waiting    no attempt is under way
+  unsettled  waiting or underWay. The default. Other commands call both of them waiting
+  waiting    for its next attempt
   underWay   an attempt is in progress or about to begin
   delivered  an attempt succeeded
   dead       a dead letter

@@ -76,8 +76,9 @@ If you choose several entries, the command first counts them, and then has them 
 If it is interrupted, run it again.
 
 Which entries need --vouch?
-  - A plain (not encrypted) notification of a subscription without resource data does not:
-    clientState alone verifies it, for example after you corrected clientState in the config.
+  - A plain (not encrypted) notification of a subscription that was created without
+    includeResourceData does not: clientState alone verifies it, for example after you corrected
+    clientState in the config.
   - An entry with the reason keys_unavailable needs no replay for 24 h. For these entries only,
     the validation token is stored that long, and the server verifies it when it can fetch the
     keys. After that the entry needs --vouch.

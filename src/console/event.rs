@@ -12,7 +12,7 @@ use super::json::Json;
 use super::live::operation_of;
 use super::page::{Done, show};
 use super::problem::Problem;
-use super::words::{of_coming, of_delivery_state, of_envelope};
+use super::words::{of_coming, of_delivery_state, of_envelope, of_route};
 use crate::config::Scope;
 use crate::domain::{EventId, Origin};
 use crate::operator::words::{self, sentence};
@@ -134,7 +134,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
-        route: delivery.route.to_string(),
+        route: of_route(&delivery.route),
         state,
         tone,
         told: words::of_delivery(delivery, now),

@@ -13,7 +13,7 @@ use super::page::show;
 use super::pager::{Before, Pager};
 use super::problem::Problem;
 use super::selection::{instant, some};
-use super::words::of_delivery_state;
+use super::words::{of_delivery_state, of_route};
 use crate::config::Scope;
 use crate::store::{DeliveryView, EventFilter, EventView};
 
@@ -115,5 +115,5 @@ fn logged(event: &EventView) -> Logged {
 
 fn delivery(delivery: &DeliveryView) -> Delivery {
     let (state, tone) = of_delivery_state(delivery.state);
-    Delivery { sink: delivery.sink.to_string(), route: delivery.route.to_string(), state, tone }
+    Delivery { sink: delivery.sink.to_string(), route: of_route(&delivery.route), state, tone }
 }
