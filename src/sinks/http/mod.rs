@@ -4,7 +4,7 @@
 //! **Invariants**
 //! 1. No redirect is followed, no proxy is used, nothing is decompressed, and a bounded part of an answer is read.
 //! 2. A private address is reached only where `allow_private` names its network: see [`guard`].
-//! 3. No secret is in an exchange that is noted: see [`wire`].
+//! 3. No secret is in an exchange that is noted: see `wire`.
 //! 4. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
 //!    meanwhile, differ.
 
