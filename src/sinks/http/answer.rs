@@ -3,8 +3,8 @@
 //!
 //! **Invariants**
 //! 1. Once the status is 2xx the event is delivered, whatever the rest of the answer is.
-//! 2. A reason holds of an answer nothing but a short, escaped piece of its text. The exchange holds more: see
-//!    [`super::wire`].
+//! 2. A reason holds of an answer nothing but a short, escaped piece of its text, without the secrets that were sent. The
+//!    exchange holds more: see [`super::wire`].
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};
@@ -41,9 +41,9 @@ pub(super) async fn judge(
     let mut reason = format!("answered {}", status.as_u16());
     if status.is_redirection() {
         reason.push_str(" (redirects are not followed: configure the final address)");
-    } else if shows_text && !body.is_empty() {
+    } else if let Some(text) = Some(body).filter(|it| shows_text && !it.is_empty()).and_then(|it| wire.shown(&it)) {
         reason.push_str(": ");
-        reason.push_str(&shown(String::from_utf8_lossy(&body).trim(), MAX_EXCERPT_CHARS));
+        reason.push_str(&shown(text.trim(), MAX_EXCERPT_CHARS));
     }
     match status {
         StatusCode::GONE => Err(DeliveryError::Reject { reason }),

@@ -50,8 +50,9 @@ impl Settings {
     /// Reads the keys and the secrets.
     pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
         let url = section.need_text_or_secret("url", "the address, as \"https://crm.example.com/hooks\"");
-        let signer = signer(section);
-        let Configured { headers, secrets, has_secret: has_secret_header } = headers(section);
+        let (signer, signing) = signer(section);
+        let Configured { headers, mut secrets, has_secret: has_secret_header } = headers(section);
+        secrets.extend(signing);
         let allowed = section.list("allow_private", Vec::new(), network());
         let include_access_token = section.or("include_access_token", false, switch());
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
@@ -153,13 +154,15 @@ fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String>
     Ok((name, header))
 }
 
-fn signer(section: &mut Section<'_>) -> Signer {
-    let mut keys = Vec::new();
+/// The signer, and its secrets: the receiver has them too, and may repeat them.
+fn signer(section: &mut Section<'_>) -> (Signer, Vec<SecretString>) {
+    let (mut keys, mut secrets) = (Vec::new(), Vec::new());
     for secret in section.one_or_more_secrets("secret") {
         match signature::key(&secret.value) {
             Ok(key) => keys.push(key),
             Err(mistake) => section.report.mistake(&secret.path, mistake),
         }
+        secrets.extend(signature::spellings(&secret.value));
     }
-    Signer::new(keys)
+    (Signer::new(keys), secrets)
 }

@@ -52,6 +52,17 @@ pub(super) fn key(secret: &SecretString) -> Result<Hmac<Sha256>, String> {
     Hmac::new_from_slice(&key).map_err(|error| error.to_string())
 }
 
+/// How somebody who has a secret may write it: with its prefix, without it, and decoded, if that is text.
+pub(super) fn spellings(secret: &SecretString) -> Vec<SecretString> {
+    let mut spellings = vec![secret.clone()];
+    if let Some(encoded) = secret.expose_secret().strip_prefix("whsec_") {
+        spellings.push(SecretString::from(encoded));
+        let decoded = STANDARD.decode(encoded).ok().and_then(|key| String::from_utf8(key).ok());
+        spellings.extend(decoded.map(SecretString::from));
+    }
+    spellings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

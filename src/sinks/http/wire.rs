@@ -68,6 +68,13 @@ impl Wire {
         }
     }
 
+    /// A piece of the answer's body, without the secrets that were sent; `None` if they cannot be found in it for sure.
+    pub(super) fn shown(&self, piece: &[u8]) -> Option<String> {
+        let masks = self.masks();
+        let is_shown = masks.are_sure() && (is_searchable(piece) || !self.sends_secrets());
+        is_shown.then(|| masks.masked_text(piece))
+    }
+
     fn masks(&self) -> Masks {
         let mut secrets: Vec<String> = self.hidden.secrets().map(str::to_owned).collect();
         secrets.extend(self.headers.get(signature::HEADER).and_then(|it| it.to_str().ok()).map(str::to_owned));
@@ -129,10 +136,18 @@ impl Answer {
         let is_body_cut = !self.is_whole || self.body.len() > MAX_BODY_BYTES;
         let body = match self.headers.get(CONTENT_ENCODING).filter(|it| sends_secrets && *it != "identity") {
             Some(_) => Body::LeftOut("it is compressed, and may repeat a secret that was sent".into()),
+            None if sends_secrets && !is_searchable(&self.body) => {
+                Body::LeftOut("it is no text in UTF-8, and may repeat a secret that was sent".into())
+            }
             None => Body::of(masks.masked(&self.body[..self.body.len().min(MAX_BODY_BYTES)])),
         };
         Answered { line, headers, body, is_body_cut }
     }
+}
+
+/// Whether secrets are found in bytes: they are UTF-8, but for a last character that was cut, and not UTF-16.
+fn is_searchable(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) && std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_text| true)
 }
 
 /// The texts and numbers in a value.

@@ -189,6 +189,38 @@ async fn a_compressed_answer_is_left_out_where_it_could_repeat_a_secret() {
 }
 
 #[tokio::test]
+async fn threat_53_an_answer_that_cannot_be_searched_is_left_out_where_it_could_repeat_a_secret() {
+    // Compressed without saying so, UTF-16, and Latin-1.
+    for body in [&b"\x1f\x8b\x08\x00"[..], b"c\0a\0n\0", b"caf\xe9 au lait"] {
+        let far_side = Answering::with(OK);
+        far_side.behave(move |stream| {
+            drop(write!(stream, "HTTP/1.1 500 No\r\ncontent-length: {}\r\n\r\n", body.len()));
+            drop(stream.write_all(body));
+        });
+        let sink = build("http", &format!("{}include_access_token = true", far_side.table())).unwrap();
+        let exchange = attempt(&sink, &delivery(1)).await.1.unwrap();
+        let Body::LeftOut(why) = &answered(&exchange).body else { panic!("{exchange:?}") };
+        assert!(why.contains("no text in UTF-8"), "{why}");
+    }
+}
+
+#[tokio::test]
+async fn threat_53_the_key_of_the_signature_and_what_an_address_spells_are_hidden_in_answer_and_reason() {
+    const KEY: &str = "Y2FuYXJ5LWtleS1jYW5hcnkta2V5LTI0";
+    let folder = tempfile::tempdir().unwrap();
+    let key = format!("whsec_{KEY}");
+    let far_side =
+        echoing(move |head, _| format!("{KEY} canary-key-canary-key-24 CANARY/query canary path/of a hook {head}"));
+    let url = format!("http://{}/CANARY%20path%2Fof%20a%20hook?x=canary%2Fquery", far_side.address);
+    let table = format!("url = '{url}'\nallow_private = ['127.0.0.0/8']\n{}", secrets(&folder, &[&key]));
+    let (result, exchange) = attempt(&build("http", &table).unwrap(), &delivery(1)).await;
+    let told = format!("{result:?} {exchange:?}").to_lowercase();
+    assert!(!told.contains("canary") && !told.contains(&KEY.to_lowercase()), "{told}");
+    let reason = result.unwrap_err().to_string();
+    assert!(reason.starts_with("answered 400: ***"), "the rest is quoted: {reason}");
+}
+
+#[tokio::test]
 async fn an_answer_is_left_out_where_a_secret_is_too_short_to_be_found() {
     let answer = "HTTP/1.1 500 No\r\nx-echo: abc\r\ncontent-length: 3\r\n\r\nabc";
     let exchange = with_answer(answer, "headers = { X-Token = 'abc' }").await;
