@@ -57,6 +57,14 @@ impl Parameters {
         }
     }
 
+    /// The text of a parameter; `None` also if it is empty.
+    ///
+    /// # Errors
+    /// It occurs twice.
+    pub fn text(&self, name: &str) -> Result<Option<String>, ApiError> {
+        Ok(self.one(name)?.filter(|text| !text.trim().is_empty()).map(str::to_owned))
+    }
+
     /// All parameters, in their order.
     pub fn given(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str()))

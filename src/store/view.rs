@@ -166,6 +166,11 @@ pub struct DeliveryView {
 }
 
 impl DeliveryView {
+    /// Whether an operator can have it attempted now: it waits, and no attempt is in progress.
+    pub fn may_be_attempted(&self) -> bool {
+        self.state.is_waiting() && !self.is_leased
+    }
+
     /// Converts its due time from steady time to the machine's clock.
     pub(super) fn by(&mut self, clock: &Clock) {
         if self.state.is_waiting() {

@@ -111,7 +111,7 @@ const CHOOSING: [&str; 3] = ["sink", "reason", "since"];
 
 /// The dead letters that a query means.
 fn chosen(parameters: &Parameters, admin: &Admin) -> Result<DeadFilter, ApiError> {
-    let since = parameters.one("since")?.map(|text| since(text, admin)).transpose()?;
+    let since = instant(parameters, "since", admin)?;
     let reason = parameters.one("reason")?.map(str::to_owned);
     Ok(DeadFilter { sink: parameters.one("sink")?.map(SinkName::new), reason, since, until: None })
 }
@@ -121,14 +121,18 @@ fn chosen(parameters: &Parameters, admin: &Admin) -> Result<DeadFilter, ApiError
 /// # Errors
 /// It is neither.
 pub fn since(text: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
-    instant("since", text, admin)
+    read(text, "since", admin)
 }
 
-/// The same, of a parameter with this name.
+/// The same, of the query parameter with this name.
 ///
 /// # Errors
-/// It is neither.
-pub fn instant(name: &str, text: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
+/// It occurs twice, or is neither.
+pub fn instant(parameters: &Parameters, name: &str, admin: &Admin) -> Result<Option<Timestamp>, ApiError> {
+    parameters.one(name)?.map(|text| read(text, name, admin)).transpose()
+}
+
+fn read(text: &str, name: &str, admin: &Admin) -> Result<Timestamp, ApiError> {
     operator::since(text, admin.clock.now())
         .map_err(|expected| ApiError::bad_request("invalidQueryOption", format!("{name}: {expected}")))
 }

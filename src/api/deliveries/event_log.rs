@@ -86,19 +86,17 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<LoggedEvent>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
-    let text =
-        |name| Ok::<_, ApiError>(parameters.one(name)?.map(str::to_owned).filter(|text| !text.trim().is_empty()));
-    let at = |name| parameters.one(name)?.map(|text| instant(name, text, &admin)).transpose();
+    let at = |name| instant(&parameters, name, &admin);
     let is_matched = parameters.one("matched")?;
     let is_matched =
         is_matched.map(|it| it.parse().map_err(|_error| wrong("matched", it, "true or false"))).transpose()?;
     let which = EventFilter {
-        kind: text("type")?,
-        resource: text("resource")?,
+        kind: parameters.text("type")?,
+        resource: parameters.text("resource")?,
         since: at("since")?,
         until: at("until")?,
         is_matched,
-        text: text("text")?,
+        text: parameters.text("text")?,
     };
     let events = admin.operator.event_log(&which, pages::asked(&parameters)?).await?;
     Ok(Json(List::page(&request, &parameters, &events)))

@@ -52,9 +52,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
-    let text =
-        |name| Ok::<_, ApiError>(parameters.one(name)?.map(str::to_owned).filter(|text| !text.trim().is_empty()));
-    let at = |name| parameters.one(name)?.map(|text| instant(name, text, &admin)).transpose();
+    let at = |name| instant(&parameters, name, &admin);
     let phase = match parameters.one("state")? {
         None => Some(Phase::Unsettled),
         Some(ANY) => None,
@@ -66,10 +64,10 @@ pub async fn list(
     let which = DeliveryFilter {
         sink: parameters.one("sink")?.map(SinkName::new),
         phase,
-        kind: text("type")?,
+        kind: parameters.text("type")?,
         since: at("since")?,
         until: at("until")?,
-        text: text("text")?,
+        text: parameters.text("text")?,
     };
     let deliveries = admin.operator.delivery_log(&which, pages::asked(&parameters)?).await?;
     Ok(Json(List::page(&request, &parameters, &deliveries)))

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::body::Body;
-use super::dead_letters::{check_number_of, since};
+use super::dead_letters::{check_number_of, instant, since};
 use super::shapes::EventShape;
 use crate::api::pages::{self, List};
 use crate::api::parameters::Parameters;
@@ -100,7 +100,7 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<EventShape>>, ApiError> {
     let parameters = Parameters::read(request.query_string(), &["type", "since", "$top", pages::SKIPTOKEN])?;
-    let since = parameters.one("since")?.map(|text| since(text, &admin)).transpose()?;
+    let since = instant(&parameters, "since", &admin)?;
     let which = UnmatchedFilter { kind: parameters.one("type")?.map(str::to_owned), since };
     let events = admin.operator.unmatched(&which, pages::asked(&parameters)?).await?;
     Ok(Json(List::page(&request, &parameters, &events)))

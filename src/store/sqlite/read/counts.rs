@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
+use super::delivery_log::DEAD_MEANT;
 use crate::domain::{Reason, SinkName};
 use crate::store::{Counted, DeadFilter, QuarantineFilter};
 
@@ -12,10 +13,8 @@ pub fn dead(connection: &Connection, which: &DeadFilter, most: usize) -> rusqlit
     // Part of the text, so that the index finds those of the sink.
     let of_sink = if which.sink.is_some() { "AND sink = ?1" } else { "" };
     let sql = format!(
-        "SELECT coalesce(sum(is_meant), 0), count(*) FROM (SELECT \
-         (?2 IS NULL OR instr(lower(coalesce(reason, '')), lower(?2)) > 0) \
-         AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at <= ?4) AS is_meant \
-         FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 {of_sink} LIMIT ?5)"
+        "SELECT coalesce(sum(is_meant), 0), count(*) FROM (SELECT {DEAD_MEANT} AS is_meant \
+         FROM deliveries d INDEXED BY deliveries_dead WHERE state = 3 {of_sink} LIMIT ?5)"
     );
     let sink = which.sink.as_ref().map(SinkName::as_str);
     let values = params![sink, which.reason, micros(which.since), micros(which.until), number(most)];

@@ -37,6 +37,10 @@ struct Meant {
     most: i64,
 }
 
+/// Whether a dead letter `d` has the reason (`?2`) and died in the time (`?3`, `?4`) that a [`DeadFilter`] names.
+pub const DEAD_MEANT: &str = "(?2 IS NULL OR instr(lower(coalesce(d.reason, '')), lower(?2)) > 0) \
+                              AND (?3 IS NULL OR d.at >= ?3) AND (?4 IS NULL OR d.at <= ?4)";
+
 /// Where only a few deliveries are not settled, these are read alone.
 const UNSETTLED: &str = "d.seq IN (SELECT seq FROM deliveries INDEXED BY deliveries_unsettled WHERE state < 2) AND";
 const UNSETTLED_OF_SINK: &str =
@@ -62,17 +66,15 @@ pub fn dead(
     let micros = |at: Option<jiff::Timestamp>| at.map_or(Value::Null, |at| Value::Integer(at.as_microsecond()));
     let values = vec![
         text(which.sink.as_ref().map(SinkName::as_str)),
-        lower(which.reason.as_ref()),
+        text(which.reason.as_deref()),
         micros(which.since),
         micros(which.until),
         Value::Integer(before),
         Value::Integer(0),
         Value::Integer(MOST),
     ];
-    let condition = "d.state = 3 AND (?1 IS NULL OR d.sink = ?1) \
-                 AND (?2 IS NULL OR instr(lower(coalesce(d.reason, '')), ?2) > 0) \
-                 AND (?3 IS NULL OR d.at >= ?3) AND (?4 IS NULL OR d.at <= ?4)";
-    let meant = Meant { condition: condition.to_owned(), values, most: MOST };
+    let condition = format!("d.state = 3 AND (?1 IS NULL OR d.sink = ?1) AND {DEAD_MEANT}");
+    let meant = Meant { condition, values, most: MOST };
     let walk = of_dead(connection, which.sink.as_ref(), meant)?;
     shown(connection, seal, walk.go(connection, page.limit)?)
 }
@@ -89,12 +91,16 @@ fn walk(connection: &Connection, asked: Asked<'_>) -> rusqlite::Result<Walk> {
         (true, None) => UNSETTLED,
         (false, _) => "",
     };
-    let Meant { condition, values, most } = meant;
+    Ok(by_keys(meant, few))
+}
+
+/// The walk over the deliveries by their keys; `few` narrows them.
+fn by_keys(Meant { condition, values, most }: Meant, few: &str) -> Walk {
     let sql = format!(
         "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE {few} d.seq < ?5 AND d.seq >= ?6 \
          ORDER BY d.seq DESC LIMIT ?7"
     );
-    Ok(Walk { sql, values, most })
+    Walk { sql, values, most }
 }
 
 fn meant(connection: &Connection, Asked { which, time, now, page }: Asked<'_>) -> rusqlite::Result<Meant> {
@@ -143,18 +149,14 @@ fn few_wait(connection: &Connection, sink: Option<&SinkName>, most: i64) -> rusq
 /// The walk over the dead letters of a sink, or of all sinks: the index has those of each in their order, and SQLite merges
 /// them as it reads.
 fn of_dead(connection: &Connection, sink: Option<&SinkName>, meant: Meant) -> rusqlite::Result<Walk> {
-    let Meant { condition, mut values, most } = meant;
     let sinks = match sink {
         Some(sink) => vec![sink.as_str().to_owned()],
         None => sinks_with_dead(connection)?,
     };
     if sinks.len() > MOST_SINKS {
-        let sql = format!(
-            "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE d.seq < ?5 AND d.seq >= ?6 \
-             ORDER BY d.seq DESC LIMIT ?7"
-        );
-        return Ok(Walk { sql, values, most });
+        return Ok(by_keys(meant, ""));
     }
+    let Meant { condition, mut values, most } = meant;
     let first = values.len() + 1;
     let of_sink = |n: usize| {
         format!(
@@ -204,9 +206,8 @@ fn shown(connection: &Connection, seal: &Seal, walked: Walked) -> rusqlite::Resu
 pub fn dead_ids(connection: &Connection, which: &DeadFilter, limit: usize) -> rusqlite::Result<Vec<DeliveryId>> {
     let condition = if which.sink.is_some() { "sink = ?1" } else { "?1 IS NULL" };
     let sql = format!(
-        "SELECT id FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND {condition} \
-         AND (?2 IS NULL OR instr(lower(coalesce(reason, '')), lower(?2)) > 0) \
-         AND (?3 IS NULL OR at >= ?3) AND (?4 IS NULL OR at <= ?4) ORDER BY seq LIMIT ?5"
+        "SELECT id FROM deliveries d INDEXED BY deliveries_dead WHERE state = 3 AND {condition} AND {DEAD_MEANT} \
+         ORDER BY seq LIMIT ?5"
     );
     let micros = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_microsecond);
     let (sink, limit) = (which.sink.as_ref().map(SinkName::as_str), i64::try_from(limit).unwrap_or(i64::MAX));

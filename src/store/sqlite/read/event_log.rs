@@ -1,5 +1,6 @@
 //! The event log: events by their numbers, newest first.
 
+use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,6 +10,7 @@ use super::walk::{MOST_LARGE, Walk, lower, of_time, text};
 use crate::domain::EventId;
 use crate::store::ids;
 use crate::store::seal::Seal;
+use crate::store::sqlite::engine::shared::Shared;
 use crate::store::{EventFilter, EventView, Newest, Page};
 
 /// When the events arrived that are meant, in microseconds of steady time.
@@ -18,6 +20,14 @@ pub struct Time {
     pub since: Option<i64>,
     /// Until this instant.
     pub until: Option<i64>,
+}
+
+impl Time {
+    /// These instants of the machine's clock.
+    pub fn of(shared: &Shared, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
+        let steady = |at| shared.in_steady_time(at);
+        Self { since: since.map(steady), until: until.map(steady) }
+    }
 }
 
 /// What is asked for.

@@ -18,8 +18,7 @@ impl Logs for SqliteStore {
     ) -> Result<Page<EventView, EventId>, StoreError> {
         let which = which.clone();
         let read = move |connection: &_, shared: &Shared| {
-            let steady = |at| shared.in_steady_time(at);
-            let time = Time { since: which.since.map(steady), until: which.until.map(steady) };
+            let time = Time::of(shared, which.since, which.until);
             event_log::page(connection, &shared.seal, event_log::Asked { which: &which, time, page })
         };
         let mut found = self.read(read).await?;
@@ -34,8 +33,7 @@ impl Logs for SqliteStore {
     ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError> {
         let which = which.clone();
         let read = move |connection: &_, shared: &Shared| {
-            let steady = |at| shared.in_steady_time(at);
-            let time = Time { since: which.since.map(steady), until: which.until.map(steady) };
+            let time = Time::of(shared, which.since, which.until);
             let now = shared.clock.steady().as_microsecond();
             delivery_log::page(connection, &shared.seal, delivery_log::Asked { which: &which, time, now, page })
         };
