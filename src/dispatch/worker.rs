@@ -205,7 +205,7 @@ impl Worker {
             Settlement::RetryAt { .. } => "retry",
             Settlement::Dead { .. } => "dead",
         };
-        self.shared.metrics.attempt(self.name.as_str(), result, (span.took, span.ended_at));
+        self.shared.metrics.attempt(self.name.as_str(), result, span.took, span.ended_at);
         self.log(&lease.delivery, &decision.settlement);
         let attempt = Attempt { number, started_at: span.started_at, took: span.took, exchange };
         Outcome { lease, attempt, settlement: decision.settlement }

@@ -184,7 +184,7 @@ impl Metrics {
     }
 
     /// An attempt ended at `now`: `delivered`, `retry`, `dead` or `timeout`.
-    pub fn attempt(&self, sink: &str, result: &'static str, (took, now): (Duration, Timestamp)) {
+    pub fn attempt(&self, sink: &str, result: &'static str, took: Duration, now: Timestamp) {
         self.minutes.count(now, |counts| match result {
             "delivered" => counts.n_delivered += 1,
             _ => counts.n_failed += 1,

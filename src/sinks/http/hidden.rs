@@ -25,9 +25,9 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    /// Of an address that is `secret` as a whole, or not, and of the secret headers.
-    pub(super) fn of((url, is_secret): (&Url, bool), headers: Vec<SecretString>) -> Self {
-        let mut hidden = Self { target: String::new(), host: host(url), secrets: headers };
+    /// Of an address, which `is_secret` as a whole or not, and of the other secrets of the config.
+    pub(super) fn of(url: &Url, is_secret: bool, secrets: Vec<SecretString>) -> Self {
+        let mut hidden = Self { target: String::new(), host: host(url), secrets };
         if is_secret {
             hidden.hide_all(url);
         } else {
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn hidden(url: &str, is_secret: bool) -> Hidden {
-        Hidden::of((&url.parse().unwrap(), is_secret), vec!["header".into()])
+        Hidden::of(&url.parse().unwrap(), is_secret, vec!["header".into()])
     }
 
     fn secrets(hidden: &Hidden) -> Vec<&str> {

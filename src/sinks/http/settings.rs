@@ -65,7 +65,7 @@ impl Settings {
             Err(Refusal::Network(_)) => return None,
         };
         let guard = Arc::new(Guard::new(allowed, encrypted));
-        let hidden = Hidden::of((&url, is_secret), secrets);
+        let hidden = Hidden::of(&url, is_secret, secrets);
         let sends_secrets = include_access_token || is_secret || has_secret_header;
         Some(Self { url, headers, signer, guard, include_access_token, hidden, sends_secrets })
     }

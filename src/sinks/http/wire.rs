@@ -4,7 +4,7 @@
 //! 1. A secret that was sent is told neither in the request nor in the answer: the answer's headers and its body are
 //!    masked. If the secrets cannot be found for sure, the answer's headers and body are left out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
@@ -30,6 +30,8 @@ pub(super) struct Wire {
     /// The event whose secrets were sent.
     with_secrets_of: Option<Arc<Event>>,
     answer: Mutex<Option<Answer>>,
+    /// Made when they are asked for: a failed attempt asks twice, most others never.
+    masks: OnceLock<Masks>,
 }
 
 struct Answer {
@@ -43,7 +45,8 @@ impl Wire {
     /// For a request; `with_secrets_of` is its event if the event's secrets are sent.
     pub(super) fn of(hidden: Arc<Hidden>, request: &Request, with_secrets_of: Option<Arc<Event>>) -> Self {
         let n_body_bytes = request.body().and_then(reqwest::Body::as_bytes).map_or(0, <[u8]>::len);
-        Self { hidden, headers: request.headers().clone(), n_body_bytes, with_secrets_of, answer: Mutex::default() }
+        let (headers, answer, masks) = (request.headers().clone(), Mutex::default(), OnceLock::new());
+        Self { hidden, headers, n_body_bytes, with_secrets_of, answer, masks }
     }
 
     /// Notes the head of the answer.
@@ -75,7 +78,11 @@ impl Wire {
         is_shown.then(|| masks.masked_text(piece))
     }
 
-    fn masks(&self) -> Masks {
+    fn masks(&self) -> &Masks {
+        self.masks.get_or_init(|| self.new_masks())
+    }
+
+    fn new_masks(&self) -> Masks {
         let mut secrets: Vec<String> = self.hidden.secrets().map(str::to_owned).collect();
         secrets.extend(self.headers.get(signature::HEADER).and_then(|it| it.to_str().ok()).map(str::to_owned));
         if let Some(event) = &self.with_secrets_of {
@@ -84,6 +91,11 @@ impl Wire {
             texts(&others.unwrap_or_default(), &mut secrets);
         }
         Masks::of(secrets.iter().map(String::as_str))
+    }
+
+    /// Whether the request holds secrets beside its signature, which is worth nothing after some minutes.
+    fn sends_secrets(&self) -> bool {
+        self.with_secrets_of.is_some() || self.hidden.secrets().next().is_some()
     }
 
     fn sent(&self) -> Sent {
@@ -108,15 +120,8 @@ impl Wire {
 impl Seen for Wire {
     fn exchange(&self) -> Exchange {
         let masks = self.masks();
-        let answer = self.answer.lock().as_ref().map(|answer| answer.told(&masks, self.sends_secrets()));
+        let answer = self.answer.lock().as_ref().map(|answer| answer.told(masks, self.sends_secrets()));
         Exchange { request: self.sent(), answer }
-    }
-}
-
-impl Wire {
-    /// Whether the request holds secrets beside its signature, which is worth nothing after some minutes.
-    fn sends_secrets(&self) -> bool {
-        self.with_secrets_of.is_some() || self.hidden.secrets().next().is_some()
     }
 }
 
