@@ -1,5 +1,6 @@
 //! The board: the part of the first page that an open page renews by itself. Damage, tiles, plots, and the sinks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use askama::Template;
@@ -153,11 +154,7 @@ impl Board {
     /// # Errors
     /// The store could not be read, and does not know why.
     pub async fn recent(desk: &Desk, range: Range) -> Result<Self, StoreError> {
-        let glance = match desk.glances.recent(&desk.console.operator).await {
-            Err(_unreadable) if is_damaged(desk) => None,
-            glance => Some(glance?),
-        };
-        Ok(Self::of(desk, range, glance.as_deref()))
+        Self::shown(desk, range, desk.glances.recent(&desk.console.operator).await)
     }
 
     /// The board of a page that is loaded.
@@ -165,17 +162,18 @@ impl Board {
     /// # Errors
     /// As [`Self::recent`].
     pub async fn fresh(desk: &Desk, range: Range) -> Result<Self, StoreError> {
-        let glance = match desk.glances.fresh(&desk.console.operator).await {
+        Self::shown(desk, range, desk.glances.fresh(&desk.console.operator).await)
+    }
+
+    fn shown(desk: &Desk, range: Range, glance: Result<Arc<Glance>, StoreError>) -> Result<Self, StoreError> {
+        let is_damaged = desk.console.operator.store.health().damage().is_some();
+        let glance = match glance {
             // The page is shown even if the store is damaged, because it says so.
-            Err(_unreadable) if is_damaged(desk) => None,
+            Err(_unreadable) if is_damaged => None,
             glance => Some(glance?),
         };
         Ok(Self::of(desk, range, glance.as_deref()))
     }
-}
-
-fn is_damaged(desk: &Desk) -> bool {
-    desk.console.operator.store.health().damage().is_some()
 }
 
 fn count(n: u64, tone: &'static str) -> Count {

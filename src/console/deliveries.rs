@@ -83,7 +83,7 @@ async fn page(
     let visitor = desk.enter(&request, Scope::Read)?;
     let (asked, now) = (asked.into_inner(), desk.console.clock.now());
     let found = desk.console.operator.delivery_log(&asked.filter(now)?, before.page(PAGE)?).await?;
-    let pager = Pager::of("/deliveries", &asked.fields(), (&before, &found));
+    let pager = Pager::of("/deliveries", &asked.fields(), &before, &found);
     let sinks = desk.console.running.now().config.sinks.iter().map(|sink| sink.name.to_string()).collect();
     let page = Page {
         frame: visitor.frame("deliveries"),

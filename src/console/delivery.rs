@@ -82,7 +82,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         has_no_exchange: attempts.iter().all(|it| it.exchange.is_none() && it.missing.is_empty()),
         attempts,
         may_be_resent: delivery.state == DeliveryState::Delivered,
-        may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
+        may_be_attempted: delivery.may_be_attempted(),
         may_be_replayed: delivery.state == DeliveryState::Dead,
     };
     show(&request, &visitor, &page)

@@ -141,6 +141,6 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         reason: delivery.reason.clone(),
         n_attempts: delivery.n_attempts,
         may_be_resent: delivery.state == DeliveryState::Delivered,
-        may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
+        may_be_attempted: delivery.may_be_attempted(),
     }
 }

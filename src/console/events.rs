@@ -70,7 +70,7 @@ async fn page(
     let asked = asked.into_inner();
     let which = asked.filter(desk.console.clock.now())?;
     let found = desk.console.operator.event_log(&which, before.page(PAGE)?).await?;
-    let pager = Pager::of("/events", &asked.fields(), (&before, &found));
+    let pager = Pager::of("/events", &asked.fields(), &before, &found);
     let rows = found.rows.iter().map(logged).collect();
     show(&request, &visitor, &Page { frame: visitor.frame("events"), asked, rows, pager })
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariants**
 //! 1. Open pages share one look at the store, however many they are. After a look there is a pause that is much longer
-//!    than the look took: waiting deliveries are counted one by one.
+//!    than the look took.
 //! 2. A page that is loaded looks itself, and what it saw is the newest that the open ones show.
 
 use std::sync::Arc;

@@ -20,7 +20,6 @@ use super::board::{Board, Part};
 use super::format::{encoded, tone_of_event};
 use super::gate::{Desk, Visitor};
 use super::moment::Moment;
-use super::operations::wrong;
 use super::problem::Problem;
 use super::range::Range;
 use crate::config::Scope;
@@ -115,7 +114,8 @@ async fn events(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> 
         entered => entered?,
     };
     let asked = asked.into_inner();
-    let range = asked.range.map(|name| Range::parse(&name).ok_or_else(|| wrong("range", &name))).transpose()?;
+    let range =
+        asked.range.map(|name| Range::parse(&name).ok_or_else(|| Problem::unknown("range", &name))).transpose()?;
     let Ok(place) = Arc::clone(&desk.streams).try_acquire_owned() else {
         return Ok(HttpResponse::ServiceUnavailable().finish());
     };

@@ -8,7 +8,6 @@ use super::board::Board;
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::{self, Row};
-use super::operations::wrong;
 use super::page::show;
 use super::problem::Problem;
 use super::range::Range;
@@ -36,7 +35,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let range = Range::parse(&asked.range).ok_or_else(|| wrong("range", &asked.range))?;
+    let range = Range::parse(&asked.range).ok_or_else(|| Problem::unknown("range", &asked.range))?;
     let board = Board::fresh(&desk, range).await?;
     let (rows, after) = match live::newest(&desk).await {
         Err(_unreadable) if board.damage.is_some() => Default::default(),

@@ -133,13 +133,13 @@ async fn page(
         events: events.iter().map(|it| event(it, now)).collect(),
         n_left_out,
         all_events: format!("/events?resource={}", encoded(events.first().map_or("", |event| &event.resource))),
-        api: api(&operation, &request, (visitor.may(Scope::Recordings), desk.console.access.needs_token())),
+        api: api(&operation, &request, visitor.may(Scope::Recordings), desk.console.access.needs_token()),
     };
     show(&request, &visitor, &page)
 }
 
 /// What the API answers to a client with the visitor's rights.
-fn api(operation: &Operation, request: &HttpRequest, (shows_token, needs_token): (bool, bool)) -> Api {
+fn api(operation: &Operation, request: &HttpRequest, shows_token: bool, needs_token: bool) -> Api {
     let call_id = operation.call_id.as_deref();
     let context = odata::context(&format!("{}/v1.0", link::origin(request)), call_id, true);
     let mut answer = operation.shown(shows_token).to_json();
@@ -221,7 +221,7 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
         n_attempts: delivery.n_attempts,
         resend_of: delivery.resend_of.map(|id| id.to_string()),
         may_be_resent: delivery.state == DeliveryState::Delivered,
-        may_be_attempted: delivery.state.is_waiting() && !delivery.is_leased,
+        may_be_attempted: delivery.may_be_attempted(),
         failures: failures.collect(),
     }
 }

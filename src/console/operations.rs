@@ -22,7 +22,6 @@ use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata::{Cursor, Filter, OrderBy, Subject, quoted};
 use crate::store::operations::{Inside, Question};
-use crate::wording::untrusted_text::cut;
 
 /// So many of the newest operations are searched for a text inside their client context.
 const N_NEWEST: usize = 5_000;
@@ -194,7 +193,7 @@ impl Asked {
             conditions.push(format!("status eq {}", quoted(&self.status)));
         }
         if !self.state.is_empty() {
-            let state = ExpectationState::parse(&self.state).ok_or_else(|| wrong("state", &self.state))?;
+            let state = ExpectationState::parse(&self.state).ok_or_else(|| Problem::unknown("state", &self.state))?;
             conditions.push(format!("expectation/state eq {}", quoted(state.as_str())));
         }
         if conditions.is_empty() {
@@ -221,8 +220,8 @@ impl Asked {
         }
         let mut parts = text.splitn(3, '.');
         let mut number = || parts.next()?.parse::<i64>().ok();
-        let (Some(row), Some(created_at)) = (number(), number()) else { return Err(wrong(name, text)) };
-        let created_at = Timestamp::from_microsecond(created_at).map_err(|_range| wrong(name, text))?;
+        let (Some(row), Some(created_at)) = (number(), number()) else { return Err(Problem::unknown(name, text)) };
+        let created_at = Timestamp::from_microsecond(created_at).map_err(|_range| Problem::unknown(name, text))?;
         let client_context = parts.next();
         let subject = Subject { created_at: Some(created_at), client_context, ..Subject::default() };
         Ok(Some(order.cursor(&subject, row)))
@@ -246,11 +245,6 @@ impl Asked {
         }
         format!("/operations?{}", query.finish())
     }
-}
-
-/// A parameter with a value that the page does not know.
-pub fn wrong(name: &str, found: &str) -> Problem {
-    Problem::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
 }
 
 /// The path of an operation's page.

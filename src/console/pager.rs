@@ -6,7 +6,6 @@ use url::form_urlencoded::Serializer;
 
 use super::problem::Problem;
 use crate::store::{Newest, Page};
-use crate::wording::untrusted_text::cut;
 
 /// The parameter that says where a page begins.
 const BEFORE: &str = "before";
@@ -39,16 +38,14 @@ impl Before {
     /// The place is none.
     pub fn page<I: std::str::FromStr>(&self, limit: usize) -> Result<Newest<I>, Problem> {
         let known = Some(self.before.as_str()).filter(|text| !text.is_empty());
-        let wrong =
-            |text| Problem::Address(format!("Found {BEFORE}={:?}, which this page does not know.", cut(text, 40)));
-        let before = known.map(|text| text.parse().map_err(|_error| wrong(text))).transpose()?;
+        let before = known.map(|text| text.parse().map_err(|_error| Problem::unknown(BEFORE, text))).transpose()?;
         Ok(Newest { before, limit })
     }
 }
 
 impl Pager {
     /// The links of a list at `path`, that is asked for with these fields.
-    pub fn of<T, I: ToString>(path: &str, fields: &[(&str, &str)], (before, page): (&Before, &Page<T, I>)) -> Self {
+    pub fn of<T, I: ToString>(path: &str, fields: &[(&str, &str)], before: &Before, page: &Page<T, I>) -> Self {
         let link = |before: &str| {
             let mut query = Serializer::new(String::new());
             let given = fields.iter().copied().chain([(BEFORE, before)]).filter(|(_, value)| !value.trim().is_empty());
@@ -75,11 +72,11 @@ mod tests {
     #[test]
     fn a_link_repeats_the_question_and_escapes_it() {
         let page: Page<(), i64> = Page { rows: Vec::new(), next: Some(7) };
-        let first = Pager::of("/events", &[("q", "a&b='"), ("type", " ")], (&Before::default(), &page));
+        let first = Pager::of("/events", &[("q", "a&b='"), ("type", " ")], &Before::default(), &page);
         assert_eq!(first.older.as_deref(), Some("/events?q=a%26b%3D%27&before=7"));
         assert_eq!(first.first, None);
         let last = Page { next: None, ..page };
-        let second = Pager::of("/events", &[], (&Before { before: "7".into() }, &last));
+        let second = Pager::of("/events", &[], &Before { before: "7".into() }, &last);
         assert_eq!((second.first.as_deref(), second.older), (Some("/events"), None));
     }
 

@@ -14,6 +14,7 @@ use crate::config::Scope;
 use crate::domain::Reason;
 use crate::operator::{OperatorError, words::sentence};
 use crate::store::StoreError;
+use crate::wording::untrusted_text::cut;
 
 /// Why a page cannot be shown, or a button does nothing.
 #[derive(Debug)]
@@ -57,6 +58,11 @@ struct Page<'a> {
 }
 
 impl Problem {
+    /// A parameter has a value that the page does not know.
+    pub fn unknown(name: &str, found: &str) -> Self {
+        Self::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
+    }
+
     fn told(&self) -> (&'static str, String, &'static str) {
         const NOT_OURS: &str =
             "It did not come from a page of this server, or the server was restarted after you opened the page.";

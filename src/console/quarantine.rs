@@ -89,7 +89,7 @@ async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
     let page = List {
         frame,
-        pager: Pager::of("/quarantine", &selection.fields(), (&before, &entries)),
+        pager: Pager::of("/quarantine", &selection.fields(), &before, &entries),
         entries: entries.rows.iter().map(entry).collect(),
         reasons: Reason::ALL.into_iter().filter(|it| it.is_of_entries()).map(Reason::as_str).collect(),
         bulk: format!("/bulk/quarantine?{}", selection.query(now)?),

@@ -150,7 +150,7 @@ impl Page {
             bulk: format!("/bulk/dead-letters?{}", selection.query(now)?),
             pager: {
                 let fields: Vec<_> = selection.fields().into_iter().filter(|(name, _)| *name != "sink").collect();
-                Pager::of(&format!("/sinks/{}", encoded(name)), &fields, (&before, &letters))
+                Pager::of(&format!("/sinks/{}", encoded(name)), &fields, &before, &letters)
             },
             letters: letters.rows.into_iter().map(letter).collect(),
             selection,

@@ -47,7 +47,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Resu
     let visitor = desk.enter(&request, Scope::Read)?;
     let (selection, before, now) = (Selection::of(&request), Before::of(&request), desk.console.clock.now());
     let events = desk.console.operator.unmatched(&selection.unmatched(now)?, before.page(PAGE)?).await?;
-    let pager = Pager::of("/unmatched", &selection.fields(), (&before, &events));
+    let pager = Pager::of("/unmatched", &selection.fields(), &before, &events);
     let rows = events.rows.iter().map(|event| Unmatched {
         row: Row::of(event),
         resource: event.resource.clone(),
