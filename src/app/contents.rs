@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::parts::Parts;
+use super::store::Stored;
 use crate::clock::Clock;
 use crate::store::{Space, Store, Tally};
 use crate::telemetry::Metrics;
@@ -17,11 +19,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn new(store: &Arc<dyn Store>, metrics: &Arc<Metrics>, clock: &Clock) -> Arc<Self> {
-        let contents = Self { store: Arc::clone(store), metrics: Arc::clone(metrics), clock: clock.clone() };
-        // The first scrape may come before the first look.
-        contents.tell_space();
-        Arc::new(contents)
+    pub(super) fn new(stored: &Stored, parts: &Parts) -> Arc<Self> {
+        let (store, metrics, clock) = (Arc::clone(&stored.store), Arc::clone(&parts.metrics), parts.clock.clone());
+        Arc::new(Self { store, metrics, clock })
     }
 
     pub(super) async fn tell(&self) {

@@ -49,9 +49,13 @@ impl Engine {
         intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         let housekeeping = Housekeeping::new(parts, stored);
         housekeeping.of_the_store();
-        housekeeping.of_contents(Contents::new(&stored.store, &parts.metrics, &parts.clock));
+        // The first scrape may come with the first request, so these are read before there is one.
+        let (contents, backlogs) = (Contents::new(stored, parts), Backlogs::new(parts, stored));
+        contents.tell().await;
+        backlogs.count().await;
+        housekeeping.of_contents(contents);
         housekeeping.of_the_history();
-        housekeeping.of_backlogs(Backlogs::new(parts, stored));
+        housekeeping.of_backlogs(backlogs);
         housekeeping.of_the_quarantine(&intake);
         housekeeping.of_the_log();
         housekeeping.of_the_clock();

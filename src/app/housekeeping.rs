@@ -14,7 +14,7 @@ use crate::store::{Health, Store};
 use crate::tasks::Rest;
 use crate::telemetry::{self, Metrics};
 
-/// How often replay requests are looked for, backlogs counted, and the contents of the store read.
+/// How often replay requests are looked for, the numbers of the backlogs read, and the contents of the store.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The pause after counting, as a multiple of the time that counting took. Deliveries are counted one by one in the
 /// store, so a million take a tenth of a second. With this pause, counting uses at most 2 % of one core.
@@ -49,6 +49,8 @@ impl<'a> Housekeeping<'a> {
         let health = self.store.health();
         self.end_with(Arc::clone(&health));
         let metrics = Arc::clone(&self.parts.metrics);
+        // As with the clock: the first scrape may come before the first round.
+        tell_health(&health, &metrics);
         self.every(("telling of the store", LOOK_AFTER_EVERY), move || {
             tell_health(&health, &metrics);
             std::future::ready(Rest::default())
@@ -141,6 +143,7 @@ impl<'a> Housekeeping<'a> {
     pub(super) fn of_the_clock(&self) {
         let (store, metrics, clock) =
             (Arc::clone(self.store), Arc::clone(&self.parts.metrics), self.parts.clock.clone());
+        metrics.clock(clock.lead(), false);
         self.every(("watching the clock", CLOCK_EVERY), move || {
             let (store, metrics, clock) = (Arc::clone(&store), Arc::clone(&metrics), clock.clone());
             async move {

@@ -1,5 +1,5 @@
 //! What the store holds, and the space that it takes. The values are those of the last look: a scrape reads nothing from the
-//! store.
+//! store. Before the first look there are no series.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Metrics;
+use super::counted::Counted;
 use crate::domain::{ExpectationState, QuarantineClass};
 
 /// A number of things, and the age of the oldest.
@@ -32,8 +33,8 @@ struct StateLabels {
 pub(super) struct Contents {
     quarantine: Family<ClassLabels, Gauge>,
     quarantine_age: Family<ClassLabels, Age>,
-    unmatched: Gauge,
-    unmatched_age: Age,
+    unmatched: Counted<Gauge>,
+    unmatched_age: Counted<Age>,
     expectations: Family<StateLabels, Gauge>,
     expectations_age: Family<StateLabels, Age>,
     database_bytes: Gauge,
@@ -57,16 +58,6 @@ impl Contents {
             "store.disk_reserve: with less free space, notifications are answered 503",
             self.reserve_bytes.clone(),
         );
-        for class in QuarantineClass::ALL {
-            let labels = ClassLabels { class: class.as_str() };
-            drop(self.quarantine.get_or_create(&labels));
-            drop(self.quarantine_age.get_or_create(&labels));
-        }
-        for state in ExpectationState::UNMET {
-            let labels = StateLabels { state: state.as_str() };
-            drop(self.expectations.get_or_create(&labels));
-            drop(self.expectations_age.get_or_create(&labels));
-        }
     }
 
     fn register_counts(&self, r: &mut Registry) {
@@ -97,8 +88,8 @@ impl Metrics {
 
     /// The unmatched events.
     pub fn unmatched_events(&self, (n, oldest): Held) {
-        set(&self.contents.unmatched, n);
-        self.contents.unmatched_age.set(oldest.as_secs_f64());
+        set(self.contents.unmatched.gauge(), n);
+        self.contents.unmatched_age.gauge().set(oldest.as_secs_f64());
     }
 
     /// The expectations in a state.

@@ -6,11 +6,13 @@
 //! 2. Nothing here holds a secret.
 //! 3. Every series of a closed set exists from the start, at 0: without that, `increase` does not see the first event. The
 //!    series of a sink exist as long as the sink ([`Metrics::add_sink`]).
+//! 4. What has to be read from the store has no series until it was read.
 
 mod answers;
 mod arrivals;
 mod connections;
 mod contents;
+mod counted;
 pub mod exposition;
 mod health;
 pub mod log;
@@ -92,8 +94,37 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::domain::Reason;
+
+    #[test]
+    fn what_has_to_be_read_from_the_store_has_no_series_until_it_was_read() {
+        let metrics = Metrics::new();
+        metrics.add_sink("crm");
+        let shown = |name: &str| {
+            let text = metrics.render(Timestamp::UNIX_EPOCH);
+            text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let names = [
+            "reelhook_sink_open_deliveries",
+            "reelhook_sink_dead_letters",
+            "reelhook_sink_oldest_undelivered_seconds",
+            "reelhook_unmatched",
+            "reelhook_quarantine",
+            "reelhook_expectations{",
+            "reelhook_expectations_oldest",
+        ];
+        for name in names {
+            assert_eq!(shown(name), Vec::<String>::new());
+        }
+        metrics.sink_backlog("crm", 2, 0, Duration::ZERO);
+        metrics.unmatched_events((0, Duration::ZERO));
+        assert_eq!(shown(names[0]), ["reelhook_sink_open_deliveries{sink=\"crm\"} 2"]);
+        assert_eq!(shown(names[1]), ["reelhook_sink_dead_letters{sink=\"crm\"} 0"]);
+        assert_eq!(shown(names[3]), ["reelhook_unmatched_events 0", "reelhook_unmatched_oldest_seconds 0.0"]);
+    }
 
     #[test]
     fn a_rejection_is_one_increment() {

@@ -1,8 +1,8 @@
 //! What waits for each sink, and how its attempts end.
 //!
 //! **Invariants**
-//! 1. The series of a sink all exist from the moment at which the sink is added, and all end together. Nothing else
-//!    creates them, so none stays behind for a sink that was removed.
+//! 1. The series of a sink exist from the moment at which the sink is added, those of its backlog from the first count on.
+//!    All end together. Nothing else creates them, so none stays behind for a sink that was removed.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
@@ -115,12 +115,12 @@ impl Sinks {
         );
         r.register(
             "sink_failing",
-            "1 while the last attempts have failed one after the other, and none succeeded since",
+            "1 while the last attempts have failed one after the other, and none succeeded since; 0 for a removed sink",
             self.failing.clone(),
         );
         r.register(
             "sink_configured",
-            "1 if the sink is in the config; 0 if it is not, but has deliveries or dead letters",
+            "1 if the sink is in the config; 0 if it is not, but deliveries, dead letters or an operator's pause are left",
             self.configured.clone(),
         );
         r.register(
@@ -132,9 +132,9 @@ impl Sinks {
 }
 
 impl Sinks {
-    /// The gauges that each sink has.
-    fn gauges(&self) -> [&Family<SinkLabels, Gauge>; 5] {
-        [&self.open, &self.dead, &self.paused, &self.failing, &self.configured]
+    /// The gauges that each sink has from the start.
+    fn gauges(&self) -> [&Family<SinkLabels, Gauge>; 3] {
+        [&self.paused, &self.failing, &self.configured]
     }
 }
 
@@ -143,7 +143,7 @@ fn reported(sink: &str, watch: Watch) -> SinkKindLabels {
 }
 
 impl Metrics {
-    /// Creates the series of a sink, at 0, where they do not exist yet.
+    /// Creates the series of a sink, at 0, where they do not exist yet; those of its backlog come with the first count.
     pub fn add_sink(&self, sink: &str) {
         if !self.sinks.known.lock().insert(sink.to_owned()) {
             return;
@@ -152,7 +152,6 @@ impl Metrics {
         for family in self.sinks.gauges() {
             drop(family.get_or_create(&labels));
         }
-        drop(self.sinks.oldest.get_or_create(&labels));
         drop(self.sinks.attempt_seconds.get_or_create(&labels));
         for result in RESULTS {
             drop(self.sinks.attempts.get_or_create(&SinkResultLabels { sink: sink.to_owned(), result }));
@@ -175,7 +174,7 @@ impl Metrics {
                 self.sinks.reports.remove(&reported(&sink, watch));
             }
             let labels = SinkLabels { sink };
-            for family in self.sinks.gauges() {
+            for family in self.sinks.gauges().into_iter().chain([&self.sinks.open, &self.sinks.dead]) {
                 family.remove(&labels);
             }
             self.sinks.oldest.remove(&labels);

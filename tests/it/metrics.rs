@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use reelhook::domain::SinkName;
+use reelhook::sinks::DeliveryError;
+
 use crate::api::operations::announced;
 use crate::process::eventually;
+use crate::recording_sink::RecordingSink;
 use crate::reload::{all_to, changed, post};
 use crate::sinks::answering::{Answering, OK};
 use crate::test_app::{Settings, TestApp};
@@ -117,6 +121,51 @@ async fn what_the_store_holds_is_shown_with_the_age_of_the_oldest() {
     }
     for name in ["database_bytes", "disk_free_bytes", "disk_reserve_bytes"] {
         assert!(app.metric(&format!("reelhook_store_{name}")).await > 0.0, "{name}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_scrape_after_a_start_shows_what_the_store_holds() {
+    let routes = "[[routes]]\nname = \"of calls\"\nclient_context = { prefix = \"op\" }\nsinks = [\"first\"]\n";
+    let mut app = TestApp::start_with(Settings { routes: routes.into(), ..Settings::default() }).await;
+    app.first.fail([DeliveryError::Reject { reason: "410".into() }, RecordingSink::retry("503")]);
+    post(&mut app, "op-dead").await;
+    app.first.wait_for_attempts(1).await;
+    post(&mut app, "op-waits").await;
+    post(&mut app, "nobody's").await;
+    app.graph.client_state = Some("guessed".into());
+    let stranger = app.graph.change(&mut app.seed).basic();
+    assert_eq!(app.post_changes(&[stranger], false).await.status, 202);
+    announced(&app, "announced").await;
+    app.first.wait_for_attempts(2).await;
+    app.until_metric("reelhook_sink_dead_letters{sink=\"first\"}", 1.0).await;
+    assert!(app.pauses.pause(&SinkName::new("first")).await.unwrap());
+    app.advance(60);
+
+    let app = app.restart().await;
+    let text = app.own_metrics();
+    for expected in [
+        "reelhook_sink_open_deliveries{sink=\"first\"} 1",
+        "reelhook_sink_dead_letters{sink=\"first\"} 1",
+        "reelhook_sink_dead_letters{sink=\"second\"} 0",
+        "reelhook_sink_oldest_undelivered_seconds{sink=\"first\"} 60.0",
+        "reelhook_sink_paused{sink=\"first\"} 1",
+        "reelhook_sink_failing{sink=\"first\"} 1",
+        "reelhook_sink_failing{sink=\"second\"} 0",
+        "reelhook_unmatched_events 1",
+        "reelhook_unmatched_oldest_seconds 60.0",
+        "reelhook_quarantine_entries{class=\"unverified\"} 1",
+        "reelhook_quarantine_entries{class=\"waiting_for_keys\"} 0",
+        "reelhook_quarantine_oldest_seconds{class=\"unverified\"} 60.0",
+        "reelhook_expectations{state=\"waiting\"} 1",
+        "reelhook_expectations_oldest_seconds{state=\"waiting\"} 60.0",
+    ] {
+        assert!(text.lines().any(|line| line == expected), "{expected} in {text}");
+    }
+    let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+    for name in ["store_database_bytes", "store_disk_free_bytes", "backlog_counted_timestamp_seconds"] {
+        assert_ne!(value(&format!("reelhook_{name}")), "0", "{name}");
     }
     app.stop().await;
 }
