@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use super::parts::Parts;
 use super::store::Stored;
 use crate::clock::Clock;
+use crate::dispatch::Pauses;
 use crate::domain::SinkName;
 use crate::running::Running;
 use crate::store::{Backlog, Store};
@@ -23,10 +24,11 @@ const SHOWN_EMPTY_FOR: SignedDuration = SignedDuration::from_mins(5);
 pub(super) struct Backlogs {
     running: Arc<Running>,
     store: Arc<dyn Store>,
+    pauses: Arc<Pauses>,
     metrics: Arc<Metrics>,
     clock: Clock,
-    /// The removed sinks that the store still has deliveries or dead letters of, or had lately; and since when it has
-    /// none, in steady time.
+    /// The removed sinks that the store still has deliveries, dead letters or an operator's pause of, or had lately; and
+    /// since when it has none, in steady time.
     gone: Mutex<BTreeMap<SinkName, Option<Timestamp>>>,
 }
 
@@ -37,7 +39,8 @@ impl Backlogs {
         for sink in &running.now().sink_names() {
             metrics.sink_configured(sink.as_str(), true);
         }
-        Arc::new(Self { running, store: Arc::clone(&stored.store), metrics, clock, gone: Mutex::default() })
+        let (store, pauses) = (Arc::clone(&stored.store), Arc::clone(&stored.pauses));
+        Arc::new(Self { running, store, pauses, metrics, clock, gone: Mutex::default() })
     }
 
     pub(super) async fn count(&self) {
@@ -70,8 +73,12 @@ impl Backlogs {
                 tracing::warn!(%sink, n_deliveries = n, "{}", wording::sink_is_gone(sink.as_str(), n, &n.to_string()));
             }
         }
+        let paused = self.pauses.all();
+        for sink in paused.keys() {
+            gone.entry(sink.clone()).or_default();
+        }
         gone.retain(|sink, empty_since| {
-            let is_left = backlogs.contains_key(sink);
+            let is_left = backlogs.contains_key(sink) || paused.contains_key(sink);
             is_left || now.duration_since(*empty_since.get_or_insert(now)) < SHOWN_EMPTY_FOR
         });
         gone.retain(|sink, _| !configured.contains(sink));
@@ -84,5 +91,10 @@ impl Backlogs {
         });
         self.metrics.sink_backlog(sink.as_str(), n_open, n_dead, age);
         self.metrics.sink_configured(sink.as_str(), is_configured);
+        if !is_configured {
+            // A sink of the config has a dispatcher, which tells this. Without one nothing is attempted, so nothing fails.
+            self.metrics.sink_failing(sink.as_str(), false);
+            self.metrics.sink_paused(sink.as_str(), self.pauses.is_paused(sink));
+        }
     }
 }

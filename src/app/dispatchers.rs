@@ -114,7 +114,7 @@ impl Dispatchers {
         let is_wanted = wanted.get(name).is_some_and(|task| task.borrow().is_some());
         if !is_wanted {
             wanted.remove(name);
-            self.shared.conditions.forget(name);
+            self.shared.conditions.leave(name);
             tracing::info!(sink = %name, "the sink was removed from the config: nothing is delivered to it any more");
         }
         !is_wanted

@@ -7,9 +7,10 @@ use anyhow::Context;
 use super::parts::Parts;
 use crate::config::Expectations;
 use crate::dispatch::{Conditions, Pauses};
+use crate::domain::SinkName;
 use crate::routing::{Router, Routes};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Operations, Process, Reception, Store};
+use crate::store::{Operations, Process, Reception, Store, StoreError};
 
 /// The open store.
 pub(super) struct Stored {
@@ -47,9 +48,18 @@ impl Stored {
         sqlite.route_by(move |key| by_context.matches(key));
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite.clone());
         let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.context("the paused sinks cannot be read")?);
-        let conditions = Conditions::load(&*store, &setup.sink_names()).await;
-        let conditions = Arc::new(conditions.context("the last failures of the sinks cannot be read")?);
+        let conditions =
+            conditions(&*store, &setup.sink_names()).await.context("the states of the sinks cannot be read")?;
         let (reception, deadlines) = (Arc::new(Reception::new(parts.clock.clone())), Deadlines(sqlite));
-        Ok(Self { store, operations, process, reception, pauses, conditions, routes, deadlines })
+        Ok(Self { store, operations, process, reception, pauses, conditions: Arc::new(conditions), routes, deadlines })
     }
+}
+
+/// What the store knows of the sinks, without those that are gone.
+async fn conditions(store: &dyn Store, sinks: &[SinkName]) -> Result<Conditions, StoreError> {
+    let conditions = Conditions::load(store, sinks).await?;
+    if let Err(error) = conditions.forget_gone(store, sinks).await {
+        tracing::warn!(%error, "the states of removed sinks could not be forgotten; the next start tries again");
+    }
+    Ok(conditions)
 }

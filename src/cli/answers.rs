@@ -67,6 +67,7 @@ pub struct LoggedDelivery {
 pub struct Sink {
     pub name: String,
     pub state: String,
+    pub is_paused: bool,
     pub state_since_date_time: Option<Timestamp>,
     pub paused_until_date_time: Option<Timestamp>,
     pub next_attempt_date_time: Option<Timestamp>,

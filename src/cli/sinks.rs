@@ -49,7 +49,7 @@ The states:
   failing           the last attempts failed one after the other
   pausedByOperator  until `sinks resume`
   pausedByReelhook  for a while, because most of the last attempts failed
-  removed           not in the config, but deliveries or dead letters are left")]
+  removed           not in the config, but deliveries, dead letters or an operator's pause are left")]
     List,
     /// Show one sink: its state, the last failure, the next attempt, and how much waits
     #[command(after_help = "Example:\n  reelhook sinks show crm")]
@@ -125,7 +125,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn list(server: &Session) -> anyhow::Result<()> {
     let found = sinks(server).await?;
     for sink in &found {
-        let (name, state) = (text::safe(&sink.name, 64), &sink.state);
+        let (name, state) = (text::safe(&sink.name, 64), state(sink));
         let (waiting, dead) = (waiting(sink), text::counted(sink.dead_count, "dead letter"));
         let oldest = sink.oldest_date_time.map(|at| format!("  since {}", text::instant(at))).unwrap_or_default();
         say!("{name}  {state}  {waiting}  {dead}{oldest}");
@@ -138,14 +138,21 @@ async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
     let found = sinks(server).await?.into_iter().find(|sink| sink.name == name);
     let sink = found.ok_or_else(|| missing(name))?;
     let since = sink.state_since_date_time.map(|at| format!(" since {}", text::instant(at))).unwrap_or_default();
-    say!("sink {}: {}{since}", text::safe(&sink.name, 64), sink.state);
+    say!("sink {}: {}{since}", text::safe(&sink.name, 64), state(&sink));
     let at = |label: &str, at: Option<Timestamp>| {
         if let Some(at) = at {
             say!("{label} {}", text::instant(at));
         }
     };
-    if let Some(failure) = &sink.last_failure {
-        say!("last failed attempt {}: {}", text::instant(failure.date_time), text::safe(&failure.reason, 1000));
+    // Of a removed sink, what waits comes first.
+    let is_removed = sink.state == "removed";
+    let last_failure = || {
+        if let Some(failure) = &sink.last_failure {
+            say!("last failed attempt {}: {}", text::instant(failure.date_time), text::safe(&failure.reason, 1000));
+        }
+    };
+    if !is_removed {
+        last_failure();
     }
     at("last delivered", sink.last_delivered_date_time);
     at("no attempt before", sink.paused_until_date_time);
@@ -155,6 +162,9 @@ async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
         None => say!("{}", waiting(&sink)),
     }
     say!("{}", text::counted(sink.dead_count, "dead letter"));
+    if is_removed {
+        last_failure();
+    }
     if let Some(hint) = &sink.hint {
         say!("{}", text::safe(hint, 1000));
     }
@@ -172,8 +182,13 @@ async fn pause(server: &Session, name: &str) -> anyhow::Result<()> {
 }
 
 async fn resume(server: &Session, name: &str) -> anyhow::Result<()> {
-    change(server, name, "resume").await?;
-    say!("sink {} is active: its deliveries are attempted {}", text::safe(name, 64), server.when());
+    let sink = change(server, name, "resume").await?;
+    let is_removed = sink.is_none_or(|sink| sink.state == "removed");
+    let name = text::safe(name, 64);
+    match is_removed {
+        true => say!("sink {name} is not paused any more"),
+        false => say!("sink {name} is active: its deliveries are attempted {}", server.when()),
+    }
     Ok(())
 }
 
@@ -199,12 +214,18 @@ async fn attempt(server: &Session, name: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The answer has the sink if the token may see it.
-async fn change(server: &Session, name: &str, action: &str) -> anyhow::Result<()> {
+/// The answer has the sink if the token may see it, and something is left of it.
+async fn change(server: &Session, name: &str, action: &str) -> anyhow::Result<Option<Sink>> {
     match server.post::<Option<Sink>>(&["sinks", name, action], &json!({})).await {
         Err(Trouble::Missing(_)) => Err(missing(name)),
-        changed => Ok(changed.map(drop)?),
+        changed => Ok(changed?),
     }
+}
+
+/// The state; of a removed sink also whether an operator's pause waits.
+fn state(sink: &Sink) -> String {
+    let paused = if sink.state == "removed" && sink.is_paused { " (paused by an operator)" } else { "" };
+    format!("{}{paused}", sink.state)
 }
 
 fn waiting(sink: &Sink) -> String {

@@ -45,6 +45,7 @@ impl Done {
         Some(match self.done.as_deref()? {
             "paused" => "Paused. The deliveries of this sink wait in the store until you resume it.".into(),
             "resumed" => "Resumed. All that waited is due now; the attempts begin at once.".into(),
+            "unpaused" => "The pause ended. If the config has this sink again, its deliveries are attempted at once.".into(),
             "attempted" if n == 0 => "Nothing waits for this sink.".into(),
             "attempted" => format!("All that waits is due now ({}); {when}.", format::counted(n, "delivery")),
             "attempted-one" => format!("The delivery is due now; {when}."),

@@ -197,8 +197,14 @@ async fn resume(
     pressed: Form<Pressed>,
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    desk.console.operator.resume(&SinkName::new(&name), visitor.name()).await.map_err(problem_of(&name))?;
-    Ok(lead_to(format!("/sinks/{}?done=resumed", encoded(&name))))
+    let (operator, sink) = (&desk.console.operator, SinkName::new(&name));
+    operator.resume(&sink, visitor.name()).await.map_err(problem_of(&name))?;
+    Ok(lead_to(match operator.sink_summary(&sink).await {
+        // Nothing else is left of it.
+        Err(OperatorError::Missing) => "/sinks".to_owned(),
+        Ok(it) if !it.is_configured() => format!("/sinks/{}?done=unpaused", encoded(&name)),
+        _ => format!("/sinks/{}?done=resumed", encoded(&name)),
+    }))
 }
 
 async fn confirm(desk: Data<Desk>, request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {

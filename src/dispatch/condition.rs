@@ -9,8 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::clock::between;
+use crate::domain::SinkName;
 use crate::sinks::DeliveryError;
-use crate::store::FailedAttempt;
+use crate::store::{FailedAttempt, Failure, SinkCondition};
 
 /// So many failures in a row count, whatever was delivered before them.
 const ENOUGH: u32 = 3;
@@ -45,15 +46,6 @@ pub(super) struct When {
     pub(super) ended_at: Timestamp,
 }
 
-/// A failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// When the attempt began.
-    pub at: Timestamp,
-    /// Why it failed.
-    pub reason: String,
-}
-
 /// What is known of a sink from its attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Condition {
@@ -69,26 +61,51 @@ pub struct Condition {
     delivered_at: Option<Timestamp>,
     /// When the first of the last failures in a row began, and how many they are.
     row: Option<(Timestamp, u32)>,
+    /// How often what is kept over a restart has changed; and up to which change the store has it.
+    version: i64,
+    kept: i64,
 }
 
 impl Condition {
-    /// What the store knows of a sink before the first attempt of this process: a delivery waits because it failed.
-    pub(super) fn stored(failure: FailedAttempt) -> Self {
-        let FailedAttempt { started_at, reason, .. } = failure;
+    /// What the store kept of a sink. It fails on until an attempt succeeds.
+    pub(super) fn stored(kept: SinkCondition) -> Self {
+        let SinkCondition { version, failing_since, last_failure, .. } = kept;
+        let row = failing_since.map(|since| (since, ENOUGH));
+        Self { failing_since, last_failure, row, version, kept: version, ..Self::default() }
+    }
+
+    /// What can be known of a sink of which the store kept nothing, because an older version wrote it: a delivery waits
+    /// because it failed.
+    pub(super) fn of_failed(attempt: FailedAttempt) -> Self {
+        let FailedAttempt { started_at, reason, .. } = attempt;
         let row = Some((started_at, ENOUGH));
         let last_failure = Some(Failure { at: started_at, reason });
         Self { failing_since: Some(started_at), last_failure, row, ..Self::default() }
     }
 
+    /// What the store has to keep, if it does not know it yet.
+    pub(super) fn unkept(&self, sink: &SinkName) -> Option<SinkCondition> {
+        let Self { version, failing_since, ref last_failure, .. } = *self;
+        let kept = || SinkCondition { sink: sink.clone(), version, failing_since, last_failure: last_failure.clone() };
+        (version > self.kept).then(kept)
+    }
+
+    /// The store has it, as of this version.
+    pub(super) fn is_kept(&mut self, version: i64) {
+        self.kept = self.kept.max(version);
+    }
+
     /// Notes how an attempt ended; `reason` says why it failed.
     pub(super) fn note(&mut self, ending: Ending, when: When, reason: Option<String>) {
         if ending == Ending::Delivered {
+            self.version += i64::from(self.failing_since.is_some());
             (self.failing_since, self.row) = (None, None);
             (self.last_delivered, self.delivered_at) = (Some(when.started_at), Some(when.ended_at));
             return;
         }
         let (since, n) = self.row.map_or((when.started_at, 1), |(since, n)| (since, n.saturating_add(1)));
         self.row = Some((since, n));
+        self.version += 1;
         self.last_failure = reason.map(|reason| Failure { at: when.started_at, reason });
         let is_quiet = self.delivered_at.is_none_or(|at| between(at, when.ended_at) > QUIET);
         if n >= ENOUGH || (ending == Ending::Failed && is_quiet) {
@@ -147,6 +164,31 @@ mod tests {
     fn an_event_that_was_refused_is_not_the_sinks_fault_and_three_are() {
         assert!(!fails(&[(Refused, 0)]));
         assert!(fails(&[(Refused, 0), (Refused, 10), (Refused, 20)]));
+    }
+
+    #[test]
+    fn the_store_is_told_of_failures_and_of_their_end_and_of_nothing_else() {
+        let sink = SinkName::new("crm");
+        let at = |millis| When {
+            started_at: Timestamp::UNIX_EPOCH + SignedDuration::from_millis(millis),
+            ended_at: Timestamp::UNIX_EPOCH + SignedDuration::from_millis(millis),
+        };
+        let mut condition = after(&[(Delivered, 0), (Delivered, 10)]);
+        assert_eq!(condition.unkept(&sink), None);
+        condition.note(Failed, at(20), Some("503".into()));
+        let told = condition.unkept(&sink).unwrap();
+        assert_eq!((told.failing_since, told.last_failure.clone().unwrap().reason), (None, "503".to_owned()));
+        condition.is_kept(told.version);
+        assert_eq!(condition.unkept(&sink), None);
+        condition.note(Failed, at(4_000), Some("timeout".into()));
+        let told = condition.unkept(&sink).unwrap();
+        let mut again = Condition::stored(told.clone());
+        assert_eq!(again.failing_since, condition.failing_since);
+        assert_eq!((again.last_failure.clone(), again.unkept(&sink)), (condition.last_failure.clone(), None));
+        again.note(Delivered, at(5_000), None);
+        let ended = again.unkept(&sink).unwrap();
+        assert!(ended.version > told.version, "a settlement that comes late changes nothing");
+        assert_eq!((ended.failing_since, ended.last_failure), (None, told.last_failure));
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! What is known of each sink in this process. The dispatchers write it; console, API and metrics show it.
+//! What is known of each sink. The dispatchers write it; console, API and metrics show it; the store keeps it over a restart.
+//!
+//! **Invariants**
+//! 1. What is kept of a sink is written with the outcomes of its attempts, when it has changed. So a healthy sink costs no
+//!    write, and after a crash the store knows what the recorded outcomes said.
+//! 2. A sink that fails does so until an attempt succeeds, also over a restart and while it is not in the config.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::condition::Condition;
 use crate::domain::{Budget, SinkName};
-use crate::store::{StoreError, Views};
+use crate::store::{Store, StoreError};
 
 /// The conditions of all sinks.
 #[derive(Debug, Default)]
@@ -22,20 +27,47 @@ struct Place {
     held: Option<Arc<Budget>>,
 }
 
+impl From<Condition> for Place {
+    fn from(condition: Condition) -> Self {
+        Self { condition: Arc::new(Mutex::new(condition)), held: None }
+    }
+}
+
 impl Conditions {
-    /// Loads what the store knows of these sinks, so that a sink that failed before a restart still does after it.
+    /// Loads what the store knows, so that a sink that failed before a restart still does after it.
     ///
     /// # Errors
     /// The store could not be read.
-    pub async fn load(store: &dyn Views, sinks: &[SinkName]) -> Result<Self, StoreError> {
-        let conditions = Self::default();
+    pub async fn load(store: &dyn Store, sinks: &[SinkName]) -> Result<Self, StoreError> {
+        let kept = store.sink_conditions().await?;
+        let mut of: BTreeMap<SinkName, Place> =
+            kept.into_iter().map(|kept| (kept.sink.clone(), Condition::stored(kept).into())).collect();
         for sink in sinks {
-            if let Some(failure) = store.last_failure(sink).await? {
-                let condition = Arc::new(Mutex::new(Condition::stored(failure)));
-                conditions.of.lock().insert(sink.clone(), Place { condition, held: None });
+            if !of.contains_key(sink)
+                && let Some(attempt) = store.last_failure(sink).await?
+            {
+                of.insert(sink.clone(), Condition::of_failed(attempt).into());
             }
         }
-        Ok(conditions)
+        Ok(Self { of: Mutex::new(of) })
+    }
+
+    /// Forgets the sinks that are neither among these nor have anything left in the store: otherwise each name that a
+    /// config ever had would stay. Call it at the start.
+    ///
+    /// # Errors
+    /// The store failed. They are still known.
+    pub async fn forget_gone(&self, store: &dyn Store, sinks: &[SinkName]) -> Result<(), StoreError> {
+        let mut left: BTreeSet<SinkName> = sinks.iter().cloned().collect();
+        left.extend(store.backlog().await?.into_keys());
+        left.extend(store.paused_sinks().await?.into_keys());
+        let gone: Vec<SinkName> = self.of.lock().keys().filter(|sink| !left.contains(*sink)).cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        store.forget_conditions(gone).await?;
+        self.of.lock().retain(|sink, _| left.contains(sink));
+        Ok(())
     }
 
     /// What is known of a sink.
@@ -48,9 +80,12 @@ impl Conditions {
         self.of.lock().get(sink).and_then(|it| it.held.as_ref()).is_some_and(|held| !held.is_free())
     }
 
-    /// Forgets a sink that is delivered to no more.
-    pub fn forget(&self, sink: &SinkName) {
-        self.of.lock().remove(sink);
+    /// A sink was removed from the config. If it comes back, what is known of it still holds.
+    pub fn leave(&self, sink: &SinkName) {
+        if let Some(place) = self.of.lock().get_mut(sink) {
+            place.held = None;
+            place.condition.lock().paused_until = None;
+        }
     }
 
     /// Where a new dispatcher, which holds this in memory, notes how its attempts end. A sink whose config changed keeps its

@@ -41,7 +41,7 @@ use crate::sinks::Sink;
 use crate::store::{Queue, Queues};
 use crate::telemetry::Metrics;
 
-pub use condition::{Condition, Failure};
+pub use condition::Condition;
 pub use conditions::Conditions;
 pub use exchanges::KEPT_A_SECOND;
 pub use pauses::Pauses;
@@ -109,6 +109,8 @@ impl Dispatcher {
         let changes = shared.pauses.changes();
         shared.metrics.add_sink(name.as_str());
         let worker = Arc::new(Worker::new(name, sink, settings, shared));
+        // Whoever asks may ask before the first attempt.
+        worker.tell_state();
         let now = Instant::now();
         Self {
             fresh: worker.open_queue(),
@@ -128,7 +130,6 @@ impl Dispatcher {
     /// Delivers until `cancel`; then hands unused leases back, finishes the attempts under way and closes the sink.
     pub async fn run(mut self, cancel: CancellationToken) {
         let concurrency = self.worker.settings.concurrency.min(self.worker.sink.most_at_a_time()).max(1);
-        self.worker.tell_state();
         while !cancel.is_cancelled() {
             if self.worker.is_paused() {
                 self.sit_out(&cancel).await;

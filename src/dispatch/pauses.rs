@@ -45,6 +45,11 @@ impl Pauses {
         self.paused.borrow().get(sink).copied()
     }
 
+    /// The paused sinks, and since when they are paused. Some may not be in the config.
+    pub fn all(&self) -> BTreeMap<SinkName, Timestamp> {
+        self.paused.borrow().clone()
+    }
+
     /// Pauses a sink. Returns whether it was not paused before.
     ///
     /// # Errors

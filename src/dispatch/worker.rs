@@ -286,7 +286,13 @@ impl Worker {
         let ends_at = outcomes.iter().map(|outcome| outcome.lease.expires_at).min();
         let (outcomes, mut pause): (Arc<[Outcome]>, _) = (outcomes.into(), FIRST_RECORD_PAUSE);
         loop {
-            let Err(error) = self.shared.store.settle(Arc::clone(&outcomes)).await else { return Ok(()) };
+            // With the newest state: an earlier try may have told less.
+            let condition = self.condition.lock().unkept(&self.name);
+            let version = condition.as_ref().map(|it| it.version);
+            let Err(error) = self.shared.store.settle_noting(Arc::clone(&outcomes), condition).await else {
+                self.condition.lock().is_kept(version.unwrap_or_default());
+                return Ok(());
+            };
             if pause == FIRST_RECORD_PAUSE {
                 tracing::warn!(sink = %self.name, n_deliveries = outcomes.len(), %error, "could not record outcomes; trying again");
             }

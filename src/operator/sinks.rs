@@ -1,17 +1,19 @@
 //! Sinks: a summary of each, pause and resume.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Operator, OperatorError};
-use crate::dispatch::{Condition, Failure};
+use crate::dispatch::Condition;
 use crate::domain::SinkName;
-use crate::store::{Backlog, Oldest, StoreError};
+use crate::store::{Backlog, Failure, Oldest, StoreError};
 use crate::wording;
 
 /// The state of a sink. If several apply, the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkState {
-    /// The config does not have it any more; deliveries or dead letters of it are left.
+    /// The config does not have it any more; deliveries, dead letters or an operator's pause of it are left.
     Removed,
     /// An operator paused it.
     PausedByOperator,
@@ -45,6 +47,8 @@ pub struct SinkSummary {
     pub state: SinkState,
     /// Since when it is in this state, if that is known: an operator paused it, or it fails.
     pub since: Option<Timestamp>,
+    /// Since when an operator pauses it. A pause of a removed sink holds again if the sink comes back.
+    pub operator_paused_since: Option<Timestamp>,
     /// Until when reelhook makes no attempt, because most of the last attempts failed.
     pub paused_until: Option<Timestamp>,
     /// The last attempt that failed.
@@ -67,27 +71,37 @@ impl SinkSummary {
         self.state != SinkState::Removed
     }
 
-    /// Whether an operator paused it.
+    /// Whether an operator paused it, also if the config does not have it.
     pub fn is_paused(&self) -> bool {
-        self.state == SinkState::PausedByOperator
+        self.operator_paused_since.is_some()
     }
 
-    /// What to do if deliveries wait although the config does not have the sink. `number` formats their number.
+    /// What to do if deliveries or an operator's pause wait although the config does not have the sink. `number` formats
+    /// the number of deliveries.
     pub fn hint(&self, number: impl Fn(u64) -> String) -> Option<String> {
-        let is_stuck = !self.is_configured() && self.n_open > 0;
-        is_stuck.then(|| wording::sink_is_gone(self.name.as_str(), self.n_open, &number(self.n_open)))
+        if self.is_configured() {
+            return None;
+        }
+        let name = self.name.as_str();
+        let stuck = (self.n_open > 0).then(|| wording::sink_is_gone(name, self.n_open, &number(self.n_open)));
+        let paused = self.operator_paused_since.map(|since| wording::pause_of_gone_sink(name, since));
+        let hints: Vec<String> = stuck.into_iter().chain(paused).collect();
+        (!hints.is_empty()).then(|| hints.join(". "))
     }
 }
 
 impl Operator {
-    /// All sinks of the config, in its order, then the removed sinks that still have deliveries or dead letters.
+    /// All sinks of the config, in its order, then the removed sinks of which deliveries, dead letters or an operator's
+    /// pause are left.
     ///
     /// # Errors
     /// The store could not be read.
     pub async fn sink_summaries(&self) -> Result<Vec<SinkSummary>, StoreError> {
         let backlogs = self.store.backlog().await?;
         let configured = self.running.now().sink_names();
-        let others = backlogs.keys().filter(|name| !configured.contains(name));
+        let mut others: BTreeSet<SinkName> = self.pauses.all().into_keys().collect();
+        others.extend(backlogs.keys().cloned());
+        let others = others.iter().filter(|name| !configured.contains(name));
         let mut summaries = Vec::new();
         for name in configured.iter().chain(others) {
             summaries.push(self.summary(name, backlogs.get(name)).await?);
@@ -95,13 +109,13 @@ impl Operator {
         Ok(summaries)
     }
 
-    /// One sink of the config, or a removed one that still has deliveries or dead letters.
+    /// One sink of the config, or a removed one of which something is left.
     ///
     /// # Errors
     /// There is no sink with this name, or the store could not be read.
     pub async fn sink_summary(&self, name: &SinkName) -> Result<SinkSummary, OperatorError> {
         let backlogs = self.store.backlog().await?;
-        let is_known = self.has_sink(name) || backlogs.contains_key(name);
+        let is_known = self.has_sink(name) || backlogs.contains_key(name) || self.pauses.is_paused(name);
         if is_known { Ok(self.summary(name, backlogs.get(name)).await?) } else { Err(OperatorError::Missing) }
     }
 
@@ -122,13 +136,18 @@ impl Operator {
         Ok(())
     }
 
-    /// Resumes a sink: all that waits for it is attempted now. A sink that is not paused stays as it is.
+    /// Resumes a sink: all that waits for it is attempted now. A sink that is not paused stays as it is. If the config
+    /// does not have the sink, only its pause ends.
     ///
     /// # Errors
-    /// The config has no such sink, or the store failed. The sink is paused as before; the caller may try again.
+    /// The config has no such sink and nobody paused it, or the store failed. The sink is paused as before; the caller may
+    /// try again.
     pub async fn resume(&self, name: &SinkName, who: &str) -> Result<(), OperatorError> {
-        self.must_have(name)?;
-        if self.pauses.is_paused(name) {
+        let (is_paused, is_configured) = (self.pauses.is_paused(name), self.has_sink(name));
+        if !is_paused {
+            self.must_have(name)?;
+        }
+        if is_paused && is_configured {
             self.store.make_due(name).await?;
             self.pauses.end_own(name);
         }
@@ -170,6 +189,7 @@ impl Operator {
         Ok(SinkSummary {
             name: name.clone(),
             state,
+            operator_paused_since: self.pauses.since(name),
             since: match state {
                 SinkState::PausedByOperator => self.pauses.since(name),
                 SinkState::Failing => condition.failing_since,

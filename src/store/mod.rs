@@ -1,8 +1,9 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
-//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`History`], [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever
-//! waits for a change, stand beside the store ([`process`]): the store gives them hints, and the rows are the truth.
+//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`SinkConditions`], [`History`], [`Upkeep`]. None of
+//! them holds anything of one process. The memory queues, and whoever waits for a change, stand beside the store
+//! ([`process`]): the store gives them hints, and the rows are the truth.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
 //! 1. When `accept` returns, everything in its batch is durable (fsynced). When it fails, the caller answers 503.
@@ -23,6 +24,7 @@
 //! 10. The exchanges of attempts are sealed, and bounded in entries and bytes: the oldest make room. They go with their
 //!     delivery. A store whose config keeps none removes those that it has.
 
+mod conditions;
 mod deliveries;
 mod disk;
 mod error;
@@ -51,6 +53,7 @@ mod views;
 mod waiting;
 mod watches;
 
+pub use conditions::{Failure, SinkCondition, SinkConditions};
 pub use deliveries::{DeadLetters, Deliveries, MadeDue};
 pub use error::StoreError;
 pub use events::{Events, StreamedEvent};
@@ -88,6 +91,7 @@ pub trait Store:
     + Watches
     + Events
     + SinkPauses
+    + SinkConditions
     + History
     + Upkeep
 {
@@ -105,6 +109,7 @@ impl<T> Store for T where
         + Watches
         + Events
         + SinkPauses
+        + SinkConditions
         + History
         + Upkeep
 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::{SinkCondition, StoreError};
 use crate::domain::{Budget, Lease, Outcome, SinkName};
 
 /// How much is leased at a time.
@@ -66,7 +66,16 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// Nothing was recorded. Try again until the leases end; after that the deliveries are attempted again.
-    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError>;
+    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+        self.settle_noting(outcomes, None).await
+    }
+
+    /// Records outcomes, and in the same commit what they say about their sink, unless something newer is stored of it.
+    ///
+    /// # Errors
+    /// As [`Queue::settle`].
+    async fn settle_noting(&self, outcomes: Arc<[Outcome]>, condition: Option<SinkCondition>)
+    -> Result<(), StoreError>;
 
     /// Hands leases back unused: due again at `due_at` in steady time, no attempt counted.
     ///

@@ -39,6 +39,15 @@ pub fn sink_is_gone(sink: &str, n_open: u64, n: &str) -> String {
     )
 }
 
+/// That an operator's pause waits for a sink that is not in the config.
+pub fn pause_of_gone_sink(sink: &str, since: Timestamp) -> String {
+    format!(
+        "An operator paused sink {sink:?} at {}. The sink is not in the config. If you add it again, it is paused, until \
+         you resume it (reelhook sinks resume {sink}). You can resume it now, too",
+        instant(since)
+    )
+}
+
 /// `no dead letters`, `1 dead letter`, `2 dead letters`; `number` is `n` as text.
 pub fn counted(n: u64, number: &str, what: &str) -> String {
     let many = what.strip_suffix('y').map_or_else(|| format!("{what}s"), |stem| format!("{stem}ies"));

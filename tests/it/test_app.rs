@@ -101,6 +101,8 @@ pub struct Settings {
     pub provider: Mode,
     /// More lines for each sink.
     pub sinks: String,
+    /// Whether the config lacks the sink `first`.
+    pub without_first: bool,
     /// The routes; empty: everything goes to `first`.
     pub routes: String,
     /// More sections.
@@ -392,7 +394,18 @@ fn config(settings: &Settings, surroundings: &Surroundings) -> Result<Loaded, co
 
 fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {
     let Settings {
-        server, admin, store, calls, subscriptions, next_client_state, sinks, routes, more, app_ids, ..
+        server,
+        admin,
+        store,
+        calls,
+        subscriptions,
+        next_client_state,
+        sinks,
+        without_first,
+        routes,
+        more,
+        app_ids,
+        ..
     } = settings;
     let next_client_state = if *next_client_state { ", { env = \"TEST_NEXT_CLIENT_STATE\" }" } else { "" };
     let Surroundings { folder, calls_url, changes_url } = surroundings;
@@ -401,6 +414,7 @@ fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {
         true => store.clone(),
         false => format!("disk_reserve = \"1MiB\"\n{store}"),
     };
+    let first = if *without_first { String::new() } else { format!("[sinks.first]\nkind = \"stdout\"\n{sinks}") };
     let routes = match routes.as_str() {
         "" => "[[routes]]\nname = \"all\"\nsinks = [\"first\"]\n",
         routes => routes,
@@ -428,9 +442,7 @@ client_states = [{{ env = "TEST_CLIENT_STATE" }}{next_client_state}]
 [[subscriptions.certificates]]
 id = "{CERTIFICATE_ID}"
 private_key = {{ file = "{folder}/key.pem" }}
-[sinks.first]
-kind = "stdout"
-{sinks}
+{first}
 [sinks.second]
 kind = "stdout"
 {sinks}

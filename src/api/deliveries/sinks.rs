@@ -15,7 +15,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::SinkName;
-use crate::operator::SinkSummary;
+use crate::operator::{OperatorError, SinkSummary};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -33,7 +33,7 @@ pub struct SinkShape {
     name: String,
     /// Whether the config has the sink. Deliveries for a removed sink are kept.
     is_configured: bool,
-    /// Whether an operator paused it.
+    /// Whether an operator paused it. The pause of a removed sink holds again if the sink comes back.
     is_paused: bool,
     /// `active`, `failing` (the last attempts failed one after the other), `pausedByOperator`, `pausedByReelhook` (most
     /// of the last attempts failed with 429, 503 or no connection) or `removed` (not in the config any more).
@@ -56,7 +56,7 @@ pub struct SinkShape {
     oldest_date_time: Option<String>,
     /// How long it has waited.
     oldest_age: Option<String>,
-    /// What to do if deliveries wait for a sink that is not in the config.
+    /// What to do if deliveries or an operator's pause wait for a sink that is not in the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
@@ -71,7 +71,7 @@ pub struct FailureShape {
     reason: String,
 }
 
-/// All sinks of the config, and removed sinks that still have deliveries or dead letters.
+/// All sinks of the config, and removed sinks of which deliveries, dead letters or an operator's pause are left.
 #[utoipa::path(
     get,
     path = "/v1.0/sinks",
@@ -112,7 +112,7 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     shown(&writer, &admin, &name).await
 }
 
-/// Resumes a sink: its waiting deliveries are attempted again.
+/// Resumes a sink: its waiting deliveries are attempted again. If the config does not have the sink, only its pause ends.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/resume",
@@ -123,8 +123,8 @@ pub async fn pause(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Re
     ),
     responses(
         (status = 200, description = "The sink is resumed", body = SinkShape),
-        (status = 204, description = "The same, if the token does not have the scope `read`"),
-        (status = 404, description = "The config has no such sink", body = Refusal),
+        (status = 204, description = "The same, if the token does not have the scope `read`, or nothing is left of the sink"),
+        (status = 404, description = "The config has no such sink, and nobody paused it", body = Refusal),
     ),
 )]
 pub async fn resume(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<HttpResponse, ApiError> {
@@ -196,7 +196,11 @@ async fn shown(writer: &Writer, admin: &Admin, name: &SinkName) -> Result<HttpRe
     if !writer.0.may(Scope::Read) {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(HttpResponse::Ok().json(SinkShape::from(&admin.operator.sink_summary(name).await?)))
+    match admin.operator.sink_summary(name).await {
+        // A removed sink of which only the pause was left.
+        Err(OperatorError::Missing) => Ok(HttpResponse::NoContent().finish()),
+        found => Ok(HttpResponse::Ok().json(SinkShape::from(&found?))),
+    }
 }
 
 impl From<&SinkSummary> for SinkShape {

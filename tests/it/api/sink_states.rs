@@ -1,8 +1,10 @@
 //! One truth about a sink: the API, the console, the metrics and the log of the store agree on its state.
 
+use reelhook::domain::SinkName;
+use reelhook::sinks::DeliveryError;
 use serde_json::json;
 
-use super::get;
+use super::{get, post};
 use crate::console::{Browser, record};
 use crate::recording_sink::{PATIENCE, RecordingSink};
 use crate::test_app::TestApp;
@@ -59,6 +61,68 @@ async fn a_sink_that_fails_says_so_and_why_over_a_restart_and_until_it_delivers(
     app.stop().await;
 }
 
+/// The sink `first` as the API shows it.
+async fn first(app: &TestApp) -> serde_json::Value {
+    get(app, "sinks").await.body["value"][0].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_of_which_only_dead_letters_are_left_fails_on_after_a_restart() {
+    let mut app = TestApp::start().await;
+    app.first.fail((1..=3).map(|n| DeliveryError::Reject { reason: format!("410, the {n}th") }));
+    for n in 1..=3 {
+        record(&mut app, &n.to_string()).await;
+        app.first.wait_for_attempts(n).await;
+    }
+    let failing = until(&app, "failing").await;
+    assert_eq!((&failing["openCount"], &failing["deadCount"]), (&json!(0), &json!(3)));
+
+    let mut app = app.restart().await;
+    let still = first(&app).await;
+    assert_eq!(still["lastFailure"]["reason"], "410, the 3th");
+    for fact in ["state", "stateSinceDateTime", "lastFailure"] {
+        assert_eq!(still[fact], failing[fact], "{fact}");
+    }
+    assert!(app.own_metrics().contains("reelhook_sink_failing{sink=\"first\"} 1"));
+
+    // The first success ends it, and that outlasts a restart as well.
+    record(&mut app, "well").await;
+    until(&app, "active").await;
+    let app = app.restart().await;
+    let active = first(&app).await;
+    assert_eq!((&active["state"], &active["lastFailure"]), (&json!("active"), &failing["lastFailure"]));
+    assert!(app.own_metrics().contains("reelhook_sink_failing{sink=\"first\"} 0"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_sink_and_one_that_was_removed_meanwhile_keep_their_last_failure() {
+    let mut app = TestApp::start().await;
+    app.first.fail([RecordingSink::retry("no route to host")]);
+    record(&mut app, "waits").await;
+    let failing = until(&app, "failing").await;
+    // All that waits is due at once: nothing in the store's order tells which delivery failed.
+    assert!(app.pauses.pause(&SinkName::new("first")).await.unwrap());
+    app.store.make_due(&SinkName::new("first")).await.unwrap();
+
+    let app = app.restart().await;
+    let paused = first(&app).await;
+    assert_eq!((&paused["state"], &paused["lastFailure"]), (&json!("pausedByOperator"), &failing["lastFailure"]));
+    assert!(app.own_metrics().contains("reelhook_sink_failing{sink=\"first\"} 1"));
+
+    // A config without it, and then with it again.
+    let (to_second, first_again) = (crate::reload::all_to("\"second\""), crate::reload::all_to("\"first\""));
+    let app = app.restart_with(|it| (it.routes, it.without_first) = (to_second, true)).await;
+    app.pauses.resume(&SinkName::new("first")).await.unwrap();
+    let gone = get(&app, "sinks").await.body["value"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!((&gone["state"], &gone["lastFailure"]), (&json!("removed"), &failing["lastFailure"]));
+    assert!(app.own_metrics().contains("reelhook_sink_failing{sink=\"first\"} 0"), "nothing is attempted");
+    app.first.fail(vec![RecordingSink::retry("still none"); 9]);
+    crate::reload::changed(app.reload_with(|it| (it.routes, it.without_first) = (first_again, false)).await);
+    assert_eq!(first(&app).await["state"], "failing");
+    app.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_that_asks_for_a_pause_is_shown_with_its_end_and_the_next_attempt() {
     let mut app = TestApp::start().await;
@@ -70,5 +134,42 @@ async fn a_destination_that_asks_for_a_pause_is_shown_with_its_end_and_the_next_
     assert!(failing["nextAttemptDateTime"].as_str().unwrap() >= "2026-11-24T08:00:20Z", "{failing}");
     let page = Browser::new(&app).page("/sinks/first").await;
     assert!(page.text().contains("reelhook makes no attempt before 2026-11-24 08:00:20 UTC, because"), "{}", page.body);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_pause_of_a_removed_sink_is_shown_holds_when_it_comes_back_and_can_be_ended() {
+    let mut app = TestApp::start().await;
+    assert_eq!(post(&app, "sinks/first/pause", None).await.status, 200);
+    let (to_second, again) = (crate::reload::all_to("\"second\""), crate::reload::all_to("\"first\""));
+    crate::reload::changed(app.reload_with(|it| (it.routes, it.without_first) = (to_second.clone(), true)).await);
+    let app_shows = async |app: &TestApp| {
+        let shown = get(app, "sinks").await.body["value"].as_array().unwrap().last().unwrap().clone();
+        assert_eq!(
+            (&shown["name"], &shown["state"], &shown["isPaused"]),
+            (&json!("first"), &json!("removed"), &json!(true))
+        );
+        let hint = shown["hint"].as_str().unwrap().to_owned();
+        assert!(hint.contains("at 2026-11-24 08:00:00 UTC. The sink is not in the config."), "{hint}");
+        app.until_metric("reelhook_sink_paused{sink=\"first\"}", 1.0).await;
+        app.until_metric("reelhook_sink_configured{sink=\"first\"}", 0.0).await;
+        let browser = Browser::new(app);
+        assert!(browser.page("/sinks").await.has("pause-waits"));
+        let page = browser.page("/sinks/first").await;
+        assert!(page.has("removed") && page.text().contains("An operator paused sink"), "{}", page.body);
+        assert!(page.has("resume"), "{}", page.body);
+    };
+    app_shows(&app).await;
+    app = app.restart().await;
+    app_shows(&app).await;
+    crate::reload::changed(app.reload_with(|it| (it.routes, it.without_first) = (again, false)).await);
+    assert_eq!(first(&app).await["state"], "pausedByOperator");
+
+    // It ends while the sink is gone: nothing else is left of the sink then.
+    crate::reload::changed(app.reload_with(|it| (it.routes, it.without_first) = (to_second, true)).await);
+    assert_eq!(post(&app, "sinks/first/resume", None).await.status, 204);
+    assert_eq!(post(&app, "sinks/first/resume", None).await.status, 404);
+    assert_eq!(get(&app, "sinks").await.body["value"].as_array().unwrap().len(), 1);
+    app.until_metric("reelhook_sink_paused{sink=\"first\"}", 0.0).await;
     app.stop().await;
 }

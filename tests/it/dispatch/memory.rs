@@ -16,7 +16,8 @@ use reelhook::domain::{
     SinkName, Verified,
 };
 use reelhook::store::{
-    Accepted, Batch, DeliveryState, DeliveryView, Limit, Newest, Process, Queue, SinkPauses, StoreError, Views,
+    Accepted, Batch, DeliveryState, DeliveryView, Limit, Newest, Process, Queue, SinkCondition, SinkPauses, StoreError,
+    Views,
 };
 use tokio::sync::watch;
 
@@ -215,10 +216,14 @@ impl Queue for Memory {
         self.store.next_due(sink).await
     }
 
-    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+    async fn settle_noting(
+        &self,
+        outcomes: Arc<[Outcome]>,
+        condition: Option<SinkCondition>,
+    ) -> Result<(), StoreError> {
         self.n_settled.fetch_add(1, Ordering::SeqCst);
         self.check()?;
-        self.store.settle(outcomes).await?;
+        self.store.settle_noting(outcomes, condition).await?;
         self.changed();
         Ok(())
     }

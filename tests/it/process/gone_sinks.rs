@@ -29,7 +29,8 @@ async fn with_a_gone_sink(site: &mut Site) -> Server {
 async fn what_waits_for_a_gone_sink_is_told_everywhere_and_goes_where_the_operator_says() {
     let mut site = Site::new();
     let server = with_a_gone_sink(&mut site).await;
-    server.said("2 deliveries wait for sink \\\"old\\\", which is not in the config");
+    let told = "2 deliveries wait for sink \\\"old\\\", which is not in the config";
+    assert!(server.before.iter().any(|line| line.contains(told)), "before it serves: {:#?}", server.before);
     let check = site.run(&["check"]);
     assert_eq!(check.code, Some(0), "{check:?}");
     assert!(check.err.contains("warning: 2 deliveries wait for sink \"old\""), "{check:?}");
@@ -95,6 +96,53 @@ async fn what_waits_is_dropped_without_a_server_too() {
     let asked = site.run(&["deliveries", "drop", "--sink", "old", "--offline"]);
     let told = "2 deliveries of old are dead letters now\n";
     assert_eq!((asked.code, &*asked.out), (Some(0), told), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_show_the_pause_of_a_gone_sink_and_end_it() {
+    let mut site = Site::new();
+    let mut server = with_a_gone_sink(&mut site).await;
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    let old = format!("[sinks.old]\nkind = \"http\"\n{}", site.hook.table());
+    site.write(("", ""), &format!("{old}[[routes]]\nname = \"all\"\nsinks = [\"hook\"]\n"));
+    let paused = site.run(&["sinks", "pause", "old", "--offline"]);
+    assert_eq!(paused.code, Some(0), "{paused:?}");
+    site.write_for_all("", "");
+    let _server = site.serve();
+    let list = site.run(&["sinks", "list"]);
+    assert!(list.out.contains("old  removed (paused by an operator)  2 deliveries waiting"), "{list:?}");
+    let show = site.run(&["sinks", "show", "old"]);
+    assert!(show.out.starts_with("sink old: removed (paused by an operator)\n"), "{show:?}");
+    assert!(show.out.contains("An operator paused sink \"old\" at 2"), "{show:?}");
+    let resumed = site.run(&["sinks", "resume", "old"]);
+    assert_eq!((resumed.code, &*resumed.out), (Some(0), "sink old is not paused any more\n"), "{resumed:?}");
+    let list = site.run(&["sinks", "list"]);
+    assert!(list.out.contains("old  removed  2 deliveries waiting"), "{list:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_failed_fails_on_after_a_crash() {
+    let mut site = Site::new();
+    site.hook.answer(GATE_SHUT);
+    site.write_for_all("", "retry = [\"0s\", \"0s\"]");
+    let server = site.serve();
+    for context in ["dead-1", "dead-2"] {
+        assert_eq!(site.post(&server, context).await.status, 202);
+    }
+    wait_until("nothing but dead letters is left", || {
+        site.run(&["sinks", "list"]).out.starts_with("hook  failing  no deliveries waiting  2 dead letters")
+    });
+    let before = site.run(&["sinks", "show", "hook"]);
+    server.kill();
+    let server = site.serve();
+    let metrics = reqwest::get(server.admin_url("/metrics")).await.unwrap().text().await.unwrap();
+    for series in ["reelhook_sink_failing{sink=\"hook\"} 1", "reelhook_sink_dead_letters{sink=\"hook\"} 2"] {
+        assert!(metrics.contains(series), "{series} in {metrics}");
+    }
+    let after = site.run(&["sinks", "show", "hook"]);
+    assert_eq!(after.out, before.out);
+    assert!(after.out.contains("last failed attempt 2") && after.out.contains("500"), "{after:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

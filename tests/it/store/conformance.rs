@@ -2,7 +2,9 @@
 
 use super::*;
 use reelhook::domain::{Counts, DeliveryId, Held, KEPT_MINUTES, MAX_RICH_SUBSCRIPTIONS, Minute, N_BUCKETS};
-use reelhook::store::{Counted, DeadFilter, DeadLetters, DeliveryState, Limit, MadeDue, Newest, QuarantineFilter};
+use reelhook::store::{
+    Counted, DeadFilter, DeadLetters, DeliveryState, Failure, Limit, MadeDue, Newest, QuarantineFilter, SinkCondition,
+};
 use tokio::sync::mpsc::Receiver;
 
 /// One test for each function of this file.
@@ -21,6 +23,7 @@ macro_rules! suite {
             an_expired_lease_is_given_anew_and_the_old_one_changes_nothing,
             a_released_delivery_is_due_again_without_an_attempt,
             a_failed_attempt_is_due_later_and_counted,
+            what_is_known_of_a_sink_is_kept_with_its_outcomes_and_nothing_older_replaces_it,
             the_longest_due_is_leased_first,
             deliveries_of_one_operation_keep_their_order,
             a_dead_letter_lets_the_next_one_pass,
@@ -243,6 +246,37 @@ pub async fn a_failed_attempt_is_due_later_and_counted(test: TestStore) {
     assert_eq!((view.failures[0].number, view.failures[0].took), (1, Duration::from_millis(7)));
     assert_eq!(view.at, test.clock.now());
     assert_eq!(test.store.last_failure(&name("archive")).await.unwrap(), None);
+}
+
+pub async fn what_is_known_of_a_sink_is_kept_with_its_outcomes_and_nothing_older_replaces_it(mut test: TestStore) {
+    let now = test.clock.now();
+    let of = |sink: &str, version, failing: bool, reason: &str| SinkCondition {
+        sink: name(sink),
+        version,
+        failing_since: failing.then_some(now),
+        last_failure: Some(Failure { at: now, reason: reason.into() }),
+    };
+    let record = async |condition: SinkCondition, settlement: Settlement| {
+        test.accept(vec![recording(&condition.version.to_string()).to(&[condition.sink.as_str()])]).await;
+        let lease = test.lease_one(condition.sink.as_str()).await;
+        let outcome = test.outcome(lease, settlement);
+        test.store.settle_noting(vec![outcome].into(), Some(condition)).await.unwrap();
+    };
+    let dead = || Settlement::Dead { reason: "410".into() };
+    assert_eq!(test.store.sink_conditions().await.unwrap(), []);
+    record(of("crm", 1, true, "410"), dead()).await;
+    record(of("archive", 2, true, "410"), dead()).await;
+    record(of("crm", 4, false, "503"), Settlement::Delivered).await;
+    record(of("crm", 3, true, "timeout"), dead()).await;
+    let kept = [of("archive", 2, true, "410"), of("crm", 4, false, "503")];
+    assert_eq!(test.store.sink_conditions().await.unwrap(), kept);
+    // Outcomes that say nothing of the sink leave it as it is.
+    test.accept(vec![recording("5").to(&["archive"])]).await;
+    test.deliver(test.lease_one("archive").await).await;
+    test.reopen(|_| {}).await;
+    assert_eq!(test.store.sink_conditions().await.unwrap(), kept);
+    test.store.forget_conditions(vec![name("crm"), name("never heard of")]).await.unwrap();
+    assert_eq!(test.store.sink_conditions().await.unwrap(), kept[..1]);
 }
 
 pub async fn the_longest_due_is_leased_first(test: TestStore) {

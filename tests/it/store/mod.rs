@@ -208,13 +208,15 @@ impl TestStore {
     }
 
     async fn settle_all(&self, leases: Vec<Lease>, settlement: &Settlement) {
-        let outcome = |lease: Lease| {
-            let (number, started_at) = (lease.delivery.attempt, self.clock.now());
-            let exchange = self.exchange.lock().clone();
-            let attempt = Attempt { number, started_at, took: Duration::from_millis(7), exchange };
-            Outcome { lease, attempt, settlement: settlement.clone() }
-        };
-        self.store.settle(leases.into_iter().map(outcome).collect()).await.unwrap();
+        let outcomes = leases.into_iter().map(|lease| self.outcome(lease, settlement.clone()));
+        self.store.settle(outcomes.collect()).await.unwrap();
+    }
+
+    fn outcome(&self, lease: Lease, settlement: Settlement) -> Outcome {
+        let (number, started_at) = (lease.delivery.attempt, self.clock.now());
+        let exchange = self.exchange.lock().clone();
+        let attempt = Attempt { number, started_at, took: Duration::from_millis(7), exchange };
+        Outcome { lease, attempt, settlement }
     }
 
     async fn deliver(&self, lease: Lease) {

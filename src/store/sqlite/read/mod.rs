@@ -1,6 +1,7 @@
 //! Reading: rows as values, and the questions of the API, the console and the dispatchers.
 
 pub mod backlogs;
+pub mod conditions;
 pub mod counts;
 pub mod delivered;
 pub mod delivery_log;

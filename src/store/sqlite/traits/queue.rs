@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use crate::domain::{Lease, Outcome, SinkName};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::instants::instant;
+use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::backlogs;
-use crate::store::sqlite::write::{delivery, exchanges, lease};
-use crate::store::{Limit, Queue, StoreError};
+use crate::store::sqlite::write::{conditions, delivery, exchanges, lease};
+use crate::store::{Limit, Queue, SinkCondition, StoreError};
 
 #[async_trait]
 impl Queue for SqliteStore {
@@ -29,9 +30,17 @@ impl Queue for SqliteStore {
         Ok(due.await?.map(instant))
     }
 
-    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+    async fn settle_noting(
+        &self,
+        outcomes: Arc<[Outcome]>,
+        condition: Option<SinkCondition>,
+    ) -> Result<(), StoreError> {
         let sealed = exchanges::sealed(&self.shared, &outcomes);
-        self.writer.ask(move |tx| delivery::settle(tx, &outcomes, &sealed)).await
+        let settle = move |tx: &Tx<'_>| {
+            delivery::settle(tx, &outcomes, &sealed)?;
+            condition.as_ref().map_or(Ok(()), |condition| conditions::keep(tx, condition))
+        };
+        self.writer.ask(settle).await
     }
 
     async fn release(&self, leases: Vec<Lease>, due_at: Timestamp) -> Result<(), StoreError> {

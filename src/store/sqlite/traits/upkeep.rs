@@ -1,4 +1,4 @@
-//! Pauses and upkeep of the embedded store.
+//! What is kept of each sink, and the upkeep of the embedded store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::domain::SinkName;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::time;
 use crate::store::sqlite::read;
-use crate::store::sqlite::write::{pauses, sweep};
-use crate::store::{Health, Hint, SinkPauses, Space, StoreError, Upkeep};
+use crate::store::sqlite::write::{conditions, pauses, sweep};
+use crate::store::{Health, Hint, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Upkeep};
 
 #[async_trait]
 impl SinkPauses for SqliteStore {
@@ -27,6 +27,17 @@ impl SinkPauses for SqliteStore {
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
         let sink = sink.clone();
         self.writer.ask(move |tx| pauses::resume(tx, &sink)).await
+    }
+}
+
+#[async_trait]
+impl SinkConditions for SqliteStore {
+    async fn sink_conditions(&self) -> Result<Vec<SinkCondition>, StoreError> {
+        self.read(|connection, _| read::conditions::list(connection)).await
+    }
+
+    async fn forget_conditions(&self, sinks: Vec<SinkName>) -> Result<(), StoreError> {
+        self.writer.ask(move |tx| conditions::forget(tx, &sinks)).await
     }
 }
 

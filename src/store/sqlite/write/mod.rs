@@ -4,6 +4,7 @@ pub mod accept;
 pub mod announce;
 pub mod binding;
 pub mod change;
+pub mod conditions;
 pub mod decision;
 pub mod delivery;
 pub mod due;

@@ -16,7 +16,7 @@ use reelhook::domain::{
     CallEnd, Channel, ClientContext, Counts, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation,
     Origin, Previous, QuarantineClass as Class, Reason, SinkName, WhyEnded,
 };
-use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView};
+use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView, SinkCondition};
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -144,6 +144,8 @@ pub struct Rows {
     pub rich: Vec<String>,
     /// Since when sinks are paused.
     pub paused: BTreeMap<SinkName, Timestamp>,
+    /// What the last attempts said about each sink.
+    pub conditions: BTreeMap<SinkName, SinkCondition>,
     /// What happened, by the minute.
     pub history: BTreeMap<i64, Counts>,
 }

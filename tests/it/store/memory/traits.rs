@@ -20,8 +20,8 @@ use reelhook::store::{
     Backlog, Batch, Counted, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
     DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
     LoggedDelivery, Logs, Looked, MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter,
-    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkPauses, Space, StoreError,
-    Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
+    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkCondition, SinkConditions,
+    SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -112,9 +112,19 @@ impl Queue for MemoryStore {
         })
     }
 
-    async fn settle(&self, outcomes: Arc<[Outcome]>) -> Result<(), StoreError> {
+    async fn settle_noting(
+        &self,
+        outcomes: Arc<[Outcome]>,
+        condition: Option<SinkCondition>,
+    ) -> Result<(), StoreError> {
         self.write(|tx| {
             queue::settle(tx, &outcomes);
+            if let Some(condition) = condition {
+                let kept = tx.rows.conditions.entry(condition.sink.clone()).or_insert_with(|| condition.clone());
+                if condition.version > kept.version {
+                    *kept = condition;
+                }
+            }
             Ok(())
         })
     }
@@ -411,6 +421,20 @@ impl SinkPauses for MemoryStore {
     async fn resume_sink(&self, sink: &SinkName) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.rows.paused.remove(sink);
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl SinkConditions for MemoryStore {
+    async fn sink_conditions(&self) -> Result<Vec<SinkCondition>, StoreError> {
+        self.read(|rows| rows.conditions.values().cloned().collect())
+    }
+
+    async fn forget_conditions(&self, sinks: Vec<SinkName>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.rows.conditions.retain(|sink, _| !sinks.contains(sink));
             Ok(())
         })
     }
