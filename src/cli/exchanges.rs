@@ -44,6 +44,8 @@ struct Answer {
     line: String,
     headers: Vec<Header>,
     are_headers_cut: bool,
+    #[serde(default)]
+    headers_left_out: Option<String>,
     body: Option<String>,
     body_base64: Option<String>,
     body_left_out: Option<String>,
@@ -74,7 +76,10 @@ fn of_exchange(exchange: &Exchange) -> Vec<String> {
     let mut lines = head('>', line, headers, *are_headers_cut);
     match &exchange.answer {
         Some(answer) => {
-            lines.extend(head('<', &answer.line, &answer.headers, answer.are_headers_cut));
+            let is_cut = answer.are_headers_cut && answer.headers_left_out.is_none();
+            lines.extend(head('<', &answer.line, &answer.headers, is_cut));
+            let why = answer.headers_left_out.iter();
+            lines.extend(why.map(|why| format!("< (the headers were left out: {})", text::safe(why, MAX_CHARS))));
             lines.extend(of_body(answer));
         }
         None => lines.push("(no answer)".to_owned()),
@@ -151,6 +156,8 @@ mod tests {
         assert_eq!(bytes.last().unwrap(), "< (no UTF-8 text: 3 bytes, in hexadecimal 1f8b08)");
         let left_out = lines(&answer(&[("bodyLeftOut", json!("why")), ("isBodyCut", json!(true))]));
         assert_eq!(left_out.last().unwrap(), "< (the body was left out: why)");
+        let left_out = lines(&answer(&[("headersLeftOut", json!("why")), ("areHeadersCut", json!(true))]));
+        assert_eq!(left_out[2..], ["< HTTP/1.1 500", "< (the headers were left out: why)", "<"]);
         assert_eq!(lines(&json!(null)).last().unwrap(), "(no answer)");
     }
 }

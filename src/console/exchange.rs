@@ -64,7 +64,9 @@ fn head(line: &str, headers: &Headers) -> String {
     for (name, value) in &headers.list {
         head.push_str(&format!("\n{}: {}", shown(name, MAX_CHARS), shown(value, MAX_CHARS)));
     }
-    if headers.is_cut {
+    if let Some(why) = &headers.left_out {
+        head.push_str(&format!("\n(the headers were left out: {})", shown(why, MAX_CHARS)));
+    } else if headers.is_cut {
         head.push_str("\n(headers are cut: there were more, or longer ones)");
     }
     head

@@ -56,6 +56,9 @@ pub struct Headers {
     pub list: Vec<(String, String)>,
     /// Whether headers were left out, or values cut.
     pub is_cut: bool,
+    /// Why all of them were left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
 }
 
 /// A body.
@@ -70,11 +73,24 @@ pub enum Body {
 }
 
 impl Headers {
+    /// None of them, for this reason.
+    pub fn left_out(why: &str) -> Self {
+        Self { list: Vec::new(), is_cut: true, left_out: Some(why.to_owned()) }
+    }
+
+    /// Whether another header may have room.
+    pub fn has_room(&self) -> bool {
+        self.list.len() < MAX_HEADERS && self.n_bytes() < MAX_HEADER_BYTES
+    }
+
+    fn n_bytes(&self) -> usize {
+        self.list.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
     /// Adds a header, if there is room for it.
     pub fn add(&mut self, name: &str, value: &str) {
-        let n_bytes: usize = self.list.iter().map(|(name, value)| name.len() + value.len()).sum();
         let (short_name, short_value) = (cut(name), cut(value));
-        if self.list.len() >= MAX_HEADERS || n_bytes + short_name.len() + short_value.len() > MAX_HEADER_BYTES {
+        if self.list.len() >= MAX_HEADERS || self.n_bytes() + short_name.len() + short_value.len() > MAX_HEADER_BYTES {
             self.is_cut = true;
             return;
         }

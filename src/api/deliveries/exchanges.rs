@@ -39,6 +39,8 @@ pub struct AnswerShape {
     headers: Vec<HeaderShape>,
     /// Whether headers were left out, or values cut.
     are_headers_cut: bool,
+    /// Why all headers were left out.
+    headers_left_out: Option<String>,
     /// The first 4 KiB of the body. Null if it is not UTF-8 text, or was left out.
     body: Option<String>,
     /// The same in base64, if it is not UTF-8 text.
@@ -78,6 +80,7 @@ impl From<&Answered> for AnswerShape {
             line: answer.line.clone(),
             headers: shown(&answer.headers),
             are_headers_cut: answer.headers.is_cut,
+            headers_left_out: answer.headers.left_out.clone(),
             body,
             body_base64,
             body_left_out,

@@ -1,46 +1,43 @@
-//! Masks: an answer may repeat a secret that was sent, as it is or as JSON, HTML and addresses spell it.
+//! Masks: an answer may repeat a secret that was sent, as it is, in part, or as JSON, HTML and addresses spell it. Text and
+//! secrets are compared as [`Form`]s, and what is found is masked where it stood.
 //!
 //! **Invariants**
-//! 1. Nothing that was masked contains a spelling of a secret, in any case of its letters.
+//! 1. Nothing that was masked contains a secret, nor a run of its characters that [`Runs`] finds, in any case of its letters,
+//!    in any spelling that [`Form`] takes away, with or without white space in it.
 //! 2. Where the text was cut inside a secret, the beginning of the secret is masked too.
 //! 3. A secret that cannot be found for sure makes the masks unsure ([`Masks::are_sure`]): then nothing may be shown.
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use url::form_urlencoded::byte_serialize;
 
+use super::runs::{Runs, SHORTEST};
+use super::spelling::Form;
 use crate::domain::HIDDEN;
-
-/// The shortest text that is looked for: a shorter one stands in many words.
-pub(super) const SHORTEST: usize = 4;
 
 /// Finds secrets.
 pub(super) struct Masks {
-    spellings: Vec<Vec<u8>>,
-    finder: Option<AhoCorasick>,
+    /// The secrets and their parts, as they are compared.
+    secrets: BTreeSet<Vec<u8>>,
+    runs: Runs,
     are_sure: bool,
 }
 
 impl Masks {
     /// For these secrets.
     pub(super) fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let (mut spellings, mut are_sure) = (Vec::new(), true);
+        let mut masks = Self { secrets: BTreeSet::new(), runs: Runs::default(), are_sure: true };
         for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-            are_sure &= secret.len() >= SHORTEST;
+            masks.are_sure &= Form::of(secret.as_bytes()).bytes().len() >= SHORTEST;
             for part in parts(secret) {
-                spellings.extend(spellings_of(&part));
+                masks.secrets.extend(Form::layers(part.as_bytes()).map(|form| form.bytes().to_vec()));
             }
         }
-        spellings.retain(|spelling| spelling.len() >= SHORTEST);
-        spellings.sort_unstable();
-        spellings.dedup();
-        let finder = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(&spellings);
-        let finder = finder.ok();
-        Self { are_sure: are_sure && finder.is_some(), spellings, finder }
+        masks.secrets.retain(|secret| secret.len() >= SHORTEST);
+        masks.secrets.iter().for_each(|secret| masks.runs.add(secret));
+        masks
     }
 
     /// Whether every secret can be found.
@@ -50,20 +47,19 @@ impl Masks {
 
     /// These bytes without the secrets.
     pub(super) fn masked(&self, bytes: &[u8]) -> Vec<u8> {
-        let Some(finder) = &self.finder else { return HIDDEN.into() };
-        let (mut masked, mut end) = (Vec::with_capacity(bytes.len()), 0);
-        for found in finder.find_iter(bytes) {
-            masked.extend_from_slice(&bytes[end..found.start()]);
-            masked.extend_from_slice(HIDDEN.as_bytes());
-            end = found.end();
+        if !self.are_sure {
+            return HIDDEN.into();
         }
-        let rest = &bytes[end..];
-        let n_begun = self.begun_at_the_end_of(rest);
-        masked.extend_from_slice(&rest[..rest.len() - n_begun]);
-        if n_begun > 0 {
-            masked.extend_from_slice(HIDDEN.as_bytes());
+        let mut places = Vec::new();
+        for form in Form::layers(bytes) {
+            places.extend(self.runs.find(form.bytes()).map(|run| form.place(run)));
+            let n_begun = self.begun_at_the_end_of(form.bytes());
+            if n_begun > 0 {
+                let end = form.bytes().len();
+                places.push(form.place(end - n_begun..end).start..bytes.len());
+            }
         }
-        masked
+        without(bytes, places)
     }
 
     /// The same for text.
@@ -73,13 +69,29 @@ impl Masks {
 
     /// How many of the last bytes are the beginning of a secret.
     fn begun_at_the_end_of(&self, bytes: &[u8]) -> usize {
-        let begun = |spelling: &Vec<u8>| {
-            let longest = (spelling.len() - 1).min(bytes.len());
-            let is_begun = |n: &usize| bytes[bytes.len() - n..].eq_ignore_ascii_case(&spelling[..*n]);
-            (SHORTEST..=longest).rev().find(is_begun).unwrap_or_default()
+        let begun = |secret: &Vec<u8>| {
+            let longest = (secret.len() - 1).min(bytes.len());
+            (SHORTEST..=longest).rev().find(|n| bytes.ends_with(&secret[..*n])).unwrap_or_default()
         };
-        self.spellings.iter().map(begun).max().unwrap_or_default()
+        self.secrets.iter().map(begun).max().unwrap_or_default()
     }
+}
+
+/// Bytes with [`HIDDEN`] in the place of some of them, and of the rest of a character that a place cuts.
+fn without(bytes: &[u8], mut places: Vec<Range<usize>>) -> Vec<u8> {
+    places.sort_unstable_by_key(|place| place.start);
+    let is_inside = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
+    let (mut masked, mut end) = (Vec::with_capacity(bytes.len()), 0);
+    for place in places {
+        let start = (0..=place.start).rev().find(|at| !is_inside(*at)).unwrap_or_default();
+        if start > end || masked.is_empty() {
+            masked.extend_from_slice(&bytes[end..start]);
+            masked.extend_from_slice(HIDDEN.as_bytes());
+        }
+        end = (place.end.max(end)..bytes.len()).find(|at| !is_inside(*at)).unwrap_or(bytes.len());
+    }
+    masked.extend_from_slice(&bytes[end..]);
+    masked
 }
 
 /// The secret and its parts that are secrets themselves: what follows the scheme of an `Authorization` header, user and
@@ -99,25 +111,6 @@ fn parts(secret: &str) -> Vec<String> {
         parts.push(basic);
     }
     parts
-}
-
-/// How JSON, HTML and addresses spell a text.
-fn spellings_of(text: &str) -> Vec<Vec<u8>> {
-    let json = serde_json::to_string(text).unwrap_or_default();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default().to_owned();
-    let form: String = byte_serialize(text.as_bytes()).collect();
-    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let spellings = [
-        text.to_owned(),
-        json.replace('/', "\\/"),
-        json,
-        form.replace('+', "%20"),
-        form,
-        html.replace('"', "&quot;").replace('\'', "&#39;"),
-        html.replace('"', "&#34;").replace('\'', "&#x27;"),
-        html,
-    ];
-    spellings.into_iter().map(String::into_bytes).collect()
 }
 
 #[cfg(test)]
@@ -142,6 +135,82 @@ mod tests {
             "a/b&quot;c d&amp;e",
         ] {
             assert_eq!(masked(secret, &format!("<{spelling}>")), "<***>", "{spelling}");
+        }
+    }
+
+    /// A secret with every character that an encoding may treat in its own way.
+    const MIXED: &str = r#"Bearer Hdr/Sec+ret="q"&<tok>%7Z-ABCdef0123"#;
+
+    #[test]
+    fn threat_53_a_secret_is_masked_in_each_spelling_of_json_html_and_addresses_and_in_mixtures() {
+        let each = |spell: fn(u8) -> String| MIXED.bytes().map(spell).collect::<String>();
+        let json = |text: &str| serde_json::to_string(text).unwrap();
+        let form = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let html = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+        for spelling in [
+            each(|byte| format!("\\u{byte:04x}")),
+            each(|byte| format!("\\u{byte:04X}")),
+            each(|byte| format!("\\x{byte:02x}")),
+            each(|byte| format!("&#{byte};")),
+            each(|byte| format!("&#{byte:04}")),
+            each(|byte| format!("&#x{byte:x};")),
+            each(|byte| format!("&#X{byte:X};")),
+            each(|byte| format!("%{byte:02x}")),
+            each(|byte| format!("%25{byte:02x}")),
+            each(|byte| format!("%u00{byte:02x}")),
+            json(MIXED),
+            json(&json(MIXED)),
+            json(&json(&json(MIXED))),
+            json(&html(MIXED)),
+            html(&json(MIXED)),
+            html(&html(MIXED)),
+            form(MIXED),
+            form(&json(&html(MIXED))),
+            html(&form(&form(MIXED))),
+            form(MIXED).to_lowercase(),
+            form(MIXED).replace('+', "%20").to_lowercase(),
+            r#"Bearer Hdr\/Sec\u002bret=\"q\"\u0026\u003ctok\u003E%7Z-ABCdef0123"#.to_owned(),
+            r#"Bearer Hdr/Sec+ret=&quot;q&quot;&<tok>%7Z-ABCdef0123"#.to_owned(),
+            r#"bearer%20hdr/sec%2bret%3d"q"&<tok>%7Z-ABCdef0123"#.to_owned(),
+            MIXED.replace('/', "&sol;").replace('=', "&equals;"),
+            MIXED.replace("Sec", "Sec\r\n\t").replace('d', "\n  d"),
+            MIXED.replace("Sec", r"Sec\n"),
+        ] {
+            let masked = masked(MIXED, &format!("before {spelling} after"));
+            // The quotes around it may stay.
+            let masked = masked.replace("&quot;", "").replace("%22", "").replace(['"', '\\'], "");
+            assert_eq!(masked, "before *** after", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn threat_53_a_secret_in_part_is_masked() {
+        for (text, expected) in [
+            (format!("its begin: {}.", &MIXED[..MIXED.len() - 1]), "its begin: ***."),
+            (format!("without its begin: {}.", &MIXED[9..]), "without its begin: ***."),
+            (format!("twelve of it: {}.", &MIXED[20..32]), "twelve of it: ***."),
+            (format!("{}\r\nlog: {}.", &MIXED[..20], &MIXED[20..]), "***\r\nlog: ***."),
+            (format!("cut: {}…", &MIXED[..20]), "cut: ***…"),
+            (format!("spelled: {}.", MIXED[..40].replace('"', "&#34;")), "spelled: ***."),
+            ("Bearer Sec Hdr 7Z def0123".to_owned(), "Bearer Sec Hdr 7Z def0123"),
+        ] {
+            assert_eq!(masked(MIXED, &text), expected, "{text}");
+        }
+        assert_eq!(masked("Bearer canary-12345", "no canary-1 here"), "no *** here");
+        assert_eq!(masked("Bearer canary-12345", "no canary here"), "no canary here");
+    }
+
+    #[test]
+    fn a_character_is_masked_as_a_whole() {
+        assert_eq!(masked("caf\u{e9} au lait", "un cafè, un café au lait"), "un cafè, un ***");
+        assert_eq!(masked("0123456789é", "a0123456789êb"), "a***b");
+        assert_eq!(masked("\u{1f600}\u{1f601}", r"\ud83d\ude00\ud83d\ude01"), "***");
+    }
+
+    #[test]
+    fn a_secret_that_the_end_cuts_inside_an_escape_is_masked() {
+        for cut in [r"canary\u002", r"canary\", "canary%2", "canary&#4", "canary&", r"canary\\u"] {
+            assert_eq!(masked("canary-token-0123", &format!("it was {cut}")), "it was ***", "{cut}");
         }
     }
 

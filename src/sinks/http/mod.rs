@@ -15,8 +15,10 @@ pub mod guard;
 mod hidden;
 mod masks;
 mod probe;
+mod runs;
 mod settings;
 mod signature;
+mod spelling;
 mod wire;
 
 use std::sync::Arc;

@@ -128,17 +128,12 @@ impl Seen for Wire {
 impl Answer {
     fn told(&self, masks: &Masks, sends_secrets: bool) -> Answered {
         let line = self.line.clone();
+        let is_body_cut = !self.is_whole || self.body.len() > MAX_BODY_BYTES;
         if !masks.are_sure() {
             let why = "a secret that was sent is so short that reelhook cannot find it in the answer";
-            let headers = Headers { is_cut: true, ..Headers::default() };
-            return Answered { line, headers, body: Body::LeftOut(why.into()), is_body_cut: true };
+            return Answered { line, headers: Headers::left_out(why), body: Body::LeftOut(why.into()), is_body_cut };
         }
-        let mut headers = Headers::default();
-        for (name, value) in &self.headers {
-            let value = if is_told_by(name.as_str()) { HIDDEN.into() } else { masks.masked_text(value.as_bytes()) };
-            headers.add(&masks.masked_text(name.as_str().as_bytes()), &value);
-        }
-        let is_body_cut = !self.is_whole || self.body.len() > MAX_BODY_BYTES;
+        let headers = self.told_headers(masks);
         let body = match self.headers.get(CONTENT_ENCODING).filter(|it| sends_secrets && *it != "identity") {
             Some(_) => Body::LeftOut("it is compressed, and may repeat a secret that was sent".into()),
             None if sends_secrets && !is_searchable(&self.body) => {
@@ -147,6 +142,21 @@ impl Answer {
             None => Body::of(masks.masked(&self.body[..self.body.len().min(MAX_BODY_BYTES)])),
         };
         Answered { line, headers, body, is_body_cut }
+    }
+
+    fn told_headers(&self, masks: &Masks) -> Headers {
+        let mut headers = Headers::default();
+        for (name, value) in &self.headers {
+            if !headers.has_room() {
+                headers.is_cut = true;
+                break;
+            }
+            let seen = &value.as_bytes()[..value.len().min(MAX_BODY_BYTES)];
+            headers.is_cut |= seen.len() < value.len();
+            let shown = if is_told_by(name.as_str()) { HIDDEN.into() } else { masks.masked_text(seen) };
+            headers.add(&masks.masked_text(name.as_str().as_bytes()), &shown);
+        }
+        headers
     }
 }
 

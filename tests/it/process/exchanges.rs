@@ -139,6 +139,27 @@ async fn what_is_not_kept_is_said_and_a_removed_operation_takes_all_along() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_is_too_short_to_be_found_is_the_reason_why_headers_and_body_are_left_out() {
+    let mut site = Site::new();
+    site.write_for_all("", "headers = { X-Token = 'abc' }");
+    site.hook.answer(NO);
+    let server = site.serve();
+    let found = posted(&mut site, &server, "short", "dead").await;
+    let answer = &found["attempts"][0]["exchange"]["answer"];
+    let why = "a secret that was sent is so short that reelhook cannot find it in the answer";
+    assert_eq!((&answer["headersLeftOut"], &answer["bodyLeftOut"]), (&why.into(), &why.into()));
+    assert_eq!((&answer["headers"], &answer["isBodyCut"]), (&serde_json::json!([]), &false.into()));
+    let id = found["id"].as_str().unwrap();
+    let page = get(&site, &format!("/deliveries/{id}")).await.1;
+    let said = site.run(&["deliveries", "show", id]).out;
+    for told in [&page, &said] {
+        for what in ["headers were", "body was"] {
+            assert!(told.contains(&format!("he {what} left out: {why}")), "{told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_a_flood_of_successes_some_are_kept_and_the_others_say_so() {
     let mut site = Site::new();
     site.hook.behave(|stream| {

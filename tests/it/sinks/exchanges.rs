@@ -180,6 +180,47 @@ async fn threat_53_of_an_address_what_looks_like_a_secret_is_hidden_and_a_secret
 }
 
 #[tokio::test]
+async fn threat_53_a_secret_in_another_spelling_or_in_part_is_hidden_in_answer_headers_and_reason() {
+    const SECRET: &str = r#"canary/Sec+ret="q"&<tok>%7Z-CANARY0123"#;
+    let more = format!("headers = {{ X-Api-Key = '{SECRET}' }}");
+    let each = |spell: fn(u8) -> String| SECRET.bytes().map(spell).collect::<String>();
+    let json = |text: &str| serde_json::to_string(text).unwrap().replace('/', "\\/");
+    for spelling in [
+        each(|byte| format!("\\u{byte:04x}")),
+        each(|byte| format!("&#{byte};")),
+        each(|byte| format!("&#x{byte:x};")),
+        each(|byte| format!("%{byte:02x}")),
+        json(SECRET).trim_matches('"').to_owned(),
+        json(&json(SECRET)).trim_matches(['"', '\\']).to_owned(),
+        r#"canary\/Sec\u002bret=\"q\"\u0026\u003ctok\u003E%7Z-CANARY0123"#.to_owned(),
+        "canary/Sec+ret=&quot;q&quot;&<tok>%7Z-CANARY0123".to_owned(),
+        "canary%2fsec%2bret%3d%22q%22%26%3ctok%3e%257z-canary0123".to_owned(),
+        SECRET[..SECRET.len() - 1].to_owned(),
+    ] {
+        let body = format!("found {spelling}, no");
+        let length = body.len();
+        let answer = format!("HTTP/1.1 500 No\r\nx-echo: {spelling};\r\ncontent-length: {length}\r\n\r\n{body}");
+        let far_side = Answering::with(&answer);
+        let sink = build("http", &format!("{}{more}", far_side.table())).unwrap();
+        let (result, exchange) = attempt(&sink, &delivery(1)).await;
+        let exchange = exchange.unwrap();
+        assert_eq!(text(&exchange), "found ***, no", "{spelling}");
+        assert_eq!(value(&answered(&exchange).headers, "x-echo"), Some("***;"), "{spelling}");
+        assert_eq!(result.unwrap_err().to_string(), "answered 500: found ***, no", "{spelling}");
+    }
+    // Over a line break, and over two headers.
+    let (first, last) = SECRET.split_at(SECRET.len() / 2);
+    let body = format!("{first}\r\n  {last}; {first} | {last}.");
+    let length = body.len();
+    let answer =
+        format!("HTTP/1.1 500 No\r\nx-a: {first}\r\nx-b: {last}\r\ncontent-length: {length}\r\n\r\n{body}");
+    let exchange = with_answer(&answer, &more).await;
+    assert_eq!(text(&exchange), "***; *** | ***.");
+    let headers = &answered(&exchange).headers;
+    assert_eq!((value(headers, "x-a"), value(headers, "x-b")), (Some("***"), Some("***")));
+}
+
+#[tokio::test]
 async fn a_compressed_answer_is_left_out_where_it_could_repeat_a_secret() {
     let answer = "HTTP/1.1 500 No\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\nabcd";
     let exchange = with_answer(answer, "include_access_token = true").await;
@@ -226,6 +267,9 @@ async fn an_answer_is_left_out_where_a_secret_is_too_short_to_be_found() {
     let exchange = with_answer(answer, "headers = { X-Token = 'abc' }").await;
     assert!(matches!(&answered(&exchange).body, Body::LeftOut(why) if why.contains("short")), "{exchange:?}");
     assert!(answered(&exchange).headers.list.is_empty(), "{exchange:?}");
+    let why = answered(&exchange).headers.left_out.as_deref();
+    assert!(why.is_some_and(|why| why.contains("so short")), "{exchange:?}");
+    assert!(!answered(&exchange).is_body_cut, "it arrived whole: {exchange:?}");
 }
 
 #[tokio::test]
@@ -252,7 +296,7 @@ async fn an_answer_that_is_no_text_is_noted_as_bytes() {
 async fn many_and_long_headers_are_cut_and_it_is_said() {
     let many: String = (0..90).map(|n| format!("x-{n}: {}\r\n", "v".repeat(300))).collect();
     let exchange = with_answer(&format!("HTTP/1.1 200 OK\r\n{many}content-length: 0\r\n\r\n"), "").await;
-    let Headers { list, is_cut } = &answered(&exchange).headers;
+    let Headers { list, is_cut, .. } = &answered(&exchange).headers;
     assert!(*is_cut && (40..90).contains(&list.len()), "{}", list.len());
 }
 
