@@ -39,8 +39,18 @@ impl<T> List<T> {
     where
         T: From<&'a R>,
     {
+        Self::shown(request, parameters, page, T::from)
+    }
+
+    /// The same, of rows that are shown so.
+    pub fn shown<'a, R, I: ToString>(
+        request: &HttpRequest,
+        parameters: &Parameters,
+        page: &'a Page<R, I>,
+        shape: impl Fn(&'a R) -> T,
+    ) -> Self {
         let next_link = page.next.as_ref().map(|next| continued(request, parameters, &next.to_string()));
-        Self { next_link, value: page.rows.iter().map(T::from).collect() }
+        Self { next_link, value: page.rows.iter().map(shape).collect() }
     }
 }
 

@@ -3,10 +3,12 @@
 //! **Invariants**
 //! 1. No parameter is silently ignored: an unknown one is refused by its name.
 
+use jiff::Timestamp;
 use url::form_urlencoded;
 
 use super::ApiError;
 use crate::odata::MAX_TOP;
+use crate::operator;
 use crate::wording::untrusted_text::cut;
 
 /// Graph's detailed code for a wrong parameter.
@@ -38,6 +40,16 @@ impl Parameters {
             Ok((*name, value.into_owned()))
         });
         pairs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The same, where a time that counts from now is an instant: then the link to the next page means the same times.
+    pub fn at(mut self, now: Timestamp) -> Self {
+        for (_, text) in self.0.iter_mut().filter(|(name, _)| matches!(*name, "since" | "until")) {
+            if let Ok(at) = operator::since(text, now) {
+                *text = at.to_string();
+            }
+        }
+        self
     }
 
     /// Every value of a parameter that may occur several times.
@@ -115,6 +127,17 @@ mod tests {
             assert_eq!(Parameters::read(text, KNOWN).unwrap_err().to_string(), expected);
         }
         assert!(Parameters::read("x", &[]).unwrap_err().to_string().ends_with("expected none"));
+    }
+
+    #[test]
+    fn a_time_that_counts_from_now_becomes_an_instant() {
+        let now = Timestamp::from_second(7200).unwrap();
+        let read = |text| Parameters::read(text, &["since", "until", "text"]).unwrap().at(now);
+        let parameters = read("since=2h&until=1970-01-01T01:00:00Z&text=2h");
+        let given: Vec<_> = parameters.given().collect();
+        let (since, until) = ("1970-01-01T00:00:00Z", "1970-01-01T01:00:00Z");
+        assert_eq!(given, [("since", since), ("until", until), ("text", "2h")]);
+        assert_eq!(read("since=soon").one("since").unwrap(), Some("soon"), "what is none is refused where it is read");
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Delivery {
     pub sink: String,
     pub route: String,
     pub state: String,
+    #[serde(default)]
+    pub is_blocked: bool,
     pub created_date_time: Timestamp,
     pub due_date_time: Option<Timestamp>,
     pub settled_date_time: Option<Timestamp>,

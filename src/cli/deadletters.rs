@@ -46,7 +46,7 @@ enum Action {
         #[command(flatten)]
         filter: Filter,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = text::at_least_one)]
         limit: usize,
     },
     /// Show one dead letter: every attempt with what was sent and answered, and the event

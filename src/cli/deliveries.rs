@@ -63,7 +63,7 @@ The states:
         #[command(flatten)]
         filter: Filter,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = text::at_least_one)]
         limit: usize,
     },
     /// Show one delivery in any state: every attempt with what was sent and answered, and the event
@@ -202,7 +202,7 @@ async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result
     let configured = configured_sinks(server).await?;
     let found: Vec<Delivery> = server.list(&["deliveries"], &filter.query(), limit).await?;
     for it in &found {
-        let is_gone = matches!(it.state.as_str(), "open" | "blocked") && !configured.contains(&it.sink);
+        let is_gone = matches!(it.state.as_str(), "waiting" | "underWay") && !configured.contains(&it.sink);
         let gone = if is_gone { "  (the config has no such sink)" } else { "" };
         let (created, attempts) = (text::instant(it.created_date_time), text::counted(it.attempt_count, "attempt"));
         let (id, sink, route) = (text::safe(&it.id, 64), text::safe(&it.sink, 64), text::safe(&it.route, 64));
@@ -216,7 +216,8 @@ async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result
 fn standing(delivery: &Delivery) -> String {
     let settled = delivery.settled_date_time.map(text::instant).unwrap_or_default();
     match (delivery.state.as_str(), delivery.due_date_time) {
-        ("open", Some(at)) => format!("due {}", text::instant(at)),
+        ("underWay", _) => "an attempt is in progress or about to begin".to_owned(),
+        ("waiting", Some(at)) if !delivery.is_blocked => format!("due {}", text::instant(at)),
         ("delivered", _) => format!("delivered {settled}"),
         ("dead", _) => {
             let reason = text::safe(delivery.last_failure.as_deref().unwrap_or_default(), 120);

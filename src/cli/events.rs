@@ -47,7 +47,7 @@ Examples:
         #[command(flatten)]
         filter: Filter,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = text::at_least_one)]
         limit: usize,
     },
     /// Show one event: what it reported, its deliveries, its data

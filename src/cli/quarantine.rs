@@ -54,7 +54,7 @@ enum Action {
         #[command(flatten)]
         filter: Filter,
         /// At most this many
-        #[arg(long, default_value_t = 100)]
+        #[arg(long, default_value_t = 100, value_parser = text::at_least_one)]
         limit: usize,
     },
     /// Show one entry with its body. What your bearer token may not see is hidden

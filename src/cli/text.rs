@@ -18,6 +18,14 @@ pub fn counted_at_least(n: usize, is_at_least: bool, what: &str) -> String {
     }
 }
 
+/// Reads how many entries a list may show.
+///
+/// # Errors
+/// It is none from 1 on.
+pub fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "expected a whole number from 1 on".to_owned())
+}
+
 /// The line below a list that shows at most `limit` entries.
 pub fn listed(n: usize, limit: usize, what: &str) -> String {
     format!("{}{}", counted(n, what), if n >= limit { " (there may be more: --limit)" } else { "" })
@@ -36,6 +44,14 @@ mod tests {
         assert_eq!(counted_at_least(3, true, "entry"), "at least 3 entries");
         assert_eq!(counted_at_least(0, true, "entry"), "an unknown number of entries");
         assert_eq!(listed(2, 2, "entry"), "2 entries (there may be more: --limit)");
+    }
+
+    #[test]
+    fn a_list_shows_at_least_one_entry() {
+        assert_eq!((at_least_one("1"), at_least_one("70")), (Ok(1), Ok(70)));
+        for wrong in ["0", "-1", "", "x", "1.5"] {
+            assert!(at_least_one(wrong).is_err_and(|told| told.contains("from 1 on")), "{wrong}");
+        }
     }
 
     #[test]

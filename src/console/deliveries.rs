@@ -1,6 +1,6 @@
 //! *Deliveries*: the deliveries of all sinks, newest event first.
 
-use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use super::gate::Desk;
 use super::live::page_of;
 use super::page::show;
 use super::pager::{Before, Pager};
+use super::parameters::{self, TEXT};
 use super::problem::Problem;
 use super::selection::{instant, some};
 use super::words::of_delivery_state;
@@ -20,6 +21,8 @@ use crate::domain::SinkName;
 use crate::operator::words;
 use crate::store::{DeliveryFilter, LoggedDelivery, Phase};
 
+/// Stands for all states.
+const ANY: &str = "any";
 /// Each state to filter by, with the text of its option.
 const PHASES: [(Phase, &str); 5] = [
     (Phase::Unsettled, "waiting or under way"),
@@ -56,11 +59,15 @@ struct Row {
     n_attempts: u32,
 }
 
+/// The names of the parameters of the page.
+const PARAMETERS: [&str; 6] = [TEXT, "sink", "state", "type", "since", "until"];
+
 /// The parameters of the page; empty: not asked for.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Asked {
-    q: String,
+    #[serde(alias = "q")]
+    text: String,
     sink: String,
     state: String,
     #[serde(rename = "type")]
@@ -74,16 +81,12 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/deliveries", web::get().to(page));
 }
 
-async fn page(
-    desk: Data<Desk>,
-    request: HttpRequest,
-    asked: Query<Asked>,
-    before: Query<Before>,
-) -> Result<HttpResponse, Problem> {
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let (asked, now) = (asked.into_inner(), desk.console.clock.now());
+    let (asked, now): (Asked, _) = (parameters::read(&request, &PARAMETERS)?, desk.console.clock.now());
+    let before = Before::of(&request);
     let found = desk.console.operator.delivery_log(&asked.filter(now)?, before.page(PAGE)?).await?;
-    let pager = Pager::of("/deliveries", &asked.fields(), &before, &found);
+    let pager = Pager::of("/deliveries", &asked.fixed(now).fields(), &before, &found);
     let sinks = desk.console.running.now().config.sinks.iter().map(|sink| sink.name.to_string()).collect();
     let page = Page {
         frame: visitor.frame("deliveries"),
@@ -99,25 +102,32 @@ async fn page(
 impl Asked {
     fn filter(&self, now: Timestamp) -> Result<DeliveryFilter, Problem> {
         let unknown = |text: &str| Problem::Address(format!("There is no state {text:?}."));
-        let phase = some(&self.state).map(|text| Phase::parse(&text).ok_or_else(|| unknown(&text)));
+        let state = some(&self.state).filter(|state| state != ANY);
+        let phase = state.map(|text| Phase::parse(&text).ok_or_else(|| unknown(&text)));
         Ok(DeliveryFilter {
             sink: some(&self.sink).map(|name| SinkName::new(&name)),
             phase: phase.transpose()?,
             kind: some(&self.kind),
             since: instant("Since", &self.since, now)?,
             until: instant("Until", &self.until, now)?,
-            text: some(&self.q),
+            text: some(&self.text),
         })
     }
 
     fn fields(&self) -> [(&str, &str); 6] {
-        let Self { q, sink, state, kind, since, until } = self;
-        [("q", q), ("sink", sink), ("state", state), ("type", kind), ("since", since), ("until", until)]
+        let Self { text, sink, state, kind, since, until } = self;
+        [(TEXT, text), ("sink", sink), ("state", state), ("type", kind), ("since", since), ("until", until)]
+    }
+
+    /// The same, with times that do not count from now.
+    fn fixed(&self, now: Timestamp) -> Self {
+        let at = |text| parameters::fixed(text, now);
+        Self { since: at(&self.since), until: at(&self.until), ..self.clone() }
     }
 
     /// Whether it asks for fewer than all.
     fn narrows(&self) -> bool {
-        self.fields().iter().any(|(_, value)| !value.trim().is_empty())
+        self.fields().iter().any(|(name, value)| !value.trim().is_empty() && (*name, *value) != ("state", ANY))
     }
 }
 

@@ -1,6 +1,6 @@
 //! *Events*: everything that was received, newest first, with what became of it.
 
-use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use super::gate::Desk;
 use super::live::Row;
 use super::page::show;
 use super::pager::{Before, Pager};
+use super::parameters::{self, TEXT};
 use super::problem::Problem;
 use super::selection::{instant, some};
 use super::words::{of_delivery_state, of_route};
@@ -42,11 +43,15 @@ struct Delivery {
     tone: &'static str,
 }
 
+/// The names of the parameters of the page.
+const PARAMETERS: [&str; 6] = [TEXT, "type", "resource", "matched", "since", "until"];
+
 /// The parameters of the page; empty: not asked for.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Asked {
-    q: String,
+    #[serde(alias = "q")]
+    text: String,
     #[serde(rename = "type")]
     kind: String,
     resource: String,
@@ -60,42 +65,50 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/events", web::get().to(page));
 }
 
-async fn page(
-    desk: Data<Desk>,
-    request: HttpRequest,
-    asked: Query<Asked>,
-    before: Query<Before>,
-) -> Result<HttpResponse, Problem> {
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let asked = asked.into_inner();
-    let which = asked.filter(desk.console.clock.now())?;
+    let (asked, now): (Asked, _) = (parameters::read(&request, &PARAMETERS)?, desk.console.clock.now());
+    let (which, before) = (asked.filter(now)?, Before::of(&request));
     let found = desk.console.operator.event_log(&which, before.page(PAGE)?).await?;
-    let pager = Pager::of("/events", &asked.fields(), &before, &found);
+    let pager = Pager::of("/events", &asked.fixed(now).fields(), &before, &found);
     let rows = found.rows.iter().map(logged).collect();
     show(&request, &visitor, &Page { frame: visitor.frame("events"), asked, rows, pager })
 }
 
 impl Asked {
     fn filter(&self, now: Timestamp) -> Result<EventFilter, Problem> {
-        let is_matched = match self.matched.as_str() {
-            "" => None,
-            "yes" => Some(true),
-            "no" => Some(false),
-            _ => return Err(Problem::Address("Matches a route: expected yes or no.".into())),
-        };
+        let is_matched = self.is_matched();
+        if is_matched.is_none() && !self.matched.is_empty() {
+            return Err(Problem::unknown("matched", &self.matched));
+        }
         Ok(EventFilter {
             kind: some(&self.kind),
             resource: some(&self.resource),
             since: instant("Since", &self.since, now)?,
             until: instant("Until", &self.until, now)?,
             is_matched,
-            text: some(&self.q),
+            text: some(&self.text),
         })
     }
 
+    /// Whether events must match a route. The first versions had other words for it.
+    fn is_matched(&self) -> Option<bool> {
+        match self.matched.as_str() {
+            "true" | "yes" => Some(true),
+            "false" | "no" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The same, with times that do not count from now.
+    fn fixed(&self, now: Timestamp) -> Self {
+        let at = |text| parameters::fixed(text, now);
+        Self { since: at(&self.since), until: at(&self.until), ..self.clone() }
+    }
+
     fn fields(&self) -> [(&str, &str); 6] {
-        let Self { q, kind, resource, matched, since, until } = self;
-        [("q", q), ("type", kind), ("resource", resource), ("matched", matched), ("since", since), ("until", until)]
+        let Self { text, kind, resource, matched, since, until } = self;
+        [(TEXT, text), ("type", kind), ("resource", resource), ("matched", matched), ("since", since), ("until", until)]
     }
 
     /// Whether it asks for fewer than all.

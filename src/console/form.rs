@@ -81,7 +81,8 @@ async fn read<T: DeserializeOwned>(request: &HttpRequest, desk: &Desk, limits: &
     let body = body.await.map_err(refused)?;
     let text = str::from_utf8(&body.bytes).map_err(|_not_utf8| unreadable("it is not UTF-8"))?;
     // A form is written as a query is.
-    Query::from_query(text).map(Query::into_inner).map_err(|error| unreadable(&error.to_string()))
+    let fields = Query::from_query(text).map(Query::into_inner);
+    fields.map_err(|_error| unreadable("a field is missing, occurs twice, or has a value that this page cannot read"))
 }
 
 fn unreadable(why: &str) -> Problem {

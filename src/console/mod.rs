@@ -35,6 +35,7 @@ mod operation;
 mod operations;
 mod page;
 mod pager;
+mod parameters;
 mod plots;
 mod pressed_delivery;
 mod problem;
@@ -96,8 +97,7 @@ pub struct Console {
 pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
     let desk = web::Data::new(Desk::new(console));
     move |config| {
-        let queries = QueryConfig::default()
-            .error_handler(|error, _| Problem::Address(format!("It cannot be read: {error}.")).into());
+        let queries = QueryConfig::default().error_handler(|_error, _| Problem::unreadable().into());
         let pages = web::scope("")
             .app_data(desk.clone())
             .app_data(queries)

@@ -5,7 +5,7 @@
 //! the newest operations follow that contain the text, in any case. All other lists are ordered by creation, the newest
 //! first. A page ends at the place of a row, which the link to the next page names.
 
-use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
@@ -16,6 +16,7 @@ use super::format::{encoded, instant, number, tone_of, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::page::show;
+use super::parameters::{self, TEXT};
 use super::problem::Problem;
 use super::words;
 use crate::config::Scope;
@@ -72,11 +73,15 @@ struct Row {
     modified: String,
 }
 
+/// The names of the parameters of the page.
+const PARAMETERS: [&str; 6] = [TEXT, "status", "state", "call", "older", "newer"];
+
 /// The parameters of the page.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct Asked {
-    q: String,
+    #[serde(alias = "q")]
+    text: String,
     status: String,
     state: String,
     call: String,
@@ -89,16 +94,16 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/operations", web::get().to(page));
 }
 
-async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let asked = asked.into_inner();
+    let asked: Asked = parameters::read(&request, &PARAMETERS)?;
     let found = find(&desk, &asked).await?;
     let page = Page {
         frame: visitor.frame("operations"),
         statuses: &STATUSES,
         states: ExpectationState::ALL.into_iter().map(|it| (it.as_str(), words::of_expectation(it))).collect(),
         rows: found.operations.iter().map(row).collect(),
-        is_filtered: !(asked.q.is_empty()
+        is_filtered: !(asked.text.is_empty()
             && asked.status.is_empty()
             && asked.state.is_empty()
             && asked.call.is_empty()),
@@ -107,7 +112,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
         older: found.older.map(|place| asked.link(("older", &place))),
         newer: found.newer.map(|place| asked.link(("newer", &place))),
         first: asked.link(("", "")),
-        in_events: format!("/events?q={}", encoded(asked.q.trim())),
+        in_events: format!("/events?{TEXT}={}", encoded(asked.text.trim())),
         asked,
     };
     show(&request, &visitor, &page)
@@ -122,10 +127,10 @@ struct Found {
 }
 
 async fn find(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
-    if asked.q.is_empty() || !asked.older.is_empty() {
+    if asked.text.is_empty() || !asked.older.is_empty() {
         return listed(desk, asked).await;
     }
-    let named = desk.console.operator.named(asked.q.trim()).await?;
+    let named = desk.console.operator.named(asked.text.trim()).await?;
     if !named.is_empty() {
         return Ok(Found { operations: named, by: By::Id, older: None, newer: None });
     }
@@ -144,7 +149,7 @@ async fn find(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
 
 /// The operations whose client context contains the text.
 async fn inside(desk: &Desk, asked: &Asked) -> Result<Vec<Operation>, Problem> {
-    let inside = Inside { text: asked.q.trim(), n_newest: N_NEWEST };
+    let inside = Inside { text: asked.text.trim(), n_newest: N_NEWEST };
     let (filter, call) = (asked.filter(false)?, GraphId::new(asked.call.trim()));
     let order = OrderBy::default();
     let of = Question::first(&order, PAGE);
@@ -154,7 +159,7 @@ async fn inside(desk: &Desk, asked: &Asked) -> Result<Vec<Operation>, Problem> {
 
 /// Finds by indexes.
 async fn listed(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
-    let is_back = !asked.newer.is_empty() && asked.q.is_empty();
+    let is_back = !asked.newer.is_empty() && asked.text.is_empty();
     let order = asked.order(is_back)?;
     let after = asked.place(&order, is_back)?;
     let filter = asked.filter(true)?;
@@ -177,7 +182,7 @@ async fn listed(desk: &Desk, asked: &Asked) -> Result<Found, Problem> {
     Ok(Found {
         by: By::Index,
         older: last.filter(|_| has_older).map(|it| asked.place_of(it)),
-        newer: first.filter(|_| has_newer && asked.q.is_empty()).map(|it| asked.place_of(it)),
+        newer: first.filter(|_| has_newer && asked.text.is_empty()).map(|it| asked.place_of(it)),
         operations,
     })
 }
@@ -186,8 +191,8 @@ impl Asked {
     /// The filters; `with_text`: also by the beginning of the client context.
     fn filter(&self, with_text: bool) -> Result<Option<Filter>, Problem> {
         let mut conditions = Vec::new();
-        if with_text && !self.q.is_empty() {
-            conditions.push(format!("startsWith(clientContext,{})", quoted(&self.q)));
+        if with_text && !self.text.is_empty() {
+            conditions.push(format!("startsWith(clientContext,{})", quoted(&self.text)));
         }
         if !self.status.is_empty() {
             conditions.push(format!("status eq {}", quoted(&self.status)));
@@ -204,7 +209,7 @@ impl Asked {
     }
 
     fn order(&self, is_back: bool) -> Result<OrderBy, Problem> {
-        let text = match (self.q.is_empty(), is_back) {
+        let text = match (self.text.is_empty(), is_back) {
             (true, false) => "createdDateTime desc",
             (true, true) => "createdDateTime",
             (false, _) => "clientContext,createdDateTime",
@@ -230,7 +235,7 @@ impl Asked {
     fn place_of(&self, operation: &Operation) -> String {
         let place = format!("{}.{}", operation.number, operation.created_at.as_microsecond());
         let context = operation.client_context.as_ref().map(ClientContext::as_str);
-        match context.filter(|_| !self.q.is_empty()) {
+        match context.filter(|_| !self.text.is_empty()) {
             Some(context) => format!("{place}.{context}"),
             None => place,
         }
@@ -239,7 +244,8 @@ impl Asked {
     /// The same search at another place.
     fn link(&self, place: (&str, &str)) -> String {
         let mut query = Serializer::new(String::new());
-        let asked = [("q", &*self.q), ("status", &*self.status), ("state", &*self.state), ("call", &*self.call), place];
+        let asked =
+            [(TEXT, &*self.text), ("status", &*self.status), ("state", &*self.state), ("call", &*self.call), place];
         for (name, value) in asked.into_iter().filter(|(_, value)| !value.is_empty()) {
             query.append_pair(name, value);
         }
@@ -284,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_link_repeats_the_question_and_escapes_it() {
-        let asked = Asked { q: "a&b='".into(), status: "running".into(), older: "1.2".into(), ..Asked::default() };
-        assert_eq!(asked.link(("older", "3.4")), "/operations?q=a%26b%3D%27&status=running&older=3.4");
+        let asked = Asked { text: "a&b='".into(), status: "running".into(), older: "1.2".into(), ..Asked::default() };
+        assert_eq!(asked.link(("older", "3.4")), "/operations?text=a%26b%3D%27&status=running&older=3.4");
     }
 }

@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn a_link_repeats_the_question_and_escapes_it() {
         let page: Page<(), i64> = Page { rows: Vec::new(), next: Some(7) };
-        let first = Pager::of("/events", &[("q", "a&b='"), ("type", " ")], &Before::default(), &page);
-        assert_eq!(first.older.as_deref(), Some("/events?q=a%26b%3D%27&before=7"));
+        let first = Pager::of("/events", &[("text", "a&b='"), ("type", " ")], &Before::default(), &page);
+        assert_eq!(first.older.as_deref(), Some("/events?text=a%26b%3D%27&before=7"));
         assert_eq!(first.first, None);
         let last = Page { next: None, ..page };
         let second = Pager::of("/events", &[], &Before { before: "7".into() }, &last);

@@ -49,5 +49,5 @@ pub(super) fn or_missing(error: OperatorError) -> Problem {
 }
 
 fn missing() -> Problem {
-    Problem::Missing("There is no such delivery: the retention has removed it.".into())
+    Problem::Missing("There is no delivery with this id: it was never made, or it was removed with its event.".into())
 }

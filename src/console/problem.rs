@@ -63,6 +63,11 @@ impl Problem {
         Self::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
     }
 
+    /// The parameters are not those of the page.
+    pub fn unreadable() -> Self {
+        Self::Address("A parameter occurs twice, or has a value that this page cannot read.".into())
+    }
+
     fn told(&self) -> (&'static str, String, &'static str) {
         const NOT_OURS: &str =
             "It did not come from a page of this server, or the server was restarted after you opened the page.";

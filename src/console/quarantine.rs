@@ -1,6 +1,6 @@
 //! *Quarantine*: notifications that failed verification, with the reason, the next step, and a button to replay them.
 
-use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -82,14 +82,15 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/quarantine/{id}/replay", web::post().to(replay));
 }
 
-async fn list(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
+async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let (selection, before, now) = (Selection::of(&request), Before::of(&request), desk.console.clock.now());
+    let (selection, now) = (Selection::in_list(&request, &["reason", "since"])?, desk.console.clock.now());
+    let (before, done) = (Before::of(&request), Done::of(&request));
     let entries = desk.console.operator.quarantine(&selection.quarantine(now)?, before.page(PAGE)?).await?;
     let frame = Frame { notice: done.notice(), ..visitor.frame("quarantine") };
     let page = List {
         frame,
-        pager: Pager::of("/quarantine", &selection.fields(), &before, &entries),
+        pager: Pager::of("/quarantine", &selection.fixed(now).fields(), &before, &entries),
         entries: entries.rows.iter().map(entry).collect(),
         reasons: Reason::ALL.into_iter().filter(|it| it.is_of_entries()).map(Reason::as_str).collect(),
         bulk: format!("/bulk/quarantine?{}", selection.query(now)?),

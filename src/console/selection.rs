@@ -5,6 +5,7 @@ use actix_web::web::Query;
 use jiff::Timestamp;
 
 use super::format::encoded;
+use super::parameters;
 use super::problem::Problem;
 use crate::domain::{Reason, SinkName};
 use crate::operator;
@@ -26,6 +27,19 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// What the address of a list asks for, which has these parameters.
+    ///
+    /// # Errors
+    /// It has others.
+    pub fn in_list(request: &HttpRequest, known: &[&str]) -> Result<Self, Problem> {
+        parameters::read(request, known)
+    }
+
+    /// The same, with a time that does not count from now.
+    pub fn fixed(&self, now: Timestamp) -> Self {
+        Self { since: parameters::fixed(&self.since, now), ..self.clone() }
+    }
+
     /// What the address of a request asks for; nothing if it cannot be read.
     pub fn of(request: &HttpRequest) -> Self {
         Query::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default()

@@ -1,6 +1,6 @@
 //! *Sinks*: each sink's backlog and dead letters, and the buttons: test the connection, pause, resume, replay.
 
-use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -120,15 +120,10 @@ async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     show(&request, &visitor, &List { frame: visitor.frame("sinks"), sinks })
 }
 
-async fn page(
-    desk: Data<Desk>,
-    request: HttpRequest,
-    name: Path<String>,
-    done: Query<Done>,
-) -> Result<HttpResponse, Problem> {
+async fn page(desk: Data<Desk>, request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let frame = Frame { notice: done.notice(), ..visitor.frame("sinks") };
-    let selection = Selection { sink: name.clone(), ..Selection::of(&request) };
+    let selection = Selection { sink: name.clone(), ..Selection::in_list(&request, &["reason", "since"])? };
+    let frame = Frame { notice: Done::of(&request).notice(), ..visitor.frame("sinks") };
     let page = Page::of(&desk, Asked { selection, before: Before::of(&request) }, frame, None).await?;
     show(&request, &visitor, &page)
 }
@@ -149,7 +144,8 @@ impl Page {
             probe,
             bulk: format!("/bulk/dead-letters?{}", selection.query(now)?),
             pager: {
-                let fields: Vec<_> = selection.fields().into_iter().filter(|(name, _)| *name != "sink").collect();
+                let fixed = selection.fixed(now);
+                let fields: Vec<_> = fixed.fields().into_iter().filter(|(name, _)| *name != "sink").collect();
                 Pager::of(&format!("/sinks/{}", encoded(name)), &fields, &before, &letters)
             },
             letters: letters.rows.into_iter().map(letter).collect(),

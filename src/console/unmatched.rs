@@ -1,6 +1,6 @@
 //! *Unmatched*: events that matched no route, and a button to route them again.
 
-use actix_web::web::{self, Data, Path, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
@@ -43,11 +43,12 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/unmatched", web::get().to(page)).route("/unmatched/{id}/route", web::post().to(route));
 }
 
-async fn page(desk: Data<Desk>, request: HttpRequest, done: Query<Done>) -> Result<HttpResponse, Problem> {
+async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let (selection, before, now) = (Selection::of(&request), Before::of(&request), desk.console.clock.now());
+    let (selection, now) = (Selection::in_list(&request, &["type", "since"])?, desk.console.clock.now());
+    let (before, done) = (Before::of(&request), Done::of(&request));
     let events = desk.console.operator.unmatched(&selection.unmatched(now)?, before.page(PAGE)?).await?;
-    let pager = Pager::of("/unmatched", &selection.fields(), &before, &events);
+    let pager = Pager::of("/unmatched", &selection.fixed(now).fields(), &before, &events);
     let rows = events.rows.iter().map(|event| Unmatched {
         row: Row::of(event),
         resource: event.resource.clone(),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Operator;
 use super::words::{self, cut};
 use crate::domain::{Expectation, Origin, Proof, SinkName};
-use crate::store::{DeliveryState, DeliveryView, EventView, OperationView, StoreError};
+use crate::store::{DeliveryState, DeliveryView, EventView, Keeping, OperationView, StoreError};
 use crate::wording::{duration, instant};
 
 /// What happened to an operation or an event.
@@ -89,6 +89,7 @@ pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
     }
     for delivery in &event.deliveries {
         lines.extend(of_delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
+        lines.extend(of_exchanges(delivery).map(|line| format!("    {line}")));
     }
     lines
 }
@@ -104,6 +105,14 @@ fn origin(event: &EventView) -> String {
             None => "from reelhook itself".into(),
         },
     }
+}
+
+/// How to see what was sent and answered.
+fn of_exchanges(delivery: &DeliveryView) -> Option<String> {
+    let failed = delivery.failures.iter().map(|failure| failure.exchange);
+    let mut all = failed.chain(delivery.success.map(|success| success.exchange));
+    all.any(|exchange| exchange == Keeping::Kept)
+        .then(|| format!("`reelhook deliveries show {}` shows what was sent and answered", delivery.id))
 }
 
 /// What happened to one delivery, one line for each thing.

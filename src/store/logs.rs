@@ -34,7 +34,7 @@ impl<T, I: Copy> Page<T, I> {
 /// Which events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Those of this CloudEvents type.
+    /// Those of this CloudEvents type; ASCII letters in any case.
     pub kind: Option<String>,
     /// Those of this type of resource, or whose resource's path contains this text; ASCII letters in any case.
     pub resource: Option<String>,
@@ -53,7 +53,7 @@ impl EventFilter {
     pub fn means(&self, event: &EventView) -> bool {
         let context = event.client_context.as_deref().unwrap_or_default();
         let is_of_type = |wanted: &str| event.envelope.resource_type.eq_ignore_ascii_case(wanted);
-        self.kind.as_ref().is_none_or(|kind| event.kind == *kind)
+        self.kind.as_ref().is_none_or(|kind| event.kind.eq_ignore_ascii_case(kind))
             && self.resource.as_ref().is_none_or(|wanted| contains(&event.resource, wanted) || is_of_type(wanted))
             && is_between(event.received_at, self.since, self.until)
             && self.is_matched.is_none_or(|is_matched| is_matched != event.deliveries.is_empty())
@@ -96,14 +96,20 @@ impl Phase {
         Self::ALL.into_iter().find(|phase| phase.as_str() == name)
     }
 
+    /// The phase of a delivery. `now` is in the clock of the delivery's due time.
+    pub fn of(delivery: &DeliveryView, now: Timestamp) -> Self {
+        match delivery.state {
+            DeliveryState::Delivered => Self::Delivered,
+            DeliveryState::Dead => Self::Dead,
+            DeliveryState::Open | DeliveryState::Blocked if delivery.is_leased && delivery.at > now => Self::UnderWay,
+            DeliveryState::Open | DeliveryState::Blocked => Self::Waiting,
+        }
+    }
+
     fn means(self, delivery: &DeliveryView, now: Timestamp) -> bool {
-        let is_under_way = delivery.is_leased && delivery.at > now;
         match self {
             Self::Unsettled => delivery.state.is_waiting(),
-            Self::Waiting => delivery.state.is_waiting() && !is_under_way,
-            Self::UnderWay => delivery.state.is_waiting() && is_under_way,
-            Self::Delivered => delivery.state == DeliveryState::Delivered,
-            Self::Dead => delivery.state == DeliveryState::Dead,
+            other => other == Self::of(delivery, now),
         }
     }
 }
@@ -115,7 +121,7 @@ pub struct DeliveryFilter {
     pub sink: Option<SinkName>,
     /// Those in this phase.
     pub phase: Option<Phase>,
-    /// Those of events of this CloudEvents type.
+    /// Those of events of this CloudEvents type; ASCII letters in any case.
     pub kind: Option<String>,
     /// Those of events that arrived from this instant on, to a millisecond.
     pub since: Option<Timestamp>,
@@ -131,7 +137,7 @@ impl DeliveryFilter {
         let context = event.client_context.as_deref().unwrap_or_default();
         self.sink.as_ref().is_none_or(|sink| delivery.sink == *sink)
             && self.phase.is_none_or(|phase| phase.means(delivery, now))
-            && self.kind.as_ref().is_none_or(|kind| event.kind == *kind)
+            && self.kind.as_ref().is_none_or(|kind| event.kind.eq_ignore_ascii_case(kind))
             && is_between(event.received_at, self.since, self.until)
             && self.text.as_ref().is_none_or(|text| contains(context, text) || contains(&delivery.reason, text))
     }

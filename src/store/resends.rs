@@ -11,7 +11,7 @@ pub struct Delivered {
     pub sink: Option<SinkName>,
     /// Those that this route asked for.
     pub route: Option<RouteName>,
-    /// Those of events of this type.
+    /// Those of events of this type; ASCII letters in any case.
     pub kind: Option<String>,
     /// Those of events that arrived from this instant on.
     pub since: Timestamp,
@@ -24,7 +24,7 @@ impl Delivered {
     pub fn means(&self, sink: &str, route: &str, kind: &str) -> bool {
         self.sink.as_ref().is_none_or(|it| it.as_str() == sink)
             && self.route.as_ref().is_none_or(|it| it.as_str() == route)
-            && self.kind.as_ref().is_none_or(|it| it == kind)
+            && self.kind.as_ref().is_none_or(|it| it.eq_ignore_ascii_case(kind))
     }
 }
 

@@ -34,7 +34,7 @@ pub struct QuarantineFilter {
 /// Which unmatched events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnmatchedFilter {
-    /// Those of this type.
+    /// Those of this type; ASCII letters in any case.
     pub kind: Option<String>,
     /// Those that arrived from this instant on.
     pub since: Option<Timestamp>,
@@ -43,7 +43,8 @@ pub struct UnmatchedFilter {
 impl UnmatchedFilter {
     /// Whether an event of this type, that arrived at this instant, is meant.
     pub fn means(&self, kind: &str, received_at: Timestamp) -> bool {
-        self.kind.as_deref().is_none_or(|it| it == kind) && self.since.is_none_or(|since| since <= received_at)
+        self.kind.as_deref().is_none_or(|it| it.eq_ignore_ascii_case(kind))
+            && self.since.is_none_or(|since| since <= received_at)
     }
 }
 

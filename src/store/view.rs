@@ -50,16 +50,6 @@ impl DeliveryState {
     pub const fn is_waiting(self) -> bool {
         matches!(self, Self::Open | Self::Blocked)
     }
-
-    /// Its name in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Blocked => "blocked",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
 }
 
 /// What became of an attempt's exchange.

@@ -390,7 +390,7 @@ test("a search is done without a mouse, and the navigation is reached by tab", a
     await tabTo("search");
     await page.keyboard.type("sales-4712");
     await page.keyboard.press("Enter");
-    await page.waitForURL(/q=sales-4712/);
+    await page.waitForURL(/text=sales-4712/);
     await page.keyboard.press("Tab");
     for (let n = 0; n < 30; n++) {
         if ((await page.evaluate(() => document.activeElement?.textContent?.trim())) === "sales-4712") break;

@@ -49,7 +49,7 @@ impl DetailedDelivery {
     /// Shows a delivery and what happened to it until `now`.
     pub fn of(found: DeliveryOfEvent, now: Timestamp) -> Self {
         Self {
-            delivery: DeliveryShape::with_exchanges(&found),
+            delivery: DeliveryShape::with_exchanges(&found, now),
             story: operator::explain::of_delivery(&found.delivery, now),
             event: found.event.as_ref().map(EventShape::from),
             data: found.event.and_then(|event| RawValue::from_string(event.data).ok()),
@@ -174,9 +174,10 @@ pub async fn list(
     request: HttpRequest,
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
     let known = [&CHOOSING[..], &["$top", pages::SKIPTOKEN]].concat();
-    let parameters = Parameters::read(request.query_string(), &known)?;
+    let parameters = Parameters::read(request.query_string(), &known)?.at(admin.clock.now());
     let dead = admin.operator.dead_letters(&chosen(&parameters, &admin)?, pages::asked(&parameters)?).await?;
-    Ok(Json(List::page(&request, &parameters, &dead)))
+    let now = admin.clock.now();
+    Ok(Json(List::shown(&request, &parameters, &dead, |row| DeliveryShape::of(&row.delivery, now))))
 }
 
 /// The number of dead letters. With a reason or a time, only the first 20,000 dead letters are looked at. If there are more,

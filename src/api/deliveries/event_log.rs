@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, ServiceConfig};
+use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,7 +12,7 @@ use super::shapes::EventShape;
 use crate::api::pages::{self, List};
 use crate::api::parameters::{Parameters, wrong};
 use crate::api::{Admin, ApiError, Reader, resource};
-use crate::store::{DeliveryView, EventFilter, EventView};
+use crate::store::{DeliveryView, EventFilter, EventView, Phase};
 
 pub fn routes(config: &mut ServiceConfig) {
     config.service(resource("/eventLog", [(Method::GET, web::get().to(list))]));
@@ -35,23 +36,24 @@ pub struct DeliveryOfLog {
     sink: String,
     /// The name of the route that chose the sink. `expectation` if the announcement named the sink.
     route: String,
-    /// `open`, `blocked`, `delivered` or `dead`.
+    /// `waiting`, `underWay` (an attempt is in progress or about to begin), `delivered` or `dead`.
     state: &'static str,
 }
 
-impl From<&EventView> for LoggedEvent {
-    fn from(view: &EventView) -> Self {
-        Self { event: EventShape::from(view), deliveries: view.deliveries.iter().map(DeliveryOfLog::from).collect() }
+impl LoggedEvent {
+    fn of(view: &EventView, now: Timestamp) -> Self {
+        let deliveries = view.deliveries.iter().map(|delivery| DeliveryOfLog::of(delivery, now));
+        Self { event: EventShape::from(view), deliveries: deliveries.collect() }
     }
 }
 
-impl From<&DeliveryView> for DeliveryOfLog {
-    fn from(view: &DeliveryView) -> Self {
+impl DeliveryOfLog {
+    fn of(view: &DeliveryView, now: Timestamp) -> Self {
         Self {
             id: view.id.to_string(),
             sink: view.sink.to_string(),
             route: view.route.to_string(),
-            state: view.state.as_str(),
+            state: Phase::of(view, now).as_str(),
         }
     }
 }
@@ -85,7 +87,7 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<LoggedEvent>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
+    let parameters = Parameters::read(request.query_string(), &PARAMETERS)?.at(admin.clock.now());
     let at = |name| instant(&parameters, name, &admin);
     let is_matched = parameters.one("matched")?;
     let is_matched =
@@ -99,5 +101,6 @@ pub async fn list(
         text: parameters.text("text")?,
     };
     let events = admin.operator.event_log(&which, pages::asked(&parameters)?).await?;
-    Ok(Json(List::page(&request, &parameters, &events)))
+    let now = admin.clock.now();
+    Ok(Json(List::shown(&request, &parameters, &events, |event| LoggedEvent::of(event, now))))
 }

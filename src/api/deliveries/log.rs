@@ -51,7 +51,7 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<DeliveryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &PARAMETERS)?;
+    let parameters = Parameters::read(request.query_string(), &PARAMETERS)?.at(admin.clock.now());
     let at = |name| instant(&parameters, name, &admin);
     let phase = match parameters.one("state")? {
         None => Some(Phase::Unsettled),
@@ -70,7 +70,8 @@ pub async fn list(
         text: parameters.text("text")?,
     };
     let deliveries = admin.operator.delivery_log(&which, pages::asked(&parameters)?).await?;
-    Ok(Json(List::page(&request, &parameters, &deliveries)))
+    let now = admin.clock.now();
+    Ok(Json(List::shown(&request, &parameters, &deliveries, |row| DeliveryShape::of(&row.delivery, now))))
 }
 
 /// One delivery in any state, with its event.

@@ -120,9 +120,12 @@ pub async fn of_operation(
     let call = segment("callId").transpose()?;
     let operations = admin.operator.operations_with_events(&id, call.as_ref()).await?;
     let events = operations.iter().flat_map(|operation| &operation.events);
+    let now = admin.clock.now();
     let value = events.flat_map(|event| {
-        let shown =
-            move |delivery| EventDelivery { delivery: DeliveryShape::from(delivery), event: EventShape::from(event) };
+        let shown = move |delivery| EventDelivery {
+            delivery: DeliveryShape::of(delivery, now),
+            event: EventShape::from(event),
+        };
         event.deliveries.iter().map(shown)
     });
     Ok(Json(List::whole(value.collect())))

@@ -163,7 +163,8 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EntryShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["reason", "since", "$top", pages::SKIPTOKEN])?;
+    let parameters =
+        Parameters::read(request.query_string(), &["reason", "since", "$top", pages::SKIPTOKEN])?.at(admin.clock.now());
     let which = chosen(parameters.one("reason")?, parameters.one("since")?, &admin)?;
     let entries = admin.operator.quarantine(&which, pages::asked(&parameters)?).await?;
     Ok(Json(List::page(&request, &parameters, &entries)))

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::exchanges::ExchangeShape;
 use crate::domain::{Envelope, Order};
 use crate::operator::DeliveryOfEvent;
-use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, LoggedDelivery};
+use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, Phase};
 
 /// A delivery with every attempt.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,9 +23,10 @@ pub struct DeliveryShape {
     pub sink: String,
     /// The name of the route that chose the sink. `expectation` if the announcement named the sink.
     pub route: String,
-    /// `open` (waiting, or being attempted), `blocked` (waiting for an earlier delivery of the same operation),
-    /// `delivered` or `dead`.
+    /// `waiting`, `underWay` (an attempt is in progress or about to begin), `delivered` or `dead`.
     pub state: &'static str,
+    /// Whether it waits for an earlier delivery of the same operation to the same sink.
+    pub is_blocked: bool,
     /// The first delivery of the event, if an operator had the event sent again. Null otherwise.
     pub resend_of: Option<String>,
     /// When it was created.
@@ -118,11 +119,12 @@ pub struct EventShape {
     pub order: Option<&'static str>,
 }
 
-impl From<&DeliveryView> for DeliveryShape {
-    fn from(view: &DeliveryView) -> Self {
-        let (is_settled, state) = (!view.state.is_waiting(), view.state.as_str());
+impl DeliveryShape {
+    /// As it is at an instant.
+    pub fn of(view: &DeliveryView, now: Timestamp) -> Self {
         let at = view.at.to_string();
-        let (due_date_time, settled_date_time) = if is_settled { (None, Some(at)) } else { (Some(at), None) };
+        let is_waiting = view.state.is_waiting();
+        let (due_date_time, settled_date_time) = if is_waiting { (Some(at), None) } else { (None, Some(at)) };
         let last = (view.state == DeliveryState::Delivered).then(|| AttemptShape::delivered(view));
         let failed = (1..).zip(&view.failures).map(|(number, failure)| AttemptShape::failed(number, failure));
         Self {
@@ -130,7 +132,8 @@ impl From<&DeliveryView> for DeliveryShape {
             event_id: view.event.to_string(),
             sink: view.sink.to_string(),
             route: view.route.to_string(),
-            state,
+            state: Phase::of(view, now).as_str(),
+            is_blocked: view.state == DeliveryState::Blocked,
             resend_of: view.resend_of.map(|id| id.to_string()),
             created_date_time: view.created_at.to_string(),
             due_date_time,
@@ -140,23 +143,15 @@ impl From<&DeliveryView> for DeliveryShape {
             attempts: failed.chain(last).collect(),
         }
     }
-}
 
-impl DeliveryShape {
     /// The same, with the exchanges of its attempts.
-    pub fn with_exchanges(found: &DeliveryOfEvent) -> Self {
-        let mut shape = Self::from(&found.delivery);
+    pub fn with_exchanges(found: &DeliveryOfEvent, now: Timestamp) -> Self {
+        let mut shape = Self::of(&found.delivery, now);
         for attempt in &mut shape.attempts {
             attempt.exchange = found.exchanges.get(&attempt.number).map(ExchangeShape::from);
             attempt.exchange_missing = found.why_no_exchange(attempt.number);
         }
         shape
-    }
-}
-
-impl From<&LoggedDelivery> for DeliveryShape {
-    fn from(row: &LoggedDelivery) -> Self {
-        Self::from(&row.delivery)
     }
 }
 

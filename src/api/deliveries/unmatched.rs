@@ -99,7 +99,8 @@ pub async fn list(
     admin: Data<Admin>,
     request: HttpRequest,
 ) -> Result<Json<List<EventShape>>, ApiError> {
-    let parameters = Parameters::read(request.query_string(), &["type", "since", "$top", pages::SKIPTOKEN])?;
+    let parameters =
+        Parameters::read(request.query_string(), &["type", "since", "$top", pages::SKIPTOKEN])?.at(admin.clock.now());
     let since = instant(&parameters, "since", &admin)?;
     let which = UnmatchedFilter { kind: parameters.one("type")?.map(str::to_owned), since };
     let events = admin.operator.unmatched(&which, pages::asked(&parameters)?).await?;

@@ -57,7 +57,7 @@ impl Wanted {
         }
         chosen(&self.client_contexts, |it| event.client_context.as_ref() == Some(it))
             && chosen(&self.statuses, |it| event.status.as_ref() == Some(it))
-            && chosen(&self.kinds, |it| event.kind == *it)
+            && chosen(&self.kinds, |it| event.kind.eq_ignore_ascii_case(it))
             && chosen(&self.operations, |it| event.envelope.carried.operation_id.as_deref() == Some(it.as_str()))
     }
 }

@@ -345,7 +345,7 @@ async fn what_waits_is_listed_and_each_delivery_and_event_is_shown_with_its_stor
     let (id, event) = (members(&waiting)[0]["id"].as_str().unwrap(), members(&waiting)[0]["eventId"].as_str().unwrap());
     assert!(members(&get(&app, "deliveries?sink=second").await).is_empty());
     let shown = get(&app, &format!("deliveries/{id}")).await.body;
-    assert_eq!((&shown["state"], &shown["data"]["clientContext"]), (&json!("open"), &json!("a")));
+    assert_eq!((&shown["state"], &shown["data"]["clientContext"]), (&json!("waiting"), &json!("a")));
     assert_eq!(shown["story"][0], format!("to first by route \"all\" (delivery {id})"));
     let shown = get(&app, &format!("events/{event}")).await.body;
     assert_eq!((&shown["type"], &shown["data"]["clientContext"]), (&json!("recordOperation.completed"), &json!("a")));

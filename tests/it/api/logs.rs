@@ -57,6 +57,7 @@ async fn the_event_log_has_events_of_all_types_with_the_states_of_their_deliveri
         ("matched=true".to_owned(), vec![id(1), id(2)]),
         ("matched=false".to_owned(), vec![id(0)]),
         ("type=recordOperation.failed".to_owned(), vec![id(1)]),
+        ("type=RECORDOPERATION.FAILED".to_owned(), vec![id(1)]),
         (format!("resource={resource}"), vec![id(0)]),
         ("resource=/operations/".to_owned(), vec![id(1), id(2)]),
         ("text=RDER-".to_owned(), vec![id(1), id(2)]),
@@ -76,7 +77,10 @@ async fn the_event_log_has_events_of_all_types_with_the_states_of_their_deliveri
         ("since=soon", "since: expected how long ago"),
         ("until=soon", "until: expected how long ago"),
         ("$skiptoken=x", "$skiptoken: found \"x\""),
+        ("since=99999999999d", "since: found a time that is too far from now, expected how long ago"),
+        ("until=9999-12-31T23:59:59Z", "until: found a time that is too far from now, expected how long ago"),
         ("$filter=x", "found the parameter \"$filter\""),
+        ("foo=1", "found the parameter \"foo\""),
     ] {
         let refused = get(&app, &format!("eventLog?{query}")).await;
         let message = refused.body["error"]["message"].as_str().unwrap();
@@ -101,6 +105,7 @@ async fn the_delivery_log_is_narrowed_by_state_sink_type_time_and_text() {
         ("state=underWay".to_owned(), vec![]),
         ("state=any&sink=second".to_owned(), vec![]),
         ("state=any&type=recordOperation.completed".to_owned(), vec![id(1)]),
+        ("state=any&type=recordoperation.COMPLETED".to_owned(), vec![id(1)]),
         ("state=any&text=ORDER".to_owned(), vec![id(0), id(1)]),
         ("state=any&text=410".to_owned(), vec![id(0)]),
         (format!("state=any&text={event}"), vec![id(1)]),
@@ -114,5 +119,42 @@ async fn the_delivery_log_is_narrowed_by_state_sink_type_time_and_text() {
     let refused = get(&app, "deliveries?state=gone").await;
     let message = "state: found \"gone\", expected unsettled, waiting, underWay, delivered, dead, or any";
     assert_eq!((refused.status, &refused.body["error"]["message"]), (400, &message.into()));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_link_to_the_next_page_has_instants_and_no_time_that_counts_from_now() {
+    let app = with_events().await;
+    let now = app.clock.now();
+    let (since, until) = (now - jiff::SignedDuration::from_hours(2), now);
+    for list in ["eventLog?", "deliveries?state=any&"] {
+        let page = get(&app, &format!("{list}since=2h&until=0s&$top=1")).await;
+        let next = page.body["@odata.nextLink"].as_str().unwrap();
+        let pairs: Vec<(String, String)> = url::Url::parse(next).unwrap().query_pairs().into_owned().collect();
+        for (name, at) in [("since", since), ("until", until)] {
+            assert!(pairs.contains(&(name.to_owned(), at.to_string())), "{name}: {next}");
+        }
+    }
+    let unmatched = get(&app, "unmatched?since=2h&$top=1").await;
+    assert_eq!((unmatched.status, unmatched.body["value"].as_array().unwrap().len()), (200, 1));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_a_delivery_has_one_set_of_words_in_both_logs_and_in_their_filter() {
+    let mut app = TestApp::start().await;
+    app.pauses.pause(&reelhook::domain::SinkName::new("first")).await.unwrap();
+    let recording = Recording::new(&mut app.seed).client_context("order-1");
+    for item in [recording.running(), recording.completed()] {
+        assert_eq!(app.post_calls(&[item]).await.status, 202);
+    }
+    let waiting = walk(&app, "deliveries?state=waiting").await;
+    let told: Vec<_> =
+        waiting.iter().map(|it| (it["state"].as_str().unwrap(), it["isBlocked"].as_bool().unwrap())).collect();
+    assert_eq!(told, [("waiting", true), ("waiting", false)], "the newer one waits for the older one");
+    for event in walk(&app, "eventLog").await {
+        assert_eq!(event["deliveries"][0]["state"], "waiting", "{event}");
+    }
+    assert!(walk(&app, "deliveries?state=underWay").await.is_empty());
     app.stop().await;
 }

@@ -1,5 +1,6 @@
 //! The API on the admin listener, over HTTP.
 
+mod counts;
 mod deliveries;
 mod docs;
 mod events;

@@ -81,7 +81,11 @@ async fn events_of_all_types_are_found_and_each_leads_to_its_page() {
     let delivery = event.actions("/resend")[0].split('/').nth(2).unwrap().to_owned();
     for (query, n) in [
         ("q=order", 1),
+        ("text=order", 1),
         ("q=nowhere", 0),
+        ("matched=true", 2),
+        ("matched=false", 0),
+        ("type=RECORDOPERATION.completed", 1),
         ("type=recordOperation.completed", 1),
         ("resource=/operations/", 1),
         ("matched=yes", 2),
@@ -96,6 +100,9 @@ async fn events_of_all_types_are_found_and_each_leads_to_its_page() {
     }
     for (query, n) in [
         ("q=ORDER", 1),
+        ("text=ORDER", 1),
+        ("state=any", 2),
+        ("state=any&text=ORDER", 1),
         ("sink=first", 2),
         ("sink=second", 0),
         ("state=delivered", 2),
@@ -116,8 +123,60 @@ async fn events_of_all_types_are_found_and_each_leads_to_its_page() {
     for path in ["/events?matched=maybe", "/events?since=soon", "/deliveries?state=gone", "/deliveries?until=soon"] {
         assert_eq!(browser.get(path).await.status, 400, "{path}");
     }
-    for path in ["/events/7", "/events/00000000-0000-0000-0000-000000000000"] {
+    for path in [
+        "/events/7",
+        "/deliveries/zzz",
+        "/deliveries/00000000-0000-0000-0000-000000000000",
+        "/events/00000000-0000-0000-0000-000000000000",
+    ] {
         assert_eq!(browser.get(path).await.status, 404, "{path}");
+    }
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_list_ignores_a_parameter_or_shows_the_text_of_a_parser() {
+    let app = TestApp::start().await;
+    let browser = Browser::new(&app);
+    for path in ["/operations", "/events", "/deliveries", "/sinks/first", "/quarantine", "/unmatched"] {
+        for (query, told) in [
+            ("foo=1", "This page has no parameter &#34;foo&#34;. It has these:"),
+            ("since=1h&since=2h", "parameter &#34;since&#34;"),
+            (
+                "since=99999999999d",
+                if path == "/operations" { "no parameter" } else { "Since: found a time that is too far from now" },
+            ),
+        ] {
+            let page = browser.get(&format!("{path}?{query}")).await;
+            assert!(page.status == 400 && page.body.contains(told), "{path}?{query}: {}", page.body);
+            assert!(!page.body.contains("deserialize") && !page.body.contains("duplicate field"), "{}", page.body);
+        }
+        assert_eq!(browser.get(&format!("{path}?done=routed&n=1&paused=true")).await.status, 200, "{path}");
+    }
+    for path in ["/?range=1h&range=1h", "/resend?sink=a&sink=b", "/operations/x?call=a&call=b"] {
+        let page = browser.get(path).await;
+        assert!(page.status == 400 && page.body.contains("A parameter occurs twice"), "{path}: {}", page.body);
+    }
+    let never = browser.get("/deliveries/zzz").await;
+    assert!(never.status == 404 && never.body.contains("There is no delivery with this id"), "{}", never.body);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_older_rows_has_instants_and_no_time_that_counts_from_now() {
+    let mut app = TestApp::start().await;
+    app.first.fail((0..60).map(|_| DeliveryError::Reject { reason: "no".into() }));
+    for n in 0..60 {
+        record(&mut app, &format!("one-{n}")).await;
+    }
+    dead_letters(&app, 60).await;
+    let browser = Browser::new(&app);
+    let since = (app.clock.now() - jiff::SignedDuration::from_hours(2)).to_string();
+    for path in ["/events", "/deliveries", "/sinks/first"] {
+        let page = browser.page(&format!("{path}?since=2h")).await;
+        let older = page.links(path).into_iter().find(|link| link.contains("before=")).expect("an older page");
+        assert!(older.contains(&since.replace(':', "%3A")), "{older}");
+        assert_eq!(browser.page(&older).await.links("/operations/").len(), 10, "{older}");
     }
     app.stop().await;
 }

@@ -274,6 +274,7 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "attempt 2 at ",
         "dead letter since ",
         "`reelhook deadletters replay ",
+        "` shows what was sent and answered\n",
     ] {
         assert!(said.out.contains(told), "{told:?} in {}", said.out);
     }
@@ -665,4 +666,13 @@ async fn events_and_deliveries_are_listed_by_what_is_known_of_them_and_an_event_
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
     assert_eq!(listed(&site, &["events", "list", "--offline", "--text", "alive"], 1), ids[..1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_no_entries_is_refused_before_the_server_is_asked() {
+    let site = Site::new();
+    for list in ["events", "deliveries", "deadletters", "quarantine", "unmatched"] {
+        let said = site.run(&[list, "list", "--limit", "0"]);
+        assert!(said.code == Some(2) && said.err.contains("expected a whole number from 1 on"), "{list}: {said:?}");
+    }
 }

@@ -212,8 +212,7 @@ async fn threat_53_a_secret_in_another_spelling_or_in_part_is_hidden_in_answer_h
     let (first, last) = SECRET.split_at(SECRET.len() / 2);
     let body = format!("{first}\r\n  {last}; {first} | {last}.");
     let length = body.len();
-    let answer =
-        format!("HTTP/1.1 500 No\r\nx-a: {first}\r\nx-b: {last}\r\ncontent-length: {length}\r\n\r\n{body}");
+    let answer = format!("HTTP/1.1 500 No\r\nx-a: {first}\r\nx-b: {last}\r\ncontent-length: {length}\r\n\r\n{body}");
     let exchange = with_answer(&answer, &more).await;
     assert_eq!(text(&exchange), "***; *** | ***.");
     let headers = &answered(&exchange).headers;

@@ -57,6 +57,7 @@ pub async fn events_are_found_by_type_resource_time_route_and_text(test: TestSto
     for (which, expected) in [
         (all(), vec![EIGHT, CHAT, SEVEN, A]),
         (EventFilter { kind: text("chatMessage.updated"), ..all() }, vec![CHAT]),
+        (EventFilter { kind: text("CHATMESSAGE.Updated"), ..all() }, vec![CHAT]),
         (EventFilter { kind: text("chatMessage"), ..all() }, vec![]),
         (EventFilter { resource: text("CHATmessage"), ..all() }, vec![CHAT]),
         (EventFilter { resource: text("/Calls/call/"), ..all() }, vec![EIGHT, CHAT, SEVEN, A]),
@@ -124,6 +125,7 @@ pub async fn deliveries_are_found_by_sink_phase_type_time_and_text(test: TestSto
         (DeliveryFilter { sink: Some(name("crm")), ..of(Phase::Waiting) }, vec!["order-8 crm"]),
         (DeliveryFilter { sink: Some(name("crm")), ..of(Phase::UnderWay) }, vec![]),
         (DeliveryFilter { kind: text("recordOperation.completed"), ..all() }, vec!["a archive", "a crm"]),
+        (DeliveryFilter { kind: text("RECORDOPERATION.completed"), ..all() }, vec!["a archive", "a crm"]),
         (DeliveryFilter { kind: text("recordOperation.completed"), ..of(Phase::Dead) }, vec!["a crm"]),
         (DeliveryFilter { text: text("ORDER-"), ..all() }, vec!["order-8 crm", "Order-7 archive"]),
         (DeliveryFilter { text: text("gone"), ..all() }, vec!["a crm"]),

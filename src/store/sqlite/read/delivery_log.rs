@@ -118,7 +118,7 @@ fn meant(connection: &Connection, Asked { which, time, now, page }: Asked<'_>) -
     // The event is read only where the delivery itself is meant.
     let condition = format!(
         "(?1 IS NULL OR d.sink = ?1) AND {phase} \
-         AND (?2 IS NULL OR (SELECT kind FROM events WHERE seq = d.seq >> 12) IS ?2) \
+         AND (?2 IS NULL OR (SELECT kind FROM events WHERE seq = d.seq >> 12) IS ?2 COLLATE NOCASE) \
          AND (?3 IS NULL OR instr(lower(coalesce(d.reason, '')), ?3) > 0 \
          OR instr(lower(coalesce((SELECT client_context FROM events WHERE seq = d.seq >> 12), '')), ?3) > 0)"
     );

@@ -64,7 +64,7 @@ fn walk(connection: &Connection, Asked { which, time, page }: Asked<'_>) -> rusq
         Some(true) | None => ("NOT INDEXED", ""),
     };
     let sql = format!(
-        "SELECT seq, (?1 IS NULL OR kind = ?1) \
+        "SELECT seq, (?1 IS NULL OR kind = ?1 COLLATE NOCASE) \
          AND (?2 IS NULL OR instr(lower(resource), ?2) > 0 OR lower(resource_type) = ?2) \
          AND (?3 IS NULL OR is_matched = ?3) \
          AND (?4 IS NULL OR instr(lower(coalesce(client_context, '')), ?4) > 0) \
