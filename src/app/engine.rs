@@ -11,10 +11,10 @@ use super::contents::Contents;
 use super::dispatchers::{Dispatchers, Work};
 use super::housekeeping::Housekeeping;
 use super::parts::Parts;
-use super::store::{Deadlines, Stored};
+use super::store::Stored;
 use crate::intake::{Intake, quarantine_rate};
 use crate::routing::Router;
-use crate::store::Changes;
+use crate::store::{Changes, Rules};
 use crate::telemetry::Rejections;
 use crate::watch::Watcher;
 
@@ -23,7 +23,7 @@ pub(super) struct Engine {
     pub(super) intake: Arc<Intake>,
     pub(super) dispatchers: Arc<Dispatchers>,
     pub(super) routes: Arc<Router>,
-    pub(super) deadlines: Deadlines,
+    pub(super) rules: Arc<dyn Rules>,
     pub(super) changes: Arc<Changes>,
 }
 
@@ -59,9 +59,9 @@ impl Engine {
         housekeeping.of_the_quarantine(&intake);
         housekeeping.of_the_log();
         housekeeping.of_the_clock();
-        let (routes, deadlines) = (Arc::clone(&stored.routes), stored.deadlines.clone());
+        let (routes, rules) = (Arc::clone(&stored.routes), Arc::clone(&stored.store) as _);
         let changes = Arc::clone(&stored.process.changes);
-        Ok(Self { intake, dispatchers, routes, deadlines, changes })
+        Ok(Self { intake, dispatchers, routes, rules, changes })
     }
 }
 

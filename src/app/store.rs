@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::parts::Parts;
-use crate::config::Expectations;
 use crate::dispatch::{Conditions, Pauses};
 use crate::domain::SinkName;
 use crate::routing::{Router, Routes};
@@ -22,18 +21,6 @@ pub(super) struct Stored {
     pub(super) pauses: Arc<Pauses>,
     pub(super) conditions: Arc<Conditions>,
     pub(super) routes: Arc<Router>,
-    pub(super) deadlines: Deadlines,
-}
-
-/// Takes the settings of `[expectations]`.
-#[derive(Clone)]
-pub(super) struct Deadlines(Arc<SqliteStore>);
-
-impl Deadlines {
-    /// Uses these settings from now on.
-    pub(super) fn replace(&self, settings: &Expectations) {
-        self.0.watch_by(settings);
-    }
 }
 
 impl Stored {
@@ -42,16 +29,16 @@ impl Stored {
         let process = Arc::new(Process::default());
         let sqlite =
             Arc::new(SqliteStore::open_beside(&setup.config.store, parts.clock.clone(), Arc::clone(&process) as _)?);
-        sqlite.watch_by(&setup.config.expectations);
+        let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
+        store.watch_by(&setup.config.expectations);
         let routes = Arc::new(Router::new(Routes::new(&setup.config.routes)?));
-        let by_context = Arc::clone(&routes);
-        sqlite.route_by(move |key| by_context.matches(key));
-        let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite.clone());
+        let current = Arc::clone(&routes);
+        store.route_by(Box::new(move |key| current.matches(key)));
         let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.context("the paused sinks cannot be read")?);
         let conditions =
             conditions(&*store, &setup.sink_names()).await.context("the states of the sinks cannot be read")?;
-        let (reception, deadlines) = (Arc::new(Reception::new(parts.clock.clone())), Deadlines(sqlite));
-        Ok(Self { store, operations, process, reception, pauses, conditions: Arc::new(conditions), routes, deadlines })
+        let (conditions, reception) = (Arc::new(conditions), Arc::new(Reception::new(parts.clock.clone())));
+        Ok(Self { store, operations, process, reception, pauses, conditions, routes })
     }
 }
 

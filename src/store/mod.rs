@@ -1,9 +1,9 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
-//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`SinkConditions`], [`History`], [`Upkeep`]. None of
-//! them holds anything of one process. The memory queues, and whoever waits for a change, stand beside the store
-//! ([`process`]): the store gives them hints, and the rows are the truth.
+//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`SinkConditions`], [`History`], [`Rules`],
+//! [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever waits for a change, stand
+//! beside the store ([`process`]): the store gives them hints, and the rows are the truth.
 //!
 //! **Invariants**, which the conformance suite holds every implementation to:
 //! 1. When `accept` returns, everything in its batch is durable (fsynced). When it fails, the caller answers 503.
@@ -40,6 +40,7 @@ pub mod process;
 mod quarantine;
 mod queue;
 mod resends;
+mod rules;
 mod seal;
 mod selections;
 pub mod sqlite;
@@ -67,6 +68,7 @@ pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};
+pub use rules::{Routing, Rules};
 pub use selections::{Counted, DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
@@ -93,6 +95,7 @@ pub trait Store:
     + SinkPauses
     + SinkConditions
     + History
+    + Rules
     + Upkeep
 {
 }
@@ -111,6 +114,7 @@ impl<T> Store for T where
         + SinkPauses
         + SinkConditions
         + History
+        + Rules
         + Upkeep
 {
 }

@@ -25,7 +25,6 @@ use super::dispatchers::{Dispatchers, Work};
 use super::engine::Engine;
 use super::faces::Faces;
 use super::parts::Parts;
-use super::store::Deadlines;
 use crate::access::Access;
 use crate::config::Loaded;
 use crate::domain::SinkName;
@@ -34,6 +33,7 @@ use crate::intake::{Channels, Intake};
 use crate::routing::{Router, Routes};
 use crate::running::{Ask, Change, Last, Outcome, Refusal, Setup};
 use crate::sinks::BuiltSinks;
+use crate::store::Rules;
 use crate::telemetry;
 
 /// The loader broke: a fault in reelhook.
@@ -90,7 +90,7 @@ pub(super) struct Reloader {
     intake: Arc<Intake>,
     dispatchers: Arc<Dispatchers>,
     routes: Arc<Router>,
-    deadlines: Deadlines,
+    rules: Arc<dyn Rules>,
     access: Arc<Access>,
     bounds: Arc<Bounds>,
     load: Arc<Load>,
@@ -115,7 +115,7 @@ impl Reloader {
             intake: Arc::clone(&engine.intake),
             dispatchers: Arc::clone(&engine.dispatchers),
             routes: Arc::clone(&engine.routes),
-            deadlines: engine.deadlines.clone(),
+            rules: Arc::clone(&engine.rules),
             access: Arc::clone(&faces.access),
             bounds: Arc::clone(&faces.bounds),
             load: source.load,
@@ -184,7 +184,7 @@ impl Reloader {
         let config = &setup.config;
         self.access.replace(config.admin.tokens.clone());
         self.bounds.replace(&config.server);
-        self.deadlines.replace(&config.expectations);
+        self.rules.watch_by(&config.expectations);
         self.intake.channels.store(Arc::new(channels));
         self.routes.replace(routes);
         for name in changes.sinks.changed.iter().chain(&changes.sinks.removed) {

@@ -38,7 +38,7 @@ use super::seal::Seal;
 use super::{EventView, Health, Listener, Process, StoreError};
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{Lease, NewDelivery, RoutingKey, SinkName};
+use crate::domain::{Lease, SinkName};
 
 /// Bounds for a query of an operator or the API that may read many rows. Two run at a time: a query behind 64 others
 /// would wait longer than its result is worth.
@@ -126,18 +126,6 @@ impl SqliteStore {
     /// Whether a server has the store open now.
     pub fn is_served(&self) -> bool {
         lock::is_taken(&self.shared.settings.path)
-    }
-
-    /// Sets the routes for notifications without a client context: they are routed by the client context of their
-    /// operation.
-    pub fn route_by(&self, routes: impl Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync + 'static) {
-        // Only the first call counts: the config is read once.
-        let _ = self.shared.router.set(Box::new(routes));
-    }
-
-    /// Sets how operations are watched, as `[expectations]` says.
-    pub fn watch_by(&self, settings: &config::Expectations) {
-        self.shared.bounds.set(settings);
     }
 
     fn with(shared: Arc<Shared>, writer: Writer) -> Self {

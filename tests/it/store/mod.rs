@@ -22,6 +22,7 @@ mod model;
 mod operators;
 mod reads;
 mod repeats;
+mod rules;
 mod sqlite;
 mod writes;
 
@@ -102,6 +103,7 @@ macro_rules! conforms {
             super::logs::suite!($open);
             super::reads::suite!($open);
             super::repeats::suite!($open);
+            super::rules::suite!($open);
             super::writes::suite!($open);
         }
     };

@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use reelhook::store::DeadLetters;
-use reelhook::store::operations::Created;
 use rusqlite::Connection;
 
 fn sqlite() -> TestStore {
@@ -384,26 +383,4 @@ async fn the_queries_of_the_hot_path_scan_nothing() {
     let voided =
         plan(&connection, "SELECT seq FROM deliveries INDEXED BY deliveries_due WHERE state = 0 AND is_leased = 1");
     assert!(voided.contains("COVERING INDEX deliveries_due"), "{voided}");
-}
-
-#[tokio::test]
-async fn no_more_ended_calls_are_remembered_than_may_be() {
-    let mut test = sqlite();
-    test.store.close().await;
-    let store = Arc::new(reopened(&test).unwrap());
-    let bounds = config::Expectations {
-        lost_after: Duration::from_secs(30),
-        default_within: None,
-        remember_calls: Duration::from_secs(24 * 3600),
-        max_remembered_calls: 1_000,
-    };
-    store.watch_by(&bounds);
-    (test.store, test.operations) = (Arc::clone(&store) as _, store as _);
-    test.accept((0..2_200).map(|n| super::writes::ended_call(&format!("call-{n}")).to(&[])).collect()).await;
-    test.sweep().await;
-    for (n, is_remembered) in [(0, false), (1_199, false), (1_200, true), (2_199, true)] {
-        let announced = super::writes::of_call(&n.to_string(), &format!("call-{n}"));
-        let Created::New(announced) = test.operations.create(announced).await.unwrap() else { panic!("{n}") };
-        assert_eq!(announced.call_end.is_some(), is_remembered, "{n}");
-    }
 }

@@ -76,7 +76,7 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// An announcement with a client context alone.
-fn new(context: &str) -> NewOperation {
+pub(super) fn new(context: &str) -> NewOperation {
     NewOperation {
         id: None,
         call_id: None,
@@ -98,7 +98,7 @@ fn sinks(names: &[&str]) -> Vec<SinkName> {
     names.iter().map(|name| SinkName::new(name)).collect()
 }
 
-async fn create(test: &TestStore, new: NewOperation) -> Operation {
+pub(super) async fn create(test: &TestStore, new: NewOperation) -> Operation {
     match test.operations.create(new).await.unwrap() {
         Created::New(operation) => *operation,
         other => panic!("{other:?}"),
@@ -138,13 +138,13 @@ async fn due(test: &TestStore) -> Vec<Due> {
     test.store.due(100).await.unwrap()
 }
 
-async fn due_one(test: &TestStore) -> Due {
+pub(super) async fn due_one(test: &TestStore) -> Due {
     let mut due = due(test).await;
     assert_eq!(due.len(), 1, "{due:?}");
     due.remove(0)
 }
 
-async fn raise(test: &TestStore, due: Due, sinks: &[&str]) -> bool {
+pub(super) async fn raise(test: &TestStore, due: Due, sinks: &[&str]) -> bool {
     raised(test, due, sinks).await == Raised::Said
 }
 
@@ -168,7 +168,7 @@ pub(super) fn ended_call(call: &str) -> Told {
     told
 }
 
-async fn end_call(test: &TestStore, call: &str) {
+pub(super) async fn end_call(test: &TestStore, call: &str) {
     test.accept(vec![ended_call(call).to(&[])]).await;
 }
 

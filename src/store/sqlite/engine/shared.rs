@@ -11,14 +11,10 @@ use super::open;
 use super::recent::Recent;
 use crate::clock::Clock;
 use crate::config;
-use crate::domain::{NewDelivery, RoutingKey};
 use crate::store::disk::Disk;
 use crate::store::seal::Seal;
 use crate::store::unanswered::Unanswered;
-use crate::store::{Health, Hint, Listener, StoreError};
-
-/// Returns the deliveries that the routes ask for.
-pub type Router = Box<dyn Fn(&RoutingKey<'_>) -> Vec<NewDelivery> + Send + Sync>;
+use crate::store::{Health, Hint, Listener, Routing, StoreError};
 
 /// The state that the store's own tasks and its writer share.
 pub struct Shared {
@@ -42,8 +38,8 @@ pub struct Shared {
     pub bounds: Bounds,
     /// What the store noticed about itself.
     pub health: Arc<Health>,
-    /// Routes by a client context that only the store knows.
-    pub router: OnceLock<Router>,
+    /// The routes: see [`crate::store::Rules`].
+    pub routing: OnceLock<Routing>,
     /// The most steps that each statement of the writer's took.
     #[cfg(test)]
     pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
@@ -84,7 +80,7 @@ impl Shared {
             health,
             #[cfg(test)]
             work: Default::default(),
-            router: OnceLock::new(),
+            routing: OnceLock::new(),
         };
         shared.note_reusable(connection).map_err(broken)?;
         Ok(Arc::new(shared))

@@ -7,6 +7,7 @@ mod logs;
 mod operations;
 mod quarantine;
 mod queue;
+mod rules;
 mod selections;
 mod upkeep;
 mod views;

@@ -150,7 +150,7 @@ fn routed(shared: &Shared, item: &Item, context: &ClientContext) -> Option<Vec<N
     let change_type = item.carried.change_type.as_deref();
     let client_context = Some(context.as_str());
     let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
-    let mut deliveries = shared.router.get()?(&key);
+    let mut deliveries = shared.routing.get()?(&key);
     each_sink_once(&mut deliveries);
     let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
     is_somewhere.then_some(deliveries)

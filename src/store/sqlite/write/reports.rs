@@ -71,10 +71,10 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
 
 /// Where the routes say that reelhook's word of an operation goes; `None` where none are known here.
 pub fn routed(tx: &Tx<'_>, event: OperationEvent, number: i64) -> Result<Option<Vec<NewDelivery>>, Failure> {
-    let Some(router) = tx.shared.router.get() else { return Ok(None) };
+    let Some(routing) = tx.shared.routing.get() else { return Ok(None) };
     let Some(operation) = read::operation::one(tx.connection(), &tx.shared.seal, number)? else { return Ok(None) };
     let path = operation.path();
-    let mut deliveries = router(&operation.routing_key(&path, EventKind::Operation(event)));
+    let mut deliveries = routing(&operation.routing_key(&path, EventKind::Operation(event)));
     each_sink_once(&mut deliveries);
     check_number_of(&deliveries)?;
     Ok(Some(deliveries))

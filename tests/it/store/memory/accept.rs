@@ -10,7 +10,9 @@ use super::queue::{self, NewRow};
 use super::rows::{EventRow, instant, micros};
 use super::tx::Tx;
 use super::{events, quarantine, repeats, reports, watches};
-use reelhook::domain::{Delivery, Envelope, Held, Lease, NewDelivery, OperationEvent, Origin};
+use reelhook::domain::{
+    ClientContext, Delivery, Envelope, Held, Lease, NewDelivery, OperationEvent, Origin, RoutingKey,
+};
 use reelhook::store::process::Place;
 use reelhook::store::{Batch, EventView, Receipt, StoreError, Stored};
 
@@ -26,7 +28,7 @@ pub fn accept(tx: &mut Tx<'_>, mut batch: Batch) -> Result<Receipt, StoreError> 
     let (mut stored, mut filled) = (Vec::new(), Vec::new());
     for (place, accepted) in batch.accepted.into_iter().enumerate() {
         let item = Item::new(tx, accepted, place);
-        stored.push(store(tx, item, received_at, &mut filled));
+        stored.push(store(tx, item, received_at, &mut filled)?);
     }
     let quarantined = quarantine::add(tx, batch.quarantined, batch.received_at);
     for (place, number) in filled {
@@ -37,12 +39,12 @@ pub fn accept(tx: &mut Tx<'_>, mut batch: Batch) -> Result<Receipt, StoreError> 
     Ok(Receipt { stored, quarantined })
 }
 
-fn store(tx: &mut Tx<'_>, item: Item, received_at: i64, filled: &mut Vec<Filled>) -> Stored {
+fn store(tx: &mut Tx<'_>, item: Item, received_at: i64, filled: &mut Vec<Filled>) -> Result<Stored, StoreError> {
     let since = received_at.saturating_sub(micros(tx.around.settings.deduplicate));
     let known = item.notification.operation().map(|it| operation::known(tx, it)).unwrap_or_default();
     let seen = repeats::look(tx, &item, &known, since);
     if let Some((of, by)) = seen.repeat {
-        return Stored::Duplicate { of, by };
+        return Ok(Stored::Duplicate { of, by });
     }
     let taken = item.notification.operation().map(|operation| {
         let (notification, proof) = (&item.notification, item.proof);
@@ -50,35 +52,51 @@ fn store(tx: &mut Tx<'_>, item: Item, received_at: i64, filled: &mut Vec<Filled>
     });
     let named = taken.as_ref().filter(|taken| !taken.sinks.is_empty());
     let named = named.map(|taken| NewDelivery::by_expectation(&taken.sinks));
-    let deliveries = named.unwrap_or_else(|| item.deliveries.clone());
+    let by_context = || routed(tx, &item, taken.as_ref()?.client_context.as_ref()?);
+    let deliveries = named.clone().or_else(by_context).unwrap_or_else(|| item.deliveries.clone());
     let (number, event, ended) = (item.number, item.id, item.notification.ended_call.clone());
     insert(tx, item, (taken.as_ref(), seen.possible_repeat, !deliveries.is_empty()), received_at);
     deliver(tx, (number, &deliveries), taken.as_ref(), (received_at, filled));
     if let Some(taken) = &taken {
-        follow(tx, taken, &deliveries);
+        follow(tx, taken, (named.is_some(), &deliveries))?;
     }
     if let Some(ended) = ended {
         watches::remember_end(tx, &ended, received_at);
     }
-    Stored::New {
+    Ok(Stored::New {
         event,
         order: taken.as_ref().map(|taken| taken.order),
         id_conflict: seen.id_conflict,
         possible_repeat: seen.possible_repeat,
         ambiguous: taken.as_ref().is_some_and(|taken| taken.ambiguous),
         unmatched: deliveries.is_empty(),
-    }
+    })
 }
 
 /// What follows from a notification for its operation.
-fn follow(tx: &mut Tx<'_>, taken: &Taken, deliveries: &[NewDelivery]) {
+///
+/// # Errors
+/// Its own event has too many deliveries.
+fn follow(tx: &mut Tx<'_>, taken: &Taken, (are_named, deliveries): (bool, &[NewDelivery])) -> Result<(), StoreError> {
     tx.changed(taken.number);
     if taken.is_open {
         watches::became_known(tx, taken.number);
     }
     if taken.is_recovered {
-        reports::add(tx, OperationEvent::Recovered, taken.number, deliveries);
+        // If the client named no sinks, reelhook's own event has its own routes.
+        let routed = if are_named { None } else { reports::routed(tx, OperationEvent::Recovered, taken.number)? };
+        reports::add(tx, OperationEvent::Recovered, taken.number, routed.as_deref().unwrap_or(deliveries));
     }
+    Ok(())
+}
+
+/// The deliveries of a notification without a client context, by its operation's client context; `None` if there are
+/// none.
+fn routed(tx: &Tx<'_>, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
+    let change_type = item.carried.change_type.as_deref();
+    let key = RoutingKey { client_context: Some(context.as_str()), change_type, ..item.notification.routing_key() };
+    let deliveries = checked(tx.around.routing.get()?(&key)).ok()?;
+    (!deliveries.is_empty()).then_some(deliveries)
 }
 
 fn insert(

@@ -1,5 +1,5 @@
 //! A store in memory, for tests. It implements the traits without SQLite and without files, and passes the same
-//! conformance suite. It routes nothing by an operation's client context: that is no part of the traits.
+//! conformance suite.
 //!
 //! **Invariants**
 //! 1. Every change happens under one lock. The process beside the store gets its hints afterwards.
@@ -25,8 +25,9 @@ mod tx;
 mod views;
 mod watches;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -34,7 +35,7 @@ use uuid::Uuid;
 use self::rows::Rows;
 use self::tx::{Around, Tx};
 use reelhook::clock::Clock;
-use reelhook::config;
+use reelhook::config::{self, Expectations};
 use reelhook::domain::DeliveryId;
 use reelhook::store::{Health, Listener, StoreError, ids};
 
@@ -54,6 +55,12 @@ impl Default for Contents {
     }
 }
 
+/// `[expectations]` of a config that leaves it out.
+fn by_default() -> Expectations {
+    let (grace, day) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
+    Expectations { lost_after: grace, default_within: None, remember_calls: day, max_remembered_calls: 100_000 }
+}
+
 /// The store in memory.
 pub struct MemoryStore {
     contents: Contents,
@@ -64,7 +71,8 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Opens a store on `contents`. Deliveries that the last process had leased are due at once.
     pub fn open(settings: &config::Store, clock: Clock, contents: &Contents, listener: Arc<dyn Listener>) -> Self {
-        let around = Around { settings: settings.clone(), clock, listener, is_closed: AtomicBool::new(false) };
+        let (routing, expectations, is_closed) = (OnceLock::new(), Mutex::new(by_default()), AtomicBool::new(false));
+        let around = Around { settings: settings.clone(), clock, listener, routing, expectations, is_closed };
         let store = Self { contents: contents.clone(), around, health: Arc::default() };
         // An open store accepts every change.
         let _ = store.write(|tx| {

@@ -1,5 +1,6 @@
 //! The events that reelhook itself adds: an operation is overdue, lost or recovered.
 
+use super::deliveries::checked;
 use super::events;
 use super::identity::Identity;
 use super::ids;
@@ -7,9 +8,9 @@ use super::queue::{self, NewRow};
 use super::rows::{Counter, EventRow, instant};
 use super::tx::Tx;
 use reelhook::domain::{
-    Carried, Channel, ClientContext, Envelope, EventId, NewDelivery, OperationEvent, Origin, RecordOperation,
+    Carried, Channel, ClientContext, Envelope, EventId, EventKind, NewDelivery, OperationEvent, Origin, RecordOperation,
 };
-use reelhook::store::EventView;
+use reelhook::store::{EventView, StoreError};
 
 /// Adds an event about an operation in its current state, with its deliveries.
 pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &[NewDelivery]) {
@@ -59,4 +60,15 @@ pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &
         queue::insert(tx, new, &row);
     }
     tx.changed(operation);
+}
+
+/// Where the routes say that an event about an operation goes; `None` without routes.
+///
+/// # Errors
+/// It has too many deliveries.
+pub fn routed(tx: &Tx<'_>, event: OperationEvent, number: i64) -> Result<Option<Vec<NewDelivery>>, StoreError> {
+    let Some(routing) = tx.around.routing.get() else { return Ok(None) };
+    let Some(operation) = tx.rows.operation(number) else { return Ok(None) };
+    let path = operation.path();
+    checked(routing(&operation.routing_key(&path, EventKind::Operation(event)))).map(Some)
 }

@@ -1,7 +1,7 @@
 //! Housekeeping: wipes tokens, then removes events, each when its time has come.
 
 use super::rows::{EventRow, micros};
-use super::tx::{MOST_CALLS, REMEMBERED, Tx};
+use super::tx::Tx;
 use super::{exchanges, quarantine};
 use reelhook::config;
 use reelhook::domain::ExpectationState;
@@ -37,9 +37,13 @@ pub fn sweep(tx: &mut Tx<'_>) -> u64 {
 
 /// Removes ended calls that are too old or too many; returns how many.
 fn forget_calls(tx: &mut Tx<'_>) -> u64 {
-    let (before, newest) = (tx.wall.saturating_sub(REMEMBERED), tx.rows.last[2]);
+    let (remembered, most) = {
+        let settings = tx.around.expectations.lock();
+        (micros(settings.remember_calls), i64::from(settings.max_remembered_calls))
+    };
+    let (before, newest) = (tx.wall.saturating_sub(remembered), tx.rows.last[2]);
     let n = tx.rows.ended_calls.len();
-    tx.rows.ended_calls.retain(|number, ended| ended.at > before && *number > newest - MOST_CALLS);
+    tx.rows.ended_calls.retain(|number, ended| ended.at > before && *number > newest - most);
     (n - tx.rows.ended_calls.len()) as u64
 }
 

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::rows::instant;
 use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, sweep, views, watches};
+use reelhook::config::Expectations;
 use reelhook::domain::{
     DeliveryId, EventId, Exchange, GraphId, KEPT_MINUTES, Lease, MAX_RICH_SUBSCRIPTIONS, Minute, NewDelivery,
     Operation, Outcome, Raw, Reason, SinkName,
@@ -20,8 +21,8 @@ use reelhook::store::{
     Backlog, Batch, Counted, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
     DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
     LoggedDelivery, Logs, Looked, MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter,
-    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Selections, SinkCondition, SinkConditions,
-    SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
+    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules, Selections, SinkCondition,
+    SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -457,6 +458,17 @@ impl History for MemoryStore {
         self.read(|rows| {
             rows.history.range(since..).map(|(minute, counts)| Minute { minute: *minute, counts: *counts }).collect()
         })
+    }
+}
+
+impl Rules for MemoryStore {
+    fn route_by(&self, routing: Routing) {
+        // A second call is for nothing: see the trait.
+        let _ = self.around.routing.set(routing);
+    }
+
+    fn watch_by(&self, settings: &Expectations) {
+        *self.around.expectations.lock() = settings.clone();
     }
 }
 

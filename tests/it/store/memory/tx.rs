@@ -1,22 +1,16 @@
 //! One change of the rows, under their lock; then the process beside the store gets its hints.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use super::rows::{Counter, Kind, Rows};
+use super::rows::{Counter, Kind, Rows, micros};
 use reelhook::clock::Clock;
-use reelhook::config;
+use reelhook::config::{self, Expectations};
 use reelhook::domain::{SinkName, Watch};
-use reelhook::store::{Hint, Listener, StoreError};
-
-/// How long after the end of its call an operation is lost, in microseconds.
-pub const LOST_AFTER: i64 = 30_000_000;
-/// How long an ended call is stored, in microseconds.
-pub const REMEMBERED: i64 = 24 * 3_600_000_000;
-/// The most ended calls that are stored.
-pub const MOST_CALLS: i64 = 100_000;
+use reelhook::store::{Hint, Listener, Routing, StoreError};
 
 /// The store without its rows.
 pub struct Around {
@@ -26,6 +20,10 @@ pub struct Around {
     pub clock: Clock,
     /// The process beside the store.
     pub listener: std::sync::Arc<dyn Listener>,
+    /// The routes, once they are given.
+    pub routing: OnceLock<Routing>,
+    /// `[expectations]`
+    pub expectations: Mutex<Expectations>,
     /// Whether it is closed.
     pub is_closed: AtomicBool,
 }
@@ -49,6 +47,11 @@ impl Around {
     /// Whether there is too little room. No memory has as much as the largest reserve.
     pub fn is_full(&self) -> bool {
         self.settings.disk_reserve_bytes == u64::MAX
+    }
+
+    /// How long after the end of its call an operation is lost, in microseconds.
+    pub fn lost_after(&self) -> i64 {
+        micros(self.expectations.lock().lost_after)
     }
 
     /// Does `work` to the rows, then tells the process.

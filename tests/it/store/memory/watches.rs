@@ -6,7 +6,7 @@ use super::deliveries::checked;
 use super::operation::call_of;
 use super::reports;
 use super::rows::{Counter, EndedRow, OperationRow, Rows, instant};
-use super::tx::{LOST_AFTER, Tx, kind};
+use super::tx::{Tx, kind};
 use reelhook::domain::{EndedCall, Expectation, ExpectationState, NewDelivery, Watch};
 use reelhook::store::{Due, Raised, Reception, StoreError};
 
@@ -37,7 +37,7 @@ pub fn remember_end(tx: &mut Tx<'_>, ended: &EndedCall, ended_at: i64) {
             }
         }
     }
-    let at = tx.in_steady_time(ended_at).saturating_add(LOST_AFTER);
+    let at = tx.in_steady_time(ended_at).saturating_add(tx.around.lost_after());
     let of_call = tx.rows.operations.values().filter(|row| call_of(&row.base) == call_id).map(|row| row.base.number);
     for operation in of_call.collect::<Vec<_>>() {
         watch_lost(tx, operation, at);
@@ -47,7 +47,7 @@ pub fn remember_end(tx: &mut Tx<'_>, ended: &EndedCall, ended_at: i64) {
 /// Watches an operation that was just found to belong to an ended call. The notification of its end may be on its way,
 /// so the grace begins now.
 pub fn became_known(tx: &mut Tx<'_>, operation: i64) {
-    let at = tx.steady.saturating_add(LOST_AFTER);
+    let at = tx.steady.saturating_add(tx.around.lost_after());
     let call_id = tx.rows.operations.get(&operation).map(|row| call_of(&row.base)).unwrap_or_default();
     let has_ended = !call_id.is_empty() && tx.rows.ended_calls.values().any(|ended| ended.call_id == call_id);
     if has_ended {
@@ -82,7 +82,7 @@ fn put_off(tx: &Tx<'_>, (watch, at): (Watch, i64), reception: &Reception) -> Opt
     if tx.around.is_full() {
         reception.begins_again();
     }
-    let (since, grace) = (reception.since(), LOST_AFTER);
+    let (since, grace) = (reception.since(), tx.around.lost_after());
     let is_too_early = match watch {
         Watch::Overdue => at < since,
         Watch::Lost => at < since.saturating_add(grace),
