@@ -63,8 +63,9 @@ Examples:
   reelhook deadletters replay --reason \"answered 500\" --since 2h --dry-run
   reelhook deadletters replay --reason \"answered 500\" --since 2h
 
-If you choose several dead letters, the command first counts them, and then replays them in groups.
-If it is interrupted, some are replayed and some are not: run it again.")]
+If you choose several dead letters, the command first counts them, and then replays them. What
+becomes a dead letter after the count is left out. If the command is interrupted, some are replayed
+and some are not: run it again.")]
     #[command(group(clap::ArgGroup::new("which").args(["id", "all", "reason", "since"]).required(true).multiple(true)))]
     Replay {
         /// The delivery's id
@@ -100,13 +101,6 @@ impl Filter {
         let fields = [("sink", &self.sink), ("reason", &self.reason), ("since", &self.since)];
         fields.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect()
     }
-}
-
-/// What a round of a replay did.
-#[derive(serde::Deserialize)]
-struct Round {
-    replayed: usize,
-    next: Option<Value>,
 }
 
 /// What a dry run counted.
@@ -197,22 +191,11 @@ async fn replay_all(server: &Session, filter: &Filter, dry_run: bool) -> anyhow:
             return Ok(ExitCode::SUCCESS);
         }
         counts += 1;
-        match server.post::<Round>(&["deadLetters", "replay"], &body(&query, ("count", json!(n)))).await {
+        match server.post::<Count>(&["deadLetters", "replay"], &body(&query, ("count", json!(n)))).await {
             Err(Trouble::Conflict(_)) if counts < COUNTS => {}
-            first => return rounds(server, &query, first?).await,
+            replayed => return Ok(told(server, replayed?.count)),
         }
     }
-}
-
-/// The rounds after the first; one replays 500 at most.
-async fn rounds(server: &Session, query: &[(&str, &str)], first: Round) -> anyhow::Result<ExitCode> {
-    let (mut n, mut next) = (first.replayed, first.next);
-    while let Some(from) = next {
-        remark!("{} so far", text::counted(n, "dead letter"));
-        let round: Round = server.post(&["deadLetters", "replay"], &body(query, ("from", from))).await?;
-        (n, next) = (n + round.replayed, round.next);
-    }
-    Ok(told(server, n))
 }
 
 fn body(query: &[(&str, &str)], (name, value): (&str, Value)) -> Value {

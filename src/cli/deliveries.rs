@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answers::{Count, Delivery, DetailedDelivery, configured_sinks};
+use super::answers::{Delivery, DetailedDelivery, configured_sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
 use super::resend;
@@ -31,7 +31,8 @@ The command asks the running server. If no server runs, add --offline.
 
 Exit codes:
   0  done (an empty list too)
-  1  no such delivery, nothing to move or drop, or the sink is not a removed one;
+  1  no such delivery, nothing to move or drop, some are left because their attempts are
+     under way, or the sink is not a removed one;
      or the server refused, or could not be reached
   2  wrong usage or config
   3  the server took the request, but did not answer within 30 s")]
@@ -115,7 +116,13 @@ Exit codes:
      were already sent, and repeating the command sends them once more")]
     Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink
-    #[command(after_help = "Example:\n  reelhook deliveries move --from old-crm --to crm")]
+    #[command(after_help = "\
+Example:
+  reelhook deliveries move --from old-crm --to crm
+
+The command waits up to 5 s for attempts that are under way: a delivery goes to the other sink when
+its attempt has failed. If some are left after that, the command says how many, and ends with exit
+code 1: repeat it.")]
     Move {
         /// The removed sink
         #[arg(long, value_name = "SINK")]
@@ -125,7 +132,12 @@ Exit codes:
         to: String,
     },
     /// Turn the waiting deliveries of a removed sink into dead letters, which are kept
-    #[command(after_help = "Example:\n  reelhook deliveries drop --sink old-crm")]
+    #[command(after_help = "\
+Example:
+  reelhook deliveries drop --sink old-crm
+
+The command waits up to 5 s for attempts that are under way. If some are left after that, it says
+how many, and ends with exit code 1: repeat it.")]
     Drop {
         /// The removed sink
         #[arg(long)]
@@ -166,6 +178,15 @@ impl Filter {
     }
 }
 
+/// The answer to `move` and `drop`.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Redirected {
+    count: usize,
+    #[serde(default)]
+    under_way_count: usize,
+}
+
 /// The answer to `attempt`.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -185,14 +206,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Action::Attempt { id } => attempt(server, id).await,
         Action::Resend(which) => resend::run(server, which).await,
         Action::Move { from, to } => {
-            let moved: Count = server.post(&["sinks", &from, "move"], &json!({ "to": to })).await?;
+            let moved: Redirected = server.post(&["sinks", &from, "move"], &json!({ "to": to })).await?;
             let (go, to) = (if moved.count == 1 { "goes" } else { "go" }, text::safe(&to, 64));
-            Ok(told(moved.count, &from, &format!("{go} to {to} {}", server.when())))
+            Ok(told(&moved, &from, &format!("{go} to {to} {}", server.when())))
         }
         Action::Drop { sink } => {
-            let dropped: Count = server.post(&["sinks", &sink, "drop"], &json!({})).await?;
+            let dropped: Redirected = server.post(&["sinks", &sink, "drop"], &json!({})).await?;
             let are = if dropped.count == 1 { "is a dead letter now" } else { "are dead letters now" };
-            Ok(told(dropped.count, &sink, are))
+            Ok(told(&dropped, &sink, are))
         }
     };
     args.server.ask(needs, command).await
@@ -259,11 +280,22 @@ async fn attempt(server: &Session, id: Uuid) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(n: usize, sink: &str, fate: &str) -> ExitCode {
-    if n == 0 {
-        remark!("no delivery waits for sink {}; `deliveries list` shows the waiting ones", text::safe(sink, 64));
+fn told(done: &Redirected, sink: &str, fate: &str) -> ExitCode {
+    let (n, n_under_way, sink) = (done.count, done.under_way_count, text::safe(sink, 64));
+    if n == 0 && n_under_way == 0 {
+        remark!("no delivery waits for sink {sink}; `deliveries list` shows the waiting ones");
         return ExitCode::FAILURE;
     }
-    say!("{} of {} {fate}", text::counted(n, "delivery"), text::safe(sink, 64));
-    ExitCode::SUCCESS
+    if n > 0 {
+        say!("{} of {sink} {fate}", text::counted(n, "delivery"));
+    }
+    if n_under_way == 0 {
+        return ExitCode::SUCCESS;
+    }
+    let are = if n_under_way == 1 { "is" } else { "are" };
+    remark!(
+        "{} of {sink} {are} left: an attempt is under way. Repeat the command when it has ended",
+        text::counted(n_under_way, "delivery")
+    );
+    ExitCode::FAILURE
 }

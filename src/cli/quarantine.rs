@@ -72,8 +72,9 @@ Examples:
   reelhook quarantine replay --reason client_state --since 2h
   reelhook quarantine replay --all
 
-If you choose several entries, the command first counts them, and then has them verified in groups.
-If it is interrupted, run it again.
+If you choose several entries, the command first counts them, and then has them verified. What
+arrives after the count is left out, and so is what already waits for another check. If the command
+is interrupted, run it again.
 
 Which entries need --vouch?
   - A plain (not encrypted) notification of a subscription that was created without
@@ -119,15 +120,17 @@ struct Filter {
     since: Option<String>,
 }
 
-/// What a round did.
+/// How many entries are verified again, or would be.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Round {
+struct Verified {
     count: usize,
     #[serde(default)]
     is_at_least: bool,
-    next: Option<Value>,
 }
+
+/// How often `replay` counts again, if others arrive or are verified meanwhile.
+const COUNTS: usize = 5;
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -195,37 +198,34 @@ async fn replay(server: &Session, id: i64, vouch: bool) -> anyhow::Result<()> {
 }
 
 async fn replay_many(server: &Session, filter: &Filter, dry_run: bool, vouch: bool) -> anyhow::Result<ExitCode> {
-    let ask = async |dry_run: bool, from: &Option<Value>| {
-        let mut body = json!({
-            "reason": filter.reason, "since": filter.since, "vouch": vouch, "dryRun": dry_run, "from": from
-        });
+    let ask = async |(name, value): (&str, Value)| {
+        let mut body = json!({ "reason": filter.reason, "since": filter.since, "vouch": vouch, name: value });
         if let Some(body) = body.as_object_mut() {
             body.retain(|_name, value| !value.is_null());
         }
-        server.post::<Round>(&["quarantine", "replay"], &body).await
+        server.post::<Verified>(&["quarantine", "replay"], &body).await
     };
-    let Round { count, is_at_least, .. } = ask(true, &None).await?;
-    let counted = text::counted_at_least(count, is_at_least, "entry");
-    if count == 0 && !is_at_least {
-        remark!("no entries: nothing to verify again");
-        return Ok(ExitCode::FAILURE);
-    }
-    if dry_run {
-        say!("{counted} would be verified again");
-        return Ok(ExitCode::SUCCESS);
-    }
-    let (mut n, mut next) = (0, None);
+    let mut counts = 0;
     loop {
-        let round = ask(false, &next).await?;
-        (n, next) = (n + round.count, round.next);
-        if next.is_none() {
-            break;
+        let Verified { count: n, is_at_least } = ask(("dryRun", json!(true))).await?;
+        if n == 0 && !is_at_least {
+            remark!("no entries: nothing to verify again");
+            return Ok(ExitCode::FAILURE);
         }
-        remark!("{} of {counted} so far", text::counted(n, "entry"));
+        if dry_run {
+            say!("{} would be verified again", text::counted_at_least(n, is_at_least, "entry"));
+            return Ok(ExitCode::SUCCESS);
+        }
+        counts += 1;
+        match ask(("count", json!(n))).await {
+            Err(Trouble::Conflict(_)) if counts < COUNTS => {}
+            verified => {
+                let by = if server.is_offline() { "when it starts" } else { "within seconds" };
+                say!("the server verifies {} again {by}", text::counted(verified?.count, "entry"));
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
     }
-    let by = if server.is_offline() { "when it starts" } else { "within seconds" };
-    say!("the server verifies {} again {by}", text::counted(n, "entry"));
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Why it was last refused, and why it came, where that is another reason.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -53,6 +54,8 @@ struct Round {
     seen_count: usize,
     matched_count: usize,
     resent_count: usize,
+    /// What was delivered later was left out.
+    until: Option<Timestamp>,
     next: Option<Value>,
 }
 
@@ -62,7 +65,7 @@ pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
         return one(server, id, which.to.as_deref()).await;
     }
     // Counted first, so that nobody sends more than they meant.
-    let counted = rounds(server, &which, true).await?;
+    let counted = rounds(server, &which, None).await?;
     let n = text::counted(counted.matched_count, "delivered event");
     if counted.matched_count == 0 {
         remark!("nothing to resend: {} looked at, none matches", text::counted(counted.seen_count, "delivery"));
@@ -73,7 +76,7 @@ pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     remark!("sending {n} again");
-    let done = rounds(server, &which, false).await?;
+    let done = rounds(server, &which, counted.until).await?;
     say!("{} sent again: the new deliveries are due {}", text::counted(done.resent_count, "event"), server.when());
     Ok(ExitCode::SUCCESS)
 }
@@ -89,12 +92,15 @@ async fn one(server: &Session, id: Uuid, to: Option<&str>) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-async fn rounds(server: &Session, which: &Which, dry_run: bool) -> anyhow::Result<Round> {
-    let mut done = Round { seen_count: 0, matched_count: 0, resent_count: 0, next: None };
+/// Counts all rounds, or sends again what was counted: what was delivered `until` then.
+async fn rounds(server: &Session, which: &Which, until: Option<Timestamp>) -> anyhow::Result<Round> {
+    let dry_run = until.is_none();
+    let mut done = Round { seen_count: 0, matched_count: 0, resent_count: 0, until, next: None };
     loop {
         let Which { since, sink, route, kind, to, .. } = which;
         let mut body = json!({
-            "since": since, "sink": sink, "route": route, "type": kind, "to": to, "dryRun": dry_run, "from": done.next
+            "since": since, "sink": sink, "route": route, "type": kind, "to": to, "until": until, "dryRun": dry_run,
+            "from": done.next
         });
         if let Some(body) = body.as_object_mut() {
             body.retain(|_name, value| !value.is_null());
@@ -103,7 +109,7 @@ async fn rounds(server: &Session, which: &Which, dry_run: bool) -> anyhow::Resul
         done.seen_count += round.seen_count;
         done.matched_count += round.matched_count;
         done.resent_count += round.resent_count;
-        done.next = round.next;
+        (done.until, done.next) = (round.until, round.next);
         if done.next.is_none() {
             return Ok(done);
         }

@@ -4,7 +4,9 @@
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use jiff::Timestamp;
 
+use super::count;
 use super::form::Form;
 use super::format::{counted_at_least, encoded};
 use super::frame::Frame;
@@ -17,19 +19,18 @@ use crate::domain::SinkName;
 use crate::operator::Action;
 use crate::store::Counted;
 
-/// How many rounds a page counts; a round looks at 500 events.
-const COUNTED_ROUNDS: usize = 20;
-
 #[derive(Template)]
 #[template(path = "bulk.html")]
 struct Page {
     frame: Frame,
     verb: &'static str,
-    counted: String,
+    words: String,
     is_none: bool,
     /// Why there is nothing to do.
     why_none: &'static str,
     hint: &'static str,
+    /// The count, as the form sends it back.
+    counted: String,
     query: String,
     of: &'static str,
     back: String,
@@ -101,8 +102,12 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Write)?;
-    let (of, selection) = (Of::parse(&of)?, Selection::of(&request));
-    let found = count(&desk, of, &selection).await?;
+    confirm_for(&desk, &request, &visitor, Of::parse(&of)?).await
+}
+
+async fn confirm_for(desk: &Desk, request: &HttpRequest, visitor: &Visitor, of: Of) -> Result<HttpResponse, Problem> {
+    let (selection, now) = (Selection::of(request), desk.console.clock.now());
+    let count = desk.console.operator.count(&action(of, &selection, now)?).await?;
     let (verb, what, hint) = match of {
         Of::DeadLetters => (
             "Replay",
@@ -117,17 +122,18 @@ async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Re
         Of::Unmatched => ("Route", "event", "These match a route of the current config. The others stay unmatched."),
     };
     let page = Page {
-        frame: frame(&visitor, of),
+        frame: frame(visitor, of),
         verb,
-        counted: counted_at_least(found, what),
-        is_none: found == Counted { n: 0, is_all: true },
+        words: counted_at_least(count.counted, what),
+        is_none: count.counted == Counted { n: 0, is_all: true },
         why_none: of.why_none(selection.narrows()),
         hint,
-        query: selection.query(desk.console.clock.now())?,
+        counted: count::written(&count),
+        query: selection.query(now)?,
         of: of.as_str(),
         back: of.list(&selection.sink),
     };
-    show(&request, &visitor, &page)
+    show(request, visitor, &page)
 }
 
 fn frame(visitor: &Visitor, of: Of) -> Frame {
@@ -138,25 +144,13 @@ fn frame(visitor: &Visitor, of: Of) -> Frame {
     })
 }
 
-/// How many are meant.
-async fn count(desk: &Desk, of: Of, selection: &Selection) -> Result<Counted, Problem> {
-    let (operator, now) = (&desk.console.operator, desk.console.clock.now());
-    match of {
-        Of::DeadLetters => Ok(operator.n_dead_letters(&selection.dead_letters(now)?).await?),
-        Of::Quarantine => Ok(operator.n_quarantined(&selection.quarantine(now)?).await?),
-        Of::Unmatched => {
-            let (which, mut n, mut from) = (selection.unmatched(now)?, 0, None);
-            for _ in 0..COUNTED_ROUNDS {
-                let round = operator.count_some_again(&which, from).await?;
-                n += round.n_matched as u64;
-                from = round.next;
-                if from.is_none() {
-                    break;
-                }
-            }
-            Ok(Counted { n, is_all: from.is_none() })
-        }
-    }
+/// What is asked for.
+fn action(of: Of, selection: &Selection, now: Timestamp) -> Result<Action, Problem> {
+    Ok(match of {
+        Of::DeadLetters => Action::Replay(selection.dead_letters(now)?),
+        Of::Quarantine => Action::Verify(selection.quarantine(now)?, false),
+        Of::Unmatched => Action::Route(selection.unmatched(now)?),
+    })
 }
 
 async fn begin(
@@ -167,13 +161,11 @@ async fn begin(
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, proof(&fields)))?;
     let (of, selection, now) = (Of::parse(&of)?, Selection::of(&request), desk.console.clock.now());
-    let action = match of {
-        Of::DeadLetters => Action::Replay(selection.dead_letters(now)?),
-        Of::Quarantine => Action::Verify(selection.quarantine(now)?, false),
-        Of::Unmatched => Action::Route(selection.unmatched(now)?),
+    let action = action(of, &selection, now)?;
+    let Some(count) = count::read(value(&fields, "counted")) else {
+        return confirm_for(&desk, &request, &visitor, of).await;
     };
-    let expected = count(&desk, of, &selection).await?;
-    let job = desk.console.operator.begin(action, expected, visitor.name())?;
+    let job = desk.console.operator.begin(action, count, visitor.name())?;
     Ok(lead_to(format!("/jobs/{job}")))
 }
 

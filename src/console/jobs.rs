@@ -27,6 +27,8 @@ struct Page {
     tone: &'static str,
     why: String,
     expected: String,
+    /// Why it did fewer than were counted.
+    gone: String,
     seen: String,
     done: String,
     is_over: bool,
@@ -52,7 +54,10 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
 
 impl Page {
     fn of(frame: Frame, job: Progress) -> Self {
-        let is_over = job.is_over();
+        let (is_over, counted) = (job.is_over(), job.count.counted);
+        let gone = job.n_gone().filter(|n_gone| *n_gone > 0);
+        let gone = gone.map(|n| format!("{} of the counted ones: {}", number(n), operator::why_gone(&job.action)));
+        let gone = gone.map(|gone| sentence(&gone)).unwrap_or_default();
         let (state, tone, why) = match job.state {
             JobState::Waiting => ("waiting", "quiet", "It waits for another job.".into()),
             JobState::Running => ("running", "running", String::new()),
@@ -68,7 +73,8 @@ impl Page {
             state,
             tone,
             why,
-            expected: format!("{}{}", if job.expected.is_all { "" } else { "at least " }, number(job.expected.n)),
+            expected: format!("{}{}", if counted.is_all { "" } else { "at least " }, number(counted.n)),
+            gone,
             seen: number(job.n_seen),
             done: number(job.n_done),
             is_over,

@@ -15,6 +15,7 @@ mod board;
 mod bulk;
 mod configuration;
 mod copy_button;
+mod count;
 mod deliveries;
 mod delivery;
 mod event;
@@ -41,6 +42,7 @@ mod pressed_delivery;
 mod problem;
 mod quarantine;
 mod range;
+mod replays;
 mod resends;
 mod selection;
 mod sessions;
@@ -112,6 +114,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .configure(event::routes)
             .configure(deliveries::routes)
             .configure(sinks::routes)
+            .configure(replays::routes)
             .configure(delivery::routes)
             .configure(attempts::routes)
             .configure(resends::routes)

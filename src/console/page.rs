@@ -23,6 +23,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub struct Done {
     done: Option<String>,
     n: Option<u64>,
+    /// How many were counted before, if they were more.
+    of: Option<u64>,
     /// Whether an operator paused the sink.
     #[serde(default)]
     paused: bool,
@@ -52,7 +54,12 @@ impl Done {
             "resent" => "The event is sent again by a new delivery; the attempts begin at once.".into(),
             "not-waiting" => "The delivery does not wait any more. This page shows what became of it.".into(),
             "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists, or none was chosen.".into(),
-            "replayed" => format!("Replaying {}; {when}.", format::counted(n, "delivery")),
+            "replayed" => {
+                let of = self.of.map(|of| format!(
+                    " of the {} that were counted (the others are no dead letters any more)", format::number(of)
+                ));
+                format!("Replaying {}{}; {when}.", format::counted(n, "delivery"), of.unwrap_or_default())
+            }
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
             "judged-some" if n == 0 => "No entry was chosen, or the chosen entries are gone.".into(),
             "judged-some" => format!("The server verifies {} again within seconds. Those that it accepts leave this list.", format::counted(n, "entry")),

@@ -3,8 +3,8 @@
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use tokio::time::Instant;
 
+use super::count;
 use super::form::Form;
 use super::format::{counted_at_least, instant};
 use super::frame::Frame;
@@ -18,9 +18,6 @@ use crate::domain::{RouteName, SinkName};
 use crate::operator::{self, Action, Resend};
 use crate::store::Counted;
 
-/// How long a page counts. What it has not counted by then is told as "at least".
-const COUNTING_TIME: std::time::Duration = std::time::Duration::from_millis(500);
-
 #[derive(Template)]
 #[template(path = "resend.html")]
 struct Page {
@@ -33,7 +30,8 @@ struct Page {
 
 /// What would be sent again.
 struct Found {
-    counted: Counted,
+    /// The count, as the form sends it back.
+    field: String,
     words: String,
     is_none: bool,
     /// As the form sends it back, and as a person reads it.
@@ -53,6 +51,8 @@ struct Asked {
     to: String,
     /// The form's proof, where the button was pressed.
     form: String,
+    /// The count that the page showed, where the button was pressed.
+    counted: String,
 }
 
 /// The routes of these pages.
@@ -88,18 +88,15 @@ async fn page_for(
 
 async fn count(desk: &Desk, asked: &Asked) -> Result<Found, String> {
     let which = which(desk, asked)?;
-    let (began, mut n, mut from) = (Instant::now(), 0, None);
-    loop {
-        let round = desk.console.operator.resend_count(&which, from).await.map_err(|error| error.to_string())?;
-        n += round.n_found;
-        from = round.next;
-        if from.is_none() || began.elapsed() > COUNTING_TIME {
-            break;
-        }
-    }
-    let counted = Counted { n, is_all: from.is_none() };
-    let (words, is_none) = (counted_at_least(counted, "event"), counted == Counted { n: 0, is_all: true });
-    Ok(Found { counted, words, is_none, since: which.since.to_string(), since_words: instant(which.since) })
+    let since = which.since;
+    let count = desk.console.operator.count(&Action::Resend(which)).await.map_err(|error| error.to_string())?;
+    Ok(Found {
+        field: count::written(&count),
+        words: counted_at_least(count.counted, "event"),
+        is_none: count.counted == Counted { n: 0, is_all: true },
+        since: since.to_string(),
+        since_words: instant(since),
+    })
 }
 
 /// What the form means.
@@ -123,11 +120,10 @@ fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
 
 async fn begin(desk: Data<Desk>, request: HttpRequest, asked: Form<Asked>) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, &asked.form))?;
-    let Ok(found) = count(&desk, &asked).await else {
+    let (Ok(which), Some(count)) = (which(&desk, &asked), count::read(&asked.counted)) else {
         return page_for(&desk, &request, &visitor, asked.clone()).await;
     };
-    let which = which(&desk, &asked).map_err(Problem::Address)?;
-    let job = desk.console.operator.begin(Action::Resend(which), found.counted, visitor.name())?;
+    let job = desk.console.operator.begin(Action::Resend(which), count, visitor.name())?;
     Ok(lead_to(format!("/jobs/{job}")))
 }
 

@@ -87,7 +87,8 @@ impl Selection {
     pub fn quarantine(&self, now: Timestamp) -> Result<QuarantineFilter, Problem> {
         let unknown = |text: &str| Problem::Address(format!("There is no reason {text:?}."));
         let reason = some(&self.reason).map(|text| Reason::parse(&text).ok_or_else(|| unknown(&text)));
-        Ok(QuarantineFilter { reason: reason.transpose()?, since: self.since(now)?, unchecked_since: None })
+        let (reason, since) = (reason.transpose()?, self.since(now)?);
+        Ok(QuarantineFilter { reason, since, ..QuarantineFilter::default() })
     }
 
     /// The unmatched events that are meant.

@@ -1,22 +1,22 @@
-//! *Sinks*: each sink's backlog and dead letters, and the buttons: test the connection, pause, resume, replay.
+//! *Sinks*: each sink's backlog and dead letters, and the buttons: test the connection, pause, resume.
 
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 
 use super::form::Form;
-use super::format::{counted, duration, encoded, instant, number};
+use super::format::{duration, encoded, instant, number};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::live::page_of;
-use super::page::{Done, lead_to, paused, show};
+use super::page::{Done, lead_to, show};
 use super::pager::{Before, Pager};
 use super::problem::Problem;
 use super::selection::Selection;
 use super::sink_state::{self, Badge};
 use super::{PAGE, configuration};
 use crate::config::Scope;
-use crate::domain::{DeliveryId, SinkName};
+use crate::domain::SinkName;
 use crate::operator::{self, OperatorError, SinkState, SinkSummary};
 use crate::store::LoggedDelivery;
 
@@ -47,14 +47,6 @@ struct Page {
 struct Asked {
     selection: Selection,
     before: Before,
-}
-
-#[derive(Template)]
-#[template(path = "replay.html")]
-struct Confirm {
-    frame: Frame,
-    sink: Summary,
-    counted: String,
 }
 
 struct Summary {
@@ -107,10 +99,7 @@ pub fn routes(config: &mut ServiceConfig) {
         .route("/sinks/{name}", web::get().to(page))
         .route("/sinks/{name}/probe", web::post().to(probe))
         .route("/sinks/{name}/pause", web::post().to(pause))
-        .route("/sinks/{name}/resume", web::post().to(resume))
-        .route("/sinks/{name}/replay", web::get().to(confirm))
-        .route("/sinks/{name}/replay", web::post().to(replay_all))
-        .route("/sinks/{name}/dead-letters/{id}/replay", web::post().to(replay_one));
+        .route("/sinks/{name}/resume", web::post().to(resume));
 }
 
 async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
@@ -203,48 +192,11 @@ async fn resume(
     }))
 }
 
-async fn confirm(desk: Data<Desk>, request: HttpRequest, name: Path<String>) -> Result<HttpResponse, Problem> {
-    let visitor = desk.enter(&request, Scope::Write)?;
-    let sink = summary(&desk, known(&desk, &name).await?);
-    let page = Confirm { frame: visitor.frame("sinks"), counted: counted(sink.n_dead, "dead letter"), sink };
-    show(&request, &visitor, &page)
-}
-
-async fn replay_all(
-    desk: Data<Desk>,
-    request: HttpRequest,
-    name: Path<String>,
-    pressed: Form<Pressed>,
-) -> Result<HttpResponse, Problem> {
-    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let sink = known(&desk, &name).await?.name;
-    let n = desk.console.operator.replay_all(Some(sink), None, visitor.name()).await?;
-    Ok(replayed(&desk, &name, n))
-}
-
-async fn replay_one(
-    desk: Data<Desk>,
-    request: HttpRequest,
-    path: Path<(String, String)>,
-    pressed: Form<Pressed>,
-) -> Result<HttpResponse, Problem> {
-    let visitor = desk.press(&request, (Scope::Write, &pressed.form))?;
-    let (name, id) = path.into_inner();
-    let id: DeliveryId = id.parse().map_err(|_uuid| Problem::Missing("There is no such dead letter.".into()))?;
-    let n = match desk.console.operator.replay_one(id, visitor.name()).await {
-        Err(OperatorError::Missing | OperatorError::NotDead) => 0,
-        outcome => outcome.map(|()| 1)?,
-    };
-    Ok(replayed(&desk, &name, n))
-}
-
-fn replayed(desk: &Desk, sink: &str, n: u64) -> HttpResponse {
-    let paused = paused(desk.console.operator.pauses.is_paused(&SinkName::new(sink)));
-    lead_to(format!("/sinks/{}?done=replayed&n={n}{paused}", encoded(sink)))
-}
-
 /// A sink that is configured, or was and has something left.
-async fn known(desk: &Desk, name: &str) -> Result<SinkSummary, Problem> {
+///
+/// # Errors
+/// There is none, or the store could not be read.
+pub async fn known(desk: &Desk, name: &str) -> Result<SinkSummary, Problem> {
     desk.console.operator.sink_summary(&SinkName::new(name)).await.map_err(problem_of(name))
 }
 

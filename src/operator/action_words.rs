@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::jobs::Action;
+use super::Action;
 use super::words::cut;
 use crate::wording::instant;
 
@@ -51,6 +51,21 @@ pub fn of_action(action: &Action) -> String {
     };
     let conditions: Vec<String> = conditions.into_iter().flatten().collect();
     if conditions.is_empty() { format!("{what}, all of them") } else { format!("{what} {}", conditions.join(", ")) }
+}
+
+/// Why an action did something to fewer entries than were counted before, as a phrase about those that are missing.
+pub const fn why_gone(action: &Action) -> &'static str {
+    match action {
+        Action::Replay(_) => {
+            "no dead letters any more when the job came to them: replayed, or removed by the retention"
+        }
+        Action::Verify(..) => "not in the quarantine any more when the job came to them, or verified again since",
+        Action::Route(_) => {
+            "no unmatched events any more when the job came to them: routed, or removed by the retention; or no route \
+             matches them any more"
+        }
+        Action::Resend(_) => "not there any more when the job came to them: removed by the retention",
+    }
 }
 
 #[cfg(test)]

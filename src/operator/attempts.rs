@@ -7,7 +7,7 @@ use crate::store::{DeliveryState, MadeDue};
 /// All that waits for a sink is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllDue {
-    /// How many deliveries waited for their next attempt, and are due now.
+    /// How many deliveries are due: those that waited for their next attempt, and those that were due already.
     pub n_due: u64,
     /// How many deliveries wait, including those that were due already and those behind an earlier one.
     pub n_waiting: u64,
@@ -33,7 +33,8 @@ impl Operator {
     pub async fn attempt_all(&self, sink: &SinkName, who: &str) -> Result<AllDue, OperatorError> {
         let n_waiting = self.sink_summary(sink).await?.n_open;
         self.must_be_configured(sink)?;
-        let n_due = self.store.make_due(sink).await?;
+        let n_due_before = self.store.n_due(sink).await?;
+        let n_due = n_due_before + self.store.make_due(sink).await?;
         self.pauses.end_own(sink);
         let is_paused = self.pauses.is_paused(sink);
         tracing::info!(caller = who, %sink, n_due, n_waiting, is_paused, "all waiting deliveries of a sink were made due");

@@ -1,10 +1,12 @@
 //! Dead letters: deliveries that failed for good. They can be replayed one by one, for one sink, or all together.
 
-use jiff::Timestamp;
+use std::collections::BTreeSet;
 
-use super::{DeliveryOfEvent, Operator, OperatorError};
+use super::{Bounds, DeliveryOfEvent, Operator, OperatorError};
 use crate::domain::{DeliveryId, SinkName};
-use crate::store::{Counted, DeadFilter, DeadLetters, DeliveryState, LoggedDelivery, Newest, Page, StoreError};
+use crate::store::{
+    Counted, DeadFilter, DeadKey, DeadLetters, DeliveryState, LoggedDelivery, Newest, Page, StoreError,
+};
 
 /// How many dead letters a round replays. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -13,12 +15,12 @@ const ROUND: usize = 500;
 pub const MOST_COUNTED: usize = 20_000;
 
 /// The result of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayRound {
     /// How many dead letters are due again.
     pub n_replayed: u64,
-    /// The `until` of the next round; `None`: it was the last.
-    pub next: Option<Timestamp>,
+    /// The next round begins behind this dead letter; `None`: it was the last round.
+    pub next: Option<DeadKey>,
 }
 
 impl Operator {
@@ -71,28 +73,21 @@ impl Operator {
         Ok(())
     }
 
-    /// Makes the dead letters of one sink, or of all, due again. They keep their delivery ids. If `count` is given and
-    /// differs from the present number, nothing is done: so a filter that matches more than intended changes nothing.
+    /// Makes all dead letters due again that are meant, in rounds. They keep their delivery ids. Those that fail again
+    /// meanwhile are left out. Returns how many.
     ///
     /// # Errors
-    /// The count differs, or the store failed. Nothing was changed.
-    pub async fn replay_all(
-        &self,
-        sink: Option<SinkName>,
-        count: Option<u64>,
-        who: &str,
-    ) -> Result<u64, OperatorError> {
-        if let Some(found) = count {
-            let n = self.n_dead_letters(&DeadFilter { sink: sink.clone(), ..DeadFilter::default() }).await?.n;
-            if n != found {
-                return Err(OperatorError::CountDiffers { found, n });
+    /// The store failed: some may be due again.
+    pub async fn replay_all(&self, which: &DeadFilter, bounds: Bounds, who: &str) -> Result<u64, OperatorError> {
+        let (mut n, mut after) = (0, None);
+        loop {
+            let round = self.replay_round(which, after, bounds.less(n), who).await?;
+            n += round.n_replayed;
+            after = round.next;
+            if after.is_none() {
+                return Ok(n);
             }
         }
-        let which = sink.clone().map_or(DeadLetters::All, DeadLetters::OfSink);
-        let n = self.store.replay_dead(which).await?;
-        self.end_own_pauses(sink.as_ref());
-        tracing::info!(caller = who, ?sink, n_deliveries = n, "dead letters were replayed");
-        Ok(n)
     }
 
     /// Makes these dead letters due again; those that are no dead letters any more are passed over. Returns how many. The
@@ -107,33 +102,28 @@ impl Operator {
         Ok(n)
     }
 
-    /// Makes a round of the dead letters due again that are meant and are dead letters since `until` or longer, so that
-    /// those that fail again meanwhile are left out. The earliest of each sink come first.
+    /// Makes a round of the dead letters due again that are meant: those behind `after`, sink by sink, the earliest of each
+    /// first.
     ///
     /// # Errors
     /// The store failed: some may be due again. The caller may ask for the same round again.
     pub async fn replay_round(
         &self,
         which: &DeadFilter,
-        until: Option<Timestamp>,
+        after: Option<DeadKey>,
+        bounds: Bounds,
         who: &str,
     ) -> Result<ReplayRound, OperatorError> {
-        let until = until.unwrap_or_else(|| self.clock.now());
-        let sinks = match &which.sink {
-            Some(sink) => vec![sink.clone()],
-            None => self.store.backlog().await?.into_keys().collect(),
-        };
-        let mut ids = Vec::new();
-        for sink in sinks {
-            let of_sink = DeadFilter { sink: Some(sink), until: Some(until), ..which.clone() };
-            ids.extend(self.store.dead_ids(&of_sink, ROUND - ids.len()).await?);
-            if ids.len() == ROUND {
-                break;
-            }
-        }
-        let next = (ids.len() == ROUND).then_some(until);
-        let n_replayed = self.replay_these(ids, who).await?;
-        Ok(ReplayRound { n_replayed, next })
+        let (which, limit) = (DeadFilter { until: Some(bounds.until), ..which.clone() }, bounds.round(ROUND));
+        let keys = self.store.dead_keys(&which, after.as_ref(), limit).await?;
+        let Some(last) = keys.last().cloned() else { return Ok(ReplayRound { n_replayed: 0, next: None }) };
+        let is_last = keys.len() < limit;
+        let sinks: BTreeSet<SinkName> = keys.iter().map(|key| key.sink.clone()).collect();
+        let ids = keys.into_iter().map(|key| key.id).collect();
+        let n_replayed = self.store.replay_dead(DeadLetters::Some(ids)).await?;
+        sinks.iter().for_each(|sink| self.end_own_pauses(Some(sink)));
+        tracing::info!(caller = who, ?which, n_deliveries = n_replayed, "dead letters were replayed");
+        Ok(ReplayRound { n_replayed, next: Some(last).filter(|_last| !is_last && bounds.left > n_replayed) })
     }
 
     fn end_own_pauses(&self, sink: Option<&SinkName>) {

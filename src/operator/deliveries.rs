@@ -1,10 +1,18 @@
 //! Deliveries: those of an operation, each with its event, and those of removed sinks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Body, Operator, OperatorError, Sight, words};
 use crate::domain::{DeliveryId, EventId, Exchange, GraphId, SinkName};
 use crate::store::{DeliveryView, EventView, OperationView};
+
+/// How long a request waits for attempts under way, before it says that some are left. Shorter than commands wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A delivery with its event.
 #[derive(Clone, Debug)]
@@ -25,6 +33,15 @@ impl DeliveryOfEvent {
         let keeping = failure.or(success.map(|success| success.exchange)).unwrap_or_default();
         words::of_missing_exchange(keeping).filter(|_| !self.exchanges.contains_key(&number))
     }
+}
+
+/// How many deliveries of a removed sink were moved or dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirected {
+    /// How many.
+    pub n: u64,
+    /// How many were left: an attempt is under way, for them or for an earlier one of their operation.
+    pub n_under_way: u64,
 }
 
 impl Operator {
@@ -73,27 +90,50 @@ impl Operator {
     }
 
     /// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the
-    /// same. Returns how many were moved.
+    /// same. It waits a while for attempts under way: a delivery is moved when its attempt has failed.
     ///
     /// # Errors
     /// The config still has the first sink or does not have the second, or the store failed. The caller may try again.
-    pub async fn move_waiting(&self, from: &SinkName, to: &SinkName, who: &str) -> Result<u64, OperatorError> {
-        self.must_be_gone(from)?;
-        self.must_be_configured(to)?;
-        let n = self.store.move_waiting(from, to).await?;
-        tracing::info!(caller = who, from_sink = %from, to_sink = %to, n_deliveries = n, "waiting deliveries were moved to another sink");
-        Ok(n)
+    pub async fn move_waiting(&self, from: &SinkName, to: &SinkName, who: &str) -> Result<Redirected, OperatorError> {
+        let done = self
+            .redirect(from, async || {
+                self.must_be_configured(to)?;
+                Ok(self.store.move_waiting(from, to).await?)
+            })
+            .await?;
+        let Redirected { n, n_under_way } = done;
+        tracing::info!(caller = who, from_sink = %from, to_sink = %to, n_deliveries = n, n_under_way, "waiting deliveries were moved to another sink");
+        Ok(done)
     }
 
-    /// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. Returns how many.
+    /// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. It waits a while for
+    /// attempts under way: a delivery is a dead letter when its attempt has failed.
     ///
     /// # Errors
     /// The config still has the sink, or the store failed. The caller may try again.
-    pub async fn drop_waiting(&self, sink: &SinkName, who: &str) -> Result<u64, OperatorError> {
-        self.must_be_gone(sink)?;
-        let n = self.store.drop_waiting(sink).await?;
-        tracing::info!(caller = who, %sink, n_deliveries = n, "waiting deliveries became dead letters");
-        Ok(n)
+    pub async fn drop_waiting(&self, sink: &SinkName, who: &str) -> Result<Redirected, OperatorError> {
+        let done = self.redirect(sink, async || Ok(self.store.drop_waiting(sink).await?)).await?;
+        let Redirected { n, n_under_way } = done;
+        tracing::info!(caller = who, %sink, n_deliveries = n, n_under_way, "waiting deliveries became dead letters");
+        Ok(done)
+    }
+
+    /// Redirects what waits for a sink until nothing is left, or [`PATIENCE`] is over.
+    async fn redirect(
+        &self,
+        sink: &SinkName,
+        some: impl AsyncFn() -> Result<u64, OperatorError>,
+    ) -> Result<Redirected, OperatorError> {
+        let (began, mut n) = (Instant::now(), 0);
+        loop {
+            self.must_be_gone(sink)?;
+            n += some().await?;
+            let n_under_way = self.store.backlog().await?.get(sink).map_or(0, |backlog| backlog.n_open);
+            if n_under_way == 0 || began.elapsed() >= PATIENCE {
+                return Ok(Redirected { n, n_under_way });
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Refuses a sink that the config has: its waiting deliveries belong to its dispatcher.

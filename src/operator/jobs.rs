@@ -10,27 +10,14 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::resends::{Resend, ResendPlace};
-use super::{Operator, OperatorError, unmatched};
-use crate::store::{Counted, DeadFilter, QuarantineFilter, UnmatchedFilter};
+use super::{Action, Bounds, Count, Entries, Operator, OperatorError};
+use crate::domain::{DeliveryId, EventId};
+use crate::store::DeadKey;
 
 /// The most jobs that wait.
 const MAX_WAITING: usize = 16;
 /// How many jobs are remembered.
 const REMEMBERED: usize = 100;
-
-/// An action on many entries.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Sends delivered events again.
-    Resend(Resend),
-    /// Makes dead letters due again.
-    Replay(DeadFilter),
-    /// Verifies quarantine entries again; `true`: accepts them without their tokens.
-    Verify(QuarantineFilter, bool),
-    /// Routes unmatched events again.
-    Route(UnmatchedFilter),
-}
 
 /// How a job stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,8 +45,8 @@ pub struct Progress {
     pub asked_at: Timestamp,
     /// How it stands.
     pub state: JobState,
-    /// How many entries were counted before it began.
-    pub expected: Counted,
+    /// How many entries the person was told, and when.
+    pub count: Count,
     /// How many entries it looked at.
     pub n_seen: u64,
     /// For how many it did something.
@@ -67,6 +54,13 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// How many of the counted entries were not there any more when it was done. `None`: it is not done, or not all were
+    /// counted.
+    pub fn n_gone(&self) -> Option<u64> {
+        let is_done = self.state == JobState::Done && self.count.counted.is_all;
+        is_done.then(|| self.count.counted.n.saturating_sub(self.n_done))
+    }
+
     /// Whether nothing more happens.
     pub fn is_over(&self) -> bool {
         matches!(self.state, JobState::Done | JobState::Ended(_))
@@ -86,16 +80,17 @@ struct Job {
     id: u64,
     who: String,
     action: Action,
+    bounds: Bounds,
     place: Option<Place>,
 }
 
-/// Where the next round of an action begins.
-#[derive(Clone, Copy)]
+/// The next round of an action begins behind this entry.
+#[derive(Clone)]
 enum Place {
-    Resend(ResendPlace),
-    /// With everything that was so before this instant.
-    Until(Timestamp),
-    Route(unmatched::Place),
+    DeadLetter(DeadKey),
+    Entry(i64),
+    Event(EventId),
+    Delivery(DeliveryId),
 }
 
 /// What a round did.
@@ -122,23 +117,23 @@ impl Jobs {
 }
 
 impl Operator {
-    /// Begins an action on the entries that were counted. Returns the number of the job.
+    /// Begins an action on the entries that were counted, and on no others. Returns the number of the job.
     ///
     /// # Errors
     /// Too many jobs wait.
-    pub fn begin(&self, action: Action, expected: Counted, who: &str) -> Result<u64, OperatorError> {
+    pub fn begin(&self, action: Action, count: Count, who: &str) -> Result<u64, OperatorError> {
         let id = self.jobs.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let who = who.to_owned();
         let (asked_at, state) = (self.clock.now(), JobState::Waiting);
         let progress =
-            Progress { id, action: action.clone(), who: who.clone(), asked_at, state, expected, n_seen: 0, n_done: 0 };
+            Progress { id, action: action.clone(), who: who.clone(), asked_at, state, count, n_seen: 0, n_done: 0 };
         {
             let mut known = self.jobs.known.lock();
             known.push_back(progress);
             let n_beyond = known.len().saturating_sub(REMEMBERED);
             known.drain(..n_beyond);
         }
-        let sent = self.jobs.queue.try_send(Job { id, who, action, place: None });
+        let sent = self.jobs.queue.try_send(Job { id, who, action, bounds: count.bounds(), place: None });
         sent.map(|()| id).map_err(|_full| {
             self.jobs.known.lock().retain(|it| it.id != id);
             OperatorError::TooManyJobs
@@ -177,6 +172,7 @@ impl Operator {
                 it.n_seen += step.n_seen;
                 it.n_done += step.n_done;
             });
+            job.bounds = job.bounds.less(step.n_done);
             job.place = step.next;
             if job.place.is_none() {
                 break JobState::Done;
@@ -189,29 +185,29 @@ impl Operator {
     }
 
     async fn step(&self, job: &Job) -> Result<Step, OperatorError> {
-        let until = if let Some(Place::Until(until)) = job.place { Some(until) } else { None };
+        let (place, bounds, who) = (job.place.clone(), job.bounds, job.who.as_str());
         match &job.action {
             Action::Resend(which) => {
-                let from = if let Some(Place::Resend(from)) = job.place { Some(from) } else { None };
-                let round = self.resend_round(which, from, &job.who).await?;
-                let next = round.next.map(Place::Resend);
-                Ok(Step { n_seen: round.n_seen, n_done: round.n_resent, next })
+                let after = if let Some(Place::Delivery(after)) = place { Some(after) } else { None };
+                let round = self.resend_round(which, after, bounds, who).await?;
+                Ok(Step { n_seen: round.n_seen, n_done: round.n_resent, next: round.next.map(Place::Delivery) })
             }
             Action::Replay(which) => {
-                let round = self.replay_round(which, until, &job.who).await?;
-                let (n, next) = (round.n_replayed, round.next.map(Place::Until));
+                let after = if let Some(Place::DeadLetter(after)) = place { Some(after) } else { None };
+                let round = self.replay_round(which, after, bounds, who).await?;
+                let (n, next) = (round.n_replayed, round.next.map(Place::DeadLetter));
                 Ok(Step { n_seen: n, n_done: n, next })
             }
             Action::Verify(which, vouch) => {
-                let round = self.verify_round_again(which, *vouch, until, &job.who).await?;
-                let (n, next) = (round.n_asked, round.next.map(Place::Until));
-                Ok(Step { n_seen: n, n_done: n, next })
+                let after = if let Some(Place::Entry(after)) = place { Some(after) } else { None };
+                let round = self.verify_round_again(which, Entries { vouch: *vouch, after }, bounds, who).await?;
+                Ok(Step { n_seen: round.n_asked, n_done: round.n_asked, next: round.next.map(Place::Entry) })
             }
             Action::Route(which) => {
-                let from = if let Some(Place::Route(from)) = job.place { Some(from) } else { None };
-                let round = self.route_some_again(which, from, &job.who).await?;
+                let after = if let Some(Place::Event(after)) = place { Some(after) } else { None };
+                let round = self.route_some_again(which, after, bounds, who).await?;
                 let (n_seen, n_done) = (round.n_events as u64, round.n_matched as u64);
-                Ok(Step { n_seen, n_done, next: round.next.map(Place::Route) })
+                Ok(Step { n_seen, n_done, next: round.next.map(Place::Event) })
             }
         }
     }

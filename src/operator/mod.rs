@@ -5,9 +5,12 @@
 //! 1. Every change is logged with the name of the person or token that asked for it.
 //! 2. The caller has already checked that this is allowed: this module checks no scopes.
 
+mod action;
 mod action_words;
 mod attempts;
 mod body;
+mod bounds;
+mod counts;
 mod dead_letters;
 mod deliveries;
 mod error;
@@ -24,22 +27,24 @@ mod token;
 mod unmatched;
 pub mod words;
 
-pub use action_words::of_action;
+pub use action::Action;
+pub use action_words::{of_action, why_gone};
 pub use attempts::{AllDue, OneDue};
 pub use body::{Body, Sight};
+pub use bounds::{Bounds, Count};
 pub use dead_letters::{MOST_COUNTED, ReplayRound};
-pub use deliveries::DeliveryOfEvent;
+pub use deliveries::{DeliveryOfEvent, Redirected};
 pub use error::OperatorError;
 pub use explain::Story;
-pub use jobs::{Action, JobState, Jobs, Progress};
+pub use jobs::{JobState, Jobs, Progress};
 pub use probe::{probed, tried};
-pub use quarantine::VerifyRound;
-pub use resends::{Resend, ResendPlace, ResendRound};
+pub use quarantine::{Entries, VerifyRound};
+pub use resends::{Resend, ResendRound};
 pub use search::Found;
 pub use since::since;
 pub use sinks::{SinkState, SinkSummary};
 pub use token::{Explained, TokenChannel};
-pub use unmatched::{Place, Routed};
+pub use unmatched::Routed;
 
 use std::sync::Arc;
 

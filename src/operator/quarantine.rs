@@ -1,11 +1,9 @@
 //! The quarantine: unverified items. An operator can look at one, have it verified again, or accept it without its
 //! token.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
-
-use super::{MOST_COUNTED, Operator, OperatorError};
+use super::{Bounds, MOST_COUNTED, Operator, OperatorError};
 use crate::store::{Counted, Newest, Page, QuarantineFilter, QuarantineView, StoreError};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// How many entries a round asks for. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -17,8 +15,17 @@ const AT_A_TIME: usize = 64;
 pub struct VerifyRound {
     /// How many entries are verified again.
     pub n_asked: u64,
-    /// The `since` of the next round; `None`: it was the last.
-    pub next: Option<Timestamp>,
+    /// The next round begins behind this entry; `None`: it was the last round.
+    pub next: Option<i64>,
+}
+
+/// Which entries a round verifies, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entries {
+    /// Whether they are accepted without their tokens.
+    pub vouch: bool,
+    /// Those behind this one.
+    pub after: Option<i64>,
 }
 
 impl Operator {
@@ -82,22 +89,46 @@ impl Operator {
         Ok(n)
     }
 
-    /// Asks the server to verify a round of entries again that are meant, the oldest first. An entry that was verified again
-    /// after `since` is left out, so that one that is refused again is asked for once.
+    /// Asks the server to verify all entries again that are meant, in rounds. Returns how many.
+    ///
+    /// # Errors
+    /// The store failed: some may be verified again.
+    pub async fn verify_all_again(
+        &self,
+        which: &QuarantineFilter,
+        vouch: bool,
+        bounds: Bounds,
+        who: &str,
+    ) -> Result<u64, OperatorError> {
+        let (mut n, mut round) = (0, Entries { vouch, after: None });
+        loop {
+            let done = self.verify_round_again(which, round, bounds.less(n), who).await?;
+            n += done.n_asked;
+            round.after = done.next;
+            if round.after.is_none() {
+                return Ok(n);
+            }
+        }
+    }
+
+    /// Asks the server to verify a round of entries again that are meant, the oldest first. Entries that somebody wants
+    /// verified already, or that were verified again since the end of the bounds, are left out.
     ///
     /// # Errors
     /// The store failed: some may be verified again. The caller may ask for the same round again.
     pub async fn verify_round_again(
         &self,
         which: &QuarantineFilter,
-        vouch: bool,
-        since: Option<Timestamp>,
+        Entries { vouch, after }: Entries,
+        bounds: Bounds,
         who: &str,
     ) -> Result<VerifyRound, OperatorError> {
-        let since = since.unwrap_or_else(|| self.clock.now());
-        let which = QuarantineFilter { unchecked_since: Some(since), ..which.clone() };
-        let ids = self.store.quarantine_ids(&which, ROUND).await?;
-        let n_asked = self.verify_these_again(&ids, vouch, who).await?;
-        Ok(VerifyRound { n_asked, next: (ids.len() == ROUND).then_some(since) })
+        let until = Some(bounds.until);
+        let which = QuarantineFilter { until, unchecked_since: until, ..which.clone() };
+        let limit = bounds.round(ROUND);
+        let ids = self.store.quarantine_ids(&which, after, limit).await?;
+        let n_asked = if ids.is_empty() { 0 } else { self.verify_these_again(&ids, vouch, who).await? };
+        let is_over = ids.len() < limit || bounds.left <= n_asked;
+        Ok(VerifyRound { n_asked, next: ids.last().copied().filter(|_last| !is_over) })
     }
 }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Operator, OperatorError};
+use super::{Bounds, Operator, OperatorError};
 use crate::domain::{DeliveryId, RouteName, SinkName};
 use crate::store::{Delivered, StoreError};
 
@@ -27,15 +27,6 @@ pub struct Resend {
     pub to: Option<SinkName>,
 }
 
-/// Where a round begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResendPlace {
-    /// Behind this delivery.
-    pub after: DeliveryId,
-    /// Deliveries that were made later are left out.
-    pub until: Timestamp,
-}
-
 /// The result of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResendRound {
@@ -45,8 +36,15 @@ pub struct ResendRound {
     pub n_found: u64,
     /// How many events it sends again.
     pub n_resent: u64,
-    /// Where the next round begins; `None`: it was the last.
-    pub next: Option<ResendPlace>,
+    /// The next round begins behind this delivery; `None`: it was the last round.
+    pub next: Option<DeliveryId>,
+}
+
+/// A part of the deliveries.
+struct Part {
+    after: Option<DeliveryId>,
+    until: Timestamp,
+    limit: usize,
 }
 
 impl Operator {
@@ -71,19 +69,24 @@ impl Operator {
         Ok(new)
     }
 
-    /// Sends a round of delivered events again, in the order of their arrival; those of one operation keep their order.
+    /// Sends a round of delivered events again, in the order of their arrival, from the first one on or behind `after`;
+    /// those of one operation keep their order.
     ///
     /// # Errors
     /// The config does not have a sink, or the store failed. Some of the round may be sent again.
     pub async fn resend_round(
         &self,
         which: &Resend,
-        from: Option<ResendPlace>,
+        after: Option<DeliveryId>,
+        bounds: Bounds,
         who: &str,
     ) -> Result<ResendRound, OperatorError> {
-        let (mut round, found) = self.resend_search(which, from, ROUND).await?;
+        let part = Part { after, until: bounds.until, limit: ROUND };
+        let (mut round, mut found) = self.resend_search(which, part).await?;
+        found.truncate(bounds.round(ROUND));
         round.n_resent = self.store.resend(found, which.to.clone()).await?.len() as u64;
         let ResendRound { n_seen, n_found, n_resent, .. } = round;
+        round.next = round.next.filter(|_last| bounds.left > n_resent);
         tracing::info!(caller = who, ?which, n_seen, n_found, n_resent, "delivered events are sent again");
         Ok(round)
     }
@@ -92,27 +95,30 @@ impl Operator {
     ///
     /// # Errors
     /// The config does not have a sink, or the store could not be read.
-    pub async fn resend_count(&self, which: &Resend, from: Option<ResendPlace>) -> Result<ResendRound, OperatorError> {
-        Ok(self.resend_search(which, from, COUNTING_ROUND).await?.0)
+    pub async fn resend_count(
+        &self,
+        which: &Resend,
+        after: Option<DeliveryId>,
+        bounds: Bounds,
+    ) -> Result<ResendRound, OperatorError> {
+        let part = Part { after, until: bounds.until, limit: COUNTING_ROUND };
+        Ok(self.resend_search(which, part).await?.0)
     }
 
     async fn resend_search(
         &self,
         which: &Resend,
-        from: Option<ResendPlace>,
-        limit: usize,
+        Part { after, until, limit }: Part,
     ) -> Result<(ResendRound, Vec<DeliveryId>), OperatorError> {
         for sink in which.sink.iter().filter(|_| which.to.is_none()).chain(&which.to) {
             self.must_be_configured(sink)?;
         }
-        let until = from.map_or_else(|| self.clock.now(), |from| from.until);
         let Resend { sink, route, kind, since, .. } = which.clone();
-        let delivered = Delivered { sink, route, kind, since, until };
-        let looked = self.store.delivered(&delivered, from.map(|from| from.after), limit).await?;
+        let delivered = Delivered { sink, route, kind, since, until, delivered_until: until };
+        let looked = self.store.delivered(&delivered, after, limit).await?;
         let found = self.to_configured(looked.found, which).await?;
-        let next = looked.last.map(|after| ResendPlace { after, until });
         let (n_seen, n_found) = (looked.n_seen as u64, found.len() as u64);
-        Ok((ResendRound { n_seen, n_found, n_resent: 0, next }, found))
+        Ok((ResendRound { n_seen, n_found, n_resent: 0, next: looked.last }, found))
     }
 
     /// Without those whose sink was removed from the config: nothing would deliver them.

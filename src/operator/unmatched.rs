@@ -1,9 +1,8 @@
 //! Events that matched no route. They are kept, and can be routed again after the routes were corrected.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 
-use super::{Operator, OperatorError};
+use super::{Bounds, Operator, OperatorError};
 use crate::domain::{EventId, NewDelivery};
 use crate::store::{EventView, Newest, Page, StoreError, UnmatchedFilter};
 
@@ -11,15 +10,6 @@ use crate::store::{EventView, Newest, Page, StoreError, UnmatchedFilter};
 const ROUND: usize = 500;
 /// How many of them the store handles at the same time.
 const AT_A_TIME: usize = 64;
-
-/// Where a round of routing begins, or where it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// It begins after this event.
-    pub after: EventId,
-    /// Events that arrived later are left out: otherwise, under load, the rounds might never end.
-    pub until: Timestamp,
-}
 
 /// The result of a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,8 +20,8 @@ pub struct Routed {
     pub n_matched: usize,
     /// How many deliveries it made.
     pub n_deliveries: usize,
-    /// Where the next round begins; `None`: no events are left.
-    pub next: Option<Place>,
+    /// The next round begins behind this event; `None`: no events are left.
+    pub next: Option<EventId>,
 }
 
 impl Operator {
@@ -86,17 +76,19 @@ impl Operator {
     }
 
     /// Routes a round of unmatched events with the current config, oldest first, so that those of one operation keep
-    /// their order.
+    /// their order: the first ones, or those behind `after`.
     ///
     /// # Errors
     /// The store failed. The events before the failure are routed. The caller may ask for the same round again.
     pub async fn route_some_again(
         &self,
         which: &UnmatchedFilter,
-        from: Option<Place>,
+        after: Option<EventId>,
+        bounds: Bounds,
         who: &str,
     ) -> Result<Routed, OperatorError> {
-        let (mut routed, matched) = self.match_some_again(which, from).await?;
+        let (mut routed, mut matched) = self.match_some_again(which, after, bounds).await?;
+        matched.truncate(bounds.round(ROUND));
         let matched: Vec<_> =
             matched.into_iter().map(|(id, deliveries)| self.store.route_again(id, deliveries)).collect();
         // They are sent in their order, and the store writes many of them in one commit.
@@ -105,6 +97,7 @@ impl Operator {
             routed.n_matched += usize::from(n > 0);
             routed.n_deliveries += n;
         }
+        routed.next = routed.next.filter(|_last| bounds.left > routed.n_matched as u64);
         let Routed { n_events, n_matched, n_deliveries, .. } = routed;
         tracing::info!(caller = who, n_events, n_matched, n_deliveries, "unmatched events were routed");
         Ok(routed)
@@ -117,9 +110,10 @@ impl Operator {
     pub async fn count_some_again(
         &self,
         which: &UnmatchedFilter,
-        from: Option<Place>,
+        after: Option<EventId>,
+        bounds: Bounds,
     ) -> Result<Routed, OperatorError> {
-        let (mut routed, matched) = self.match_some_again(which, from).await?;
+        let (mut routed, matched) = self.match_some_again(which, after, bounds).await?;
         routed.n_matched = matched.len();
         Ok(routed)
     }
@@ -128,20 +122,18 @@ impl Operator {
     async fn match_some_again(
         &self,
         which: &UnmatchedFilter,
-        from: Option<Place>,
+        after: Option<EventId>,
+        Bounds { until, .. }: Bounds,
     ) -> Result<(Routed, Vec<(EventId, Vec<NewDelivery>)>), OperatorError> {
-        let until = from.map_or_else(|| self.clock.now(), |from| from.until);
-        let page = self.store.unmatched_after(from.map(|from| from.after), ROUND).await?;
-        let mut routed = Routed::default();
-        let last = page.last().filter(|last| page.len() == ROUND && last.received_at <= until).map(|last| last.id);
+        let page = self.store.unmatched_after(after, ROUND).await?;
+        let next = page.last().filter(|last| page.len() == ROUND && last.received_at <= until).map(|last| last.id);
         let is_meant = |event: &EventView| event.received_at <= until && which.means(&event.kind, event.received_at);
         let events: Vec<EventView> = page.into_iter().filter(is_meant).collect();
-        routed.n_events = events.len();
+        let routed = Routed { n_events: events.len(), next, ..Routed::default() };
         let matched = events.iter().filter_map(|event| {
             let deliveries = self.routes.matches(&event.routing_key());
             (!deliveries.is_empty()).then_some((event.id, deliveries))
         });
-        routed.next = last.map(|after| Place { after, until });
         Ok((routed, matched.collect()))
     }
 }

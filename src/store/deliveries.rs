@@ -12,10 +12,6 @@ pub enum DeadLetters {
     One(DeliveryId),
     /// These, in this order. Those that are no dead letters are passed over.
     Some(Vec<DeliveryId>),
-    /// All of one sink.
-    OfSink(SinkName),
-    /// All.
-    All,
 }
 
 /// What became of an operator's wish to attempt one delivery now.
@@ -39,19 +35,24 @@ pub trait Deliveries: Send + Sync {
     /// Some may be due; the same may be asked for again.
     async fn make_due(&self, sink: &SinkName) -> Result<u64, StoreError>;
 
-    /// The same for one delivery. If it waits behind an earlier one of its operation, that one is made due. `None`: no
+    /// How many deliveries of a sink are due and not under way.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn n_due(&self, sink: &SinkName) -> Result<u64, StoreError>;
+
+    /// As [`Deliveries::make_due`], for one delivery. If it waits behind an earlier one of its operation, that one is made due. `None`: no
     /// delivery has this id.
     ///
     /// # Errors
     /// Nothing was changed.
     async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError>;
 
-    /// Makes dead letters due again, with the same ids: one, or all of a sink, or all. Returns how many. Their attempts
-    /// are counted from 1 again, so the retry schedule starts from the beginning. Several of one operation keep their
-    /// order.
+    /// Makes dead letters due again, with the same ids. Returns how many. Their attempts are counted from 1 again, so the
+    /// retry schedule starts from the beginning. Several of one operation keep their order.
     ///
     /// # Errors
-    /// Nothing was changed.
+    /// Some may be due again; the same may be asked for again.
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError>;
 
     /// Has events delivered once more: for each of these deliveries that was delivered, makes a new one, to the same sink
@@ -68,8 +69,8 @@ pub trait Deliveries: Send + Sync {
     /// Nothing was changed.
     async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError>;
 
-    /// Has what waits for a sink, and is not under way, wait for another one, under the same ids and in the same order.
-    /// Returns how many.
+    /// Has what waits for a sink wait for another one, under the same ids and in the same order. What is under way is left,
+    /// and what waits behind it. Returns how many were moved.
     ///
     /// # Errors
     /// Some may have been moved; the same may be asked for again.

@@ -69,7 +69,7 @@ pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};
 pub use rules::{Routing, Rules};
-pub use selections::{Counted, DeadFilter, QuarantineFilter, Selections, UnmatchedFilter};
+pub use selections::{Counted, DeadFilter, DeadKey, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;
 pub use view::{

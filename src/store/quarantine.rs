@@ -38,11 +38,16 @@ pub trait Quarantine: Send + Sync {
     async fn quarantined(&self, which: &QuarantineFilter, page: Newest<i64>)
     -> Result<Vec<QuarantineView>, StoreError>;
 
-    /// The numbers of the entries that are meant, oldest first, at most `limit`.
+    /// The numbers of the entries that are meant, oldest first: those behind `after`, at most `limit`.
     ///
     /// # Errors
     /// The database could not be read.
-    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError>;
+    async fn quarantine_ids(
+        &self,
+        which: &QuarantineFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError>;
 
     /// How many entries are meant, of the `most` oldest ones.
     ///

@@ -17,6 +17,8 @@ pub struct Delivered {
     pub since: Timestamp,
     /// Those that were made until this instant.
     pub until: Timestamp,
+    /// Those that were delivered until this instant.
+    pub delivered_until: Timestamp,
 }
 
 impl Delivered {

@@ -20,6 +20,16 @@ pub struct DeadFilter {
     pub until: Option<Timestamp>,
 }
 
+/// A dead letter, and its place among the others: they are in the order of their sinks, those of a sink in the order of
+/// their events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadKey {
+    /// Its sink.
+    pub sink: SinkName,
+    /// Its id.
+    pub id: DeliveryId,
+}
+
 /// Which quarantine entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuarantineFilter {
@@ -27,6 +37,8 @@ pub struct QuarantineFilter {
     pub reason: Option<Reason>,
     /// Those that arrived from this instant on.
     pub since: Option<Timestamp>,
+    /// Those that arrived until this instant.
+    pub until: Option<Timestamp>,
     /// Those that nobody wants verified again, and that were not verified again after this instant.
     pub unchecked_since: Option<Timestamp>,
 }
@@ -77,11 +89,17 @@ pub trait Selections: Send + Sync {
         page: Newest<DeliveryId>,
     ) -> Result<Page<LoggedDelivery, DeliveryId>, StoreError>;
 
-    /// The ids of the dead letters that are meant, the earliest events first, at most `limit`.
+    /// The dead letters that are meant, sink by sink, those of a sink's earliest events first: those behind `after`, at most
+    /// `limit`.
     ///
     /// # Errors
     /// The database could not be read.
-    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError>;
+    async fn dead_keys(
+        &self,
+        which: &DeadFilter,
+        after: Option<&DeadKey>,
+        limit: usize,
+    ) -> Result<Vec<DeadKey>, StoreError>;
 
     /// How many dead letters are meant. It looks at `most` dead letters, of the wanted sink if one is wanted.
     ///

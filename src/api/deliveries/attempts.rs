@@ -20,9 +20,9 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllDue {
-    /// How many deliveries waited for their next attempt, and are due now.
+    /// How many deliveries are due now: those that waited for their next attempt, and those that were due already.
     due_count: u64,
-    /// How many deliveries wait, including those that were due already and those behind an earlier delivery.
+    /// How many deliveries wait, including those under way and those behind an earlier delivery.
     open_count: u64,
     /// Whether an operator paused the sink. Then nothing is attempted before somebody resumes it.
     is_paused: bool,

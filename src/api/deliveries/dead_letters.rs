@@ -20,7 +20,7 @@ use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, TEXT, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
-use crate::operator::{self, DeliveryOfEvent, OperatorError};
+use crate::operator::{self, Action, DeliveryOfEvent};
 use crate::store::{Counted, DeadFilter};
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -68,9 +68,6 @@ pub struct Replayed {
     /// In a dry run: true if there may be more, because only the first 20,000 dead letters were looked at. Otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_at_least: Option<bool>,
-    /// Send it as `from` for the next round. Absent: nothing is left to replay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<ReplayFrom>,
 }
 
 /// Which dead letters to replay: with `ids`; or all of them, or those of `sink`, `reason` and `since`, with their `count`.
@@ -86,24 +83,13 @@ pub struct Many {
     reason: Option<String>,
     /// Those that became dead letters from this instant on, or so long ago: `2h`.
     since: Option<String>,
-    /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed. Needed without `ids`,
-    /// `dryRun` and `from`.
+    /// How many you expect, from `/deadLetters/$count`. If the number differs, nothing is replayed. Needed without `ids` and
+    /// `dryRun`.
     #[schema(format = "uint64")]
     count: Option<u64>,
     /// Count, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// `next` of the round before. With `reason` or `since`, a request replays 500 at most.
-    from: Option<ReplayFrom>,
-}
-
-/// Where a round begins.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReplayFrom {
-    /// Deliveries that became dead letters later are left out.
-    #[schema(value_type = String)]
-    until: Timestamp,
 }
 
 /// The query parameters that choose dead letters.
@@ -251,8 +237,7 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
 }
 
 /// Makes dead letters due again: those with the ids; or all, those of one sink, or those with a reason or since a time, if
-/// the caller sends their number. With a reason or a time it works in rounds: repeat the request with `from` until `next` is
-/// absent.
+/// the caller sends their number. What becomes a dead letter after that, also again, is left out.
 #[utoipa::path(
     post,
     path = "/v1.0/deadLetters/replay",
@@ -266,7 +251,7 @@ pub async fn replay_one(writer: Writer, admin: Data<Admin>, id: Path<String>) ->
     ),
 )]
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -> Result<Json<Replayed>, ApiError> {
-    let Many { ids, sink, reason, since: since_text, count, dry_run, from } = many.0;
+    let Many { ids, sink, reason, since: since_text, count, dry_run } = many.0;
     let (operator, who) = (&admin.operator, writer.0.name());
     if let Some(ids) = ids {
         check_number_of(&ids)?;
@@ -280,23 +265,12 @@ pub async fn replay_many(writer: Writer, admin: Data<Admin>, many: Body<Many>) -
         let (matched_count, is_at_least) = (Some(n), (!is_all).then_some(true));
         return Ok(Json(Replayed { matched_count, is_at_least, ..Replayed::default() }));
     }
-    let until = from.map(|from| from.until);
-    if until.is_none() && count.is_none() {
-        return Err(ApiError::bad_request("invalidRequest", "expected one of ids, count, dryRun and from"));
+    if count.is_none() {
+        return Err(ApiError::bad_request("invalidRequest", "expected one of ids, count and dryRun"));
     }
-    if which.reason.is_none() && which.since.is_none() && until.is_none() {
-        let replayed = operator.replay_all(which.sink, count, who).await?;
-        return Ok(Json(Replayed { replayed, ..Replayed::default() }));
-    }
-    if let (Some(found), None) = (count, until) {
-        let n = operator.n_dead_letters(&which).await?.n;
-        if n != found {
-            return Err(OperatorError::CountDiffers { found, n }.into());
-        }
-    }
-    let round = operator.replay_round(&which, until, who).await?;
-    let next = round.next.map(|until| ReplayFrom { until });
-    Ok(Json(Replayed { replayed: round.n_replayed, next, ..Replayed::default() }))
+    let bounds = operator.bounds(&Action::Replay(which.clone()), count).await?;
+    let replayed = operator.replay_all(&which, bounds, who).await?;
+    Ok(Json(Replayed { replayed, ..Replayed::default() }))
 }
 
 /// Reads a delivery's id from a path.

@@ -10,7 +10,6 @@ use actix_web::web::{self, Data, Json, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,7 +22,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::Reason;
-use crate::operator::{self, Sight};
+use crate::operator::{self, Action, Sight};
 use crate::store::{Counted, QuarantineFilter, QuarantineView};
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -99,20 +98,12 @@ pub struct JudgeMany {
     /// As for one entry. Needs `ids` or `reason`.
     #[serde(default)]
     vouch: bool,
+    /// How many you expect, from a dry run. If the number differs, nothing is verified again.
+    #[schema(format = "uint64")]
+    count: Option<u64>,
     /// Count, and change nothing.
     #[serde(default)]
     dry_run: bool,
-    /// `next` of the round before. A request asks for 500 at most.
-    from: Option<JudgeFrom>,
-}
-
-/// Where a round begins.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct JudgeFrom {
-    /// Entries that were verified again later are left out.
-    #[schema(value_type = String)]
-    unchecked_since: Timestamp,
 }
 
 /// The answer to a request to verify entries again.
@@ -124,8 +115,6 @@ pub struct WishedMany {
     /// In a dry run: true if there may be more, because only the 20,000 oldest entries were looked at. Otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     is_at_least: Option<bool>,
-    /// Send it as `from` for the next round. Null: it was the last round.
-    next: Option<JudgeFrom>,
 }
 
 impl From<&QuarantineView> for EntryShape {
@@ -232,8 +221,8 @@ pub async fn replay(
     Ok(HttpResponse::build(StatusCode::ACCEPTED).json(Wished { id, vouch }))
 }
 
-/// Verifies entries again, within seconds: those with the ids; or in rounds those of a reason or since a time, or all. Repeat
-/// the request with `from` until `next` is null.
+/// Verifies entries again, within seconds: those with the ids; or those of a reason or since a time, or all. Entries that
+/// arrive after the request, or that already wait for another check, are left out.
 #[utoipa::path(
     post,
     path = "/v1.0/quarantine/replay",
@@ -244,30 +233,30 @@ pub async fn replay(
         (status = 200, description = "A dry run: how many match", body = WishedMany),
         (status = 202, description = "The entries will be verified again", body = WishedMany),
         (status = 400, description = "The selection is not valid", body = Refusal),
+        (status = 409, description = "The number is wrong. The message has the right one. Nothing is verified again", body = Refusal),
     ),
 )]
 pub async fn replay_many(writer: Writer, admin: Data<Admin>, judge: Body<JudgeMany>) -> Result<HttpResponse, ApiError> {
-    let JudgeMany { ids, reason, since: since_text, vouch, dry_run, from } = judge.0;
+    let JudgeMany { ids, reason, since: since_text, vouch, count, dry_run } = judge.0;
     may_vouch(&writer, &admin, vouch)?;
     if vouch && ids.is_none() && reason.is_none() {
         let message = "vouch: expected ids or reason as well, so that nobody accepts more than they looked at";
         return Err(ApiError::bad_request("invalidRequest", message));
     }
     let (operator, who) = (&admin.operator, writer.0.name());
-    let accepted =
-        |count, next| Ok(HttpResponse::build(StatusCode::ACCEPTED).json(WishedMany { count, is_at_least: None, next }));
+    let accepted = |count| Ok(HttpResponse::build(StatusCode::ACCEPTED).json(WishedMany { count, is_at_least: None }));
     if let Some(ids) = ids {
         check_number_of(&ids)?;
-        return accepted(operator.verify_these_again(&ids, vouch, who).await?, None);
+        return accepted(operator.verify_these_again(&ids, vouch, who).await?);
     }
     let which = chosen(reason.as_deref(), since_text.as_deref(), &admin)?;
+    let action = Action::Verify(which.clone(), vouch);
     if dry_run {
-        let Counted { n: count, is_all } = operator.n_quarantined(&which).await?;
-        return Ok(HttpResponse::Ok().json(WishedMany { count, is_at_least: (!is_all).then_some(true), next: None }));
+        let Counted { n: count, is_all } = operator.count(&action).await?.counted;
+        return Ok(HttpResponse::Ok().json(WishedMany { count, is_at_least: (!is_all).then_some(true) }));
     }
-    let from = from.map(|from| from.unchecked_since);
-    let round = operator.verify_round_again(&which, vouch, from, who).await?;
-    accepted(round.n_asked, round.next.map(|unchecked_since| JudgeFrom { unchecked_since }))
+    let bounds = operator.bounds(&action, count).await?;
+    accepted(operator.verify_all_again(&which, vouch, bounds, who).await?)
 }
 
 /// The entries that a reason and a time mean.
@@ -275,7 +264,7 @@ fn chosen(reason: Option<&str>, from: Option<&str>, admin: &Admin) -> Result<Qua
     let unknown = |text: &str| wrong("reason", text, "a reason of the quarantine, such as client_state");
     let reason = reason.map(|text| Reason::parse(text).ok_or_else(|| unknown(text))).transpose()?;
     let since = from.map(|text| since(text, admin)).transpose()?;
-    Ok(QuarantineFilter { reason, since, unchecked_since: None })
+    Ok(QuarantineFilter { reason, since, ..QuarantineFilter::default() })
 }
 
 /// To accept without a token needs the scope `admin` as well.

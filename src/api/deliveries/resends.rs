@@ -13,7 +13,7 @@ use crate::api::parameters::wrong;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Writer, resource};
 use crate::domain::{DeliveryId, RouteName, SinkName};
-use crate::operator::{self, Resend, ResendPlace};
+use crate::operator::{self, Bounds, Resend};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -54,6 +54,10 @@ pub struct ResendMany {
     kind: Option<String>,
     /// The sink that gets them. Absent: the sink that received them. Needs `sink`.
     to: Option<String>,
+    /// What was delivered after this instant is left out: with `until` of a dry run, what it counted is sent again. Absent:
+    /// now.
+    #[schema(value_type = Option<String>)]
+    until: Option<Timestamp>,
     /// Count, and change nothing.
     #[serde(default)]
     dry_run: bool,
@@ -68,7 +72,7 @@ pub struct ResendFrom {
     /// Behind this delivery.
     #[schema(value_type = String)]
     after: Uuid,
-    /// Deliveries that were made later are left out.
+    /// What was delivered later is left out.
     #[schema(value_type = String)]
     until: Timestamp,
 }
@@ -83,6 +87,9 @@ pub struct ResendRoundShape {
     matched_count: u64,
     /// How many events it sends again. 0 in a dry run.
     resent_count: u64,
+    /// What was delivered later was left out.
+    #[schema(value_type = String)]
+    until: Timestamp,
     /// Send it as `from` for the next round. Null: it was the last round.
     next: Option<ResendFrom>,
 }
@@ -133,7 +140,7 @@ pub async fn many(
     admin: Data<Admin>,
     body: Body<ResendMany>,
 ) -> Result<Json<ResendRoundShape>, ApiError> {
-    let ResendMany { since, sink, route, kind, to, dry_run, from } = body.0;
+    let ResendMany { since, sink, route, kind, to, until, dry_run, from } = body.0;
     if to.is_some() && sink.is_none() {
         return Err(ApiError::bad_request(
             "invalidRequest",
@@ -147,15 +154,18 @@ pub async fn many(
         since: operator::since(&since, admin.clock.now()).map_err(|expected| wrong("since", &since, &expected))?,
         to: to.as_deref().map(SinkName::new),
     };
-    let from = from.map(|from| ResendPlace { after: DeliveryId(from.after), until: from.until });
+    let now = admin.clock.now();
+    let until = from.as_ref().map(|from| from.until).or(until).unwrap_or(now);
+    let (after, bounds) = (from.map(|from| DeliveryId(from.after)), Bounds::until(until));
     let round = match dry_run {
-        true => admin.operator.resend_count(&which, from).await?,
-        false => admin.operator.resend_round(&which, from, writer.0.name()).await?,
+        true => admin.operator.resend_count(&which, after, bounds).await?,
+        false => admin.operator.resend_round(&which, after, bounds, writer.0.name()).await?,
     };
     Ok(Json(ResendRoundShape {
         seen_count: round.n_seen,
         matched_count: round.n_found,
         resent_count: round.n_resent,
-        next: round.next.map(|next| ResendFrom { after: next.after.0, until: next.until }),
+        until,
+        next: round.next.map(|after| ResendFrom { after: after.0, until }),
     }))
 }

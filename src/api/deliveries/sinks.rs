@@ -15,7 +15,7 @@ use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::config::Scope;
 use crate::domain::SinkName;
-use crate::operator::{OperatorError, SinkSummary};
+use crate::operator::{OperatorError, Redirected, SinkSummary};
 
 pub fn routes(config: &mut ServiceConfig) {
     config
@@ -143,11 +143,23 @@ pub struct Destination {
 
 /// How many deliveries were changed.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Changed {
     count: u64,
+    /// How many are left, because an attempt is under way for them or for an earlier delivery of their operation. Repeat the
+    /// request when it has ended. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    under_way_count: Option<u64>,
 }
 
-/// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the same.
+impl From<Redirected> for Changed {
+    fn from(Redirected { n, n_under_way }: Redirected) -> Self {
+        Self { count: n, under_way_count: Some(n_under_way).filter(|n| *n > 0) }
+    }
+}
+
+/// Moves the waiting deliveries of a sink that is no longer in the config to another sink. Ids and order stay the same. The
+/// request waits up to 5 s for attempts under way: a delivery is moved when its attempt has failed.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/move",
@@ -168,11 +180,11 @@ pub async fn move_waiting(
     (name, body): (Path<String>, Body<Destination>),
 ) -> Result<Json<Changed>, ApiError> {
     let (from, to) = (SinkName::new(&name), SinkName::new(&body.0.to));
-    let count = admin.operator.move_waiting(&from, &to, writer.0.name()).await?;
-    Ok(Json(Changed { count }))
+    Ok(Json(admin.operator.move_waiting(&from, &to, writer.0.name()).await?.into()))
 }
 
-/// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. They are kept.
+/// Turns the waiting deliveries of a sink that is no longer in the config into dead letters. They are kept. The request waits
+/// up to 5 s for attempts under way.
 #[utoipa::path(
     post,
     path = "/v1.0/sinks/{name}/drop",
@@ -187,8 +199,7 @@ pub async fn move_waiting(
     ),
 )]
 pub async fn drop_waiting(writer: Writer, admin: Data<Admin>, name: Path<String>) -> Result<Json<Changed>, ApiError> {
-    let count = admin.operator.drop_waiting(&SinkName::new(&name), writer.0.name()).await?;
-    Ok(Json(Changed { count }))
+    Ok(Json(admin.operator.drop_waiting(&SinkName::new(&name), writer.0.name()).await?.into()))
 }
 
 /// The sink's state, if the caller may see it.

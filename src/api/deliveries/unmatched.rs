@@ -16,7 +16,7 @@ use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, Writer, resource};
 use crate::domain::EventId;
-use crate::operator;
+use crate::operator::Bounds;
 use crate::store::UnmatchedFilter;
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -151,15 +151,16 @@ pub async fn replay_some(writer: Writer, admin: Data<Admin>, round: Body<Round>)
         return Ok(Json(RoutedSome { event_count: ids.len(), matched_count, delivery_count, next: None }));
     }
     let which = UnmatchedFilter { kind, since: since_text.map(|text| since(&text, &admin)).transpose()? };
-    let from = from.map(|from| operator::Place { after: EventId(from.after), until: from.until });
+    let until = from.map_or_else(|| admin.clock.now(), |from| from.until);
+    let (after, bounds) = (from.map(|from| EventId(from.after)), Bounds::until(until));
     let routed = match dry_run {
-        true => operator.count_some_again(&which, from).await?,
-        false => operator.route_some_again(&which, from, who).await?,
+        true => operator.count_some_again(&which, after, bounds).await?,
+        false => operator.route_some_again(&which, after, bounds, who).await?,
     };
     Ok(Json(RoutedSome {
         event_count: routed.n_events,
         matched_count: routed.n_matched,
         delivery_count: routed.n_deliveries,
-        next: routed.next.map(|next| Place { after: next.after.0, until: next.until }),
+        next: routed.next.map(|after| Place { after: after.0, until }),
     }))
 }

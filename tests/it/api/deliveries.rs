@@ -426,6 +426,8 @@ async fn one_delivery_is_attempted_now_and_an_operators_pause_is_told() {
     post(&app, "sinks/first/pause", None).await;
     assert_eq!(post(&app, &attempt(1), None).await.body["isPaused"], true);
     assert_eq!(post(&app, "sinks/first/attempt", None).await.body["isPaused"], true);
+    let again = post(&app, "sinks/first/attempt", None).await.body;
+    assert_eq!((&again["dueCount"], &again["openCount"]), (&json!(1), &json!(1)), "it is due, also when asked again");
     assert_eq!(app.first.delivered().len(), 1, "an operator's pause stays");
     post(&app, "sinks/first/resume", None).await;
     app.first.wait_for(2).await;
@@ -525,11 +527,17 @@ async fn what_a_sink_lost_is_counted_and_then_sent_again_in_rounds() {
     assert_eq!(app.first.delivered().len(), 601, "to count sends nothing");
     let since_then = post(&app, "deliveries/resend", Some(json!({"since": "30m", "dryRun": true}))).await;
     assert_eq!(since_then.body["matchedCount"], 600);
-    let one = post(&app, "deliveries/resend", Some(ask(json!({})))).await.body;
+    let until = counted["until"].clone();
+    app.advance(1);
+    completed(&mut app, "later").await;
+    app.first.wait_for(602).await;
+    let now = async || post(&app, "deliveries/resend", Some(ask(json!({"dryRun": true})))).await.body;
+    eventually("it is settled", async || now().await["matchedCount"] == 601).await;
+    let one = post(&app, "deliveries/resend", Some(ask(json!({"until": until})))).await.body;
     assert_eq!((&one["seenCount"], &one["resentCount"]), (&json!(500), &json!(500)));
     let two = post(&app, "deliveries/resend", Some(ask(json!({"from": one["next"]})))).await.body;
     assert_eq!((&two["resentCount"], &two["next"]), (&json!(100), &Value::Null));
-    let delivered = app.first.wait_for(1201).await;
+    let delivered = app.first.wait_for(1202).await;
     assert_eq!(delivered.iter().filter(|it| it.resend_of.is_some()).count(), 600);
     for (body, status) in [
         (json!({"since": "yesterday"}), 400),
@@ -573,23 +581,26 @@ async fn dead_letters_are_chosen_by_reason_time_or_id_and_counted_before_they_ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_dead_letters_are_replayed_in_rounds_and_none_twice() {
+async fn many_dead_letters_are_replayed_by_one_request_and_none_twice() {
     let mut app = TestApp::start().await;
-    app.first.fail((0..1_100).map(|_| rejected()));
+    app.first.fail((0..1_900).map(|_| rejected()));
     for n in 0..600 {
         completed(&mut app, &n.to_string()).await;
     }
-    eventually("all are dead", async || get(&app, "deadLetters/$count").await.body == 600).await;
-    post(&app, "sinks/first/pause", None).await;
-    let first = post(&app, "deadLetters/replay", Some(json!({"reason": "no", "count": 600}))).await.body;
-    assert_eq!(first["replayed"], 500);
-    // They fail again; the next round leaves them out.
-    app.advance(1);
-    post(&app, "sinks/first/resume", None).await;
-    eventually("all are dead again", async || get(&app, "deadLetters/$count").await.body == 600).await;
-    let again = json!({"reason": "no", "from": first["next"]});
-    assert_eq!(post(&app, "deadLetters/replay", Some(again)).await.body, json!({"replayed": 100}));
-    assert_eq!(app.first.wait_for(100).await.len(), 100);
+    let all_dead = async |n_attempts: usize| {
+        app.first.wait_for_attempts(n_attempts).await;
+        eventually("all are dead", async || get(&app, "deadLetters/$count").await.body == 600).await;
+    };
+    all_dead(600).await;
+    // They fail again at once, while others are still to be replayed: each is replayed once all the same.
+    for (n, body) in (1..).zip([json!({"reason": "no", "count": 600}), json!({"sink": "first", "count": 600})]) {
+        let replayed = post(&app, "deadLetters/replay", Some(body.clone())).await;
+        assert_eq!((replayed.status, replayed.body), (200, json!({"replayed": 600})), "{body}");
+        all_dead(600 * (n + 1)).await;
+        let mut attempts = std::collections::BTreeMap::<_, usize>::new();
+        app.first.attempts().into_iter().for_each(|it| *attempts.entry(it.id).or_default() += 1);
+        assert!(attempts.values().all(|it| *it == n + 1), "{body}: {attempts:?}");
+    }
     app.stop().await;
 }
 
@@ -607,10 +618,12 @@ async fn quarantine_entries_are_chosen_by_reason_and_time_and_verified_again_tog
     assert_eq!(get(&app, "quarantine?reason=none").await.status, 400);
     let replay = async |body: Value| post(&app, "quarantine/replay", Some(body)).await;
     let dry = replay(json!({"reason": "client_state", "since": "150m", "dryRun": true})).await;
-    assert_eq!((dry.status, dry.body), (200, json!({"count": 2, "next": null})));
+    assert_eq!((dry.status, dry.body), (200, json!({"count": 2})));
     assert_eq!(replay(json!({"vouch": true})).await.status, 400, "nobody accepts what they did not choose");
-    let asked = replay(json!({"reason": "client_state", "since": "150m"})).await;
-    assert_eq!((asked.status, asked.body), (202, json!({"count": 2, "next": null})));
+    let wrong = replay(json!({"reason": "client_state", "since": "150m", "count": 3})).await;
+    assert_eq!((wrong.status, &wrong.body["error"]["code"]), (409, &json!("countDiffers")));
+    let asked = replay(json!({"reason": "client_state", "since": "150m", "count": 2})).await;
+    assert_eq!((asked.status, asked.body), (202, json!({"count": 2})));
     eventually("two were verified again", async || {
         let entries = get(&app, "quarantine").await;
         members(&entries).iter().filter(|it| it["verifiedDateTime"].is_string()).count() == 2

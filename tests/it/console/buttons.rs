@@ -98,7 +98,7 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
         assert!(browser.page(&format!("/resend?{asked}")).await.body.contains(mistake), "{asked}");
     }
     assert!(browser.page("/resend?since=2h&sink=second").await.body.contains("No delivered event matches."));
-    let begun = browser.press("/resend", "/resend", &[("since", "2h"), ("sink", "first")]).await;
+    let begun = browser.press("/resend?since=2h&sink=first", "/resend", &[]).await;
     assert_eq!((begun.status, begun.location()), (303, "/jobs/1"));
     assert_eq!(app.first.wait_for(7).await.iter().filter(|it| it.resend_of.is_some()).count(), 4);
     eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("done</span>")).await;
@@ -113,7 +113,7 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
 }
 
 /// The values of the checkboxes, in order.
-fn ticks(page: &super::Answer) -> Vec<String> {
+pub fn ticks(page: &super::Answer) -> Vec<String> {
     let boxes = page.body.split("name=\"id\" value=\"").skip(1);
     boxes.filter_map(|rest| Some(rest.split('"').next()?.to_owned())).collect()
 }

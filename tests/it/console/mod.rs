@@ -1,5 +1,6 @@
 //! The console over real HTTP: who gets in, what each page shows, what each button does.
 
+mod bulk;
 mod buttons;
 mod gate;
 mod live;
@@ -60,6 +61,28 @@ impl Answer {
     pub fn links(&self, start: &str) -> Vec<String> {
         let hrefs = self.body.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
         hrefs.filter(|href| href.starts_with(start)).map(unescaped).collect()
+    }
+
+    /// The hidden fields of the form with this `action`; none if the page has no such form.
+    pub fn hidden(&self, action: &str) -> Vec<(String, String)> {
+        let forms = self.body.split("<form ").skip(1).filter_map(|rest| rest.split("</form>").next());
+        let is_it = |form: &&str| {
+            let at = form.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
+            form.contains("method=\"post\"") && at.map(unescaped).is_some_and(|at| at.trim_end_matches('?') == action)
+        };
+        let inputs = forms.filter(is_it).flat_map(|form| form.split("<input type=\"hidden\" name=\"").skip(1));
+        let field = |input: &str| {
+            let (name, rest) = input.split_once('"')?;
+            let value = rest.strip_prefix(" value=\"")?.split('"').next()?;
+            Some((name.to_owned(), unescaped(value)))
+        };
+        inputs.filter_map(field).collect()
+    }
+
+    /// The number on a job's page.
+    pub fn job(&self, what: &str) -> &str {
+        let number = self.body.split(&format!("data-test=\"job-{what}\">")).nth(1).and_then(|it| it.split('<').next());
+        number.unwrap_or_else(|| panic!("no {what}: {}", self.body))
     }
 
     /// The `action`s of forms that hold `part`.
@@ -125,12 +148,21 @@ impl Browser {
         answer
     }
 
-    /// Presses a button of `page`: posts to `action` with the page's proof.
+    /// Opens `page` and presses a button of it: posts to `action` with the page's proof, and with what its form has.
     pub async fn press(&self, page: &str, action: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.page(page).await;
+        self.press_on(&page, action, fields).await
+    }
+
+    /// Presses a button of a page that was opened before.
+    pub async fn press_on(&self, page: &Answer, action: &str, fields: &[(&str, &str)]) -> Answer {
+        let hidden = page.hidden(action);
+        let own = hidden.iter().filter(|(name, _)| name != "form" && fields.iter().all(|(given, _)| given != name));
+        let own = own.map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields: Vec<(&str, &str)> = own.chain(fields.iter().copied()).collect();
         let proof =
             page.body.split("name=\"form\" value=\"").nth(1).unwrap_or_else(|| panic!("no form: {}", page.body));
-        self.post(action, (proof.split('"').next().unwrap(), fields), &[]).await
+        self.post(action, (proof.split('"').next().unwrap(), &fields), &[]).await
     }
 
     pub async fn post(

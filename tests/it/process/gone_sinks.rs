@@ -1,6 +1,9 @@
 //! A sink is taken out of the config while deliveries wait for it: they are kept, everyone is told, and there are ways out.
 
-use super::site::Site;
+use std::process::Stdio;
+use std::sync::mpsc::Sender;
+
+use super::site::{Said, Site};
 use super::{Server, eventually, wait_until};
 
 const GATE_SHUT: &str = "HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -64,6 +67,53 @@ async fn what_waits_for_a_gone_sink_is_told_everywhere_and_goes_where_the_operat
     .await;
     let again = site.run(&["deliveries", "move", "--from", "old", "--to", "hook"]);
     assert!(again.code == Some(1) && again.err.contains("no delivery waits for sink old"), "{again:?}");
+}
+
+/// A server whose sink `old` was removed by a reload while an attempt for it is under way, and a second delivery waits.
+/// `hold` holds the attempt until it is dropped.
+async fn with_an_attempt_under_way(site: &mut Site) -> (Server, Sender<()>) {
+    let hold = site.hook.hold(GATE_SHUT);
+    let old = format!("[sinks.old]\nkind = \"http\"\nconcurrency = 1\n{}", site.hook.table());
+    site.write(("", ""), &format!("{old}[[routes]]\nname = \"all\"\nsinks = [\"old\"]\n"));
+    let server = site.serve();
+    assert_eq!(site.post(&server, "under-way").await.status, 202);
+    wait_until("it is under way", || site.hook.requests().len() == 1);
+    assert_eq!(site.post(&server, "waits").await.status, 202);
+    site.write_for_all("", "");
+    let reloaded = site.run(&["reload"]);
+    assert!(reloaded.out.contains("sinks.old (removed)"), "{reloaded:?}");
+    (server, hold)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_is_moved_as_well_when_its_attempt_has_failed() {
+    let mut site = Site::new();
+    let (_server, hold) = with_an_attempt_under_way(&mut site).await;
+    let mut command = site.command(&["deliveries", "move", "--from", "old", "--to", "hook"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the one that waits is moved", || {
+        site.run(&["deliveries", "list", "--sink", "old"]).out.lines().count() == 1
+    });
+    site.hook.answer(OK);
+    drop(hold);
+    let moved = Said::from(child.wait_with_output().unwrap());
+    assert_eq!((moved.code, &*moved.out), (Some(0), "2 deliveries of old go to hook now\n"), "{moved:?}");
+    wait_until("both arrived", || ["under-way", "waits"].iter().all(|it| site.arrived().contains_key(*it)));
+    assert_eq!(site.run(&["deliveries", "list", "--sink", "old"]).err, "no deliveries\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_or_drops_is_told_what_is_left_because_it_is_under_way() {
+    let mut site = Site::new();
+    let (_server, hold) = with_an_attempt_under_way(&mut site).await;
+    let moved = site.run(&["deliveries", "move", "--from", "old", "--to", "hook"]);
+    assert_eq!((moved.code, &*moved.out), (Some(1), "1 delivery of old goes to hook now\n"), "{moved:?}");
+    let left = "1 delivery of old is left: an attempt is under way. Repeat the command when it has ended\n";
+    assert!(moved.err.ends_with(left), "{moved:?}");
+    site.hook.answer(OK);
+    drop(hold);
+    let dropped = site.run(&["deliveries", "drop", "--sink", "old"]);
+    assert_eq!((dropped.code, &*dropped.out), (Some(0), "1 delivery of old is a dead letter now\n"), "{dropped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,8 +126,8 @@ async fn take(test: &mut TestStore, held: &mut Vec<Lease>, (n, step): (usize, St
         Step::Settle { .. } | Step::Release { .. } => {}
         Step::Pass { seconds } => test.pass(SignedDuration::from_secs(seconds)),
         Step::Attempt { sink: at } => drop(test.store.make_due(&sink(at)).await.unwrap()),
-        Step::ReplayAll => drop(test.store.replay_dead(DeadLetters::All).await.unwrap()),
-        Step::ReplayOfSink { sink: at } => drop(test.store.replay_dead(DeadLetters::OfSink(sink(at))).await.unwrap()),
+        Step::ReplayAll => drop(test.store.replay_all(None).await),
+        Step::ReplayOfSink { sink: at } => drop(test.store.replay_all(Some(sink(at))).await),
         Step::ReplayOne { which } => {
             if let Some(id) = one_in(test, Phase::Dead, which).await {
                 assert_eq!(test.store.replay_dead(DeadLetters::One(id)).await.unwrap(), 1);

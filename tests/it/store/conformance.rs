@@ -54,6 +54,8 @@ macro_rules! suite {
             one_delivery_is_made_due_or_the_one_that_it_waits_for,
             a_delivered_event_is_sent_again_by_a_new_delivery_that_names_the_first,
             what_is_sent_again_keeps_the_order_of_its_operation,
+            what_is_under_way_is_moved_when_its_attempt_failed_and_is_not_overtaken,
+            what_was_leased_for_too_long_is_moved_or_dropped,
             what_was_delivered_since_a_time_is_found_once_in_the_order_of_arrival,
             dead_letters_are_replayed_under_their_ids_and_counted_from_one,
             replayed_dead_letters_of_one_operation_keep_their_order,
@@ -415,7 +417,7 @@ pub async fn what_an_operator_replays_beside_a_run_costs_no_repeat(test: TestSto
     test.bury(leases.remove(0)).await;
     let leases = test.lease_run("archive", 10).await;
     assert_eq!(turns(&leases), [(1, false), (2, true), (3, true)]);
-    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
+    assert_eq!(test.store.replay_all(None).await, 1);
     test.settle_all(leases, &Settlement::Delivered).await;
     assert_eq!(turns(&test.lease_run("archive", 10).await), [(0, false)]);
 }
@@ -649,7 +651,7 @@ pub async fn dead_letters_are_replayed_under_their_ids_and_counted_from_one(test
 pub async fn replayed_dead_letters_of_one_operation_keep_their_order(test: TestStore) {
     let told = [Status::NotStarted, RUNNING, COMPLETED].map(|status| recording("1").status(status).to(&["archive"]));
     dead(&test, told.into(), "archive").await;
-    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 3);
+    assert_eq!(test.store.replay_all(None).await, 3);
     for kind in ["recordOperation.notStarted", "recordOperation.running", "recordOperation.completed"] {
         let lease = test.lease_one("archive").await;
         assert_eq!(lease.delivery.event.kind, kind);
@@ -665,10 +667,10 @@ pub async fn only_the_dead_letters_asked_for_are_replayed(test: TestStore) {
         test.store.deliveries(DeliveryState::Dead, Some(&name("crm")), Newest::up_to(10)).await.unwrap().len(),
         1
     );
-    assert_eq!(test.store.replay_dead(DeadLetters::OfSink(name("archive"))).await.unwrap(), 1200);
+    assert_eq!(test.store.replay_all(Some(name("archive"))).await, 1200);
     let backlog = test.store.backlog().await.unwrap();
     assert_eq!((backlog[&name("archive")].n_open, backlog[&name("crm")].n_dead), (1200, 1));
-    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
+    assert_eq!(test.store.replay_all(None).await, 1);
 }
 
 pub async fn what_matched_nothing_is_kept_and_can_be_routed_again(test: TestStore) {
@@ -700,12 +702,15 @@ pub async fn what_waits_for_its_next_attempt_is_made_due_and_its_attempts_go_on(
     test.settle_all(archived, &retry_in(&test, HOUR)).await;
     assert!(test.lease("crm").await.is_empty());
     assert_eq!(test.store.make_due(&crm).await.unwrap(), 1_200);
+    assert_eq!(test.store.n_due(&crm).await.unwrap(), 1_200);
     assert_eq!(test.store.make_due(&crm).await.unwrap(), 0, "they are due");
+    assert_eq!(test.store.n_due(&name("archive")).await.unwrap(), 0, "they wait");
     assert_eq!(test.store.next_due(&crm).await.unwrap(), Some(test.clock.now()));
     let mut leases = test.lease_run("crm", 2_000).await;
     assert_eq!(leases.iter().map(|lease| lease.delivery.id).collect::<Vec<_>>(), ids, "the oldest first");
     assert!(leases.iter().all(|lease| lease.delivery.attempt == 2), "the schedule goes on");
     assert!(test.lease("archive").await.is_empty(), "another sink's wait");
+    assert_eq!(test.store.n_due(&crm).await.unwrap(), 0, "they are under way");
     let (last, rest) = (leases.pop().unwrap(), leases);
     test.settle_all(rest, &Settlement::Delivered).await;
     assert_eq!(test.store.make_due(&crm).await.unwrap(), 0, "what is being attempted stays under its lease");
@@ -789,6 +794,48 @@ pub async fn what_is_sent_again_keeps_the_order_of_its_operation(test: TestStore
     assert_eq!(told, [(Some(ids[0]), false), (Some(ids[1]), true), (Some(ids[2]), true)]);
 }
 
+pub async fn what_is_under_way_is_moved_when_its_attempt_failed_and_is_not_overtaken(test: TestStore) {
+    accept_chain(&*test.store, test.clock.now(), 3).await;
+    let under_way = test.store.lease(&name("archive"), Limit::of(1), TTL).await.unwrap().remove(0);
+    test.accept(vec![resource("{}").to(&["archive"])]).await;
+    let moved = async || test.store.move_waiting(&name("archive"), &name("crm")).await.unwrap();
+    let waiting = async |sink| test.store.backlog().await.unwrap().get(&name(sink)).map_or(0, |it| it.n_open);
+    assert_eq!(moved().await, 1, "the two behind the one under way would overtake it");
+    assert_eq!((waiting("archive").await, waiting("crm").await), (3, 1));
+    test.settle(under_way, retry_in(&test, HOUR)).await;
+    assert_eq!((moved().await, moved().await), (3, 0));
+    assert_eq!((waiting("archive").await, waiting("crm").await), (0, 4));
+    let mut run = test.lease_run("crm", 10).await;
+    let told: Vec<_> = run.iter().map(|it| (it.delivery.event.client_context.clone(), it.delivery.attempt)).collect();
+    let context = |n: &str| ClientContext::new(n);
+    assert_eq!(told.len(), 4);
+    let chain: Vec<_> = told.into_iter().filter(|(context, _)| context.is_some()).collect();
+    assert_eq!(chain, [(context("0"), 1), (context("1"), 1), (context("2"), 1)]);
+
+    // One that is delivered meanwhile is not moved.
+    test.deliver(run.remove(0)).await;
+    test.store.release(run, test.clock.now()).await.unwrap();
+    assert_eq!((waiting("crm").await, waiting("archive").await), (3, 0));
+}
+
+pub async fn what_was_leased_for_too_long_is_moved_or_dropped(test: TestStore) {
+    test.accept(vec![resource("1").to(&["archive"]), resource("2").to(&["third"])]).await;
+    let [moved, dropped] = [test.lease_one("archive").await, test.lease_one("third").await];
+    let redirect = async || {
+        let moved = test.store.move_waiting(&name("archive"), &name("crm")).await.unwrap();
+        (moved, test.store.drop_waiting(&name("third")).await.unwrap())
+    };
+    assert_eq!(redirect().await, (0, 0), "both are under way");
+    test.pass(SignedDuration::from_secs(91));
+    assert_eq!(redirect().await, (1, 1), "nobody attempts them any more");
+    // What their holders still tell changes nothing.
+    test.deliver(moved).await;
+    test.deliver(dropped).await;
+    let backlog = test.store.backlog().await.unwrap();
+    assert_eq!((backlog[&name("crm")].n_open, backlog[&name("third")].n_dead), (1, 1));
+    test.deliver(test.lease_one("crm").await).await;
+}
+
 pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arrival(test: TestStore) {
     let deliver_all = async |sink| {
         let leases = test.lease_run(sink, 2_000).await;
@@ -812,7 +859,14 @@ pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arriv
         accept(n).await;
     }
     test.accept(vec![resource("waits").to(&["crm"])]).await;
-    let all = reelhook::store::Delivered { sink: None, route: None, kind: None, since, until: test.clock.now() };
+    let all = reelhook::store::Delivered {
+        sink: None,
+        route: None,
+        kind: None,
+        since,
+        until: test.clock.now(),
+        delivered_until: Timestamp::MAX,
+    };
     let found = async |which: &reelhook::store::Delivered| {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
@@ -834,6 +888,9 @@ pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arriv
     assert_eq!(found(&of_kind("recordOperation.completed")).await.len(), 15);
     let by = |route| reelhook::store::Delivered { route: Some(RouteName::new(route)), ..all.clone() };
     assert_eq!((found(&by("all")).await.len(), found(&by("none")).await.len()), (30, 0));
+    let before = reelhook::store::Delivered { delivered_until: since - SignedDuration::from_secs(1), ..all.clone() };
+    let before = reelhook::store::Delivered { since: since - HOUR, ..before };
+    assert_eq!(found(&before).await.len(), 10, "archive's deliveries waited until later");
     let earlier = reelhook::store::Delivered {
         since: since - HOUR,
         until: since - SignedDuration::from_millis(1),
@@ -861,7 +918,7 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     }
     let (all, second) = (DeadFilter::default(), began + HOUR);
     let dead = async |which: DeadFilter| {
-        let ids = test.store.dead_ids(&which, 99).await.unwrap();
+        let ids: Vec<_> = test.store.dead_keys(&which, None, 99).await.unwrap().into_iter().map(|key| key.id).collect();
         let mut listed = test.store.dead_letters(&which, Newest::up_to(99)).await.unwrap().rows;
         listed.reverse();
         let in_order: Vec<_> = listed.iter().map(|it| it.delivery.id).collect();
@@ -874,14 +931,17 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     assert_eq!(dead(DeadFilter { since: Some(second), ..all.clone() }).await, 4);
     assert_eq!(dead(DeadFilter { since: Some(second), until: Some(second), ..all.clone() }).await, 2);
     let of_crm = DeadFilter { sink: Some(name("crm")), ..all };
-    let ids = test.store.dead_ids(&of_crm, 2).await.unwrap();
+    let keys = test.store.dead_keys(&of_crm, None, 2).await.unwrap();
+    let rest = test.store.dead_keys(&of_crm, keys.last(), 2).await.unwrap();
+    let ids: Vec<_> = keys.into_iter().map(|key| key.id).collect();
+    assert!(rest.len() == 1 && !ids.contains(&rest[0].id), "those behind the last one");
     assert!(ids.is_sorted_by_key(|id| reelhook::store::ids::delivery_row(id.0)), "the earliest first");
     assert_eq!(test.store.replay_dead(DeadLetters::Some(ids.clone())).await.unwrap(), 2);
     assert_eq!(test.store.replay_dead(DeadLetters::Some(ids)).await.unwrap(), 0, "they are none any more");
-    assert_eq!(test.store.dead_ids(&of_crm, 99).await.unwrap().len(), 1);
+    assert_eq!(test.store.dead_keys(&of_crm, None, 99).await.unwrap(), rest);
 
     let entries = async |which: QuarantineFilter| {
-        let ids = test.store.quarantine_ids(&which, 99).await.unwrap();
+        let ids = test.store.quarantine_ids(&which, None, 99).await.unwrap();
         let mut listed = test.store.quarantined(&which, Newest::up_to(99)).await.unwrap();
         listed.reverse();
         assert_eq!(ids, listed.iter().map(|it| it.id).collect::<Vec<_>>());
@@ -893,6 +953,8 @@ pub async fn what_an_operator_means_is_found_by_sink_reason_and_time(test: TestS
     assert!(entries(QuarantineFilter { reason: Some(Reason::Shape), ..client_state.clone() }).await.is_empty());
     assert_eq!(entries(QuarantineFilter { since: Some(second), ..client_state.clone() }).await, everything[1..]);
     let now = test.clock.now();
+    assert_eq!(entries(QuarantineFilter { until: Some(began), ..client_state.clone() }).await, everything[..1]);
+    assert_eq!(test.store.quarantine_ids(&client_state, Some(everything[0]), 1).await.unwrap(), everything[1..2]);
     let unchecked = QuarantineFilter { unchecked_since: Some(now), ..client_state.clone() };
     test.store.wish_replay(everything[0], false).await.unwrap();
     assert_eq!(entries(unchecked.clone()).await, everything[1..], "one is asked for");
@@ -986,7 +1048,7 @@ pub async fn pages_of_what_matched_nothing_meet_each_event_once_the_oldest_first
 // 7. Tokens.
 
 async fn token_of_dead_letter(test: &TestStore) -> (Option<String>, String) {
-    test.store.replay_dead(DeadLetters::All).await.unwrap();
+    test.store.replay_all(None).await;
     let lease = test.lease_one("archive").await;
     let event = &lease.delivery.event;
     let seen = event.recording_access_token.as_ref().map(|token| token.expose_secret().to_owned());

@@ -44,8 +44,8 @@ use reelhook::domain::{
 use reelhook::store::operations::NewOperation;
 use reelhook::store::sqlite::SqliteStore;
 use reelhook::store::{
-    Accepted, Batch, DeliveryFilter, DeliveryState, DeliveryView, Inbox, Logs, Newest, Operations, Phase, Process,
-    Quarantine, Reception, Store, StoreError, Stored, Upkeep, Views,
+    Accepted, Batch, DeadFilter, DeadLetters, Deliveries, DeliveryFilter, DeliveryState, DeliveryView, Inbox, Logs,
+    Newest, Operations, Phase, Process, Quarantine, Reception, Selections, Store, StoreError, Stored, Upkeep, Views,
 };
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -91,6 +91,19 @@ impl<T: Logs + ?Sized> InState for T {
         }
         found.truncate(page.limit);
         Ok(found)
+    }
+}
+
+/// Dead letters are replayed as an operator does it: all of them, or all of a sink.
+pub trait ReplayAll {
+    /// Returns how many were replayed.
+    async fn replay_all(&self, sink: Option<SinkName>) -> u64;
+}
+
+impl<T: Selections + Deliveries + ?Sized> ReplayAll for T {
+    async fn replay_all(&self, sink: Option<SinkName>) -> u64 {
+        let keys = self.dead_keys(&DeadFilter { sink, ..DeadFilter::default() }, None, usize::MAX).await.unwrap();
+        self.replay_dead(DeadLetters::Some(keys.into_iter().map(|key| key.id).collect())).await.unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
-use reelhook::store::{DeadLetters, DeliveryState, Newest};
+use reelhook::store::{DeliveryState, Newest};
 
 const SINKS: [&str; 2] = ["archive", "crm"];
 
@@ -212,7 +212,7 @@ async fn play(steps: Vec<Step>, open: Open) {
             Step::Pass { seconds } => test.pass(SignedDuration::from_secs(seconds)),
             Step::ReplayDead => {
                 model.replay(now);
-                test.store.replay_dead(DeadLetters::All).await.unwrap();
+                test.store.replay_all(None).await;
             }
             Step::Reopen => {
                 test.reopen(|_| {}).await;

@@ -31,7 +31,10 @@ async fn a_command_beside_the_server_writes_nothing() {
     test.accept_batch(vec![recording("1").to(&["crm"])], vec![refused("a")]).await.unwrap();
     test.bury(test.lease_one("crm").await).await;
     let beside = operator(&test);
-    assert!(matches!(beside.replay_dead(DeadLetters::All).await, Err(StoreError::Closed)));
+    assert!(matches!(
+        beside.replay_dead(DeadLetters::One(DeliveryId(uuid::Uuid::nil()))).await,
+        Err(StoreError::Closed)
+    ));
     assert!(matches!(beside.wish_replay(1, true).await, Err(StoreError::Closed)));
     assert!(matches!(beside.ready().await, Err(StoreError::Closed)));
     assert!(matches!(beside.sweep().await, Err(StoreError::Closed)));
@@ -53,11 +56,11 @@ async fn dead_letters_are_due_again_one_those_of_a_sink_or_all() {
     assert_eq!(replayed(&test, DeadLetters::One(one)).await, 1);
     assert_eq!(replayed(&test, DeadLetters::One(one)).await, 0, "it is no dead letter any more");
     test.deliver(test.lease_one("archive").await).await;
-    assert_eq!(replayed(&test, DeadLetters::OfSink(SinkName::new("crm"))).await, 2);
+    assert_eq!(test.store.replay_all(Some(SinkName::new("crm"))).await, 2);
     for lease in test.lease("crm").await {
         test.bury(lease).await;
     }
-    assert_eq!(replayed(&test, DeadLetters::All).await, 2);
+    assert_eq!(test.store.replay_all(None).await, 2);
     assert_eq!(test.lease("crm").await.len(), 2);
 }
 
@@ -119,5 +122,5 @@ async fn what_waits_for_a_sink_is_dropped_as_dead_letters_and_what_is_under_way_
     test.deliver(under_way).await;
     let dead = test.store.deliveries(DeliveryState::Dead, None, Newest::up_to(1)).await.unwrap();
     assert!(dead[0].reason.contains("operator"), "{dead:?}");
-    assert_eq!(replayed(&test, DeadLetters::OfSink(SinkName::new("old"))).await, 600, "they are not lost");
+    assert_eq!(test.store.replay_all(Some(SinkName::new("old"))).await, 600, "they are not lost");
 }

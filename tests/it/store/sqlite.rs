@@ -4,7 +4,6 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use reelhook::store::DeadLetters;
 use rusqlite::Connection;
 
 fn sqlite() -> TestStore {
@@ -276,7 +275,7 @@ async fn a_command_beside_the_server_takes_no_lock_and_gives_none_back() {
     assert_eq!(beside.deliveries(DeliveryState::Dead, None, Newest::up_to(10)).await.unwrap().len(), 1);
     assert_eq!(test.store.next_due(&archive).await.unwrap(), None);
     beside.close().await;
-    assert_eq!(test.store.replay_dead(DeadLetters::All).await.unwrap(), 1);
+    assert_eq!(test.store.replay_all(None).await, 1);
     assert!(test.store.next_due(&archive).await.unwrap().is_some());
     test.store.ready().await.unwrap();
     assert!(matches!(reopened(&test), Err(StoreError::Locked { .. })), "the command took no lock and gave none back");

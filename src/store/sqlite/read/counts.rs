@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
 
 use super::delivery_log::DEAD_MEANT;
-use crate::domain::{Reason, SinkName};
+use super::quarantine::{MEANT, Values};
+use crate::domain::SinkName;
 use crate::store::{Counted, DeadFilter, QuarantineFilter};
 
 /// Counts dead letters among the first `most`.
@@ -23,14 +24,11 @@ pub fn dead(connection: &Connection, which: &DeadFilter, most: usize) -> rusqlit
 
 /// Counts quarantine entries among the `most` oldest ones.
 pub fn quarantined(connection: &Connection, which: &QuarantineFilter, most: usize) -> rusqlite::Result<Counted> {
-    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    let sql = "SELECT coalesce(sum(is_meant), 0), count(*) FROM (SELECT \
-               (?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR received_at >= ?2) \
-               AND (?3 IS NULL OR (wish IS NULL AND coalesce(verified_at, 0) <= ?3)) AS is_meant \
-               FROM quarantine ORDER BY id LIMIT ?4)";
-    let reason = which.reason.map(Reason::as_str);
-    let values = params![reason, micros(which.since), micros(which.unchecked_since), number(most)];
-    counted(connection, sql, values, most)
+    let sql = format!(
+        "SELECT coalesce(sum(is_meant), 0), count(*) FROM (SELECT {MEANT} AS is_meant FROM quarantine ORDER BY id LIMIT ?5)"
+    );
+    let Values { reason, since, unchecked_since, until } = which.into();
+    counted(connection, &sql, params![reason, since, unchecked_since, until, number(most)], most)
 }
 
 fn counted(connection: &Connection, sql: &str, values: impl Params, most: usize) -> rusqlite::Result<Counted> {

@@ -32,13 +32,16 @@ pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite
         Some(id) => ids::delivery_row(id.0),
         None => ids::first_delivery(first_event(connection, since)?) - 1,
     };
-    let sql = "SELECT d.id, d.sink, d.route, e.kind, d.created_at, e.id, d.state = 2 AND d.resend_of IS NULL \
+    let sql = "SELECT d.id, d.sink, d.route, e.kind, d.created_at, e.id, d.state = 2 AND d.resend_of IS NULL, d.at \
                FROM deliveries d CROSS JOIN events e ON e.seq = d.seq >> 12 WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2";
-    let until = which.until.as_microsecond();
+    let (until, delivered_until) = (which.until.as_microsecond(), which.delivered_until.as_microsecond());
     let read = |row: &Row<'_>| {
         let (sink, route, kind): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let is_in_time = row.get::<_, i64>(4)? <= until && ids::made_at(event_id(row, 5)?.0) >= since;
-        let is_meant = row.get::<_, bool>(6)? && is_in_time && which.means(&sink, &route, &kind);
+        let is_meant = row.get::<_, bool>(6)?
+            && row.get::<_, i64>(7)? <= delivered_until
+            && is_in_time
+            && which.means(&sink, &route, &kind);
         Ok(Seen { id: delivery_id(row, 0)?, is_meant })
     };
     let limit_in_sql = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -2,7 +2,7 @@
 //! a few deliveries that are not settled by the index of those. All others are read by their keys.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::event_log::Time;
 use super::rows::delivery_id;
@@ -11,7 +11,7 @@ use super::walk::{MOST, MOST_LARGE, Walk, Walked, lower, of_time, text};
 use crate::domain::{DeliveryId, SinkName};
 use crate::store::ids;
 use crate::store::seal::Seal;
-use crate::store::{DeadFilter, DeliveryFilter, LoggedDelivery, Newest, Page, Phase};
+use crate::store::{DeadFilter, DeadKey, DeliveryFilter, LoggedDelivery, Newest, Page, Phase};
 
 /// The most sinks whose dead letters are merged by their index. Beyond that, deliveries are read by their keys.
 const MOST_SINKS: usize = 100;
@@ -202,21 +202,46 @@ fn shown(connection: &Connection, seal: &Seal, walked: Walked) -> rusqlite::Resu
     Ok(Page { rows, next: walked.next.map_or(Ok(None), id)? })
 }
 
-/// The ids of the dead letters that are meant, the earliest first.
-pub fn dead_ids(connection: &Connection, which: &DeadFilter, limit: usize) -> rusqlite::Result<Vec<DeliveryId>> {
-    let condition = if which.sink.is_some() { "sink = ?1" } else { "?1 IS NULL" };
-    let sql = format!(
-        "SELECT id FROM deliveries d INDEXED BY deliveries_dead WHERE state = 3 AND {condition} AND {DEAD_MEANT} \
-         ORDER BY seq LIMIT ?5"
-    );
+/// The dead letters that are meant behind one of them, sink by sink, the earliest of each first.
+pub fn dead_keys(
+    connection: &Connection,
+    which: &DeadFilter,
+    after: Option<&DeadKey>,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeadKey>> {
+    let sql = dead_keys_sql(which.sink.is_some());
     let micros = |at: Option<jiff::Timestamp>| at.map(jiff::Timestamp::as_microsecond);
     let (sink, limit) = (which.sink.as_ref().map(SinkName::as_str), i64::try_from(limit).unwrap_or(i64::MAX));
-    let values = params![sink, which.reason, micros(which.since), micros(which.until), limit];
-    all(connection, &sql, values, |row| delivery_id(row, 0))
+    // No name of a sink is before the empty one.
+    let (after_sink, after) = after.map_or(("", -1), |after| (after.sink.as_str(), ids::delivery_row(after.id.0)));
+    let values = params![sink, which.reason, micros(which.since), micros(which.until), limit, after_sink, after];
+    let key = |row: &Row<'_>| Ok(DeadKey { sink: SinkName::new(&row.get::<_, String>(0)?), id: delivery_id(row, 2)? });
+    all(connection, &sql, values, key)
+}
+
+/// The statement of [`dead_keys`]. It reads the index from the place on where the last one ended.
+fn dead_keys_sql(is_of_sink: bool) -> String {
+    let part = |place: &str| {
+        format!(
+            "SELECT d.sink, d.seq, d.id FROM deliveries d INDEXED BY deliveries_dead \
+             WHERE d.state = 3 AND {place} AND {DEAD_MEANT}"
+        )
+    };
+    // SQLite merges the parts as it reads: those of the same sink, and those of the sinks behind it.
+    let parts = match is_of_sink {
+        true => part("d.sink = ?1 AND d.seq > ?7 AND ?6 IS NOT NULL"),
+        false => {
+            let [same, behind] = ["?1 IS NULL AND d.sink = ?6 AND d.seq > ?7", "d.sink > ?6"].map(part);
+            format!("{same} UNION ALL {behind}")
+        }
+    };
+    format!("{parts} ORDER BY 1, 2 LIMIT ?5")
 }
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::types::Null;
+
     use super::super::walk::testing::{N, database, plan};
     use super::*;
 
@@ -277,6 +302,23 @@ mod tests {
             assert_eq!(found, Walked { rows: vec![7 << 12], next: None });
             let dead = walk(&connection, asked(&which(Phase::Dead), None)).unwrap().go(&connection, 50).unwrap();
             assert_eq!((dead.rows.len(), dead.rows[0]), (50, (N / 100 * 100) << 12));
+        }
+    }
+
+    #[test]
+    fn the_dead_letters_are_walked_by_their_index_from_the_last_place_on() {
+        let connection = database();
+        let plan = |is_of_sink| {
+            let sql = format!("EXPLAIN QUERY PLAN {}", dead_keys_sql(is_of_sink));
+            let mut statement = connection.prepare(&sql).unwrap();
+            let values = params!["crm", Null, Null, Null, 9, "crm", 7];
+            let steps = statement.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ")
+        };
+        assert_eq!(plan(true), "SEARCH d USING INDEX deliveries_dead (sink=? AND seq>?)");
+        let all = plan(false);
+        for part in ["deliveries_dead (sink=? AND seq>?)", "deliveries_dead (sink>?)"] {
+            assert!(all.contains(part) && !all.contains("TEMP B-TREE"), "{all}");
         }
     }
 

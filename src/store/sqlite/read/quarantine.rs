@@ -14,9 +14,34 @@ use crate::store::{Newest, QuarantineFilter, QuarantineView, ReplayWish, StoreEr
 /// Entries whose bytes cannot be opened, each with its reason.
 pub type Lost = Vec<(i64, Reason)>;
 
-/// The condition of a [`QuarantineFilter`]; its values are `?1` to `?3`.
-const MEANT: &str = "(?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR received_at >= ?2) \
-                     AND (?3 IS NULL OR (wish IS NULL AND coalesce(verified_at, 0) <= ?3))";
+/// The condition of a [`QuarantineFilter`]; its values are `?1` to `?4`, see [`Values`].
+pub const MEANT: &str = "(?1 IS NULL OR reason = ?1) AND (?2 IS NULL OR received_at >= ?2) \
+                         AND (?3 IS NULL OR (wish IS NULL AND coalesce(verified_at, 0) <= ?3)) \
+                         AND (?4 IS NULL OR received_at <= ?4)";
+
+/// The values of [`MEANT`].
+pub struct Values {
+    /// `?1`.
+    pub reason: Option<&'static str>,
+    /// `?2`, in microseconds, as the others.
+    pub since: Option<i64>,
+    /// `?3`.
+    pub unchecked_since: Option<i64>,
+    /// `?4`.
+    pub until: Option<i64>,
+}
+
+impl From<&QuarantineFilter> for Values {
+    fn from(which: &QuarantineFilter) -> Self {
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+        Self {
+            reason: which.reason.map(Reason::as_str),
+            since: micros(which.since),
+            unchecked_since: micros(which.unchecked_since),
+            until: micros(which.until),
+        }
+    }
+}
 
 /// Entries that are meant, newest first, without their bytes.
 pub fn list(
@@ -26,30 +51,31 @@ pub fn list(
 ) -> Result<Vec<QuarantineView>, StoreError> {
     let sql = format!(
         "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish FROM quarantine \
-         WHERE {MEANT} AND id < ?4 ORDER BY id DESC LIMIT ?5"
+         WHERE {MEANT} AND id < ?5 ORDER BY id DESC LIMIT ?6"
     );
-    let (reason, since, unchecked_since) = values(which);
-    let values = params![reason, since, unchecked_since, page.before.unwrap_or(i64::MAX), page.rows()];
+    let Values { reason, since, unchecked_since, until } = which.into();
+    let values = params![reason, since, unchecked_since, until, page.before.unwrap_or(i64::MAX), page.rows()];
     let read = || -> rusqlite::Result<Vec<QuarantineView>> {
         connection.prepare_cached(&sql)?.query_map(values, view)?.collect()
     };
     read().map_err(|error| store_error(&error))
 }
 
-/// The numbers of the entries that are meant, oldest first.
-pub fn ids(connection: &Connection, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
-    let sql = format!("SELECT id FROM quarantine WHERE {MEANT} ORDER BY id LIMIT ?4");
-    let (reason, since, unchecked_since) = values(which);
-    let values = params![reason, since, unchecked_since, i64::try_from(limit).unwrap_or(i64::MAX)];
+/// The numbers of the entries that are meant, oldest first, behind one of them.
+pub fn ids(
+    connection: &Connection,
+    which: &QuarantineFilter,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let sql = format!("SELECT id FROM quarantine WHERE {MEANT} AND id > ?5 ORDER BY id LIMIT ?6");
+    let Values { reason, since, unchecked_since, until } = which.into();
+    let (after, limit) = (after.unwrap_or(-1), i64::try_from(limit).unwrap_or(i64::MAX));
+    let values = params![reason, since, unchecked_since, until, after, limit];
     let read = || -> rusqlite::Result<Vec<i64>> {
         connection.prepare_cached(&sql)?.query_map(values, |row| row.get(0))?.collect()
     };
     read().map_err(|error| store_error(&error))
-}
-
-fn values(which: &QuarantineFilter) -> (Option<&'static str>, Option<i64>, Option<i64>) {
-    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    (which.reason.map(Reason::as_str), micros(which.since), micros(which.unchecked_since))
 }
 
 /// One entry with its bytes.

@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
 use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::write::{due, redirect, replay, resend};
-use crate::store::{DeadLetters, Deliveries, MadeDue, Resent, StoreError, Views};
+use crate::store::{DeadLetters, Deliveries, MadeDue, Resent, StoreError};
 
 #[async_trait]
 impl Deliveries for SqliteStore {
@@ -22,39 +23,27 @@ impl Deliveries for SqliteStore {
         Ok(n_due)
     }
 
+    async fn n_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        let sink = sink.clone();
+        let count = move |connection: &_, shared: &Shared| {
+            due::count(connection, &sink, shared.clock.steady().as_microsecond())
+        };
+        self.read_by(&self.readers, count).await
+    }
+
     async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
         self.writer.ask(move |tx| due::one(tx, id)).await
     }
 
     async fn replay_dead(&self, which: DeadLetters) -> Result<u64, StoreError> {
-        let sinks = match which {
+        let ids = match which {
             DeadLetters::One(id) => return self.writer.ask(move |tx| replay::one(tx, id)).await,
-            DeadLetters::Some(ids) => {
-                let mut n_replayed = 0;
-                for some in ids.chunks(replay::ROUND) {
-                    let some = some.to_vec();
-                    n_replayed += self.writer.ask(move |tx| replay::some(tx, &some)).await?;
-                }
-                return Ok(n_replayed);
-            }
-            DeadLetters::OfSink(sink) => vec![sink],
-            DeadLetters::All => self.writer.ask(replay::sinks_with_dead).await?,
+            DeadLetters::Some(ids) => ids,
         };
         let mut n_replayed = 0;
-        for sink in sinks {
-            // Dead letters that fail again meanwhile do not belong to this command: there are no more rounds than there
-            // were dead letters.
-            let n_dead = self.backlog().await?.get(&sink).map_or(0, |backlog| backlog.n_dead);
-            let mut n_of_sink = 0;
-            while n_of_sink < n_dead {
-                let name = sink.clone();
-                let n = self.writer.ask(move |tx| replay::of_sink(tx, &name)).await?;
-                n_of_sink += n as u64;
-                if n < replay::ROUND {
-                    break;
-                }
-            }
-            n_replayed += n_of_sink;
+        for some in ids.chunks(replay::ROUND) {
+            let some = some.to_vec();
+            n_replayed += self.writer.ask(move |tx| replay::some(tx, &some)).await?;
         }
         Ok(n_replayed)
     }

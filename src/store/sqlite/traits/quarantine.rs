@@ -21,9 +21,14 @@ impl Quarantine for SqliteStore {
         self.views.read(move |connection| read::quarantine::list(connection, &which, page)).await
     }
 
-    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
+    async fn quarantine_ids(
+        &self,
+        which: &QuarantineFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
         let which = which.clone();
-        self.views.read(move |connection| read::quarantine::ids(connection, &which, limit)).await
+        self.views.read(move |connection| read::quarantine::ids(connection, &which, after, limit)).await
     }
 
     async fn count_quarantined(&self, which: &QuarantineFilter, most: usize) -> Result<Counted, StoreError> {

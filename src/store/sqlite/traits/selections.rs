@@ -7,7 +7,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read::{counts, delivered, delivery_log, views};
 use crate::store::{
-    Counted, DeadFilter, Delivered, EventView, LoggedDelivery, Looked, Newest, Page, Selections, StoreError,
+    Counted, DeadFilter, DeadKey, Delivered, EventView, LoggedDelivery, Looked, Newest, Page, Selections, StoreError,
 };
 
 #[async_trait]
@@ -21,9 +21,14 @@ impl Selections for SqliteStore {
         self.read(move |connection, shared| delivery_log::dead(connection, &shared.seal, &which, page)).await
     }
 
-    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
-        let which = which.clone();
-        self.question(move |connection, _| delivery_log::dead_ids(connection, &which, limit)).await
+    async fn dead_keys(
+        &self,
+        which: &DeadFilter,
+        after: Option<&DeadKey>,
+        limit: usize,
+    ) -> Result<Vec<DeadKey>, StoreError> {
+        let (which, after) = (which.clone(), after.cloned());
+        self.question(move |connection, _| delivery_log::dead_keys(connection, &which, after.as_ref(), limit)).await
     }
 
     async fn count_dead(&self, which: &DeadFilter, most: usize) -> Result<Counted, StoreError> {

@@ -23,6 +23,17 @@ pub fn later(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Re
     statement.query_map(params![sink.as_str(), now], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
+/// How many deliveries of a sink are due and not under way. Reads one index.
+pub fn count(connection: &Connection, sink: &SinkName, now: i64) -> rusqlite::Result<u64> {
+    // Those that are not leased, and those whose lease has ended.
+    let sql = "SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND is_leased = 0 AND at <= ?2) \
+               + (SELECT count(*) FROM deliveries INDEXED BY deliveries_due \
+               WHERE sink = ?1 AND state = 0 AND is_leased = 1 AND at <= ?2)";
+    let n = connection.prepare_cached(sql)?.query_row(params![sink.as_str(), now], |row| row.get::<_, i64>(0))?;
+    Ok(n.cast_unsigned())
+}
+
 /// Makes these due now, if they still wait for the same instant: one that was attempted meanwhile does not. Returns how
 /// many.
 pub fn some(tx: &Tx<'_>, sink: &SinkName, later: &[Later]) -> Result<u64, Failure> {

@@ -15,12 +15,6 @@ use crate::store::sqlite::engine::tx::Tx;
 /// How many dead letters one transaction makes due.
 pub const ROUND: usize = 500;
 
-/// The sinks that have dead letters.
-pub fn sinks_with_dead(tx: &Tx<'_>) -> Result<Vec<SinkName>, Failure> {
-    let sql = "SELECT DISTINCT sink FROM deliveries INDEXED BY deliveries_dead WHERE state = 3";
-    tx.all(sql, [], |row| Ok(SinkName::new(&row.get::<_, String>(0)?)))
-}
-
 /// Makes one dead letter due again. Returns how many there were.
 pub fn one(tx: &Tx<'_>, id: DeliveryId) -> Result<u64, Failure> {
     let sql = "SELECT sink, op_seq FROM deliveries WHERE seq = ?1 AND id = ?2 AND state = 3";
@@ -37,18 +31,6 @@ pub fn some(tx: &Tx<'_>, ids: &[DeliveryId]) -> Result<u64, Failure> {
         n_replayed += one(tx, *id)?;
     }
     Ok(n_replayed)
-}
-
-/// Makes a round of a sink's dead letters due again, the earliest first. Returns how many.
-pub fn of_sink(tx: &Tx<'_>, sink: &SinkName) -> Result<usize, Failure> {
-    let sql = "SELECT seq, op_seq FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 AND sink = ?1 \
-               ORDER BY seq LIMIT ?2";
-    let limit = i64::try_from(ROUND).unwrap_or(i64::MAX);
-    let rows = tx.all(sql, params![sink.as_str(), limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    for (row, op_seq) in &rows {
-        reopen(tx, sink, *row, *op_seq)?;
-    }
-    Ok(rows.len())
 }
 
 /// Adds deliveries to an event that matched no route. Returns how many.

@@ -256,8 +256,6 @@ pub fn replay(tx: &mut Tx<'_>, which: &DeadLetters) -> u64 {
     let is_meant = |row: &DeliveryRow| match which {
         DeadLetters::One(id) => row.view.id == *id,
         DeadLetters::Some(ids) => ids.contains(&row.view.id),
-        DeadLetters::OfSink(sink) => row.new.sink == *sink,
-        DeadLetters::All => true,
     };
     let dead = tx.rows.deliveries.iter().filter(|(_, row)| row.view.state == DeliveryState::Dead && is_meant(row));
     let dead: Vec<i64> = dead.map(|(number, _)| *number).collect();
@@ -329,9 +327,20 @@ pub fn route_again(tx: &mut Tx<'_>, id: EventId, deliveries: Vec<NewDelivery>) -
 
 /// The deliveries that wait for a sink and are not being attempted; an operation's oldest first.
 fn waiting(tx: &Tx<'_>, sink: &SinkName) -> Vec<i64> {
-    let is_free =
-        |number: &&i64| tx.rows.deliveries.get(number).is_some_and(|row| row.new.sink == *sink && !row.is_leased);
-    tx.rows.unsettled.iter().filter(is_free).copied().collect()
+    let is_free = |row: &DeliveryRow| row.new.sink == *sink && !is_under_way(tx, row);
+    let rows = tx.rows.unsettled.iter().filter_map(|number| Some((number, tx.rows.deliveries.get(number)?)));
+    rows.filter(|(_, row)| is_free(row)).map(|(number, _)| *number).collect()
+}
+
+fn is_under_way(tx: &Tx<'_>, row: &DeliveryRow) -> bool {
+    row.is_leased && row.view.at > instant(tx.steady)
+}
+
+/// Whether a delivery of the same operation to the same sink is being attempted.
+fn is_behind_one_under_way(tx: &Tx<'_>, number: i64) -> bool {
+    let Some(row) = tx.rows.deliveries.get(&number).filter(|row| row.operation.is_some()) else { return false };
+    let mut others = tx.rows.unsettled_of(&row.new.sink, row.operation);
+    others.any(|other| tx.rows.deliveries.get(&other).is_some_and(|other| is_under_way(tx, other)))
 }
 
 /// Moves the deliveries that wait for `from` to `to`, with the same ids and in the same order. Returns how many.
@@ -339,13 +348,14 @@ pub fn move_waiting(tx: &mut Tx<'_>, from: &SinkName, to: &SinkName) -> u64 {
     if from == to {
         return 0;
     }
-    let (waiting, now) = (waiting(tx, from), instant(tx.steady));
+    let (mut waiting, now) = (waiting(tx, from), instant(tx.steady));
+    waiting.retain(|number| !is_behind_one_under_way(tx, *number));
     for number in &waiting {
         let operation = tx.rows.deliveries.get(number).and_then(|row| row.operation);
         let is_blocked = tx.rows.is_waited_for(to, operation);
         if let Some(row) = tx.rows.deliveries.get_mut(number) {
             (row.new.sink, row.view.sink) = (to.clone(), to.clone());
-            (row.view.at, row.n_attempts) = (now, 0);
+            (row.view.at, row.n_attempts, row.is_leased) = (now, 0, false);
         }
         tx.rows.set_state(*number, if is_blocked { DeliveryState::Blocked } else { DeliveryState::Open });
     }
@@ -360,7 +370,7 @@ pub fn drop_waiting(tx: &mut Tx<'_>, sink: &SinkName) -> u64 {
     let (waiting, wall, steady) = (waiting(tx, sink), instant(tx.wall), tx.steady);
     for number in &waiting {
         if let Some(row) = tx.rows.deliveries.get_mut(number) {
-            (row.view.at, row.settled_at) = (wall, Some(steady));
+            (row.view.at, row.settled_at, row.is_leased) = (wall, Some(steady), false);
             row.view.reason = "dropped by an operator".into();
         }
         tx.rows.set_state(*number, DeliveryState::Dead);

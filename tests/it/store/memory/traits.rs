@@ -18,7 +18,7 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, Counted, DeadFilter, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
+    Backlog, Batch, Counted, DeadFilter, DeadKey, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
     DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
     LoggedDelivery, Logs, Looked, MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter,
     QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules, Selections, SinkCondition,
@@ -144,6 +144,12 @@ impl Deliveries for MemoryStore {
         self.write(|tx| Ok(queue::make_due(tx, sink)))
     }
 
+    async fn n_due(&self, sink: &SinkName) -> Result<u64, StoreError> {
+        let now = self.around.clock.steady();
+        let is_due = |it: &super::rows::DeliveryRow| it.view.state == DeliveryState::Open && it.view.at <= now;
+        self.read(|rows| rows.deliveries.values().filter(|it| it.new.sink == *sink && is_due(it)).count() as u64)
+    }
+
     async fn make_one_due(&self, id: DeliveryId) -> Result<Option<MadeDue>, StoreError> {
         self.write(|tx| Ok(queue::make_one_due(tx, id)))
     }
@@ -183,8 +189,14 @@ impl Quarantine for MemoryStore {
         })
     }
 
-    async fn quarantine_ids(&self, which: &QuarantineFilter, limit: usize) -> Result<Vec<i64>, StoreError> {
-        self.read(|rows| views::quarantine(rows, which).take(limit).map(|it| it.id).collect())
+    async fn quarantine_ids(
+        &self,
+        which: &QuarantineFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<i64>, StoreError> {
+        let is_behind = |it: &QuarantineView| after.is_none_or(|after| it.id > after);
+        self.read(|rows| views::quarantine(rows, which).filter(is_behind).take(limit).map(|it| it.id).collect())
     }
 
     async fn count_quarantined(&self, which: &QuarantineFilter, most: usize) -> Result<Counted, StoreError> {
@@ -290,8 +302,13 @@ impl Selections for MemoryStore {
         self.read(|rows| logs::dead_letters(rows, which, page))
     }
 
-    async fn dead_ids(&self, which: &DeadFilter, limit: usize) -> Result<Vec<DeliveryId>, StoreError> {
-        self.read(|rows| views::dead(rows, which).take(limit).map(|it| it.id).collect())
+    async fn dead_keys(
+        &self,
+        which: &DeadFilter,
+        after: Option<&DeadKey>,
+        limit: usize,
+    ) -> Result<Vec<DeadKey>, StoreError> {
+        self.read(|rows| views::dead_keys(rows, which, after, limit))
     }
 
     async fn count_dead(&self, which: &DeadFilter, most: usize) -> Result<Counted, StoreError> {

@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, Counted, DeadFilter, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked, Oldest,
-    OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
+    Backlog, Counted, DeadFilter, DeadKey, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked,
+    Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -88,6 +88,16 @@ pub fn dead<'a>(rows: &'a Rows, which: &'a DeadFilter) -> impl DoubleEndedIterat
     rows.deliveries.values().filter(is_meant).map(super::rows::DeliveryRow::shown)
 }
 
+/// The dead letters that are meant behind one of them, sink by sink, the earliest of each first.
+pub fn dead_keys(rows: &Rows, which: &DeadFilter, after: Option<&DeadKey>, limit: usize) -> Vec<DeadKey> {
+    let place = |it: &DeadKey| (it.sink.clone(), ids::delivery_row(it.id.0));
+    let mut keys: Vec<DeadKey> = dead(rows, which).map(|it| DeadKey { sink: it.sink, id: it.id }).collect();
+    keys.sort_by_key(place);
+    keys.retain(|key| after.is_none_or(|after| place(key) > place(after)));
+    keys.truncate(limit);
+    keys
+}
+
 /// How many are meant of the first ones of the wanted sink.
 pub fn count_dead(rows: &Rows, which: &DeadFilter, most: usize) -> Counted {
     let of_sink = DeadFilter { sink: which.sink.clone(), ..DeadFilter::default() };
@@ -122,6 +132,7 @@ pub fn delivered(rows: &Rows, which: &Delivered, (after, limit): (Option<Deliver
         row.view.state == DeliveryState::Delivered
             && row.view.resend_of.is_none()
             && row.view.created_at <= which.until
+            && row.view.at <= which.delivered_until
             && which.means(row.new.sink.as_str(), row.new.route.as_str(), &event.view.kind)
     };
     let last = seen.last().filter(|_| seen.len() == limit).map(|(row, _)| row.view.id);
@@ -149,6 +160,7 @@ pub fn quarantine<'a>(
     let is_meant = |it: &QuarantineView| {
         which.reason.is_none_or(|reason| it.reason == reason)
             && which.since.is_none_or(|since| it.received_at >= since)
+            && which.until.is_none_or(|until| it.received_at <= until)
             && which.unchecked_since.is_none_or(|at| !it.is_wished && it.verified_at.is_none_or(|it| it <= at))
     };
     let shown = rows.quarantine.values().map(|row| QuarantineView { raw: None, ..row.shown() });
