@@ -234,7 +234,7 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "Its encrypted content does not fit its key or its signature.",
             "Check that the configured private key belongs to the subscription's certificate; then replay the entry.",
         ),
-        R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape | R::ClientContext => (
+        R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape => (
             "It does not have the shape of a notification.",
             "If you know that Graph sent it, accept it without a token: JSON is then delivered as it is.",
         ),

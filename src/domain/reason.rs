@@ -53,8 +53,6 @@ pub enum Reason {
     JsonDuplicate,
     /// JSON, but not the shape of a notification.
     Shape,
-    /// The `clientContext` is longer than 256 characters.
-    ClientContext,
     /// More items than the limit.
     BatchTooLarge,
     /// More bytes than the limit.
@@ -79,7 +77,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, for the metric's closed label set.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 35] = [
         Self::AuthHeader,
         Self::JwtMalformed,
         Self::JwtAlg,
@@ -105,7 +103,6 @@ impl Reason {
         Self::JsonDepth,
         Self::JsonDuplicate,
         Self::Shape,
-        Self::ClientContext,
         Self::BatchTooLarge,
         Self::BodyTooLarge,
         Self::BodyTimeout,
@@ -146,7 +143,6 @@ impl Reason {
             Self::JsonDepth => "json_depth",
             Self::JsonDuplicate => "json_duplicate",
             Self::Shape => "shape",
-            Self::ClientContext => "client_context",
             Self::BatchTooLarge => "batch_too_large",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyTimeout => "body_timeout",
@@ -164,8 +160,7 @@ impl Reason {
     pub fn is_of_entries(self) -> bool {
         !matches!(
             self,
-            Self::ClientContext
-                | Self::BatchTooLarge
+            Self::BatchTooLarge
                 | Self::BodyTooLarge
                 | Self::BodyTimeout
                 | Self::ContentEncoding
