@@ -140,10 +140,10 @@ export class Reelhook {
     };
     farSide = new FarSide();
 
-    /** `retry`: the schedule of attempts; `more`: further sections of the config. */
-    static async start({ retry = ["0s"], more = "" } = {}) {
+    /** `retry`: the schedule of attempts; `server`: further keys of `[server]`; `more`: further sections of the config. */
+    static async start({ retry = ["0s"], server = "", more = "" } = {}) {
         const reelhook = new Reelhook();
-        Object.assign(reelhook, { retry, more });
+        Object.assign(reelhook, { retry, server, more });
         try {
             await reelhook.#start();
         } catch (error) {
@@ -184,6 +184,7 @@ export class Reelhook {
         return `
 [server]
 listen = "127.0.0.1:0"
+${this.server}
 [admin]
 listen = "127.0.0.1:0"
 ${token("everything", this.token, SCOPES)}
