@@ -50,9 +50,15 @@ impl Masks {
         if !self.are_sure {
             return HIDDEN.into();
         }
-        let mut places = Vec::new();
+        let mut places: Vec<Range<usize>> = Vec::new();
         for form in Form::layers(bytes) {
-            places.extend(self.runs.find(form.bytes()).map(|run| form.place(run)));
+            for place in self.runs.find(form.bytes()).map(|run| form.place(run)) {
+                match places.last_mut() {
+                    // The next stretch of the same run.
+                    Some(last) if (last.start..=last.end).contains(&place.start) => last.end = place.end.max(last.end),
+                    _ => places.push(place),
+                }
+            }
             let n_begun = self.begun_at_the_end_of(form.bytes());
             if n_begun > 0 {
                 let end = form.bytes().len();

@@ -7,6 +7,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use foldhash::fast::FixedState;
+
 /// The shortest secret that is looked for: a shorter one stands in many words.
 pub(super) const SHORTEST: usize = 4;
 /// The shortest part of a secret that is looked for.
@@ -18,7 +20,7 @@ const N_BITS: usize = 1 << 16;
 
 /// The stretches of secrets.
 pub(super) struct Runs {
-    stretches: HashSet<u128>,
+    stretches: HashSet<u128, FixedState>,
     lengths: BTreeSet<usize>,
     /// A bit for each beginning of a stretch: most of a text is no beginning, and costs no more than this look.
     beginnings: Vec<u64>,
@@ -26,7 +28,7 @@ pub(super) struct Runs {
 
 impl Default for Runs {
     fn default() -> Self {
-        Self { stretches: HashSet::new(), lengths: BTreeSet::new(), beginnings: vec![0; N_BITS / 64] }
+        Self { stretches: HashSet::default(), lengths: BTreeSet::new(), beginnings: vec![0; N_BITS / 64] }
     }
 }
 
@@ -38,6 +40,7 @@ impl Runs {
             return;
         }
         self.lengths.insert(length);
+        self.stretches.reserve(secret.len());
         for stretch in secret.windows(length) {
             self.stretches.insert(number(stretch));
             if let Some(bit) = bit(stretch) {
@@ -66,9 +69,11 @@ fn run_of(length: usize) -> usize {
     length.div_ceil(2).clamp(SHORTEST_PART, LONGEST_RUN).min(length)
 }
 
-/// At most 15 bytes as a number.
+/// At most 15 bytes and their length as a number.
 fn number(stretch: &[u8]) -> u128 {
-    stretch.iter().fold(stretch.len() as u128, |number, byte| number << 8 | u128::from(*byte))
+    let mut bytes = [0; 16];
+    bytes[..stretch.len()].copy_from_slice(stretch);
+    u128::from_le_bytes(bytes) | (stretch.len() as u128) << 120
 }
 
 /// The bit of the first bytes of a text.
