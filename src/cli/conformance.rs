@@ -1,13 +1,21 @@
 //! `reelhook conformance`: tests whether a receiver follows Graph's rules, and grades it.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
 
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
 use super::signals::Signals;
-use super::simulate::stage::{self, StageArgs};
-use crate::simulator::conformance::{self, Channel, Grade, Level, Outcome, Verdict};
+use super::simulate::stage::{self, Stage, StageArgs};
+use crate::simulator::conformance::{self, Channel, Grade, Level, Observer, Outcome, Place, Setting, Told, Verdict};
 use crate::simulator::{ClientError, Graph};
+
+/// How long the first look for a receiver may take.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -16,17 +24,28 @@ Examples:
   reelhook conformance --url https://hooks.example.com
   reelhook conformance --only subscriptions --notifications-path /api/listen
   reelhook conformance --certificate-key key.pem --json
+  reelhook conformance --observe data/events.jsonl      with what the receiver wrote to this file
+  reelhook conformance --observe http://127.0.0.1:9500  with what it posts to this address
+  reelhook conformance --observe data/events.jsonl --restart-command 'docker restart -t 0 hook'
 
 The command signs its tokens with keys of its own. The receiver must trust these keys instead of
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
 
-Each check is a must or a should. Grades: A every check passed; B every must passed; C at least
-90 % of the musts passed; D at least half of them; F fewer than half.
+--observe shows the command what the receiver delivered. Any format will do: the command looks for
+ids that only one notification has. FILE: the receiver appends lines to it, as a sink of kind file
+does. http://HOST:PORT: the command listens there and answers 200, because receivers already have a
+way to post what they deliver, and none to be asked for it.
+
+Each check is a must (if it fails, a genuine notification is lost, or a stranger is believed), a
+should, or advice. Grades: A every must and should passed; B every must passed; C one must failed;
+D several failed, or one from which much follows; F more than half failed, no channel takes a
+genuine notification, or the receiver hangs. Without --observe no grade is better than C, because
+answers do not show whether anything was stored. More: docs/conformance.md.
 
 Exit codes:
   0    every must passed
-  1    a must failed, or no receiver answers at --url
+  1    a must failed, the receiver hangs, or no receiver answers at --url
   2    wrong usage
   130  ended by Ctrl-C: no grade
   143  ended by SIGTERM: no grade
@@ -37,6 +56,12 @@ pub struct Args {
     /// Check only this channel
     #[arg(long, value_enum, value_name = "CHANNEL")]
     only: Option<ChannelName>,
+    /// See what the receiver delivered: a file that it appends to, or an address that it posts to
+    #[arg(long, value_name = "FILE|http://HOST:PORT", value_parser = Place::read)]
+    observe: Option<Place>,
+    /// A shell command that kills the receiver and starts it again: accepted notifications must survive it
+    #[arg(long, value_name = "COMMAND", requires = "observe")]
+    restart_command: Option<String>,
     /// For passed checks too, print what was expected and why
     #[arg(long, conflicts_with = "json")]
     explain: bool,
@@ -64,8 +89,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn graded(args: Args) -> anyhow::Result<ExitCode> {
-    let stage = match stage::open(args.stage) {
-        Ok(stage) => stage,
+    let mut servers = JoinSet::new();
+    let opened = stage::open(args.stage).and_then(|stage| Ok((stage, observer(args.observe, &mut servers)?)));
+    let (stage, observer) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
             remark!("reelhook: {error:#}");
             return Ok(ExitCode::from(EXIT_CONFIG));
@@ -83,12 +110,10 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
         Some(ChannelName::Calls) => Channel::Calls,
         Some(ChannelName::Subscriptions) => Channel::Subscriptions,
     };
-    let grade = conformance::grade(&stage.graph, channel, stage.seed, |verdict| {
-        if !args.json {
-            print_verdict(verdict, args.explain);
-        }
-    })
-    .await?;
+    let mut setting = Setting::new(channel, stage.seed);
+    (setting.observer, setting.restart_command) = (observer, args.restart_command);
+    let shown = if args.json { Shown::Nothing } else { Shown::Verdicts { explain: args.explain } };
+    let grade = shown_grade(&stage, &mut setting, shown).await?;
     if args.json {
         say!("{}", grade.json());
     } else {
@@ -97,42 +122,90 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if grade.is_conformant() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+fn observer(place: Option<Place>, servers: &mut JoinSet<std::io::Result<()>>) -> anyhow::Result<Option<Observer>> {
+    let Some(place) = place else { return Ok(None) };
+    let (observer, server) = Observer::start(place)?;
+    if let Some((_, server)) = server {
+        servers.spawn(server);
+    }
+    Ok(Some(observer))
+}
+
 /// Whether anybody listens, whatever the answer is.
 async fn is_there(graph: &Graph) -> Result<(), ClientError> {
     let handshake = graph.handshake(&graph.paths.notifications, "reachability");
-    match graph.send(handshake).await {
-        Err(error @ ClientError::Connect { .. }) => Err(error),
+    match tokio::time::timeout(FIRST_LOOK, graph.send(handshake)).await {
+        Ok(Err(error @ ClientError::Connect { .. })) => Err(error),
         _ => Ok(()),
     }
 }
 
+/// What is shown before the grade.
+#[derive(Clone, Copy)]
+enum Shown {
+    Nothing,
+    Verdicts { explain: bool },
+}
+
+async fn shown_grade(stage: &Stage, setting: &mut Setting, shown: Shown) -> anyhow::Result<Grade> {
+    let bar = bar();
+    let grade = conformance::grade(&stage.graph, setting, |told| match told {
+        Told::Begins { name, nth, of } => {
+            bar.set_length(of as u64);
+            bar.set_position(nth as u64);
+            bar.set_message(name);
+        }
+        Told::Looks => bar.set_message("waiting for deliveries"),
+        Told::Restarts => bar.set_message("killing the receiver and starting it again"),
+        Told::Verdict(verdict) => {
+            if let Shown::Verdicts { explain } = shown {
+                bar.suspend(|| print_verdict(verdict, explain));
+            }
+        }
+    })
+    .await;
+    bar.finish_and_clear();
+    Ok(grade?)
+}
+
+/// A bar on a terminal; elsewhere nothing is drawn.
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("[{bar:30}] {pos} of {len}  {elapsed}  {msg}");
+    let bar = ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 fn print_verdict(verdict: &Verdict, explain: bool) {
-    let Verdict { name, level, expected, why, outcome, .. } = verdict;
+    let Verdict { name, level, expected, source, outcome, .. } = verdict;
     let level = level.as_str();
     match outcome {
         Outcome::Pass => say!("PASS  {level:<6}  {name}"),
-        Outcome::Skip(reason) => say!("SKIP  {level:<6}  {name:<39}  {reason}"),
-        Outcome::Fail(found) => say!("FAIL  {level:<6}  {name:<39}  {found}"),
+        Outcome::Skip(reason) => say!("SKIP  {level:<6}  {name:<42}  {reason}"),
+        Outcome::Fail(found) => say!("FAIL  {level:<6}  {name:<42}  {found}"),
     }
     if explain || matches!(outcome, Outcome::Fail(_)) {
         say!("              expected {expected}");
-        say!("              because  {why}");
+        say!("              because  {source}");
     }
 }
 
 fn print_grade(grade: &Grade) {
-    let ((musts, of_musts), (shoulds, of_shoulds)) = (grade.passed(Level::Must), grade.passed(Level::Should));
+    let counted = Level::ALL.map(|level| {
+        let (passed, judged) = grade.passed(level);
+        format!("{} {passed} of {judged}", level.as_str())
+    });
     let n_skipped = grade.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Skip(_))).count();
-    say!(
-        "\ngrade {}: {musts} of {of_musts} musts, {shoulds} of {of_shoulds} shoulds, {n_skipped} skipped",
-        grade.letter()
-    );
-    if let Some(first) = grade.verdicts.first()
-        && first.name == "calls-accepts-a-genuine-token"
-        && matches!(first.outcome, Outcome::Fail(_))
-    {
-        say!(
-            "hint: the receiver refused a genuine token, so its other refusals mean little: does it trust this identity?"
-        );
+    say!("\ngrade {}: {}", grade.letter(), grade.reason());
+    say!("passed: {}; {n_skipped} skipped", counted.join(", "));
+    for text in &grade.not_seen {
+        say!("not seen: {text}");
+    }
+    let refused = grade.verdicts.iter().find(|verdict| verdict.name == "calls-accepts-a-genuine-token");
+    if refused.is_some_and(Verdict::has_failed) {
+        say!("hint: the receiver refused a genuine token: does it trust this identity?");
     }
 }

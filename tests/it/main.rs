@@ -7,6 +7,7 @@ mod cases;
 mod clock;
 mod config;
 mod config_schema;
+mod conformance;
 mod console;
 mod corpus;
 mod deploy;

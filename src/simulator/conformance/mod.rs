@@ -1,301 +1,167 @@
 //! Grades any receiver: named checks, each with its level, its expectation and its source.
 //!
+//! A check sees answers, and where the receiver has an observer also what was delivered. What neither shows is said
+//! beside the grade. docs/conformance.md says what each level means and how the grade is made.
+//!
 //! **Invariants**
-//! 1. A check uses only answers: it needs only the receiver's URL, and that the receiver trusts the identity.
+//! 1. A check needs only the receiver's URL, and that the receiver trusts the identity.
 //! 2. A check that cannot be made is skipped with its reason, never passed.
+//! 3. A receiver that hangs is found out within a minute.
 
-mod calls;
-mod hostile_bodies;
+mod check;
+mod checks;
+mod grading;
 mod judge;
-mod subscriptions;
-mod tokens;
+mod observer;
+mod patience;
+mod restart;
+mod run;
+mod sources;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use self::judge::{Judge, Sent};
-use super::client::Post;
-use super::load::Histogram;
-use super::payload::Seed;
+pub use self::check::{Channel, Level, Source, Weight};
+pub use self::grading::{Grade, Outcome, Verdict};
+pub use self::observer::{Observer, Place};
+pub use self::patience::Patience;
+use self::run::{Run, Slowest};
 use super::{Graph, SimulatorError};
 
-/// Graph counts a later answer as not delivered.
-const DEADLINE: Duration = Duration::from_secs(3);
-
-/// The level of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// If it fails, notifications are lost, or strangers are trusted.
-    Must,
-    /// Good practice, or robustness beyond what Graph demands.
-    Should,
-}
-
-/// The channel of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Channel {
-    /// Call notifications.
-    Calls,
-    /// Change and lifecycle notifications.
-    Subscriptions,
-    /// Both together.
-    Both,
-}
-
-impl Level {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Must => "must",
-            Self::Should => "should",
-        }
-    }
-}
-
-impl Channel {
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Calls => "calls",
-            Self::Subscriptions => "subscriptions",
-            Self::Both => "both",
-        }
-    }
-}
-
-/// One check.
-struct Check {
-    name: &'static str,
-    level: Level,
-    /// Its source, or the consequence if it fails.
-    why: &'static str,
-    make: Make,
-    judge: Judge,
-}
-
-impl Check {
-    const fn must(name: &'static str, why: &'static str, make: Make, judge: Judge) -> Self {
-        Self { name, level: Level::Must, why, make, judge }
-    }
-
-    const fn should(name: &'static str, why: &'static str, make: Make, judge: Judge) -> Self {
-        Self { name, level: Level::Should, why, make, judge }
-    }
-}
-
-/// Makes a check's POSTs.
-type Make = fn(&Graph, &mut Seed) -> Made;
-/// The labelled POSTs of a check.
-type Made = Result<Vec<(&'static str, Post)>, Unmade>;
-
-/// Why a check has no POSTs.
-enum Unmade {
-    Skip(&'static str),
-    Failed(SimulatorError),
-}
-
-impl From<SimulatorError> for Unmade {
-    fn from(error: SimulatorError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-/// A check of one POST.
-#[allow(clippy::unnecessary_wraps, reason = "what a check makes")]
-fn one(post: Post) -> Made {
-    Ok(vec![("", post)])
-}
-
-/// The result of a check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It passed.
-    Pass,
-    /// It failed: what was found.
-    Fail(String),
-    /// It could not be made: why.
-    Skip(String),
-}
-
-/// One check with its result.
-#[derive(Clone, Debug)]
-pub struct Verdict {
-    /// The check's name.
-    pub name: &'static str,
-    /// What it is about.
+/// How a receiver is graded.
+pub struct Setting {
+    /// `Both` channels, or one.
     pub channel: Channel,
+    /// What random choices begin with.
+    pub seed: u64,
+    /// How long answers are waited for.
+    pub patience: Patience,
+    /// Sees what was delivered.
+    pub observer: Option<Observer>,
+    /// Kills the receiver and starts it again: a command for the shell. It needs the observer.
+    pub restart_command: Option<String>,
+}
+
+impl Setting {
+    /// Both channels, without an observer.
+    pub fn new(channel: Channel, seed: u64) -> Self {
+        Self { channel, seed, patience: Patience::default(), observer: None, restart_command: None }
+    }
+}
+
+/// What is told while a receiver is graded.
+pub enum Told<'a> {
+    /// A check begins.
+    Begins {
+        /// Its name.
+        name: &'static str,
+        /// How many were before it.
+        nth: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Everything was sent; deliveries are waited for.
+    Looks,
+    /// The receiver is being killed and started again.
+    Restarts,
+    /// A check has its result.
+    Verdict(&'a Verdict),
+}
+
+/// Grades a receiver; tells each result as soon as it is known.
+///
+/// # Errors
+/// A token or content could not be made; this says nothing about the receiver.
+pub async fn grade(graph: &Graph, setting: &mut Setting, tell: impl FnMut(Told<'_>)) -> Result<Grade, SimulatorError> {
+    let (not_seen, no_better_than_c) = (not_seen(graph, setting), limit(graph, setting));
+    let in_time = setting.patience.in_time;
+    let mut run = Run::new(graph, setting, tell);
+    run.make_all().await?;
+    let verdict = answers_in_time(&run.slowest, in_time);
+    run.add(usize::MAX - 1, verdict);
+    run.restart().await?;
+    let ended = run.ended.take();
+    Ok(Grade { verdicts: run.verdicts(), not_seen, no_better_than_c, ended })
+}
+
+/// A check as the documentation lists it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its name.
+    pub name: &'static str,
     /// How much it matters.
     pub level: Level,
     /// The expectation in words.
     pub expected: String,
-    /// The reason for it.
-    pub why: &'static str,
-    /// The result.
-    pub outcome: Outcome,
+    /// The reason for it, and where it stands.
+    pub source: Source,
 }
 
-/// All verdicts.
-#[derive(Clone, Debug, Default)]
-pub struct Grade {
-    /// In the order of the checks.
-    pub verdicts: Vec<Verdict>,
+/// Every check, in the order in which they are made.
+pub fn listed() -> Vec<Listed> {
+    let of_tables = checks::of(Channel::Both).map(|(_, check)| Listed {
+        name: check.name,
+        level: check.level,
+        expected: check.judge.to_string(),
+        source: check.source,
+    });
+    let last = [answers_in_time(&Slowest::default(), Patience::default().in_time), restart::verdict(Outcome::Pass)];
+    let last = last.into_iter().map(|verdict| Listed {
+        name: verdict.name,
+        level: verdict.level,
+        expected: verdict.expected,
+        source: verdict.source,
+    });
+    of_tables.chain(last).collect()
 }
 
-/// Grades a receiver; reports each result as soon as it is known. `Both` channels, or one.
-///
-/// # Errors
-/// A token or content could not be made; this says nothing about the receiver.
-pub async fn grade(
-    graph: &Graph,
-    channel: Channel,
-    seed: u64,
-    mut tell: impl FnMut(&Verdict),
-) -> Result<Grade, SimulatorError> {
-    let (mut seed, mut grade, mut latency) = (Seed::new(seed), Grade::default(), Histogram::default());
-    let tables = [
-        (Channel::Calls, tokens::CHECKS),
-        (Channel::Calls, calls::CHECKS),
-        (Channel::Subscriptions, subscriptions::CHECKS),
+/// What the checks cannot see, with these means.
+fn not_seen(graph: &Graph, setting: &Setting) -> Vec<&'static str> {
+    let (calls, subscriptions) = (setting.channel != Channel::Subscriptions, setting.channel != Channel::Calls);
+    let (is_observed, has_certificate) = (setting.observer.is_some(), graph.certificate.is_some());
+    let has_client_state = graph.client_state.is_some();
+    let all = [
+        (!is_observed, "whether an accepted notification is stored and delivered: needs --observe"),
+        (subscriptions && !has_client_state, "whether clientState is checked: needs --client-state-env and --observe"),
+        (subscriptions && has_client_state && !is_observed, "whether clientState is checked: needs --observe"),
+        (
+            subscriptions && !has_certificate,
+            "whether encrypted content is decrypted, and its tokens verified: needs --certificate-key and --observe",
+        ),
+        (
+            subscriptions && has_certificate && !is_observed,
+            "whether encrypted content is decrypted, and its tokens verified: needs --observe",
+        ),
+        (
+            setting.restart_command.is_none() || !is_observed,
+            "whether an accepted notification survives a crash: needs --observe and --restart-command",
+        ),
+        (calls || subscriptions, "whether a power cut loses anything, and what other senders can reach"),
     ];
-    for (of, checks) in tables {
-        if channel != Channel::Both && channel != of {
-            continue;
-        }
-        for check in checks {
-            let outcome = match (check.make)(graph, &mut seed) {
-                Err(Unmade::Failed(error)) => return Err(error),
-                Err(Unmade::Skip(why)) => Outcome::Skip(why.into()),
-                Ok(posts) => {
-                    let sent = send(graph, posts, &mut latency).await;
-                    check.judge.judge(&sent).map_or_else(Outcome::Fail, |()| Outcome::Pass)
-                }
-            };
-            let (expected, level) = (check.judge.to_string(), check.level);
-            let verdict = Verdict { name: check.name, channel: of, level, expected, why: check.why, outcome };
-            tell(&verdict);
-            grade.verdicts.push(verdict);
-        }
-    }
-    let verdict = in_time(&latency);
-    tell(&verdict);
-    grade.verdicts.push(verdict);
-    Ok(grade)
+    all.into_iter().filter(|(is_unseen, _)| *is_unseen).map(|(_, text)| text).collect()
 }
 
-async fn send(graph: &Graph, posts: Vec<(&'static str, Post)>, latency: &mut Histogram) -> Vec<Sent> {
-    let mut sent = Vec::with_capacity(posts.len());
-    for (label, post) in posts {
-        let answer = graph.send(post).await;
-        if let Ok(answer) = &answer {
-            latency.record(answer.took);
-        }
-        sent.push(Sent { label, answer });
+/// What keeps the grade at C.
+fn limit(graph: &Graph, setting: &Setting) -> Option<&'static str> {
+    if setting.observer.is_none() {
+        return Some("no better than C without --observe, because answers do not show whether anything was stored");
     }
-    sent
+    (setting.channel != Channel::Calls && graph.client_state.is_none())
+        .then_some("no better than C without a clientState, because it is the proof of every change notification")
 }
 
-fn in_time(latency: &Histogram) -> Verdict {
-    let p99 = latency.quantile(0.99);
-    let outcome = match latency.n() {
-        0 => Outcome::Skip("no request was answered".into()),
-        _ if p99 <= DEADLINE => Outcome::Pass,
-        n => Outcome::Fail(format!("p99 of {n} answers is {:.1} s", p99.as_secs_f64())),
-    };
+fn answers_in_time(slowest: &Slowest, limit: Duration) -> Verdict {
+    let Slowest { n, took, of } = slowest;
     Verdict {
         name: "answers-in-time",
         channel: Channel::Both,
         level: Level::Must,
-        expected: "p99 of all answers at most 3 s".into(),
-        why: "change-notifications-delivery-webhooks: if answers are slower, Graph delays notifications, then drops them",
-        outcome,
-    }
-}
-
-impl Grade {
-    /// How many checks of a level passed, and how many were made.
-    pub fn passed(&self, level: Level) -> (usize, usize) {
-        let of_level = || self.verdicts.iter().filter(|verdict| verdict.level == level);
-        let passed = of_level().filter(|verdict| verdict.outcome == Outcome::Pass).count();
-        (passed, passed + of_level().filter(|verdict| matches!(verdict.outcome, Outcome::Fail(_))).count())
-    }
-
-    /// Whether no `must` failed, and at least one check was made.
-    pub fn is_conformant(&self) -> bool {
-        let (passed, judged) = self.passed(Level::Must);
-        passed == judged && judged > 0
-    }
-
-    /// A everything, B every must, C at least nine of ten musts, D at least half of them, F less.
-    pub fn letter(&self) -> char {
-        let ((musts, of_musts), (shoulds, of_shoulds)) = (self.passed(Level::Must), self.passed(Level::Should));
-        match () {
-            () if self.is_conformant() && shoulds == of_shoulds => 'A',
-            () if self.is_conformant() => 'B',
-            () if of_musts > 0 && musts * 10 >= of_musts * 9 => 'C',
-            () if of_musts > 0 && musts * 2 >= of_musts => 'D',
-            () => 'F',
-        }
-    }
-
-    /// One object.
-    pub fn json(&self) -> Value {
-        let verdicts = self.verdicts.iter().map(|verdict| {
-            let (outcome, reason) = match &verdict.outcome {
-                Outcome::Pass => ("pass", None),
-                Outcome::Fail(why) => ("fail", Some(why)),
-                Outcome::Skip(why) => ("skip", Some(why)),
-            };
-            json!({
-                "name": verdict.name, "channel": verdict.channel.as_str(), "level": verdict.level.as_str(),
-                "outcome": outcome, "reason": reason, "expected": verdict.expected, "why": verdict.why,
-            })
-        });
-        let ((musts, of_musts), (shoulds, of_shoulds)) = (self.passed(Level::Must), self.passed(Level::Should));
-        json!({
-            "grade": self.letter().to_string(),
-            "conformant": self.is_conformant(),
-            "must": {"passed": musts, "judged": of_musts},
-            "should": {"passed": shoulds, "judged": of_shoulds},
-            "checks": verdicts.collect::<Vec<_>>(),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grade_of(musts: &[bool], shoulds: &[bool]) -> Grade {
-        let verdict = |level, passed: &bool| Verdict {
-            name: "x",
-            channel: Channel::Calls,
-            level,
-            expected: String::new(),
-            why: "",
-            outcome: if *passed { Outcome::Pass } else { Outcome::Fail("no".into()) },
-        };
-        let musts = musts.iter().map(|passed| verdict(Level::Must, passed));
-        Grade { verdicts: musts.chain(shoulds.iter().map(|passed| verdict(Level::Should, passed))).collect() }
-    }
-
-    #[test]
-    fn a_grade_depends_on_the_musts_first() {
-        assert_eq!(grade_of(&[true], &[true]).letter(), 'A');
-        assert_eq!(grade_of(&[true], &[false]).letter(), 'B');
-        assert_eq!(grade_of(&[&[true; 9][..], &[false]].concat(), &[true]).letter(), 'C');
-        assert_eq!(grade_of(&[true, false], &[true]).letter(), 'D');
-        assert_eq!(grade_of(&[false], &[true]).letter(), 'F');
-        assert!(!grade_of(&[], &[true]).is_conformant());
-    }
-
-    #[test]
-    fn check_names_are_unique() {
-        let mut names: Vec<&str> =
-            tokens::CHECKS.iter().chain(calls::CHECKS).chain(subscriptions::CHECKS).map(|check| check.name).collect();
-        let n = names.len();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), n);
+        expected: format!("each genuine POST is answered within {limit:?}"),
+        source: Source::Says("If Microsoft Graph doesn't receive a 2xx class code within 3 seconds", sources::DELIVERY),
+        outcome: match *n {
+            0 => Outcome::Skip("no genuine POST was answered".into()),
+            _ if *took <= limit => Outcome::Pass,
+            _ => Outcome::Fail(format!("{of}: answered after {:.1} s", took.as_secs_f64())),
+        },
+        weight: Weight::Itself,
     }
 }

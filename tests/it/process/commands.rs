@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use super::reelhook;
-use super::site::{Said, Site};
+use super::site::{Said, Site, free_address};
 
 fn run(arguments: &[&str]) -> Said {
     Said::from(super::run(arguments))
@@ -156,10 +156,13 @@ async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server()
     let keys = keys.to_str().unwrap();
     let key = site.folder.path().join("simulator.pem");
     reelhook::simulator::Certificate::in_file("simulator", &key).unwrap();
+    let delivered = site.folder.path().join("delivered.jsonl");
     let routes = format!(
         "[[subscriptions.certificates]]\nid = \"simulator\"\nprivate_key = {{ file = \"{}\" }}\n\
-         [[routes]]\nname = \"all\"\nsinks = [\"hook\"]\n",
-        key.display()
+         [sinks.delivered]\nkind = \"file\"\npath = \"{}\"\n\
+         [[routes]]\nname = \"all\"\nsinks = [\"hook\", \"delivered\"]\n",
+        key.display(),
+        delivered.display()
     );
     site.write(("", ""), &routes);
     let mut command = site.command(&["serve"]);
@@ -173,14 +176,67 @@ async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server()
     let played = site.run(&[&["simulate"][..], &common].concat());
     assert_eq!(played.code, Some(0), "{played:?}");
     assert!(played.out.contains(" POSTs were answered as expected (seed "), "{played:?}");
-    let graded = site.run(&[&["conformance"][..], &common].concat());
+    let observed = ["conformance", "--observe", delivered.to_str().unwrap()];
+    let graded = site.run(&[&observed[..], &common].concat());
     assert_eq!(graded.code, Some(0), "{}", graded.out);
     assert!(graded.out.contains("\ngrade A: "), "{}", graded.out);
-    let json = site.run(&[&["conformance", "--json"][..], &common].concat());
+    // Not an advice either.
+    assert!(!graded.out.contains("\nFAIL"), "{}", graded.out);
+    let json = site.run(&[&observed[..], &["--json"], &common].concat());
     let grade: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((json.code, grade["grade"].as_str()), (Some(0), Some("A")), "{grade}");
+    let unseen = site.run(&[&["conformance"][..], &common].concat());
+    assert_eq!(unseen.code, Some(0), "{}", unseen.out);
+    assert!(unseen.out.contains("\ngrade C: no better than C without --observe, because"), "{}", unseen.out);
     let load = site.run(&[&["simulate", "--count", "50", "--connections", "4", "--json"][..], &common].concat());
     assert_eq!(load.code, Some(0), "{load:?}");
+}
+
+/// Kills the server whose id is in `$1/pid`, and starts it again in the same surroundings: also a second time, if the
+/// first one had not closed its address yet.
+const RESTART: &str = "#!/bin/sh
+kill -9 $(cat $1/pid)
+for _ in $(seq 1000); do
+  $2 healthcheck --ready 2> /dev/null && [ -e $1/started ] && exit 0
+  if [ ! -e $1/started ] || [ ! -e /proc/$(cat $1/pid)/exe ]; then
+    nohup $2 serve < /dev/null > $1/log 2>&1 &
+    echo $! > $1/pid
+    touch $1/started
+  fi
+done
+exit 1
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grader_kills_the_server_after_an_answer_and_finds_nothing_lost() {
+    let site = Site::new();
+    let (identity, public) = (free_address(), free_address());
+    let folder = site.folder.path().to_str().unwrap().to_owned();
+    let delivered = format!("{folder}/delivered.jsonl");
+    let routes = format!(
+        "[sinks.delivered]\nkind = \"file\"\npath = \"{delivered}\"\n[[routes]]\nname = \"all\"\nsinks = [\"delivered\"]\n"
+    );
+    site.write(("", ""), &routes);
+    let surrounded = |arguments: &[&str]| {
+        let mut command = site.command(arguments);
+        command.env("REELHOOK__SERVER__LISTEN", &public);
+        let calls = format!("http://{identity}/v1/.well-known/OpenIdConfiguration");
+        command.env("REELHOOK__CALLS__OPENID_CONFIGURATION", calls);
+        command
+    };
+    let server = super::Server::start_with(&mut surrounded(&["serve"]));
+    std::fs::write(format!("{folder}/pid"), server.id().to_string()).unwrap();
+    std::fs::write(format!("{folder}/restart"), RESTART).unwrap();
+    let restart = format!("sh {folder}/restart {folder} {}", env!("CARGO_BIN_EXE_reelhook"));
+    let url = format!("http://{public}");
+    let observed = ["conformance", "--only", "calls", "--observe", &delivered, "--restart-command", &restart];
+    let graded = Said::from(surrounded(&[&observed[..], &towards(&url, &identity)].concat()).output().unwrap());
+    let pid: i32 = std::fs::read_to_string(format!("{folder}/pid")).unwrap().trim().parse().unwrap();
+    assert_ne!(pid.to_string(), server.id().to_string(), "it was started again");
+    rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+    assert!(graded.out.contains("PASS  must    survives-a-crash\n"), "{}", graded.out);
+    assert!(graded.out.contains("\ngrade A: ") && !graded.out.contains("survives a crash"), "{}", graded.out);
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Server {
         }
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where a path of the Graph-facing listener is.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.public)

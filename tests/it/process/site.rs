@@ -50,7 +50,7 @@ impl Gate {
 }
 
 /// An address of this machine that no other test uses.
-fn free_address() -> String {
+pub fn free_address() -> String {
     let [a, b, ..] = *uuid::Uuid::new_v4().as_bytes();
     std::net::TcpListener::bind((std::net::Ipv4Addr::new(127, 83, a, b), 0)).unwrap().local_addr().unwrap().to_string()
 }

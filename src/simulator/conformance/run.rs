@@ -1,0 +1,236 @@
+//! Makes the checks one after the other, then looks at what was delivered.
+//!
+//! **Invariants**
+//! 1. One fault costs one check: a check that follows from a failed one, or fails with it, is skipped and says so.
+//! 2. Strangers' items are looked for after the genuine ones, which were sent after them, have been delivered.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::check::{Channel, Check, Mark, Sending, Unmade, Weight};
+use super::checks::{self, DELIVERS_CHANGES, DELIVERS_RECORDINGS};
+use super::grading::{Outcome, Verdict};
+use super::judge::{Judge, Sent, labelled};
+use super::patience::Waiting;
+use super::{Setting, Told};
+use crate::simulator::client::ClientError;
+use crate::simulator::payload::Seed;
+use crate::simulator::{Graph, SimulatorError};
+
+/// The receiver's slowest answer to what Graph sends.
+#[derive(Default)]
+pub(super) struct Slowest {
+    pub n: usize,
+    pub took: Duration,
+    pub of: String,
+}
+
+/// The checks under way.
+pub(super) struct Run<'a, T> {
+    pub graph: &'a Graph,
+    pub setting: &'a mut Setting,
+    pub tell: T,
+    pub waiting: Waiting,
+    /// Of checks that failed or follow from one: the first cause.
+    pub causes: HashMap<&'static str, &'static str>,
+    pending: Vec<Pending>,
+    /// With the place of each in the tables.
+    verdicts: Vec<(usize, Verdict)>,
+    pub slowest: Slowest,
+    pub ended: Option<String>,
+}
+
+/// A check whose deliveries are still to be seen, or those of a check that it is made after.
+struct Pending {
+    index: usize,
+    channel: Channel,
+    check: &'static Check,
+    marks: Vec<(&'static str, Mark)>,
+    answers: Result<(), String>,
+}
+
+impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
+    pub(super) fn new(graph: &'a Graph, setting: &'a mut Setting, tell: T) -> Self {
+        Self {
+            graph,
+            waiting: Waiting::new(setting.patience),
+            setting,
+            tell,
+            causes: HashMap::new(),
+            pending: Vec::new(),
+            verdicts: Vec::new(),
+            slowest: Slowest::default(),
+            ended: None,
+        }
+    }
+
+    /// Makes every check of the channel.
+    ///
+    /// # Errors
+    /// A token or content could not be made.
+    pub(super) async fn make_all(&mut self) -> Result<(), SimulatorError> {
+        let mut seed = Seed::new(self.setting.seed);
+        let all: Vec<_> = checks::of(self.setting.channel).collect();
+        for (index, (channel, check)) in all.iter().copied().enumerate() {
+            (self.tell)(Told::Begins { name: check.name, nth: index, of: all.len() });
+            let outcome = match self.unneeded(check) {
+                Some(reason) => Outcome::Skip(reason),
+                None => match (check.make)(self.graph, &mut seed) {
+                    Err(Unmade::Failed(error)) => return Err(error),
+                    Err(Unmade::Skip(why)) => Outcome::Skip(why.into()),
+                    Ok(sendings) => {
+                        let marks = self.marks(check, &sendings);
+                        let answers = self.judged(check, sendings).await;
+                        let waits = answers.is_ok() && !marks.is_empty();
+                        if waits || self.pending.iter().any(|it| check.after.contains(&it.check.name)) {
+                            self.pending.push(Pending { index, channel, check, marks, answers });
+                            continue;
+                        }
+                        answers.map_or_else(Outcome::Fail, |()| Outcome::Pass)
+                    }
+                },
+            };
+            self.settle(index, (channel, check), outcome);
+        }
+        self.look().await;
+        Ok(())
+    }
+
+    /// The items whose delivery is to be seen. Whether a channel is entered at all, answers alone tell.
+    fn marks(&self, check: &Check, sendings: &[Sending]) -> Vec<(&'static str, Mark)> {
+        let is_of_use = self.setting.observer.is_some() && check.weight != Weight::Entry;
+        if !is_of_use || !check.judge.looks_at_deliveries() {
+            return Vec::new();
+        }
+        sendings.iter().flat_map(|it| it.marks.iter().map(|mark| (it.label, mark.clone()))).collect()
+    }
+
+    /// Why a check is not made.
+    fn unneeded(&mut self, check: &'static Check) -> Option<String> {
+        if let Some(ended) = &self.ended {
+            return Some(ended.clone());
+        }
+        if let Some(follows) = self.follows(check) {
+            return Some(follows);
+        }
+        let is_unseen = check.judge.needs_deliveries() && self.setting.observer.is_none();
+        is_unseen.then(|| "needs --observe: answers do not show it".into())
+    }
+
+    /// Sends, and judges the answers. With an observer, a stranger is believed only if his item is delivered.
+    async fn judged(&mut self, check: &Check, sendings: Vec<Sending>) -> Result<(), String> {
+        let mut sent = Vec::with_capacity(sendings.len());
+        for Sending { label, post, .. } in sendings {
+            let answer = self.waiting.send(self.graph, post).await;
+            if let (Ok(answer), true) = (&answer, check.judge.is_of_genuine_posts()) {
+                self.slowest.n += 1;
+                if answer.is_2xx() && answer.took > self.slowest.took {
+                    self.slowest.took = answer.took;
+                    self.slowest.of = labelled(label, check.name);
+                }
+            }
+            let is_gone = matches!(answer, Err(ClientError::Connect { .. }));
+            sent.push(Sent { label, answer });
+            self.ended = self.waiting.exhausted();
+            if is_gone {
+                self.ended = Some(format!("the receiver is gone since {}: nothing more was sent", check.name));
+            }
+            if self.ended.is_some() {
+                break;
+            }
+        }
+        match &self.setting.observer {
+            Some(_) if matches!(check.judge, Judge::Refused) => Judge::Withheld.judge(&sent),
+            _ => check.judge.judge(&sent),
+        }
+    }
+
+    /// Looks at what was delivered, and settles the checks that depend on it.
+    async fn look(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(observer) = &mut self.setting.observer else { return };
+        (self.tell)(Told::Looks);
+        let of = |strangers: bool| {
+            let chosen = pending.iter().filter(move |it| it.check.judge.is_of_strangers() == strangers);
+            chosen.flat_map(|it| it.marks.iter().map(|(_, mark)| mark)).collect::<Vec<_>>()
+        };
+        let (mut wanted, mut unwanted) = {
+            let (wanted, unwanted) = observer.look(&of(false), &of(true)).await;
+            (wanted.into_iter(), unwanted.into_iter())
+        };
+        for Pending { index, channel, check, marks, answers } in &pending {
+            let is_of_strangers = check.judge.is_of_strangers();
+            let seen = if is_of_strangers { &mut unwanted } else { &mut wanted };
+            let seen: Vec<(&str, bool)> = marks.iter().map(|(label, _)| *label).zip(seen).collect();
+            let found = answers.clone().and_then(|()| self.found((*channel, check), &seen));
+            let outcome = match self.follows(check) {
+                Some(reason) => Outcome::Skip(reason),
+                None => found.map_or_else(Outcome::Fail, |()| Outcome::Pass),
+            };
+            self.settle(*index, (*channel, check), outcome);
+        }
+    }
+
+    /// From which failed check this one follows, in words.
+    fn follows(&mut self, check: &'static Check) -> Option<String> {
+        let cause = check.after.iter().find_map(|name| self.causes.get(name).copied())?;
+        self.causes.insert(check.name, cause);
+        Some(format!("follows from {cause}"))
+    }
+
+    /// What the deliveries say of a check: of each of its items whether it was seen.
+    fn found(&self, (channel, check): (Channel, &Check), seen: &[(&str, bool)]) -> Result<(), String> {
+        let first = |is_seen: bool| seen.iter().find(|(_, seen)| *seen == is_seen).map(|(label, _)| *label);
+        match check.judge {
+            _ if seen.is_empty() => Ok(()),
+            _ if check.judge.is_of_strangers() => {
+                first(true).map_or(Ok(()), |label| Err(labelled(label, "it was delivered")))
+            }
+            Judge::AnyDelivered if first(true).is_some() => Ok(()),
+            // Where nothing is delivered at all, that is one fault, and only the answers count.
+            Judge::Accepted if self.causes.contains_key(delivers(channel)) => Ok(()),
+            _ => first(false).map_or(Ok(()), |label| Err(labelled(label, "answered 2xx, but it was not delivered"))),
+        }
+    }
+
+    /// Adds a verdict.
+    pub(super) fn settle(&mut self, index: usize, (channel, check): (Channel, &'static Check), outcome: Outcome) {
+        let outcome = match (outcome, check.with.and_then(|name| self.causes.get(name).copied())) {
+            (Outcome::Fail(_), Some(cause)) => {
+                self.causes.insert(check.name, cause);
+                Outcome::Skip(format!("follows from {cause}"))
+            }
+            (outcome, _) => outcome,
+        };
+        if matches!(outcome, Outcome::Fail(_)) {
+            self.causes.insert(check.name, check.name);
+        }
+        let verdict = Verdict {
+            name: check.name,
+            channel,
+            level: check.level,
+            expected: check.judge.to_string(),
+            source: check.source,
+            outcome,
+            weight: check.weight,
+        };
+        self.add(index, verdict);
+    }
+
+    /// Adds a verdict of a check that stands in no table.
+    pub(super) fn add(&mut self, index: usize, verdict: Verdict) {
+        (self.tell)(Told::Verdict(&verdict));
+        self.verdicts.push((index, verdict));
+    }
+
+    /// Everything that was found, in the order of the tables.
+    pub(super) fn verdicts(mut self) -> Vec<Verdict> {
+        self.verdicts.sort_by_key(|(index, _)| *index);
+        self.verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+    }
+}
+
+/// The check that shows whether anything of a channel is delivered.
+pub(super) fn delivers(channel: Channel) -> &'static str {
+    if channel == Channel::Subscriptions { DELIVERS_CHANGES } else { DELIVERS_RECORDINGS }
+}
