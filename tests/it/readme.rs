@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use reelhook::config::{self, TextMatch};
 use reelhook::domain::{Dialect, OperationEvent};
+use regex::Regex;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -171,6 +172,23 @@ fn the_dialects_that_the_page_on_graph_lists_are_those_that_are_read() {
     listed.sort();
     read.sort_unstable();
     assert_eq!(listed, read);
+}
+
+#[test]
+fn the_page_on_graph_names_each_source_and_uses_it() {
+    let page = read("docs/graph.md");
+    let names = Regex::new(r"\[([a-z][a-z0-9-]*)\]").unwrap();
+    let (text, sources) = page.split_once("\n## Sources\n").unwrap();
+    // A link's text is followed by its address; the contents and the heads of links are no sources.
+    let after = |end: usize| text[end..].chars().next();
+    let is_name = |found: &regex::Match<'_>| !matches!(after(found.end()), Some('(')) && found.as_str() != "[name]";
+    let used: BTreeSet<&str> = names.find_iter(text).filter(is_name).map(|found| found.as_str()).collect();
+    assert!(used.len() > 15, "{used:?}");
+    for line in [r"(?m)^\| (\[[a-z0-9-]+\]) \| ", r"(?m)^(\[[a-z0-9-]+\]): https://"] {
+        let line = Regex::new(line).unwrap();
+        let listed: BTreeSet<&str> = line.captures_iter(sources).map(|it| it.get(1).unwrap().as_str()).collect();
+        assert_eq!(used, listed);
+    }
 }
 
 #[test]
