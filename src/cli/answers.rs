@@ -47,6 +47,7 @@ pub struct Event {
     #[serde(rename = "type")]
     pub kind: String,
     pub received_date_time: Timestamp,
+    pub accepted_date_time: Option<Timestamp>,
     pub client_context: Option<String>,
     pub resource: String,
     #[serde(default)]
@@ -138,13 +139,15 @@ pub async fn configured_sinks(server: &Session) -> Result<BTreeSet<String>, Trou
 impl Event {
     /// The event in one line.
     pub fn line(&self) -> String {
+        let accepted = self.accepted_date_time.map(|at| format!("  (accepted {})", text::instant(at)));
         format!(
-            "{}  {}  {}  {}  {}",
+            "{}  {}  {}  {}  {}{}",
             self.id,
             text::instant(self.received_date_time),
             text::safe(&self.kind, 64),
             text::safe(self.client_context.as_deref().unwrap_or("-"), 64),
-            text::safe(&self.resource, 100)
+            text::safe(&self.resource, 100),
+            accepted.unwrap_or_default()
         )
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Channel, GraphId, Notification, Request};
@@ -93,6 +94,9 @@ pub struct Carried {
     /// When its subscription expires, as Graph sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_expires_at: Option<String>,
+    /// When it was accepted out of the quarantine; `None`: when it was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
     /// The ids and the callback of its POST.
     #[serde(skip_serializing_if = "says_nothing")]
     pub request: Arc<Request>,
@@ -107,6 +111,7 @@ impl Carried {
             operation_id,
             call_id: notification.call_id.take().map(GraphId::into_text),
             subscription_expires_at: notification.subscription_expires_at.take(),
+            accepted_at: None,
             request: std::mem::take(&mut notification.request),
         }
     }

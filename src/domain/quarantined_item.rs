@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{Channel, Raw, Reason};
+use super::{Channel, Raw, Reason, Request};
 
 /// A notification that could not be verified. It is stored, bounded, and never reaches a sink.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Quarantined {
     pub tenant_id: Option<String>,
     /// The item (or the whole body, where no items could be told apart), byte for byte.
     pub raw: Raw,
+    /// The facts of its POST.
+    pub request: Arc<Request>,
     /// Whether it had one of our `clientState`s, and was refused for another fault.
     pub had_client_state: bool,
     /// The tokens of its POST, if they will verify it once the provider's keys are there.

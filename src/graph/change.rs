@@ -128,7 +128,16 @@ impl Subscriptions {
                 Err(Reason::KeysUnavailable) => undecided.push(raw),
                 Err(reason) => {
                     let (tenant_id, held) = (None, None);
-                    reading.quarantined.push(Quarantined { channel, reason, tenant_id, raw, had_client_state, held });
+                    let request = Arc::default();
+                    reading.quarantined.push(Quarantined {
+                        channel,
+                        reason,
+                        tenant_id,
+                        raw,
+                        request,
+                        had_client_state,
+                        held,
+                    });
                 }
             }
         }

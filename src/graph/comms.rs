@@ -37,7 +37,7 @@ impl Sender {
     /// A body of the platform that cannot be read.
     pub fn quarantined(&self, reason: Reason, raw: Raw) -> Quarantined {
         let (channel, tenant_id) = (Channel::Calls, Some(self.tenant_id()));
-        Quarantined { channel, reason, tenant_id, raw, had_client_state: false, held: None }
+        Quarantined { channel, reason, tenant_id, raw, request: Arc::default(), had_client_state: false, held: None }
     }
 }
 

@@ -48,7 +48,8 @@ impl Undecided {
     /// The quarantine entry of the item while it waits.
     pub fn quarantined(&self) -> Quarantined {
         let (channel, raw, held) = (self.channel, self.raw.clone(), Some(Arc::clone(&self.post.held)));
-        Quarantined { channel, reason: Reason::KeysUnavailable, tenant_id: None, raw, had_client_state: true, held }
+        let (reason, request) = (Reason::KeysUnavailable, Arc::default());
+        Quarantined { channel, reason, tenant_id: None, raw, request, had_client_state: true, held }
     }
 
     /// When it arrived.

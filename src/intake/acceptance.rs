@@ -3,9 +3,9 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::{Intake, QUARANTINED_AT_ONCE, Refused, Taken, path_label};
+use super::{Entry, Intake, QUARANTINED_AT_ONCE, Refused, Taken, Undecided, path_label};
 use crate::domain::{Channel, Dialect, Quarantined, Reason, Request, Verified};
-use crate::graph::{Reading, Undecided};
+use crate::graph::{self, Reading};
 use crate::store::{Accepted, Batch, Receipt, StoreError, Stored};
 
 /// The bytes of one place: large items take several.
@@ -15,7 +15,8 @@ impl Intake {
     pub(super) async fn accept(&self, reading: Reading, request: &Arc<Request>) -> Result<Taken, Refused> {
         let Reading { mut verified, mut quarantined, undecided, learned } = reading;
         verified.iter_mut().for_each(|it| it.came_with(request));
-        quarantined.extend(undecided.iter().map(Undecided::quarantined));
+        quarantined.extend(undecided.iter().map(graph::Undecided::quarantined));
+        quarantined.iter_mut().for_each(|it| it.request = Arc::clone(request));
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
         // All items wait for the commit, even those that are not stored.
         quarantined.retain(|item| !item.is_strangers() || self.is_there_room_for(item));
@@ -28,10 +29,15 @@ impl Intake {
                     self.rejections.note(path_label(channel), reason, None);
                 }
                 self.count(&told, &receipt);
+                self.count_arrivals(&told, &receipt);
                 if !undecided.is_empty() {
                     // They are the last entries, and complete: a known sender's items are always stored.
                     let n_others = receipt.quarantined.len().saturating_sub(undecided.len());
-                    self.undecided.lock().extend(receipt.quarantined.into_iter().skip(n_others).zip(undecided));
+                    let waiting = receipt.quarantined.into_iter().skip(n_others).zip(undecided).map(|(id, item)| {
+                        let request = Arc::clone(request);
+                        Undecided { id, item, request }
+                    });
+                    self.undecided.lock().extend(waiting);
                 }
                 Ok(taken)
             }
@@ -56,23 +62,40 @@ impl Intake {
         quarantined: Vec<Quarantined>,
         learned: Vec<String>,
     ) -> Result<Durable, StoreError> {
-        let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
-        let told = accepted.iter().map(Told::of).collect();
+        let (accepted, told) = self.routed(verified);
         let batch = Batch { received_at: self.clock.now(), accepted, quarantined };
+        self.learn(learned).await?;
+        Ok(Durable { told, receipt: self.store.accept(batch).await? })
+    }
+
+    /// Stores which subscriptions now count as sending encrypted content.
+    async fn learn(&self, learned: Vec<String>) -> Result<(), StoreError> {
         if !learned.is_empty() {
             self.store.remember_rich(learned.clone()).await?;
             // Whichever config it was learned under: it is known under all.
             self.remember_rich(&learned);
         }
-        Ok(Durable { told, receipt: self.store.accept(batch).await? })
+        Ok(())
     }
 
-    /// Accepts notifications that were quarantined and have now been verified.
-    pub(super) async fn accept_late(&self, verified: Vec<Verified>) -> Result<(), StoreError> {
+    fn routed(&self, verified: Vec<Verified>) -> (Vec<Accepted>, Vec<Told>) {
+        let accepted: Vec<Accepted> = verified.into_iter().map(|verified| self.route(verified)).collect();
+        let told = accepted.iter().map(Told::of).collect();
+        (accepted, told)
+    }
+
+    /// Accepts notifications that were quarantined and have now been verified. They keep when they were received, and the
+    /// facts of their request.
+    pub(super) async fn accept_late(&self, entry: &Entry, mut verified: Vec<Verified>) -> Result<(), StoreError> {
         let channels = self.channels.load_full();
         let learned = channels.subscriptions.as_ref().map(|it| it.learned_from(&verified)).unwrap_or_default();
-        let Durable { told, receipt } = self.make_durable(verified, Vec::new(), learned).await?;
+        verified.iter_mut().for_each(|it| it.came_with(&entry.request));
+        let (accepted, told) = self.routed(verified);
+        self.learn(learned).await?;
+        let batch = Batch { received_at: entry.received_at, accepted, quarantined: Vec::new() };
+        let receipt = self.store.accept_late(entry.id, batch).await?;
         self.count(&told, &receipt);
+        new(&told, &receipt).for_each(|channel| self.metrics.accepted_late(channel));
         Ok(())
     }
 
@@ -101,7 +124,6 @@ impl Intake {
             let Stored::New { order, id_conflict, possible_repeat, ambiguous, unmatched, .. } = stored else {
                 continue;
             };
-            self.metrics.accepted(told.channel, self.clock.steady());
             if *unmatched {
                 self.metrics.unmatched();
             }
@@ -124,12 +146,23 @@ impl Intake {
         }
     }
 
+    /// Counts the new events of what just came in.
+    fn count_arrivals(&self, told: &[Told], receipt: &Receipt) {
+        new(told, receipt).for_each(|channel| self.metrics.accepted(channel, self.clock.steady()));
+    }
+
     fn log_store_error(&self, error: &StoreError) {
         match error {
             StoreError::Busy | StoreError::Full | StoreError::Closed => tracing::warn!(%error, "answered 503"),
             _ => tracing::error!(%error, "answered 503"),
         }
     }
+}
+
+/// The channels of the notifications that became new events.
+fn new<'a>(told: &'a [Told], receipt: &'a Receipt) -> impl Iterator<Item = Channel> + 'a {
+    let stored = told.iter().zip(&receipt.stored).filter(|(_, stored)| matches!(stored, Stored::New { .. }));
+    stored.map(|(told, _)| told.channel)
 }
 
 /// What a commit made durable.

@@ -24,11 +24,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::domain::{Channel, Quarantined, Raw, Request};
-use crate::graph::{Reading, Refusal, Sender, Undecided};
+use crate::graph::{self, Reading, Refusal, Sender};
 use crate::routing::Router;
 use crate::store::{Batch, Reception, Store};
 use crate::telemetry::{Metrics, Rejections};
@@ -59,8 +60,27 @@ pub struct Intake {
     pub clock: Clock,
     /// How many unverified items may be stored; see [`quarantine_rate`].
     pub quarantine_rate: DefaultDirectRateLimiter,
-    /// The items that wait for keys, each with its quarantine entry. Their reader bounds them.
-    pub undecided: Mutex<VecDeque<(i64, Undecided)>>,
+    /// The items that wait for keys. Their reader bounds them.
+    pub undecided: Mutex<VecDeque<Undecided>>,
+}
+
+/// An item that waits for keys.
+#[derive(Clone)]
+pub struct Undecided {
+    /// Its quarantine entry.
+    id: i64,
+    item: graph::Undecided,
+    /// The facts of its POST.
+    request: Arc<Request>,
+}
+
+/// A quarantine entry that was verified again.
+struct Entry {
+    id: i64,
+    /// When it arrived.
+    received_at: Timestamp,
+    /// The facts of its POST.
+    request: Arc<Request>,
 }
 
 /// Frees 100 places of 4 KiB in the quarantine each second, and 2,000 at once after a quiet time.
@@ -121,7 +141,8 @@ impl Intake {
             Ok(reading) => self.accept(reading, request).await,
             Err(refusal) => {
                 if let Refusal::Malformed(reason) = refusal {
-                    self.keep_unreadable(sender.quarantined(reason, Raw(body))).await;
+                    let body = sender.quarantined(reason, Raw(body));
+                    self.keep_unreadable(Quarantined { request: Arc::clone(request), ..body }).await;
                 }
                 Err(Refused::ByGraph(refusal))
             }

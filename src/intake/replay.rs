@@ -1,6 +1,8 @@
 //! Operators' requests to verify quarantined items again.
 
-use super::Intake;
+use std::sync::Arc;
+
+use super::{Entry, Intake};
 use crate::domain::{Channel, Reason, Verified};
 use crate::store::{ReplayWish, StoreError};
 
@@ -15,27 +17,24 @@ impl Intake {
         let wishes = self.store.replay_wishes(WISHES_PER_ROUND).await?;
         let n = wishes.len();
         for wish in wishes {
-            let id = wish.id;
+            let entry = Entry { id: wish.id, received_at: wish.received_at, request: Arc::clone(&wish.request) };
             match self.judge_again(wish).await {
                 // Keys are missing now; the request stays.
                 Err(Reason::Shed) => {}
-                judged => self.end(id, judged).await?,
+                judged => self.end(entry, judged).await?,
             }
         }
         Ok(n)
     }
 
     /// Accepts a quarantined item that was verified again, or keeps it with its new reason.
-    pub(super) async fn end(&self, id: i64, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
-        let refused = match judged {
-            Ok(verified) => {
-                self.accept_late(verified).await?;
-                None
-            }
-            Err(reason) => Some(reason),
-        };
-        self.store.end_wish(id, refused).await?;
-        tracing::info!(entry = id, reason = refused.map(Reason::as_str), "a quarantined item was verified again");
+    pub(super) async fn end(&self, entry: Entry, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
+        let refused = judged.as_ref().err().copied();
+        match judged {
+            Ok(verified) => self.accept_late(&entry, verified).await?,
+            Err(reason) => self.store.end_wish(entry.id, Some(reason)).await?,
+        }
+        tracing::info!(entry = entry.id, reason = refused.map(Reason::as_str), "a quarantined item was verified again");
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Intake;
+use super::{Entry, Intake, Undecided};
 use crate::domain::Reason;
 use crate::store::{StoreError, WAITS_AT_MOST};
 
@@ -18,8 +18,9 @@ impl Intake {
         let mut undecided = self.undecided.lock();
         for item in waiting {
             // There is a place for each, because they had one before.
-            if let Some(waiting) = subscriptions.wait_on(item.channel, &item.raw, item.held) {
-                undecided.push_back((item.id, waiting));
+            let (id, request) = (item.id, item.request);
+            if let Some(item) = subscriptions.wait_on(item.channel, &item.raw, item.held) {
+                undecided.push_back(Undecided { id, item, request });
             }
         }
         Ok(undecided.len())
@@ -28,7 +29,7 @@ impl Intake {
     /// Removes items that have waited too long; the store has wiped their tokens by then.
     fn let_go(&self) {
         let since = self.clock.now().saturating_sub(WAITS_AT_MOST).unwrap_or(Timestamp::MIN);
-        self.undecided.lock().retain(|(_, item)| item.arrived_at() > since);
+        self.undecided.lock().retain(|waiting| waiting.item.arrived_at() > since);
     }
 
     /// Verifies the items that waited for keys, the oldest first, once there are keys. Returns how many were decided.
@@ -42,7 +43,7 @@ impl Intake {
         let mut n = 0;
         loop {
             let first = self.undecided.lock().front().cloned();
-            let Some((id, item)) = first else { return Ok(n) };
+            let Some(Undecided { id, item, request }) = first else { return Ok(n) };
             match subscriptions.decide(&item).await {
                 Err(Reason::Shed) => return Ok(n),
                 Err(reason) => {
@@ -53,7 +54,7 @@ impl Intake {
                         "an item that waited for keys was verified or refused"
                     );
                 }
-                judged => self.end(id, judged).await?,
+                judged => self.end(Entry { id, received_at: item.arrived_at(), request }, judged).await?,
             }
             self.undecided.lock().pop_front();
             n += 1;

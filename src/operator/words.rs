@@ -15,6 +15,8 @@ use crate::wording::{counted, duration, instant, untrusted_text};
 /// What an event reports, one phrase for each fact.
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| order.words().to_owned()).into_iter().collect();
+    let accepted = event.envelope.carried.accepted_at;
+    told.extend(accepted.map(|at| format!("it was in the quarantine, and was accepted at {}", instant(at))));
     told.extend(event.possible_repeat.then(|| POSSIBLE_REPEAT.to_owned()));
     if let (Origin::Graph, Some(Status::Unknown(status))) = (event.origin, &event.status) {
         told.push(format!("Graph sent the status {:?}, which this version of reelhook does not know", cut(status, 64)));

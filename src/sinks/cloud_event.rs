@@ -37,6 +37,7 @@ fn write_event(event: &Event, delivery: Option<&Delivery>, include_access_token:
     drop(write!(out, r#"{{"specversion":"1.0","id":"{}","source":"{}","type":"#, event.id, event.source()));
     json(event.kind.as_str(), out);
     drop(write!(out, r#","time":"{}","datacontenttype":"application/json""#, event.time));
+    attribute("acceptedtime", accepted(event).as_deref(), out);
     attribute("subject", event.subject.as_deref(), out);
     if let Some(delivery) = delivery {
         attribute("route", Some(delivery.route.as_str()), out);
@@ -70,6 +71,11 @@ fn envelope(event: &Event, out: &mut Vec<u8>) {
     attribute("correlationid", carried.request.correlation_id(), out);
     attribute("partitionkey", event.partition_key(), out);
     drop(write!(out, r#","sequence":"{}""#, sequence(event)));
+}
+
+/// When an event was accepted, if it was in the quarantine until then.
+fn accepted(event: &Event) -> Option<String> {
+    event.envelope.carried.accepted_at.map(|at| at.to_string())
 }
 
 /// The number of an event as a text that sorts in the same order: no store has more than 2^51 events.
@@ -121,6 +127,8 @@ struct Added<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     possible_repeat: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_date_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     metadata: Option<serde_json::Value>,
     channel: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +154,7 @@ impl<'a> Added<'a> {
             order: event.order.map(Order::as_str),
             previous_state: event.previous.as_ref(),
             possible_repeat: event.possible_repeat,
+            accepted_date_time: accepted(event),
             // Parsed and written again, so that it is on one line.
             metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
             channel: event.envelope.channel.as_str(),

@@ -83,6 +83,14 @@ pub trait Inbox: Send + Sync {
     /// recognised.
     async fn accept(&self, batch: Batch) -> Result<Receipt, StoreError>;
 
+    /// Makes durable what was verified in a quarantine entry, and removes the entry in the same commit. The batch says when
+    /// the entry was received, and its events keep that. All that follows from them begins now: deliveries, graces,
+    /// retention.
+    ///
+    /// # Errors
+    /// Nothing was changed; or, where the outcome of the commit is unknown, all of it.
+    async fn accept_late(&self, entry: i64, batch: Batch) -> Result<Receipt, StoreError>;
+
     /// Notes that the POST of these events was not answered 2xx in time. Graph will probably repeat it; the first
     /// repeat of each event is recognised. Written with one of the next commits, or when the store closes.
     fn unanswered(&self, events: Vec<EventId>);

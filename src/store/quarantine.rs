@@ -1,9 +1,12 @@
 //! The quarantine: what could not be verified, the items that wait for keys, and the operator's wishes to judge again.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{Counted, Newest, QuarantineFilter, QuarantineView, StoreError, Waiting};
-use crate::domain::{Channel, Raw, Reason};
+use crate::domain::{Channel, Raw, Reason, Request};
 
 /// An operator's request that the running server verifies a quarantine entry again. The server finds it in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,10 +15,14 @@ pub struct ReplayWish {
     pub id: i64,
     /// Where it came in.
     pub channel: Channel,
+    /// When it arrived.
+    pub received_at: Timestamp,
     /// The tenant that its sender verifiably belongs to, if known.
     pub tenant_id: Option<String>,
     /// The bytes.
     pub raw: Raw,
+    /// The facts of its POST.
+    pub request: Arc<Request>,
     /// Whether the operator vouches for its origin. Then proof that was not stored is not required.
     pub vouched: bool,
 }

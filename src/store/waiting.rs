@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Channel, HeldTokens, Raw};
+use crate::domain::{Channel, HeldTokens, Raw, Request};
 
 /// The longest that an item waits: Graph's tokens are valid for a day, and are kept no longer.
 pub const WAITS_AT_MOST: Duration = Duration::from_secs(24 * 3600);
@@ -17,6 +17,8 @@ pub struct Waiting {
     pub channel: Channel,
     /// The bytes.
     pub raw: Raw,
+    /// The facts of its POST.
+    pub request: Arc<Request>,
     /// The tokens of its POST.
     pub held: Arc<HeldTokens>,
 }

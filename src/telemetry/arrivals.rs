@@ -163,6 +163,12 @@ impl Metrics {
         self.arrivals.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
     }
 
+    /// A notification out of the quarantine was made durable. The minutes do not count it again: they tell what came in,
+    /// and what became of it then.
+    pub fn accepted_late(&self, channel: Channel) {
+        self.arrivals.accepted.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();
+    }
+
     /// A notification was recognised as a repeat.
     pub fn duplicate(&self, channel: Channel) {
         self.arrivals.duplicates.get_or_create(&ChannelLabels { channel: channel.as_str() }).inc();

@@ -414,3 +414,53 @@ async fn what_matched_nothing_is_routed_by_the_config_as_it_is_now_and_delivered
     assert_eq!(app.first.wait_for(3).await.len(), 3);
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replayed_item_keeps_when_it_was_received_and_the_facts_of_its_request() {
+    let mut app = TestApp::start().await;
+    app.graph.client_state = Some(NEXT_CLIENT_STATE.into());
+    let item = app.graph.change(&mut app.seed).basic();
+    let mut post = app.graph.notifications(std::slice::from_ref(&item), false).unwrap();
+    post.path.push_str("?shift=2");
+    let post = post.header("client-request-id", "request-7");
+    let received_at = app.clock.now();
+    let id = quarantine(&app, post, "client_state", &item).await;
+    app.advance(3600);
+    let mut app = app.restart_with(|settings| settings.next_client_state = true).await;
+    assert_eq!(go(&mut app, &[(id, "")], false).await, ["chatMessage.created"]);
+
+    let event = app.first.delivered()[0].event.clone();
+    let (carried, now) = (&event.envelope.carried, app.clock.now());
+    assert_eq!((event.time, carried.accepted_at), (received_at, Some(now)));
+    assert_eq!(carried.request.callback.as_deref(), Some("?shift=2"));
+    assert_eq!(carried.request.client_request_id.as_deref(), Some("request-7"));
+    let mut written = Vec::new();
+    reelhook::sinks::cloud_event::write(&app.first.delivered()[0], false, &mut written);
+    let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!(
+        (&written["time"], &written["acceptedtime"]),
+        (&"2026-11-24T08:00:00Z".into(), &"2026-11-24T09:00:00Z".into())
+    );
+    assert_eq!((&written["callback"], &written["correlationid"]), (&"?shift=2".into(), &"request-7".into()));
+
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{}{path}", app.admin)).await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let log = async |time: &str| -> Vec<serde_json::Value> {
+        let text = get(&format!("/v1.0/eventLog?type=chatMessage.created&{time}")).await;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["value"].as_array().unwrap().clone()
+    };
+    let found = log("since=2026-11-24T07:59:00Z&until=2026-11-24T08:01:00Z").await;
+    assert_eq!(found[0]["receivedDateTime"], "2026-11-24T08:00:00Z");
+    assert_eq!(found[0]["acceptedDateTime"], "2026-11-24T09:00:00Z");
+    assert_eq!(log("since=2026-11-24T08:30:00Z").await, Vec::<serde_json::Value>::new());
+    let told = "it was in the quarantine, and was accepted at 2026-11-24 09:00:00 UTC";
+    let page = get(&format!("/events/{}", event.id)).await;
+    assert!(page.contains("quarantine, and was accepted at"), "{told}: {page}");
+    let explained = get(&format!("/v1.0/explain?of={}", event.id)).await;
+    assert!(explained.contains(told), "{explained}");
+    // The plots count it once, as it was judged on arrival; the fence came after it.
+    assert!(get("/?range=24h").await.contains("1 accepted, 1 refused or quarantined in the last 24 h."));
+    app.stop().await;
+}

@@ -85,6 +85,9 @@ pub struct EventShape {
     pub channel: &'static str,
     /// When it was received.
     pub received_date_time: String,
+    /// When it was accepted out of the quarantine. Absent if it was accepted when it was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_date_time: Option<String>,
     /// Its client context.
     pub client_context: Option<String>,
     /// Its tenant.
@@ -197,6 +200,7 @@ impl From<&EventView> for EventShape {
             source: view.origin.source(),
             channel: channel.as_str(),
             received_date_time: view.received_at.to_string(),
+            accepted_date_time: carried.accepted_at.map(|at| at.to_string()),
             client_context: view.client_context.clone(),
             tenant_id,
             subscription_id,

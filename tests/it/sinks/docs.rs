@@ -185,6 +185,7 @@ fn every_attribute_and_every_member_is_told() {
     let mut announced = delivery(1);
     Arc::make_mut(&mut announced.event).metadata = Some("{}".into());
     Arc::make_mut(&mut announced.event).possible_repeat = true;
+    Arc::make_mut(&mut announced.event).envelope.carried.accepted_at = Some(announced.event.time);
     announced.resend_of = Some(announced.id);
     let event = event(&announced, true);
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();

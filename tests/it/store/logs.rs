@@ -12,6 +12,7 @@ macro_rules! suite {
             deliveries_are_found_by_sink_phase_type_time_and_text,
             the_log_of_waiting_deliveries_goes_on_while_they_are_delivered,
             a_log_goes_on_below_a_row_that_is_gone,
+            what_came_out_of_the_quarantine_is_found_by_when_it_was_received,
         );
     };
 }
@@ -182,4 +183,56 @@ pub async fn a_log_goes_on_below_a_row_that_is_gone(test: TestStore) {
 
 fn name(sink: &str) -> SinkName {
     SinkName::new(sink)
+}
+
+pub async fn what_came_out_of_the_quarantine_is_found_by_when_it_was_received(test: TestStore) {
+    let start = test.clock.now();
+    let entry = test.quarantine_one("late").await;
+    received(&test).await;
+    let late = vec![recording("late").context("late").to(&["crm"]), resource("late chat").to(&[])];
+    let batch = Batch { received_at: start, accepted: late, quarantined: Vec::new() };
+    let stored = test.store.accept_late(entry, batch).await.unwrap().stored;
+    assert!(stored.iter().all(|it| matches!(it, Stored::New { .. })), "{stored:?}");
+    test.pass(HOUR);
+    test.accept(vec![recording("9").context("newest").to(&["crm"])]).await;
+    let (chat, late) = (CHAT, "recordOperation.completed late");
+    let newest = "recordOperation.completed newest";
+    let of = |since: Option<i32>, until: Option<i32>| EventFilter {
+        since: since.map(|hours| start + HOUR * hours),
+        until: until.map(|hours| start + HOUR * hours),
+        ..EventFilter::default()
+    };
+    for (which, expected) in [
+        (of(None, None), vec![newest, chat, late, EIGHT, chat, SEVEN, A]),
+        (of(Some(0), Some(0)), vec![chat, late, A]),
+        (of(None, Some(1)), vec![chat, late, SEVEN, A]),
+        (of(Some(1), Some(5)), vec![newest, EIGHT, chat, SEVEN]),
+        (of(Some(4), None), vec![newest]),
+        (of(Some(4), Some(4)), vec![]),
+        (EventFilter { kind: Some("chatMessage.updated".into()), ..of(None, Some(0)) }, vec![chat]),
+        (EventFilter { is_matched: Some(false), ..of(None, Some(0)) }, vec![chat]),
+        (EventFilter { is_matched: Some(false), ..of(Some(1), None) }, vec![chat]),
+        (EventFilter { text: Some("late".into()), ..of(None, Some(0)) }, vec![late]),
+    ] {
+        assert_eq!(events(&test, &which).await, expected, "{which:?}");
+    }
+    let crm = test.lease("crm").await;
+    for lease in crm.into_iter().filter(|lease| lease.delivery.event.client_context.as_ref().unwrap().as_str() == "a") {
+        test.bury(lease).await;
+    }
+    let of = |phase: Option<Phase>, since: Option<i32>, until: Option<i32>| {
+        let EventFilter { since, until, .. } = of(since, until);
+        DeliveryFilter { sink: Some(name("crm")), phase, since, until, ..DeliveryFilter::default() }
+    };
+    for (which, expected) in [
+        (of(None, None, None), vec!["newest crm", "late crm", "order-8 crm", "a crm"]),
+        (of(None, Some(0), Some(0)), vec!["late crm", "a crm"]),
+        (of(None, None, Some(1)), vec!["late crm", "a crm"]),
+        (of(None, Some(1), None), vec!["newest crm", "order-8 crm"]),
+        (of(None, Some(4), Some(4)), vec![]),
+        (of(Some(Phase::Unsettled), None, Some(0)), vec!["late crm"]),
+        (of(Some(Phase::Dead), None, Some(0)), vec!["a crm"]),
+    ] {
+        assert_eq!(deliveries(&test, &which).await, expected, "{which:?}");
+    }
 }

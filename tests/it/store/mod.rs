@@ -199,6 +199,12 @@ impl TestStore {
         Ok(self.store.accept(batch).await?.stored)
     }
 
+    /// Quarantines one item; returns its number.
+    async fn quarantine_one(&self, text: &str) -> i64 {
+        let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined: vec![refused(text)] };
+        self.store.accept(batch).await.unwrap().quarantined[0]
+    }
+
     /// All that is due; what waits behind it is handed back.
     async fn lease(&self, sink: &str) -> Vec<Lease> {
         let (behind, due) = self.lease_run(sink, 100).await.into_iter().partition(|lease| lease.follows);
@@ -412,6 +418,7 @@ fn refused(text: &str) -> Quarantined {
         reason: Reason::ClientState,
         tenant_id: None,
         raw: Raw(Bytes::copy_from_slice(text.as_bytes())),
+        request: Arc::default(),
         had_client_state: false,
         held: None,
     }

@@ -1,7 +1,9 @@
 //! The suite of what is announced, watched, changed and removed: `reelhook::store::Operations`, its writes.
 
 use super::*;
-use reelhook::domain::{CallEnd, EndedCall, Expectation, ExpectationState, Operation, ResultInfo, Watch, WhyEnded};
+use reelhook::domain::{
+    CallEnd, EndedCall, Expectation, ExpectationState, Operation, RepeatOf, Request, ResultInfo, Watch, WhyEnded,
+};
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Updated};
 use reelhook::store::{Due, Newest, Raised};
@@ -53,6 +55,9 @@ macro_rules! suite {
             what_was_overdue_can_be_lost_but_not_the_other_way,
             a_lost_operation_that_nobody_announced_is_recovered,
             what_becomes_known_after_its_call_ended_is_lost_as_well,
+            what_comes_out_of_the_quarantine_keeps_its_time_and_all_that_follows_begins_now,
+            a_repeat_is_judged_by_when_both_were_received,
+            an_entry_keeps_the_facts_of_its_request_and_they_count_as_its_bytes,
             an_ended_call_is_remembered_for_a_day,
             how_a_call_ended_is_told_with_its_operations,
             what_could_not_arrive_for_the_whole_grace_is_put_off,
@@ -762,6 +767,88 @@ pub async fn what_does_not_end_soon_after_its_call_is_lost(mut test: TestStore) 
     assert_eq!(state(&test, "1").await, Some(ExpectationState::Lost));
     assert_eq!((state(&test, "2").await, state(&test, "3").await), (None, None));
     assert_eq!(test.lease("crm").await.len(), 2);
+}
+
+pub async fn what_comes_out_of_the_quarantine_keeps_its_time_and_all_that_follows_begins_now(mut test: TestStore) {
+    let received_at = test.clock.now();
+    let entry = test.quarantine_one("entry").await;
+    test.pass(DAY * 40);
+    assert!(test.store.wish_replay(entry, false).await.unwrap());
+    assert_eq!(test.store.replay_wishes(9).await.unwrap()[0].received_at, received_at);
+    let before = test.accept(vec![recording("1").context("one").status(RUNNING).to(&[])]).await[0].event();
+    let now = test.clock.now();
+    let accepted = vec![recording("2").context("two").call(Some("call")).status(RUNNING).to(&["crm"]), {
+        ended_call("call").to(&[])
+    }];
+    let batch = Batch { received_at, accepted, quarantined: Vec::new() };
+    let stored = test.store.accept_late(entry, batch).await.unwrap().stored;
+    assert!(test.store.quarantine_entry(entry).await.unwrap().is_none(), "it is gone with the same commit");
+
+    test.sweep().await;
+    let event = stored[0].event();
+    let view = test.store.event(event).await.unwrap().unwrap();
+    assert_eq!((view.received_at, view.envelope.carried.accepted_at), (received_at, Some(now)));
+    assert_eq!((view.deliveries[0].created_at, view.deliveries[0].at), (now, now));
+    assert!(view.number > test.store.event(before).await.unwrap().unwrap().number);
+    let operation = test.store.operations("2").await.unwrap().remove(0);
+    assert_eq!((operation.created_at, operation.modified_at), (now, now));
+    assert_eq!(operation.call_end.unwrap().at, received_at);
+    // The grace begins now: the notification of the recording's end may be the next entry.
+    assert_eq!(test.store.next_watch().await.unwrap(), Some(now + SignedDuration::from_secs(30)));
+
+    test.reopen(|_| {}).await;
+    let lease = test.lease_one("crm").await;
+    let told = (lease.delivery.event.time, lease.delivery.event.envelope.carried.accepted_at);
+    assert_eq!(told, (received_at, Some(now)));
+    test.deliver(lease).await;
+    test.pass(DAY * 29);
+    test.sweep().await;
+    for it in &stored {
+        assert!(test.store.event(it.event()).await.unwrap().is_some(), "its retention began when it was accepted");
+    }
+    // The call is remembered from then on as well.
+    let operation = test.store.operations("2").await.unwrap().remove(0);
+    assert!(operation.call_end.is_none(), "for a day");
+    test.pass(DAY * 2);
+    test.sweep().await;
+    assert!(test.store.event(event).await.unwrap().is_none());
+}
+
+pub async fn a_repeat_is_judged_by_when_both_were_received(test: TestStore) {
+    let told = || resource("text").graph_id("id", "subscription").to(&[]);
+    let received_at = test.clock.now();
+    let entries = [test.quarantine_one("first").await, test.quarantine_one("second").await];
+    test.pass(HOUR);
+    let live = test.accept(vec![told()]).await[0].event();
+    test.pass(DAY * 20);
+    for entry in entries {
+        let batch = Batch { received_at, accepted: vec![told()], quarantined: Vec::new() };
+        let stored = test.store.accept_late(entry, batch).await.unwrap().stored;
+        let by = RepeatOf::Notification;
+        assert_eq!(stored, [Stored::Duplicate { of: live, by }], "they came an hour apart");
+        assert!(test.store.quarantine_entry(entry).await.unwrap().is_none());
+    }
+}
+
+pub async fn an_entry_keeps_the_facts_of_its_request_and_they_count_as_its_bytes(mut test: TestStore) {
+    test.settings.quarantine_max_bytes = 4 * 3_000;
+    test.reopen(|_| {}).await;
+    let facts = |n: usize| {
+        let callback = Some(format!("/canary-{n}?{}", "x".repeat(2_000)).into());
+        Arc::new(Request { callback, message_id: Some("m".into()), ..Request::default() })
+    };
+    let mut ids = Vec::new();
+    for n in 0..9 {
+        let item = Quarantined { request: facts(n), ..refused(&"r".repeat(500)) };
+        let batch = Batch { received_at: test.clock.now(), accepted: Vec::new(), quarantined: vec![item] };
+        ids.extend(test.store.accept(batch).await.unwrap().quarantined);
+    }
+    let left = test.store.quarantine(Newest::up_to(99)).await.unwrap();
+    assert_eq!(left.iter().map(|it| it.n_bytes).collect::<Vec<_>>(), [500; 4], "their size is that of the body");
+    assert!(test.store.wish_replay(ids[8], false).await.unwrap());
+    test.reopen(|_| {}).await;
+    assert_eq!(test.store.replay_wishes(9).await.unwrap()[0].request, facts(8));
+    assert!(!test.wrote(b"canary-8"), "they are sealed");
 }
 
 pub async fn a_call_that_ends_twice_loses_its_operations_once(test: TestStore) {

@@ -1,15 +1,18 @@
-//! Values that are sealed beside events' contents: quarantined bytes, validation tokens, how a call ended, and exchanges.
+//! Values that are sealed beside events' contents: quarantined bytes and the facts of their requests, validation tokens, how a call ended, and exchanges.
 //! Each kind has a label, and is bound to its row, so that no value can be opened in another's place.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::instants::instant;
-use crate::domain::{CallEnd, Exchange, Outcome, Raw, WhyEnded};
+use crate::domain::{CallEnd, Exchange, Outcome, Raw, Request, WhyEnded};
 use crate::store::seal::Seal;
 use crate::store::{StoreError, ids};
 
 const QUARANTINED: &str = "quarantine";
+const REQUEST: &str = "quarantined request";
 const TOKENS: &str = "validation tokens";
 const CALL_END: &str = "ended call";
 const EXCHANGE: &str = "exchange";
@@ -52,6 +55,32 @@ pub fn seal_quarantined(seal: &Seal, id: i64, raw: &[u8]) -> Result<Vec<u8>, Sto
 /// They were sealed with another key, or they are damaged.
 pub fn open_quarantined(seal: &Seal, id: i64, sealed: &[u8]) -> Result<Raw, StoreError> {
     Ok(Raw(Bytes::from(seal.open(QUARANTINED, &id.to_be_bytes(), sealed)?)))
+}
+
+/// Seals the facts of the request that brought a quarantine entry; nothing if there are none. Returns their bytes as well.
+///
+/// # Errors
+/// The cryptographic provider failed.
+pub fn seal_request(seal: &Seal, id: i64, request: &Request) -> Result<Option<(Vec<u8>, usize)>, StoreError> {
+    if request.is_empty() {
+        return Ok(None);
+    }
+    let json = serde_json::to_vec(request).map_err(|error| StoreError::Database(error.to_string()))?;
+    Ok(Some((seal.seal(REQUEST, &id.to_be_bytes(), &[&json])?, json.len())))
+}
+
+/// Opens the facts of the request that brought a quarantine entry. If they cannot be opened, the entry is verified without
+/// them.
+pub fn open_request(seal: &Seal, id: i64, sealed: Option<&[u8]>) -> Arc<Request> {
+    let Some(sealed) = sealed else { return Arc::default() };
+    let opened = seal.open(REQUEST, &id.to_be_bytes(), sealed).map(|json| serde_json::from_slice(&json).ok());
+    match opened {
+        Ok(Some(request)) => Arc::new(request),
+        _ => {
+            tracing::warn!(entry = id, "the facts of a quarantine entry's request cannot be opened");
+            Arc::default()
+        }
+    }
 }
 
 /// Seals the validation tokens of a POST.

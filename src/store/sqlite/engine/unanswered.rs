@@ -4,7 +4,8 @@
 //! **Invariants**
 //! 1. An event counts as unanswered until one repeat of it arrives. That repeat is dropped; equal bytes after it are a
 //!    change again. If the repeat is not answered either, the event counts as unanswered once more.
-//! 2. After an unclean stop, everything that was accepted in the last [`LAST`] before it counts as unanswered.
+//! 2. After an unclean stop, everything that was accepted in the last [`LAST`] before it counts as unanswered. What came
+//!    out of the quarantine was answered long before.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -67,10 +68,11 @@ pub fn end_run(tx: &Tx<'_>) -> Result<(), Failure> {
 }
 
 fn mark_last(connection: &Connection) -> rusqlite::Result<usize> {
-    let newest = "SELECT received_at FROM events ORDER BY seq DESC LIMIT 1";
+    let newest = "SELECT received_at FROM events WHERE accepted_at IS NULL ORDER BY seq DESC LIMIT 1";
     let newest: Option<i64> = connection.query_row(newest, [], |row| row.get(0)).optional()?;
     let Some(newest) = newest else { return Ok(0) };
-    let mut latest = connection.prepare("SELECT seq, received_at FROM events ORDER BY seq DESC")?;
+    let mut latest =
+        connection.prepare("SELECT seq, received_at FROM events WHERE accepted_at IS NULL ORDER BY seq DESC")?;
     let mut mark = connection.prepare("INSERT OR IGNORE INTO unanswered (event) VALUES (?1)")?;
     let (mut rows, mut n_marked) = (latest.query([])?, 0);
     while let Some(row) = rows.next()? {

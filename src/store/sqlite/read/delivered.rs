@@ -19,6 +19,8 @@ struct Seen {
 pub struct Part {
     /// From the first event on that arrived at this instant, in microseconds of steady time.
     pub since: i64,
+    /// How far the machine's clock is ahead of steady time, in microseconds.
+    pub lead: i64,
     /// Behind this delivery.
     pub after: Option<DeliveryId>,
     /// The most deliveries.
@@ -27,17 +29,23 @@ pub struct Part {
 
 /// Looks at a part of the deliveries.
 pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite::Result<Looked> {
-    let Part { since, after, limit } = *part;
+    let Part { since, lead, after, limit } = *part;
     let start = match after {
         Some(id) => ids::delivery_row(id.0),
         None => ids::first_delivery(first_event(connection, since)?) - 1,
     };
-    let sql = "SELECT d.id, d.sink, d.route, e.kind, d.created_at, e.id, d.state = 2 AND d.resend_of IS NULL, d.at \
+    let sql = "SELECT d.id, d.sink, d.route, e.kind, d.created_at, e.id, d.state = 2 AND d.resend_of IS NULL, d.at, \
+               iif(e.accepted_at IS NULL, NULL, e.received_at) \
                FROM deliveries d CROSS JOIN events e ON e.seq = d.seq >> 12 WHERE d.seq > ?1 ORDER BY d.seq LIMIT ?2";
     let (until, delivered_until) = (which.until.as_microsecond(), which.delivered_until.as_microsecond());
     let read = |row: &Row<'_>| {
         let (sink, route, kind): (String, String, String) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let is_in_time = row.get::<_, i64>(4)? <= until && ids::made_at(event_id(row, 5)?.0) >= since;
+        // An event out of the quarantine was received before its number was given.
+        let arrived_at = match row.get::<_, Option<i64>>(8)? {
+            Some(received_at) => received_at.saturating_sub(lead),
+            None => ids::made_at(event_id(row, 5)?.0),
+        };
+        let is_in_time = row.get::<_, i64>(4)? <= until && arrived_at >= since;
         let is_meant = row.get::<_, bool>(6)?
             && row.get::<_, i64>(7)? <= delivered_until
             && is_in_time

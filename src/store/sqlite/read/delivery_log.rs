@@ -4,7 +4,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::event_log::Time;
+use super::event_log::{Time, received_in};
 use super::rows::delivery_id;
 use super::views::{EVENT_COLUMNS, all, deliveries, event_in};
 use super::walk::{MOST, MOST_LARGE, Walk, Walked, lower, of_time, text};
@@ -35,6 +35,8 @@ struct Meant {
     condition: String,
     values: Vec<Value>,
     most: i64,
+    /// A statement with the deliveries behind the page's end that are looked at too; empty: none.
+    late: String,
 }
 
 /// Whether a dead letter `d` has the reason (`?2`) and died in the time (`?3`, `?4`) that a [`DeadFilter`] names.
@@ -74,7 +76,7 @@ pub fn dead(
         Value::Integer(MOST),
     ];
     let condition = format!("d.state = 3 AND (?1 IS NULL OR d.sink = ?1) AND {DEAD_MEANT}");
-    let meant = Meant { condition, values, most: MOST };
+    let meant = Meant { condition, values, most: MOST, late: String::new() };
     let walk = of_dead(connection, which.sink.as_ref(), meant)?;
     shown(connection, seal, walk.go(connection, page.limit)?)
 }
@@ -95,10 +97,10 @@ fn walk(connection: &Connection, asked: Asked<'_>) -> rusqlite::Result<Walk> {
 }
 
 /// The walk over the deliveries by their keys; `few` narrows them.
-fn by_keys(Meant { condition, values, most }: Meant, few: &str) -> Walk {
+fn by_keys(Meant { condition, values, most, late }: Meant, few: &str) -> Walk {
     let sql = format!(
-        "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE {few} d.seq < ?5 AND d.seq >= ?6 \
-         ORDER BY d.seq DESC LIMIT ?7"
+        "SELECT d.seq, {condition} FROM deliveries d NOT INDEXED WHERE {few} d.seq < ?5 AND d.seq >= ?6 {late} \
+         ORDER BY 1 DESC LIMIT ?7"
     );
     Walk { sql, values, most }
 }
@@ -106,7 +108,7 @@ fn by_keys(Meant { condition, values, most }: Meant, few: &str) -> Walk {
 fn meant(connection: &Connection, Asked { which, time, now, page }: Asked<'_>) -> rusqlite::Result<Meant> {
     let (first, end) = of_time(connection, time.since, time.until)?;
     let end = if end == i64::MAX { end } else { ids::first_delivery(end) };
-    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0)).min(end);
+    let before = page.before.map_or(i64::MAX, |id| ids::delivery_row(id.0));
     let phase = match which.phase {
         None => "1",
         Some(Phase::Unsettled) => "d.state < 2",
@@ -122,17 +124,41 @@ fn meant(connection: &Connection, Asked { which, time, now, page }: Asked<'_>) -
          AND (?3 IS NULL OR instr(lower(coalesce(d.reason, '')), ?3) > 0 \
          OR instr(lower(coalesce((SELECT client_context FROM events WHERE seq = d.seq >> 12), '')), ?3) > 0)"
     );
+    let in_time = received_in("?8", "?9");
+    // Those of events that were received in the time, and accepted after it.
+    let late = match time.until {
+        None => String::new(),
+        Some(_until) => format!(
+            "UNION ALL SELECT * FROM (SELECT d.seq, {condition} AND {in_time} FROM events e INDEXED BY events_late \
+             CROSS JOIN deliveries d ON d.seq BETWEEN (e.seq << 12) AND (e.seq << 12) + 4095 \
+             WHERE e.accepted_at IS NOT NULL AND e.seq >= (?11 >> 12) AND e.seq <= (?10 >> 12) AND d.seq < ?10 \
+             ORDER BY e.seq DESC, d.seq DESC LIMIT ?7)"
+        ),
+    };
+    let condition = match time.is_any() {
+        true => condition,
+        false => format!(
+            "{condition} AND NOT EXISTS (SELECT 1 FROM events e INDEXED BY events_late \
+             WHERE e.seq = d.seq >> 12 AND e.accepted_at IS NOT NULL AND NOT ({in_time}))"
+        ),
+    };
     let most = if which.kind.is_some() || which.text.is_some() { MOST_LARGE } else { MOST };
-    let values = vec![
+    let mut values = vec![
         text(which.sink.as_ref().map(SinkName::as_str)),
         text(which.kind.as_deref()),
         lower(which.text.as_ref()),
         Value::Integer(now),
-        Value::Integer(before),
+        Value::Integer(before.min(end)),
         Value::Integer(ids::first_delivery(first)),
         Value::Integer(most),
     ];
-    Ok(Meant { condition, values, most })
+    if !time.is_any() {
+        values.extend(time.values());
+    }
+    if time.until.is_some() {
+        values.extend([before, end].map(Value::Integer));
+    }
+    Ok(Meant { condition, values, most, late })
 }
 
 /// Whether at most so many deliveries are not settled, to a sink or to any.
@@ -156,7 +182,7 @@ fn of_dead(connection: &Connection, sink: Option<&SinkName>, meant: Meant) -> ru
     if sinks.len() > MOST_SINKS {
         return Ok(by_keys(meant, ""));
     }
-    let Meant { condition, mut values, most } = meant;
+    let Meant { condition, mut values, most, late } = meant;
     let first = values.len() + 1;
     let of_sink = |n: usize| {
         format!(
@@ -171,7 +197,7 @@ fn of_dead(connection: &Connection, sink: Option<&SinkName>, meant: Meant) -> ru
     if values.len() < first {
         values.push(Value::Null);
     }
-    let sql = format!("{} ORDER BY 1 DESC LIMIT ?7", parts.join(" UNION ALL "));
+    let sql = format!("{} {late} ORDER BY 1 DESC LIMIT ?7", parts.join(" UNION ALL "));
     Ok(Walk { sql, values, most })
 }
 
@@ -263,6 +289,20 @@ mod tests {
             ]
         };
         phases.flat_map(of_phase).collect()
+    }
+
+    #[test]
+    fn what_came_out_of_the_quarantine_is_found_by_an_index_and_no_table_is_read_whole() {
+        let connection = database();
+        for which in filters() {
+            let time = Time { since: Some(1_000), until: Some(2_000), shown: (Some(1), Some(2)) };
+            let walk = walk(&connection, Asked { time, ..asked(&which, None) }).unwrap();
+            let plan = plan(&connection, &walk);
+            assert!(plan.contains("events_late"), "{which:?}: {plan}");
+            let reads_whole =
+                ["SCAN d;", "SCAN e;", "SCAN deliveries;", "SCAN events;"].iter().any(|it| plan.contains(it));
+            assert!(plan.contains("deliveries_unsettled") || !reads_whole, "{which:?}: {plan}");
+        }
     }
 
     #[test]

@@ -13,21 +13,43 @@ use crate::store::seal::Seal;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::{EventFilter, EventView, Newest, Page};
 
-/// When the events arrived that are meant, in microseconds of steady time.
+/// When the events arrived that are meant. Their numbers tell it in steady time, but not of those that came out of the
+/// quarantine: their rows tell it, by the machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Time {
-    /// From this instant on.
+    /// From this instant on, in microseconds of steady time.
     pub since: Option<i64>,
-    /// Until this instant.
+    /// Until this instant, in microseconds of steady time.
     pub until: Option<i64>,
+    /// Both by the machine's clock, in milliseconds.
+    pub shown: (Option<i64>, Option<i64>),
 }
 
 impl Time {
     /// These instants of the machine's clock.
     pub fn of(shared: &Shared, since: Option<Timestamp>, until: Option<Timestamp>) -> Self {
         let steady = |at| shared.in_steady_time(at);
-        Self { since: since.map(steady), until: until.map(steady) }
+        let shown = (since.map(Timestamp::as_millisecond), until.map(Timestamp::as_millisecond));
+        Self { since: since.map(steady), until: until.map(steady), shown }
     }
+
+    /// Whether every event is meant.
+    pub fn is_any(&self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// The values of `shown`, for a statement.
+    pub fn values(&self) -> [Value; 2] {
+        let value = |at: Option<i64>| at.map_or(Value::Null, Value::Integer);
+        [value(self.shown.0), value(self.shown.1)]
+    }
+}
+
+/// Whether an event `e` out of the quarantine was received in a time: [`Time::values`] are these two parameters.
+pub fn received_in(since: &str, until: &str) -> String {
+    format!(
+        "({since} IS NULL OR e.received_at / 1000 >= {since}) AND ({until} IS NULL OR e.received_at / 1000 <= {until})"
+    )
 }
 
 /// What is asked for.
@@ -57,19 +79,31 @@ pub fn page(connection: &Connection, seal: &Seal, asked: Asked<'_>) -> rusqlite:
 
 fn walk(connection: &Connection, Asked { which, time, page }: Asked<'_>) -> rusqlite::Result<Walk> {
     let (first, end) = of_time(connection, time.since, time.until)?;
-    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0)).min(end);
+    let before = page.before.map_or(i64::MAX, |id| ids::event_row(id.0));
     // Those that match no route are few, so that they have an index.
     let (index, condition) = match which.is_matched {
         Some(false) => ("INDEXED BY events_unmatched", "is_matched = 0 AND"),
         Some(true) | None => ("NOT INDEXED", ""),
     };
-    let sql = format!(
-        "SELECT seq, (?1 IS NULL OR kind = ?1 COLLATE NOCASE) \
+    let meant = "(?1 IS NULL OR kind = ?1 COLLATE NOCASE) \
          AND (?2 IS NULL OR instr(lower(resource), ?2) > 0 OR lower(resource_type) = ?2) \
          AND (?3 IS NULL OR is_matched = ?3) \
-         AND (?4 IS NULL OR instr(lower(coalesce(client_context, '')), ?4) > 0) \
-         FROM events {index} WHERE {condition} seq < ?5 AND seq >= ?6 ORDER BY seq DESC LIMIT ?7"
+         AND (?4 IS NULL OR instr(lower(coalesce(client_context, '')), ?4) > 0)";
+    let in_time = received_in("?8", "?9");
+    let of_time = format!(
+        "SELECT seq, {meant} AND (accepted_at IS NULL OR ({in_time})) FROM events e {index} \
+         WHERE {condition} seq < min(?5, ?10) AND seq >= ?6"
     );
+    // Those that were received in the time, and accepted after it.
+    let late = match time.until {
+        None => String::new(),
+        Some(_until) => format!(
+            "UNION ALL SELECT seq, {meant} AND {in_time} FROM events e INDEXED BY events_late \
+             WHERE accepted_at IS NOT NULL AND seq < ?5 AND seq >= ?10"
+        ),
+    };
+    let sql = format!("{of_time} {late} ORDER BY 1 DESC LIMIT ?7");
+    let [since, until] = time.values();
     let values = vec![
         text(which.kind.as_deref()),
         lower(which.resource.as_ref()),
@@ -78,6 +112,9 @@ fn walk(connection: &Connection, Asked { which, time, page }: Asked<'_>) -> rusq
         Value::Integer(before),
         Value::Integer(first),
         Value::Integer(MOST_LARGE),
+        since,
+        until,
+        Value::Integer(end),
     ];
     Ok(Walk { sql, values, most: MOST_LARGE })
 }
@@ -111,6 +148,18 @@ mod tests {
                 assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{which:?}: {plan}");
                 assert_eq!(plan.contains("events_unmatched"), which.is_matched == Some(false), "{which:?}: {plan}");
             }
+        }
+    }
+
+    #[test]
+    fn what_came_out_of_the_quarantine_is_found_by_an_index_without_sorting() {
+        let connection = database();
+        let time = Time { since: Some(1_000), until: Some(2_000), shown: (Some(1), Some(2)) };
+        for which in filters() {
+            let asked = Asked { which: &which, time, page: Newest::up_to(50) };
+            let plan = plan(&connection, &walk(&connection, asked).unwrap());
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{which:?}: {plan}");
+            assert!(plan.contains("events_late"), "{which:?}: {plan}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::domain::{Channel, Reason};
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::store_error;
 use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::sealed::open_quarantined;
+use crate::store::sqlite::engine::sealed::{open_quarantined, open_request};
 use crate::store::{Newest, QuarantineFilter, QuarantineView, ReplayWish, StoreError};
 
 /// Entries whose bytes cannot be opened, each with its reason.
@@ -43,6 +43,12 @@ impl From<&QuarantineFilter> for Values {
     }
 }
 
+/// The sealed values of an entry.
+struct Sealed {
+    raw: Vec<u8>,
+    request: Option<Vec<u8>>,
+}
+
 /// Entries that are meant, newest first, without their bytes.
 pub fn list(
     connection: &Connection,
@@ -50,7 +56,7 @@ pub fn list(
     page: Newest<i64>,
 ) -> Result<Vec<QuarantineView>, StoreError> {
     let sql = format!(
-        "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish FROM quarantine \
+        "SELECT id, received_at, channel, reason, n_bytes - request_bytes, first_reason, verified_at, wish FROM quarantine \
          WHERE {MEANT} AND id < ?5 ORDER BY id DESC LIMIT ?6"
     );
     let Values { reason, since, unchecked_since, until } = which.into();
@@ -80,7 +86,7 @@ pub fn ids(
 
 /// One entry with its bytes.
 pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<QuarantineView>, StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish, sealed FROM quarantine WHERE id = ?1";
+    let sql = "SELECT id, received_at, channel, reason, n_bytes - request_bytes, first_reason, verified_at, wish, sealed FROM quarantine WHERE id = ?1";
     let read = || -> rusqlite::Result<Option<(QuarantineView, Vec<u8>)>> {
         connection.prepare_cached(sql)?.query_map([id], |row| Ok((view(row)?, row.get(8)?)))?.next().transpose()
     };
@@ -92,17 +98,25 @@ pub fn entry(connection: &Connection, seal: &Seal, id: i64) -> Result<Option<Qua
 /// The requests that wait, oldest first. Entries whose bytes cannot be opened are returned separately: nobody can
 /// verify them.
 pub fn wishes(connection: &Connection, seal: &Seal, limit: usize) -> Result<(Vec<ReplayWish>, Lost), StoreError> {
-    let sql = "SELECT id, received_at, channel, reason, n_bytes, first_reason, verified_at, wish, sealed, tenant_id FROM quarantine \
+    let sql = "SELECT id, received_at, channel, reason, n_bytes - request_bytes, first_reason, verified_at, wish, sealed, tenant_id, sealed_request \
+               FROM quarantine \
                WHERE wish IS NOT NULL ORDER BY id LIMIT ?1";
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let read = || -> rusqlite::Result<Vec<_>> {
-        let rows = |row: &Row<'_>| Ok((view(row)?, row.get(7)?, row.get::<_, Vec<u8>>(8)?, row.get(9)?));
-        connection.prepare_cached(sql)?.query_map([limit], rows)?.collect()
+        let wish = |row: &Row<'_>| {
+            let sealed = Sealed { raw: row.get(8)?, request: row.get(10)? };
+            Ok((view(row)?, row.get(7)?, sealed, row.get(9)?))
+        };
+        connection.prepare_cached(sql)?.query_map([limit], wish)?.collect()
     };
     let (mut wishes, mut lost) = (Vec::new(), Vec::new());
     for (entry, vouched, sealed, tenant_id) in read().map_err(|error| store_error(&error))? {
-        match open_quarantined(seal, entry.id, &sealed) {
-            Ok(raw) => wishes.push(ReplayWish { id: entry.id, channel: entry.channel, tenant_id, raw, vouched }),
+        match open_quarantined(seal, entry.id, &sealed.raw) {
+            Ok(raw) => {
+                let request = open_request(seal, entry.id, sealed.request.as_deref());
+                let (id, channel, received_at) = (entry.id, entry.channel, entry.received_at);
+                wishes.push(ReplayWish { id, channel, received_at, tenant_id, raw, request, vouched });
+            }
             Err(error) => {
                 tracing::error!(entry = entry.id, %error, "a quarantine entry cannot be verified again");
                 lost.push((entry.id, entry.reason));

@@ -10,7 +10,7 @@ use crate::domain::{Channel, HeldTokens};
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::failure::store_error;
 use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::sealed::{open_quarantined, open_tokens};
+use crate::store::sqlite::engine::sealed::{open_quarantined, open_request, open_tokens};
 use crate::store::{StoreError, Waiting};
 
 /// The waiting items, oldest first. An item that cannot be opened stays in the quarantine and is logged.
@@ -23,7 +23,8 @@ pub fn list(connection: &Connection, seal: &Seal) -> Result<Vec<Waiting>, StoreE
                 Some(held) => Arc::clone(held),
                 None => Arc::clone(posts.entry(row.post).or_insert(Arc::new(tokens(connection, seal, row.post)?))),
             };
-            Ok(Waiting { id: row.id, channel: row.channel, raw, held })
+            let request = open_request(seal, row.id, row.sealed_request.as_deref());
+            Ok(Waiting { id: row.id, channel: row.channel, raw, request, held })
         });
         match opened {
             Ok(item) => waiting.push(item),
@@ -38,13 +39,14 @@ struct Row {
     channel: Channel,
     post: i64,
     sealed: Vec<u8>,
+    sealed_request: Option<Vec<u8>>,
 }
 
 fn entries(connection: &Connection) -> rusqlite::Result<Vec<Row>> {
-    let sql = "SELECT id, channel, post, sealed FROM quarantine WHERE post IS NOT NULL ORDER BY id";
+    let sql = "SELECT id, channel, post, sealed, sealed_request FROM quarantine WHERE post IS NOT NULL ORDER BY id";
     let row = |row: &rusqlite::Row<'_>| {
         let channel = rows::parsed(row, 1, Channel::parse)?;
-        Ok(Row { id: row.get(0)?, channel, post: row.get(2)?, sealed: row.get(3)? })
+        Ok(Row { id: row.get(0)?, channel, post: row.get(2)?, sealed: row.get(3)?, sealed_request: row.get(4)? })
     };
     connection.prepare_cached(sql)?.query_map([], row)?.collect()
 }

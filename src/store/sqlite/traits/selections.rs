@@ -46,7 +46,8 @@ impl Selections for SqliteStore {
         let look = move |connection: &_, shared: &Shared| {
             // To a millisecond: an id knows no more.
             let since = shared.in_steady_time(which.since).div_euclid(1000) * 1000;
-            delivered::look(connection, &which, &delivered::Part { since, after, limit })
+            let lead = i64::try_from(shared.clock.lead().as_micros()).unwrap_or_default();
+            delivered::look(connection, &which, &delivered::Part { since, lead, after, limit })
         };
         self.read_by(&self.views, look).await
     }

@@ -14,7 +14,7 @@ use super::delivery::{self, NewRow, check_number_of, each_sink_once};
 use super::event_row::EventRow;
 use super::news::News;
 use super::operation::Taken;
-use super::prepare::{Item, Prepared};
+use super::prepare::{Arrival, Item, Prepared};
 use super::receipt::Handed;
 use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
 use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
@@ -55,18 +55,20 @@ impl Job for Accept {
         self.decided.clear();
         self.decided.reserve_exact(self.prepared.items.len());
         for item in &self.prepared.items {
-            self.decided.push(accept(tx, item, self.prepared.received_at)?);
+            self.decided.push(accept(tx, item, self.prepared.arrival)?);
         }
         // After all items: equal bytes in one POST do not repeat each other.
         self.is_given_up = self.reply.is_closed();
         if self.is_given_up {
             unanswered::mark(tx, self.decided.iter().map(|decided| ids::event_row(decided.stored.event().0)))?;
         }
-        if self.prepared.items.is_empty() && self.prepared.quarantined.is_empty() {
+        if let Some(entry) = self.prepared.entry {
+            quarantine::end_wish(tx, entry, None)?;
+        } else if self.prepared.items.is_empty() && self.prepared.quarantined.is_empty() {
             // A batch of which nothing is stored takes as long as any other, so the time reveals nothing to the sender.
             return tx.beat();
         }
-        quarantine::add(tx, &self.prepared.quarantined, self.prepared.received_at)
+        quarantine::add(tx, &self.prepared.quarantined, self.prepared.arrival.received_at)
     }
 
     fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -77,7 +79,7 @@ impl Job for Accept {
             let mut stored = Vec::with_capacity(decided.len());
             for (item, decided) in prepared.items.into_iter().zip(decided) {
                 stored.push(decided.stored.clone());
-                decided.fill(item, prepared.received_at);
+                decided.fill(item, prepared.arrival.received_at);
             }
             let receipt = Receipt { stored, quarantined: prepared.quarantined.iter().map(|entry| entry.id).collect() };
             Handed::new(receipt, Some(unanswered).filter(|_| !is_given_up))
@@ -87,8 +89,8 @@ impl Job for Accept {
     }
 }
 
-fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure> {
-    let since = received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
+fn accept(tx: &Tx<'_>, item: &Item, arrival: Arrival) -> Result<Decided, Failure> {
+    let since = arrival.received_at.saturating_sub(micros(tx.shared.settings.deduplicate));
     let about = item.notification.operation().zip(item.operation_lookup);
     let known = match about {
         Some((operation, lookup)) => known::of_id(tx, operation, lookup)?,
@@ -101,7 +103,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let taken = match about {
         Some((operation, lookup)) => {
             let (notification, proof) = (&item.notification, item.proof);
-            let news = News { notification, operation, proof, event: item.seq, received_at };
+            let news = News { notification, operation, proof, event: item.seq, known_at: arrival.known_at() };
             Some(operation::take(tx, &news, known, lookup)?)
         }
         None => None,
@@ -112,7 +114,7 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
     let by_context = || client_context.as_ref().and_then(|context| routed(tx.shared, item, context));
     let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
-    let new = New { item, deliveries, taken: taken.as_ref(), possible_repeat: seen.possible_repeat, received_at };
+    let new = New { item, deliveries, taken: taken.as_ref(), possible_repeat: seen.possible_repeat, arrival };
     new.insert(tx)?;
     let places = new.deliver(tx)?;
     if let Some(taken) = taken.as_ref() {
@@ -131,8 +133,8 @@ fn accept(tx: &Tx<'_>, item: &Item, received_at: i64) -> Result<Decided, Failure
         }
     }
     if let Some(ended) = &item.notification.ended_call {
-        ended_calls::remember(tx, ended, received_at)?;
-        watches::call_ended(tx, &ended.call_id, received_at)?;
+        ended_calls::remember(tx, ended, arrival)?;
+        watches::call_ended(tx, &ended.call_id, arrival.known_at())?;
     }
     let order = taken.as_ref().map(|taken| taken.order);
     let ambiguous = taken.as_ref().is_some_and(|taken| taken.ambiguous);
@@ -163,14 +165,13 @@ struct New<'a> {
     deliveries: &'a [NewDelivery],
     taken: Option<&'a Taken>,
     possible_repeat: bool,
-    /// In microseconds.
-    received_at: i64,
+    arrival: Arrival,
 }
 
 impl New<'_> {
     /// Writes the event.
     fn insert(&self, tx: &Tx<'_>) -> Result<(), Failure> {
-        let Self { item, deliveries, taken, possible_repeat, received_at } = *self;
+        let Self { item, deliveries, taken, possible_repeat, arrival } = *self;
         let notification = &item.notification;
         let operation = notification.operation();
         let has_token = match operation {
@@ -182,7 +183,8 @@ impl New<'_> {
             seq: item.seq,
             id: item.id,
             origin: Origin::Graph,
-            received_at,
+            received_at: arrival.received_at,
+            accepted_at: arrival.accepted_at,
             channel: notification.channel,
             operation: taken.map(|taken| taken.seq),
             hash: &item.hash,
@@ -208,7 +210,8 @@ impl New<'_> {
 
     /// Writes the deliveries; those that found a place in a memory queue are leased.
     fn deliver(&self, tx: &Tx<'_>) -> Result<Vec<(Place, Fresh)>, Failure> {
-        let Self { item, deliveries, taken, received_at: created_at, .. } = *self;
+        let Self { item, deliveries, taken, arrival, .. } = *self;
+        let created_at = arrival.known_at();
         let (mut places, n_bytes) = (Vec::new(), Delivery::n_bytes_with(&item.data));
         let op_seq = taken.map(|taken| taken.seq);
         // Nothing waits for an operation that was not known.

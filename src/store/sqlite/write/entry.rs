@@ -23,8 +23,12 @@ pub struct Entry {
     pub waits: Option<Waits>,
     /// The tenant that its sender verifiably belongs to.
     pub tenant_id: Option<String>,
-    /// Its size, unsealed.
+    /// Its size, unsealed: the bytes and the request's facts.
     pub n_bytes: i64,
+    /// The part of it that the request's facts have.
+    pub request_bytes: i64,
+    /// The facts of its request.
+    pub sealed_request: Option<Vec<u8>>,
     /// The bytes.
     pub sealed: Vec<u8>,
 }
@@ -71,8 +75,12 @@ fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError
     let id = shared.numbers.quarantine();
     let raw = &quarantined.raw.0;
     let sealed = sealed::seal_quarantined(&shared.seal, id, raw)?;
-    let n_bytes = i64::try_from(raw.len()).unwrap_or(i64::MAX);
+    let sealed_request = sealed::seal_request(&shared.seal, id, &quarantined.request)?;
+    let (sealed_request, request_bytes) = sealed_request.map_or((None, 0), |(sealed, n)| (Some(sealed), n));
+    let size = |n_bytes: usize| i64::try_from(n_bytes).unwrap_or(i64::MAX);
+    let (n_bytes, request_bytes) = (size(raw.len().saturating_add(request_bytes)), size(request_bytes));
     let Quarantined { channel, reason, ref tenant_id, .. } = *quarantined;
     let class = if quarantined.is_strangers() { Class::Strangers } else { Class::Known };
-    Ok(Entry { id, channel, reason, class, waits: None, tenant_id: tenant_id.clone(), n_bytes, sealed })
+    let tenant_id = tenant_id.clone();
+    Ok(Entry { id, channel, reason, class, waits: None, tenant_id, n_bytes, request_bytes, sealed_request, sealed })
 }

@@ -18,6 +18,8 @@ pub struct EventRow<'a> {
     pub origin: Origin,
     /// When it arrived.
     pub received_at: i64,
+    /// When it was accepted, if it was in the quarantine until then.
+    pub accepted_at: Option<i64>,
     /// Where it came in.
     pub channel: Channel,
     /// The operation's row.
@@ -63,8 +65,8 @@ impl EventRow<'_> {
     pub fn insert(&self, tx: &Tx<'_>) -> Result<(), Failure> {
         let sql = "INSERT INTO events (seq, id, origin, received_at, channel, op_seq, hash, lookup, is_matched, has_token, \
                    kind, resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
-                   previous_status, sealed, message, possible_repeat) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-                   ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+                   previous_status, sealed, message, possible_repeat, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
+                   ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
         let row = params![
             self.seq,
             self.id.0.as_bytes(),
@@ -89,6 +91,7 @@ impl EventRow<'_> {
             self.sealed,
             self.message,
             self.possible_repeat,
+            self.accepted_at,
         ];
         tx.execute(sql, row)?;
         if !self.is_matched {

@@ -12,8 +12,8 @@ pub struct News<'a> {
     pub proof: Proof,
     /// The event that it makes.
     pub event: i64,
-    /// In microseconds.
-    pub received_at: i64,
+    /// When it became known, in microseconds.
+    pub known_at: i64,
 }
 
 impl News<'_> {

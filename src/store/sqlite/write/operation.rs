@@ -114,7 +114,7 @@ fn insert(tx: &Tx<'_>, news: &News<'_>, lookup: i64) -> Result<i64, Failure> {
         call_id: operation.call_id.as_ref().map_or("", GraphId::as_str),
         client_context: news.client_context(),
         status: &operation.status,
-        created_at: news.received_at,
+        created_at: news.known_at,
         tenant_id: news.notification.tenant_id.as_deref(),
         notified: Some(Notified {
             completion_reason: operation.completion_reason.as_deref(),
@@ -143,7 +143,7 @@ fn update(tx: &Tx<'_>, known: &Known, news: &News<'_>, order: Order) -> Result<(
                 known.seq,
                 status.as_str(),
                 status.is_terminal(),
-                news.received_at,
+                news.known_at,
                 news.client_context(),
                 news.notification.tenant_id,
                 operation.completion_reason,

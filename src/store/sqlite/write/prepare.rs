@@ -10,6 +10,7 @@ use crate::store::ids;
 use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::contents::Contents;
 use crate::store::sqlite::engine::hashes::{digest, head, operation_lookup};
+use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::numbers::Given;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::{Accepted, Batch, StoreError};
@@ -17,10 +18,28 @@ use crate::store::{Accepted, Batch, StoreError};
 /// The rough size of a row without its texts.
 const ROW_BYTES: usize = 512;
 
+/// When a batch arrived and when it was accepted, in microseconds of the machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When the request arrived: what events tell, and what repeats are judged by.
+    pub received_at: i64,
+    /// When it was accepted, if it was in the quarantine until then.
+    pub accepted_at: Option<i64>,
+}
+
+impl Arrival {
+    /// When it became known: everything that follows from it begins then.
+    pub fn known_at(self) -> i64 {
+        self.accepted_at.unwrap_or(self.received_at)
+    }
+}
+
 /// A batch, ready to be written.
 pub struct Prepared {
-    /// When the request arrived, in microseconds.
-    pub received_at: i64,
+    /// When it arrived.
+    pub arrival: Arrival,
+    /// The quarantine entry that it was until now.
+    pub entry: Option<i64>,
     /// The verified notifications.
     pub items: Vec<Item>,
     /// The others.
@@ -68,17 +87,18 @@ impl Prepared {
     ///
     /// # Errors
     /// Sealing failed, or an event has more deliveries than the store can number.
-    pub fn new(batch: Batch, shared: &Shared) -> Result<Self, StoreError> {
-        let received_at = batch.received_at.as_microsecond();
+    pub fn new(batch: Batch, entry: Option<i64>, shared: &Shared) -> Result<Self, StoreError> {
+        let accepted_at = entry.map(|_entry| shared.clock.now().as_microsecond());
+        let arrival = Arrival { received_at: batch.received_at.as_microsecond(), accepted_at };
         let given = shared.numbers.events(batch.accepted.len());
         let numbered = (given.first()..).zip(batch.accepted);
-        let items = numbered.map(|(seq, accepted)| item((seq, accepted), shared));
+        let items = numbered.map(|(seq, accepted)| item((seq, accepted), arrival, shared));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
         for (place, item) in items.iter_mut().enumerate() {
             item.messages = messages(item, place);
         }
         let quarantined = entry::entries(&batch.quarantined, shared)?;
-        Ok(Self { received_at, items, quarantined, given })
+        Ok(Self { arrival, entry, items, quarantined, given })
     }
 
     /// Its rough size in memory.
@@ -93,7 +113,7 @@ impl Prepared {
     }
 }
 
-fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, StoreError> {
+fn item((seq, accepted): (i64, Accepted), arrival: Arrival, shared: &Shared) -> Result<Item, StoreError> {
     let Accepted { notification, mut deliveries } = accepted;
     let proof = notification.proof();
     let mut notification = notification.into_notification();
@@ -102,7 +122,7 @@ fn item((seq, accepted): (i64, Accepted), shared: &Shared) -> Result<Item, Store
     let id = EventId(ids::of_event(seq, shared.clock.steady().as_microsecond()));
     let kind = notification.kind().to_text();
     let data = Event::data_of(&notification);
-    let carried = Carried::take(&mut notification);
+    let carried = Carried { accepted_at: arrival.accepted_at.map(instant), ..Carried::take(&mut notification) };
     let raw = std::mem::take(&mut notification.raw.0);
     let operation = notification.operation();
     let token = match operation {

@@ -64,15 +64,26 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
     if entries.is_empty() {
         return Ok(());
     }
-    let sql = "INSERT INTO quarantine (id, received_at, channel, reason, tenant_id, n_bytes, class, post, sealed) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO quarantine (id, received_at, channel, reason, tenant_id, n_bytes, class, post, sealed, \
+               sealed_request, request_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     for class in Class::ALL {
         let mut added = Size::default();
         for it in entries.iter().filter(|entry| entry.class == class) {
             let (channel, reason, post) =
                 (it.channel.as_str(), it.reason.as_str(), it.waits.as_ref().map(|it| it.post));
-            let row =
-                params![it.id, received_at, channel, reason, it.tenant_id, it.n_bytes, class as i64, post, it.sealed];
+            let row = params![
+                it.id,
+                received_at,
+                channel,
+                reason,
+                it.tenant_id,
+                it.n_bytes,
+                class as i64,
+                post,
+                it.sealed,
+                it.sealed_request,
+                it.request_bytes,
+            ];
             tx.execute(sql, row)?;
             tokens::keep(tx, it)?;
             added.n_entries += 1;

@@ -31,6 +31,7 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
         id,
         origin: Origin::Reelhook,
         received_at: tx.wall,
+        accepted_at: None,
         channel: Channel::Calls,
         operation: Some(number),
         // There are no bytes from outside that could repeat, so the event's own id stands for them.

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -76,7 +77,8 @@ mod tests {
         let accepted = |it| Accepted { notification: Verified::declare(it, Proof::BearerToken), deliveries: to() };
         let raw = Raw(Bytes::from_static(b"?"));
         let (channel, tenant_id, held) = (Channel::Calls, None, None);
-        let refused = Quarantined { channel, reason: Reason::Shape, tenant_id, raw, had_client_state: false, held };
+        let (reason, request) = (Reason::Shape, Arc::default());
+        let refused = Quarantined { channel, reason, tenant_id, raw, request, had_client_state: false, held };
         let accepted = told.into_iter().map(accepted).collect();
         let received_at = Timestamp::from_microsecond(NOW).unwrap();
         store.accept(Batch { received_at, accepted, quarantined: vec![refused] }).await.unwrap()

@@ -19,16 +19,36 @@ use reelhook::store::{Batch, EventView, Receipt, StoreError, Stored};
 /// A place in a memory queue, with the number of the delivery that goes there.
 type Filled = (Place, i64);
 
-/// Accepts a batch. If it fails, nothing of it is accepted.
-pub fn accept(tx: &mut Tx<'_>, mut batch: Batch) -> Result<Receipt, StoreError> {
+/// When a batch arrived, and when it became known, in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When the request arrived.
+    pub received_at: i64,
+    /// When it was accepted, if it was in the quarantine until then.
+    pub accepted_at: Option<i64>,
+}
+
+impl Arrival {
+    /// When it became known.
+    pub fn known_at(self) -> i64 {
+        self.accepted_at.unwrap_or(self.received_at)
+    }
+}
+
+/// Accepts a batch, which may have been a quarantine entry until now. If it fails, nothing of it is accepted.
+pub fn accept(tx: &mut Tx<'_>, mut batch: Batch, entry: Option<i64>) -> Result<Receipt, StoreError> {
     for accepted in &mut batch.accepted {
         accepted.deliveries = checked(std::mem::take(&mut accepted.deliveries))?;
     }
-    let received_at = batch.received_at.as_microsecond();
+    let arrival = Arrival { received_at: batch.received_at.as_microsecond(), accepted_at: entry.map(|_entry| tx.wall) };
     let (mut stored, mut filled) = (Vec::new(), Vec::new());
     for (place, accepted) in batch.accepted.into_iter().enumerate() {
-        let item = Item::new(tx, accepted, place);
-        stored.push(store(tx, item, received_at, &mut filled)?);
+        let mut item = Item::new(tx, accepted, place);
+        item.carried.accepted_at = arrival.accepted_at.map(instant);
+        stored.push(store(tx, item, arrival, &mut filled)?);
+    }
+    if let Some(entry) = entry {
+        quarantine::end_wish(tx, entry, None);
     }
     let quarantined = quarantine::add(tx, batch.quarantined, batch.received_at);
     for (place, number) in filled {
@@ -39,8 +59,8 @@ pub fn accept(tx: &mut Tx<'_>, mut batch: Batch) -> Result<Receipt, StoreError> 
     Ok(Receipt { stored, quarantined })
 }
 
-fn store(tx: &mut Tx<'_>, item: Item, received_at: i64, filled: &mut Vec<Filled>) -> Result<Stored, StoreError> {
-    let since = received_at.saturating_sub(micros(tx.around.settings.deduplicate));
+fn store(tx: &mut Tx<'_>, item: Item, arrival: Arrival, filled: &mut Vec<Filled>) -> Result<Stored, StoreError> {
+    let since = arrival.received_at.saturating_sub(micros(tx.around.settings.deduplicate));
     let known = item.notification.operation().map(|it| operation::known(tx, it)).unwrap_or_default();
     let seen = repeats::look(tx, &item, &known, since);
     if let Some((of, by)) = seen.repeat {
@@ -48,20 +68,21 @@ fn store(tx: &mut Tx<'_>, item: Item, received_at: i64, filled: &mut Vec<Filled>
     }
     let taken = item.notification.operation().map(|operation| {
         let (notification, proof) = (&item.notification, item.proof);
-        operation::take(tx, &News { notification, operation, proof, event: item.number, received_at }, &known)
+        let news = News { notification, operation, proof, event: item.number, received_at: arrival.known_at() };
+        operation::take(tx, &news, &known)
     });
     let named = taken.as_ref().filter(|taken| !taken.sinks.is_empty());
     let named = named.map(|taken| NewDelivery::by_expectation(&taken.sinks));
     let by_context = || routed(tx, &item, taken.as_ref()?.client_context.as_ref()?);
     let deliveries = named.clone().or_else(by_context).unwrap_or_else(|| item.deliveries.clone());
     let (number, event, ended) = (item.number, item.id, item.notification.ended_call.clone());
-    insert(tx, item, (taken.as_ref(), seen.possible_repeat, !deliveries.is_empty()), received_at);
-    deliver(tx, (number, &deliveries), taken.as_ref(), (received_at, filled));
+    insert(tx, item, (taken.as_ref(), seen.possible_repeat, !deliveries.is_empty()), arrival.received_at);
+    deliver(tx, (number, &deliveries), taken.as_ref(), (arrival.known_at(), filled));
     if let Some(taken) = &taken {
         follow(tx, taken, (named.is_some(), &deliveries))?;
     }
     if let Some(ended) = ended {
-        watches::remember_end(tx, &ended, received_at);
+        watches::remember_end(tx, &ended, arrival);
     }
     Ok(Stored::New {
         event,
@@ -153,7 +174,7 @@ fn deliver(
     tx: &mut Tx<'_>,
     (event, deliveries): (i64, &[NewDelivery]),
     taken: Option<&Taken>,
-    (received_at, filled): (i64, &mut Vec<Filled>),
+    (created_at, filled): (i64, &mut Vec<Filled>),
 ) {
     let n_bytes = tx.rows.events.get(&event).map_or(0, |row| Delivery::n_bytes_with(&row.view.data));
     for (new, number) in deliveries.iter().zip(ids::first_delivery(event)..) {
@@ -161,7 +182,7 @@ fn deliver(
         let is_blocked = tx.rows.is_waited_for(&new.sink, operation);
         let place = if is_blocked { None } else { tx.around.listener.place(&new.sink, n_bytes) };
         let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));
-        let row = NewRow { number, event, operation, is_blocked, leased_until, created_at: received_at };
+        let row = NewRow { number, event, operation, is_blocked, leased_until, created_at };
         queue::insert(tx, new, &row);
         filled.extend(place.map(|place| (place, number)));
     }

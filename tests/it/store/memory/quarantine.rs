@@ -70,7 +70,9 @@ pub fn add(tx: &mut Tx<'_>, quarantined: Vec<Quarantined>, received_at: Timestam
             n_bytes: it.raw.0.len() as u64,
             raw: Some(it.raw),
         };
-        tx.rows.quarantine.insert(id, EntryRow { view, class, tenant_id: it.tenant_id, post, wish: None });
+        tx.rows
+            .quarantine
+            .insert(id, EntryRow { view, class, tenant_id: it.tenant_id, request: it.request, post, wish: None });
         numbers.push(id);
     }
     trim(tx);
@@ -91,10 +93,10 @@ fn shrink(rows: &mut Rows, class: Class, most: Size) -> Size {
     let of_class = |row: &&EntryRow| row.class == class;
     let mut size = Size::default();
     for row in rows.quarantine.values().filter(of_class) {
-        size = Size { n_entries: size.n_entries + 1, n_bytes: size.n_bytes + row.view.n_bytes };
+        size = Size { n_entries: size.n_entries + 1, n_bytes: size.n_bytes + n_bytes_of(row) };
     }
     while size.is_over(most) {
-        let Some((id, n_bytes)) = rows.quarantine.values().find(of_class).map(|row| (row.view.id, row.view.n_bytes))
+        let Some((id, n_bytes)) = rows.quarantine.values().find(of_class).map(|row| (row.view.id, n_bytes_of(row)))
         else {
             break;
         };
@@ -102,6 +104,12 @@ fn shrink(rows: &mut Rows, class: Class, most: Size) -> Size {
         size = size.less(Size { n_entries: 1, n_bytes });
     }
     size
+}
+
+/// The bytes of an entry: its body and the facts of its request, as JSON.
+fn n_bytes_of(row: &EntryRow) -> u64 {
+    let facts = if row.request.is_empty() { 0 } else { serde_json::to_vec(&*row.request).unwrap().len() };
+    row.view.n_bytes + facts as u64
 }
 
 /// Ends a request. Without a reason to refuse it, the entry is removed. An entry that waits for keys goes on waiting.
@@ -165,8 +173,10 @@ pub fn wishes(rows: &Rows, limit: usize) -> Vec<ReplayWish> {
     let wish = |(row, vouched): (&EntryRow, bool)| ReplayWish {
         id: row.view.id,
         channel: row.channel(),
+        received_at: row.view.received_at,
         tenant_id: row.tenant_id.clone(),
         raw: reelhook::domain::Raw(row.raw()),
+        request: Arc::clone(&row.request),
         vouched,
     };
     wished.map(wish).collect()
@@ -176,7 +186,8 @@ pub fn wishes(rows: &Rows, limit: usize) -> Vec<ReplayWish> {
 pub fn waiting(rows: &Rows) -> Vec<Waiting> {
     let waiting = rows.quarantine.values().filter_map(|row| {
         let held = Arc::clone(rows.waiting_posts.get(&row.post?)?);
-        Some(Waiting { id: row.view.id, channel: row.channel(), raw: reelhook::domain::Raw(row.raw()), held })
+        let (raw, request) = (reelhook::domain::Raw(row.raw()), Arc::clone(&row.request));
+        Some(Waiting { id: row.view.id, channel: row.channel(), raw, request, held })
     });
     waiting.collect()
 }

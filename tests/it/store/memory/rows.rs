@@ -4,6 +4,7 @@
 //! 1. `unsettled` holds exactly the deliveries that are open or blocked, `operations_by_id` every id of every operation.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::identity::{Identity, Message};
 use super::ids;
 use reelhook::domain::{
     CallEnd, Channel, ClientContext, Counts, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation,
-    Origin, Previous, QuarantineClass as Class, Reason, SinkName, WhyEnded,
+    Origin, Previous, QuarantineClass as Class, Reason, Request, SinkName, WhyEnded,
 };
 use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView, SinkCondition};
 
@@ -87,6 +88,8 @@ pub struct EndedRow {
     pub call_id: String,
     /// When it ended, in microseconds.
     pub at: i64,
+    /// When that became known.
+    pub learned_at: i64,
     /// How it ended.
     pub why: WhyEnded,
 }
@@ -100,6 +103,8 @@ pub struct EntryRow {
     pub class: Class,
     /// The tenant that its sender verifiably belongs to.
     pub tenant_id: Option<String>,
+    /// The facts of its request.
+    pub request: Arc<Request>,
     /// The first entry of its POST, while it waits for keys.
     pub post: Option<i64>,
     /// An operator's request to verify it again, and whether the operator vouches for its origin.

@@ -43,7 +43,7 @@ fn forget_calls(tx: &mut Tx<'_>) -> u64 {
     };
     let (before, newest) = (tx.wall.saturating_sub(remembered), tx.rows.last[2]);
     let n = tx.rows.ended_calls.len();
-    tx.rows.ended_calls.retain(|number, ended| ended.at > before && *number > newest - most);
+    tx.rows.ended_calls.retain(|number, ended| ended.learned_at > before && *number > newest - most);
     (n - tx.rows.ended_calls.len()) as u64
 }
 

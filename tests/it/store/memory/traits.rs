@@ -47,7 +47,7 @@ impl MemoryStore {
         if self.around.is_full() {
             return Err(StoreError::Full);
         }
-        self.write(|tx| accept::accept(tx, batch))
+        self.write(|tx| accept::accept(tx, batch, None))
     }
 
     /// Notes events as unanswered.
@@ -71,6 +71,13 @@ impl Inbox for MemoryStore {
         // Between the commit and the receipt a request may give up.
         tokio::task::yield_now().await;
         Ok(std::mem::take(&mut handed.receipt))
+    }
+
+    async fn accept_late(&self, entry: i64, batch: Batch) -> Result<Receipt, StoreError> {
+        if self.around.is_full() {
+            return Err(StoreError::Full);
+        }
+        self.write(|tx| accept::accept(tx, batch, Some(entry)))
     }
 
     fn unanswered(&self, events: Vec<EventId>) {

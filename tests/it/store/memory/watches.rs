@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::accept::Arrival;
 use super::deliveries::checked;
 use super::operation::call_of;
 use super::reports;
@@ -24,7 +25,7 @@ pub fn set_deadline(tx: &mut Tx<'_>, operation: i64, at: Option<i64>) {
 }
 
 /// Stores the end of a call, and watches its operations.
-pub fn remember_end(tx: &mut Tx<'_>, ended: &EndedCall, ended_at: i64) {
+pub fn remember_end(tx: &mut Tx<'_>, ended: &EndedCall, arrival: Arrival) {
     let call_id = ended.call_id.as_str();
     if call_id.len() <= MAX_ID_BYTES {
         match tx.rows.ended_calls.values_mut().find(|row| row.call_id == call_id) {
@@ -32,12 +33,13 @@ pub fn remember_end(tx: &mut Tx<'_>, ended: &EndedCall, ended_at: i64) {
             Some(_known) => {}
             None => {
                 let number = tx.number(Counter::EndedCall);
-                let row = EndedRow { call_id: call_id.to_owned(), at: ended_at, why: ended.why.clone() };
+                let (at, learned_at) = (arrival.received_at, arrival.known_at());
+                let row = EndedRow { call_id: call_id.to_owned(), at, learned_at, why: ended.why.clone() };
                 tx.rows.ended_calls.insert(number, row);
             }
         }
     }
-    let at = tx.in_steady_time(ended_at).saturating_add(tx.around.lost_after());
+    let at = tx.in_steady_time(arrival.known_at()).saturating_add(tx.around.lost_after());
     let of_call = tx.rows.operations.values().filter(|row| call_of(&row.base) == call_id).map(|row| row.base.number);
     for operation in of_call.collect::<Vec<_>>() {
         watch_lost(tx, operation, at);
