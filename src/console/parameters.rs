@@ -18,7 +18,7 @@ pub const TEXT: &str = "text";
 /// Its name in the addresses of the first versions.
 const OLD_TEXT: &str = "q";
 /// Where a page of a list begins, and what a button did.
-const OF_EACH_LIST: [&str; 4] = ["before", "done", "n", "paused"];
+const OF_EACH_LIST: [&str; 5] = ["before", "done", "n", "of", "paused"];
 
 /// The parameters in the address of a list, which has these and those of every list.
 ///
