@@ -10,6 +10,7 @@
 //! 2. Secrets come from files or the environment only, never from the config's text, and never print.
 
 mod admin_address;
+mod document;
 mod environment;
 mod keys;
 mod load;
@@ -31,6 +32,7 @@ pub mod value;
 mod variables;
 
 pub use admin_address::AdminAddress;
+pub use document::document;
 pub use environment::{PREFIX, variables};
 pub use keys::{Key, Origin};
 pub use load::{Config, Loaded, Mistakes, Readable, load, parse};
