@@ -1,8 +1,9 @@
-//! Graph's HTTP client: one connection at a time, HTTP/1.1, no redirects, no proxy.
+//! Graph's HTTP client: one connection at a time, HTTP/1.1, no proxy.
 //!
 //! **Invariants**
 //! 1. It sends what it was given: it adds no header but `Host` and the body's length.
 //! 2. It reads an answer up to [`MAX_ANSWER_BYTES`], and waits for it no longer than [`ANSWER_TIMEOUT`].
+//! 3. A POST that is redirected goes to the `Location` once, unchanged; a second redirect is the answer.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -68,8 +69,10 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
-    /// From the first byte sent, connecting aside, to the last byte received.
+    /// From the first byte sent, connecting aside, to the last byte received. Both answers together, if it was redirected.
     pub took: Duration,
+    /// The address that this answer came from, if the POST was redirected to it.
+    pub redirected_to: Option<Url>,
 }
 
 impl Answer {
@@ -150,14 +153,35 @@ impl Client {
         })
     }
 
-    /// Sends one request over a connection of its own.
+    /// Sends one request over a connection of its own. A POST follows one redirect (302, 307), as the calling platform
+    /// does (<https://learn.microsoft.com/microsoftteams/platform/bots/calls-and-meetings/call-notifications>).
     ///
     /// # Errors
     /// There was no answer: the error says how far it came.
     pub async fn send(&self, post: Post) -> Result<Answer, ClientError> {
-        let request = self.request(&post)?;
+        let answer = self.send_once(&post).await?;
+        let Some(to) = self.redirection(&post, &answer) else { return Ok(answer) };
+        let there = Self::new(&to[..url::Position::BeforePath])?;
+        let moved = Post { path: to[url::Position::BeforePath..url::Position::AfterQuery].to_owned(), ..post };
+        let second = there.send_once(&moved).await?;
+        Ok(Answer { took: answer.took + second.took, redirected_to: Some(to), ..second })
+    }
+
+    /// Sends one request over a connection of its own, and follows nothing.
+    pub(super) async fn send_once(&self, post: &Post) -> Result<Answer, ClientError> {
+        let request = self.request(post)?;
         let mut connection = self.connect().await?;
         connection.send(request).await
+    }
+
+    /// Where an answer sends a POST.
+    fn redirection(&self, post: &Post, answer: &Answer) -> Option<Url> {
+        let is_redirected = post.method == Method::POST && matches!(answer.status, 302 | 307);
+        let location = is_redirected.then(|| answer.header("location")).filter(|location| !location.is_empty())?;
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let here = format!("{scheme}://{}{}{}", self.authority.to_str().ok()?, self.prefix, post.path);
+        let to = Url::parse(&here).ok()?.join(location).ok()?;
+        (matches!(to.scheme(), "http" | "https") && to.has_host()).then_some(to)
     }
 
     /// The request of a post, to be sent over a connection of this client.
@@ -234,7 +258,8 @@ async fn exchange(sender: &mut SendRequest<Full<Bytes>>, request: Request<Full<B
     })?;
     let (head, body) = response.into_parts();
     let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(ClientError::Broken)?.to_bytes();
-    Ok(Answer { status: head.status.as_u16(), headers: head.headers, body, took: began.elapsed() })
+    let (status, took) = (head.status.as_u16(), began.elapsed());
+    Ok(Answer { status, headers: head.headers, body, took, redirected_to: None })
 }
 
 #[cfg(test)]
@@ -256,5 +281,20 @@ mod tests {
         assert_eq!(request.uri().to_string(), "/base/graph/calls?a=b");
         assert_eq!(request.headers()[HOST], "[::1]:8080");
         assert_eq!(client.host, "::1");
+    }
+
+    #[test]
+    fn only_a_post_is_redirected_and_only_to_a_web_address() {
+        let client = Client::new("http://a:8080").unwrap();
+        let to = |method: Method, status, location: &str| {
+            let headers = HeaderMap::from_iter([(hyper::header::LOCATION, HeaderValue::from_str(location).unwrap())]);
+            let answer = Answer { status, headers, body: Bytes::new(), took: Duration::ZERO, redirected_to: None };
+            let post = Post { method, ..Post::new("/graph/calls", "") };
+            client.redirection(&post, &answer).map(|to| to.to_string())
+        };
+        assert_eq!(to(Method::POST, 307, "/emea?a=b").as_deref(), Some("http://a:8080/emea?a=b"));
+        assert_eq!(to(Method::POST, 302, "https://b/c").as_deref(), Some("https://b/c"));
+        let others = [(Method::GET, 302, "/x"), (Method::POST, 301, "/x"), (Method::POST, 302, "mailto:a@b")];
+        assert!(others.into_iter().all(|(method, status, location)| to(method, status, location).is_none()));
     }
 }

@@ -1,6 +1,7 @@
 //! Microsoft Graph as one receiver sees it: makes the POSTs, good ones unless they are changed, and sends them.
 
 use super::client::{Answer, Client, ClientError, Post};
+use super::heads::{self, CallHead};
 use super::payload::{self, Change, Seed};
 use super::{Certificate, Identity, SimulatorError};
 
@@ -60,14 +61,26 @@ impl Graph {
         Ok(self.calls_with(&format!("Bearer {}", self.calls_token()?), payload::comms(items)))
     }
 
-    /// A POST of a body on the calls channel, with this `Authorization`; none where it is empty.
+    /// A POST of a body on the calls channel, with this `Authorization`; none where it is empty. It belongs to a call of
+    /// its own.
     pub fn calls_with(&self, authorization: &str, body: impl Into<bytes::Bytes>) -> Post {
-        let post = Post::new(&*self.paths.calls, body)
+        self.call(&CallHead::of_new_call(), authorization, body)
+    }
+
+    /// A POST of a body on the calls channel, with the head of its call.
+    pub fn call(&self, head: &CallHead, authorization: &str, body: impl Into<bytes::Bytes>) -> Post {
+        head.on(Post::new(&*self.paths.calls, body), authorization)
+    }
+
+    /// The head of load on the calls channel: the connection stays open, and nothing names a call. It never changes, so
+    /// that figures stay comparable.
+    pub fn load_head(&self, token: &str) -> Post {
+        Post::new(&*self.paths.calls, "")
             .header("content-type", "application/json; charset=utf-8")
             .header("accept", "application/json")
-            .header("user-agent", "Microsoft-Skype/3.0,(Calling/1.0)")
-            .header("x-microsoft-skype-message-id", &uuid::Uuid::new_v4().to_string());
-        if authorization.is_empty() { post } else { post.header("authorization", authorization) }
+            .header("user-agent", heads::USER_AGENT)
+            .header("x-microsoft-skype-message-id", &uuid::Uuid::new_v4().to_string())
+            .header("authorization", &format!("Bearer {token}"))
     }
 
     /// A POST of items on the subscriptions channel, with a validation token (v2) where `with_token`.
@@ -99,6 +112,7 @@ impl Graph {
         let separator = if path.contains('?') { '&' } else { '?' };
         Post::new(format!("{path}{separator}validationToken={encoded_token}"), "")
             .header("content-type", "text/plain; charset=utf-8")
+            .header("content-length", "0")
             .header("accept", "text/plain")
     }
 

@@ -1,7 +1,7 @@
 //! Plays Microsoft Graph: keys, tokens, a key provider, notifications in every dialect, encryption, load, grading.
 //!
-//! It is the other side of the wire. It shares only the clock and outgoing TLS with the receiver, so that one mistake
-//! cannot be made on both sides and go unnoticed.
+//! It is the other side of the wire. It shares only the clock, outgoing TLS and the reader of TOML files with the
+//! receiver, so that one mistake on the wire cannot be made on both sides and go unnoticed.
 //!
 //! **Invariants**
 //! 1. The same seed makes the same bodies, except for signatures and encrypted contents, which need fresh random
@@ -11,13 +11,16 @@
 pub mod client;
 pub mod conformance;
 pub mod graph;
+pub mod heads;
 pub mod identity;
 pub mod load;
 pub mod noop;
 pub mod payload;
 mod pem;
 pub mod provider;
+pub mod record;
 pub mod scenario;
+pub mod script;
 mod signing_key;
 pub mod token;
 
@@ -57,6 +60,17 @@ pub enum SimulatorError {
     /// The cryptography library refused; trying again may help.
     #[error("the cryptography library failed to {0}")]
     Crypto(&'static str),
+    /// A line of a record cannot be read.
+    #[error("{at}: found {found}, expected a request as simulate --record writes it")]
+    Record {
+        /// The file and the line.
+        at: String,
+        /// What was found.
+        found: String,
+    },
+    /// A script has mistakes.
+    #[error("{0}")]
+    Script(#[from] crate::config::Mistakes),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {

@@ -142,17 +142,20 @@ fn is_told_whole(delivery: &Delivery, (it, subject): (&Recording, &str), data: V
     assert_eq!((&event.kind, event.subject.as_deref()), (&kind, Some(subject)));
     let mut told = data;
     let sequence = format!("{:016}", event.number);
+    let request = &event.envelope.carried.request;
+    let chain = request.chain_id.as_ref().unwrap();
     told["reelhook"] = json!({
         "route": "all", "captures": {}, "order": "first", "previousState": null, "channel": "calls",
         "partitionKey": it.operation, "sequence": sequence,
-        "messageId": event.envelope.carried.request.message_id.as_ref().unwrap(),
+        "messageId": request.message_id.as_ref().unwrap(), "scenarioId": request.scenario_id.as_ref().unwrap(),
+        "chainId": chain, "correlationId": chain,
     });
     let mut expected = json!({
         "specversion": "1.0", "id": event.id, "source": "https://graph.microsoft.com", "type": kind,
         "time": event.time.to_string(), "datacontenttype": "application/json", "subject": subject, "route": "all",
         "clientcontext": it.client_context, "channel": "calls", "resourcetype": "recordOperation",
         "changetype": "deleted", "tenantid": TENANT, "callid": it.call, "partitionkey": it.operation,
-        "sequence": sequence, "data": told,
+        "sequence": sequence, "correlationid": chain, "data": told,
     });
     assert_eq!(cloud_event(delivery, false), expected);
     assert!(!cloud_event(delivery, false).to_string().contains(&it.access_token));

@@ -62,7 +62,7 @@ fn told(app: &TestApp, context: &str) -> Vec<String> {
 }
 
 /// Turns the clock, and waits until the watch has looked at what is due by then.
-async fn pass(app: &mut TestApp, seconds: i64) {
+pub async fn pass(app: &mut TestApp, seconds: i64) {
     let name = format!("marker {}", app.seed.uuid());
     let marker = recording(app, &name);
     let expected_by = Some(app.clock.now() + SignedDuration::from_secs(seconds));

@@ -16,7 +16,7 @@ use reelhook::simulator::client::Post;
 use reelhook::simulator::conformance::{Channel, Grade, Outcome, Setting, Verdict, grade};
 use reelhook::simulator::load::{Bodies, Load, Plan, Report};
 use reelhook::simulator::payload::Seed;
-use reelhook::simulator::scenario::{Channels, Part, Play, play};
+use reelhook::simulator::scenario::{Channels, Part, Play, Scenario, play};
 use reelhook::simulator::{
     Certificate, Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Mode, Paths, Provider, noop,
 };
@@ -142,7 +142,7 @@ async fn the_provider_misbehaves_as_told_and_counts() {
 
 async fn load(address: SocketAddr, plan: Plan) -> Report {
     let graph = graph(address);
-    let head = graph.calls(&[]).unwrap();
+    let head = graph.load_head(&graph.calls_token().unwrap());
     Load::new(graph.client.clone(), &head, Bodies::recordings(&mut Seed::new(1)), plan).unwrap().run().await
 }
 
@@ -218,12 +218,13 @@ async fn the_friendly_day_finds_a_receiver_wanting_that_answers_no_handshake() {
     let mut faults = Vec::new();
     let mut n_posts = 0;
     let graph = graph(address);
-    let all_well = play(&graph, Play { parts: &Part::ALL, channels: BOTH, seed: 1 }, |step| {
+    let scenarios = Scenario::all().unwrap();
+    let all_well = play(&graph, Play { scenarios: &scenarios, channels: BOTH, seed: 1 }, |step| {
         n_posts += 1;
-        faults.extend(step.fault().map(|_| step.part));
+        faults.extend(step.fault().map(|_| step.scenario.clone()));
     });
     assert!(!all_well.await.unwrap());
-    assert_eq!(faults, [Part::Handshake, Part::Handshake]);
+    assert_eq!(faults, [Part::Handshake.as_str(), Part::Handshake.as_str()]);
     assert!(n_posts > 40, "{n_posts}");
 }
 
@@ -320,7 +321,8 @@ async fn a_careful_receiver_passes_every_check() {
         let is_unseen = ["needs --observe: answers do not show it", "the lifecycle URL is another"].contains(&&**why);
         assert!(is_unseen, "{}: {why}", verdict.name);
     }
-    assert!(play(&graph, Play { parts: &Part::ALL, channels: BOTH, seed: 1 }, |_| {}).await.unwrap());
+    let scenarios = Scenario::all().unwrap();
+    assert!(play(&graph, Play { scenarios: &scenarios, channels: BOTH, seed: 1 }, |_| {}).await.unwrap());
     let graph = Graph { client_state: None, certificate: None, ..graph };
     let only = graded(&graph, Channel::Subscriptions).await;
     assert!(only.verdicts.iter().all(|verdict| verdict.channel != Channel::Calls));
@@ -341,7 +343,7 @@ async fn a_run_that_is_stopped_ends_early() {
     servers.spawn(server);
     let graph = graph(address);
     let plan = Plan { connections: 1, rate: None, count: Some(u64::MAX), duration: None };
-    let head = graph.calls(&[]).unwrap();
+    let head = graph.load_head(&graph.calls_token().unwrap());
     let load = Load::new(graph.client.clone(), &head, Bodies::changes(&graph, &mut Seed::new(1)), plan).unwrap();
     let stopping = Arc::clone(&load);
     let (report, ()) = tokio::join!(load.run(), async move { stopping.stop() });

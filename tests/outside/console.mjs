@@ -33,7 +33,7 @@ before(async () => {
     await reelhook.announce({ clientContext: good.clientContext, metadata: { customer: "Contoso" }, expectWithin: "PT1H" });
     await reelhook.announce({ clientContext: "sales-4713", expectWithin: "PT1S" });
     await reelhook.announce({ clientContext: "sales-4714", expectWithin: "PT2H" });
-    await reelhook.play("recordings,duplicates,reordering,dialects,changes,lifecycle");
+    await reelhook.play("plain,failed,repeats,reordering,dialects,changes,lifecycle");
     await reelhook.notify(prompt(HOSTILE));
     for (const recording of [failed, hostile, good]) await reelhook.notify(recording.running());
     await reelhook.notify(failed.failed(), hostile.completed(), good.completed());

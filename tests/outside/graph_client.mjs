@@ -25,7 +25,7 @@ before(async () => {
     reelhook = await Reelhook.start();
     front = await endTls(reelhook.admin);
     client = clientWith(reelhook.token);
-    await reelhook.play("recordings,duplicates,reordering");
+    await reelhook.play("plain,failed,repeats,reordering");
 });
 
 after(async () => {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 
 use self::setting::{APP_ID, CERTIFICATE, CLIENT_STATE, Folder, TENANT};
 use self::story::Story;
@@ -18,15 +19,15 @@ use super::print::say;
 use super::signals::Signals;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::simulator::client::Post;
-use crate::simulator::payload::{Recording, Seed};
-use crate::simulator::scenario::{self, Channels, Part, Play, Step};
+use crate::simulator::payload::Seed;
+use crate::simulator::scenario::{self, Channels, Play, Scenario, Step};
+use crate::simulator::script::Request;
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
 use crate::telemetry;
 
 /// Failures that the demo makes on purpose are printed where they happen, so their logs are off.
 const LOGGED: &str = "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off";
-/// The pause between two notifications, once the scenario is played.
+/// The pause between two notifications of a call, once the scenarios are played.
 const PACE: Duration = Duration::from_secs(1);
 /// How long the demo waits for the last deliveries.
 const LAST_DELIVERIES: Duration = Duration::from_secs(5);
@@ -79,9 +80,9 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
     };
     greet(&app, folder);
     let until = args.duration.map(|it| Duration::try_from(it).unwrap_or_default());
-    let mut tally = Tally::default();
+    let tally = Mutex::new(Tally::default());
     tokio::select! {
-        played = play(&app, &graph, args.seed, &mut tally) => played?,
+        played = play(&app, &graph, args.seed, &tally) => played?,
         () = over(until) => {}
         _told = signals.next() => {}
     }
@@ -97,6 +98,7 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
         n_open = ending => n_open?,
         told = signals.next() => return Ok(told.code()),
     };
+    let tally = tally.into_inner();
     let answered = match tally.n_faults {
         0 => "all answered as expected".to_owned(),
         n => format!("{n} of them not answered as expected"),
@@ -129,36 +131,47 @@ impl Tally {
             say!("{}  NOT AS EXPECTED: {fault}", now());
         }
     }
-
-    async fn send(&mut self, graph: &Graph, what: &str, post: Post) {
-        let path = post.path.clone();
-        self.tell(&Step::new((Part::Recordings, what), path, graph.send(post).await));
-    }
 }
 
-/// Sends the scenario once, then the bot's recordings, then other recordings for ever.
-async fn play(app: &App, graph: &Graph, seed: u64, tally: &mut Tally) -> anyhow::Result<()> {
+/// Plays every scenario once, then the calls of the bot's recordings, beside other calls for ever.
+async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyhow::Result<()> {
     let channels = Channels { calls: true, subscriptions: true };
-    scenario::play(graph, Play { parts: &Part::ALL, channels, seed }, |step| tally.tell(step)).await?;
+    let scenarios = Scenario::all()?;
+    let all = Play { scenarios: &scenarios, channels, seed };
+    scenario::play(graph, all, |step| tally.lock().tell(step)).await?;
     let mut seed = Seed::new(seed.wrapping_add(1));
-    let story = Story::new(&mut seed);
+    let story = Story::new(graph, &mut seed)?;
     say!("{}  Graph has sent each kind of notification once; now a bot announces its recordings", now());
     announce(app, &story).await?;
-    let mut recording = Recording::new(&mut seed);
-    for second in 0_u64.. {
-        for (what, post) in story.posts(graph, second)? {
-            tally.send(graph, what, post).await;
+    let unproven = graph.notifications(&[story.unproven()], false)?;
+    let step = ("story", "a notification with a wrong clientState");
+    let step = Step::new(step, unproven.path.clone(), graph.send(unproven).await);
+    tally.lock().tell(&step);
+    let calls = async {
+        for number in 1_u64.. {
+            for request in story::call(number, graph, &mut seed)?.requests {
+                tokio::time::sleep(PACE).await;
+                send(graph, &request, tally).await?;
+            }
         }
-        tokio::time::sleep(PACE).await;
-        let (what, item) = if second.is_multiple_of(2) {
-            let team = if second.is_multiple_of(6) { "sales" } else { "support" };
-            recording = Recording::new(&mut seed).client_context(format!("{team}-{}", second / 2 + 1));
-            ("recording is running", recording.running())
-        } else {
-            ("recording completed", recording.completed())
-        };
-        tally.send(graph, what, graph.calls(&[item])?).await;
-    }
+        anyhow::Ok(())
+    };
+    let told = async {
+        for request in &story.run.requests {
+            tokio::time::sleep(request.after).await;
+            send(graph, request, tally).await?;
+        }
+        anyhow::Ok(())
+    };
+    tokio::try_join!(told, calls)?;
+    Ok(())
+}
+
+async fn send(graph: &Graph, request: &Request, tally: &Mutex<Tally>) -> anyhow::Result<()> {
+    let post = request.post(graph)?;
+    let path = post.path.clone();
+    let outcome = graph.send(post).await;
+    tally.lock().tell(&Step::new(("story", &request.what), path, outcome));
     Ok(())
 }
 
@@ -201,11 +214,7 @@ fn greet(app: &App, folder: &Path) {
     say!("  Graph posts to   http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
     say!("  the API is at    http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
     say!("  the store is     {} (removed at the end)", folder.join("reelhook.db").display());
-    say!("  tokens and encryption use real cryptography, with keys of the demo. Ctrl-C ends the demo");
-    say!(
-        "  (Graph itself reports \"running\" only in its answer to recordResponse. The demo sends it as a notification,"
-    );
-    say!("  as Microsoft's samples did until 2019)\n");
+    say!("  tokens and encryption use real cryptography, with keys of the demo. Ctrl-C ends the demo\n");
 }
 
 fn now() -> String {

@@ -1,80 +1,100 @@
-//! The recordings that the demo's bot announces (in time, late, lost and overdue), and the failures beside them: one
-//! example for each page of the console.
+//! The calls of the demo: those whose recordings its bot announces (in time, late, lost and overdue), the failures beside
+//! them, and calls without end. One example for each page of the console.
 
 use serde_json::json;
 
-use super::setting::{REFUSED, TENANT};
+use super::setting::TENANT;
+use crate::config::Mistakes;
+use crate::simulator::Graph;
 use crate::simulator::client::Post;
-use crate::simulator::payload::{Change, Recording, Seed, calls};
-use crate::simulator::{Graph, SimulatorError};
+use crate::simulator::payload::{Change, Seed};
+use crate::simulator::script::{Run, Script};
 
-/// The recordings that the story is about.
+const STORY: &str = include_str!("story.toml");
+const CALL: &str = include_str!("call.toml");
+
+/// What the bot announces: the name of the call in the story, the client context, the deadline, and what happens.
+const ANNOUNCED: [(&str, &str, &str, &str); 4] = [
+    ("in-time", "support-2001", "PT30S", "support-2001, expected within 30 s (it will end in time)"),
+    ("late", "support-2002", "PT3S", "support-2002, expected within 3 s (it will end too late)"),
+    ("lost", "support-2003", "PT30S", "support-2003, expected within 30 s (the caller will hang up first)"),
+    ("never", "support-2004", "PT3S", "support-2004, expected within 3 s (it will never end)"),
+];
+
+/// The calls that the story is about.
 pub struct Story {
-    in_time: Recording,
-    late: Recording,
-    lost: Recording,
-    never: Recording,
-    refused: Recording,
-    unwanted: Recording,
+    /// Their POSTs.
+    pub run: Run,
     unproven: Change,
 }
 
 impl Story {
     /// A story with ids from a seed.
-    pub fn new(seed: &mut Seed) -> Self {
-        let mut recording = |context: &str| Recording::new(seed).client_context(context);
-        Self {
-            in_time: recording("support-2001"),
-            late: recording("support-2002"),
-            lost: recording("support-2003"),
-            never: recording("support-2004"),
-            refused: recording(REFUSED),
-            unwanted: recording("nobody-2006"),
-            unproven: Change::new(seed, TENANT, Some("not the demo's secret")),
-        }
+    ///
+    /// # Errors
+    /// The script has a mistake.
+    pub fn new(graph: &Graph, seed: &mut Seed) -> Result<Self, Mistakes> {
+        let run = Script::read("story", "story.toml", STORY)?.run(graph, seed);
+        Ok(Self { run, unproven: Change::new(seed, TENANT, Some("not the demo's secret")) })
     }
 
     /// The announcements of the bot over the API.
     pub fn announced(&self) -> Vec<(&'static str, Post)> {
-        let new = |recording: &Recording, within: &str| {
+        let id_of = |name: &str| self.run.calls.iter().find(|call| call.name == name).map(|call| call.id);
+        let announced = ANNOUNCED.iter().filter_map(|(call, context, within, what)| {
             let body = json!({
-                "clientContext": recording.client_context,
+                "clientContext": context,
                 "expectWithin": within,
                 "metadata": { "customer": "Contoso", "agent": "Adele Vance" },
                 "sinks": ["crm"],
             });
-            let path = format!("/v1.0/communications/calls/{}/operations", recording.call);
-            Post::new(path, body.to_string()).header("content-type", "application/json")
-        };
-        vec![
-            ("support-2001, expected within 30 s (it will end in time)", new(&self.in_time, "PT30S")),
-            ("support-2002, expected within 3 s (it will end too late)", new(&self.late, "PT3S")),
-            ("support-2003, expected within 30 s (the caller will hang up first)", new(&self.lost, "PT30S")),
-            ("support-2004, expected within 3 s (it will never end)", new(&self.never, "PT3S")),
-        ]
+            let path = format!("/v1.0/communications/calls/{}/operations", id_of(call)?);
+            Some((*what, Post::new(path, body.to_string()).header("content-type", "application/json")))
+        });
+        announced.collect()
     }
 
-    /// The POSTs of Graph at this second of the story.
-    ///
-    /// # Errors
-    /// A token could not be made.
-    pub fn posts(&self, graph: &Graph, second: u64) -> Result<Vec<(&'static str, Post)>, SimulatorError> {
-        let calls = |items: &[String]| graph.calls(items);
-        Ok(match second {
-            0 => vec![
-                ("recording support-2001 running", calls(&[self.in_time.running()])?),
-                ("recording support-2002 running", calls(&[self.late.running()])?),
-                ("recording support-2003 running", calls(&[self.lost.running()])?),
-                ("the call of support-2003 ends", calls(&[calls::call_of(self.lost.call, "terminated")])?),
-            ],
-            1 => vec![
-                ("recording support-2001 completed, in time", calls(&[self.in_time.completed()])?),
-                ("recording support-2005 completed; the CRM will refuse it", calls(&[self.refused.completed()])?),
-                ("recording nobody-2006 completed; no route matches", calls(&[self.unwanted.completed()])?),
-                ("a notification with a wrong clientState", graph.notifications(&[self.unproven.basic()], false)?),
-            ],
-            5 => vec![("recording support-2002 completed, late", calls(&[self.late.completed()])?)],
-            _ => Vec::new(),
-        })
+    /// A change notification that cannot be verified.
+    pub fn unproven(&self) -> String {
+        self.unproven.basic()
+    }
+}
+
+/// The call with this number.
+///
+/// # Errors
+/// The script has a mistake.
+pub fn call(number: u64, graph: &Graph, seed: &mut Seed) -> Result<Run, Mistakes> {
+    let team = if number.is_multiple_of(3) { "sales" } else { "support" };
+    let text = CALL.replace("TEAM-NUMBER", &format!("{team}-{number}"));
+    Ok(Script::read("call", "call.toml", &text)?.run(graph, seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::simulator::{Client, Identity, Paths};
+
+    #[test]
+    fn the_bot_announces_calls_that_are_in_the_story() {
+        let graph = Graph {
+            client: Client::new("http://127.0.0.1:1").unwrap(),
+            identity: Identity::new(Clock::system()).unwrap(),
+            app_id: "a".into(),
+            tenant: "t".into(),
+            client_state: None,
+            certificate: None,
+            paths: Paths::default(),
+        };
+        let story = Story::new(&graph, &mut Seed::new(1)).unwrap();
+        assert_eq!(story.announced().len(), ANNOUNCED.len());
+        let recorded = |context: &str| story.run.recordings.iter().any(|it| it.client_context == context);
+        let expected =
+            [("support-2001", true), ("support-2002", true), ("support-2003", false), ("support-2004", false)];
+        assert!(expected.iter().all(|(context, is_recorded)| recorded(context) == *is_recorded));
+        assert!(recorded(super::super::setting::REFUSED));
+        let run = call(6, &graph, &mut Seed::new(1)).unwrap();
+        assert_eq!((run.requests.len(), &*run.recordings[0].client_context), (4, "sales-6"));
     }
 }

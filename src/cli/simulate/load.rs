@@ -77,7 +77,7 @@ pub(super) async fn run(
 fn calls_head(graph: &Graph, plan: Plan) -> Result<Post, SimulatorError> {
     let seconds = plan.duration.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or_default());
     let token = graph.identity.calls_token(&graph.app_id, &graph.tenant).shifted("exp", seconds).sign()?;
-    Ok(graph.calls_with(&format!("Bearer {token}"), ""))
+    Ok(graph.load_head(&token))
 }
 
 /// A bar on a terminal; elsewhere nothing is drawn.

@@ -1,28 +1,35 @@
-//! `reelhook simulate`: acts as Microsoft Graph and sends test notifications to a receiver: a scenario, or load.
+//! `reelhook simulate`: acts as Microsoft Graph and sends test notifications to a receiver: scenarios, scripts, records,
+//! or load. It also records what passes between Graph and a receiver.
 
 mod load;
+mod played;
+mod recorded;
 pub(super) mod stage;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-
-use serde_json::json;
 
 use self::stage::{Stage, StageArgs};
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
 use super::signals::{Signals, Told};
-use crate::simulator::scenario::{self, Channels, Part, Play, Step};
-use crate::simulator::{ClientError, noop};
+use crate::simulator::noop;
+use crate::simulator::scenario::{Channels, Play, Scenario};
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook simulate                                  the whole scenario, each POST with its answer
-  reelhook simulate --scenario dialects,reordering   parts of the scenario
+  reelhook simulate                                  all scenarios, each POST with its answer
+  reelhook simulate --list                           the scenarios, one on each line
+  reelhook simulate --scenario hangup,transfer       some of them
+  reelhook simulate --script my-call.toml            a call of your own: see docs/simulate.md
   reelhook simulate --certificate-key key.pem        with encrypted notifications
+  reelhook simulate --record calls.jsonl --listen 127.0.0.1:8081 --url http://127.0.0.1:8080
+                                                     pass requests on to --url, and record them
+  reelhook simulate --replay calls.jsonl             play what was recorded, with new tokens
   reelhook simulate --rate 500 --duration 30s        load: 500 a second, even if answers are slow
   reelhook simulate --connections 64 --duration 30s  load: as fast as the receiver answers
   reelhook simulate --hold --scenario none           only serve the signing keys, until Ctrl-C
@@ -30,25 +37,44 @@ Examples:
 The command signs its tokens with keys of its own. The receiver must trust these keys instead of
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
+With --record, Graph signs, and the command needs no keys.
 
 Exit codes:
   0    every answer was as expected
-  1    an answer was not as expected
-  2    wrong usage
-  130  Ctrl-C ended the scenario early
-  143  SIGTERM ended it early
-  129  SIGHUP ended it early
-If a signal ends load, --hold or --serve-noop, the code is 0, or 1 if an answer was not as expected.")]
+  1    an answer was not as expected, or the record is not whole
+  2    wrong usage, or mistakes in a script or a record
+  130  Ctrl-C ended the scenarios early
+  143  SIGTERM ended them early
+  129  SIGHUP ended them early
+If a signal ends load, --hold, --record or --serve-noop, the code is 0, or 1 if an answer was not as expected.")]
 pub struct Args {
     #[command(flatten)]
     stage: StageArgs,
     /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     channel: Option<ChannelName>,
-    /// The parts of the scenario to send (dialects: variants of Graph's JSON)
-    #[arg(long, value_enum, value_name = "PART", value_delimiter = ',', default_value = "all")]
-    scenario: Vec<PartName>,
-    /// After the scenario or the load, keep serving the signing keys for the receiver, until Ctrl-C
+    /// The scenarios to send, `all` or `none`; --list shows them [default: all, unless --script is given]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = names(), hide_possible_values = true)]
+    scenario: Vec<String>,
+    /// List the scenarios and what each plays, and end
+    #[arg(long, exclusive = true)]
+    list: bool,
+    /// Play the calls of this script (TOML). May be given several times
+    #[arg(long, value_name = "FILE")]
+    script: Vec<PathBuf>,
+    /// Pass each request from --listen on to --url, and write it to this new file without secrets, until Ctrl-C
+    #[arg(long, value_name = "FILE", requires = "listen", conflicts_with_all = ["replay", "scenario", "script", "Load"])]
+    record: Option<PathBuf>,
+    /// The address on which to take the requests of --record
+    #[arg(long, value_name = "ADDRESS", requires = "record")]
+    listen: Option<SocketAddr>,
+    /// Play the requests of this file, which --record wrote
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "script", "Load"])]
+    replay: Option<PathBuf>,
+    /// The longest pause between two requests of --replay; a shorter one stays as it was
+    #[arg(long, value_name = "TIME", value_parser = super::duration, default_value = "1s")]
+    longest_pause: Duration,
+    /// After the scenarios or the load, keep serving the signing keys for the receiver, until Ctrl-C
     #[arg(long)]
     hold: bool,
     /// Print a bearer token for the calls channel: `token <jwt>`
@@ -64,9 +90,10 @@ pub struct Args {
     load: LoadArgs,
 }
 
-/// The load flags. With `--rate`, `--connections`, `--duration` or `--count`, load is sent instead of the scenario.
+/// The load flags. With `--rate`, `--connections`, `--duration` or `--count`, load is sent instead of the scenarios.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Load (instead of the scenario)")]
+#[group(id = "Load", multiple = true)]
+#[command(next_help_heading = "Load (instead of the scenarios)")]
 struct LoadArgs {
     /// How many notifications to send each second. The latency is measured from the planned send time
     #[arg(long, value_name = "NUMBER", value_parser = positive)]
@@ -97,23 +124,13 @@ enum ChannelName {
     Subscriptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum PartName {
-    All,
-    None,
-    Handshake,
-    Recordings,
-    Duplicates,
-    Reordering,
-    Lost,
-    Dialects,
-    Changes,
-    Lifecycle,
-    Encrypted,
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).ok_or("expected a number above 0".into())
+}
+
+/// The names of the scenarios, and the two words for all and none of them.
+fn names() -> clap::builder::PossibleValuesParser {
+    ["all", "none"].into_iter().chain(Scenario::names()).collect::<Vec<_>>().into()
 }
 
 impl Args {
@@ -125,29 +142,27 @@ impl Args {
         if self.load.encrypted && !self.load.is_load() {
             return Some("--encrypted is for load; without load, use --scenario encrypted");
         }
-        if self.scenario.contains(&PartName::Encrypted) && self.stage.certificate_key.is_none() {
+        if self.scenario.iter().any(|name| name == "encrypted") && self.stage.certificate_key.is_none() {
             return Some("--scenario encrypted needs --certificate-key FILE");
         }
         None
     }
 
-    fn parts(&self) -> Vec<Part> {
-        if self.scenario.contains(&PartName::All) {
-            return Part::ALL.to_vec();
+    /// What is played: the scenarios in the order of their names here, then the scripts.
+    fn scenarios(&self) -> anyhow::Result<Vec<Scenario>> {
+        let is_all =
+            self.scenario.iter().any(|name| name == "all") || (self.scenario.is_empty() && self.script.is_empty());
+        let mut scenarios = match is_all {
+            true => Scenario::all()?,
+            false => {
+                let named = self.scenario.iter().filter_map(|name| Scenario::find(name).transpose());
+                named.collect::<Result<_, _>>()?
+            }
+        };
+        for file in &self.script {
+            scenarios.push(played::script(file)?);
         }
-        let parts = self.scenario.iter().filter_map(|name| match name {
-            PartName::All | PartName::None => None,
-            PartName::Handshake => Some(Part::Handshake),
-            PartName::Recordings => Some(Part::Recordings),
-            PartName::Duplicates => Some(Part::Duplicates),
-            PartName::Reordering => Some(Part::Reordering),
-            PartName::Lost => Some(Part::Lost),
-            PartName::Dialects => Some(Part::Dialects),
-            PartName::Changes => Some(Part::Changes),
-            PartName::Lifecycle => Some(Part::Lifecycle),
-            PartName::Encrypted => Some(Part::Encrypted),
-        });
-        parts.collect()
+        Ok(scenarios)
     }
 
     fn channels(&self) -> Channels {
@@ -161,6 +176,10 @@ impl Args {
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
+    if args.list {
+        played::list()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(address) = args.serve_noop {
         let (address, server) = noop::serve(address)?;
         remark!("answering 202 to everything on http://{address}");
@@ -170,32 +189,71 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if let Some(mistake) = args.mistake() {
-        remark!("reelhook: {mistake}");
-        return Ok(ExitCode::from(EXIT_CONFIG));
+    if let (Some(file), Some(listen)) = (&args.record, args.listen) {
+        return recorded::record(&mut signals, (file, listen), &args.stage.url).await;
     }
-    let (parts, channels) = (args.parts(), args.channels());
-    let stage = match stage::open(args.stage) {
-        Ok(stage) => stage,
+    let (stage, asked) = match opened(args) {
+        Ok(opened) => opened,
         Err(error) => {
             remark!("reelhook: {error:#}");
             return Ok(ExitCode::from(EXIT_CONFIG));
         }
     };
-    if args.print_token {
+    sent(&stage, &mut signals, asked).await
+}
+
+/// What is asked for, once everything was read.
+struct Asked {
+    what: What,
+    hold: bool,
+    print_token: bool,
+    as_json: bool,
+}
+
+/// What is sent.
+enum What {
+    Load(load::Asked),
+    Replay(recorded::Asked),
+    Scenarios(Vec<Scenario>, Channels),
+}
+
+/// Reads what the arguments name, and sets up. An error is wrong usage.
+fn opened(args: Args) -> anyhow::Result<(Stage, Asked)> {
+    if let Some(mistake) = args.mistake() {
+        anyhow::bail!(mistake);
+    }
+    let channels = args.channels();
+    let what = match &args.replay {
+        Some(file) => What::Replay(recorded::Asked {
+            record: recorded::replay(file)?,
+            longest_pause: args.longest_pause,
+            as_json: args.json,
+        }),
+        None if args.load.is_load() => {
+            What::Load(load::Asked { args: args.load, channel: args.channel, as_json: args.json })
+        }
+        None => What::Scenarios(args.scenarios()?, channels),
+    };
+    let asked = Asked { what, hold: args.hold, print_token: args.print_token, as_json: args.json };
+    Ok((stage::open(args.stage)?, asked))
+}
+
+async fn sent(stage: &Stage, signals: &mut Signals, asked: Asked) -> anyhow::Result<ExitCode> {
+    if asked.print_token {
         say!("token {}", stage.graph.calls_token()?);
     }
-    if !args.json {
+    if !asked.as_json {
         stage.tell_receiver_config();
     }
-    let ended = if args.load.is_load() {
-        let asked = load::Asked { args: args.load, channel: args.channel, as_json: args.json };
-        load::run((&stage, &mut signals), asked).await?
-    } else {
-        let play = Play { parts: &parts, channels, seed: stage.seed };
-        scenario((&stage, &mut signals), play, args.json).await?
+    let ended = match asked.what {
+        What::Load(load) => load::run((stage, signals), load).await?,
+        What::Replay(replay) => recorded::played((stage, signals), &replay).await?,
+        What::Scenarios(scenarios, channels) => {
+            let play = Play { scenarios: &scenarios, channels, seed: stage.seed };
+            played::scenarios((stage, signals), play, asked.as_json).await?
+        }
     };
-    if args.hold && !signals.has_come() {
+    if asked.hold && !signals.has_come() {
         remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
         let _told = signals.next().await;
     }
@@ -219,68 +277,6 @@ enum Ended {
 impl Ended {
     fn all_well(all_well: bool) -> Self {
         if all_well { Self::Well } else { Self::WithFaults }
-    }
-}
-
-async fn scenario((stage, signals): (&Stage, &mut Signals), play: Play<'_>, as_json: bool) -> anyhow::Result<Ended> {
-    let (mut n_posts, mut faults, mut hint) = (0, Vec::new(), None);
-    let played = scenario::play(&stage.graph, play, |step| {
-        n_posts += 1;
-        if let Some(fault) = step.fault() {
-            faults.push(json!({"part": step.part.as_str(), "what": step.what, "fault": fault, "status": status(step)}));
-            hint = hint.or_else(|| hint_for(step));
-        }
-        if !as_json {
-            say!("{}", line(step));
-        }
-    });
-    let ended = tokio::select! {
-        all_well = played => Ended::all_well(all_well?),
-        told = signals.next() => Ended::Told(told),
-    };
-    let n_good = n_posts - faults.len();
-    if as_json {
-        say!("{}", json!({"posts": n_posts, "as_expected": n_good, "seed": stage.seed, "faults": faults}));
-    } else if n_posts > 0 {
-        say!("\n{n_good} of {n_posts} POSTs were answered as expected (seed {})", stage.seed);
-    }
-    if let Ended::Told(told) = ended {
-        remark!("ended by {} before everything was sent", told.name());
-    }
-    if let Some(hint) = hint {
-        remark!("hint: {hint}");
-    }
-    Ok(ended)
-}
-
-fn status(step: &Step) -> Option<u16> {
-    step.outcome.as_ref().ok().map(|answer| answer.status)
-}
-
-/// One POST and its answer in one line.
-fn line(step: &Step) -> String {
-    let (status, took) = match &step.outcome {
-        Ok(answer) => (answer.status.to_string(), format!("{:.1} ms", answer.took.as_secs_f64() * 1000.0)),
-        Err(_) => ("---".into(), String::new()),
-    };
-    let fault = step.fault().map(|fault| format!("   <- {fault}")).unwrap_or_default();
-    format!("{status}  {took:>9}  {:<20}  {:<10}  {}{fault}", step.path, step.part.as_str(), step.what)
-}
-
-fn hint_for(step: &Step) -> Option<&'static str> {
-    match &step.outcome {
-        Ok(answer) => match answer.status {
-            401 | 403 => Some(
-                "genuine tokens were refused: does the receiver's config have the lines above? \
-                 A run without --identity-dir FOLDER makes a new key, and reelhook fetches keys at most every \
-                 5 minutes: until then it answers 401. With the same FOLDER, all runs share one key",
-            ),
-            404 => Some("the receiver has no such path: see --calls-path, --notifications-path, --lifecycle-path"),
-            503 => Some("the receiver can neither verify nor store now: can it reach the key provider above?"),
-            _ => None,
-        },
-        Err(ClientError::Connect { .. }) => Some("nobody listens at that address: is the receiver running? See --url"),
-        Err(_) => None,
     }
 }
 
@@ -320,10 +316,14 @@ mod tests {
     fn without_load_flags_it_is_the_whole_scenario() {
         let args = parse(&[]).unwrap();
         assert!(!args.load.is_load());
-        assert_eq!(args.parts(), Part::ALL);
+        let names = |args: &Args| -> Vec<String> {
+            args.scenarios().unwrap().iter().map(|scenario| scenario.name().to_owned()).collect()
+        };
+        assert_eq!(names(&args), Scenario::names().collect::<Vec<_>>());
         assert_eq!(args.channels(), Channels { calls: true, subscriptions: true });
-        assert_eq!(parse(&["--scenario", "none"]).unwrap().parts(), []);
-        assert_eq!(parse(&["--scenario", "dialects,handshake"]).unwrap().parts(), [Part::Dialects, Part::Handshake]);
+        assert_eq!(names(&parse(&["--scenario", "none"]).unwrap()), [""; 0]);
+        assert_eq!(names(&parse(&["--scenario", "dialects,handshake"]).unwrap()), ["dialects", "handshake"]);
+        assert_eq!(names(&parse(&["--scenario", "hangup", "--scenario", "plain"]).unwrap()), ["hangup", "plain"]);
     }
 
     #[test]
@@ -336,6 +336,11 @@ mod tests {
             (&["--connections", "0"], "--connections"),
             (&["--encrypted", "--count", "1"], "--certificate-key"),
             (&["--serve-noop", "127.0.0.1:0", "--json"], "--serve-noop"),
+            (&["--scenario", "hangupp"], "'hangup'"),
+            (&["--record", "f"], "--listen"),
+            (&["--replay", "f", "--scenario", "plain"], "--scenario"),
+            (&["--replay", "f", "--count", "1"], "--count"),
+            (&["--list", "--json"], "--list"),
         ] {
             let error = parse(arguments).unwrap_err();
             assert!(error.contains(told), "{arguments:?}: {error}");

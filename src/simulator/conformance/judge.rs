@@ -178,7 +178,7 @@ mod tests {
     fn answer(status: u16, body: &str) -> Answer {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", "text/plain; charset=utf-8".parse().unwrap());
-        Answer { status, headers, body: body.to_owned().into(), took: std::time::Duration::ZERO }
+        Answer { status, headers, body: body.to_owned().into(), took: std::time::Duration::ZERO, redirected_to: None }
     }
 
     fn sent(statuses: &[u16]) -> Vec<Sent> {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub use self::change::Change;
 pub use self::dialect::Dialect;
-pub use self::recording::Recording;
+pub use self::recording::{Recording, Said};
 
 /// A JSON object as text: members in order, a key as often as it was put.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +62,11 @@ impl Seed {
     pub fn uuid(&mut self) -> Uuid {
         uuid::Builder::from_random_bytes(self.0.u128(..).to_be_bytes()).into_uuid()
     }
+
+    /// One of two.
+    pub fn coin(&mut self) -> bool {
+        self.0.bool()
+    }
 }
 
 /// The body of a POST on the calls channel.
@@ -79,8 +84,8 @@ pub fn changes(items: &[String], validation_tokens: &[String]) -> String {
     body.with_if(with_tokens, "validationTokens", validation_tokens.to_vec()).text()
 }
 
-/// An id in upper case without dashes, as Graph's paths have it.
-fn undashed(id: Uuid) -> String {
+/// An id in upper case without dashes, as paths in Graph's documentation have it.
+pub(super) fn undashed(id: Uuid) -> String {
     id.simple().to_string().to_uppercase()
 }
 

@@ -23,11 +23,44 @@ pub struct Recording {
 }
 
 /// What a notification says of the operation.
-struct Said {
-    change_type: &'static str,
-    status: &'static str,
-    result: Option<(i64, i64, &'static str)>,
-    completion_reason: Option<&'static str>,
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// Its `changeType`.
+    pub change_type: &'static str,
+    /// Its `status`.
+    pub status: &'static str,
+    /// Code, subcode and message of its `resultInfo`.
+    pub result: Option<(i64, i64, String)>,
+    /// Its `completionReason`.
+    pub completion_reason: Option<String>,
+}
+
+impl Said {
+    /// It is being recorded. Graph says this only in its answer to `recordResponse`; Microsoft's samples sent it as a
+    /// notification until 2019.
+    pub fn running() -> Self {
+        Self { change_type: "updated", status: "running", result: None, completion_reason: None }
+    }
+
+    /// The recording is there: the normal end.
+    pub fn completed() -> Self {
+        Self {
+            change_type: "deleted",
+            status: "completed",
+            result: Some((200, 8515, "Action completed, max record duration reached.".into())),
+            completion_reason: Some("maxRecordDurationReached".into()),
+        }
+    }
+
+    /// It was cancelled.
+    pub fn failed() -> Self {
+        Self {
+            change_type: "deleted",
+            status: "failed",
+            result: Some((400, 8508, "Action failed, the operation was cancelled.".into())),
+            completion_reason: Some("operationCanceled".into()),
+        }
+    }
 }
 
 impl Recording {
@@ -56,32 +89,23 @@ impl Recording {
         self
     }
 
-    /// It is being recorded.
+    /// It is being recorded, as until 2019.
     pub fn running(&self) -> String {
-        self.item(&Said { change_type: "updated", status: "running", result: None, completion_reason: None })
+        self.item(&Said::running())
     }
 
     /// The recording is there: the normal end.
     pub fn completed(&self) -> String {
-        self.item(&Said {
-            change_type: "deleted",
-            status: "completed",
-            result: Some((200, 8515, "Action completed, max record duration reached.")),
-            completion_reason: Some("maxRecordDurationReached"),
-        })
+        self.item(&Said::completed())
     }
 
     /// It was cancelled.
     pub fn failed(&self) -> String {
-        self.item(&Said {
-            change_type: "deleted",
-            status: "failed",
-            result: Some((400, 8508, "Action failed, the operation was cancelled.")),
-            completion_reason: Some("operationCanceled"),
-        })
+        self.item(&Said::failed())
     }
 
-    fn item(&self, said: &Said) -> String {
+    /// The item that says this.
+    pub fn item(&self, said: &Said) -> String {
         let mut item = Object::new();
         if let Some(name) = self.spoken.odata_type("commsNotification") {
             item = item.with("@odata.type", name);
@@ -129,14 +153,14 @@ impl Recording {
 
     fn with_result(&self, resource: Object, said: &Said) -> Object {
         let spoken = &self.spoken;
-        let Some((code, subcode, message)) = said.result else {
+        let Some((code, subcode, message)) = &said.result else {
             return resource.with_if(spoken.has(Dialect::NullForAbsent), "resultInfo", Value::Null);
         };
         if spoken.has(Dialect::NoResultInfo) {
             return resource;
         }
-        let number = |number: i64| -> Value {
-            if spoken.has(Dialect::CodeAsText) { number.to_string().into() } else { number.into() }
+        let number = |number: &i64| -> Value {
+            if spoken.has(Dialect::CodeAsText) { number.to_string().into() } else { (*number).into() }
         };
         let subcode_key = if spoken.has(Dialect::SubCode) { "subCode" } else { "subcode" };
         let mut result = Object::new();
@@ -145,7 +169,7 @@ impl Recording {
         }
         result = result.with("code", number(code)).with(subcode_key, number(subcode));
         result = result.with_if(spoken.has(Dialect::RepeatedKey), subcode_key, number(subcode));
-        resource.raw("resultInfo", result.with("message", message).text())
+        resource.raw("resultInfo", result.with("message", message.as_str()).text())
     }
 
     /// The location and the token: there when it is completed, empty when it failed, absent before.
@@ -157,7 +181,7 @@ impl Recording {
             false => ("recordingLocation", "recordingAccessToken"),
         };
         let absent = if spoken.has(Dialect::NullForAbsent) { Value::Null } else { "".into() };
-        let reason = said.completion_reason.map(|reason| spoken.member(reason));
+        let reason = said.completion_reason.as_deref().map(|reason| spoken.member(reason));
         match said.status {
             "completed" => resource.with(location, &*self.location).with(token, &*self.access_token),
             "failed" => resource.with(location, absent.clone()).with(token, absent.clone()),

@@ -250,6 +250,26 @@ fn a_simulator_without_a_receiver_says_so() {
 }
 
 #[test]
+fn the_simulator_lists_its_scenarios_and_tells_every_mistake_of_a_script() {
+    let said = run(&["simulate", "--list"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("hangup           the caller hangs up while the bot records"), "{}", said.out);
+    assert!(said.out.lines().count() > 20, "{}", said.out);
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("my-call.toml");
+    std::fs::write(&script, "[[steps]]\nsend = \"ring\"\n[[steps]]\nsend = \"hold\"\nafer = \"1s\"\n").unwrap();
+    let file = script.to_str().unwrap();
+    let said = run(&["simulate", "--script", file, "--identity-listen", "127.0.0.1:0"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let first = format!("{file}:2: steps[0].send: found \"ring\", expected one of \"incoming\", ");
+    let second = format!("{file}:5: steps[1].afer: found an unknown key, expected one of: after, ");
+    assert!(said.err.contains("the script has mistakes:") && said.out.is_empty(), "{said:?}");
+    assert!(said.err.contains(&first) && said.err.contains(&second), "{said:?}");
+    let said = run(&["simulate", "--script", "no-such.toml", "--identity-listen", "127.0.0.1:0"]);
+    assert!(said.code == Some(2) && said.err.contains("no-such.toml: cannot read the script"), "{said:?}");
+}
+
+#[test]
 fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let said = Said::from(reelhook().args(["demo", "--duration", "8s"]).env("TMPDIR", folder.path()).output().unwrap());

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use rustix::process::Signal;
 
-use super::{PATIENCE, clean, wait_until};
+use super::{PATIENCE, clean, run, wait_until};
 
 /// A command to which every signal has its default action: the tests may run under `nohup`, and a command leaves a SIGHUP
 /// that is ignored alone.
@@ -166,6 +166,32 @@ fn what_serves_until_it_is_told_to_end_ends_with_success() {
             assert_eq!(code, Some(0), "{signal:?} {arguments:?}: {rest}");
         }
     }
+}
+
+#[test]
+fn a_record_is_whole_when_a_signal_ends_it_and_can_be_played() {
+    let mut receiver = Long::start(reelhook().args(["simulate", "--serve-noop", "127.0.0.1:0"]));
+    let url = receiver.said("answering 202").rsplit(' ').next().unwrap().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    for (signal, _) in SIGNALS {
+        let file = folder.path().join(format!("{signal:?}.jsonl"));
+        let file = file.to_str().unwrap();
+        let record = ["simulate", "--record", file, "--listen", "127.0.0.1:0", "--url", &url];
+        let mut recorder = Long::start(reelhook().args(record));
+        let line = recorder.said("recording on");
+        let listening = line.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        let keys = ["--identity-listen", "127.0.0.1:0"];
+        let play = [&["simulate", "--scenario", "plain", "--url", listening], &keys[..]].concat();
+        assert_eq!(run(&play).status.code(), Some(0));
+        recorder.signal(signal);
+        let (code, rest) = recorder.ended();
+        assert!(code == Some(0) && rest.contains("7 requests are in "), "{signal:?} {code:?}: {rest}");
+        let said = run(&[&["simulate", "--replay", file, "--url", &url], &keys[..]].concat());
+        let out = String::from_utf8_lossy(&said.stdout);
+        assert!(said.status.success() && out.contains("7 of 7 POSTs were answered as expected"), "{said:?}");
+    }
+    receiver.signal(Signal::TERM);
+    assert_eq!(receiver.ended().0, Some(0));
 }
 
 #[test]

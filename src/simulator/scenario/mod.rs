@@ -1,0 +1,209 @@
+//! The scenarios: what a good receiver must accept, one POST after the other. Calls are scripts; the rest is code.
+//!
+//! **Invariants**
+//! 1. Everything in them is genuine: a receiver that trusts the identity answers each POST with 2xx, unless a script
+//!    expects another answer.
+//! 2. With the same seed the same notifications are sent in the same order.
+
+mod parts;
+mod step;
+
+pub use self::parts::Part;
+pub use self::step::Step;
+use super::client::ClientError;
+use super::payload::Seed;
+use super::script::Script;
+use super::{Graph, SimulatorError};
+
+/// The calls that the simulator knows, by name.
+const SCRIPTS: [(&str, &str); 16] = [
+    ("plain", include_str!("../scenarios/plain.toml")),
+    ("failed", include_str!("../scenarios/failed.toml")),
+    ("two-recordings", include_str!("../scenarios/two-recordings.toml")),
+    ("hangup", include_str!("../scenarios/hangup.toml")),
+    ("late-result", include_str!("../scenarios/late-result.toml")),
+    ("bot-hangup", include_str!("../scenarios/bot-hangup.toml")),
+    ("hold", include_str!("../scenarios/hold.toml")),
+    ("transfer", include_str!("../scenarios/transfer.toml")),
+    ("transfer-failed", include_str!("../scenarios/transfer-failed.toml")),
+    ("redirect", include_str!("../scenarios/redirect.toml")),
+    ("meeting", include_str!("../scenarios/meeting.toml")),
+    ("several-calls", include_str!("../scenarios/several-calls.toml")),
+    ("together", include_str!("../scenarios/together.toml")),
+    ("repeats", include_str!("../scenarios/repeats.toml")),
+    ("reordering", include_str!("../scenarios/reordering.toml")),
+    ("running-2019", include_str!("../scenarios/running-2019.toml")),
+];
+
+/// The handshake's token as Graph sends it, and as it must come back.
+pub const HANDSHAKE: (&str, &str) = (
+    "Validation%3a+Testing+client+application+reachability+for+subscription+Request-Id%3a+\
+     522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
+    "Validation: Testing client application reachability for subscription Request-Id: \
+     522a8e7e-096a-494c-aaf1-ac0dcfca45b7",
+);
+
+/// Which channels are played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Channels {
+    /// The calls channel.
+    pub calls: bool,
+    /// The subscriptions channel.
+    pub subscriptions: bool,
+}
+
+/// Something that can be played alone.
+#[derive(Clone, Debug)]
+pub enum Scenario {
+    /// Calls.
+    Script(Script),
+    /// Code.
+    Part(Part),
+}
+
+impl Scenario {
+    /// The names of all scenarios, in the order that they are played.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let first = [Part::Handshake.as_str()].into_iter();
+        let parts = Part::ALL.into_iter().filter(|part| *part != Part::Handshake).map(Part::as_str);
+        first.chain(SCRIPTS.map(|(name, _)| name)).chain(parts)
+    }
+
+    /// The scenario of this name, `None` if there is none.
+    ///
+    /// # Errors
+    /// A script of the simulator's own has a mistake.
+    pub fn find(name: &str) -> Result<Option<Self>, SimulatorError> {
+        if let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) {
+            return Ok(Some(Self::Part(part)));
+        }
+        let Some((name, text)) = SCRIPTS.iter().find(|(script, _)| *script == name) else { return Ok(None) };
+        Ok(Some(Self::Script(Script::read(name, &format!("{name}.toml"), text)?)))
+    }
+
+    /// All of them, in the order that they are played.
+    ///
+    /// # Errors
+    /// As [`Scenario::find`].
+    pub fn all() -> Result<Vec<Self>, SimulatorError> {
+        Self::names().filter_map(|name| Self::find(name).transpose()).collect()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Script(script) => &script.name,
+            Self::Part(part) => part.as_str(),
+        }
+    }
+
+    /// What it plays, in one line.
+    pub fn summary(&self) -> &str {
+        match self {
+            Self::Script(script) => &script.summary,
+            Self::Part(part) => part.summary(),
+        }
+    }
+}
+
+/// What is played.
+#[derive(Clone, Copy, Debug)]
+pub struct Play<'a> {
+    /// The scenarios, in their order.
+    pub scenarios: &'a [Scenario],
+    /// Where to.
+    pub channels: Channels,
+    /// What its random choices begin with.
+    pub seed: u64,
+}
+
+/// Plays scenarios in their order; tells of each POST when it was answered. Returns whether every answer was as
+/// expected. Ends early where nobody listens.
+///
+/// # Errors
+/// A token or content could not be made.
+pub async fn play(graph: &Graph, play: Play<'_>, mut tell: impl FnMut(&Step)) -> Result<bool, SimulatorError> {
+    let Play { scenarios, channels, seed } = play;
+    let mut player = Player { graph, channels, seed: Seed::new(seed), tell: &mut tell, all_well: true };
+    for scenario in scenarios {
+        let somebody_listens = match scenario {
+            Scenario::Part(part) => player.part(*part).await?,
+            Scenario::Script(script) if channels.calls => player.script(script).await?,
+            Scenario::Script(_) => true,
+        };
+        if !somebody_listens {
+            return Ok(false);
+        }
+    }
+    Ok(player.all_well)
+}
+
+/// Plays one scenario after the other.
+struct Player<'a, F> {
+    graph: &'a Graph,
+    channels: Channels,
+    seed: Seed,
+    tell: &'a mut F,
+    all_well: bool,
+}
+
+impl<F: FnMut(&Step)> Player<'_, F> {
+    /// Plays a part. Returns whether somebody listens.
+    async fn part(&mut self, part: Part) -> Result<bool, SimulatorError> {
+        for planned in parts::plan(part, self.graph, self.channels, &mut self.seed)? {
+            let path = without_query(&planned.post.path);
+            let step = Step::new((part.as_str(), &planned.what), path, self.graph.send(planned.post).await);
+            if !self.told(&Step { echo: planned.echo, ..step }) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Plays a script. Returns whether somebody listens.
+    async fn script(&mut self, script: &Script) -> Result<bool, SimulatorError> {
+        for request in script.run(self.graph, &mut self.seed).requests {
+            if !request.after.is_zero() {
+                tokio::time::sleep(request.after).await;
+            }
+            let post = request.post(self.graph)?;
+            let path = without_query(&post.path);
+            let step = Step::new((&script.name, &request.what), path, self.graph.send(post).await);
+            if !self.told(&step.expecting(&request.expect)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Tells of a POST that was answered. Returns whether somebody listens.
+    fn told(&mut self, step: &Step) -> bool {
+        self.all_well &= step.fault().is_none();
+        (self.tell)(step);
+        !matches!(step.outcome, Err(ClientError::Connect { .. }))
+    }
+}
+
+fn without_query(path: &str) -> String {
+    path.split('?').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_says_what_it_plays() {
+        let mut names: Vec<&str> = Scenario::names().collect();
+        let all = Scenario::all().unwrap();
+        assert_eq!(all.iter().map(Scenario::name).collect::<Vec<_>>(), names);
+        for scenario in &all {
+            let summary = scenario.summary();
+            assert!(!summary.is_empty() && !summary.ends_with('.'), "{}: {summary:?}", scenario.name());
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all.len());
+        assert!(Scenario::find("none").unwrap().is_none());
+    }
+}
