@@ -12,6 +12,8 @@ pub(super) struct Sent {
 
 /// The expectation for every answer of a check.
 pub(super) enum Judge {
+    /// Any 2xx.
+    Answered,
     /// Any 2xx; what was marked is delivered.
     Accepted,
     /// As `Accepted`, but answers alone do not show it.
@@ -41,6 +43,7 @@ pub(super) enum Judge {
 impl fmt::Display for Judge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Answered => f.write_str("2xx"),
             Self::Accepted => f.write_str("2xx; with --observe also: delivered"),
             Self::Delivered => f.write_str("delivered"),
             Self::AnyDelivered => f.write_str("delivered, one of them at least"),
@@ -69,12 +72,12 @@ impl Judge {
 
     /// Whether deliveries matter, where they are seen.
     pub(super) fn looks_at_deliveries(&self) -> bool {
-        self.is_of_genuine_posts() || self.is_of_strangers()
+        matches!(self, Self::Accepted | Self::Delivered | Self::AnyDelivered) || self.is_of_strangers()
     }
 
     /// Whether its POSTs are what Graph sends, and so must be answered in time.
     pub(super) fn is_of_genuine_posts(&self) -> bool {
-        matches!(self, Self::Accepted | Self::Delivered | Self::AnyDelivered)
+        matches!(self, Self::Answered | Self::Accepted | Self::Delivered | Self::AnyDelivered)
     }
 
     /// Whether what was marked must not be delivered.
@@ -108,7 +111,9 @@ impl Judge {
 
     fn judge_one(&self, answer: &Answer) -> Result<(), String> {
         let good = match self {
-            Self::Accepted | Self::Delivered | Self::AnyDelivered | Self::LastAccepted => answer.is_2xx(),
+            Self::Answered | Self::Accepted | Self::Delivered | Self::AnyDelivered | Self::LastAccepted => {
+                answer.is_2xx()
+            }
             Self::Refused => !answer.is_2xx(),
             Self::Withheld | Self::Alike => true,
             Self::Status(statuses) | Self::StatusOrClosed(statuses) => statuses.contains(&answer.status),

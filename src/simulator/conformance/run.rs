@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::check::{Channel, Check, Mark, Sending, Unmade, Weight};
+use super::check::{Channel, Check, Mark, Sending, Unmade};
 use super::checks::{self, DELIVERS_CHANGES, DELIVERS_RECORDINGS};
 use super::grading::{Outcome, Verdict};
 use super::judge::{Judge, Sent, labelled};
@@ -96,10 +96,9 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         Ok(())
     }
 
-    /// The items whose delivery is to be seen. Whether a channel is entered at all, answers alone tell.
+    /// The items whose delivery is to be seen.
     fn marks(&self, check: &Check, sendings: &[Sending]) -> Vec<(&'static str, Mark)> {
-        let is_of_use = self.setting.observer.is_some() && check.weight != Weight::Entry;
-        if !is_of_use || !check.judge.looks_at_deliveries() {
+        if self.setting.observer.is_none() || !check.judge.looks_at_deliveries() {
             return Vec::new();
         }
         sendings.iter().flat_map(|it| it.marks.iter().map(|mark| (it.label, mark.clone()))).collect()

@@ -50,7 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
         OTHERS,
         Source::Shows("calls, participants and prompts arrive at the same address", SAMPLES),
         others,
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[GENUINE]),
     Check::must(
@@ -62,9 +62,9 @@ pub(super) const CHECKS: &[Check] = &[
     .after(&[SEVERAL, OTHERS]),
     Check::must(
         "calls-accepts-late-ones",
-        Source::Says("notifications may arrive out of order", ANSWER),
+        Source::Says("Call establishing/established notifications may arrive out of order", ANSWER),
         late,
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[OTHERS]),
     Check::should(
@@ -85,7 +85,7 @@ pub(super) const CHECKS: &[Check] = &[
         "calls-accepts-no-items",
         Source::Assumed("nobody has seen Graph send an empty collection"),
         |graph, _| one(graph.calls(&[])?),
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[GENUINE]),
     Check::advice(

@@ -22,8 +22,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check::must(
         GENUINE,
         Source::Says("Make sure to always send an HTTP 202 Accepted status code", RICH),
-        genuine,
-        Judge::Accepted,
+        both_versions,
+        Judge::Answered,
     )
     .after(&[CHANGES]),
     Check::must(
@@ -110,12 +110,6 @@ fn both_versions(graph: &Graph, seed: &mut Seed) -> Made {
     Ok(vec![Sending { label: "v1 token", ..version_1 }, Sending { label: "v2 token", ..version_2 }])
 }
 
-fn genuine(graph: &Graph, seed: &mut Seed) -> Made {
-    let mut sendings = both_versions(graph, seed)?;
-    sendings.iter_mut().for_each(|sending| sending.marks.clear());
-    Ok(sendings)
-}
-
 /// In both versions: a receiver that takes one version only would refuse the other one anyway.
 fn forged(graph: &Graph, seed: &mut Seed) -> Made {
     let stranger = graph.identity.stranger()?;
@@ -180,6 +174,5 @@ fn strangers(graph: &Graph, seed: &mut Seed) -> Made {
     {
         sendings.extend(made.into_iter().map(|sending| Sending { label, ..sending }));
     }
-    sendings.iter_mut().for_each(|sending| sending.marks.clear());
     Ok(sendings)
 }

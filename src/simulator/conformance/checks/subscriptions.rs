@@ -20,7 +20,7 @@ const OTHER_TENANT: &str = "9f4ebab6-520d-49c0-85cc-7b25c78d4a93";
 const OLD: &[Dialect] = &[Dialect::TypeWithoutHash, Dialect::OrganizationId];
 
 pub(super) const CHECKS: &[Check] = &[
-    Check::must(CHANGES, RETRIED, |graph, seed| Ok(vec![genuine(graph, seed)?]), Judge::Accepted)
+    Check::must(CHANGES, RETRIED, |graph, seed| Ok(vec![genuine(graph, seed)?]), Judge::Answered)
         .after(&[ECHO])
         .entry(),
     Check::must(
@@ -91,7 +91,7 @@ pub(super) const CHECKS: &[Check] = &[
         "notifications-accepts-no-items",
         Source::Assumed("nobody has seen Graph send an empty collection"),
         |graph, _| one(graph.notifications(&[], false)?),
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[CHANGES]),
     Check::must(
@@ -101,7 +101,7 @@ pub(super) const CHECKS: &[Check] = &[
             LIFECYCLE,
         ),
         |graph, seed| lifecycle(graph, seed, &change::LIFECYCLE_EVENTS),
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[ECHO, AT_LIFECYCLE]),
     Check::must(
@@ -114,14 +114,14 @@ pub(super) const CHECKS: &[Check] = &[
             let change = graph.change(seed).dialect(Dialect::OrganizationId);
             one(graph.lifecycle(&[change.lifecycle("reauthorizationRequired")]))
         },
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[EVENTS]),
     Check::should(
         "lifecycle-accepts-new-events",
         Source::Assumed("Microsoft adds events; one that is refused is sent again for hours"),
         |graph, seed| lifecycle(graph, seed, &["somethingNew"]),
-        Judge::Accepted,
+        Judge::Answered,
     )
     .after(&[EVENTS]),
     Check::advice(

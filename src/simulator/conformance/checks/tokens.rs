@@ -27,12 +27,12 @@ pub(super) const CHECKS: &[Check] = &[
         GENUINE,
         Source::Says("the HTTP POST message contains an OAuth token in the Authorization header", CALLS),
         |graph, seed| Ok(vec![genuine(graph, seed)?]),
-        Judge::Accepted,
+        Judge::Answered,
     )
     .entry(),
     Check::must(
         DELIVERS_RECORDINGS,
-        Source::Says("the recording is discarded shortly after the call ends", RECORD),
+        Source::Says("The bot must download the recording promptly", RECORD),
         |graph, seed| Ok(vec![genuine(graph, seed)?]),
         Judge::Delivered,
     )
