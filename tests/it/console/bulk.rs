@@ -6,6 +6,7 @@ use reelhook::store::{Newest, QuarantineView};
 use super::pages::dead_letters;
 use super::{Answer, Browser, record, start_with_tokens};
 use crate::process::eventually;
+use crate::recording_sink::RecordingSink;
 use crate::test_app::{Settings, TENANT, TestApp};
 
 fn rejected(n: usize) -> impl Iterator<Item = DeliveryError> {
@@ -65,6 +66,27 @@ async fn no_more_dead_letters_are_replayed_than_the_page_counted_and_none_that_d
     dead_letters(&app, 3).await;
     assert_eq!(dead(&app).await.len(), 3, "one of the three failed again, and two died after the count");
     assert!(dead(&app).await.ends_with(&["d".into(), "e".into()]));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_of_an_earlier_event_that_died_after_the_count_is_not_replayed_in_place_of_a_counted_one() {
+    let mut app = start_with_tokens().await;
+    app.first.fail([RecordingSink::retry("busy")].into_iter().chain(rejected(3)));
+    records(&mut app, &["early"]).await;
+    app.first.wait_for_attempts(1).await;
+    records(&mut app, &["a", "b"]).await;
+    dead_letters(&app, 2).await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let matching = "/bulk/dead-letters?sink=first&reason=answered";
+    let page = browser.page(matching).await;
+    assert!(page.body.contains("Replay 2 dead letters?"), "{}", page.body);
+    app.advance(7);
+    dead_letters(&app, 3).await;
+    let job = over(&browser, &browser.press_on(&page, matching, &[]).await).await;
+    assert_eq!(told(&job), ("2", "2"));
+    app.first.wait_for(2).await;
+    assert_eq!(dead(&app).await, ["early"]);
     app.stop().await;
 }
 
@@ -173,11 +195,13 @@ async fn no_event_is_routed_that_arrived_after_the_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_event_is_sent_again_that_was_delivered_after_the_count() {
     let mut app = start_with_tokens().await;
+    // An earlier event is delivered later.
+    app.first.fail([RecordingSink::retry("busy")]);
+    records(&mut app, &["waits"]).await;
+    app.first.wait_for_attempts(1).await;
     records(&mut app, &["a", "b"]).await;
     app.first.wait_for(2).await;
     let browser = Browser::logged_in(&app, "writer-token").await;
-    browser.press("/sinks/first", "/sinks/first/pause", &[]).await;
-    records(&mut app, &["waits"]).await;
     let path = "/resend?since=2h&sink=first";
     let mut page = browser.page(path).await;
     eventually("both are settled", async || {
@@ -185,8 +209,7 @@ async fn no_event_is_sent_again_that_was_delivered_after_the_count() {
         page.body.contains("This sends 2 events again")
     })
     .await;
-    app.advance(1);
-    browser.press("/sinks/first", "/sinks/first/resume", &[]).await;
+    app.advance(7);
     app.first.wait_for(3).await;
     eventually("it is settled", async || browser.page(path).await.body.contains("This sends 3 events again")).await;
     let job = over(&browser, &browser.press_on(&page, "/resend", &[]).await).await;
