@@ -204,8 +204,11 @@ fn print_grade(grade: &Grade) {
     for text in &grade.not_seen {
         say!("not seen: {text}");
     }
-    let refused = grade.verdicts.iter().find(|verdict| verdict.name == "calls-accepts-a-genuine-token");
-    if refused.is_some_and(Verdict::has_failed) {
+    let has_failed = |name: &str| grade.verdicts.iter().any(|verdict| verdict.name == name && verdict.has_failed());
+    if has_failed("calls-accepts-a-genuine-token") {
         say!("hint: the receiver refused a genuine token: does it trust this identity?");
+    }
+    if has_failed("calls-delivers-recordings") || has_failed("notifications-delivers-changes") {
+        say!("hint: nothing was delivered: is --observe where the receiver delivers to?");
     }
 }

@@ -72,12 +72,17 @@ impl Observer {
     /// polled.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The address cannot be listened on, or the file cannot be read.
     pub fn start(place: Place) -> Result<(Self, Option<(SocketAddr, Server)>), SimulatorError> {
         let observer = |source| Self { source, patience: Duration::from_secs(10), grace: Duration::from_secs(1) };
         match place {
             Place::File(path) => {
-                let read_to = std::fs::metadata(&path).map_or(0, |file| file.len());
+                let read_to = match std::fs::metadata(&path) {
+                    Ok(file) if file.is_file() => file.len(),
+                    Ok(_) => return Err(SimulatorError::File { path, cause: std::io::Error::other("it is no file") }),
+                    Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => 0,
+                    Err(cause) => return Err(SimulatorError::File { path, cause }),
+                };
                 Ok((observer(Source::File { path, read_to }), None))
             }
             Place::Address(address) => {
@@ -172,6 +177,14 @@ mod tests {
         for wrong in ["https://127.0.0.1:9500", "file:///x", "http://"] {
             assert!(Place::read(wrong).unwrap_err().contains("expected a file, or http://HOST:PORT"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Observer::start(Place::File(folder.path().into())).err().unwrap().to_string();
+        assert!(error.ends_with("it is no file"), "{error}");
+        assert!(Observer::start(Place::File(folder.path().join("later"))).is_ok());
     }
 
     #[tokio::test]

@@ -1,6 +1,9 @@
 //! Durability: the receiver is killed after a 2xx, and started again.
 
-use std::process::{Command, Stdio};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
 
 use super::Told;
 use super::check::{Channel, Level, Mark, Source, Weight};
@@ -13,6 +16,8 @@ use crate::simulator::payload::{Recording, Seed};
 
 /// How many notifications are accepted right before.
 const N: usize = 20;
+/// How long the command may take.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Begins other ids than those of the checks.
 const OTHER_SEED: u64 = 0x5eed;
 
@@ -40,13 +45,13 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
             (Some(ended), ..) => Outcome::Skip(ended.clone()),
             (_, Some(cause), _) => Outcome::Skip(format!("follows from {cause}")),
             (_, _, None) => Outcome::Skip("needs --observe: answers do not show it".into()),
-            _ => self.killed_and_started(command).await?,
+            _ => self.killed_and_started(&command).await?,
         };
         self.add(usize::MAX, verdict(outcome));
         Ok(())
     }
 
-    async fn killed_and_started(&mut self, command: String) -> Result<Outcome, SimulatorError> {
+    async fn killed_and_started(&mut self, command: &str) -> Result<Outcome, SimulatorError> {
         (self.tell)(Told::Restarts);
         let (mut seed, mut accepted) = (Seed::new(self.setting.seed ^ OTHER_SEED), Vec::new());
         for _ in 0..N {
@@ -55,12 +60,10 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
                 accepted.push(mark);
             }
         }
-        let run = move || Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null()).status();
-        let ended = tokio::task::spawn_blocking(run).await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        match ended {
+        match restarted(command).await {
             Ok(status) if status.success() => {}
             Ok(status) => return Ok(Outcome::Skip(format!("the restart command failed: {status}"))),
-            Err(error) => return Ok(Outcome::Skip(format!("the restart command could not be run: {error}"))),
+            Err(error) => return Ok(Outcome::Skip(format!("the restart command failed: {error}"))),
         }
         let Some(observer) = &mut self.setting.observer else { return Ok(Outcome::Pass) };
         let (seen, _) = observer.look(&accepted.iter().collect::<Vec<_>>(), &[]).await;
@@ -80,4 +83,12 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
         let recording = Recording::new(seed);
         Ok((self.graph.calls(&[recording.completed()])?, Mark::recording(&recording)))
     }
+}
+
+/// Runs the command. It ends with this future, should a signal end the grading.
+async fn restarted(command: &str) -> std::io::Result<ExitStatus> {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    let ended = tokio::time::timeout(COMMAND_TIMEOUT, shell.status()).await;
+    ended.unwrap_or_else(|_elapsed| Err(std::io::Error::other(format!("it did not end within {COMMAND_TIMEOUT:?}"))))
 }

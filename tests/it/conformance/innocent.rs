@@ -207,6 +207,25 @@ async fn a_receiver_that_answers_202_to_strangers_and_drops_them_is_no_believer(
 }
 
 #[tokio::test]
+async fn a_receiver_that_redirects_to_another_region_is_followed() {
+    for status in [302, 307] {
+        let running = start("");
+        let mut servers = Servers::new();
+        let to = running.address;
+        let address = serve(&mut servers, move |routes| {
+            routes.default_service(web::to(move |request: HttpRequest| async move {
+                answered(status).insert_header(("location", format!("http://{to}{}", request.uri()))).finish()
+            }));
+        });
+        let client = reelhook::simulator::Client::new(&format!("http://{address}")).unwrap();
+        let certificate = None;
+        let graph = Graph { client, certificate, ..graph_of(&running) };
+        let grade = graded(&graph, Channel::Both, Some(running.observer())).await;
+        assert_eq!((failed(&grade), grade.letter()), (vec![], 'A'), "{status}: {}", grade.reason());
+    }
+}
+
+#[tokio::test]
 async fn an_observer_that_is_posted_to_sees_the_same() {
     let mut servers = Servers::new();
     let place = Place::read("http://127.0.0.1:0").unwrap();

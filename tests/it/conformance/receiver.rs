@@ -43,6 +43,7 @@ pub struct Receiver {
 /// A running receiver with Graph in front of it.
 pub struct Running {
     pub graph: Graph,
+    pub address: SocketAddr,
     pub folder: TempDir,
     _servers: JoinSet<std::io::Result<()>>,
 }
@@ -100,10 +101,11 @@ pub fn start_at(fault: &'static str, paths: Paths) -> Running {
         routes.default_service(web::to(answer))
     };
     let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-    graph.client = Client::new(&format!("http://{}", server.addrs()[0])).unwrap();
+    let address = server.addrs()[0];
+    graph.client = Client::new(&format!("http://{address}")).unwrap();
     let mut servers = JoinSet::new();
     servers.spawn(server.run());
-    Running { graph, folder, _servers: servers }
+    Running { graph, address, folder, _servers: servers }
 }
 
 async fn answer(this: Data<Receiver>, request: HttpRequest, body: Result<Bytes, actix_web::Error>) -> HttpResponse {

@@ -213,9 +213,10 @@ async fn the_grader_kills_the_server_after_an_answer_and_finds_nothing_lost() {
     let site = Site::new();
     let (identity, public) = (free_address(), free_address());
     let folder = site.folder.path().to_str().unwrap().to_owned();
-    let delivered = format!("{folder}/delivered.jsonl");
+    let observer = format!("http://{}", free_address());
     let routes = format!(
-        "[sinks.delivered]\nkind = \"file\"\npath = \"{delivered}\"\n[[routes]]\nname = \"all\"\nsinks = [\"delivered\"]\n"
+        "[sinks.observer]\nkind = \"http\"\nurl = \"{observer}/\"\nallow_private = [\"127.0.0.0/8\"]\n\
+         [[routes]]\nname = \"all\"\nsinks = [\"observer\"]\n"
     );
     site.write(("", ""), &routes);
     let surrounded = |arguments: &[&str]| {
@@ -230,7 +231,7 @@ async fn the_grader_kills_the_server_after_an_answer_and_finds_nothing_lost() {
     std::fs::write(format!("{folder}/restart"), RESTART).unwrap();
     let restart = format!("sh {folder}/restart {folder} {}", env!("CARGO_BIN_EXE_reelhook"));
     let url = format!("http://{public}");
-    let observed = ["conformance", "--only", "calls", "--observe", &delivered, "--restart-command", &restart];
+    let observed = ["conformance", "--only", "calls", "--observe", &observer, "--restart-command", &restart];
     let graded = Said::from(surrounded(&[&observed[..], &towards(&url, &identity)].concat()).output().unwrap());
     let pid: i32 = std::fs::read_to_string(format!("{folder}/pid")).unwrap().trim().parse().unwrap();
     assert_ne!(pid.to_string(), server.id().to_string(), "it was started again");
