@@ -125,7 +125,7 @@ impl Tally {
             Err(error) => error.to_string(),
         };
         self.n_posts += 1;
-        say!("{}  POST {:<20} {answer:<16} {}", now(), step.path, step.what);
+        say!("{}  POST {:<20} {answer:<16} {}: {}", now(), step.path, step.scenario, step.what);
         if let Some(fault) = step.fault() {
             self.n_faults += 1;
             say!("{}  NOT AS EXPECTED: {fault}", now());
@@ -144,14 +144,15 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     say!("{}  Graph has sent each kind of notification once; now a bot announces its recordings", now());
     announce(app, &story).await?;
     let unproven = graph.notifications(&[story.unproven()], false)?;
-    let step = ("story", "a notification with a wrong clientState");
+    let step = ("stranger", "a notification with a wrong clientState");
     let step = Step::new(step, unproven.path.clone(), graph.send(unproven).await);
     tally.lock().tell(&step);
     let calls = async {
         for number in 1_u64.. {
+            let name = format!("call {number}");
             for request in story::call(number, graph, &mut seed)?.requests {
                 tokio::time::sleep(PACE).await;
-                send(graph, &request, tally).await?;
+                send(graph, (&name, &request), tally).await?;
             }
         }
         anyhow::Ok(())
@@ -159,7 +160,7 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     let told = async {
         for request in &story.run.requests {
             tokio::time::sleep(request.after).await;
-            send(graph, request, tally).await?;
+            send(graph, ("announced", request), tally).await?;
         }
         anyhow::Ok(())
     };
@@ -167,11 +168,11 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     Ok(())
 }
 
-async fn send(graph: &Graph, request: &Request, tally: &Mutex<Tally>) -> anyhow::Result<()> {
+async fn send(graph: &Graph, (name, request): (&str, &Request), tally: &Mutex<Tally>) -> anyhow::Result<()> {
     let post = request.post(graph)?;
     let path = post.path.clone();
     let outcome = graph.send(post).await;
-    tally.lock().tell(&Step::new(("story", &request.what), path, outcome));
+    tally.lock().tell(&Step::new((name, &request.what), path, outcome));
     Ok(())
 }
 

@@ -191,6 +191,10 @@ fn without_query(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
+    use crate::simulator::payload::undashed;
+    use crate::simulator::script::{PlayedCall, Run};
+    use crate::simulator::{Client, Identity, Paths};
 
     #[test]
     fn every_scenario_has_a_name_of_its_own_and_says_what_it_plays() {
@@ -205,5 +209,35 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), all.len());
         assert!(Scenario::find("none").unwrap().is_none());
+    }
+
+    fn graph() -> Graph {
+        Graph {
+            client: Client::new("http://127.0.0.1:1").unwrap(),
+            identity: Identity::new(Clock::system()).unwrap(),
+            app_id: "app".into(),
+            tenant: "tenant".into(),
+            client_state: None,
+            certificate: None,
+            paths: Paths::default(),
+        }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_bodies_and_a_call_has_one_id_in_one_spelling() {
+        let graph = graph();
+        for scenario in Scenario::all().unwrap() {
+            let Scenario::Script(script) = scenario else { continue };
+            let run = |seed| script.run(&graph, &mut Seed::new(seed));
+            let bodies = |run: &Run| run.requests.iter().map(|it| it.post(&graph).unwrap().body).collect::<Vec<_>>();
+            let played = run(1);
+            assert_eq!(bodies(&played), bodies(&run(1)), "{}", script.name);
+            assert_ne!(bodies(&played), bodies(&run(2)), "{}", script.name);
+            let all = String::from_utf8(bodies(&played).concat()).unwrap();
+            for PlayedCall { id, .. } in &played.calls {
+                let (dashed, other) = (all.contains(&id.to_string()), all.contains(&undashed(*id)));
+                assert!(dashed != other, "{}: {all}", script.name);
+            }
+        }
     }
 }

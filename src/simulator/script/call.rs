@@ -86,7 +86,7 @@ impl Call {
         }
         resource = self.with_meeting(resource).with("tenantId", &*self.tenant);
         if is_whole {
-            resource = resource.with("myParticipantId", self.bot.to_string()).with("id", self.id.to_string());
+            resource = resource.with("myParticipantId", self.bot.to_string()).with("id", self.spelled(self.id));
         }
         if let Some(party) = ended_by {
             resource = resource.raw("terminationSender", self.party(party));
