@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use jiff::Timestamp;
 
-use super::format::{duration, encoded, instant, tone_of, tone_of_event, tone_of_state};
+use super::format::{counted_at_least, duration, encoded, instant, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
 use super::gate::Desk;
 use super::json::Json;
@@ -18,12 +18,12 @@ use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata;
 use crate::operator::{self, words::sentence};
-use crate::store::{DeliveryState, DeliveryView, EventView};
+use crate::store::{Counted, DeliveryState, DeliveryView, EventView, NewestEvents};
 use crate::web::link;
 
 /// The most characters of an event's data that are shown.
 const MAX_DATA_CHARS: usize = 64 * 1024;
-/// The most events that are shown; the others are counted, and are found among all events.
+/// The most events that are shown, the newest; the others are counted, and are found among all events.
 const MAX_EVENTS: usize = 200;
 
 #[derive(Template)]
@@ -39,7 +39,8 @@ struct Page {
     story: Vec<String>,
     timeline: Timeline,
     events: Vec<Event>,
-    n_left_out: usize,
+    /// How many events are not shown; empty: none.
+    left_out: String,
     /// Where all events of its path are.
     all_events: String,
     api: Api,
@@ -113,13 +114,15 @@ async fn page(
     let id = GraphId::new(&id).ok_or_else(missing)?;
     let operation = desk.console.operations.get(&id, GraphId::new(&asked.call).as_ref()).await?;
     let operation = operation.ok_or_else(missing)?;
-    let mut views = desk.console.operator.store.operations(&operation.id).await?;
-    views.retain(|view| view.call_id == operation.call_id);
-    let mut events = views.pop().map(|view| view.events).unwrap_or_default();
-    let n_left_out = events.len().saturating_sub(MAX_EVENTS);
-    events.truncate(MAX_EVENTS);
+    let found = desk.console.operator.store.newest_events(operation.number, MAX_EVENTS).await?;
+    let NewestEvents { events, counted } = found;
+    let n_left_out = counted.n.saturating_sub(events.len() as u64);
     let now = desk.console.clock.now();
     let state = operation.expectation.as_ref().map(|expectation| expectation.state);
+    let mut story = words::of_operation(&operation, &events, now);
+    if n_left_out > 0 {
+        story.push(format!("Only the newest {} events are counted here and drawn below.", events.len()));
+    }
     let page = Page {
         frame: Frame { notice: Done::of(&request).notice(), ..visitor.frame("operations") },
         client_context: operation.client_context.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
@@ -128,10 +131,13 @@ async fn page(
         state: state.map(ExpectationState::as_str).unwrap_or_default(),
         state_tone: state.map(tone_of_state).unwrap_or_default(),
         facts: facts(&operation),
-        story: words::of_operation(&operation, &events, now),
+        story,
         timeline: timeline::draw(&operation, &events, now),
         events: events.iter().map(|it| event(it, now)).collect(),
-        n_left_out,
+        left_out: match n_left_out {
+            0 => String::new(),
+            n => counted_at_least(Counted { n, ..counted }, "earlier event"),
+        },
         all_events: format!("/events?resource={}", encoded(events.first().map_or("", |event| &event.resource))),
         api: api(&operation, &request, visitor.may(Scope::Recordings), desk.console.access.needs_token()),
     };

@@ -76,7 +76,7 @@ pub use view::{
     Backlog, DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, Newest, Oldest, OperationView,
     QuarantineView, Success,
 };
-pub use views::Views;
+pub use views::{NewestEvents, Views};
 pub use waiting::{WAITS_AT_MOST, Waiting};
 pub use watches::{Due, Raised, Watches};
 

@@ -4,8 +4,17 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::{Backlog, DeliveryView, EventView, FailedAttempt, OperationView, StoreError, Tallies};
+use super::{Backlog, Counted, DeliveryView, EventView, FailedAttempt, OperationView, StoreError, Tallies};
 use crate::domain::{DeliveryId, EventId, Exchange, Raw, SinkName};
+
+/// The newest events of an operation.
+#[derive(Clone, Debug)]
+pub struct NewestEvents {
+    /// The events, oldest first.
+    pub events: Vec<EventView>,
+    /// How many events it has.
+    pub counted: Counted,
+}
 
 /// Reads for operators. Nothing here changes anything.
 #[async_trait]
@@ -28,6 +37,13 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// The database could not be read.
     async fn operations(&self, id: &str) -> Result<Vec<OperationView>, StoreError>;
+
+    /// The newest events of an operation with their deliveries, oldest first; `operation` is its number. The work does not
+    /// grow with the number of events.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    async fn newest_events(&self, operation: i64, limit: usize) -> Result<NewestEvents, StoreError>;
 
     /// The last failed attempt of the deliveries that wait for a sink; `None`: no attempt for them has failed. It looks
     /// at the deliveries that are due last, because a failed one is due later than one that was not attempted.

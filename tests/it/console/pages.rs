@@ -272,7 +272,8 @@ async fn an_operation_with_many_events_says_how_many_it_leaves_out_and_where_the
     app.store.accept(batch).await.unwrap();
     let page = browser.page("/operations/chain?call=call").await;
     assert_eq!(page.count("event"), 200);
-    assert!(page.body.contains("1 later event is not shown"), "{}", page.body);
+    assert!(page.body.contains("It leaves out 1 earlier event: "), "{}", page.body);
+    assert!(page.body.contains("the last"), "{}", page.body);
     record(&mut app, "unrelated-7").await;
     assert!(browser.page("/events").await.body.contains("unrelated-7"));
     let found = browser.page(&page.links("/events?resource=").remove(0)).await;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use reelhook::domain::{EventId, ExpectationState, Operation, QuarantineClass, ResultInfo};
 use reelhook::odata::{Cursor, Filter, OrderBy, Property, Subject};
 use reelhook::store::operations::{Created, NewOperation, Question};
-use reelhook::store::{StreamedEvent, Tallies, Tally};
+use reelhook::store::{EventView, StreamedEvent, Tallies, Tally};
 
 use crate::recording_sink::PATIENCE;
 
@@ -19,6 +19,7 @@ macro_rules! suite {
             an_operation_is_got_by_any_spelling_of_its_id_and_by_its_call,
             an_expectations_id_goes_on_naming_its_operation,
             only_get_has_the_token,
+            the_newest_events_of_an_operation_are_read_in_their_order_and_counted,
             pages_go_on_while_rows_come_and_go,
             a_list_of_a_call_holds_its_operations_alone,
             what_matches_is_counted,
@@ -127,6 +128,33 @@ pub async fn only_get_has_the_token(test: TestStore) {
         assert_eq!(operation.recording_location.as_deref(), Some("https://file.location/1"));
         assert_eq!(operation.result_info.as_ref(), Some(&result));
     }
+}
+
+pub async fn the_newest_events_of_an_operation_are_read_in_their_order_and_counted(test: TestStore) {
+    let contexts: Vec<String> = (0..450).map(|n| n.to_string()).collect();
+    for (n, some) in (0..).zip(contexts.chunks(90)) {
+        // Another operation's events are between them; and after the end, nothing changes the operation any more.
+        test.accept(vec![recording(&format!("other-{n}")).to(&[])]).await;
+        test.accept(some.iter().map(|context| link(context, "archive")).collect()).await;
+        let end = recording("chain").status(Status::Completed).raw(&n.to_string()).context(&format!("end-{n}"));
+        test.accept(vec![end.to(&["crm"])]).await;
+    }
+    let chain = test.operations.get(&id("chain"), None).await.unwrap().unwrap();
+    let all = test.store.operations("chain").await.unwrap().remove(0).events;
+    assert_eq!(all.len(), 455);
+    for limit in [1, 200, 300, 455, 900] {
+        let newest = test.store.newest_events(chain.number, limit).await.unwrap();
+        assert_eq!((newest.counted.n, newest.counted.is_all), (455, true));
+        let told = |events: &[EventView]| events.iter().map(|it| (it.id, it.deliveries.len())).collect::<Vec<_>>();
+        assert_eq!(told(&newest.events), told(&all[455usize.saturating_sub(limit)..]), "{limit}");
+    }
+    test.accept((0..2_000).map(|n| link(&format!("more-{n}"), "archive")).collect()).await;
+    let newest = test.store.newest_events(chain.number, 200).await.unwrap();
+    assert_eq!((newest.events.len(), newest.counted.n, newest.counted.is_all), (200, 2_000, false));
+    assert_eq!(newest.events[199].client_context.as_deref(), Some("more-1999"));
+    assert_eq!(newest.events[0].client_context.as_deref(), Some("more-1800"));
+    let none = test.store.newest_events(chain.number + 1_000, 200).await.unwrap();
+    assert_eq!((none.events.len(), none.counted.n), (0, 0));
 }
 
 // Lists.

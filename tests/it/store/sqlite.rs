@@ -257,6 +257,35 @@ async fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_is_in_it(
 }
 
 #[tokio::test]
+async fn the_newest_events_are_the_newest_of_an_operation_that_had_many_in_an_earlier_version() {
+    for (n_before, n_after) in [(250, 10), (150, 100), (150, 300)] {
+        let test = sqlite();
+        accept_chain(&*test.store, test.clock.now(), n_before).await;
+        let number = test.operations.get(&GraphId::new("chain").unwrap(), None).await.unwrap().unwrap().number;
+        test.store.close().await;
+        raw(&test)
+            .execute_batch(
+                "DROP INDEX events_of_long_operation; ALTER TABLE events DROP COLUMN long_operation; \
+                 ALTER TABLE operations DROP COLUMN n_unchanged; DELETE FROM migrations WHERE name LIKE '%_long_operations'",
+            )
+            .unwrap();
+        let store = reopened(&test).unwrap();
+        for n in 0..n_after {
+            let accepted = vec![link(&format!("later-{n}"), "archive")];
+            let batch = Batch { received_at: test.clock.now(), accepted, quarantined: Vec::new() };
+            store.accept(batch).await.unwrap();
+        }
+        let newest = store.newest_events(number, 5).await.unwrap();
+        let told: Vec<_> = newest.events.iter().filter_map(|it| it.client_context.clone()).collect();
+        let expected: Vec<_> = (n_after - 5..n_after).map(|n| format!("later-{n}")).collect();
+        assert_eq!(told, expected, "{n_before} before, {n_after} after");
+        assert_eq!(store.newest_events(number, 200).await.unwrap().events.len(), 200);
+        assert_eq!(newest.counted.n, (n_before + n_after) as u64);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_command_makes_no_store_where_none_is() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(Timestamp::UNIX_EPOCH);

@@ -31,6 +31,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0019_backlogs", include_str!("../../../../migrations/sqlite/0019_backlogs.sql")),
     ("0020_sink_conditions", include_str!("../../../../migrations/sqlite/0020_sink_conditions.sql")),
     ("0021_replayed", include_str!("../../../../migrations/sqlite/0021_replayed.sql")),
+    ("0022_long_operations", include_str!("../../../../migrations/sqlite/0022_long_operations.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

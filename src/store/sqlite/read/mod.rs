@@ -9,6 +9,7 @@ pub mod event_log;
 pub mod exchanges;
 pub mod history;
 pub mod listing;
+pub mod newest_events;
 pub mod operation;
 pub mod pauses;
 pub mod quarantine;

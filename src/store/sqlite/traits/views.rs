@@ -9,10 +9,12 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read;
+use crate::store::sqlite::read::newest_events;
 use crate::store::sqlite::read::stream::{self, Stretch};
 use crate::store::sqlite::read::views;
 use crate::store::{
-    Backlog, DeliveryView, EventView, Events, FailedAttempt, OperationView, StoreError, StreamedEvent, Tallies, Views,
+    Backlog, DeliveryView, EventView, Events, FailedAttempt, NewestEvents, OperationView, StoreError, StreamedEvent,
+    Tallies, Views,
 };
 
 #[async_trait]
@@ -32,6 +34,15 @@ impl Views for SqliteStore {
         let id = id.to_owned();
         let mut found = self.read(move |connection, shared| views::operations(connection, &shared.seal, &id)).await?;
         found.iter_mut().flat_map(|operation| &mut operation.events).for_each(|event| self.tell_due(event));
+        Ok(found)
+    }
+
+    async fn newest_events(&self, operation: i64, limit: usize) -> Result<NewestEvents, StoreError> {
+        let read = move |connection: &_, shared: &Shared| {
+            newest_events::of_operation(connection, &shared.seal, operation, limit)
+        };
+        let mut found = self.read(read).await?;
+        found.events.iter_mut().for_each(|event| self.tell_due(event));
         Ok(found)
     }
 

@@ -187,6 +187,7 @@ impl New<'_> {
             accepted_at: arrival.accepted_at,
             channel: notification.channel,
             operation: taken.map(|taken| taken.seq),
+            is_long: taken.is_some_and(|taken| taken.is_long),
             hash: &item.hash,
             lookup: item.lookup,
             is_matched: !deliveries.is_empty(),

@@ -24,6 +24,8 @@ pub struct EventRow<'a> {
     pub channel: Channel,
     /// The operation's row.
     pub operation: Option<i64>,
+    /// Whether the operation had many events before this one.
+    pub is_long: bool,
     /// The hash that identifies its bytes.
     pub hash: &'a [u8],
     /// The key for looking it up.
@@ -63,10 +65,10 @@ pub struct EventRow<'a> {
 impl EventRow<'_> {
     /// Inserts the row, its lookup, and when housekeeping looks at it.
     pub fn insert(&self, tx: &Tx<'_>) -> Result<(), Failure> {
-        let sql = "INSERT INTO events (seq, id, origin, received_at, channel, op_seq, hash, lookup, is_matched, has_token, \
-                   kind, resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
+        let sql = "INSERT INTO events (seq, id, origin, received_at, channel, op_seq, long_operation, hash, lookup, is_matched, \
+                   has_token, kind, resource_type, resource, client_context, tenant_id, subscription_id, graph_id, status, op_order, \
                    previous_status, sealed, message, possible_repeat, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, \
-                   ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+                   ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)";
         let row = params![
             self.seq,
             self.id.0.as_bytes(),
@@ -74,6 +76,7 @@ impl EventRow<'_> {
             self.received_at,
             self.channel.as_str(),
             self.operation,
+            self.operation.filter(|_| self.is_long),
             self.hash,
             self.lookup,
             self.is_matched,

@@ -14,7 +14,7 @@ const MOST: usize = 8;
 /// The columns of [`Known`].
 pub const COLUMNS: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
             EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks, \
-            o.client_context";
+            o.client_context, o.version + o.n_unchanged > 200";
 
 /// A stored operation.
 pub struct Known {
@@ -36,6 +36,8 @@ pub struct Known {
     pub announced: Option<Announced>,
     /// Its client context.
     pub client_context: Option<ClientContext>,
+    /// Whether it has had many events.
+    pub is_long: bool,
 }
 
 /// The operations with this id, whatever their call. If many calls share it: the one of this call, and the newest ones.
@@ -109,6 +111,7 @@ impl Known {
             proof: row.get(6)?,
             announced: Announced::read(row, 7)?,
             client_context: maybe_parsed(row, 10, |text| ClientContext::new(text))?,
+            is_long: row.get(11)?,
         })
     }
 }
@@ -139,6 +142,7 @@ mod tests {
             proof: 4,
             announced: None,
             client_context: None,
+            is_long: false,
         });
         choose(known.collect(), call_id).map(|known| known.call_id)
     }

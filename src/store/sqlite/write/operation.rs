@@ -39,6 +39,8 @@ pub struct Taken {
     pub is_open: bool,
     /// The stored client context, if the notification has none.
     pub client_context: Option<ClientContext>,
+    /// Whether it had many events before this one.
+    pub is_long: bool,
 }
 
 /// Applies a notification to its operation, and makes the operation if there is none.
@@ -48,11 +50,25 @@ pub fn take(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Res
     let Some(known) = known else {
         let seq = insert(tx, news, lookup)?;
         let (order, previous, announced) = (Order::First, None, None);
-        let (is_new, is_recovered, client_context) = (true, false, None);
-        return Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context });
+        let (is_new, is_recovered, client_context, is_long) = (true, false, None, false);
+        return Ok(Taken {
+            seq,
+            is_new,
+            order,
+            previous,
+            ambiguous,
+            announced,
+            is_recovered,
+            is_open,
+            client_context,
+            is_long,
+        });
     };
     let order = known.order(news);
-    let previous = known.heard().cloned();
+    let (previous, is_long) = (known.heard().cloned(), known.is_long);
+    if !order.moves() {
+        tx.execute("UPDATE operations SET n_unchanged = n_unchanged + 1 WHERE seq = ?1", [known.seq])?;
+    }
     if order == Order::Weaker {
         let announced = known.announced.map(Announced::without_sinks);
         return Ok(Taken {
@@ -65,6 +81,7 @@ pub fn take(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Res
             is_recovered: false,
             is_open: false,
             client_context: None,
+            is_long,
         });
     }
     update(tx, &known, news, order)?;
@@ -74,7 +91,7 @@ pub fn take(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Res
     let end = End { is_watched, recovers: news.operation.recovers() };
     let is_recovered = has_ended && binding::end(tx, seq, announced.as_ref(), end)?;
     let is_new = false;
-    Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context })
+    Ok(Taken { seq, is_new, order, previous, ambiguous, announced, is_recovered, is_open, client_context, is_long })
 }
 
 /// The operation of a notification, known or announced, and whether another unfinished one has the same client context.

@@ -6,6 +6,13 @@ use crate::domain::{Proof, Status};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::lookups;
 use crate::store::sqlite::engine::tx::Tx;
+use crate::store::sqlite::read::newest_events::MANY;
+
+/// Whether an operation has had many events.
+pub fn is_long(tx: &Tx<'_>, operation: i64) -> Result<bool, Failure> {
+    let sql = "SELECT version + n_unchanged > ?2 FROM operations WHERE seq = ?1";
+    Ok(tx.first(sql, [operation, MANY], |row| row.get(0))?.unwrap_or(false))
+}
 
 /// A row to insert.
 pub struct OperationRow<'a> {

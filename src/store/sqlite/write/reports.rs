@@ -3,6 +3,7 @@
 
 use super::delivery::{self, NewRow, check_number_of, each_sink_once};
 use super::event_row::EventRow;
+use super::operation_row;
 use crate::domain::{
     Carried, Channel, EventId, EventKind, NewDelivery, Operation, OperationEvent, Origin, RecordOperation,
 };
@@ -34,6 +35,7 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
         accepted_at: None,
         channel: Channel::Calls,
         operation: Some(number),
+        is_long: operation_row::is_long(tx, number)?,
         // There are no bytes from outside that could repeat, so the event's own id stands for them.
         hash: id.0.as_bytes(),
         lookup: None,

@@ -20,9 +20,10 @@ use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Questi
 use reelhook::store::{
     Backlog, Batch, Counted, DeadFilter, DeadKey, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
     DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
-    LoggedDelivery, Logs, Looked, MadeDue, Newest, OperationView, Operations, Page, Quarantine, QuarantineFilter,
-    QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules, Selections, SinkCondition,
-    SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep, Views, Waiting, Watches,
+    LoggedDelivery, Logs, Looked, MadeDue, Newest, NewestEvents, OperationView, Operations, Page, Quarantine,
+    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules,
+    Selections, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
+    Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -272,6 +273,12 @@ impl Views for MemoryStore {
         for operation in &mut found {
             operation.events = std::mem::take(&mut operation.events).into_iter().map(|it| self.shown(it)).collect();
         }
+        Ok(found)
+    }
+
+    async fn newest_events(&self, operation: i64, limit: usize) -> Result<NewestEvents, StoreError> {
+        let mut found = self.read(|rows| views::newest_events(rows, operation, limit))?;
+        found.events = std::mem::take(&mut found.events).into_iter().map(|it| self.shown(it)).collect();
         Ok(found)
     }
 

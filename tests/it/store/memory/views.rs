@@ -12,7 +12,7 @@ use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
     Backlog, Counted, DeadFilter, DeadKey, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked,
-    Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
+    NewestEvents, Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -73,6 +73,15 @@ pub fn operations(rows: &Rows, id: &str) -> Vec<OperationView> {
         }
     });
     shown.collect()
+}
+
+/// The newest events of an operation, oldest first. No more are counted than SQLite counts.
+pub fn newest_events(rows: &Rows, operation: i64, limit: usize) -> NewestEvents {
+    let numbers: Vec<i64> = rows.events_of.get(&operation).into_iter().flatten().copied().collect();
+    let newest = &numbers[numbers.len().saturating_sub(limit)..];
+    let events = newest.iter().filter_map(|number| rows.events.get(number)).map(|row| rows.event_view(row)).collect();
+    let n = numbers.len().min(2_000);
+    NewestEvents { events, counted: Counted { n: n as u64, is_all: n < 2_000 } }
 }
 
 /// The dead letters that are meant, the earliest first.
