@@ -2,7 +2,8 @@
 
 use super::client::{Answer, Client, ClientError, Post};
 use super::heads::{self, CallHead};
-use super::payload::{self, Change, Seed};
+use super::payload::resources::Changed;
+use super::payload::{self, Change, Resource, Seed, Subscriber};
 use super::{Certificate, Identity, SimulatorError};
 
 /// Where the receiver takes what.
@@ -119,6 +120,12 @@ impl Graph {
     /// A change of this tenant, with the right client state.
     pub fn change(&self, seed: &mut Seed) -> Change {
         Change::new(seed, &self.tenant, self.client_state.as_deref())
+    }
+
+    /// A change of a resource of this tenant, with the right client state.
+    pub fn changed(&self, resource: Resource, seed: &mut Seed) -> Changed {
+        let (tenant, client_state) = (&*self.tenant, self.client_state.as_deref());
+        resource.changed(seed, Subscriber { tenant, client_state, now: self.identity.now() })
     }
 
     /// Sends.

@@ -3,12 +3,14 @@
 //! **Invariants**
 //! 1. A `kid` is made of the public key, so that runs which share a key share its `kid`.
 //! 2. A key signs only while it is current, and is published until it is retired.
+//! 3. The key in an identity's folder is the one that signs: runs that begin after a rotation share the new key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{KeyPair, RsaKeyPair};
+use jiff::Timestamp;
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 
@@ -32,6 +34,7 @@ const KEY_FILE: &str = "signing-key.pem";
 #[derive(Clone)]
 pub struct Identity {
     keys: Arc<RwLock<Keys>>,
+    file: Option<PathBuf>,
     clock: Clock,
 }
 
@@ -46,7 +49,7 @@ impl Identity {
     /// # Errors
     /// The cryptography library made no key.
     pub fn new(clock: Clock) -> Result<Self, SimulatorError> {
-        Ok(Self::with_key(pem::generate()?, clock))
+        Ok(Self::with_key(pem::generate()?, None, clock))
     }
 
     /// An identity whose key is kept in a folder, so that several runs share it. It is made where it is missing.
@@ -54,7 +57,8 @@ impl Identity {
     /// # Errors
     /// The key file cannot be read or written, or holds no key: the text names it.
     pub fn in_folder(folder: &Path, clock: Clock) -> Result<Self, SimulatorError> {
-        Ok(Self::with_key(pem::read_or_make(&folder.join(KEY_FILE))?, clock))
+        let file = folder.join(KEY_FILE);
+        Ok(Self::with_key(pem::read_or_make(&file)?, Some(file), clock))
     }
 
     /// Another identity with the same clock: it signs with a key that nobody publishes.
@@ -65,9 +69,14 @@ impl Identity {
         Self::new(self.clock.clone())
     }
 
-    fn with_key(pair: RsaKeyPair, clock: Clock) -> Self {
+    fn with_key(pair: RsaKeyPair, file: Option<PathBuf>, clock: Clock) -> Self {
         let keys = Keys { current: SigningKey::new(pair), former: Vec::new() };
-        Self { keys: Arc::new(RwLock::new(keys)), clock }
+        Self { keys: Arc::new(RwLock::new(keys)), file, clock }
+    }
+
+    /// Its time.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The name of the key that signs now.
@@ -78,9 +87,13 @@ impl Identity {
     /// Signs with a new key from now on; the former ones stay published.
     ///
     /// # Errors
-    /// The cryptography library made no key; the former one goes on.
+    /// The cryptography library made no key, or the folder's file cannot be written; the former key goes on.
     pub fn rotate(&self) -> Result<(), SimulatorError> {
-        let next = SigningKey::new(pem::generate()?);
+        let pair = pem::generate()?;
+        if let Some(file) = &self.file {
+            pem::replace(file, &pair)?;
+        }
+        let next = SigningKey::new(pair);
         let mut keys = self.keys.write();
         let former = std::mem::replace(&mut keys.current, next);
         keys.former.push(former);
@@ -90,6 +103,12 @@ impl Identity {
     /// Publishes the current key alone.
     pub fn retire_former(&self) {
         self.keys.write().former.clear();
+    }
+
+    /// The names of all published keys, the current one first.
+    pub fn kids(&self) -> Vec<String> {
+        let keys = self.keys.read();
+        std::iter::once(&keys.current).chain(&keys.former).map(|key| key.kid.clone()).collect()
     }
 
     /// What the key set's address serves.
@@ -185,5 +204,8 @@ mod tests {
         let other = Identity::in_folder(folder.path(), Clock::system()).unwrap();
         assert_eq!(one.kid(), other.kid());
         assert_ne!(one.kid(), Identity::new(Clock::system()).unwrap().kid());
+        one.rotate().unwrap();
+        assert_ne!(one.kid(), other.kid());
+        assert_eq!(one.kid(), Identity::in_folder(folder.path(), Clock::system()).unwrap().kid());
     }
 }

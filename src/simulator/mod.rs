@@ -5,7 +5,7 @@
 //!
 //! **Invariants**
 //! 1. The same seed makes the same bodies, except for signatures and encrypted contents, which need fresh random
-//!    numbers.
+//!    numbers, and for instants: when a subscription ends, and when a resource was made.
 //! 2. Every task has an owner: servers are returned as futures, load runs in a `JoinSet`.
 
 pub mod client;
@@ -37,6 +37,8 @@ pub use self::token::Token;
 pub const DEMO_APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";
 /// The tenant that they come from.
 pub const DEMO_TENANT: &str = "1fdd12d0-4620-44ed-baec-459b611f84b2";
+/// Another tenant, whose notifications may come in the same POST: the one of Microsoft's sample of a v2 token.
+pub const DEMO_OTHER_TENANT: &str = "9f4ebab6-520d-49c0-85cc-7b25c78d4a93";
 
 /// Why the simulator cannot run. Each text is complete and includes the system's error.
 #[derive(Debug, thiserror::Error)]

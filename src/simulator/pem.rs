@@ -50,17 +50,28 @@ pub(super) fn read_or_make(path: &Path) -> Result<RsaKeyPair, SimulatorError> {
     decode(&text).map_err(|found| SimulatorError::NotAKey { path: path.to_owned(), found })
 }
 
+/// Puts another key into a file.
+pub(super) fn replace(path: &Path, pair: &RsaKeyPair) -> Result<(), SimulatorError> {
+    let file = written_beside(path, pair)?;
+    file.persist(path).map(drop).map_err(|error| failed(path, error.error))
+}
+
 fn make(path: &Path) -> Result<(), SimulatorError> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
-    let pem = encode(&generate()?)?;
-    // Temporary files are made with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|cause| failed(folder, cause))?;
-    file.write_all(pem.as_bytes()).map_err(|cause| failed(path, cause))?;
+    let file = written_beside(path, &generate()?)?;
     match file.persist_noclobber(path) {
         Err(error) if error.error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(path, error.error)),
         _ => Ok(()),
     }
+}
+
+/// A key in a temporary file in the folder of `path`. Such files are made with mode 0600.
+fn written_beside(path: &Path, pair: &RsaKeyPair) -> Result<tempfile::NamedTempFile, SimulatorError> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|cause| failed(folder, cause))?;
+    let pem = encode(pair)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|cause| failed(folder, cause))?;
+    file.write_all(pem.as_bytes()).map_err(|cause| failed(path, cause))?;
+    Ok(file)
 }
 
 fn failed(path: &Path, cause: std::io::Error) -> SimulatorError {

@@ -187,7 +187,7 @@ fn every_script_of_the_simulators_has_its_story() {
 #[test]
 fn the_simulators_page_names_every_scenario_and_its_example_can_be_played() {
     let page = include_str!("../../docs/simulate.md");
-    for scenario in Scenario::all().unwrap() {
+    for scenario in Scenario::all().unwrap().into_iter().chain(Scenario::others().unwrap()) {
         let row = format!("| `{}` | {} |\n", scenario.name(), scenario.summary());
         assert!(page.contains(&row), "docs/simulate.md has no row {row}");
     }

@@ -25,6 +25,8 @@ Examples:
   reelhook simulate                                  all scenarios, each POST with its answer
   reelhook simulate --list                           the scenarios, one on each line
   reelhook simulate --scenario hangup,transfer       some of them
+  reelhook simulate --scenario driveItem,presence    changes of these resources
+  reelhook simulate --scenario rotation              a new signing key, which the receiver must fetch
   reelhook simulate --script my-call.toml            a call of your own: see docs/simulate.md
   reelhook simulate --certificate-key key.pem        with encrypted notifications
   reelhook simulate --record calls.jsonl --listen 127.0.0.1:8081 --url http://127.0.0.1:8080
@@ -38,6 +40,15 @@ The command signs its tokens with keys of its own. The receiver must trust these
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
 receiver is on another machine, set --identity-listen to an address that it can reach.
 With --record, Graph signs, and the command needs no keys.
+
+While the command serves its keys (as with --hold), this machine can change them:
+  curl -X POST http://127.0.0.1:9400/rotate              a new key signs; the former one stays published
+  curl -X POST http://127.0.0.1:9400/rotate?former=gone  a new key signs; the former one goes at once
+  curl -X POST http://127.0.0.1:9400/retire              former keys go
+  curl -X POST http://127.0.0.1:9400/down                keys and configurations are answered 503
+  curl -X POST http://127.0.0.1:9400/down?answer=none    they are not answered at all
+  curl -X POST http://127.0.0.1:9400/up                  they are answered again
+With --identity-dir, runs that begin after a rotation sign with the new key.
 
 Exit codes:
   0    every answer was as expected
@@ -53,7 +64,8 @@ pub struct Args {
     /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     channel: Option<ChannelName>,
-    /// The scenarios to send, `all` or `none`; --list shows them [default: all, unless --script is given]
+    /// The scenarios to send, `all` or `none`; --list shows them, and which `all` leaves out [default: all, unless
+    /// --script is given]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = names(), hide_possible_values = true)]
     scenario: Vec<String>,
     /// List the scenarios and what each plays, and end
@@ -130,7 +142,8 @@ fn positive(text: &str) -> Result<f64, String> {
 
 /// The names of the scenarios, and the two words for all and none of them.
 fn names() -> clap::builder::PossibleValuesParser {
-    ["all", "none"].into_iter().chain(Scenario::names()).collect::<Vec<_>>().into()
+    let named = Scenario::names().chain(Scenario::names_of_others());
+    ["all", "none"].into_iter().chain(named).collect::<Vec<_>>().into()
 }
 
 impl Args {
@@ -142,8 +155,14 @@ impl Args {
         if self.load.encrypted && !self.load.is_load() {
             return Some("--encrypted is for load; without load, use --scenario encrypted");
         }
-        if self.scenario.iter().any(|name| name == "encrypted") && self.stage.certificate_key.is_none() {
-            return Some("--scenario encrypted needs --certificate-key FILE");
+        let named = |name: &str| self.scenario.iter().any(|named| named == name);
+        if self.stage.certificate_key.is_none() {
+            if named("encrypted") {
+                return Some("--scenario encrypted needs --certificate-key FILE");
+            }
+            if named("two-tenants") {
+                return Some("--scenario two-tenants needs --certificate-key FILE");
+            }
         }
         None
     }
@@ -254,7 +273,10 @@ async fn sent(stage: &Stage, signals: &mut Signals, asked: Asked) -> anyhow::Res
         }
     };
     if asked.hold && !signals.has_come() {
-        remark!("serving keys on http://{} until Ctrl-C", stage.provider.address());
+        remark!(
+            "serving keys on http://{} until Ctrl-C; POST /rotate, /retire, /down or /up changes them: see --help",
+            stage.provider.address()
+        );
         let _told = signals.next().await;
     }
     Ok(match ended {
@@ -322,6 +344,7 @@ mod tests {
         assert_eq!(names(&args), Scenario::names().collect::<Vec<_>>());
         assert_eq!(args.channels(), Channels { calls: true, subscriptions: true });
         assert_eq!(names(&parse(&["--scenario", "none"]).unwrap()), [""; 0]);
+        assert_eq!(names(&parse(&["--scenario", "rotation,driveItem"]).unwrap()), ["rotation", "driveItem"]);
         assert_eq!(names(&parse(&["--scenario", "dialects,handshake"]).unwrap()), ["dialects", "handshake"]);
         assert_eq!(names(&parse(&["--scenario", "hangup", "--scenario", "plain"]).unwrap()), ["hangup", "plain"]);
     }
@@ -346,6 +369,7 @@ mod tests {
             assert!(error.contains(told), "{arguments:?}: {error}");
         }
         assert!(parse(&["--scenario", "encrypted"]).unwrap().mistake().is_some());
+        assert!(parse(&["--scenario", "plain,two-tenants"]).unwrap().mistake().is_some());
         assert!(parse(&["--encrypted", "--certificate-key", "k"]).unwrap().mistake().is_some());
     }
 }

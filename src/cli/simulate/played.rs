@@ -18,6 +18,10 @@ pub(super) fn list() -> anyhow::Result<()> {
     for scenario in Scenario::all()? {
         say!("{:<16} {}", scenario.name(), scenario.summary());
     }
+    say!("\nOnly where they are named:");
+    for scenario in Scenario::others()? {
+        say!("{:<16} {}", scenario.name(), scenario.summary());
+    }
     Ok(())
 }
 

@@ -69,7 +69,24 @@ pub fn participants(seed: &mut Seed) -> String {
     item("updated", format!("/communications/calls/{}/participants", seed.uuid()), resource)
 }
 
-/// A whole body in the calling platform's format before Graph; it is answered with 204, and comes again as Graph's.
+/// An incoming call in the calling platform's format before Graph: a `Conversation`
+/// (<https://docs.botframework.com/en-us/skype/calling/>). It is answered with 204, and comes again as Graph's.
+pub fn legacy_skype_incoming(seed: &mut Seed) -> String {
+    let caller = Object::new()
+        .with("identity", format!("29:{}", seed.uuid().simple()))
+        .with("languageId", "en-US")
+        .with("originator", true);
+    let bot = Object::new().with("identity", format!("28:{}", seed.uuid())).with("originator", false);
+    Object::new()
+        .with("id", seed.uuid().to_string())
+        .raw("participants", format!("[{},{}]", caller.text(), bot.text()))
+        .with("isMultiparty", false)
+        .with("presentedModalityTypes", vec!["audio"])
+        .with("callState", "incoming")
+        .text()
+}
+
+/// The outcome of a recording in the same format: a `ConversationResult`.
 pub fn legacy_skype(seed: &mut Seed) -> String {
     let id = seed.uuid();
     let links = Object::new()
@@ -105,5 +122,8 @@ mod tests {
         assert_eq!(participants["resourceData"][1]["id"], Value::Null);
         assert_eq!(participants["resourceData"].as_array().unwrap().len(), 2);
         assert_eq!(read(legacy_skype(seed)).get("value"), None);
+        let incoming = read(legacy_skype_incoming(seed));
+        assert_eq!((incoming.get("value"), &incoming["callState"]), (None, &"incoming".into()));
+        assert_eq!(incoming["participants"][0]["originator"], true);
     }
 }

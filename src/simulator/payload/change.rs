@@ -11,6 +11,9 @@ use crate::simulator::SimulatorError;
 /// The lifecycle events that Graph documents.
 pub const LIFECYCLE_EVENTS: [&str; 3] = ["reauthorizationRequired", "subscriptionRemoved", "missed"];
 
+/// When a subscription ends that does not say. It never changes, so that figures of load stay comparable.
+const NEVER: &str = "2099-03-20T11:00:00.0000000Z";
+
 /// A change of a chat message, of which its subscription tells.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -24,6 +27,7 @@ pub struct Change {
     pub client_state: Option<String>,
     /// The message's id.
     pub resource_id: String,
+    expires: String,
     spoken: Spoken,
 }
 
@@ -36,8 +40,15 @@ impl Change {
             tenant: tenant.into(),
             client_state: client_state.map(str::to_owned),
             resource_id: seed.uuid().to_string(),
+            expires: NEVER.into(),
             spoken: Spoken::default(),
         }
+    }
+
+    /// Of a subscription that ends then, as Graph writes it.
+    pub fn expires(mut self, at: impl Into<String>) -> Self {
+        self.expires = at.into();
+        self
     }
 
     /// Told in this dialect, and in those that were named before.
@@ -61,7 +72,13 @@ impl Change {
 
     /// The item with content that was encrypted, or spoiled, elsewhere.
     pub fn rich_with(&self, encrypted: &Encrypted) -> String {
-        self.changed().raw("encryptedContent", encrypted.text()).text()
+        let in_capitals = self.spoken.has(Dialect::EncryptedContentCase);
+        let key = if in_capitals { "EncryptedContent" } else { "encryptedContent" };
+        let content = match self.spoken.has(Dialect::NoDataSignature) {
+            true => encrypted.text_without_signature(),
+            false => encrypted.text(),
+        };
+        self.changed().raw(key, content).text()
     }
 
     /// The item that tells of the subscription: one of [`LIFECYCLE_EVENTS`], or one to come.
@@ -100,7 +117,7 @@ impl Change {
     fn of_subscription(&self, item: Object) -> Object {
         let item = item
             .with("subscriptionId", self.subscription.to_string())
-            .with("subscriptionExpirationDateTime", "2099-03-20T11:00:00.0000000Z");
+            .with("subscriptionExpirationDateTime", &*self.expires);
         match &self.client_state {
             Some(client_state) => item.with("clientState", &**client_state),
             None => item,
@@ -136,6 +153,19 @@ mod tests {
         assert_eq!(item.get("encryptedContent"), None);
         let without = Change::new(&mut Seed::new(1), "tenant", None).basic();
         assert_eq!(read(&without).get("clientState"), None);
+    }
+
+    #[test]
+    fn every_dialect_of_encrypted_items_is_visible() {
+        let certificate = Certificate::new("cert-1").unwrap();
+        let of =
+            |dialect| read(&Change::new(&mut Seed::new(1), "t", None).dialect(dialect).rich(&certificate).unwrap());
+        let spelled = of(Dialect::EncryptedContentCase);
+        assert!(spelled["EncryptedContent"]["dataSignature"].is_string() && spelled.get("encryptedContent").is_none());
+        let unsigned = of(Dialect::NoDataSignature);
+        assert!(unsigned["encryptedContent"]["data"].is_string());
+        assert_eq!(unsigned["encryptedContent"].get("dataSignature"), None);
+        assert_eq!(Dialect::RICH, [Dialect::EncryptedContentCase, Dialect::NoDataSignature]);
     }
 
     #[test]

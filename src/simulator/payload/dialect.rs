@@ -42,6 +42,10 @@ pub enum Dialect {
     ExtraProperties,
     /// `organizationId` for `tenantId` (subscriptions).
     OrganizationId,
+    /// `EncryptedContent` for `encryptedContent` (encrypted items).
+    EncryptedContentCase,
+    /// No `dataSignature` (encrypted items): nothing shows that nobody changed the content.
+    NoDataSignature,
 }
 
 impl Dialect {
@@ -71,6 +75,9 @@ impl Dialect {
     pub const SUBSCRIPTIONS: &[Self] =
         &[Self::EnumCase, Self::TypeWithoutHash, Self::TypeAbsent, Self::ExtraProperties, Self::OrganizationId];
 
+    /// Those of encrypted items. The metadata demands the signature: no receiver has to believe an item without it.
+    pub const RICH: &[Self] = &[Self::EncryptedContentCase, Self::NoDataSignature];
+
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -93,6 +100,8 @@ impl Dialect {
             Self::NoResultInfo => "no_result_info",
             Self::ExtraProperties => "extra_properties",
             Self::OrganizationId => "organization_id",
+            Self::EncryptedContentCase => "encrypted_content_case",
+            Self::NoDataSignature => "no_data_signature",
         }
     }
 }

@@ -130,10 +130,19 @@ impl Certificate {
 impl Encrypted {
     /// The text of `encryptedContent`.
     pub fn text(&self) -> String {
+        self.members(true)
+    }
+
+    /// The same without `dataSignature`, as some of Microsoft's samples have it.
+    pub fn text_without_signature(&self) -> String {
+        self.members(false)
+    }
+
+    fn members(&self, signed: bool) -> String {
         Object::new()
             .with("data", &*self.data)
             .with("dataKey", &*self.data_key)
-            .with("dataSignature", &*self.data_signature)
+            .with_if(signed, "dataSignature", &*self.data_signature)
             .with("encryptionCertificateId", &*self.certificate_id)
             .with("encryptionCertificateThumbprint", &*self.certificate_thumbprint)
             .text()

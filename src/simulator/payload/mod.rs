@@ -7,6 +7,7 @@ pub mod change;
 pub mod dialect;
 pub mod encryption;
 pub mod recording;
+pub mod resources;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use self::change::Change;
 pub use self::dialect::Dialect;
 pub use self::recording::{Recording, Said};
+pub use self::resources::{Resource, Subscriber};
 
 /// A JSON object as text: members in order, a key as often as it was put.
 #[derive(Clone, Debug, Default)]

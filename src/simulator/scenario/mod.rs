@@ -6,12 +6,15 @@
 //! 2. With the same seed the same notifications are sent in the same order.
 
 mod parts;
+mod rotation;
 mod step;
 
 pub use self::parts::Part;
+pub use self::rotation::Rotation;
+use self::step::Planned;
 pub use self::step::Step;
 use super::client::ClientError;
-use super::payload::Seed;
+use super::payload::{Resource, Seed};
 use super::script::Script;
 use super::{Graph, SimulatorError};
 
@@ -59,14 +62,24 @@ pub enum Scenario {
     Script(Script),
     /// Code.
     Part(Part),
+    /// The changes of one resource.
+    Resource(Resource),
+    /// A rotation of the keys.
+    Rotation(Rotation),
 }
 
 impl Scenario {
-    /// The names of all scenarios, in the order that they are played.
+    /// The names of the scenarios that are played where none is named, in their order.
     pub fn names() -> impl Iterator<Item = &'static str> {
         let first = [Part::Handshake.as_str()].into_iter();
         let parts = Part::ALL.into_iter().filter(|part| *part != Part::Handshake).map(Part::as_str);
         first.chain(SCRIPTS.map(|(name, _)| name)).chain(parts)
+    }
+
+    /// The names of those that are played only where they are named: single resources, which `resources` has too, and
+    /// rotations, for which a receiver may need minutes.
+    pub fn names_of_others() -> impl Iterator<Item = &'static str> {
+        Rotation::ALL.into_iter().map(Rotation::as_str).chain(Resource::all().map(Resource::name))
     }
 
     /// The scenario of this name, `None` if there is none.
@@ -77,11 +90,17 @@ impl Scenario {
         if let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) {
             return Ok(Some(Self::Part(part)));
         }
+        if let Some(rotation) = Rotation::ALL.into_iter().find(|rotation| rotation.as_str() == name) {
+            return Ok(Some(Self::Rotation(rotation)));
+        }
+        if let Some(resource) = Resource::find(name) {
+            return Ok(Some(Self::Resource(resource)));
+        }
         let Some((name, text)) = SCRIPTS.iter().find(|(script, _)| *script == name) else { return Ok(None) };
         Ok(Some(Self::Script(Script::read(name, &format!("{name}.toml"), text)?)))
     }
 
-    /// All of them, in the order that they are played.
+    /// All that are played where none is named, in their order.
     ///
     /// # Errors
     /// As [`Scenario::find`].
@@ -89,11 +108,21 @@ impl Scenario {
         Self::names().filter_map(|name| Self::find(name).transpose()).collect()
     }
 
+    /// Those that are played only where they are named.
+    ///
+    /// # Errors
+    /// As [`Scenario::find`].
+    pub fn others() -> Result<Vec<Self>, SimulatorError> {
+        Self::names_of_others().filter_map(|name| Self::find(name).transpose()).collect()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         match self {
             Self::Script(script) => &script.name,
             Self::Part(part) => part.as_str(),
+            Self::Resource(resource) => resource.name(),
+            Self::Rotation(rotation) => rotation.as_str(),
         }
     }
 
@@ -102,6 +131,8 @@ impl Scenario {
         match self {
             Self::Script(script) => &script.summary,
             Self::Part(part) => part.summary(),
+            Self::Resource(resource) => resource.summary(),
+            Self::Rotation(rotation) => rotation.summary(),
         }
     }
 }
@@ -128,8 +159,10 @@ pub async fn play(graph: &Graph, play: Play<'_>, mut tell: impl FnMut(&Step)) ->
     for scenario in scenarios {
         let somebody_listens = match scenario {
             Scenario::Part(part) => player.part(*part).await?,
+            Scenario::Resource(resource) if channels.subscriptions => player.resource(*resource).await?,
+            Scenario::Rotation(rotation) => player.rotation(*rotation).await?,
             Scenario::Script(script) if channels.calls => player.script(script).await?,
-            Scenario::Script(_) => true,
+            Scenario::Script(_) | Scenario::Resource(_) => true,
         };
         if !somebody_listens {
             return Ok(false);
@@ -150,14 +183,25 @@ struct Player<'a, F> {
 impl<F: FnMut(&Step)> Player<'_, F> {
     /// Plays a part. Returns whether somebody listens.
     async fn part(&mut self, part: Part) -> Result<bool, SimulatorError> {
-        for planned in parts::plan(part, self.graph, self.channels, &mut self.seed)? {
+        let planned = parts::plan(part, self.graph, self.channels, &mut self.seed)?;
+        Ok(self.planned(part.as_str(), planned).await)
+    }
+
+    /// Plays the changes of a resource. Returns whether somebody listens.
+    async fn resource(&mut self, resource: Resource) -> Result<bool, SimulatorError> {
+        let planned = parts::of_resource(resource, self.graph, &mut self.seed)?;
+        Ok(self.planned(resource.name(), planned).await)
+    }
+
+    async fn planned(&mut self, scenario: &str, all: Vec<Planned>) -> bool {
+        for planned in all {
             let path = without_query(&planned.post.path);
-            let step = Step::new((part.as_str(), &planned.what), path, self.graph.send(planned.post).await);
+            let step = Step::new((scenario, &planned.what), path, self.graph.send(planned.post).await);
             if !self.told(&Step { echo: planned.echo, ..step }) {
-                return Ok(false);
+                return false;
             }
         }
-        Ok(true)
+        true
     }
 
     /// Plays a script. Returns whether somebody listens.
@@ -205,9 +249,16 @@ mod tests {
             let summary = scenario.summary();
             assert!(!summary.is_empty() && !summary.ends_with('.'), "{}: {summary:?}", scenario.name());
         }
+        let others = Scenario::others().unwrap();
+        assert_eq!(
+            others.iter().map(Scenario::name).collect::<Vec<_>>(),
+            Scenario::names_of_others().collect::<Vec<_>>()
+        );
+        assert!(others.iter().all(|other| !other.summary().is_empty() && !other.summary().ends_with('.')));
+        names.extend(Scenario::names_of_others());
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), all.len());
+        assert_eq!(names.len(), all.len() + others.len());
         assert!(Scenario::find("none").unwrap().is_none());
     }
 

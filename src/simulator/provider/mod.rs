@@ -1,6 +1,10 @@
 //! Publishes the identity's keys as Microsoft does: OpenID configurations and key sets, over HTTP.
 //!
-//! It can be told to misbehave, as providers and the network before them do, and counts what it was asked.
+//! It can be told to misbehave, as providers and the network before them do, and counts what it was asked. Keys rotate on
+//! demand.
+
+mod controls;
+mod documents;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +16,15 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use bytes::Bytes;
 use futures_util::stream;
 use parking_lot::RwLock;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use self::documents::Version;
 use super::{Identity, SimulatorError};
 
 /// Where the calling platform's configuration lies.
 const CALLS_CONFIGURATION: &str = "/v1/.well-known/OpenIdConfiguration";
+/// The same address, as some of Microsoft's pages spell it.
+const CALLS_CONFIGURATION_IN_LOWER_CASE: &str = "/v1/.well-known/openidconfiguration";
 /// Where Entra's configuration for all tenants lies.
 const COMMON_CONFIGURATION: &str = "/common/v2.0/.well-known/openid-configuration";
 /// The pieces of a huge document.
@@ -39,6 +46,8 @@ pub enum Mode {
     Huge(usize),
     /// As it should, after this long.
     Slow(Duration),
+    /// Not at all.
+    Silent,
     /// With a redirect to this address.
     Redirect(String),
 }
@@ -76,10 +85,14 @@ impl Provider {
         let app = move || {
             App::new()
                 .app_data(shared.clone())
+                .configure(controls::routes)
                 .route(CALLS_CONFIGURATION, web::get().to(calls_configuration))
-                .route("/v1/keys", web::get().to(key_set))
-                .route("/{tenant}/discovery/v2.0/keys", web::get().to(key_set))
-                .route("/{tenant}/v2.0/.well-known/openid-configuration", web::get().to(entra_configuration))
+                .route(CALLS_CONFIGURATION_IN_LOWER_CASE, web::get().to(calls_configuration))
+                .route("/v1/keys", web::get().to(calls_keys))
+                .route("/{tenant}/.well-known/openid-configuration", web::get().to(configuration_v1))
+                .route("/{tenant}/v2.0/.well-known/openid-configuration", web::get().to(configuration_v2))
+                .route("/{tenant}/discovery/keys", web::get().to(keys_v1))
+                .route("/{tenant}/discovery/v2.0/keys", web::get().to(keys_v2))
         };
         let server = HttpServer::new(app).workers(1).disable_signals().listen(listener).map_err(failed)?.run();
         Ok((Self { address, state, handle: server.handle() }, server))
@@ -137,33 +150,40 @@ impl Provider {
 }
 
 async fn calls_configuration(state: Data<State>, request: HttpRequest) -> HttpResponse {
-    state.n_configurations.fetch_add(1, Ordering::SeqCst);
-    let document = json!({
-        "issuer": "https://api.botframework.com",
-        "authorization_endpoint": "https://invalid.botframework.com",
-        "jwks_uri": format!("{}/v1/keys", base(&request)),
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-    });
-    answer(&state, document, false).await
+    configuration(&state, documents::calls(&base(&request))).await
 }
 
-async fn entra_configuration(state: Data<State>, request: HttpRequest, tenant: web::Path<String>) -> HttpResponse {
-    state.n_configurations.fetch_add(1, Ordering::SeqCst);
-    let issuer = if *tenant == "common" { "{tenantid}" } else { tenant.as_str() };
-    let document = json!({
-        "issuer": format!("https://login.microsoftonline.com/{issuer}/v2.0"),
-        "authorization_endpoint": format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/authorize"),
-        "jwks_uri": format!("{}/{tenant}/discovery/v2.0/keys", base(&request)),
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "subject_types_supported": ["pairwise"],
-    });
-    answer(&state, document, false).await
+async fn configuration_v1(state: Data<State>, request: HttpRequest, tenant: web::Path<String>) -> HttpResponse {
+    configuration(&state, documents::entra(&base(&request), &tenant, Version::V1)).await
 }
 
-async fn key_set(state: Data<State>) -> HttpResponse {
+async fn configuration_v2(state: Data<State>, request: HttpRequest, tenant: web::Path<String>) -> HttpResponse {
+    configuration(&state, documents::entra(&base(&request), &tenant, Version::V2)).await
+}
+
+async fn calls_keys(state: Data<State>) -> HttpResponse {
+    let keys = documents::calls_keys(&state.identity);
+    key_set(&state, keys).await
+}
+
+async fn keys_v1(state: Data<State>, tenant: web::Path<String>) -> HttpResponse {
+    let keys = documents::entra_keys(&state.identity, &tenant, Version::V1);
+    key_set(&state, keys).await
+}
+
+async fn keys_v2(state: Data<State>, tenant: web::Path<String>) -> HttpResponse {
+    let keys = documents::entra_keys(&state.identity, &tenant, Version::V2);
+    key_set(&state, keys).await
+}
+
+async fn configuration(state: &State, document: Value) -> HttpResponse {
+    state.n_configurations.fetch_add(1, Ordering::SeqCst);
+    answer(state, document, false).await
+}
+
+async fn key_set(state: &State, keys: Value) -> HttpResponse {
     state.n_key_sets.fetch_add(1, Ordering::SeqCst);
-    answer(&state, state.identity.key_set(), true).await
+    answer(state, keys, true).await
 }
 
 /// The provider's own address, as the asker knows it.
@@ -190,6 +210,7 @@ async fn answer(state: &State, document: Value, is_key_set: bool) -> HttpRespons
             tokio::time::sleep(time).await;
             HttpResponse::Ok().json(document)
         }
+        Mode::Silent => std::future::pending().await,
         Mode::Redirect(to) => HttpResponse::Found().insert_header(("location", to)).finish(),
     }
 }

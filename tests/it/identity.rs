@@ -1,0 +1,204 @@
+//! The keys of the simulator: at all addresses of Microsoft's, rotated and taken down on demand, and what reelhook makes of
+//! keys that rotate.
+
+use std::time::Duration;
+
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use reelhook::clock::Clock;
+use reelhook::simulator::scenario::{Channels, Play, Scenario, play};
+use reelhook::simulator::{DEMO_APP_ID, DEMO_OTHER_TENANT, DEMO_TENANT, Identity, Provider};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::test_app::{TestApp, start};
+
+fn provider() -> Provider {
+    let identity = Identity::new(Clock::system()).unwrap();
+    let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
+    start(server);
+    provider
+}
+
+async fn asked(provider: &Provider, method: Method, path: &str) -> reqwest::Response {
+    let url = format!("http://{}{path}", provider.address());
+    reqwest::Client::new().request(method, url).send().await.unwrap()
+}
+
+async fn get(provider: &Provider, path: &str) -> Value {
+    let answer = asked(provider, Method::GET, path).await;
+    assert_eq!(answer.status(), 200, "{path}");
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+async fn post(provider: &Provider, path: &str) -> Value {
+    let answer = asked(provider, Method::POST, path).await;
+    assert_eq!(answer.status(), 200, "{path}");
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+fn verify(token: &str, keys: &Value, issuer: &str) -> jsonwebtoken::errors::Result<Value> {
+    let keys: JwkSet = serde_json::from_value(keys.clone()).unwrap();
+    let key = keys.find(&decode_header(token)?.kid.unwrap_or_default());
+    let key = key.ok_or(jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.set_audience(&[DEMO_APP_ID]);
+    validation.set_issuer(&[issuer]);
+    Ok(decode(token, &DecodingKey::from_jwk(key)?, &validation)?.claims)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_published_at_every_address_of_microsofts_and_each_says_whose_tokens_they_sign() {
+    let provider = provider();
+    let (v1, v2) = ("https://sts.windows.net/{tenantid}/", "https://login.microsoftonline.com/{tenantid}/v2.0");
+    for tenant in ["common", "organizations", DEMO_TENANT] {
+        for (path, template, keys_at) in [
+            (format!("/{tenant}/.well-known/openid-configuration"), v1, format!("/{tenant}/discovery/keys")),
+            (format!("/{tenant}/v2.0/.well-known/openid-configuration"), v2, format!("/{tenant}/discovery/v2.0/keys")),
+        ] {
+            let document = get(&provider, &path).await;
+            let is_of_one = tenant == DEMO_TENANT;
+            let expected = if is_of_one { template.replace("{tenantid}", tenant) } else { template.to_owned() };
+            assert_eq!(document["issuer"], expected, "{path}");
+            assert_eq!(document["jwks_uri"], format!("http://{}{keys_at}", provider.address()), "{path}");
+            for member in ["token_endpoint", "authorization_endpoint", "userinfo_endpoint", "cloud_instance_name"] {
+                assert!(document[member].is_string(), "{path}: {member}");
+            }
+            let keys = get(&provider, &keys_at).await;
+            // Those of v2.0 name the issuer; those of v1 do not.
+            let named = keys["keys"][0].get("issuer").and_then(Value::as_str);
+            assert_eq!(named, (template == v2).then_some(expected.as_str()), "{keys_at}");
+            let identity = provider.identity();
+            let token = match template == v1 {
+                true => identity.validation_token_v1(DEMO_APP_ID, DEMO_TENANT),
+                false => identity.validation_token_v2(DEMO_APP_ID, DEMO_TENANT),
+            };
+            verify(&token.sign().unwrap(), &keys, &template.replace("{tenantid}", DEMO_TENANT)).unwrap();
+        }
+    }
+    for path in ["/v1/.well-known/OpenIdConfiguration", "/v1/.well-known/openidconfiguration"] {
+        let document = get(&provider, path).await;
+        assert_eq!(document["issuer"], "https://api.botframework.com");
+        assert_eq!(document["jwks_uri"], format!("http://{}/v1/keys", provider.address()));
+    }
+    let token = provider.identity().calls_token(DEMO_APP_ID, DEMO_TENANT).sign().unwrap();
+    verify(&token, &get(&provider, "/v1/keys").await, "https://api.botframework.com").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_a_running_provider_rotate_and_go_down_on_demand() {
+    let provider = provider();
+    let first = provider.identity().kid();
+    let kids = |keys: &Value| -> Vec<String> {
+        keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+    };
+    let told = post(&provider, "/rotate").await;
+    let second = provider.identity().kid();
+    assert_ne!(first, second);
+    assert_eq!(told, json!({ "signs": second, "published": [second, first], "keys": "up" }));
+    assert_eq!(kids(&get(&provider, "/common/discovery/keys").await), [second.clone(), first.clone()]);
+    assert_eq!(post(&provider, "/retire").await["published"], json!([second]));
+    let told = post(&provider, "/rotate?former=gone").await;
+    assert_eq!(told["published"], json!([provider.identity().kid()]));
+    assert_eq!(kids(&get(&provider, "/v1/keys").await), [provider.identity().kid()]);
+
+    assert_eq!(post(&provider, "/down").await["keys"], "down");
+    for path in ["/v1/keys", "/common/discovery/v2.0/keys", "/v1/.well-known/OpenIdConfiguration"] {
+        assert_eq!(asked(&provider, Method::GET, path).await.status(), 503, "{path}");
+    }
+    post(&provider, "/down?answer=none").await;
+    let silent = tokio::time::timeout(Duration::from_millis(200), asked(&provider, Method::GET, "/v1/keys")).await;
+    assert!(silent.is_err(), "{silent:?}");
+    assert_eq!(post(&provider, "/up").await["keys"], "up");
+    get(&provider, "/v1/keys").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_in_a_browser_changes_no_keys_and_neither_does_a_word_that_is_not_known() {
+    let provider = provider();
+    let first = provider.identity().kid();
+    for path in ["/rotate", "/retire", "/down", "/up"] {
+        let url = format!("http://{}{path}", provider.address());
+        let answer = reqwest::Client::new().post(url).header("origin", "https://example.com").send().await.unwrap();
+        assert_eq!(answer.status(), 403, "{path}");
+    }
+    for path in ["/rotate?former=kept", "/down?answer=404"] {
+        assert_eq!(asked(&provider, Method::POST, path).await.status(), 400, "{path}");
+    }
+    assert_ne!(asked(&provider, Method::GET, "/rotate").await.status(), 200);
+    assert_eq!(provider.identity().kids(), [first]);
+    get(&provider, "/v1/keys").await;
+}
+
+/// Plays a scenario; every POST must be answered 2xx at the first try.
+async fn played(app: &TestApp, name: &str) -> Vec<String> {
+    let scenarios = [Scenario::find(name).unwrap().unwrap()];
+    let channels = Channels { calls: true, subscriptions: true };
+    let mut told = Vec::new();
+    let all_well = play(&app.graph, Play { scenarios: &scenarios, channels, seed: 1 }, |step| {
+        let status = step.outcome.as_ref().map_or(0, |answer| answer.status);
+        told.push(format!("{status} {}", step.what));
+    });
+    assert!(all_well.await.unwrap(), "{name}: {told:?}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_by_a_new_key_are_accepted_once_it_is_fetched_while_the_former_one_stays_published() {
+    let app = TestApp::start().await;
+    let (first, n_before) = (app.provider.identity().kid(), app.provider.n_key_sets());
+    let told = played(&app, "rotation").await;
+    assert_eq!(
+        told,
+        [
+            "202 a recording, by the first key",
+            "202 an encrypted change, by the first key",
+            "202 a recording, by the new key",
+            "202 an encrypted change, by the new key",
+            "202 a recording, by the first key, which is still published",
+            "202 a recording, by the new key; the first one is gone",
+            "202 an encrypted change, by the new key; the first one is gone",
+        ]
+    );
+    assert_eq!(app.first.wait_for(7).await.len(), 7);
+    assert!(app.quarantine().await.is_empty());
+    assert!(app.provider.n_key_sets() > n_before, "the new key was fetched");
+    assert_ne!(app.provider.identity().kids(), [first]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_by_a_new_key_are_accepted_once_it_is_fetched_when_the_former_one_goes_at_once() {
+    let app = TestApp::start().await;
+    let former = app.graph.calls_token().unwrap();
+    let told = played(&app, "rotation-at-once").await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(app.first.wait_for(4).await.len(), 4);
+    assert!(app.quarantine().await.is_empty());
+    // The former key is gone: reelhook fetched the new set, in which it is not.
+    let refused = app.send(app.graph.calls_with(&format!("Bearer {former}"), "{\"value\":[]}")).await;
+    assert_eq!(refused.status, 401);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tenants_in_one_post_are_believed_by_their_own_tokens() {
+    let app = TestApp::start().await;
+    assert_eq!(played(&app, "two-tenants").await, ["202 two tenants in one POST, a token each"]);
+    let delivered = app.first.wait_for(2).await;
+    let mut tenants: Vec<String> =
+        delivered.iter().filter_map(|it| it.event.envelope.tenant_id.clone()).map(|it| it.to_string()).collect();
+    tenants.sort();
+    assert_eq!(tenants, [DEMO_TENANT, DEMO_OTHER_TENANT]);
+    assert!(app.quarantine().await.is_empty());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_bodies_of_the_old_skype_format_are_answered_204() {
+    let app = TestApp::start().await;
+    let told = played(&app, "legacy").await;
+    assert_eq!(told, ["204 incoming call, old Skype format", "204 old Skype format"]);
+    assert!(app.first.delivered().is_empty() && app.quarantine().await.is_empty());
+    app.stop().await;
+}
