@@ -11,9 +11,10 @@ use reelhook::simulator::{DEMO_APP_ID, DEMO_OTHER_TENANT, DEMO_TENANT, Identity,
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::test_app::{TestApp, start};
+use crate::test_app::{TestApp, install_crypto, start};
 
 fn provider() -> Provider {
+    install_crypto();
     let identity = Identity::new(Clock::system()).unwrap();
     let (provider, server) = Provider::start("127.0.0.1:0".parse().unwrap(), identity).unwrap();
     start(server);
