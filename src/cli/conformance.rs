@@ -34,8 +34,8 @@ receiver is on another machine, set --identity-listen to an address that it can 
 
 --observe shows the command what the receiver delivered. Any format will do: the command looks for
 ids that only one notification has. FILE: the receiver appends lines to it, as a sink of kind file
-does. http://HOST:PORT: the command listens there and answers 200, because receivers already have a
-way to post what they deliver, and none to be asked for it.
+does. http://HOST:PORT: the command listens there and answers 200: let the receiver post what it
+delivers to this address.
 
 Each check is a must (if it fails, a genuine notification is lost, or a stranger is believed), a
 should, or advice. Grades: A every must and should passed; B every must passed; C one must failed;

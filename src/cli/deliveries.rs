@@ -7,13 +7,14 @@ use anyhow::anyhow;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answers::{Delivery, DetailedDelivery, configured_sinks};
+use super::answers::{Delivery, DetailedDelivery, sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
 use super::resend;
 use super::server::{Needs, ServerArgs};
 use super::session::Session;
 use super::text;
+use crate::domain::RouteName;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -220,24 +221,29 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result<ExitCode> {
-    let configured = configured_sinks(server).await?;
+    let sinks = sinks(server).await?;
     let found: Vec<Delivery> = server.list(&["deliveries"], &filter.query(), limit).await?;
     for it in &found {
-        let is_gone = matches!(it.state.as_str(), "waiting" | "underWay") && !configured.contains(&it.sink);
+        let of = sinks.iter().find(|sink| sink.name == it.sink && sink.state != "removed");
+        let is_gone = matches!(it.state.as_str(), "waiting" | "underWay") && of.is_none();
         let gone = if is_gone { "  (the config has no such sink)" } else { "" };
+        let is_paused = of.is_some_and(|sink| sink.is_paused);
         let (created, attempts) = (text::instant(it.created_date_time), text::counted(it.attempt_count, "attempt"));
-        let (id, sink, route) = (text::safe(&it.id, 64), text::safe(&it.sink, 64), text::safe(&it.route, 64));
-        say!("{id}  {created}  {sink}  {route}  {attempts}  {}{gone}", standing(it));
+        let (id, sink) = (text::safe(&it.id, 64), text::safe(&it.sink, 64));
+        let route = RouteName::new(&it.route);
+        let route = text::safe(route.told(), 64);
+        say!("{id}  {created}  {sink}  {route}  {attempts}  {}{gone}", standing(it, is_paused));
     }
     remark!("{}", text::listed(found.len(), limit, "delivery"));
     Ok(ExitCode::SUCCESS)
 }
 
 /// When a delivery is due, or how it ended.
-fn standing(delivery: &Delivery) -> String {
+fn standing(delivery: &Delivery, is_paused: bool) -> String {
     let settled = delivery.settled_date_time.map(text::instant).unwrap_or_default();
     match (delivery.state.as_str(), delivery.due_date_time) {
         ("underWay", _) => "an attempt is in progress or about to begin".to_owned(),
+        ("waiting", Some(_)) if is_paused && !delivery.is_blocked => "waits until the sink is resumed".to_owned(),
         ("waiting", Some(at)) if !delivery.is_blocked => format!("due {}", text::instant(at)),
         ("delivered", _) => format!("delivered {settled}"),
         ("dead", _) => {

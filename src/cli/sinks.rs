@@ -39,7 +39,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List sinks, one per line: name, state, waiting deliveries, dead letters, age of the oldest waiting delivery
+    /// List sinks, one per line: name, state, waiting deliveries, dead letters, and since when the oldest delivery waits
     #[command(after_help = "\
 Example:
   reelhook sinks list
@@ -127,7 +127,8 @@ async fn list(server: &Session) -> anyhow::Result<()> {
     for sink in &found {
         let (name, state) = (text::safe(&sink.name, 64), state(sink));
         let (waiting, dead) = (waiting(sink), text::counted(sink.dead_count, "dead letter"));
-        let oldest = sink.oldest_date_time.map(|at| format!("  since {}", text::instant(at))).unwrap_or_default();
+        let oldest =
+            sink.oldest_date_time.map(|at| format!("  the oldest since {}", text::instant(at))).unwrap_or_default();
         say!("{name}  {state}  {waiting}  {dead}{oldest}");
     }
     remark!("{}", text::counted(found.len(), "sink"));

@@ -18,7 +18,7 @@ use super::selection::{instant, some};
 use super::words::of_delivery_state;
 use crate::config::Scope;
 use crate::domain::SinkName;
-use crate::operator::words;
+use crate::operator::{Present, words};
 use crate::store::{DeliveryFilter, LoggedDelivery, Phase};
 
 /// Stands for all states.
@@ -86,6 +86,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let (asked, now): (Asked, _) = (parameters::read(&request, &PARAMETERS)?, desk.console.clock.now());
     let before = Before::of(&request);
     let found = desk.console.operator.delivery_log(&asked.filter(now)?, before.page(PAGE)?).await?;
+    let present = desk.console.operator.present();
     let pager = Pager::of("/deliveries", &asked.fixed(now).fields(), &before, &found);
     let sinks = desk.console.running.now().config.sinks.iter().map(|sink| sink.name.to_string()).collect();
     let page = Page {
@@ -93,7 +94,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         asked,
         sinks,
         states: PHASES.map(|(phase, text)| (phase.as_str(), text)),
-        rows: found.rows.into_iter().map(|it| row(it, now)).collect(),
+        rows: found.rows.into_iter().map(|it| row(it, &present)).collect(),
         pager,
     };
     show(&request, &visitor, &page)
@@ -131,7 +132,7 @@ impl Asked {
     }
 }
 
-fn row(LoggedDelivery { delivery, event }: LoggedDelivery, now: Timestamp) -> Row {
+fn row(LoggedDelivery { delivery, event }: LoggedDelivery, present: &Present<'_>) -> Row {
     let (state, tone) = of_delivery_state(delivery.state);
     Row {
         id: delivery.id.to_string(),
@@ -142,7 +143,7 @@ fn row(LoggedDelivery { delivery, event }: LoggedDelivery, now: Timestamp) -> Ro
         kind: event.map(|it| it.kind).unwrap_or_default(),
         state,
         tone,
-        told: words::of_delivery(&delivery, now),
+        told: words::of_delivery(&delivery, present),
         reason: delivery.reason,
         n_attempts: delivery.n_attempts,
     }

@@ -74,7 +74,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         sink_href: format!("/sinks/{}", encoded(delivery.sink.as_str())),
         state,
         tone,
-        told: operator::words::sentence(&operator::words::of_delivery(delivery, desk.console.clock.now())),
+        told: operator::words::sentence(&operator::words::of_delivery(delivery, &desk.console.operator.present())),
         facts: facts(&found),
         client_context: found.event.as_ref().and_then(|it| it.client_context.clone()).unwrap_or_default(),
         operation: found.event.as_ref().map(page_of).unwrap_or_default(),
@@ -94,7 +94,7 @@ fn facts(found: &DeliveryOfEvent) -> Vec<(&'static str, String)> {
     let facts = [
         ("Delivery", id.to_string()),
         ("Event", event.to_string()),
-        ("Route", words::of_route(route)),
+        ("Route", route.told().to_owned()),
         ("Created", instant(*created_at)),
     ];
     facts.into_iter().chain(kind).collect()

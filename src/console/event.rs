@@ -3,7 +3,6 @@
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use jiff::Timestamp;
 
 use super::format::{instant, tone_of_event};
 use super::frame::Frame;
@@ -12,11 +11,11 @@ use super::json::Json;
 use super::live::operation_of;
 use super::page::{Done, show};
 use super::problem::Problem;
-use super::words::{of_coming, of_delivery_state, of_envelope, of_route};
+use super::words::{of_coming, of_delivery_state, of_envelope};
 use crate::config::Scope;
 use crate::domain::{EventId, Origin};
 use crate::operator::words::{self, sentence};
-use crate::operator::{Body, OperatorError};
+use crate::operator::{Body, OperatorError, Present};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
 /// Where the notification of an event is gone.
@@ -73,12 +72,12 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     let frame = Frame { notice: Done::of(&request).notice(), ..visitor.frame("events") };
     let shows_secrets = visitor.may(Scope::Recordings);
     let original = desk.console.operator.original(id, shows_secrets).await?;
-    let page = Page::of(frame, &event, desk.console.clock.now()).with(original);
+    let page = Page::of(frame, &event, &desk.console.operator.present()).with(original);
     show(&request, &visitor, &page)
 }
 
 impl Page {
-    fn of(frame: Frame, event: &EventView, now: Timestamp) -> Self {
+    fn of(frame: Frame, event: &EventView, present: &Present<'_>) -> Self {
         let mut facts = vec![
             ("Event", event.id.to_string()),
             ("received", instant(event.received_at)),
@@ -94,7 +93,7 @@ impl Page {
             operation: operation_of(event),
             sentences: std::iter::once(of_coming(event)).chain(told.iter().map(|told| sentence(told))).collect(),
             facts,
-            deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
+            deliveries: event.deliveries.iter().map(|it| delivery(it, present)).collect(),
             data: Json::of(&event.data, MAX_DATA_CHARS),
             arrived: None,
             original: String::new(),
@@ -129,15 +128,15 @@ impl Page {
     }
 }
 
-fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
+fn delivery(delivery: &DeliveryView, present: &Present<'_>) -> Delivery {
     let (state, tone) = of_delivery_state(delivery.state);
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
-        route: of_route(&delivery.route),
+        route: delivery.route.told().to_owned(),
         state,
         tone,
-        told: words::of_delivery(delivery, now),
+        told: words::of_delivery(delivery, present),
         reason: delivery.reason.clone(),
         n_attempts: delivery.n_attempts,
         may_be_resent: delivery.state == DeliveryState::Delivered,

@@ -14,7 +14,7 @@ use super::pager::{Before, Pager};
 use super::parameters::{self, TEXT};
 use super::problem::Problem;
 use super::selection::{instant, some};
-use super::words::{of_delivery_state, of_route};
+use super::words::of_delivery_state;
 use crate::config::Scope;
 use crate::store::{DeliveryView, EventFilter, EventView};
 
@@ -128,5 +128,5 @@ fn logged(event: &EventView) -> Logged {
 
 fn delivery(delivery: &DeliveryView) -> Delivery {
     let (state, tone) = of_delivery_state(delivery.state);
-    Delivery { sink: delivery.sink.to_string(), route: of_route(&delivery.route), state, tone }
+    Delivery { sink: delivery.sink.to_string(), route: delivery.route.told().to_owned(), state, tone }
 }

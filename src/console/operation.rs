@@ -3,7 +3,6 @@
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use jiff::Timestamp;
 
 use super::format::{counted_at_least, duration, encoded, instant, tone_of, tone_of_event, tone_of_state};
 use super::frame::Frame;
@@ -17,7 +16,7 @@ use super::words;
 use crate::config::Scope;
 use crate::domain::{ClientContext, ExpectationState, GraphId, Operation};
 use crate::odata;
-use crate::operator::{self, words::sentence};
+use crate::operator::{self, Present, words::sentence};
 use crate::store::{Counted, DeliveryState, DeliveryView, EventView, NewestEvents};
 use crate::web::link;
 
@@ -117,7 +116,8 @@ async fn page(
     let found = desk.console.operator.store.newest_events(operation.number, MAX_EVENTS).await?;
     let NewestEvents { events, counted } = found;
     let n_left_out = counted.n.saturating_sub(events.len() as u64);
-    let now = desk.console.clock.now();
+    let present = desk.console.operator.present();
+    let now = present.now;
     let state = operation.expectation.as_ref().map(|expectation| expectation.state);
     let mut story = words::of_operation(&operation, &events, now);
     if n_left_out > 0 {
@@ -133,7 +133,7 @@ async fn page(
         facts: facts(&operation),
         story,
         timeline: timeline::draw(&operation, &events, now),
-        events: events.iter().map(|it| event(it, now)).collect(),
+        events: events.iter().map(|it| event(it, &present)).collect(),
         left_out: match n_left_out {
             0 => String::new(),
             n => counted_at_least(Counted { n, ..counted }, "earlier event"),
@@ -173,7 +173,7 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
         ("Tenant", operation.tenant_id.as_deref().unwrap_or("not known").to_owned()),
         ("First known", instant(operation.created_at)),
         ("Last changed", instant(operation.modified_at)),
-        ("Proof of the status", words::of_proof(operation.proof)),
+        ("Proof of the status", words::of_proof(operation)),
     ];
     if let Some(result) = &operation.result_info {
         facts.push(("Result", format!("{}, subcode {}", result.code, result.subcode)));
@@ -193,7 +193,7 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn event(event: &EventView, now: Timestamp) -> Event {
+fn event(event: &EventView, present: &Present<'_>) -> Event {
     Event {
         kind: event.kind.clone(),
         tone: tone_of_event(event),
@@ -202,13 +202,13 @@ fn event(event: &EventView, now: Timestamp) -> Event {
         received: Moment(event.received_at),
         meaning: operator::words::of_event(event).iter().map(|told| sentence(told)).collect(),
         facts: words::of_envelope(event),
-        deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
+        deliveries: event.deliveries.iter().map(|it| delivery(it, present)).collect(),
         data: Json::of(&event.data, MAX_DATA_CHARS),
         original: operator::words::cut(&event.data, MAX_DATA_CHARS),
     }
 }
 
-fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
+fn delivery(delivery: &DeliveryView, present: &Present<'_>) -> Delivery {
     let (state, tone) = words::of_delivery_state(delivery.state);
     let failures = delivery.failures.iter().map(|failure| Failure {
         number: failure.number,
@@ -220,10 +220,10 @@ fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),
-        route: words::of_route(&delivery.route),
+        route: delivery.route.told().to_owned(),
         state,
         tone,
-        told: operator::words::of_delivery(delivery, now),
+        told: operator::words::of_delivery(delivery, present),
         n_attempts: delivery.n_attempts,
         resend_of: delivery.resend_of.map(|id| id.to_string()),
         may_be_resent: delivery.state == DeliveryState::Delivered,

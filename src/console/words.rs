@@ -3,9 +3,7 @@
 use jiff::Timestamp;
 
 use super::format::{between, counted, duration, instant};
-use crate::domain::{
-    Expectation, ExpectationState, Operation, Origin, Proof, Reason, RouteName, Status, subcode_in_words,
-};
+use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, subcode_in_words};
 use crate::operator::words::{of_call_end, of_own, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
@@ -130,9 +128,10 @@ pub fn of_expectation(state: ExpectationState) -> String {
 }
 
 /// What verified the status of an operation, as the API calls it and in words.
-pub fn of_proof(proof: Option<Proof>) -> String {
-    match proof {
+pub fn of_proof(operation: &Operation) -> String {
+    match operation.proof {
         Some(proof) => format!("{} ({})", proof.as_str(), proof.words()),
+        None if operation.status == Status::NotStarted => "none: no notification has arrived".into(),
         None => "none: no notification has arrived, the status is what your bot posted".into(),
     }
 }
@@ -169,11 +168,6 @@ pub fn of_coming(event: &EventView) -> String {
             format!("Made by reelhook itself{meaning}.")
         }
     }
-}
-
-/// The route that asked for a delivery.
-pub fn of_route(route: &RouteName) -> String {
-    if route.is_of_announcement() { "(named in the announcement)".to_owned() } else { route.to_string() }
 }
 
 /// The name and the colour of a delivery's state.

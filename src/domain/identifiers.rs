@@ -100,6 +100,11 @@ impl RouteName {
         Self::new(Self::OF_ANNOUNCEMENT)
     }
 
+    /// The name; for the sinks that an announcement named, words for that.
+    pub fn told(&self) -> &str {
+        if self.is_of_announcement() { "(sink named in the announcement)" } else { self.as_str() }
+    }
+
     /// Whether an announcement named the sink.
     pub fn is_of_announcement(&self) -> bool {
         self.as_str() == Self::OF_ANNOUNCEMENT

@@ -1,9 +1,7 @@
 //! What happened to an operation, line by line: the announcement, each event, each delivery with its attempts.
 
-use jiff::Timestamp;
-
-use super::Operator;
 use super::words::{self, cut};
+use super::{Operator, Present};
 use crate::domain::{Expectation, Origin, Proof, SinkName};
 use crate::store::{DeliveryState, DeliveryView, EventView, Keeping, OperationView, StoreError};
 use crate::wording::{duration, instant};
@@ -26,20 +24,20 @@ impl Operator {
     /// # Errors
     /// The store could not be read.
     pub async fn explain(&self, subject: &str) -> Result<Vec<Story>, StoreError> {
-        let now = self.clock.now();
+        let present = self.present();
         let found = self.find(subject).await?;
         let of_operations = found.operations.iter().map(|it| Story {
             operation: Some(it.id.clone()),
             call: it.call_id.clone(),
-            lines: of_operation(it, now),
+            lines: of_operation(it, &present),
         });
         let of_event =
-            found.event.iter().map(|event| Story { operation: None, call: None, lines: of_event(event, now) });
+            found.event.iter().map(|event| Story { operation: None, call: None, lines: of_event(event, &present) });
         Ok(of_operations.chain(of_event).collect())
     }
 }
 
-fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
+fn of_operation(operation: &OperationView, present: &Present<'_>) -> Vec<String> {
     let mut lines = vec![
         format!("operation      {}", cut(&operation.id, 64)),
         format!("call           {}", cut(operation.call_id.as_deref().unwrap_or("not known"), 64)),
@@ -56,7 +54,7 @@ fn of_operation(operation: &OperationView, now: Timestamp) -> Vec<String> {
     lines.extend(end.map(|end| format!("call ended     {}", words::of_call_end(&end))));
     for event in &operation.events {
         lines.push(String::new());
-        lines.extend(of_event(event, now));
+        lines.extend(of_event(event, present));
     }
     lines
 }
@@ -76,7 +74,7 @@ fn announced(expectation: &Expectation) -> Vec<String> {
 }
 
 /// What happened to one event: what it reported, and where it was delivered.
-pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
+pub fn of_event(event: &EventView, present: &Present<'_>) -> Vec<String> {
     let mut lines = vec![
         format!("{}  {} (event {})", instant(event.received_at), cut(&event.kind, 64), event.id),
         format!("  {}", origin(event)),
@@ -88,7 +86,7 @@ pub fn of_event(event: &EventView, now: Timestamp) -> Vec<String> {
         );
     }
     for delivery in &event.deliveries {
-        lines.extend(of_delivery(delivery, now).into_iter().map(|line| format!("  {line}")));
+        lines.extend(of_delivery(delivery, present).into_iter().map(|line| format!("  {line}")));
         lines.extend(of_exchanges(delivery).map(|line| format!("    {line}")));
     }
     lines
@@ -116,7 +114,7 @@ fn of_exchanges(delivery: &DeliveryView) -> Option<String> {
 }
 
 /// What happened to one delivery, one line for each thing.
-pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
+pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> Vec<String> {
     let resend = delivery.resend_of.map(|id| format!(", a resend of delivery {id}")).unwrap_or_default();
     let mut lines =
         vec![format!("to {} {} (delivery {}{resend})", delivery.sink, words::of_route(delivery), delivery.id)];
@@ -136,6 +134,6 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> Vec<String> {
         DeliveryState::Dead => format!("; `reelhook deadletters replay {}` tries again", delivery.id),
         _ => String::new(),
     };
-    lines.push(format!("  {}{replay}", words::of_delivery(delivery, now)));
+    lines.push(format!("  {}{replay}", words::of_delivery(delivery, present)));
     lines
 }

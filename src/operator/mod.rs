@@ -48,11 +48,29 @@ pub use unmatched::Routed;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::dispatch::{Conditions, Pauses};
 use crate::routing::Router;
 use crate::running::Running;
 use crate::store::{Operations, Store};
+
+/// The instant at which something is told, with what is true then and no view knows.
+#[derive(Clone, Copy)]
+pub struct Present<'a> {
+    /// The instant.
+    pub now: Timestamp,
+    /// Which sinks are paused.
+    pub pauses: &'a Pauses,
+}
+
+impl Operator {
+    /// The present.
+    pub fn present(&self) -> Present<'_> {
+        Present { now: self.clock.now(), pauses: &self.pauses }
+    }
+}
 
 /// The operator's actions.
 pub struct Operator {

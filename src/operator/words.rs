@@ -3,9 +3,9 @@
 //! **Invariants**
 //! 1. Text from outside is cut, but not escaped: the reader of this value does that.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Present;
 use crate::clock::between;
 use crate::dispatch::KEPT_A_SECOND;
 use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, subcode_in_words};
@@ -74,7 +74,8 @@ fn of_result(data: &Value) -> Option<String> {
 }
 
 /// The state of a delivery.
-pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
+pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> String {
+    let now = present.now;
     match delivery.state {
         DeliveryState::Delivered => {
             let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
@@ -85,6 +86,9 @@ pub fn of_delivery(delivery: &DeliveryView, now: Timestamp) -> String {
             format!("dead letter since {} after {}", instant(delivery.at), counted(n, &n.to_string(), "attempt"))
         }
         DeliveryState::Blocked => "waits for an earlier delivery of the same operation to this sink".into(),
+        DeliveryState::Open if !delivery.is_leased && present.pauses.is_paused(&delivery.sink) => {
+            format!("waits until somebody resumes {}", delivery.sink)
+        }
         DeliveryState::Open if delivery.at <= now => "due now".into(),
         DeliveryState::Open if delivery.is_leased => "an attempt is in progress or about to begin".into(),
         DeliveryState::Open => {

@@ -20,7 +20,7 @@ use crate::api::parameters::Parameters;
 use crate::api::refusal::Refusal;
 use crate::api::{Admin, ApiError, Reader, TEXT, Writer, resource};
 use crate::domain::{DeliveryId, SinkName};
-use crate::operator::{self, Action, DeliveryOfEvent};
+use crate::operator::{self, Action, DeliveryOfEvent, Present};
 use crate::store::{Counted, DeadFilter};
 
 pub fn routes(config: &mut ServiceConfig) {
@@ -46,11 +46,11 @@ pub struct DetailedDelivery {
 }
 
 impl DetailedDelivery {
-    /// Shows a delivery and what happened to it until `now`.
-    pub fn of(found: DeliveryOfEvent, now: Timestamp) -> Self {
+    /// Shows a delivery and what happened to it.
+    pub fn of(found: DeliveryOfEvent, present: &Present<'_>) -> Self {
         Self {
-            delivery: DeliveryShape::with_exchanges(&found, now),
-            story: operator::explain::of_delivery(&found.delivery, now),
+            delivery: DeliveryShape::with_exchanges(&found, present.now),
+            story: operator::explain::of_delivery(&found.delivery, present),
             event: found.event.as_ref().map(EventShape::from),
             data: found.event.and_then(|event| RawValue::from_string(event.data).ok()),
         }
@@ -213,7 +213,7 @@ pub async fn show(
 ) -> Result<Json<DetailedDelivery>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
     let found = admin.operator.dead_letter(delivery_id(&id)?).await?;
-    Ok(Json(DetailedDelivery::of(found, admin.clock.now())))
+    Ok(Json(DetailedDelivery::of(found, &admin.operator.present())))
 }
 
 /// Makes a dead letter due again. It keeps its delivery id.

@@ -96,7 +96,7 @@ pub async fn event(
     let event = admin.operator.event(id).await?;
     Ok(Json(DetailedEvent {
         event: EventShape::from(&event),
-        story: operator::explain::of_event(&event, admin.clock.now()),
+        story: operator::explain::of_event(&event, &admin.operator.present()),
         data: RawValue::from_string(event.data).ok(),
     }))
 }

@@ -95,5 +95,5 @@ pub async fn show(
 ) -> Result<Json<DetailedDelivery>, ApiError> {
     Parameters::read(request.query_string(), &[])?;
     let found = admin.operator.delivery(delivery_id(&id)?).await?;
-    Ok(Json(DetailedDelivery::of(found, admin.clock.now())))
+    Ok(Json(DetailedDelivery::of(found, &admin.operator.present())))
 }

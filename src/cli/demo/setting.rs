@@ -48,10 +48,10 @@ impl Sink for Printer {
         }
         self.n_delivered.fetch_add(1, Ordering::Relaxed);
         let chosen_by = match delivery.route.is_of_announcement() {
-            true => "sink named in the announcement".to_owned(),
-            false => format!("route {}", delivery.route),
+            true => delivery.route.told().to_owned(),
+            false => format!("(route {})", delivery.route),
         };
-        say!("{}  -> {sink:<22} {kind}{shown}  ({chosen_by})", now());
+        say!("{}  -> {sink:<22} {kind}{shown}  {chosen_by}", now());
         Ok(())
     }
 

@@ -442,7 +442,10 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!((paused.code, &*paused.out), (Some(0), told), "{paused:?}");
     assert_eq!(site.post(&server, "a").await.status, 202);
     let list = site.run(&["sinks", "list"]);
-    assert!(list.out.starts_with("hook  pausedByOperator  1 delivery waiting  no dead letters  since 2"), "{list:?}");
+    assert!(
+        list.out.starts_with("hook  pausedByOperator  1 delivery waiting  no dead letters  the oldest since 2"),
+        "{list:?}"
+    );
     assert_eq!((list.code, &*list.err), (Some(0), "1 sink\n"));
     let show = site.run(&["sinks", "show", "hook"]);
     assert!(show.out.starts_with("sink hook: pausedByOperator since 2"), "{show:?}");
