@@ -9,10 +9,12 @@ use reelhook::simulator::payload::{Recording, Seed};
 use reelhook::simulator::scenario::{Channels, Play, Scenario, play};
 use reelhook::simulator::script::{Run, Script};
 use reelhook::store::operations::{Created, NewOperation};
+use reelhook::store::{DeliveryFilter, Newest, Phase};
 use regex::{Captures, Regex};
 use serde_json::Value;
 
 use crate::ended_calls::pass;
+use crate::process::eventually;
 use crate::test_app::{Settings, TENANT, TestApp};
 
 const SEED: u64 = 1;
@@ -113,6 +115,11 @@ async fn told(name: &str) -> String {
         let text = String::from_utf8_lossy(event.data.as_bytes());
         assert!(!text.contains("join-token-") && !text.contains("recording-token-"), "{name}: a secret in {text}");
     }
+    eventually("each outcome is stored", async || {
+        let unsettled = DeliveryFilter { phase: Some(Phase::Unsettled), ..DeliveryFilter::default() };
+        app.store.delivery_log(&unsettled, Newest::up_to(1)).await.unwrap().rows.is_empty()
+    })
+    .await;
     told += "explain\n";
     for (context, _) in &announced {
         let stories = get(&app, "explain", context).await;
