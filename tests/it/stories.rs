@@ -87,6 +87,15 @@ fn described(event: &Event, names: &Names) -> String {
     names.put(&format!("{:<26} {call}{context}{repeat}  {subject}", event.kind))
 }
 
+/// Resolves once each outcome is stored: the clock may be moved, and what is told does not change any more.
+async fn settled(app: &TestApp) {
+    eventually("each outcome is stored", async || {
+        let unsettled = DeliveryFilter { phase: Some(Phase::Unsettled), ..DeliveryFilter::default() };
+        app.store.delivery_log(&unsettled, Newest::up_to(1)).await.unwrap().rows.is_empty()
+    })
+    .await;
+}
+
 /// Plays a scenario on a server of its own, and writes down what it became.
 async fn told(name: &str) -> String {
     let mut app = TestApp::start_with(Settings::default()).await;
@@ -105,6 +114,7 @@ async fn told(name: &str) -> String {
         told += &format!("  {status}  {}\n", step.what);
     });
     assert!(all_well.await.unwrap(), "{name}: {told}");
+    settled(&app).await;
     pass(&mut app, UNTIL_LOST).await;
     let mut events: Vec<Arc<Event>> = app.first.delivered().into_iter().map(|delivery| delivery.event).collect();
     events.retain(|event| event.client_context.as_ref().is_none_or(|it| !it.as_str().starts_with("marker ")));
@@ -115,11 +125,7 @@ async fn told(name: &str) -> String {
         let text = String::from_utf8_lossy(event.data.as_bytes());
         assert!(!text.contains("join-token-") && !text.contains("recording-token-"), "{name}: a secret in {text}");
     }
-    eventually("each outcome is stored", async || {
-        let unsettled = DeliveryFilter { phase: Some(Phase::Unsettled), ..DeliveryFilter::default() };
-        app.store.delivery_log(&unsettled, Newest::up_to(1)).await.unwrap().rows.is_empty()
-    })
-    .await;
+    settled(&app).await;
     told += "explain\n";
     for (context, _) in &announced {
         let stories = get(&app, "explain", context).await;

@@ -43,15 +43,30 @@ async fn damage_that_a_read_meets_is_one_error_and_not_ready() {
     let mut server = site.serve();
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
-    damage(&site.store(), "events_unmatched");
+    damage(&site.store(), "operations_by_status");
     let server = site.serve();
     assert_eq!(asked(&server, "/readyz").await.0, 200, "nothing looked there yet");
     for _ in 0..3 {
-        assert_eq!(asked(&server, "/v1.0/unmatched").await.0, 500);
+        let completed = "/v1.0/communications/recordOperations?$filter=status%20eq%20'completed'";
+        assert_eq!(asked(&server, completed).await.0, 500);
     }
     is_told(&server).await;
     let errors: Vec<String> = server.log.try_iter().filter(|line| line.contains("\"ERROR\"")).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
+    server.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_where_the_start_counts_is_told_from_the_start() {
+    let site = Site::new();
+    let mut server = site.serve();
+    server.terminate();
+    assert_eq!(server.ended().code(), Some(0));
+    damage(&site.store(), "events_unmatched");
+    let server = site.serve();
+    assert_eq!(asked(&server, "/readyz").await.0, 503);
+    is_told(&server).await;
+    assert_eq!(asked(&server, "/v1.0/unmatched").await.0, 500);
     server.kill();
 }
 
