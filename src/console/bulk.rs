@@ -65,6 +65,17 @@ impl Of {
         }
     }
 
+    /// What the address asks for. An unknown parameter is refused: without it, the page would mean more than somebody asked
+    /// for.
+    fn selected_by(self, request: &HttpRequest) -> Result<Selection, Problem> {
+        let known: &[&str] = match self {
+            Self::DeadLetters => &["sink", "reason", "since"],
+            Self::Quarantine => &["reason", "since"],
+            Self::Unmatched => &["type", "since"],
+        };
+        Selection::in_list(request, known)
+    }
+
     /// Why there is nothing to do, with a filter or without one.
     fn why_none(self, is_filtered: bool) -> &'static str {
         match (self, is_filtered) {
@@ -106,9 +117,15 @@ async fn confirm(desk: Data<Desk>, request: HttpRequest, of: Path<String>) -> Re
 }
 
 async fn confirm_for(desk: &Desk, request: &HttpRequest, visitor: &Visitor, of: Of) -> Result<HttpResponse, Problem> {
-    let (selection, now) = (Selection::of(request), desk.console.clock.now());
+    let (selection, now) = (of.selected_by(request)?, desk.console.clock.now());
     let count = desk.console.operator.count(&action(of, &selection, now)?).await?;
+    let is_removed = !selection.sink.is_empty() && !desk.console.operator.has_sink(&SinkName::new(&selection.sink));
     let (verb, what, hint) = match of {
+        Of::DeadLetters if is_removed => (
+            "Replay",
+            "dead letter",
+            "The config has no such sink, so they only wait: until you add it again, or move or drop what waits.",
+        ),
         Of::DeadLetters => (
             "Replay",
             "dead letter",
@@ -160,7 +177,8 @@ async fn begin(
     fields: Form<Fields>,
 ) -> Result<HttpResponse, Problem> {
     let visitor = desk.press(&request, (Scope::Write, proof(&fields)))?;
-    let (of, selection, now) = (Of::parse(&of)?, Selection::of(&request), desk.console.clock.now());
+    let (of, now) = (Of::parse(&of)?, desk.console.clock.now());
+    let selection = of.selected_by(&request)?;
     let action = action(of, &selection, now)?;
     let Some(count) = count::read(value(&fields, "counted")) else {
         return confirm_for(&desk, &request, &visitor, of).await;

@@ -12,7 +12,7 @@ use super::page::show;
 use super::problem::Problem;
 use crate::config::Scope;
 use crate::operator::words::sentence;
-use crate::operator::{self, JobState, Progress};
+use crate::operator::{self, Action, JobState, Progress};
 
 #[derive(Template)]
 #[template(path = "job.html")]
@@ -30,6 +30,8 @@ struct Page {
     /// Why it did fewer than were counted.
     gone: String,
     seen: String,
+    /// What `done` counts.
+    did: &'static str,
     done: String,
     is_over: bool,
 }
@@ -76,6 +78,11 @@ impl Page {
             expected: format!("{}{}", if counted.is_all { "" } else { "at least " }, number(counted.n)),
             gone,
             seen: number(job.n_seen),
+            did: match &job.action {
+                // The verification follows; what it finds stands in the quarantine, and in the events.
+                Action::Verify(..) => "Verified again",
+                _ => "Done",
+            },
             done: number(job.n_done),
             is_over,
         }

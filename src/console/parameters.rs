@@ -29,13 +29,18 @@ pub fn read<T: DeserializeOwned>(request: &HttpRequest, known: &[&str]) -> Resul
     Query::from_query(request.query_string()).map(Query::into_inner).map_err(|_error| Problem::unreadable())
 }
 
-fn check(query: &str, known: &[&str]) -> Result<(), Problem> {
+/// Whether a query has only these parameters and those of every list, each once.
+///
+/// # Errors
+/// One of them is unknown, or occurs twice.
+pub fn check(query: &str, known: &[&str]) -> Result<(), Problem> {
     let mut seen: Vec<String> = Vec::new();
     for (name, _value) in form_urlencoded::parse(query.as_bytes()) {
         let name = if name == OLD_TEXT { TEXT.into() } else { name };
         if !known.contains(&&*name) && !OF_EACH_LIST.contains(&&*name) {
             let (found, known) = (cut(&name, 40), known.join(", "));
-            return Err(Problem::Address(format!("This page has no parameter {found:?}. It has these: {known}.")));
+            let has = if known.is_empty() { "It has none".to_owned() } else { format!("It has these: {known}") };
+            return Err(Problem::Address(format!("This page has no parameter {found:?}. {has}.")));
         }
         if seen.iter().any(|it| *it == name) {
             return Err(Problem::Address(format!("Found the parameter {name:?} twice, expected it once.")));
@@ -66,6 +71,8 @@ mod tests {
     fn unknown_and_repeated_parameters_are_refused_by_their_names() {
         assert_eq!(told("text=a&state=b&before=7&done=routed&n=1&paused=true"), "");
         assert_eq!(told("q=a&state=b"), "", "the old name of the text");
+        let Err(Problem::Address(none)) = check("foo=1", &[]) else { panic!("no parameter is known") };
+        assert_eq!(none, "This page has no parameter \"foo\". It has none.");
         assert_eq!(told("foo=1"), "This page has no parameter \"foo\". It has these: text, state.");
         for twice in ["text=a&text=b", "text=a&q=b", "q=&q="] {
             assert_eq!(told(twice), "Found the parameter \"text\" twice, expected it once.");

@@ -149,7 +149,7 @@ fn problem(error: OperatorError) -> Problem {
 
 fn missing() -> Problem {
     Problem::Missing(
-        "There is no such quarantine entry: it was accepted meanwhile, or newer entries replaced it.".into(),
+        "There is no such quarantine entry: there never was one with this number, it was accepted, or newer entries replaced it.".into(),
     )
 }
 

@@ -1,7 +1,6 @@
 //! What a filter form asks for, and which rows were ticked.
 
 use actix_web::HttpRequest;
-use actix_web::web::Query;
 use jiff::Timestamp;
 
 use super::format::encoded;
@@ -27,7 +26,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What the address of a list asks for, which has these parameters.
+    /// What the address of a page asks for, which has these parameters.
     ///
     /// # Errors
     /// It has others.
@@ -38,11 +37,6 @@ impl Selection {
     /// The same, with a time that does not count from now.
     pub fn fixed(&self, now: Timestamp) -> Self {
         Self { since: parameters::fixed(&self.since, now), ..self.clone() }
-    }
-
-    /// What the address of a request asks for; nothing if it cannot be read.
-    pub fn of(request: &HttpRequest) -> Self {
-        Query::from_query(request.query_string()).map(Query::into_inner).unwrap_or_default()
     }
 
     /// Whether it asks for fewer than all.

@@ -11,6 +11,7 @@ use super::gate::Desk;
 use super::live::page_of;
 use super::page::{Done, lead_to, show};
 use super::pager::{Before, Pager};
+use super::parameters;
 use super::problem::Problem;
 use super::selection::Selection;
 use super::sink_state::{self, Badge};
@@ -104,6 +105,7 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
+    parameters::check(request.query_string(), &[])?;
     let sinks = desk.console.operator.sink_summaries().await?;
     let sinks = sinks.into_iter().map(|sink| summary(&desk, sink)).collect();
     show(&request, &visitor, &List { frame: visitor.frame("sinks"), sinks })

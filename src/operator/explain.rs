@@ -109,8 +109,9 @@ fn origin(event: &EventView) -> String {
 fn of_exchanges(delivery: &DeliveryView) -> Option<String> {
     let failed = delivery.failures.iter().map(|failure| failure.exchange);
     let mut all = failed.chain(delivery.success.map(|success| success.exchange));
-    all.any(|exchange| exchange == Keeping::Kept)
-        .then(|| format!("`reelhook deliveries show {}` shows what was sent and answered", delivery.id))
+    all.any(|exchange| exchange == Keeping::Kept).then(|| {
+        format!("`reelhook deliveries show {}` shows what was sent and answered, while it is kept", delivery.id)
+    })
 }
 
 /// What happened to one delivery, one line for each thing.

@@ -276,7 +276,7 @@ async fn the_whole_story_of_an_operation_is_told_in_words() {
         "attempt 2 at ",
         "dead letter since ",
         "`reelhook deadletters replay ",
-        "` shows what was sent and answered\n",
+        "` shows what was sent and answered, while it is kept\n",
     ] {
         assert!(said.out.contains(told), "{told:?} in {}", said.out);
     }
