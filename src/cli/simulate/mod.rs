@@ -29,7 +29,7 @@ Examples:
   reelhook simulate --scenario rotation              a new signing key, which the receiver must fetch
   reelhook simulate --script my-call.toml            a call of your own: see docs/simulate.md
   reelhook simulate --certificate-key key.pem        with encrypted notifications
-  reelhook simulate --record calls.jsonl --listen 127.0.0.1:8081 --url http://127.0.0.1:8080
+  reelhook simulate --record calls.jsonl --listen 127.0.0.1:8082 --url http://127.0.0.1:8080
                                                      pass requests on to --url, and record them
   reelhook simulate --replay calls.jsonl             play what was recorded, with new tokens
   reelhook simulate --rate 500 --duration 30s        load: 500 a second, even if answers are slow
@@ -89,7 +89,7 @@ pub struct Args {
     /// After the scenarios or the load, keep serving the signing keys for the receiver, until Ctrl-C
     #[arg(long)]
     hold: bool,
-    /// Print a bearer token for the calls channel: `token <jwt>`
+    /// Print a bearer token for the calls channel: `token <jwt>`. For the token alone, add --scenario none
     #[arg(long)]
     print_token: bool,
     /// Print the result as one line of JSON

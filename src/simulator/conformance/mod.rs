@@ -135,6 +135,10 @@ fn not_seen(graph: &Graph, setting: &Setting) -> Vec<&'static str> {
             setting.restart_command.is_none() || !is_observed,
             "whether an accepted notification survives a crash: needs --observe and --restart-command",
         ),
+        (
+            setting.restart_command.is_some() && is_observed,
+            "whether --restart-command killed the receiver: a command that does nothing passes, too",
+        ),
         (calls || subscriptions, "whether a power cut loses anything, and what other senders can reach"),
     ];
     all.into_iter().filter(|(is_unseen, _)| *is_unseen).map(|(_, text)| text).collect()

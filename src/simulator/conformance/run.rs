@@ -46,7 +46,15 @@ struct Pending {
     channel: Channel,
     check: &'static Check,
     marks: Vec<(&'static str, Mark)>,
-    answers: Result<(), String>,
+    answers: Judged,
+}
+
+/// What a check's answers say.
+struct Judged {
+    /// Beside the deliveries, where they are seen.
+    beside: Result<(), String>,
+    /// By themselves: for where nothing is delivered at all, so that it says nothing if a stranger's item is not.
+    alone: Result<(), String>,
 }
 
 impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
@@ -77,16 +85,21 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
                 Some(reason) => Outcome::Skip(reason),
                 None => match (check.make)(self.graph, &mut seed) {
                     Err(Unmade::Failed(error)) => return Err(error),
-                    Err(Unmade::Skip(why)) => Outcome::Skip(why.into()),
+                    Err(Unmade::Skip(why)) => {
+                        if check.name == delivers(channel) {
+                            self.causes.insert(check.name, check.name);
+                        }
+                        Outcome::Skip(why.into())
+                    }
                     Ok(sendings) => {
                         let marks = self.marks(check, &sendings);
                         let answers = self.judged(check, sendings).await;
-                        let waits = answers.is_ok() && !marks.is_empty();
+                        let waits = answers.beside.is_ok() && !marks.is_empty();
                         if waits || self.pending.iter().any(|it| check.after.contains(&it.check.name)) {
                             self.pending.push(Pending { index, channel, check, marks, answers });
                             continue;
                         }
-                        answers.map_or_else(Outcome::Fail, |()| Outcome::Pass)
+                        answers.beside.map_or_else(Outcome::Fail, |()| Outcome::Pass)
                     }
                 },
             };
@@ -117,7 +130,7 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
     }
 
     /// Sends, and judges the answers. With an observer, a stranger is believed only if his item is delivered.
-    async fn judged(&mut self, check: &Check, sendings: Vec<Sending>) -> Result<(), String> {
+    async fn judged(&mut self, check: &Check, sendings: Vec<Sending>) -> Judged {
         let mut sent = Vec::with_capacity(sendings.len());
         for Sending { label, post, .. } in sendings {
             let answer = self.waiting.send(self.graph, post).await;
@@ -138,14 +151,13 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
                 break;
             }
         }
-        match &self.setting.observer {
-            Some(_) if matches!(check.judge, Judge::Refused) => Judge::Withheld.judge(&sent),
-            None if matches!(check.judge, Judge::Refused) => check
-                .judge
-                .judge(&sent)
-                .map_err(|found| format!("{found}; only --observe shows whether it was dropped")),
-            _ => check.judge.judge(&sent),
+        let alone = check.judge.judge(&sent);
+        if !matches!(check.judge, Judge::Refused) {
+            return Judged { beside: alone.clone(), alone };
         }
+        let alone = alone.map_err(|found| format!("{found}; only --observe shows whether it was dropped"));
+        let is_observed = self.setting.observer.is_some();
+        Judged { beside: if is_observed { Judge::Withheld.judge(&sent) } else { alone.clone() }, alone }
     }
 
     /// Looks at what was delivered, and settles the checks that depend on it.
@@ -165,6 +177,8 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
             let is_of_strangers = check.judge.is_of_strangers();
             let seen = if is_of_strangers { &mut unwanted } else { &mut wanted };
             let seen: Vec<(&str, bool)> = marks.iter().map(|(label, _)| *label).zip(seen).collect();
+            let is_blind = is_of_strangers && self.causes.contains_key(delivers(*channel));
+            let answers = if is_blind { &answers.alone } else { &answers.beside };
             let found = answers.clone().and_then(|()| self.found((*channel, check), &seen));
             let outcome = match self.follows(check) {
                 Some(reason) => Outcome::Skip(reason),

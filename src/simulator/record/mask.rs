@@ -162,6 +162,9 @@ impl Mask {
             "data" | "dataKey" | "dataSignature" if above.eq_ignore_ascii_case("encryptedContent") => String::new(),
             "tenantId" | "organizationId" => self.guid(value, true),
             _ if SECRETS.contains(&last) => line::token(self.number("token", value)),
+            // Keys that a caller presses are PINs and numbers of cards.
+            "tone" if value.starts_with("tone") => "tone0".to_owned(),
+            "name" if above == "emailAddress" => format!("displayName {}", self.number("displayName", value)),
             _ if PERSONAL.contains(&last) => match value.contains('@') {
                 true => format!("person-{}@example.com", self.number("mail", value)),
                 false => format!("{last} {}", self.number(sort_of(last), value)),
@@ -249,6 +252,16 @@ mod tests {
 
     const CALL: &str = "57dab8b1-894c-409a-b240-bd8beae78896";
     const USER: &str = "8a34a46b-3d17-4adc-8dce-dc4e7d572698";
+
+    #[test]
+    fn pressed_keys_and_names_beside_mail_addresses_are_replaced() {
+        let tone = r#"{"toneInfo":{"sequenceId":1,"tone":"tone7"}}"#;
+        let mail = r#"{"from":{"emailAddress":{"name":"Adele Vance","address":"adele@contoso.com"}}}"#;
+        let mut mask = Mask::default();
+        assert_eq!(mask.body(tone).unwrap(), tone.replace("tone7", "tone0"));
+        let masked = mask.body(mail).unwrap();
+        assert!(!masked.contains("Adele") && !masked.contains("contoso"), "{masked}");
+    }
 
     #[test]
     fn who_takes_part_is_replaced_and_the_call_stays() {

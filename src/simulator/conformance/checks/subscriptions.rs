@@ -26,7 +26,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::must(
         DELIVERS_CHANGES,
         Source::Says("If the notification isn't processed or queued, return a 5xx class code", DELIVERY),
-        |graph, seed| Ok(vec![genuine(graph, seed)?]),
+        delivered,
         Judge::Delivered,
     )
     .after(&[CHANGES])
@@ -182,6 +182,14 @@ fn genuine(graph: &Graph, seed: &mut Seed) -> Result<Sending, SimulatorError> {
 fn basic(graph: &Graph, (label, change): (&'static str, &Change)) -> Result<Sending, SimulatorError> {
     let post = graph.notifications(&[change.basic()], false)?;
     Ok(Sending::new(label, post).marked(Mark::change(change)))
+}
+
+/// Without a client state no change is genuine, so a careful receiver delivers none.
+fn delivered(graph: &Graph, seed: &mut Seed) -> Made {
+    if graph.client_state.is_none() {
+        return Err(Unmade::Skip("needs a clientState (see --client-state-env)"));
+    }
+    Ok(vec![genuine(graph, seed)?])
 }
 
 /// Genuine, with another client state, without one.
