@@ -144,15 +144,15 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     say!("{}  Graph has sent each kind of notification once; now a bot announces its recordings", now());
     announce(app, &story).await?;
     let unproven = graph.notifications(&[story.unproven()], false)?;
-    let step = ("stranger", "a notification with a wrong clientState");
-    let step = Step::new(step, unproven.path.clone(), graph.send(unproven).await);
+    let (path, outcome) = (unproven.path.clone(), graph.send(unproven).await);
+    let step = Step::new("stranger", "a notification with a wrong clientState", path, outcome);
     tally.lock().tell(&step);
     let calls = async {
         for number in 1_u64.. {
             let name = format!("call {number}");
             for request in story::call(number, graph, &mut seed)?.requests {
                 tokio::time::sleep(PACE).await;
-                send(graph, (&name, &request), tally).await?;
+                send(graph, &name, &request, tally).await?;
             }
         }
         anyhow::Ok(())
@@ -160,7 +160,7 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     let told = async {
         for request in &story.run.requests {
             tokio::time::sleep(request.after).await;
-            send(graph, ("announced", request), tally).await?;
+            send(graph, "announced", request, tally).await?;
         }
         anyhow::Ok(())
     };
@@ -168,11 +168,11 @@ async fn play(app: &App, graph: &Graph, seed: u64, tally: &Mutex<Tally>) -> anyh
     Ok(())
 }
 
-async fn send(graph: &Graph, (name, request): (&str, &Request), tally: &Mutex<Tally>) -> anyhow::Result<()> {
+async fn send(graph: &Graph, name: &str, request: &Request, tally: &Mutex<Tally>) -> anyhow::Result<()> {
     let post = request.post(graph)?;
     let path = post.path.clone();
     let outcome = graph.send(post).await;
-    tally.lock().tell(&Step::new((name, &request.what), path, outcome));
+    tally.lock().tell(&Step::new(name, &request.what, path, outcome));
     Ok(())
 }
 

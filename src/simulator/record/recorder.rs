@@ -93,7 +93,7 @@ async fn pass(state: Data<State>, request: HttpRequest, body: Bytes) -> HttpResp
     let post = posted(&request, body);
     let outcome = state.client.send_once(&post).await;
     let status = outcome.as_ref().map_or(0, |answer| answer.status);
-    state.record.lock().write(&request, &post, (arrived, status));
+    state.record.lock().write(&request, &post, arrived, status);
     match outcome {
         Ok(answer) => answered(&answer),
         Err(error) => unanswered(&error),
@@ -134,7 +134,7 @@ fn unanswered(error: &ClientError) -> HttpResponse {
 }
 
 impl Record {
-    fn write(&mut self, request: &HttpRequest, post: &Post, (arrived, answer): (Instant, u16)) {
+    fn write(&mut self, request: &HttpRequest, post: &Post, arrived: Instant, answer: u16) {
         let after =
             self.newest.replace(arrived).map_or(0, |newest| arrived.saturating_duration_since(newest).as_millis());
         let heads = request.headers().iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));

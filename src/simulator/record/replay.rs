@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::json_text::rewritten;
 use super::line::{self, CLIENT_STATE, Line};
-use crate::simulator::client::{ClientError, Post};
+use crate::simulator::client::Post;
 use crate::simulator::scenario::Step;
+use crate::simulator::scenario::without_query;
 use crate::simulator::{Graph, SimulatorError};
 
 /// A record that was read.
@@ -74,9 +75,9 @@ impl Replay {
             if !pause.is_zero() {
                 tokio::time::sleep(pause).await;
             }
-            let (path, what) = (post.path.split('?').next().unwrap_or_default().to_owned(), what(line, number));
-            let step = Step::new(("replay", &what), path, graph.send(post).await);
-            let is_over = matches!(step.outcome, Err(ClientError::Connect { .. }));
+            let (path, what) = (without_query(&post.path), what(line, number));
+            let step = Step::new("replay", &what, path, graph.send(post).await);
+            let is_over = step.has_no_listener();
             let step = if (200..300).contains(&line.answer) { step } else { step.taking_any_answer() };
             all_well &= step.fault().is_none();
             tell(&Played::Sent(Box::new(step)));

@@ -13,7 +13,6 @@ pub use self::parts::Part;
 pub use self::rotation::Rotation;
 use self::step::Planned;
 pub use self::step::Step;
-use super::client::ClientError;
 use super::payload::{Resource, Seed};
 use super::script::Script;
 use super::{Graph, SimulatorError};
@@ -196,7 +195,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
     async fn planned(&mut self, scenario: &str, all: Vec<Planned>) -> bool {
         for planned in all {
             let path = without_query(&planned.post.path);
-            let step = Step::new((scenario, &planned.what), path, self.graph.send(planned.post).await);
+            let step = Step::new(scenario, &planned.what, path, self.graph.send(planned.post).await);
             if !self.told(&Step { echo: planned.echo, ..step }) {
                 return false;
             }
@@ -212,7 +211,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
             }
             let post = request.post(self.graph)?;
             let path = without_query(&post.path);
-            let step = Step::new((&script.name, &request.what), path, self.graph.send(post).await);
+            let step = Step::new(&script.name, &request.what, path, self.graph.send(post).await);
             if !self.told(&step.expecting(&request.expect)) {
                 return Ok(false);
             }
@@ -224,11 +223,11 @@ impl<F: FnMut(&Step)> Player<'_, F> {
     fn told(&mut self, step: &Step) -> bool {
         self.all_well &= step.fault().is_none();
         (self.tell)(step);
-        !matches!(step.outcome, Err(ClientError::Connect { .. }))
+        !step.has_no_listener()
     }
 }
 
-fn without_query(path: &str) -> String {
+pub(super) fn without_query(path: &str) -> String {
     path.split('?').next().unwrap_or_default().to_owned()
 }
 

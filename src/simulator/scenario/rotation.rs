@@ -52,7 +52,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
     /// Plays a rotation. Returns whether somebody listens.
     pub(super) async fn rotation(&mut self, rotation: Rotation) -> Result<bool, SimulatorError> {
         let (identity, name) = (self.graph.identity.clone(), rotation.as_str());
-        if !self.both_channels((name, "by the first key")).await? {
+        if !self.both_channels(name, "by the first key").await? {
             return Ok(false);
         }
         let former = self.graph.calls_token()?;
@@ -60,25 +60,25 @@ impl<F: FnMut(&Step)> Player<'_, F> {
         if rotation == Rotation::AtOnce {
             identity.retire_former();
         }
-        if !self.both_channels((name, "by the new key")).await? {
+        if !self.both_channels(name, "by the new key").await? {
             return Ok(false);
         }
         if rotation == Rotation::Overlapping && self.channels.calls {
             let post = self.recording_with(&former);
-            if !self.until_known((name, "a recording, by the first key, which is still published"), &post).await {
+            if !self.until_known(name, "a recording, by the first key, which is still published", &post).await {
                 return Ok(false);
             }
             identity.retire_former();
-            return self.both_channels((name, "by the new key; the first one is gone")).await;
+            return self.both_channels(name, "by the new key; the first one is gone").await;
         }
         Ok(true)
     }
 
     /// A recording, and an encrypted change if there is a certificate, with tokens by the key that signs now.
-    async fn both_channels(&mut self, (scenario, by): (&str, &str)) -> Result<bool, SimulatorError> {
+    async fn both_channels(&mut self, scenario: &str, by: &str) -> Result<bool, SimulatorError> {
         if self.channels.calls {
             let post = self.recording_with(&self.graph.calls_token()?);
-            if !self.until_known((scenario, &format!("a recording, {by}")), &post).await {
+            if !self.until_known(scenario, &format!("a recording, {by}"), &post).await {
                 return Ok(false);
             }
         }
@@ -86,7 +86,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
         if let Some(certificate) = certificate {
             let item = self.graph.change(&mut self.seed).rich(certificate)?;
             let post = self.graph.notifications(&[item], true)?;
-            return Ok(self.until_known((scenario, &format!("an encrypted change, {by}")), &post).await);
+            return Ok(self.until_known(scenario, &format!("an encrypted change, {by}"), &post).await);
         }
         Ok(true)
     }
@@ -97,7 +97,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
     }
 
     /// Sends a POST until it is accepted, or patience ends. Returns whether somebody listens.
-    async fn until_known(&mut self, (scenario, what): (&str, &str), post: &Post) -> bool {
+    async fn until_known(&mut self, scenario: &str, what: &str, post: &Post) -> bool {
         let began = Instant::now();
         let mut was_told = false;
         loop {
@@ -105,11 +105,11 @@ impl<F: FnMut(&Step)> Player<'_, F> {
             let is_known = outcome.as_ref().map_or(true, |answer| !NOT_YET.contains(&answer.status));
             if is_known || began.elapsed() >= PATIENCE {
                 let what = if was_told { format!("{what}, after {:?}", whole_seconds(began)) } else { what.to_owned() };
-                return self.told(&Step::new((scenario, &what), post.path.clone(), outcome));
+                return self.told(&Step::new(scenario, &what, post.path.clone(), outcome));
             }
             if !was_told {
                 let what = format!("{what}: not known yet, sent again for up to {} minutes", PATIENCE.as_secs() / 60);
-                let step = Step::new((scenario, &what), post.path.clone(), outcome);
+                let step = Step::new(scenario, &what, post.path.clone(), outcome);
                 if !self.told(&step.taking_any_answer()) {
                     return false;
                 }

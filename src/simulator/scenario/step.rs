@@ -19,7 +19,7 @@ pub struct Step {
 
 impl Step {
     /// A POST of somebody else's making that was answered.
-    pub fn new((scenario, what): (&str, &str), path: String, outcome: Result<Answer, ClientError>) -> Self {
+    pub fn new(scenario: &str, what: &str, path: String, outcome: Result<Answer, ClientError>) -> Self {
         Self { scenario: scenario.into(), what: what.into(), path, outcome, expect: Vec::new(), echo: None }
     }
 
@@ -33,6 +33,11 @@ impl Step {
     pub fn taking_any_answer(mut self) -> Self {
         self.expect = self.outcome.as_ref().map(|answer| vec![answer.status]).unwrap_or_default();
         self
+    }
+
+    /// Whether nobody listens at the address, so that nothing more needs to be sent.
+    pub fn has_no_listener(&self) -> bool {
+        matches!(self.outcome, Err(ClientError::Connect { .. }))
     }
 
     /// The fault of the answer, `None` if it is as expected.

@@ -100,7 +100,7 @@ impl Call {
     }
 
     /// The item that says who takes part.
-    pub(super) fn participants(&mut self, names: &[String], (muted, audio): (bool, &str), seed: &mut Seed) -> String {
+    pub(super) fn participants(&mut self, names: &[String], muted: bool, audio: &str, seed: &mut Seed) -> String {
         let stream = Object::new()
             .with("@odata.type", "#microsoft.graph.mediaStream")
             .with("mediaType", "audio")

@@ -99,7 +99,7 @@ fn made(items: &[Item], calls: &mut [Call], seed: &mut Seed) -> (String, CallHea
 fn item(call: &mut Call, says: &Says, seed: &mut Seed) -> String {
     match says {
         Says::State { state, result, ended_by } => call.state(state, result.as_ref(), *ended_by),
-        Says::Participants { names, muted, audio } => call.participants(names, (*muted, audio), seed),
+        Says::Participants { names, muted, audio } => call.participants(names, *muted, audio, seed),
         Says::Tone(tone) => call.tone(tone),
         Says::Prompt(ending) => call.prompt(ending, seed),
         Says::Recording(facts) => call.recording(facts, seed),
