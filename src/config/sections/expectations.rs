@@ -21,13 +21,32 @@ pub struct Expectations {
     pub max_remembered_calls: u32,
 }
 
+impl Default for Expectations {
+    fn default() -> Self {
+        Self {
+            lost_after: Duration::from_secs(30),
+            default_within: None,
+            remember_calls: DAY,
+            max_remembered_calls: 100_000,
+        }
+    }
+}
+
 /// Reads `[expectations]`.
 pub fn expectations(root: &mut Section<'_>) -> Expectations {
-    let mut section = root.section_or_empty("expectations");
+    let (mut section, otherwise) = (root.section_or_empty("expectations"), Expectations::default());
     Expectations {
-        lost_after: section.or("lost_after", Duration::from_secs(30), duration(Duration::ZERO..=HOUR)),
+        lost_after: section.or("lost_after", otherwise.lost_after, duration(Duration::ZERO..=HOUR)),
         default_within: section.read("default_within", duration(Duration::from_secs(1)..=7 * DAY)),
-        remember_calls: section.or("remember_calls", DAY, duration(Duration::from_secs(60)..=30 * DAY)),
-        max_remembered_calls: section.or("max_remembered_calls", 100_000, count(1000..=10_000_000)),
+        remember_calls: section.or(
+            "remember_calls",
+            otherwise.remember_calls,
+            duration(Duration::from_secs(60)..=30 * DAY),
+        ),
+        max_remembered_calls: section.or(
+            "max_remembered_calls",
+            otherwise.max_remembered_calls,
+            count(1000..=10_000_000),
+        ),
     }
 }

@@ -18,11 +18,10 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self {
-            lost_after: AtomicI64::new(30_000_000),
-            remembered: AtomicI64::new(24 * 3_600_000_000),
-            most: AtomicI64::new(100_000),
-        }
+        let zero = || AtomicI64::new(0);
+        let bounds = Self { lost_after: zero(), remembered: zero(), most: zero() };
+        bounds.set(&config::Expectations::default());
+        bounds
     }
 }
 

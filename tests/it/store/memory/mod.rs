@@ -27,7 +27,6 @@ mod watches;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -35,7 +34,7 @@ use uuid::Uuid;
 use self::rows::Rows;
 use self::tx::{Around, Tx};
 use reelhook::clock::Clock;
-use reelhook::config::{self, Expectations};
+use reelhook::config;
 use reelhook::domain::DeliveryId;
 use reelhook::store::{Health, Listener, StoreError, ids};
 
@@ -55,12 +54,6 @@ impl Default for Contents {
     }
 }
 
-/// `[expectations]` of a config that leaves it out.
-fn by_default() -> Expectations {
-    let (grace, day) = (Duration::from_secs(30), Duration::from_secs(24 * 3600));
-    Expectations { lost_after: grace, default_within: None, remember_calls: day, max_remembered_calls: 100_000 }
-}
-
 /// The store in memory.
 pub struct MemoryStore {
     contents: Contents,
@@ -71,7 +64,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Opens a store on `contents`. Deliveries that the last process had leased are due at once.
     pub fn open(settings: &config::Store, clock: Clock, contents: &Contents, listener: Arc<dyn Listener>) -> Self {
-        let (routing, expectations, is_closed) = (OnceLock::new(), Mutex::new(by_default()), AtomicBool::new(false));
+        let (routing, expectations, is_closed) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
         let around = Around { settings: settings.clone(), clock, listener, routing, expectations, is_closed };
         let store = Self { contents: contents.clone(), around, health: Arc::default() };
         // An open store accepts every change.
