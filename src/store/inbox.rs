@@ -26,6 +26,22 @@ pub struct Batch {
     pub quarantined: Vec<Quarantined>,
 }
 
+/// When a batch arrived and when it was accepted, in microseconds of the machine's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// When the request arrived: what events tell, and what repeats are judged by.
+    pub received_at: i64,
+    /// When it was accepted, if it was in the quarantine until then.
+    pub accepted_at: Option<i64>,
+}
+
+impl Arrival {
+    /// When it became known: everything that follows from it begins then.
+    pub fn known_at(self) -> i64 {
+        self.accepted_at.unwrap_or(self.received_at)
+    }
+}
+
 /// The result for one accepted notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {

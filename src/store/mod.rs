@@ -60,7 +60,7 @@ pub use error::StoreError;
 pub use events::{Events, StreamedEvent};
 pub use health::Health;
 pub use history::History;
-pub use inbox::{Accepted, Batch, Inbox, Receipt, Stored};
+pub use inbox::{Accepted, Arrival, Batch, Inbox, Receipt, Stored};
 pub use logs::{DeliveryFilter, EventFilter, LoggedDelivery, Logs, Page, Phase};
 pub use operations::Operations;
 pub use pauses::SinkPauses;

@@ -14,7 +14,7 @@ use super::delivery::{self, NewRow, check_number_of, each_sink_once};
 use super::event_row::EventRow;
 use super::news::News;
 use super::operation::Taken;
-use super::prepare::{Arrival, Item, Prepared};
+use super::prepare::{Item, Prepared};
 use super::receipt::Handed;
 use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
 use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
@@ -27,7 +27,7 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 use crate::store::sqlite::engine::writer::Job;
 use crate::store::unanswered::Unanswered;
-use crate::store::{Receipt, StoreError, Stored};
+use crate::store::{Arrival, Receipt, StoreError, Stored};
 
 /// A batch that is being accepted.
 pub struct Accept {

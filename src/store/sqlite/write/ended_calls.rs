@@ -7,8 +7,8 @@
 
 use rusqlite::params;
 
-use super::prepare::Arrival;
 use crate::domain::EndedCall;
+use crate::store::Arrival;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::sealed;
 use crate::store::sqlite::engine::tx::Tx;

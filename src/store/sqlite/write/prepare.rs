@@ -13,26 +13,10 @@ use crate::store::sqlite::engine::hashes::{digest, head, operation_lookup};
 use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::numbers::Given;
 use crate::store::sqlite::engine::shared::Shared;
-use crate::store::{Accepted, Batch, StoreError};
+use crate::store::{Accepted, Arrival, Batch, StoreError};
 
 /// The rough size of a row without its texts.
 const ROW_BYTES: usize = 512;
-
-/// When a batch arrived and when it was accepted, in microseconds of the machine's clock.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// When the request arrived: what events tell, and what repeats are judged by.
-    pub received_at: i64,
-    /// When it was accepted, if it was in the quarantine until then.
-    pub accepted_at: Option<i64>,
-}
-
-impl Arrival {
-    /// When it became known: everything that follows from it begins then.
-    pub fn known_at(self) -> i64 {
-        self.accepted_at.unwrap_or(self.received_at)
-    }
-}
 
 /// A batch, ready to be written.
 pub struct Prepared {

@@ -14,26 +14,10 @@ use reelhook::domain::{
     ClientContext, Delivery, Envelope, Held, Lease, NewDelivery, OperationEvent, Origin, RoutingKey,
 };
 use reelhook::store::process::Place;
-use reelhook::store::{Batch, EventView, Receipt, StoreError, Stored};
+use reelhook::store::{Arrival, Batch, EventView, Receipt, StoreError, Stored};
 
 /// A place in a memory queue, with the number of the delivery that goes there.
 type Filled = (Place, i64);
-
-/// When a batch arrived, and when it became known, in microseconds.
-#[derive(Clone, Copy, Debug)]
-pub struct Arrival {
-    /// When the request arrived.
-    pub received_at: i64,
-    /// When it was accepted, if it was in the quarantine until then.
-    pub accepted_at: Option<i64>,
-}
-
-impl Arrival {
-    /// When it became known.
-    pub fn known_at(self) -> i64 {
-        self.accepted_at.unwrap_or(self.received_at)
-    }
-}
 
 /// Accepts a batch, which may have been a quarantine entry until now. If it fails, nothing of it is accepted.
 pub fn accept(tx: &mut Tx<'_>, mut batch: Batch, entry: Option<i64>) -> Result<Receipt, StoreError> {

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::accept::Arrival;
 use super::deliveries::checked;
 use super::operation::call_of;
 use super::reports;
 use super::rows::{Counter, EndedRow, OperationRow, Rows, instant};
 use super::tx::{Tx, kind};
 use reelhook::domain::{EndedCall, Expectation, ExpectationState, NewDelivery, Watch};
-use reelhook::store::{Due, Raised, Reception, StoreError};
+use reelhook::store::{Arrival, Due, Raised, Reception, StoreError};
 
 /// The shortest time for which a watch is put off, in microseconds.
 const LEAST_PUT_OFF: i64 = 1_000_000;
