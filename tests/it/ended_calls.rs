@@ -2,14 +2,14 @@
 //! after everything that is on its way could have arrived.
 
 use jiff::SignedDuration;
-use reelhook::domain::{ClientContext, ExpectationState, GraphId, Operation, Status};
+use reelhook::domain::{ExpectationState, GraphId, Operation, Status};
 use reelhook::simulator::Mode;
 use reelhook::simulator::payload::{Recording, calls};
 use reelhook::store::Newest;
 use reelhook::store::operations::{Created, NewOperation};
 use serde_json::{Value, json};
 
-use crate::test_app::{Settings, TestApp};
+use crate::test_app::{Settings, TestApp, announcement};
 
 const OVERDUE: &str = "recordOperation.overdue";
 const LOST: &str = "recordOperation.lost";
@@ -27,15 +27,9 @@ async fn post(app: &TestApp, item: String) {
 /// An announcement of a recording by its client context and call.
 fn of_call(recording: &Recording) -> NewOperation {
     NewOperation {
-        id: None,
         call_id: GraphId::new(&recording.call.to_string()),
-        tenant_id: None,
-        client_context: ClientContext::new(recording.client_context.as_str()),
-        status: Status::NotStarted,
         metadata: Some(r#"{"customer":"Contoso"}"#.into()),
-        sinks: Vec::new(),
-        expected_by: None,
-        allow_duplicate: false,
+        ..announcement(&recording.client_context)
     }
 }
 

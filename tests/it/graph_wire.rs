@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use reelhook::clock::Clock;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::scenario::{Channels, HANDSHAKE, Play, Scenario, play};
 use reelhook::simulator::script::Script;
-use reelhook::simulator::{Client, DEMO_APP_ID, DEMO_TENANT, Graph, Identity, Paths};
+use reelhook::simulator::{DEMO_APP_ID, DEMO_TENANT, Graph};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -63,16 +62,9 @@ fn accepted(n: usize) -> Vec<String> {
     vec!["HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(); n]
 }
 
+/// Graph without the means for changes.
 fn graph(address: SocketAddr) -> Graph {
-    Graph {
-        client: Client::new(&format!("http://{address}")).unwrap(),
-        identity: Identity::new(Clock::system()).unwrap(),
-        app_id: DEMO_APP_ID.into(),
-        tenant: DEMO_TENANT.into(),
-        client_state: None,
-        certificate: None,
-        paths: Paths::default(),
-    }
+    Graph { client_state: None, certificate: None, ..crate::simulator::graph(address) }
 }
 
 /// The requests of a script, and whether each was answered as expected.

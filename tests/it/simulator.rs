@@ -36,7 +36,8 @@ fn serve(servers: &mut Servers, routes: impl Fn(&mut web::ServiceConfig) + Clone
     address
 }
 
-fn graph(address: SocketAddr) -> Graph {
+/// Graph, towards an address.
+pub fn graph(address: SocketAddr) -> Graph {
     Graph {
         client: Client::new(&format!("http://{address}")).unwrap(),
         identity: Identity::new(Clock::system()).unwrap(),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reelhook::domain::{ClientContext, Event, GraphId, Status};
+use reelhook::domain::{Event, GraphId};
 use reelhook::simulator::payload::{Recording, Seed};
 use reelhook::simulator::scenario::{Channels, Play, Scenario, play};
 use reelhook::simulator::script::{Run, Script};
@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::ended_calls::pass;
 use crate::process::eventually;
-use crate::test_app::{Settings, TENANT, TestApp};
+use crate::test_app::{Settings, TENANT, TestApp, announcement};
 
 const SEED: u64 = 1;
 /// Longer than `lost_after`: what is lost is told by then.
@@ -33,17 +33,7 @@ fn announced(name: &str, run: &Run) -> Vec<(String, String)> {
 }
 
 async fn announce(app: &TestApp, context: &str, call: &str) {
-    let new = NewOperation {
-        id: None,
-        call_id: GraphId::new(call),
-        tenant_id: None,
-        client_context: ClientContext::new(context),
-        status: Status::NotStarted,
-        metadata: None,
-        sinks: Vec::new(),
-        expected_by: None,
-        allow_duplicate: false,
-    };
+    let new = NewOperation { call_id: GraphId::new(call), ..announcement(context) };
     assert!(matches!(app.operations.create(new).await.unwrap(), Created::New(_)));
 }
 

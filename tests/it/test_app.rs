@@ -12,10 +12,12 @@ use reelhook::app::{App, BuiltSinks, Checked, Source};
 use reelhook::clock::Clock;
 use reelhook::config::{self, Loaded};
 use reelhook::dispatch::Pauses;
+use reelhook::domain::{ClientContext, Status};
 use reelhook::routing::Routes;
 use reelhook::running::Outcome;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
+use reelhook::store::operations::NewOperation;
 use reelhook::store::{Newest, Operations, Store};
 use tempfile::TempDir;
 
@@ -450,4 +452,19 @@ kind = "stdout"
 {more}
 "#
     )
+}
+
+/// An announcement with a client context alone.
+pub fn announcement(context: &str) -> NewOperation {
+    NewOperation {
+        id: None,
+        call_id: None,
+        tenant_id: None,
+        client_context: ClientContext::new(context),
+        status: Status::NotStarted,
+        metadata: None,
+        sinks: Vec::new(),
+        expected_by: None,
+        allow_duplicate: false,
+    }
 }

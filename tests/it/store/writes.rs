@@ -8,6 +8,8 @@ use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Updated};
 use reelhook::store::{Due, Newest, Raised};
 
+pub(super) use crate::test_app::announcement as new;
+
 const RECOVERED: &str = "recordOperation.recovered";
 
 /// One test for each public function of this file.
@@ -79,21 +81,6 @@ const COMPLETED: Status = Status::Completed;
 const RUNNING: Status = Status::Running;
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// An announcement with a client context alone.
-pub(super) fn new(context: &str) -> NewOperation {
-    NewOperation {
-        id: None,
-        call_id: None,
-        tenant_id: None,
-        client_context: ClientContext::new(context),
-        status: Status::NotStarted,
-        metadata: None,
-        sinks: Vec::new(),
-        expected_by: None,
-        allow_duplicate: false,
-    }
-}
 
 pub(super) fn of_call(context: &str, call: &str) -> NewOperation {
     NewOperation { call_id: GraphId::new(call), ..new(context) }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use reelhook::clock::Clock;
 use reelhook::config;
-use reelhook::domain::{ClientContext, NewDelivery, SinkName, Status};
+use reelhook::domain::{NewDelivery, SinkName};
 use reelhook::routing::{Router, Routes};
 use reelhook::store::operations::NewOperation;
 use reelhook::store::{
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::recording_sink::PATIENCE;
 use crate::store::memory::{Contents, MemoryStore};
+use crate::test_app::announcement;
 
 /// The store in memory, with faults.
 struct Faulty {
@@ -120,15 +121,9 @@ impl House {
     /// Announces an operation that must end within so many seconds.
     async fn announce(&self, context: &str, within: i64, sinks: &[&str]) {
         let new = NewOperation {
-            id: None,
-            call_id: None,
-            tenant_id: None,
-            client_context: ClientContext::new(context),
-            status: Status::NotStarted,
-            metadata: None,
             sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
             expected_by: Some(self.clock.now() + SignedDuration::from_secs(within)),
-            allow_duplicate: false,
+            ..announcement(context)
         };
         self.store.store.create(new).await.unwrap();
     }

@@ -3,12 +3,12 @@
 mod memory;
 
 use jiff::SignedDuration;
-use reelhook::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
+use reelhook::domain::{ExpectationState, GraphId, Operation, SinkName};
 use reelhook::simulator::payload::{Recording, calls};
 use reelhook::store::operations::{Created, NewOperation};
 
 use crate::recording_sink::RecordingSink;
-use crate::test_app::{Settings, TestApp};
+use crate::test_app::{Settings, TestApp, announcement};
 use reelhook::store::Newest;
 
 const OVERDUE: &str = "recordOperation.overdue";
@@ -17,15 +17,11 @@ const LOST: &str = "recordOperation.lost";
 /// Announces a recording that must end within so many seconds.
 async fn expect(app: &TestApp, recording: &Recording, within: i64, sinks: &[&str]) -> Operation {
     let new = NewOperation {
-        id: None,
         call_id: GraphId::new(&recording.call.to_string()),
-        tenant_id: None,
-        client_context: ClientContext::new(recording.client_context.as_str()),
-        status: Status::NotStarted,
         metadata: Some(r#"{"customer":"Contoso"}"#.into()),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
         expected_by: Some(app.clock.now() + SignedDuration::from_secs(within)),
-        allow_duplicate: false,
+        ..announcement(&recording.client_context)
     };
     match app.operations.create(new).await.unwrap() {
         Created::New(operation) => *operation,
