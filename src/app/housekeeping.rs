@@ -16,8 +16,8 @@ use crate::telemetry::{self, Metrics};
 
 /// How often replay requests are looked for, the numbers of the backlogs read, and the contents of the store.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The pause after counting, as a multiple of the time that counting took. Deliveries are counted one by one in the
-/// store, so a million take a tenth of a second. With this pause, counting uses at most 2 % of one core.
+/// The pause after the backlogs were read, as a multiple of the time that this took: so it uses at most 2 % of one core,
+/// however slow the store is.
 const COUNTING_RESTS: u32 = 50;
 /// How often the log reports how many lines it suppressed.
 const TELL_EVERY: Duration = Duration::from_secs(10);
