@@ -10,7 +10,7 @@ use super::views::{all, events};
 use crate::store::seal::Seal;
 use crate::store::{Counted, NewestEvents};
 
-/// An operation that has had so many events has many. `write/known.rs` has the number too.
+/// An operation that has had so many events has many.
 pub const MANY: i64 = 200;
 /// The most events of an operation that are counted, and the most that are looked at besides those in the index.
 const MOST: i64 = 2_000;

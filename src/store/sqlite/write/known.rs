@@ -7,6 +7,7 @@ use super::news::News;
 use crate::domain::{ClientContext, GraphId, Order, Proof, RecordOperation, Status};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
+use crate::store::sqlite::read::newest_events::MANY;
 use crate::store::sqlite::read::rows::maybe_parsed;
 
 /// Up to this many calls may share an operation's id before only some of them are read.
@@ -14,7 +15,7 @@ const MOST: usize = 8;
 /// The columns of [`Known`].
 pub const COLUMNS: &str = "SELECT o.seq, o.call_id, o.status, x.operation IS NULL OR o.state_event IS NOT NULL, \
             EXISTS (SELECT 1 FROM watches w WHERE w.operation = o.seq), o.state_event, o.proof, x.state, x.metadata, x.sinks, \
-            o.client_context, o.version + o.n_unchanged > 200";
+            o.client_context, o.version + o.n_unchanged";
 
 /// A stored operation.
 pub struct Known {
@@ -111,7 +112,7 @@ impl Known {
             proof: row.get(6)?,
             announced: Announced::read(row, 7)?,
             client_context: maybe_parsed(row, 10, |text| ClientContext::new(text))?,
-            is_long: row.get(11)?,
+            is_long: row.get::<_, i64>(11)? > MANY,
         })
     }
 }
