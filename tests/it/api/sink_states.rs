@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{get, post};
 use crate::console::{Browser, record};
+use crate::process::eventually;
 use crate::recording_sink::{PATIENCE, RecordingSink};
 use crate::test_app::TestApp;
 
@@ -74,6 +75,8 @@ async fn a_sink_of_which_only_dead_letters_are_left_fails_on_after_a_restart() {
         record(&mut app, &n.to_string()).await;
         app.first.wait_for_attempts(n).await;
     }
+    // The state is told before the outcome is stored.
+    eventually("each is stored as a dead letter", async || first(&app).await["deadCount"] == 3).await;
     let failing = until(&app, "failing").await;
     assert_eq!((&failing["openCount"], &failing["deadCount"]), (&json!(0), &json!(3)));
 
