@@ -140,6 +140,16 @@ async fn a_second_server_is_refused_until_the_first_has_closed() {
 }
 
 #[tokio::test]
+async fn a_store_that_was_dropped_has_ended_and_the_next_one_opens_at_once() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::manual(Timestamp::UNIX_EPOCH));
+    for n in 0..20 {
+        let store = SqliteStore::open(&settings(&folder), clock.clone()).unwrap();
+        let accepted = vec![recording(&n.to_string()).to(&["archive"])];
+        store.accept(Batch { received_at: clock.now(), accepted, quarantined: Vec::new() }).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn folder_file_and_key_are_private() {
     let test = sqlite();
     test.accept(vec![recording("1").to(&[])]).await;

@@ -24,6 +24,28 @@ pub fn start(
     })
 }
 
+/// A thread that is waited for when this value is dropped. Whoever drops the last handle of a store may then remove its
+/// files: no thread looks for them any more.
+#[derive(Default)]
+pub struct Awaited(Option<JoinHandle<()>>);
+
+impl From<JoinHandle<()>> for Awaited {
+    fn from(thread: JoinHandle<()>) -> Self {
+        Self(Some(thread))
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        // A job may own the last handle of its store. Then the thread itself drops this, and cannot wait for itself.
+        if let Some(thread) = self.0.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
 /// Panics if the file that `REELHOOK_FAULT` names contains the name of this thread. A test, and `scripts/faults`, can
 /// so break one thread of a running server. Only debug builds have this.
 #[cfg(debug_assertions)]

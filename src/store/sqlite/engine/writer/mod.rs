@@ -26,7 +26,7 @@ use super::failure::Failure;
 pub use super::job::Job;
 use super::lock::Lock;
 use super::shared::Shared;
-use super::threads;
+use super::threads::{self, Awaited};
 use super::tx::Tx;
 use crate::store::StoreError;
 
@@ -54,6 +54,8 @@ pub struct Writer {
     crowd: Arc<Crowd>,
     #[cfg(test)]
     health: Arc<crate::store::Health>,
+    /// It comes after the queue, whose end ends the thread.
+    _thread: Awaited,
 }
 
 enum Message {
@@ -89,13 +91,14 @@ impl Writer {
                 let _ = closer.send(());
             }
         };
-        threads::start("store-writer", &health, work).map_err(unstarted)?;
+        let thread = threads::start("store-writer", &health, work).map_err(unstarted)?;
         Ok(Self {
             queue,
             waiting_bytes,
             crowd,
             #[cfg(test)]
             health,
+            _thread: thread.into(),
         })
     }
 
@@ -108,6 +111,7 @@ impl Writer {
             crowd: Arc::default(),
             #[cfg(test)]
             health: Arc::default(),
+            _thread: Awaited::default(),
         }
     }
 
@@ -211,7 +215,7 @@ mod tests {
     use crate::store::sqlite::engine::backlogs::Change;
     use crate::store::sqlite::tests::shared;
 
-    /// A writer on its own store; the folder lives as long as the writer.
+    /// A writer on its own store.
     fn writer() -> (Writer, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let (connection, shared) = shared(folder.path());
