@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::format::{between, counted, duration, instant};
-use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, subcode_in_words};
+use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, result_in_words};
 use crate::operator::words::{of_call_end, of_own, sentence};
 use crate::store::{DeliveryState, DeliveryView, EventView};
 
@@ -61,7 +61,7 @@ fn of_state(expectation: &Expectation, status: &Status, now: Timestamp) -> Optio
 
 fn of_end(operation: &Operation) -> String {
     let why = operation.result_info.as_ref().map(|result| {
-        let words = subcode_in_words(result.subcode);
+        let words = result_in_words(result.code, result.subcode);
         format!(" (result {}, subcode {}: {words})", result.code, result.subcode)
     });
     let why = why.unwrap_or_default();

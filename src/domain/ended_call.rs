@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{CallEndResource, GraphId, ResultInfo, subcode_in_words};
+use super::{CallEndResource, GraphId, ResultInfo, result_in_words};
 
 /// The end of a call, from one notification.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl CallEnd {
         let result = self.why.result_info.as_ref().map(|result| {
             let message = result.message.as_deref().map(|message| format!(", {message:?}")).unwrap_or_default();
             let ResultInfo { code, subcode, .. } = result;
-            format!("result {code}, subcode {subcode}: {}{message}", subcode_in_words(*subcode))
+            format!("result {code}, subcode {subcode}: {}{message}", result_in_words(*code, *subcode))
         });
         let sender = self.ended_by().map(|sender| format!("ended by {sender}"));
         let why: Vec<String> = result.into_iter().chain(sender).collect();

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{ClientContext, GraphId};
+use super::{ClientContext, GraphId, ResultInfo};
 
 /// The `operationStatus` of an operation. Read in any case; members that Graph may add are stored as text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -149,17 +149,6 @@ impl Order {
     }
 }
 
-/// How an operation ended: Graph's `resultInfo`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ResultInfo {
-    /// 2xx success, 4xx client error, 5xx server error.
-    pub code: i64,
-    /// The finer code.
-    pub subcode: i64,
-    /// Graph's text for developers.
-    pub message: Option<String>,
-}
-
 /// Graph's `recordOperation`, normalised: empty strings are absent, old names are read as the new ones.
 #[derive(Clone, Debug)]
 pub struct RecordOperation {
@@ -211,34 +200,6 @@ impl RecordOperation {
     /// Whether its end brings back what was given up: a failure that names no recording does not.
     pub fn recovers(&self) -> bool {
         self.status == Status::Completed || self.recording_location.is_some()
-    }
-}
-
-/// What a `resultInfo.subcode` means, in words. 8508, 8515, 7000, 7015 and 7700
-/// occur in Graph's own documentation; the others are the codes of the same media platform
-/// (<https://learn.microsoft.com/azure/communication-services/resources/troubleshooting/voice-video-calling/troubleshooting-codes>).
-pub fn subcode_in_words(subcode: i64) -> &'static str {
-    match subcode {
-        0 => "success",
-        7000 | 7015 | 7700 => "the call ended or was transferred",
-        8500 => "the media mode is not valid",
-        8501 => "the call was not established",
-        8503 => "the audio was inactive",
-        8508 => "the operation was cancelled",
-        8509 => "the maximum silence was reached",
-        8510 => "nobody spoke before the initial silence ended",
-        8511 => "the prompt could not be played",
-        8512 => "the beep could not be played",
-        8513 => "no media was received in time",
-        8514 => "a stop tone was pressed",
-        8515 => "the maximum recording length was reached",
-        8528 => "the call was terminated",
-        8536 => "a file could not be downloaded",
-        8571 => "another recording was in progress",
-        8588 => "the recording was completed although media stopped coming",
-        8589 => "the recording was throttled",
-        9998 | 9999 => "an unknown error in Microsoft's media platform",
-        _ => "a subcode that reelhook does not know",
     }
 }
 

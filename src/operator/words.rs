@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Present;
 use crate::clock::between;
 use crate::dispatch::KEPT_A_SECOND;
-use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, subcode_in_words};
+use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, result_in_words};
 use crate::store::{DeliveryState, DeliveryView, EventView, Keeping};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
@@ -67,7 +67,7 @@ fn of_result(data: &Value) -> Option<String> {
     let result = data.get("resultInfo").filter(|result| result.is_object())?;
     let number = |key: &str| result.get(key).and_then(Value::as_i64).unwrap_or_default();
     let (code, subcode) = (number("code"), number("subcode"));
-    let words = subcode_in_words(subcode);
+    let words = result_in_words(code, subcode);
     let message = result.get("message").and_then(Value::as_str).filter(|message| !message.is_empty());
     let message = message.map(|message| format!(". Graph's message: \"{}\"", cut(message, 200)));
     Some(format!("result {code}, subcode {subcode}: {words}{}", message.unwrap_or_default()))

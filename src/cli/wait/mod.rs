@@ -23,7 +23,7 @@ use super::remote::{Remote, Trouble};
 use super::server::RemoteArgs;
 use super::signals::Signals;
 use super::text;
-use crate::domain::{CallEnd, ExpectationState, Proof, Status, subcode_in_words};
+use crate::domain::{CallEnd, ExpectationState, Proof, Status, result_in_words};
 
 const EXIT_TIMED_OUT: u8 = 3;
 const EXIT_LOST: u8 = 4;
@@ -249,7 +249,7 @@ fn sentence(client_context: &str, operation: &Value) -> String {
     }
     let result = &operation["resultInfo"];
     if let (Some(code), Some(subcode)) = (result["code"].as_i64(), result["subcode"].as_i64()) {
-        let words = subcode_in_words(subcode);
+        let words = result_in_words(code, subcode);
         told.push_str(&format!(", {words} (result {code}, subcode {subcode})"));
     }
     if let Some(message) = result["message"].as_str().filter(|message| !message.is_empty()) {
