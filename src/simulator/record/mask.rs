@@ -35,23 +35,26 @@ const HEADS: [&str; 14] = [
     "x-microsoft-skype-original-message-id",
 ];
 
-/// The members whose text is a secret.
+/// The members whose text is a secret. These and the following names are in lower case: members are compared without
+/// regard to case.
 const SECRETS: [&str; 6] =
-    ["recordingAccessToken", "recordResourceAccessToken", "token", "passcode", "joinWebUrl", "joinUrl"];
-/// The members whose text is by or about a person.
-const PERSONAL: [&str; 12] = [
-    "displayName",
-    "givenName",
+    ["recordingaccesstoken", "recordresourceaccesstoken", "token", "passcode", "joinweburl", "joinurl"];
+/// The members whose text is by or about a person, and everything below them.
+const PERSONAL: [&str; 14] = [
+    "displayname",
+    "givenname",
     "surname",
-    "userPrincipalName",
+    "userprincipalname",
     "mail",
     "email",
-    "emailAddress",
+    "emailaddress",
     "address",
+    "mobilephone",
+    "businessphones",
     "subject",
     "topic",
     "content",
-    "bodyPreview",
+    "bodypreview",
 ];
 /// The members of an identity set. Their ids are of persons or devices.
 const IDENTITIES: [&str; 9] = [
@@ -60,11 +63,13 @@ const IDENTITIES: [&str; 9] = [
     "guest",
     "device",
     "encrypted",
-    "onPremises",
-    "acsUser",
-    "azureCommunicationServicesUser",
-    "spoolUser",
+    "onpremises",
+    "acsuser",
+    "azurecommunicationservicesuser",
+    "spooluser",
 ];
+/// The key that stands for every key that a caller pressed.
+const TONE: &str = "tone0";
 
 #[allow(clippy::expect_used, reason = "the pattern is a constant, and every test needs it")]
 static PATTERNS: LazyLock<Regex> = LazyLock::new(|| {
@@ -132,9 +137,11 @@ impl Mask {
 
     /// Learns which ids stay.
     fn learn(&mut self, keys: &[&str], value: &str) {
-        match keys {
-            [.., "resource" | "resourceUrl" | "@odata.id"] => self.keep_calls(value),
-            [.., "callChainId" | "subscriptionId"] | ["value", "id"] => self.keep(value),
+        let keys = in_lower_case(keys);
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        match &*keys {
+            [.., "resource" | "resourceurl" | "@odata.id"] => self.keep_calls(value),
+            [.., "callchainid" | "subscriptionid"] | ["value", "id"] => self.keep(value),
             _ => {}
         }
     }
@@ -151,27 +158,37 @@ impl Mask {
 
     /// What is recorded of a text; `None`: itself.
     fn text(&mut self, keys: &[&str], value: &str) -> Option<String> {
-        let (last, above) =
-            keys.split_last().map_or(("", ""), |(last, above)| (*last, above.last().copied().unwrap_or("")));
-        let is_identity = last == "id" && IDENTITIES.contains(&above);
+        let keys = in_lower_case(keys);
+        let (last, above) = keys.split_last().map_or(("", &[][..]), |(last, above)| (last.as_str(), above));
+        let parent = above.last().map_or("", String::as_str);
         Some(match last {
             _ if value.is_empty() => return None,
-            "clientContext" => return None,
-            "clientState" => line::CLIENT_STATE.to_owned(),
-            "validationTokens" => self.validation_token(value),
-            "data" | "dataKey" | "dataSignature" if above.eq_ignore_ascii_case("encryptedContent") => String::new(),
-            "tenantId" | "organizationId" => self.guid(value, true),
+            "clientcontext" => return None,
+            "clientstate" => line::CLIENT_STATE.to_owned(),
+            "validationtokens" => self.validation_token(value),
+            "data" | "datakey" | "datasignature" if parent == "encryptedcontent" => String::new(),
+            "tenantid" | "organizationid" => self.guid(value, true),
             _ if SECRETS.contains(&last) => line::token(self.number("token", value)),
             // Keys that a caller presses are PINs and numbers of cards.
-            "tone" if value.starts_with("tone") => "tone0".to_owned(),
-            "name" if above == "emailAddress" => format!("displayName {}", self.number("displayName", value)),
-            _ if PERSONAL.contains(&last) => match value.contains('@') {
-                true => format!("person-{}@example.com", self.number("mail", value)),
-                false => format!("{last} {}", self.number(sort_of(last), value)),
-            },
-            _ if is_identity && !PATTERNS.is_match(value) => format!("person-{}", self.number("person", value)),
+            "tone" | "tones" => TONE.to_owned(),
+            "name" if parent == "emailaddress" => self.personal(sort_of("displayname"), value),
+            _ if PERSONAL.contains(&last) => self.personal(sort_of(last), value),
+            _ if is_free_text(last) && above.iter().any(|key| PERSONAL.contains(&key.as_str())) => {
+                self.personal("text", value)
+            }
+            "id" if IDENTITIES.contains(&parent) && !PATTERNS.is_match(value) => {
+                format!("person-{}", self.number("person", value))
+            }
             _ => self.address(value),
         })
+    }
+
+    /// What stands for a text by or about a person.
+    fn personal(&mut self, sort: &'static str, value: &str) -> String {
+        match value.contains('@') {
+            true => format!("person-{}@example.com", self.number("mail", value)),
+            false => format!("{sort} {}", self.number(sort, value)),
+        }
     }
 
     /// An address without the values of its query; another text by its patterns.
@@ -231,7 +248,16 @@ impl Mask {
 
 /// The sort of a personal member: names are numbered for themselves.
 fn sort_of(member: &str) -> &'static str {
-    if member == "displayName" { "name" } else { "text" }
+    if member == "displayname" { "displayName" } else { "text" }
+}
+
+/// Whether a member below a personal one may have a text by a person: all may but types and the form of a body.
+fn is_free_text(member: &str) -> bool {
+    !member.starts_with('@') && !member.ends_with("@odata.type") && member != "contenttype"
+}
+
+fn in_lower_case(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| key.to_ascii_lowercase()).collect()
 }
 
 /// An id without its spelling.
@@ -259,8 +285,34 @@ mod tests {
         let mail = r#"{"from":{"emailAddress":{"name":"Adele Vance","address":"adele@contoso.com"}}}"#;
         let mut mask = Mask::default();
         assert_eq!(mask.body(tone).unwrap(), tone.replace("tone7", "tone0"));
+        for key in ["star", "pound", "a", "flash", "Tone7"] {
+            assert_eq!(mask.body(&tone.replace("tone7", key)).unwrap(), tone.replace("tone7", "tone0"), "{key}");
+        }
         let masked = mask.body(mail).unwrap();
         assert!(!masked.contains("Adele") && !masked.contains("contoso"), "{masked}");
+    }
+
+    #[test]
+    fn texts_below_a_personal_member_and_members_in_another_case_are_replaced() {
+        let mut mask = Mask::default();
+        let body = r##"{"subject":{"text":"Zoe called","@odata.type":"#a.b"},"Subject":"Zoe","DisplayName":"Zoe Q",
+            "body":{"contentType":"html","Content":"<p>Zoe</p>"},"address":{"street":"Zoe's way","city":{"name":"Zoetown"}},
+            "ClientState":"Zoe's secret","Token":"Zoe's token","toneInfo":{"Tone":"star"}}"##;
+        let masked = mask.body(body).unwrap();
+        assert!(!masked.contains("Zoe") && !masked.contains("star"), "{masked}");
+        for kept in [r##""@odata.type":"#a.b""##, r#""contentType":"html""#, r#""ClientState":"<clientState>""#] {
+            assert!(masked.contains(kept), "{kept}: {masked}");
+        }
+    }
+
+    #[test]
+    fn what_graph_says_of_an_end_stays_but_for_numbers_and_addresses_in_it() {
+        let message = r#"{"resultInfo":{"message":"Call ended by the PSTN User."}}"#;
+        assert_eq!(Mask::default().body(message).as_deref(), Some(message));
+        let masked = Mask::default().body(&message.replace("PSTN User", "user zoe@contoso.com (+4512345678)")).unwrap();
+        assert!(!masked.contains("zoe") && !masked.contains("12345678"), "{masked}");
+        let path = "/graph/calls/emea/zoe@contoso.com?shift=2";
+        assert_eq!(Mask::default().path(path), "/graph/calls/emea/person-1@example.com?shift=value-1");
     }
 
     #[test]
