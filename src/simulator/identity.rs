@@ -41,6 +41,30 @@ pub struct Identity {
 struct Keys {
     current: Arc<SigningKey>,
     former: Vec<Arc<SigningKey>>,
+    reach: Reach,
+}
+
+/// Whether the published keys can be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// They can.
+    #[default]
+    Up,
+    /// Who asks for them is answered 503.
+    Down,
+    /// Who asks for them gets no answer.
+    Silent,
+}
+
+impl Reach {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Silent => "silent",
+        }
+    }
 }
 
 impl Identity {
@@ -70,7 +94,7 @@ impl Identity {
     }
 
     fn with_key(pair: RsaKeyPair, file: Option<PathBuf>, clock: Clock) -> Self {
-        let keys = Keys { current: SigningKey::new(pair), former: Vec::new() };
+        let keys = Keys { current: SigningKey::new(pair), former: Vec::new(), reach: Reach::Up };
         Self { keys: Arc::new(RwLock::new(keys)), file, clock }
     }
 
@@ -103,6 +127,16 @@ impl Identity {
     /// Publishes the current key alone.
     pub fn retire_former(&self) {
         self.keys.write().former.clear();
+    }
+
+    /// Whether the published keys can be fetched from now on.
+    pub fn set_reach(&self, reach: Reach) {
+        self.keys.write().reach = reach;
+    }
+
+    /// Whether the published keys can be fetched.
+    pub fn reach(&self) -> Reach {
+        self.keys.read().reach
     }
 
     /// The names of all published keys, the current one first.

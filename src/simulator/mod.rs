@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 pub use self::client::{Answer, Client, ClientError};
 pub use self::graph::{Graph, Paths};
-pub use self::identity::Identity;
+pub use self::identity::{Identity, Reach};
 pub use self::payload::encryption::Certificate;
 pub use self::provider::{Mode, Provider};
 pub use self::token::Token;
@@ -73,6 +73,12 @@ pub enum SimulatorError {
     /// A script has mistakes.
     #[error("{0}")]
     Script(#[from] crate::config::Mistakes),
+    /// A record would be written to a file that exists.
+    #[error("{path}: it exists already; --record writes a new file: name another, or remove it")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {cause}")]
     Listen {

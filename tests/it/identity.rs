@@ -107,7 +107,7 @@ async fn the_keys_of_a_running_provider_rotate_and_go_down_on_demand() {
     for path in ["/v1/keys", "/common/discovery/v2.0/keys", "/v1/.well-known/OpenIdConfiguration"] {
         assert_eq!(asked(&provider, Method::GET, path).await.status(), 503, "{path}");
     }
-    post(&provider, "/down?answer=none").await;
+    assert_eq!(post(&provider, "/down?answer=none").await["keys"], "silent");
     let silent = tokio::time::timeout(Duration::from_millis(200), asked(&provider, Method::GET, "/v1/keys")).await;
     assert!(silent.is_err(), "{silent:?}");
     assert_eq!(post(&provider, "/up").await["keys"], "up");
@@ -123,10 +123,23 @@ async fn a_page_in_a_browser_changes_no_keys_and_neither_does_a_word_that_is_not
         let answer = reqwest::Client::new().post(url).header("origin", "https://example.com").send().await.unwrap();
         assert_eq!(answer.status(), 403, "{path}");
     }
-    for path in ["/rotate?former=kept", "/down?answer=404"] {
-        assert_eq!(asked(&provider, Method::POST, path).await.status(), 400, "{path}");
+    for (path, expected) in [
+        ("/rotate?former=kept", "found former=kept, expected former=published or former=gone at most once"),
+        ("/rotate?fromer=gone", "found fromer=gone, expected former=published or former=gone at most once"),
+        ("/rotate?former=gone&former=gone", "found former=gone, expected former=published or former=gone at most once"),
+        ("/down?answer=404", "found answer=404, expected answer=503 or answer=none at most once"),
+        ("/up?answer=none", "found ?answer=none, expected no parameters"),
+        ("/retire?x", "found ?x, expected no parameters"),
+    ] {
+        let answer = asked(&provider, Method::POST, path).await;
+        assert_eq!(answer.status(), 400, "{path}");
+        let told: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(told, json!({ "error": expected }), "{path}");
     }
-    assert_ne!(asked(&provider, Method::GET, "/rotate").await.status(), 200);
+    for path in ["/rotate", "/retire", "/down", "/up"] {
+        let answer = asked(&provider, Method::GET, path).await;
+        assert_eq!((answer.status().as_u16(), answer.headers()["allow"].to_str().unwrap()), (405, "POST"), "{path}");
+    }
     assert_eq!(provider.identity().kids(), [first]);
     get(&provider, "/v1/keys").await;
 }
@@ -179,6 +192,42 @@ async fn tokens_by_a_new_key_are_accepted_once_it_is_fetched_when_the_former_one
     // The former key is gone: reelhook fetched the new set, in which it is not.
     let refused = app.send(app.graph.calls_with(&format!("Bearer {former}"), "{\"value\":[]}")).await;
     assert_eq!(refused.status, 401);
+    app.stop().await;
+}
+
+/// docs/graph.md, "When the keys cannot be fetched".
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_keys_are_down_the_key_that_is_known_proves_and_a_new_one_only_once_it_can_be_fetched() {
+    let app = TestApp::start().await;
+    let clock = app.clock.clone();
+    let scenarios = [Scenario::find("keys-down").unwrap().unwrap()];
+    let channels = Channels { calls: true, subscriptions: true };
+    let mut told = Vec::new();
+    let all_well = play(&app.graph, Play { scenarios: &scenarios, channels, seed: 1 }, |step| {
+        let status = step.outcome.as_ref().map_or(0, |answer| answer.status);
+        told.push(format!("{status} {}", step.what.split(", after ").next().unwrap()));
+        // reelhook asks for unknown keys every 5 minutes at most.
+        if step.what.contains("not known yet") {
+            clock.advance(jiff::SignedDuration::from_mins(5));
+        }
+    });
+    assert!(all_well.await.unwrap(), "{told:?}");
+    let by = |status: u16, key: &str, when: &str| {
+        [
+            format!("{status} a recording, by the {key} key{when}"),
+            format!("202 an encrypted change, by the {key} key{when}"),
+        ]
+    };
+    let (down, silent) = (", while the keys are answered 503", ", while the keys are not answered at all");
+    let again = ", which can be fetched again";
+    let asked_for = format!("401 a recording, by the new key{again}: not known yet, sent again for up to 6 minutes");
+    let expected = [by(202, "first", ""), by(202, "first", down), by(401, "new", down), by(202, "first", silent)];
+    let expected = expected.into_iter().chain([by(401, "new", silent)]).flatten().chain([asked_for]);
+    assert_eq!(told, expected.chain(by(202, "new", again)).collect::<Vec<_>>());
+    // Both changes by the new key: nobody could say whether the key was new or invented.
+    assert_eq!(app.quarantine().await, ["jwt_kid_unknown", "jwt_kid_unknown"]);
+    assert_eq!(app.first.wait_for(8).await.len(), 8);
+    get(&app.provider, "/v1/keys").await;
     app.stop().await;
 }
 

@@ -58,7 +58,7 @@ async fn replayed(app: &TestApp, text: &str) -> (bool, usize, Vec<String>) {
     let (mut n_sent, mut skipped) = (0, Vec::new());
     let record = Replay::read("record", text).unwrap();
     let played = record.play(&app.graph, Duration::ZERO, |played| match played {
-        Played::Sent(_) => n_sent += 1,
+        Played::Sent(_) | Played::Unjudged(_) => n_sent += 1,
         Played::Skipped(why) => skipped.push(why.clone()),
     });
     (played.await.unwrap(), n_sent, skipped)
@@ -112,4 +112,30 @@ async fn a_record_is_never_overwritten_and_a_wrong_line_is_named() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     let error = Replay::read("a.jsonl", "\n{\"after_ms\": 1}\n").unwrap_err().to_string();
     assert!(error.starts_with("a.jsonl:2: found missing field `method`"), "{error}");
+    assert!(error.contains("(column 15), expected a request") && !error.contains("line 1"), "{error}");
+    let error = Replay::read("a.jsonl", "{\"after_ms\": 1, \"meth").unwrap_err().to_string();
+    assert!(error.starts_with("a.jsonl:1: found a line that is not whole"), "{error}");
+    let error = Replay::read("a.jsonl", "\n").unwrap_err().to_string();
+    assert!(error.starts_with("a.jsonl: found nothing to send"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_not_answered_2xx_may_be_answered_in_any_way_and_is_told_apart() {
+    let app = TestApp::start().await;
+    let line = |method: &str, answer: u16| {
+        format!(
+            r#"{{"after_ms":0,"method":"{method}","path":"/graph/calls","heads":[],"body":{{}},"answer":{answer}}}"#
+        )
+    };
+    let record = Replay::read("record", &[line("POST", 0), line("GET", 401), line("POST", 202)].join("\n")).unwrap();
+    assert!(!record.has_only_posts());
+    let mut told = Vec::new();
+    let played = record.play(&app.graph, Duration::ZERO, |played| match played {
+        Played::Sent(step) => told.push(("sent", step.fault().is_some())),
+        Played::Unjudged(step) => told.push(("unjudged", step.fault().is_some())),
+        Played::Skipped(why) => panic!("{why}"),
+    });
+    assert!(!played.await.unwrap(), "the last one was answered 202, and is refused now");
+    assert_eq!(told, [("unjudged", false), ("unjudged", false), ("sent", true)]);
+    app.stop().await;
 }

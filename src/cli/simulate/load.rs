@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Ended;
+use super::args::{ChannelName, LoadArgs};
 use super::stage::Stage;
-use super::{ChannelName, Ended, LoadArgs};
 use crate::cli::print::say;
 use crate::cli::signals::Signals;
 use crate::simulator::client::Post;

@@ -5,16 +5,18 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use actix_web::dev::Server;
 use anyhow::Context;
 
 use super::Ended;
-use super::played::Tally;
-use super::stage::Stage;
+use super::stage::{self, Stage};
+use super::tally::Tally;
 use crate::cli::EXIT_CONFIG;
 use crate::cli::print::{remark, say};
 use crate::cli::signals::Signals;
 use crate::simulator::Client;
 use crate::simulator::record::{Played, Recorder, Replay};
+use crate::wording::counted;
 
 /// Records until a signal comes.
 pub(super) async fn record(
@@ -22,9 +24,7 @@ pub(super) async fn record(
     (file, listen): (&Path, SocketAddr),
     url: &str,
 ) -> anyhow::Result<ExitCode> {
-    let started = Client::new(url).map_err(anyhow::Error::from);
-    let started = started.and_then(|client| Ok(Recorder::start(listen, client, file)?));
-    let (recorder, server) = match started {
+    let (recorder, server) = match started((file, listen), url) {
         Ok(started) => started,
         Err(error) => {
             remark!("reelhook: {error:#}");
@@ -40,9 +40,17 @@ pub(super) async fn record(
     let (served, stopped) = tokio::join!(server, stopped);
     served?;
     stopped.with_context(|| format!("{shown}: the record is not whole"))?;
-    say!("{} requests are in {shown}", recorder.n_lines());
+    let n = recorder.n_lines();
+    let are = if n == 1 { "is" } else { "are" };
+    say!("{} {are} in {shown}", counted(n, &n.to_string(), "request"));
     remark!("secrets and personal details are replaced; look through the file before you give it away");
     Ok(ExitCode::SUCCESS)
+}
+
+fn started((file, listen): (&Path, SocketAddr), url: &str) -> anyhow::Result<(Recorder, Server)> {
+    stage::check_url(url, "each request brings its path")?;
+    let client = Client::new(url)?;
+    Ok(Recorder::start(listen, client, file)?)
 }
 
 /// Reads a record.
@@ -61,15 +69,21 @@ pub(super) struct Asked {
 
 /// Plays a record, and prints each request and the sum.
 pub(super) async fn played((stage, signals): (&Stage, &mut Signals), asked: &Asked) -> anyhow::Result<Ended> {
-    let mut tally = Tally::new(asked.as_json);
+    let noun = if asked.record.has_only_posts() { "POSTs" } else { "requests" };
+    let mut tally = Tally::new(asked.as_json).counting(noun);
     let playing = asked.record.play(&stage.graph, asked.longest_pause, |played| match played {
         Played::Sent(step) => tally.tell(step),
+        Played::Unjudged(step) => tally.tell_unjudged(step),
         Played::Skipped(why) => tally.skip(why),
     });
     let ended = tokio::select! {
         all_well = playing => Ended::all_well(all_well?),
         told = signals.next() => Ended::Told(told),
     };
-    tally.end(stage.seed, &ended);
+    let ended = match ended {
+        Ended::Well if tally.n_sent() == 0 => Ended::WithNothing,
+        ended => ended,
+    };
+    tally.end(None, &ended);
     Ok(ended)
 }

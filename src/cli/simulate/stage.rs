@@ -2,10 +2,12 @@
 //! config needs.
 
 use std::fmt::Write;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use tokio::task::JoinSet;
+use url::{Position, Url};
 
 use crate::cli::print::remark;
 use crate::clock::Clock;
@@ -16,7 +18,7 @@ use crate::simulator::{
 /// The arguments of both commands.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StageArgs {
-    /// The receiver's URL, without a path
+    /// The receiver's URL, without a path: the options for paths have it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// The application (bot) that the notifications are for
@@ -38,7 +40,13 @@ pub(in crate::cli) struct StageArgs {
     #[arg(long, value_name = "FILE", help_heading = "Identity")]
     pub certificate_key: Option<PathBuf>,
     /// The certificate's id in the receiver's config
-    #[arg(long, value_name = "ID", default_value = "simulator", help_heading = "Identity")]
+    #[arg(
+        long,
+        value_name = "ID",
+        default_value = "simulator",
+        requires = "certificate_key",
+        help_heading = "Identity"
+    )]
     pub certificate_id: String,
     /// The receiver's path for call notifications
     #[arg(long, value_name = "PATH", default_value = "/graph/calls", help_heading = "Paths")]
@@ -70,13 +78,14 @@ pub(in crate::cli) struct Stage {
 /// The URL, a key file or the provider's address cannot be used. This is wrong usage; the text says which.
 pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
     let clock = Clock::system();
+    check_url(&args.url, "name the receiver's paths with --calls-path, --notifications-path and --lifecycle-path")?;
     let client = Client::new(&args.url)?;
     let identity = match &args.identity_dir {
         Some(folder) => Identity::in_folder(folder, clock)?,
         None => Identity::new(clock)?,
     };
     let certificate = certificate(&args)?;
-    let (provider, server) = Provider::start(args.identity_listen, identity.clone())?;
+    let (provider, server) = Provider::start(args.identity_listen, identity.clone()).map_err(with_way_out)?;
     let mut servers = JoinSet::new();
     servers.spawn(server);
     let client_state = std::env::var(&args.client_state_env).ok().filter(|text| !text.is_empty());
@@ -97,6 +106,29 @@ pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
         certificate_key: args.certificate_key,
         _servers: servers,
     })
+}
+
+/// Refuses the URL of a receiver that has a path; `instead` says where paths come from.
+///
+/// # Errors
+/// What was found. A URL that is none is not refused here.
+pub(super) fn check_url(url: &str, instead: &str) -> anyhow::Result<()> {
+    let Ok(parsed) = Url::parse(url) else { return Ok(()) };
+    let found = &parsed[Position::BeforePath..];
+    anyhow::ensure!(matches!(found, "" | "/"), "--url {url}: found the path {found}, expected none: {instead}");
+    Ok(())
+}
+
+/// What to do if another run has the address of the keys.
+fn with_way_out(error: SimulatorError) -> anyhow::Error {
+    match &error {
+        SimulatorError::Listen { cause, .. } if cause.kind() == ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{error}.\nIf another run serves its keys there, as with --hold: end it, or give this run the same \
+             --identity-dir and another --identity-listen.\nThen the receiver goes on fetching the keys from the other \
+             run: do not change its config"
+        ),
+        _ => error.into(),
+    }
 }
 
 fn certificate(args: &StageArgs) -> Result<Option<Certificate>, SimulatorError> {
@@ -141,4 +173,20 @@ impl Stage {
 /// A TOML string: JSON's escapes are TOML's.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_with_a_path_is_refused_and_the_options_for_paths_are_named() {
+        for url in ["http://127.0.0.1:8080", "https://hooks.example.com/", "nonsense"] {
+            assert!(check_url(url, "").is_ok(), "{url}");
+        }
+        for url in ["http://127.0.0.1:8080/graph/calls", "http://a/?x=y", "https://a/b/"] {
+            let error = check_url(url, "name the paths with --calls-path").unwrap_err().to_string();
+            assert!(error.contains(url) && error.ends_with("name the paths with --calls-path"), "{error}");
+        }
+    }
 }

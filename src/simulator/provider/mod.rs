@@ -1,7 +1,7 @@
 //! Publishes the identity's keys as Microsoft does: OpenID configurations and key sets, over HTTP.
 //!
-//! It can be told to misbehave, as providers and the network before them do, and counts what it was asked. Keys rotate on
-//! demand.
+//! It can be told to misbehave, as providers and the network before them do, and counts what it was asked. Keys rotate
+//! and go down on demand.
 
 mod controls;
 mod documents;
@@ -19,6 +19,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 use self::documents::Version;
+use super::identity::Reach;
 use super::{Identity, SimulatorError};
 
 /// Where the calling platform's configuration lies.
@@ -193,6 +194,11 @@ fn base(request: &HttpRequest) -> String {
 }
 
 async fn answer(state: &State, document: Value, is_key_set: bool) -> HttpResponse {
+    match state.identity.reach() {
+        Reach::Up => {}
+        Reach::Down => return HttpResponse::ServiceUnavailable().finish(),
+        Reach::Silent => return std::future::pending().await,
+    }
     let mode = state.mode.read().clone();
     match mode {
         Mode::KeySet(bytes) if is_key_set => json_answer(bytes),

@@ -1,7 +1,7 @@
 //! Stands between Graph and a receiver: passes each request on unchanged, gives back the answer, and writes what passed.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -59,7 +59,10 @@ impl Recorder {
         let listener = TcpListener::bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-        let file = made.map_err(|cause| SimulatorError::File { path: file.to_owned(), cause })?;
+        let file = made.map_err(|cause| match cause.kind() {
+            ErrorKind::AlreadyExists => SimulatorError::Exists { path: file.to_owned() },
+            _ => SimulatorError::File { path: file.to_owned(), cause },
+        })?;
         let record = Record { file, mask: Mask::default(), newest: None, n_lines: 0, failed: None };
         let state = Data::new(State { client, record: Mutex::new(record) });
         let shared = state.clone();

@@ -25,6 +25,8 @@ pub struct Replay {
 pub enum Played {
     /// It was sent.
     Sent(Box<Step>),
+    /// It was sent, and any answer is right: it was not answered 2xx when it was recorded.
+    Unjudged(Box<Step>),
     /// It was not: why.
     Skipped(String),
 }
@@ -33,22 +35,27 @@ impl Replay {
     /// Reads a record; `file` is how its mistakes name it.
     ///
     /// # Errors
-    /// The first line that is no request of a record.
+    /// The first line that is no request of a record, or that there is none.
     pub fn read(file: &str, text: &str) -> Result<Self, SimulatorError> {
         let mut lines = Vec::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let wrong = |error: serde_json::Error| SimulatorError::Record {
-                at: format!("{file}:{}", at + 1),
-                found: error.to_string(),
-            };
+            let wrong = |error| SimulatorError::Record { at: format!("{file}:{}", at + 1), found: found(&error) };
             lines.push(serde_json::from_str(line).map_err(wrong)?);
         }
-        Ok(Self { lines })
+        match lines.is_empty() {
+            true => Err(SimulatorError::Record { at: file.to_owned(), found: "nothing to send".into() }),
+            false => Ok(Self { lines }),
+        }
     }
 
     /// How many requests it has.
     pub fn n_requests(&self) -> usize {
         self.lines.len()
+    }
+
+    /// Whether each of them is a POST.
+    pub fn has_only_posts(&self) -> bool {
+        self.lines.iter().all(|line| line.method == "POST")
     }
 
     /// Sends the requests in their order. A pause is as long as it was, but at most `longest_pause`. Returns whether
@@ -78,14 +85,28 @@ impl Replay {
             let (path, what) = (without_query(&post.path), what(line, number));
             let step = Step::new("replay", &what, path, graph.send(post).await);
             let is_over = step.has_no_listener();
-            let step = if (200..300).contains(&line.answer) { step } else { step.taking_any_answer() };
+            let is_judged = (200..300).contains(&line.answer);
+            let step = Box::new(if is_judged { step } else { step.taking_any_answer() });
             all_well &= step.fault().is_none();
-            tell(&Played::Sent(Box::new(step)));
+            tell(&if is_judged { Played::Sent(step) } else { Played::Unjudged(step) });
             if is_over {
                 return Ok(false);
             }
         }
         Ok(all_well)
+    }
+}
+
+/// What is wrong with a line. Its number is told beside it.
+fn found(error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "a line that is not whole: its end is missing".into();
+    }
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    match text.strip_suffix(&place) {
+        Some(text) => format!("{text} (column {})", error.column()),
+        None => text,
     }
 }
 
@@ -140,7 +161,7 @@ impl Made {
 
     /// A text of the body; `None`: as it is.
     fn text(&mut self, keys: &[&str], value: &str, graph: &Graph) -> Result<Option<String>, SimulatorError> {
-        if keys.last() == Some(&"clientState") && value == CLIENT_STATE {
+        if value == CLIENT_STATE && keys.last().is_some_and(|key| key.eq_ignore_ascii_case("clientState")) {
             return Ok(graph.client_state.clone());
         }
         if let Some(number) = line::number_of_token(value) {

@@ -1,14 +1,16 @@
-//! Keys that rotate: after it, tokens name a key that the receiver does not know yet, and must fetch.
+//! Keys that rotate, and keys that cannot be fetched: what a receiver does that needs a key it does not know yet.
 //!
 //! **Invariants**
-//! 1. Each token is genuine: its key is published when it is sent.
-//! 2. A receiver has [`PATIENCE`] to know the new key, since receivers fetch keys only so often. The time is told.
+//! 1. Each token is genuine. Its key is published when it is sent, or as soon as the keys can be fetched again.
+//! 2. A receiver has [`PATIENCE`] to know a new key, since receivers fetch keys only so often. The time is told.
+//! 3. At the end of each scenario the keys can be fetched.
 
 use std::time::{Duration, Instant};
 
 use super::{Player, Step};
 use crate::simulator::SimulatorError;
 use crate::simulator::client::Post;
+use crate::simulator::identity::Reach;
 use crate::simulator::payload::{self, Recording};
 
 /// The longest that a receiver may take to know the new key. reelhook asks for unknown keys at most every 5 minutes.
@@ -18,87 +20,154 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// What a receiver may answer that does not know the key yet.
 const NOT_YET: [u16; 3] = [401, 403, 503];
 
-/// What becomes of the former key. Providers do both: the first as a rule, the second after a key was stolen.
+/// What happens to the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// It stays published for a while.
-    Overlapping,
-    /// It goes at once.
-    AtOnce,
+pub enum KeyStory {
+    /// A new key signs. The former one stays published for a while, as a rule.
+    Rotation,
+    /// A new key signs. The former one goes at once, as after a theft.
+    RotationAtOnce,
+    /// The keys cannot be fetched, and meanwhile a new key begins to sign.
+    Down,
 }
 
-impl Rotation {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Overlapping, Self::AtOnce];
+impl KeyStory {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Rotation, Self::RotationAtOnce, Self::Down];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Overlapping => "rotation",
-            Self::AtOnce => "rotation-at-once",
+            Self::Rotation => "rotation",
+            Self::RotationAtOnce => "rotation-at-once",
+            Self::Down => "keys-down",
         }
     }
 
     /// What it plays, in one line.
     pub fn summary(self) -> &'static str {
         match self {
-            Self::Overlapping => "a new key signs; the former one stays published for a while",
-            Self::AtOnce => "a new key signs; the former one goes at once",
+            Self::Rotation => "a new key signs; the former one stays published for a while",
+            Self::RotationAtOnce => "a new key signs; the former one goes at once",
+            Self::Down => "the keys cannot be fetched while a new key begins to sign; then they can be fetched again",
         }
     }
 }
 
 impl<F: FnMut(&Step)> Player<'_, F> {
-    /// Plays a rotation. Returns whether somebody listens.
-    pub(super) async fn rotation(&mut self, rotation: Rotation) -> Result<bool, SimulatorError> {
-        let (identity, name) = (self.graph.identity.clone(), rotation.as_str());
-        if !self.both_channels(name, "by the first key").await? {
+    /// Plays what happens to the keys. Returns whether somebody listens.
+    pub(super) async fn keys(&mut self, story: KeyStory) -> Result<bool, SimulatorError> {
+        if !self.both_channels(story, "by the first key").await? {
             return Ok(false);
         }
+        if story == KeyStory::Down {
+            let played = self.keys_down().await;
+            self.graph.identity.set_reach(Reach::Up);
+            return match played? {
+                true => self.both_channels(story, "by the new key, which can be fetched again").await,
+                false => Ok(false),
+            };
+        }
+        let identity = self.graph.identity.clone();
         let former = self.graph.calls_token()?;
         identity.rotate()?;
-        if rotation == Rotation::AtOnce {
+        if story == KeyStory::RotationAtOnce {
             identity.retire_former();
         }
-        if !self.both_channels(name, "by the new key").await? {
+        if !self.both_channels(story, "by the new key").await? {
             return Ok(false);
         }
-        if rotation == Rotation::Overlapping && self.channels.calls {
-            let post = self.recording_with(&former);
-            if !self.until_known(name, "a recording, by the first key, which is still published", &post).await {
+        if story == KeyStory::Rotation && self.channels.calls {
+            let post = self.recording_with(story, &former);
+            let what = "a recording, by the first key, which is still published";
+            if !self.until_known(story, what, &post).await {
                 return Ok(false);
             }
             identity.retire_former();
-            return self.both_channels(name, "by the new key; the first one is gone").await;
+            return self.both_channels(story, "by the new key; the first one is gone").await;
         }
         Ok(true)
+    }
+
+    /// The keys are answered 503, then not at all. The receiver still takes what the key has signed that it knows: it
+    /// fetched it before. Nobody can verify what the new key has signed: on the calls channel it must not be taken.
+    async fn keys_down(&mut self) -> Result<bool, SimulatorError> {
+        let identity = self.graph.identity.clone();
+        let outages = [
+            (Reach::Down, "while the keys are answered 503"),
+            (Reach::Silent, "while the keys are not answered at all"),
+        ];
+        identity.set_reach(Reach::Down);
+        let known = self.tokens()?;
+        identity.rotate()?;
+        let new = self.tokens()?;
+        for (reach, when) in outages {
+            identity.set_reach(reach);
+            let known = (&known, "by the first key", &[][..]);
+            let new = (&new, "by the new key", &NOT_YET[..]);
+            for ((call, validation), by, expected) in [known, new] {
+                if self.channels.calls {
+                    let post = self.recording_with(KeyStory::Down, call);
+                    if !self.sent(&format!("a recording, {by}, {when}"), post, expected).await {
+                        return Ok(false);
+                    }
+                }
+                // Graph is answered 2xx whether the receiver believes the item or not.
+                if let Some(post) = self.encrypted_with(validation)?
+                    && !self.sent(&format!("an encrypted change, {by}, {when}"), post, &[]).await
+                {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends a POST once. Returns whether somebody listens.
+    async fn sent(&mut self, what: &str, post: Post, expected: &[u16]) -> bool {
+        let path = post.path.clone();
+        let step = Step::new(KeyStory::Down.as_str(), what, path, self.graph.send(post).await);
+        self.told(&step.expecting(expected))
+    }
+
+    /// A token for each channel, by the key that signs now.
+    fn tokens(&self) -> Result<(String, String), SimulatorError> {
+        let graph = self.graph;
+        let validation = graph.identity.validation_token_v2(&graph.app_id, &graph.tenant).sign()?;
+        Ok((graph.calls_token()?, validation))
     }
 
     /// A recording, and an encrypted change if there is a certificate, with tokens by the key that signs now.
-    async fn both_channels(&mut self, scenario: &str, by: &str) -> Result<bool, SimulatorError> {
+    async fn both_channels(&mut self, story: KeyStory, by: &str) -> Result<bool, SimulatorError> {
+        let (call, validation) = self.tokens()?;
         if self.channels.calls {
-            let post = self.recording_with(&self.graph.calls_token()?);
-            if !self.until_known(scenario, &format!("a recording, {by}"), &post).await {
+            let post = self.recording_with(story, &call);
+            if !self.until_known(story, &format!("a recording, {by}"), &post).await {
                 return Ok(false);
             }
         }
-        let certificate = self.graph.certificate.as_ref().filter(|_| self.channels.subscriptions);
-        if let Some(certificate) = certificate {
-            let item = self.graph.change(&mut self.seed).rich(certificate)?;
-            let post = self.graph.notifications(&[item], true)?;
-            return Ok(self.until_known(scenario, &format!("an encrypted change, {by}"), &post).await);
+        if let Some(post) = self.encrypted_with(&validation)? {
+            return Ok(self.until_known(story, &format!("an encrypted change, {by}"), &post).await);
         }
         Ok(true)
     }
 
-    fn recording_with(&mut self, token: &str) -> Post {
-        let recording = Recording::new(&mut self.seed).client_context("rotation");
+    fn recording_with(&mut self, story: KeyStory, token: &str) -> Post {
+        let recording = Recording::new(&mut self.seed).client_context(story.as_str());
         self.graph.calls_with(&format!("Bearer {token}"), payload::comms(&[recording.completed()]))
     }
 
+    /// An encrypted change; `None` without a certificate, or if the channel is not played.
+    fn encrypted_with(&mut self, token: &str) -> Result<Option<Post>, SimulatorError> {
+        let certificate = self.graph.certificate.as_ref().filter(|_| self.channels.subscriptions);
+        let Some(certificate) = certificate else { return Ok(None) };
+        let item = self.graph.change(&mut self.seed).rich(certificate)?;
+        Ok(Some(self.graph.notifications_with(payload::changes(&[item], &[token.to_owned()]))))
+    }
+
     /// Sends a POST until it is accepted, or patience ends. Returns whether somebody listens.
-    async fn until_known(&mut self, scenario: &str, what: &str, post: &Post) -> bool {
-        let began = Instant::now();
+    async fn until_known(&mut self, story: KeyStory, what: &str, post: &Post) -> bool {
+        let (began, scenario) = (Instant::now(), story.as_str());
         let mut was_told = false;
         loop {
             let outcome = self.graph.send(post.clone()).await;

@@ -3,14 +3,15 @@
 //! **Invariants**
 //! 1. Everything in them is genuine: a receiver that trusts the identity answers each POST with 2xx, unless a script
 //!    expects another answer.
-//! 2. With the same seed the same notifications are sent in the same order.
+//! 2. With the same seed the same notifications are sent in the same order. Tokens, message ids and encrypted contents
+//!    are new each time, and times go by the clock: a subscription ends after the run, and a resource was made before it.
 
+mod keys;
 mod parts;
-mod rotation;
 mod step;
 
+pub use self::keys::KeyStory;
 pub use self::parts::Part;
-pub use self::rotation::Rotation;
 use self::step::Planned;
 pub use self::step::Step;
 use super::payload::{Resource, Seed};
@@ -63,8 +64,8 @@ pub enum Scenario {
     Part(Part),
     /// The changes of one resource.
     Resource(Resource),
-    /// A rotation of the keys.
-    Rotation(Rotation),
+    /// What happens to the keys.
+    Keys(KeyStory),
 }
 
 impl Scenario {
@@ -76,9 +77,9 @@ impl Scenario {
     }
 
     /// The names of those that are played only where they are named: single resources, which `resources` has too, and
-    /// rotations, for which a receiver may need minutes.
+    /// those of the keys, for which a receiver may need minutes.
     pub fn names_of_others() -> impl Iterator<Item = &'static str> {
-        Rotation::ALL.into_iter().map(Rotation::as_str).chain(Resource::all().map(Resource::name))
+        KeyStory::ALL.into_iter().map(KeyStory::as_str).chain(Resource::all().map(Resource::name))
     }
 
     /// The scenario of this name, `None` if there is none.
@@ -89,8 +90,8 @@ impl Scenario {
         if let Some(part) = Part::ALL.into_iter().find(|part| part.as_str() == name) {
             return Ok(Some(Self::Part(part)));
         }
-        if let Some(rotation) = Rotation::ALL.into_iter().find(|rotation| rotation.as_str() == name) {
-            return Ok(Some(Self::Rotation(rotation)));
+        if let Some(story) = KeyStory::ALL.into_iter().find(|story| story.as_str() == name) {
+            return Ok(Some(Self::Keys(story)));
         }
         if let Some(resource) = Resource::find(name) {
             return Ok(Some(Self::Resource(resource)));
@@ -121,7 +122,7 @@ impl Scenario {
             Self::Script(script) => &script.name,
             Self::Part(part) => part.as_str(),
             Self::Resource(resource) => resource.name(),
-            Self::Rotation(rotation) => rotation.as_str(),
+            Self::Keys(story) => story.as_str(),
         }
     }
 
@@ -131,9 +132,62 @@ impl Scenario {
             Self::Script(script) => &script.summary,
             Self::Part(part) => part.summary(),
             Self::Resource(resource) => resource.summary(),
-            Self::Rotation(rotation) => rotation.summary(),
+            Self::Keys(story) => story.summary(),
         }
     }
+
+    /// Why nothing of it can be sent on these channels, with or without a certificate; `None`: something can.
+    pub fn lacks(&self, channels: Channels, has_certificate: bool) -> Option<Lack> {
+        let Needs { calls, subscriptions, certificate } = self.needs();
+        let is_on_calls = calls && channels.calls;
+        let is_on_subscriptions = subscriptions && channels.subscriptions;
+        match (is_on_calls, is_on_subscriptions, certificate && !has_certificate) {
+            (true, ..) | (_, true, false) => None,
+            (false, true, true) => Some(Lack::Certificate),
+            (false, false, _) => Some(Lack::Channel),
+        }
+    }
+
+    /// Whether it has encrypted changes, which are sent only with a certificate.
+    pub fn has_encrypted_changes(&self) -> bool {
+        match self {
+            Self::Script(_) => false,
+            Self::Part(part) => {
+                matches!(part, Part::Dialects | Part::Encrypted | Part::TwoTenants | Part::Resources)
+            }
+            Self::Resource(resource) => resource.may_be_rich(),
+            Self::Keys(_) => true,
+        }
+    }
+
+    fn needs(&self) -> Needs {
+        let on = |calls, subscriptions| Needs { calls, subscriptions, certificate: false };
+        match self {
+            Self::Script(_) | Self::Part(Part::Legacy) => on(true, false),
+            Self::Part(Part::Dialects) => on(true, true),
+            Self::Part(Part::Encrypted | Part::TwoTenants) => Needs { certificate: true, ..on(false, true) },
+            Self::Part(Part::Handshake | Part::Changes | Part::Lifecycle | Part::Resources) | Self::Resource(_) => {
+                on(false, true)
+            }
+            Self::Keys(_) => Needs { certificate: true, ..on(true, true) },
+        }
+    }
+}
+
+/// The channels that a scenario is sent on, and whether it needs a certificate on the subscriptions channel.
+struct Needs {
+    calls: bool,
+    subscriptions: bool,
+    certificate: bool,
+}
+
+/// Why nothing of a scenario can be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// There is no certificate to encrypt for.
+    Certificate,
+    /// It is of the other channel.
+    Channel,
 }
 
 /// What is played.
@@ -159,7 +213,7 @@ pub async fn play(graph: &Graph, play: Play<'_>, mut tell: impl FnMut(&Step)) ->
         let somebody_listens = match scenario {
             Scenario::Part(part) => player.part(*part).await?,
             Scenario::Resource(resource) if channels.subscriptions => player.resource(*resource).await?,
-            Scenario::Rotation(rotation) => player.rotation(*rotation).await?,
+            Scenario::Keys(story) => player.keys(*story).await?,
             Scenario::Script(script) if channels.calls => player.script(script).await?,
             Scenario::Script(_) | Scenario::Resource(_) => true,
         };
@@ -271,6 +325,53 @@ mod tests {
             certificate: None,
             paths: Paths::default(),
         }
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_notifications_but_for_their_times() {
+        let at = |now: &str| {
+            let identity = Identity::new(Clock::manual(now.parse().unwrap())).unwrap();
+            Graph { identity, ..graph() }
+        };
+        let both = Channels { calls: true, subscriptions: true };
+        let bodies = |graph: &Graph| -> Vec<String> {
+            let of = |part| parts::plan(part, graph, both, &mut Seed::new(1)).unwrap();
+            let all = Part::ALL.into_iter().flat_map(of);
+            all.map(|planned| String::from_utf8(planned.post.body.to_vec()).unwrap()).collect()
+        };
+        let (now, later) = (at("2026-11-24T08:00:00Z"), at("2026-11-29T09:30:17.25Z"));
+        let of_now = bodies(&now);
+        assert!(of_now.len() > 30 && of_now == bodies(&now));
+        assert_ne!(of_now, bodies(&later));
+        let time = regex::Regex::new(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|[+-]\d\d:\d\d)").unwrap();
+        let timeless = |bodies: &[String]| -> Vec<String> {
+            bodies.iter().map(|body| time.replace_all(body, "{time}").into_owned()).collect()
+        };
+        assert_eq!(timeless(&of_now), timeless(&bodies(&later)));
+    }
+
+    #[test]
+    fn what_a_scenario_lacks_is_known_before_it_is_played() {
+        let on = |calls, subscriptions| Channels { calls, subscriptions };
+        let graph = graph();
+        for scenario in Scenario::all().unwrap() {
+            for channels in [on(true, true), on(true, false), on(false, true)] {
+                let n_posts = match &scenario {
+                    Scenario::Part(part) => parts::plan(*part, &graph, channels, &mut Seed::new(1)).unwrap().len(),
+                    Scenario::Script(_) => usize::from(channels.calls),
+                    Scenario::Resource(_) | Scenario::Keys(_) => continue,
+                };
+                let lacks = scenario.lacks(channels, false);
+                assert_eq!(lacks.is_some(), n_posts == 0, "{} {channels:?}: {lacks:?}", scenario.name());
+            }
+        }
+        let find = |name| Scenario::find(name).unwrap().unwrap();
+        assert_eq!(find("encrypted").lacks(on(true, true), false), Some(Lack::Certificate));
+        assert_eq!(find("encrypted").lacks(on(true, true), true), None);
+        assert_eq!(find("encrypted").lacks(on(true, false), true), Some(Lack::Channel));
+        assert_eq!(find("keys-down").lacks(on(false, true), false), Some(Lack::Certificate));
+        assert_eq!(find("keys-down").lacks(on(true, false), false), None);
+        assert_eq!(find("presence").lacks(on(true, false), true), Some(Lack::Channel));
     }
 
     #[test]

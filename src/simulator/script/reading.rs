@@ -260,8 +260,10 @@ fn says(section: &mut Section<'_>, send: Option<Kind>) -> Option<Says> {
 fn check_keys(section: &Section<'_>, send: Kind) {
     let sent = KINDS.iter().find(|(_, kind)| *kind == send).map_or("", |(name, _)| *name);
     for (key, with) in KEYS.iter().filter(|(key, with)| section.has(key) && !with.contains(&sent)) {
-        let with = with.join(", ");
-        section.mistake(key, format!("found it in a step that sends {sent:?}, expected it only with: {with}"));
+        let with: Vec<String> = with.iter().map(|name| format!("{name:?}")).collect();
+        let with = with.join(" or ");
+        section
+            .mistake(key, format!("found it in a step that sends {sent:?}, expected it only in one that sends {with}"));
     }
 }
 
@@ -326,7 +328,8 @@ mod tests {
             "s.toml:5: calls.b.ids: found \"upper\", expected one of \"dashed\", \"undashed\"",
             "s.toml:8: steps[0].status: found \"running\", expected one of \"completed\", \"failed\", \"running-2019\"",
             "s.toml:9: steps[0].call: found \"c\", expected one of the calls: a, b",
-            "s.toml:13: steps[1].location: found it in a step that sends \"hold\", expected it only with: recording",
+            "s.toml:13: steps[1].location: found it in a step that sends \"hold\", expected it only in one that sends \
+             \"recording\"",
             "s.toml:14: steps[1].after: found 3, expected a duration with its unit, as \"30s\", \"5m\" or \"PT3M\", \
              from 0s to 10m",
         ];

@@ -14,6 +14,7 @@ mod operators;
 mod reload;
 mod remote;
 mod signals;
+mod simulate;
 pub mod site;
 mod stops;
 mod store_files;

@@ -33,13 +33,13 @@ impl Silent {
 }
 
 /// A command that runs long.
-struct Long {
+pub(super) struct Long {
     child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Long {
-    fn start(command: &mut Command) -> Self {
+    pub(super) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         let pipes: [Box<dyn Read + Send>; 2] =
@@ -56,7 +56,7 @@ impl Long {
     }
 
     /// Waits for a line; returns it.
-    fn said(&self, words: &str) -> String {
+    pub(super) fn said(&self, words: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it never said {words:?}"));
             if line.contains(words) {
@@ -65,12 +65,12 @@ impl Long {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         send(self.child.id(), signal);
     }
 
     /// Its exit code, and the lines that nobody waited for.
-    fn ended(&mut self) -> (Option<i32>, String) {
+    pub(super) fn ended(&mut self) -> (Option<i32>, String) {
         let mut code = None;
         wait_until("the command ended", || {
             code = self.child.try_wait().unwrap().map(|status| status.code());
