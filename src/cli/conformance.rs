@@ -37,14 +37,23 @@ ids that only one notification has. FILE: the receiver appends lines to it, as a
 does. http://HOST:PORT: the command listens there and answers 200: let the receiver post what it
 delivers to this address.
 
-Each check is a must (if it fails, a genuine notification is lost, or a stranger is believed), a
-should, or advice. Grades: A every must and should passed; B every must passed; C one must failed;
-D several failed, or one from which much follows; F more than half failed, no channel takes a
-genuine notification, or the receiver hangs. Without --observe no grade is better than C, because
-answers do not show whether anything was stored. More: docs/conformance.md.
+--restart-command runs in a shell. It must kill the receiver, start it again, and end. The command
+holds a connection open meanwhile: if that still answers, the receiver was not restarted, and the
+check is skipped. So --url must name the receiver itself: a proxy may keep the connection.
+
+Each check is a must (if it fails, a genuine notification is lost, or a forged one is taken for
+genuine), a should, or advice. Grades:
+  A  every must and every should passed
+  B  every must passed, a should failed
+  C  one must failed; or none failed, and something important was not seen
+  D  several musts failed, or one from which much follows
+  F  no channel is of use (it takes no genuine notification, or forged ones from everybody), more
+     than half of the musts failed, or the receiver hangs or is gone
+Without --observe no grade is better than C, because answers do not show whether anything was
+stored. More: docs/conformance.md.
 
 Exit codes:
-  0    every must passed
+  0    every must that was judged passed
   1    a must failed, the receiver hangs, or no receiver answers at --url
   2    wrong usage
   130  ended by Ctrl-C: no grade
@@ -102,7 +111,7 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
         stage.tell_receiver_config();
     }
     if let Err(error) = is_there(&stage.graph).await {
-        remark!("reelhook: {error}; nothing was checked");
+        remark!("reelhook: {error}; nothing was checked: is the receiver running? See --url");
         return Ok(ExitCode::FAILURE);
     }
     let channel = match args.only {
@@ -185,6 +194,7 @@ fn print_verdict(verdict: &Verdict, explain: bool) {
     match outcome {
         Outcome::Pass => say!("PASS  {level:<6}  {name}"),
         Outcome::Skip(reason) => say!("SKIP  {level:<6}  {name:<42}  {reason}"),
+        Outcome::Follows(cause) => say!("SKIP  {level:<6}  {name:<42}  {}", conformance::follows_from(cause)),
         Outcome::Fail(found) => say!("FAIL  {level:<6}  {name:<42}  {found}"),
     }
     if explain || matches!(outcome, Outcome::Fail(_)) {
@@ -194,21 +204,27 @@ fn print_verdict(verdict: &Verdict, explain: bool) {
 }
 
 fn print_grade(grade: &Grade) {
-    let counted = Level::ALL.map(|level| {
-        let (passed, judged) = grade.passed(level);
-        format!("{} {passed} of {judged}", level.as_str())
-    });
-    let n_skipped = grade.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Skip(_))).count();
     say!("\ngrade {}: {}", grade.letter(), grade.reason());
-    say!("passed: {}; {n_skipped} skipped", counted.join(", "));
+    for level in Level::ALL {
+        let counts = grade.counts(level);
+        let passed = match counts.n_judged() {
+            0 => "none judged".into(),
+            n_judged => format!("{} of {n_judged} passed", counts.n_passed),
+        };
+        let following = match counts.n_following {
+            0 => String::new(),
+            n => format!("; {n} more follow from failures"),
+        };
+        say!("{:<6}  {passed}{following}", level.as_str());
+    }
+    let n_skipped = grade.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Skip(_))).count();
+    if n_skipped > 0 {
+        say!("skipped for other reasons: {n_skipped}");
+    }
     for text in &grade.not_seen {
         say!("not seen: {text}");
     }
-    let has_failed = |name: &str| grade.verdicts.iter().any(|verdict| verdict.name == name && verdict.has_failed());
-    if has_failed("calls-accepts-a-genuine-token") {
-        say!("hint: the receiver refused a genuine token: does it trust this identity?");
-    }
-    if has_failed("calls-delivers-recordings") || has_failed("notifications-delivers-changes") {
-        say!("hint: nothing was delivered: is --observe where the receiver delivers to?");
+    for text in &grade.hints {
+        say!("hint: {text}");
     }
 }

@@ -196,20 +196,27 @@ impl Client {
 
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Connection, ClientError> {
-        let failed = |cause| ClientError::Connect { to: format!("{}:{}", self.host, self.port), cause };
-        let connecting = async {
-            let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(failed)?;
-            stream.set_nodelay(true).map_err(failed)?;
-            match &self.tls {
-                None => Connection::new(stream).await,
-                Some(connector) => {
-                    let name = ServerName::try_from(self.host.clone())
-                        .map_err(|error| failed(std::io::Error::other(error)))?;
-                    Connection::new(connector.connect(name, stream).await.map_err(failed)?).await
-                }
-            }
-        };
+        let connecting = async { self.over(self.tcp().await?).await };
         tokio::time::timeout(ANSWER_TIMEOUT, connecting).await.unwrap_or(Err(ClientError::Timeout))
+    }
+
+    /// Connects without TLS, and sends nothing.
+    pub(super) async fn tcp(&self) -> Result<TcpStream, ClientError> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|cause| self.failed(cause))?;
+        stream.set_nodelay(true).map_err(|cause| self.failed(cause))?;
+        Ok(stream)
+    }
+
+    /// Prepares a connection for requests: with TLS, if the receiver's URL is an https one.
+    pub(super) async fn over(&self, stream: TcpStream) -> Result<Connection, ClientError> {
+        let Some(connector) = &self.tls else { return Connection::new(stream).await };
+        let failed = |cause| self.failed(cause);
+        let name = ServerName::try_from(self.host.clone()).map_err(|error| failed(std::io::Error::other(error)))?;
+        Connection::new(connector.connect(name, stream).await.map_err(failed)?).await
+    }
+
+    fn failed(&self, cause: std::io::Error) -> ClientError {
+        ClientError::Connect { to: format!("{}:{}", self.host, self.port), cause }
     }
 }
 

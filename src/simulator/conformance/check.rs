@@ -10,9 +10,9 @@ use crate::simulator::{Graph, SimulatorError};
 /// The level of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// If it fails, a genuine notification is lost, or a stranger is believed.
+    /// If it fails, a genuine notification is lost, or a forged one is taken for genuine.
     Must,
-    /// Documented, or a danger to the receiver, but nothing is lost and nobody is believed.
+    /// Documented, or a danger to the receiver, but nothing is lost and no forged notification is taken.
     Should,
     /// Good practice. It changes no grade.
     Advice,
@@ -92,11 +92,35 @@ pub(super) struct Check {
     pub source: Source,
     pub make: Make,
     pub judge: Judge,
+    /// What it needs, beside what its judge needs.
+    pub needs: &'static [Need],
     /// If one of these failed, this one would fail or pass for the same reason: it is not made.
     pub after: &'static [&'static str],
     /// If this one failed, and this one fails too, that is one fault.
     pub with: Option<&'static str>,
     pub weight: Weight,
+}
+
+/// A thing that not every run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// What the receiver delivered is seen.
+    Observer,
+    /// The receiver's certificate, for encrypted content.
+    Certificate,
+    /// The secret that the receiver expects in changes.
+    ClientState,
+}
+
+impl Need {
+    /// What the user gives for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Observer => "--observe",
+            Self::Certificate => "--certificate-key",
+            Self::ClientState => "a clientState (see --client-state-env)",
+        }
+    }
 }
 
 /// How much hangs on a check.
@@ -108,11 +132,23 @@ pub enum Weight {
     Fundamental,
     /// Without it the channel takes nothing at all.
     Entry,
+    /// Without it the channel takes forged notifications, from everybody.
+    Guard,
 }
 
 impl Check {
     pub(super) const fn must(name: &'static str, source: Source, make: Make, judge: Judge) -> Self {
-        Self { name, level: Level::Must, source, make, judge, after: &[], with: None, weight: Weight::Itself }
+        Self {
+            name,
+            level: Level::Must,
+            source,
+            make,
+            judge,
+            needs: &[],
+            after: &[],
+            with: None,
+            weight: Weight::Itself,
+        }
     }
 
     pub(super) const fn should(name: &'static str, source: Source, make: Make, judge: Judge) -> Self {
@@ -121,6 +157,12 @@ impl Check {
 
     pub(super) const fn advice(name: &'static str, source: Source, make: Make, judge: Judge) -> Self {
         Self { level: Level::Advice, ..Self::must(name, source, make, judge) }
+    }
+
+    /// Not made without these.
+    pub(super) const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
     }
 
     /// Not made if one of these failed.
@@ -138,6 +180,12 @@ impl Check {
     /// Much follows from it.
     pub(super) const fn fundamental(mut self) -> Self {
         self.weight = Weight::Fundamental;
+        self
+    }
+
+    /// Without it the channel takes forged notifications.
+    pub(super) const fn guard(mut self) -> Self {
+        self.weight = Weight::Guard;
         self
     }
 
@@ -193,27 +241,33 @@ pub(super) fn one(post: Post) -> Made {
 
 /// Texts that only one item has: each of them shows that it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Mark(Vec<String>);
+pub(super) struct Mark {
+    texts: Vec<String>,
+    /// Of what: the item, or its content.
+    pub of: &'static str,
+}
 
 impl Mark {
-    /// A text that stands in the item, in any case.
-    pub(super) fn text(text: &str) -> Self {
-        Self(vec![text.to_lowercase()])
+    /// A text that stands in the content, in any case: only who decrypts it can deliver it.
+    pub(super) fn content(text: &str) -> Self {
+        Self { texts: vec![text.to_lowercase()], of: "its decrypted content" }
     }
 
     /// The ids of a recording, and its client context.
     pub(super) fn recording(recording: &Recording) -> Self {
         let id = recording.operation;
-        Self(vec![recording.client_context.to_lowercase(), id.to_string(), id.simple().to_string()])
+        let texts = vec![recording.client_context.to_lowercase(), id.to_string(), id.simple().to_string()];
+        Self { texts, of: "it" }
     }
 
     /// The ids of a change.
     pub(super) fn change(change: &Change) -> Self {
-        Self(vec![change.resource_id.to_lowercase(), change.id.to_string(), change.subscription.to_string()])
+        let texts = vec![change.resource_id.to_lowercase(), change.id.to_string(), change.subscription.to_string()];
+        Self { texts, of: "it" }
     }
 
     /// Whether one of the texts stands in this text, which is in lower case.
     pub(super) fn is_in(&self, lower_case: &str) -> bool {
-        self.0.iter().any(|text| lower_case.contains(text.as_str()))
+        self.texts.iter().any(|text| lower_case.contains(text.as_str()))
     }
 }

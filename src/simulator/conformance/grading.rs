@@ -1,7 +1,8 @@
 //! Verdicts, and the grade that they make.
 //!
 //! **Invariants**
-//! 1. A check that was not made has its reason, and counts neither for nor against the receiver.
+//! 1. A check that was not made has its reason, and counts neither for nor against the receiver. How many follow from a
+//!    failure is said beside the numbers.
 //! 2. No grade says more than was seen: without its deliveries a receiver gets no A and no B.
 
 use serde_json::{Value, json};
@@ -17,6 +18,8 @@ pub enum Outcome {
     Fail(String),
     /// It was not made, or tells nothing: why.
     Skip(String),
+    /// It was not made, or failed too, because this check failed.
+    Follows(&'static str),
 }
 
 /// One check with its result.
@@ -44,7 +47,9 @@ pub struct Grade {
     /// In the order of the checks.
     pub verdicts: Vec<Verdict>,
     /// What was not seen, and what would show it.
-    pub not_seen: Vec<&'static str>,
+    pub not_seen: Vec<String>,
+    /// What the user can do: about failures that may be no fault of the receiver, and after mending.
+    pub hints: Vec<String>,
     /// Why the grade is no better than C, whatever the checks found.
     pub no_better_than_c: Option<&'static str>,
     /// Why not every check could be made: the receiver hangs, or is gone.
@@ -56,34 +61,69 @@ impl Verdict {
     pub fn has_failed(&self) -> bool {
         matches!(self.outcome, Outcome::Fail(_))
     }
+
+    /// Whether it follows from a failure.
+    pub fn follows(&self) -> bool {
+        matches!(self.outcome, Outcome::Follows(_))
+    }
+}
+
+/// How the checks of a level ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// They passed.
+    pub n_passed: usize,
+    /// They failed.
+    pub n_failed: usize,
+    /// They follow from a failure.
+    pub n_following: usize,
+}
+
+impl Counts {
+    /// How many passed or failed.
+    pub fn n_judged(&self) -> usize {
+        self.n_passed + self.n_failed
+    }
 }
 
 impl Grade {
-    /// How many checks of a level passed, and how many were made.
-    pub fn passed(&self, level: Level) -> (usize, usize) {
-        let of_level = || self.verdicts.iter().filter(|verdict| verdict.level == level);
-        let passed = of_level().filter(|verdict| verdict.outcome == Outcome::Pass).count();
-        (passed, passed + of_level().filter(|verdict| verdict.has_failed()).count())
-    }
-
-    fn n_failed(&self, level: Level) -> usize {
-        self.verdicts.iter().filter(|verdict| verdict.level == level && verdict.has_failed()).count()
+    /// How the checks of a level ended. Those that were skipped for another reason are not among them.
+    pub fn counts(&self, level: Level) -> Counts {
+        let of_level = self.verdicts.iter().filter(|verdict| verdict.level == level);
+        of_level.fold(Counts::default(), |mut counts, verdict| {
+            match verdict.outcome {
+                Outcome::Pass => counts.n_passed += 1,
+                Outcome::Fail(_) => counts.n_failed += 1,
+                Outcome::Follows(_) => counts.n_following += 1,
+                Outcome::Skip(_) => {}
+            }
+            counts
+        })
     }
 
     /// Whether no `must` failed, every check could be made, and at least one `must` was.
     pub fn is_conformant(&self) -> bool {
-        let (passed, judged) = self.passed(Level::Must);
-        passed == judged && judged > 0 && self.ended.is_none()
+        let musts = self.counts(Level::Must);
+        musts.n_failed == 0 && musts.n_passed > 0 && self.ended.is_none()
     }
 
-    /// Whether no channel takes a genuine notification.
-    fn is_of_no_use(&self) -> bool {
-        let entries = || self.verdicts.iter().filter(|verdict| verdict.weight == Weight::Entry);
-        let is_open = |channel| {
-            let of_channel = || entries().filter(move |verdict| verdict.channel == channel);
-            of_channel().next().is_some() && of_channel().all(|verdict| verdict.outcome == Outcome::Pass)
+    /// What is wrong with each channel that was checked, if something is with all of them.
+    fn of_no_use(&self) -> Option<String> {
+        let of = |channel, weight| {
+            self.verdicts.iter().filter(move |verdict| verdict.channel == channel && verdict.weight == weight)
         };
-        entries().next().is_some() && !is_open(Channel::Calls) && !is_open(Channel::Subscriptions)
+        let is_checked = |channel: &Channel| of(*channel, Weight::Entry).next().is_some();
+        let checked: Vec<_> = [Channel::Calls, Channel::Subscriptions].into_iter().filter(is_checked).collect();
+        let faults = checked.iter().filter_map(|channel| {
+            let name = channel.as_str();
+            if of(*channel, Weight::Entry).any(|verdict| verdict.outcome != Outcome::Pass) {
+                return Some(format!("the {name} channel takes no genuine notification"));
+            }
+            let is_open = of(*channel, Weight::Guard).any(Verdict::has_failed);
+            is_open.then(|| format!("the {name} channel takes forged notifications from everybody"))
+        });
+        let faults: Vec<_> = faults.collect();
+        (!faults.is_empty() && faults.len() == checked.len()).then(|| faults.join(", "))
     }
 
     /// The grade: see [`Grade::reason`].
@@ -97,15 +137,17 @@ impl Grade {
     }
 
     fn letter_and_reason(&self) -> (char, String) {
-        let (n_musts, n_shoulds) = (self.n_failed(Level::Must), self.n_failed(Level::Should));
+        let (musts, n_shoulds) = (self.counts(Level::Must), self.counts(Level::Should).n_failed);
+        let (n_musts, n_judged) = (musts.n_failed, musts.n_judged());
         let fundamental = self.verdicts.iter().find(|verdict| verdict.weight != Weight::Itself && verdict.has_failed());
-        let (_, n_judged) = self.passed(Level::Must);
         if let Some(ended) = &self.ended {
             return ('F', ended.clone());
         }
+        if let Some(faults) = self.of_no_use() {
+            return ('F', format!("no channel is of use: {faults}"));
+        }
         match (n_musts, fundamental, self.no_better_than_c) {
             _ if n_judged == 0 => ('F', "no must could be checked".into()),
-            _ if self.is_of_no_use() => ('F', "no channel takes a genuine notification".into()),
             (n, ..) if n * 2 > n_judged => ('F', format!("{n} of {n_judged} musts failed")),
             (_, Some(verdict), _) => ('D', format!("{} failed, and much follows from it", verdict.name)),
             (n @ 2.., ..) => ('D', format!("{n} musts failed")),
@@ -119,20 +161,21 @@ impl Grade {
     /// One object.
     pub fn json(&self) -> Value {
         let verdicts = self.verdicts.iter().map(|verdict| {
-            let (outcome, reason) = match &verdict.outcome {
-                Outcome::Pass => ("pass", None),
-                Outcome::Fail(why) => ("fail", Some(why)),
-                Outcome::Skip(why) => ("skip", Some(why)),
+            let (outcome, reason, cause) = match &verdict.outcome {
+                Outcome::Pass => ("pass", None, None),
+                Outcome::Fail(why) => ("fail", Some(why.clone()), None),
+                Outcome::Skip(why) => ("skip", Some(why.clone()), None),
+                Outcome::Follows(cause) => ("skip", Some(follows_from(cause)), Some(cause)),
             };
             json!({
                 "name": verdict.name, "channel": verdict.channel.as_str(), "level": verdict.level.as_str(),
-                "outcome": outcome, "reason": reason, "expected": verdict.expected,
+                "outcome": outcome, "reason": reason, "followsFrom": cause, "expected": verdict.expected,
                 "why": verdict.source.to_string(), "source": verdict.source.at(),
             })
         });
         let counted = |level| {
-            let (passed, judged) = self.passed(level);
-            json!({"passed": passed, "judged": judged})
+            let counts = self.counts(level);
+            json!({"passed": counts.n_passed, "judged": counts.n_judged(), "follow": counts.n_following})
         };
         json!({
             "grade": self.letter().to_string(),
@@ -142,9 +185,15 @@ impl Grade {
             "should": counted(Level::Should),
             "advice": counted(Level::Advice),
             "notSeen": self.not_seen,
+            "hints": self.hints,
             "checks": verdicts.collect::<Vec<_>>(),
         })
     }
+}
+
+/// The reason of a check that follows from this one.
+pub fn follows_from(cause: &str) -> String {
+    format!("follows from {cause}")
 }
 
 #[cfg(test)]
@@ -161,6 +210,7 @@ mod tests {
             outcome: if passed { Outcome::Pass } else { Outcome::Fail("no".into()) },
             weight: match name {
                 "entry" => Weight::Entry,
+                "guard" => Weight::Guard,
                 "fundamental" => Weight::Fundamental,
                 _ => Weight::Itself,
             },
@@ -184,6 +234,35 @@ mod tests {
         assert_eq!(grade_of(&[("x", must, true), ("x", must, false), ("x", must, false)]).letter(), 'D');
         assert_eq!(grade_of(&[("fundamental", must, false)]).letter(), 'D');
         assert_eq!(grade_of(&[("x", must, false); 3]).letter(), 'F');
+    }
+
+    #[test]
+    fn what_follows_from_a_failure_is_counted_beside_what_was_judged() {
+        let mut grade = grade_of(&[("fundamental", Level::Must, false)]);
+        let follows = Verdict { outcome: Outcome::Follows("x"), ..verdict(("y", Level::Must), Channel::Calls, true) };
+        grade.verdicts.extend([follows.clone(), follows]);
+        // Two entries passed.
+        assert_eq!(grade.counts(Level::Must), Counts { n_passed: 2, n_failed: 1, n_following: 2 });
+        assert_eq!((grade.letter(), &*grade.reason()), ('D', "fundamental failed, and much follows from it"));
+        let json = grade.json();
+        assert_eq!(json["must"], json!({"passed": 2, "judged": 3, "follow": 2}));
+        assert_eq!((&json["checks"][3]["followsFrom"], &json["checks"][3]["outcome"]), (&json!("x"), &json!("skip")));
+    }
+
+    #[test]
+    fn channels_that_take_nothing_or_everything_are_of_no_use() {
+        let must = |name, channel, passed| verdict((name, Level::Must), channel, passed);
+        let (calls, subscriptions) = (Channel::Calls, Channel::Subscriptions);
+        let believes = [must("entry", calls, true), must("guard", calls, false)];
+        let of = |verdicts: &[Verdict]| Grade { verdicts: verdicts.to_vec(), ..Grade::default() };
+        let alone = of(&believes);
+        let why = "no channel is of use: the calls channel takes forged notifications from everybody";
+        assert_eq!((alone.letter(), &*alone.reason()), ('F', why));
+        let beside = of(&[&believes[..], &[must("entry", subscriptions, true)]].concat());
+        assert_eq!((beside.letter(), &*beside.reason()), ('D', "guard failed, and much follows from it"));
+        let neither = of(&[&believes[..], &[must("entry", subscriptions, false)]].concat());
+        let why = format!("{why}, the subscriptions channel takes no genuine notification");
+        assert_eq!((neither.letter(), neither.reason()), ('F', why));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(super) enum Judge {
     Accepted,
     /// As `Accepted`, but answers alone do not show it.
     Delivered,
-    /// As `Delivered`, for one of the POSTs at least.
+    /// As `Delivered`, for the content of one of the POSTs at least.
     AnyDelivered,
     /// No 2xx; or a 2xx, and what was marked is not delivered.
     Refused,
@@ -30,8 +30,8 @@ pub(super) enum Judge {
     Status(&'static [u16]),
     /// Answered, but not with a 5xx.
     NoServerError,
-    /// One of these, or the connection closed in the middle.
-    StatusOrClosed(&'static [u16]),
+    /// To what is named here: one of these, or the connection closed in the middle.
+    Bounds(&'static str, &'static [u16]),
     /// The same status for all, a 2xx.
     Alike,
     /// 200 and this text, as text/plain; its HTML may be escaped.
@@ -44,15 +44,15 @@ impl fmt::Display for Judge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered => f.write_str("2xx"),
-            Self::Accepted => f.write_str("2xx; with --observe also: delivered"),
+            Self::Accepted => f.write_str("2xx; with --observe: delivered too"),
             Self::Delivered => f.write_str("delivered"),
-            Self::AnyDelivered => f.write_str("delivered, one of them at least"),
-            Self::Refused => f.write_str("not a 2xx; with --observe instead: not delivered"),
+            Self::AnyDelivered => f.write_str("the decrypted content of at least one item is delivered"),
+            Self::Refused => f.write_str("no 2xx; with --observe: any answer, but not delivered"),
             Self::Withheld => f.write_str("not delivered"),
             Self::LastAccepted => f.write_str("2xx for a genuine POST after it"),
             Self::Status(statuses) => write!(f, "{}", either(statuses)),
             Self::NoServerError => f.write_str("any answer but 5xx"),
-            Self::StatusOrClosed(statuses) => write!(f, "{}, or the connection closed", either(statuses)),
+            Self::Bounds(what, statuses) => write!(f, "{} to {what}, or the connection closed", either(statuses)),
             Self::Alike => f.write_str("2xx, the same for all"),
             Self::Echo(_) => f.write_str("200, text/plain, exactly the decoded token"),
             Self::By(words, _) => f.write_str(words),
@@ -106,7 +106,7 @@ impl Judge {
     }
 
     fn takes_a_closed_connection(&self) -> bool {
-        matches!(self, Self::StatusOrClosed(_) | Self::Refused | Self::Withheld | Self::By(..))
+        matches!(self, Self::Bounds(..) | Self::Refused | Self::Withheld | Self::By(..))
     }
 
     fn judge_one(&self, answer: &Answer) -> Result<(), String> {
@@ -116,7 +116,9 @@ impl Judge {
             }
             Self::Refused => !answer.is_2xx(),
             Self::Withheld | Self::Alike => true,
-            Self::Status(statuses) | Self::StatusOrClosed(statuses) => statuses.contains(&answer.status),
+            Self::Status(statuses) => statuses.contains(&answer.status),
+            Self::Bounds(_, statuses) if statuses.contains(&answer.status) => true,
+            Self::Bounds(what, _) => return Err(format!("answered {} to {what}", answer.status)),
             Self::NoServerError => answer.status < 500,
             Self::Echo(token) => return echo(answer, token),
             Self::By(_, judge) => return judge(answer),

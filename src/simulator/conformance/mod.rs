@@ -11,7 +11,10 @@
 mod check;
 mod checks;
 mod grading;
+mod held;
+mod hints;
 mod judge;
+mod needs;
 mod observer;
 mod patience;
 mod restart;
@@ -20,8 +23,10 @@ mod sources;
 
 use std::time::Duration;
 
+use self::check::Need;
 pub use self::check::{Channel, Level, Source, Weight};
-pub use self::grading::{Grade, Outcome, Verdict};
+pub use self::grading::{Counts, Grade, Outcome, Verdict, follows_from};
+use self::hints::Found;
 pub use self::observer::{Observer, Place};
 pub use self::patience::Patience;
 use self::run::{Run, Slowest};
@@ -72,15 +77,18 @@ pub enum Told<'a> {
 /// # Errors
 /// A token or content could not be made; this says nothing about the receiver.
 pub async fn grade(graph: &Graph, setting: &mut Setting, tell: impl FnMut(Told<'_>)) -> Result<Grade, SimulatorError> {
-    let (not_seen, no_better_than_c) = (not_seen(graph, setting), limit(graph, setting));
+    let no_better_than_c = limit(graph, setting);
     let in_time = setting.patience.in_time;
     let mut run = Run::new(graph, setting, tell);
     run.make_all().await?;
     let verdict = answers_in_time(&run.slowest, in_time);
     run.add(usize::MAX - 1, verdict);
     run.restart().await?;
-    let ended = run.ended.take();
-    Ok(Grade { verdicts: run.verdicts(), not_seen, no_better_than_c, ended })
+    let (ended, statuses) = (run.ended.take(), std::mem::take(&mut run.statuses));
+    let verdicts = run.verdicts();
+    let hints = Found { verdicts: &verdicts, statuses: &statuses, paths: &graph.paths }.hints();
+    let not_seen = not_seen(&verdicts, graph, setting);
+    Ok(Grade { verdicts, not_seen, hints, no_better_than_c, ended })
 }
 
 /// A check as the documentation lists it.
@@ -94,6 +102,8 @@ pub struct Listed {
     pub expected: String,
     /// The reason for it, and where it stands.
     pub source: Source,
+    /// How much hangs on it.
+    pub weight: Weight,
 }
 
 /// Every check, in the order in which they are made.
@@ -103,6 +113,7 @@ pub fn listed() -> Vec<Listed> {
         level: check.level,
         expected: check.judge.to_string(),
         source: check.source,
+        weight: check.weight,
     });
     let last = [answers_in_time(&Slowest::default(), Patience::default().in_time), restart::verdict(Outcome::Pass)];
     let last = last.into_iter().map(|verdict| Listed {
@@ -110,38 +121,39 @@ pub fn listed() -> Vec<Listed> {
         level: verdict.level,
         expected: verdict.expected,
         source: verdict.source,
+        weight: verdict.weight,
     });
     of_tables.chain(last).collect()
 }
 
-/// What the checks cannot see, with these means.
-fn not_seen(graph: &Graph, setting: &Setting) -> Vec<&'static str> {
-    let (calls, subscriptions) = (setting.channel != Channel::Subscriptions, setting.channel != Channel::Calls);
-    let (is_observed, has_certificate) = (setting.observer.is_some(), graph.certificate.is_some());
-    let has_client_state = graph.client_state.is_some();
-    let all = [
-        (!is_observed, "whether an accepted notification is stored and delivered: needs --observe"),
-        (subscriptions && !has_client_state, "whether clientState is checked: needs --client-state-env and --observe"),
-        (subscriptions && has_client_state && !is_observed, "whether clientState is checked: needs --observe"),
-        (
-            subscriptions && !has_certificate,
-            "whether encrypted content is decrypted, and its tokens verified: needs --certificate-key and --observe",
-        ),
-        (
-            subscriptions && has_certificate && !is_observed,
-            "whether encrypted content is decrypted, and its tokens verified: needs --observe",
-        ),
-        (
-            setting.restart_command.is_none() || !is_observed,
-            "whether an accepted notification survives a crash: needs --observe and --restart-command",
-        ),
-        (
-            setting.restart_command.is_some() && is_observed,
-            "whether --restart-command killed the receiver: a command that does nothing passes, too",
-        ),
-        (calls || subscriptions, "whether a power cut loses anything, and what other senders can reach"),
-    ];
-    all.into_iter().filter(|(is_unseen, _)| *is_unseen).map(|(_, text)| text).collect()
+/// What the checks did not see, and what would show it.
+fn not_seen(verdicts: &[Verdict], graph: &Graph, setting: &Setting) -> Vec<String> {
+    let needs = |what: &str, needs: &[Need]| {
+        needs::missing(needs, graph, setting).map(|missing| format!("whether {what}: {missing}"))
+    };
+    let mut not_seen = Vec::new();
+    not_seen.extend(needs("an accepted notification is stored and delivered", &[Need::Observer]));
+    if setting.channel != Channel::Calls {
+        not_seen.extend(needs("clientState is checked", &[Need::Observer, Need::ClientState]));
+        let all = [Need::Observer, Need::Certificate, Need::ClientState];
+        not_seen.extend(needs("encrypted content is decrypted, and its tokens verified", &all));
+    }
+    not_seen.push(
+        match verdicts.iter().find(|verdict| verdict.name == restart::NAME).map(|verdict| &verdict.outcome) {
+            None if setting.observer.is_some() => {
+                "whether an accepted notification survives a crash: needs --restart-command".into()
+            }
+            None => "whether an accepted notification survives a crash: needs --observe and --restart-command".into(),
+            Some(Outcome::Skip(_) | Outcome::Follows(_)) => {
+                "whether an accepted notification survives a crash: see survives-a-crash".into()
+            }
+            Some(Outcome::Pass | Outcome::Fail(_)) => {
+                "whether --restart-command killed the receiver: it went down, but perhaps in order".into()
+            }
+        },
+    );
+    not_seen.push("whether a power cut loses anything, and who else can reach the receiver".into());
+    not_seen
 }
 
 /// What keeps the grade at C.
@@ -162,7 +174,7 @@ fn answers_in_time(slowest: &Slowest, limit: Duration) -> Verdict {
         expected: format!("each genuine POST is answered within {limit:?}"),
         source: Source::Says("If Microsoft Graph doesn't receive a 2xx class code within 3 seconds", sources::DELIVERY),
         outcome: match *n {
-            0 => Outcome::Skip("no genuine POST was answered".into()),
+            0 => Outcome::Skip("no genuine POST was answered 2xx".into()),
             _ if *took <= limit => Outcome::Pass,
             _ => Outcome::Fail(format!("{of}: answered after {:.1} s", took.as_secs_f64())),
         },

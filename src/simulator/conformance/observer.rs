@@ -196,7 +196,7 @@ mod tests {
         (observer.patience, observer.grace) = (Duration::ZERO, Duration::ZERO);
         let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"{\"id\": \"Whole\"}\n{\"id\": \"par").unwrap();
-        let marks = ["before", "whole", "partial"].map(Mark::text);
+        let marks = ["before", "whole", "partial"].map(Mark::content);
         let marks = marks.iter().collect::<Vec<_>>();
         assert_eq!(observer.look(&marks, &[]).await.0, [false, true, false]);
         file.write_all(b"tial\"}\n").unwrap();

@@ -1,5 +1,9 @@
 //! Durability: the receiver is killed after a 2xx, and started again.
+//!
+//! **Invariants**
+//! 1. A receiver that did not go down is never said to have survived a crash.
 
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -7,7 +11,10 @@ use tokio::process::Command;
 
 use super::Told;
 use super::check::{Channel, Level, Mark, Source, Weight};
+use super::checks;
 use super::grading::{Outcome, Verdict};
+use super::held::Held;
+use super::needs;
 use super::run::{Run, delivers};
 use super::sources::DELIVERY;
 use crate::simulator::SimulatorError;
@@ -18,12 +25,18 @@ use crate::simulator::payload::{Recording, Seed};
 const N: usize = 20;
 /// How long the command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Why the check shows nothing.
+pub(super) const NOT_RESTARTED: &str =
+    "the receiver was not restarted: the connection that was held open meanwhile still answers";
 /// Begins other ids than those of the checks.
 const OTHER_SEED: u64 = 0x5eed;
 
+/// The check's name.
+pub(super) const NAME: &str = "survives-a-crash";
+
 pub(super) fn verdict(outcome: Outcome) -> Verdict {
     Verdict {
-        name: "survives-a-crash",
+        name: NAME,
         channel: Channel::Both,
         level: Level::Must,
         expected: "each notification that was answered 2xx is delivered, after the restart if need be".into(),
@@ -40,11 +53,12 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
     /// A token or content could not be made.
     pub(super) async fn restart(&mut self) -> Result<(), SimulatorError> {
         let Some(command) = self.setting.restart_command.clone() else { return Ok(()) };
-        let cause = self.causes.get(delivers(self.setting.channel)).copied();
-        let outcome = match (&self.ended, cause, &self.setting.observer) {
+        let before = delivers(self.setting.channel);
+        let (needs, cause) = (needs::of(checks::named(&[before])), self.causes.get(before).copied());
+        let outcome = match (&self.ended, needs::missing(&needs, self.graph, self.setting), cause) {
             (Some(ended), ..) => Outcome::Skip(ended.clone()),
-            (_, Some(cause), _) => Outcome::Skip(format!("follows from {cause}")),
-            (_, _, None) => Outcome::Skip("needs --observe: answers do not show it".into()),
+            (_, Some(missing), _) => Outcome::Skip(missing),
+            (_, _, Some(cause)) => Outcome::Follows(cause),
             _ => self.killed_and_started(&command).await?,
         };
         self.add(usize::MAX, verdict(outcome));
@@ -53,6 +67,36 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
 
     async fn killed_and_started(&mut self, command: &str) -> Result<Outcome, SimulatorError> {
         (self.tell)(Told::Restarts);
+        let accepted = self.accepted().await?;
+        if accepted.is_empty() {
+            return Ok(Outcome::Fail("no POST before the restart was answered 2xx".into()));
+        }
+        let mut held = match Held::open(&self.graph.client).await {
+            Ok(held) => held,
+            Err(error) => return Ok(Outcome::Skip(format!("no connection to hold over the restart: {error}"))),
+        };
+        match run(command, &mut held).await {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Ok(Outcome::Skip(format!("the restart command failed: {status}"))),
+            Err(error) => return Ok(Outcome::Skip(format!("the restart command failed: {error}"))),
+        }
+        let handshake = self.graph.handshake(&self.graph.paths.notifications, "held");
+        if held.answer(&handshake, self.setting.patience.first).await.is_some() {
+            return Ok(Outcome::Skip(NOT_RESTARTED.into()));
+        }
+        if let Err(error) = Held::open(&self.graph.client).await {
+            return Ok(Outcome::Skip(format!("the receiver did not come back: {error}")));
+        }
+        let Some(observer) = &mut self.setting.observer else { return Ok(Outcome::Pass) };
+        let (seen, _) = observer.look(&accepted.iter().collect::<Vec<_>>(), &[]).await;
+        Ok(match seen.iter().filter(|seen| !**seen).count() {
+            0 => Outcome::Pass,
+            n => Outcome::Fail(format!("{n} of {} notifications that were answered 2xx are lost", accepted.len())),
+        })
+    }
+
+    /// What was accepted right before the restart.
+    async fn accepted(&mut self) -> Result<Vec<Mark>, SimulatorError> {
         let (mut seed, mut accepted) = (Seed::new(self.setting.seed ^ OTHER_SEED), Vec::new());
         for _ in 0..N {
             let (post, mark) = self.genuine(&mut seed)?;
@@ -60,19 +104,7 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
                 accepted.push(mark);
             }
         }
-        match restarted(command).await {
-            Ok(status) if status.success() => {}
-            Ok(status) => return Ok(Outcome::Skip(format!("the restart command failed: {status}"))),
-            Err(error) => return Ok(Outcome::Skip(format!("the restart command failed: {error}"))),
-        }
-        let Some(observer) = &mut self.setting.observer else { return Ok(Outcome::Pass) };
-        let (seen, _) = observer.look(&accepted.iter().collect::<Vec<_>>(), &[]).await;
-        let n_lost = seen.iter().filter(|seen| !**seen).count();
-        Ok(match n_lost {
-            0 if accepted.is_empty() => Outcome::Fail("no POST before it was answered 2xx".into()),
-            0 => Outcome::Pass,
-            n => Outcome::Fail(format!("{n} of {} notifications that were answered 2xx are lost", accepted.len())),
-        })
+        Ok(accepted)
     }
 
     fn genuine(&self, seed: &mut Seed) -> Result<(Post, Mark), SimulatorError> {
@@ -83,6 +115,16 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
         let recording = Recording::new(seed);
         Ok((self.graph.calls(&[recording.completed()])?, Mark::recording(&recording)))
     }
+}
+
+/// Runs the command, and holds the connection until it has ended or the receiver is down.
+async fn run(command: &str, held: &mut Held<'_>) -> std::io::Result<ExitStatus> {
+    let mut running = pin!(restarted(command));
+    tokio::select! {
+        ended = &mut running => return ended,
+        () = held.until_down() => {}
+    }
+    running.await
 }
 
 /// Runs the command. It ends with this future, should a signal end the grading.

@@ -4,25 +4,40 @@
 //! 1. One fault costs one check: a check that follows from a failed one, or fails with it, is skipped and says so.
 //! 2. Strangers' items are looked for after the genuine ones, which were sent after them, have been delivered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::check::{Channel, Check, Mark, Sending, Unmade};
 use super::checks::{self, DELIVERS_CHANGES, DELIVERS_RECORDINGS};
 use super::grading::{Outcome, Verdict};
 use super::judge::{Judge, Sent, labelled};
+use super::needs;
 use super::patience::Waiting;
 use super::{Setting, Told};
 use crate::simulator::client::ClientError;
 use crate::simulator::payload::Seed;
 use crate::simulator::{Graph, SimulatorError};
 
-/// The receiver's slowest answer to what Graph sends.
+/// Why a 2xx to a stranger fails without an observer.
+const ONLY_OBSERVED: &str = "only --observe shows whether it was dropped";
+/// Why it fails where the observer sees nothing.
+const NOTHING_DELIVERED: &str = "nothing was delivered, so nothing shows that it was dropped";
+
+/// The receiver's slowest 2xx to what Graph sends.
 #[derive(Default)]
 pub(super) struct Slowest {
     pub n: usize,
     pub took: Duration,
     pub of: String,
+}
+
+impl Slowest {
+    fn note(&mut self, took: Duration, of: impl FnOnce() -> String) {
+        self.n += 1;
+        if took > self.took {
+            (self.took, self.of) = (took, of());
+        }
+    }
 }
 
 /// The checks under way.
@@ -33,6 +48,10 @@ pub(super) struct Run<'a, T> {
     pub waiting: Waiting,
     /// Of checks that failed or follow from one: the first cause.
     pub causes: HashMap<&'static str, &'static str>,
+    /// Checks that were not made because something that they need is missing.
+    lacking: HashSet<&'static str>,
+    /// Of checks that failed at an answer: its status.
+    pub statuses: HashMap<&'static str, u16>,
     pending: Vec<Pending>,
     /// With the place of each in the tables.
     verdicts: Vec<(usize, Verdict)>,
@@ -48,6 +67,9 @@ struct Pending {
     marks: Vec<(&'static str, Mark)>,
     answers: Judged,
 }
+
+/// Which of a check's items, and what of it is looked for.
+type Item = (&'static str, &'static str);
 
 /// What a check's answers say.
 struct Judged {
@@ -65,6 +87,8 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
             setting,
             tell,
             causes: HashMap::new(),
+            lacking: HashSet::new(),
+            statuses: HashMap::new(),
             pending: Vec::new(),
             verdicts: Vec::new(),
             slowest: Slowest::default(),
@@ -81,16 +105,11 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         let all: Vec<_> = checks::of(self.setting.channel).collect();
         for (index, (channel, check)) in all.iter().copied().enumerate() {
             (self.tell)(Told::Begins { name: check.name, nth: index, of: all.len() });
-            let outcome = match self.unneeded(check) {
-                Some(reason) => Outcome::Skip(reason),
+            let outcome = match self.unmade(check) {
+                Some(outcome) => outcome,
                 None => match (check.make)(self.graph, &mut seed) {
                     Err(Unmade::Failed(error)) => return Err(error),
-                    Err(Unmade::Skip(why)) => {
-                        if check.name == delivers(channel) {
-                            self.causes.insert(check.name, check.name);
-                        }
-                        Outcome::Skip(why.into())
-                    }
+                    Err(Unmade::Skip(why)) => Outcome::Skip(why.into()),
                     Ok(sendings) => {
                         let marks = self.marks(check, &sendings);
                         let answers = self.judged(check, sendings).await;
@@ -117,16 +136,16 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         sendings.iter().flat_map(|it| it.marks.iter().map(|mark| (it.label, mark.clone()))).collect()
     }
 
-    /// Why a check is not made.
-    fn unneeded(&mut self, check: &'static Check) -> Option<String> {
+    /// The outcome of a check that is not made.
+    fn unmade(&mut self, check: &'static Check) -> Option<Outcome> {
         if let Some(ended) = &self.ended {
-            return Some(ended.clone());
+            return Some(Outcome::Skip(ended.clone()));
         }
-        if let Some(follows) = self.follows(check) {
-            return Some(follows);
+        if let Some(missing) = needs::missing(&needs::of([check]), self.graph, self.setting) {
+            self.lacking.insert(check.name);
+            return Some(Outcome::Skip(missing));
         }
-        let is_unseen = check.judge.needs_deliveries() && self.setting.observer.is_none();
-        is_unseen.then(|| "needs --observe: answers do not show it".into())
+        self.follows(check)
     }
 
     /// Sends, and judges the answers. With an observer, a stranger is believed only if his item is delivered.
@@ -134,12 +153,14 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         let mut sent = Vec::with_capacity(sendings.len());
         for Sending { label, post, .. } in sendings {
             let answer = self.waiting.send(self.graph, post).await;
-            if let (Ok(answer), true) = (&answer, check.judge.is_of_genuine_posts()) {
-                self.slowest.n += 1;
-                if answer.is_2xx() && answer.took > self.slowest.took {
-                    self.slowest.took = answer.took;
-                    self.slowest.of = labelled(label, check.name);
+            match &answer {
+                Ok(answer) if answer.is_2xx() && check.judge.is_of_genuine_posts() => {
+                    self.slowest.note(answer.took, || labelled(label, check.name));
                 }
+                Ok(answer) if !answer.is_2xx() => {
+                    self.statuses.entry(check.name).or_insert(answer.status);
+                }
+                _ => {}
             }
             let is_gone = matches!(answer, Err(ClientError::Connect { .. }));
             sent.push(Sent { label, answer });
@@ -155,8 +176,9 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         if !matches!(check.judge, Judge::Refused) {
             return Judged { beside: alone.clone(), alone };
         }
-        let alone = alone.map_err(|found| format!("{found}; only --observe shows whether it was dropped"));
         let is_observed = self.setting.observer.is_some();
+        let unseen = if is_observed { NOTHING_DELIVERED } else { ONLY_OBSERVED };
+        let alone = alone.map_err(|found| format!("{found}; {unseen}"));
         Judged { beside: if is_observed { Judge::Withheld.judge(&sent) } else { alone.clone() }, alone }
     }
 
@@ -176,37 +198,46 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         for Pending { index, channel, check, marks, answers } in &pending {
             let is_of_strangers = check.judge.is_of_strangers();
             let seen = if is_of_strangers { &mut unwanted } else { &mut wanted };
-            let seen: Vec<(&str, bool)> = marks.iter().map(|(label, _)| *label).zip(seen).collect();
-            let is_blind = is_of_strangers && self.causes.contains_key(delivers(*channel));
-            let answers = if is_blind { &answers.alone } else { &answers.beside };
-            let found = answers.clone().and_then(|()| self.found((*channel, check), &seen));
-            let outcome = match self.follows(check) {
-                Some(reason) => Outcome::Skip(reason),
-                None => found.map_or_else(Outcome::Fail, |()| Outcome::Pass),
-            };
+            let seen: Vec<_> = marks.iter().map(|(label, mark)| (*label, mark.of)).zip(seen).collect();
+            let answers = if is_of_strangers && self.is_blind(*channel) { &answers.alone } else { &answers.beside };
+            let outcome = self.follows(check).unwrap_or_else(|| {
+                let found = answers.clone().and_then(|()| self.found((*channel, check), &seen));
+                found.map_or_else(Outcome::Fail, |()| Outcome::Pass)
+            });
             self.settle(*index, (*channel, check), outcome);
         }
     }
 
-    /// From which failed check this one follows, in words.
-    fn follows(&mut self, check: &'static Check) -> Option<String> {
+    /// Whether nothing of a channel is delivered, or none of it can be: then only answers count.
+    fn is_blind(&self, channel: Channel) -> bool {
+        let shows = delivers(channel);
+        self.causes.contains_key(shows) || self.lacking.contains(shows)
+    }
+
+    /// The outcome of a check that follows from a failed one.
+    fn follows(&mut self, check: &'static Check) -> Option<Outcome> {
         let cause = check.after.iter().find_map(|name| self.causes.get(name).copied())?;
         self.causes.insert(check.name, cause);
-        Some(format!("follows from {cause}"))
+        Some(Outcome::Follows(cause))
     }
 
     /// What the deliveries say of a check: of each of its items whether it was seen.
-    fn found(&self, (channel, check): (Channel, &Check), seen: &[(&str, bool)]) -> Result<(), String> {
-        let first = |is_seen: bool| seen.iter().find(|(_, seen)| *seen == is_seen).map(|(label, _)| *label);
-        match check.judge {
-            _ if seen.is_empty() => Ok(()),
-            _ if check.judge.is_of_strangers() => {
-                first(true).map_or(Ok(()), |label| Err(labelled(label, "it was delivered")))
+    fn found(&self, (channel, check): (Channel, &Check), seen: &[(Item, bool)]) -> Result<(), String> {
+        let first = |is_seen: bool| seen.iter().find(|(_, seen)| *seen == is_seen).map(|(item, _)| *item);
+        let (delivered, undelivered) = (first(true), first(false));
+        match (&check.judge, delivered, undelivered) {
+            (judge, Some((label, what)), _) if judge.is_of_strangers() => {
+                Err(labelled(label, &format!("{what} was delivered")))
             }
-            Judge::AnyDelivered if first(true).is_some() => Ok(()),
-            // Where nothing is delivered at all, that is one fault, and only the answers count.
-            Judge::Accepted if self.causes.contains_key(delivers(channel)) => Ok(()),
-            _ => first(false).map_or(Ok(()), |label| Err(labelled(label, "answered 2xx, but it was not delivered"))),
+            (Judge::AnyDelivered, None, Some(_)) => {
+                Err("answered 2xx, but the decrypted content of no item was delivered".into())
+            }
+            // That is one fault.
+            (Judge::Accepted, ..) if self.is_blind(channel) => Ok(()),
+            (Judge::Accepted | Judge::Delivered, _, Some((label, what))) => {
+                Err(labelled(label, &format!("answered 2xx, but {what} was not delivered")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -215,7 +246,7 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         let outcome = match (outcome, check.with.and_then(|name| self.causes.get(name).copied())) {
             (Outcome::Fail(_), Some(cause)) => {
                 self.causes.insert(check.name, cause);
-                Outcome::Skip(format!("follows from {cause}"))
+                Outcome::Follows(cause)
             }
             (outcome, _) => outcome,
         };

@@ -19,7 +19,7 @@ fn failed(grade: &Grade) -> Vec<&'static str> {
 async fn graded(running: &Running, channel: Channel) -> Grade {
     let mut setting = Setting::new(channel, 1);
     setting.observer = Some(running.observer());
-    setting.restart_command = Some("true".into());
+    setting.restart_command = Some(running.restart_command());
     grade(&running.graph, &mut setting, |_| {}).await.unwrap()
 }
 
@@ -49,7 +49,7 @@ async fn graded_with(check: &Verdict) -> Grade {
     let running = start_at(check.name, paths);
     let mut setting = Setting::new(channel, 1);
     setting.observer = Some(running.observer());
-    setting.restart_command = Some("true".into());
+    setting.restart_command = Some(running.restart_command());
     if check.name == "answers-in-time" {
         // No answer is that fast.
         setting.patience.in_time = Duration::ZERO;
@@ -84,11 +84,10 @@ async fn each_fault_fails_its_check_and_no_other() {
 #[tokio::test]
 async fn what_follows_from_a_fault_is_skipped_and_says_from_which() {
     let grade = graded(&start("calls-refuses-no-token"), Channel::Calls).await;
-    let follow = grade.verdicts.iter().filter(
-        |verdict| matches!(&verdict.outcome, Outcome::Skip(why) if why == "follows from calls-refuses-no-token"),
-    );
+    let follow =
+        grade.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Follows("calls-refuses-no-token")));
     assert!(follow.count() > 10, "{:#}", grade.json());
-    assert_eq!(grade.letter(), 'D', "{}", grade.reason());
+    assert_eq!(grade.letter(), 'F', "{}", grade.reason());
     // One fault in both channels.
     let grade = graded(&start("calls-delivers-recordings"), Channel::Both).await;
     assert_eq!(failed(&grade), ["calls-delivers-recordings"]);

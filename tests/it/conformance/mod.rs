@@ -2,7 +2,10 @@
 
 mod content;
 mod docs;
+mod durability;
 mod innocent;
 mod matrix;
 mod proof;
 mod receiver;
+mod reports;
+mod restarts;

@@ -21,6 +21,7 @@ use tokio::task::JoinSet;
 
 use super::content::Content;
 use super::proof::Proof;
+use super::restarts::{self, Restarts};
 
 pub const CLIENT_STATE: &str = "secret";
 
@@ -51,6 +52,16 @@ pub struct Running {
 impl Running {
     pub fn delivered(&self) -> PathBuf {
         self.folder.path().join("delivered.jsonl")
+    }
+
+    /// A shell command that takes it down and starts it again: what it had in memory is gone.
+    pub fn restart_command(&self) -> String {
+        restarts::command(self.folder.path())
+    }
+
+    /// A shell command that takes it down for good.
+    pub fn kill_command(&self) -> String {
+        restarts::command_for_good(self.folder.path())
     }
 
     /// What was delivered before the answer is there at once, so nothing is waited for.
@@ -96,15 +107,19 @@ pub fn start_at(fault: &'static str, paths: Paths) -> Running {
     });
     let is_bounded = !fault.ends_with("bounds-bodies");
     let most_bytes = if is_bounded { 1024 * 1024 } else { 64 * 1024 * 1024 };
+    let app_of = receiver.clone();
     let app = move || {
-        let routes = App::new().app_data(receiver.clone()).app_data(PayloadConfig::new(most_bytes));
+        let routes = App::new().app_data(app_of.clone()).app_data(PayloadConfig::new(most_bytes));
         routes.default_service(web::to(answer))
     };
-    let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-    let address = server.addrs()[0];
+    let restarts = Restarts::new(folder.path());
+    let address = restarts.address();
     graph.client = Client::new(&format!("http://{address}")).unwrap();
     let mut servers = JoinSet::new();
-    servers.spawn(server.run());
+    servers.spawn(restarts.serve(move |listener| {
+        receiver.held.lock().take();
+        HttpServer::new(app.clone()).workers(1).disable_signals().listen(listener).unwrap().run()
+    }));
     Running { graph, address, folder, _servers: servers }
 }
 

@@ -251,6 +251,18 @@ fn a_simulator_without_a_receiver_says_so() {
 }
 
 #[test]
+fn the_grader_refuses_a_url_with_a_path_and_says_where_paths_belong() {
+    for url in ["http://127.0.0.1:1/graph/calls", "http://127.0.0.1:1?code=x"] {
+        let said = run(&["conformance", "--url", url, "--identity-listen", "127.0.0.1:0"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        let is_told = said.err.contains("expected none") && said.err.contains("--calls-path");
+        assert!(is_told && said.out.is_empty(), "{said:?}");
+    }
+    let said = run(&["conformance", "--url", "http://127.0.0.1:1/", "--identity-listen", "127.0.0.1:0"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+}
+
+#[test]
 fn the_simulator_lists_its_scenarios_and_tells_every_mistake_of_a_script() {
     let said = run(&["simulate", "--list"]);
     assert_eq!(said.code, Some(0), "{said:?}");

@@ -3,13 +3,12 @@
 use super::super::check::{Check, Made, Mark, Sending, Source, one};
 use super::super::judge::Judge;
 use super::super::sources::{ANSWER, CALLS, METADATA, SAMPLES};
-use super::hostile_bodies::{GZIPPED, ODD_TEXTS, deeply_nested, oversize};
-use super::tokens::genuine;
+use super::hostile_bodies::{GZIPPED, ODD_TEXTS, OVERSIZE, deeply_nested, oversize};
+use super::tokens::{GENUINE, genuine};
 use crate::simulator::client::Post;
 use crate::simulator::payload::{Dialect, Object, Recording, Seed, calls};
 use crate::simulator::{Graph, SimulatorError};
 
-const GENUINE: &str = "calls-accepts-a-genuine-token";
 const SEVERAL: &str = "calls-accepts-several-items";
 const OTHERS: &str = "calls-accepts-other-resources";
 
@@ -106,7 +105,7 @@ pub(super) const CHECKS: &[Check] = &[
         "calls-bounds-bodies",
         Source::Assumed("a body without a bound exhausts memory"),
         |graph, _| one(body(graph, oversize())?),
-        Judge::StatusOrClosed(&[400, 413]),
+        Judge::Bounds(OVERSIZE, &[400, 413]),
     )
     .after(&[GENUINE]),
     Check::advice(

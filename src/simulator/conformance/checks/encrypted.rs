@@ -3,7 +3,7 @@
 //! Graph wants the same answer whatever the validation finds, so what a receiver believes shows only in what it delivers:
 //! each content has a text of its own, which nobody knows who did not decrypt it.
 
-use super::super::check::{Check, Made, Mark, Sending, Source, Unmade};
+use super::super::check::{Check, Made, Mark, Need, Sending, Source, Unmade};
 use super::super::judge::Judge;
 use super::super::sources::RICH;
 use super::DELIVERS_CHANGES;
@@ -25,6 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
         both_versions,
         Judge::Answered,
     )
+    .needs(&[Need::Certificate])
     .after(&[CHANGES]),
     Check::must(
         DECRYPTED,
@@ -101,7 +102,7 @@ fn secret(graph: &Graph, seed: &mut Seed, tokens: &[Token]) -> Result<Sending, U
 /// The content of a change, with a text that stands nowhere else.
 fn message(seed: &mut Seed, change: &Change) -> (String, Mark) {
     let text = seed.uuid().to_string();
-    (change.message().replace("Hello World", &text), Mark::text(&text))
+    (change.message().replace("Hello World", &text), Mark::content(&text))
 }
 
 fn both_versions(graph: &Graph, seed: &mut Seed) -> Made {

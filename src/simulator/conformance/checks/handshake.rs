@@ -9,13 +9,15 @@ use crate::simulator::payload::Seed;
 use crate::simulator::scenario::HANDSHAKE;
 use crate::simulator::{Answer, Graph};
 
-pub(super) const ECHO: &str = "handshake-echoes-the-decoded-token";
-pub(super) const AT_LIFECYCLE: &str = "handshake-at-the-lifecycle-url";
+pub(in super::super) const ECHO: &str = "handshake-echoes-the-decoded-token";
+pub(in super::super) const AT_LIFECYCLE: &str = "handshake-at-the-lifecycle-url";
 
 /// A token with characters that decoders confuse, and what it means.
 const CONFUSING: (&str, &str) = ("a%2Bb%20c+d%26e%3D%C3%A9", "a+b c d&e=\u{e9}");
 /// A token that is markup.
 const MARKUP: (&str, &str) = ("%3Cscript%3Ealert(1)%3C/script%3E", "<script>alert(1)</script>");
+/// How long a token is that only an attacker sends, and the same in words.
+const LONG: (usize, &str) = (20_000, "a token of 20,000 characters");
 /// The names of the headers that stand in a token.
 const INJECTED_NAMES: [&str; 2] = ["x-injected", "set-cookie"];
 /// Their value.
@@ -93,8 +95,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check::advice(
         "handshake-bounds-the-token",
         Source::Assumed("only attackers need an endless echo"),
-        |graph, _| one(graph.handshake(&graph.paths.notifications, &"a".repeat(20_000))),
-        Judge::StatusOrClosed(&[400, 413, 414, 431]),
+        |graph, _| one(graph.handshake(&graph.paths.notifications, &"a".repeat(LONG.0))),
+        Judge::Bounds(LONG.1, &[400, 413, 414, 431]),
     )
     .after(&[ECHO]),
 ];
@@ -145,6 +147,7 @@ fn no_injected_header(answer: &Answer) -> Result<(), String> {
 fn nosniff(answer: &Answer) -> Result<(), String> {
     match answer.header("x-content-type-options") {
         "nosniff" => Ok(()),
+        "" => Err("no X-Content-Type-Options".into()),
         other => Err(format!("X-Content-Type-Options {other:?}")),
     }
 }

@@ -7,6 +7,8 @@ pub(super) const GZIPPED: &[u8] = &[
 ];
 /// More than any receiver should read.
 const OVERSIZE_BYTES: usize = 8 * 1024 * 1024;
+/// The same in words.
+pub(super) const OVERSIZE: &str = "a body of 8 MiB";
 
 /// The escapes stand in the client context.
 pub(super) const ODD_TEXTS: [(&str, &str); 3] =

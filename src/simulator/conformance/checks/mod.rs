@@ -10,6 +10,8 @@ mod hostile_bodies;
 mod subscriptions;
 mod tokens;
 
+pub(super) use self::handshake::{AT_LIFECYCLE, ECHO};
+pub(super) use self::tokens::GENUINE as GENUINE_CALL;
 use super::check::{Channel, Check};
 
 /// The check that shows whether recordings are delivered at all.
@@ -30,6 +32,11 @@ pub(super) const TABLES: &[(Channel, &[Check])] = &[
 pub(super) fn of(channel: Channel) -> impl Iterator<Item = (Channel, &'static Check)> {
     let tables = TABLES.iter().filter(move |(of, _)| channel == Channel::Both || channel == *of);
     tables.flat_map(|(of, checks)| checks.iter().map(|check| (*of, check)))
+}
+
+/// The checks with these names.
+pub(super) fn named(names: &[&str]) -> impl Iterator<Item = &'static Check> {
+    of(Channel::Both).map(|(_, check)| check).filter(|check| names.contains(&check.name))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The checks of change and lifecycle notifications without encrypted content.
 
-use super::super::check::{Check, Made, Mark, Sending, Source, Unmade, one};
+use super::super::check::{Check, Made, Mark, Need, Sending, Source, Unmade, one};
 use super::super::judge::Judge;
 use super::super::sources::{CHANGE, DELIVERY, LIFECYCLE, RICH};
 use super::DELIVERS_CHANGES;
 use super::handshake::{AT_LIFECYCLE, ECHO};
-use super::hostile_bodies::{GZIPPED, ODD_TEXTS, deeply_nested, oversize};
+use super::hostile_bodies::{GZIPPED, ODD_TEXTS, OVERSIZE, deeply_nested, oversize};
 use crate::simulator::payload::{Change, Dialect, Seed, change};
 use crate::simulator::{Graph, SimulatorError};
 
@@ -26,9 +26,11 @@ pub(super) const CHECKS: &[Check] = &[
     Check::must(
         DELIVERS_CHANGES,
         Source::Says("If the notification isn't processed or queued, return a 5xx class code", DELIVERY),
-        delivered,
+        |graph, seed| Ok(vec![genuine(graph, seed)?]),
         Judge::Delivered,
     )
+    // Without one no change is genuine, so a careful receiver delivers none.
+    .needs(&[Need::ClientState])
     .after(&[CHANGES])
     .with(super::DELIVERS_RECORDINGS)
     .fundamental(),
@@ -48,6 +50,7 @@ pub(super) const CHECKS: &[Check] = &[
         strangers,
         Judge::Alike,
     )
+    .needs(&[Need::ClientState])
     .after(&[CHANGES]),
     Check::must(
         MIXED,
@@ -150,7 +153,7 @@ pub(super) const CHECKS: &[Check] = &[
         "notifications-bounds-bodies",
         Source::Assumed("a body without a bound exhausts memory"),
         |graph, _| one(graph.notifications_with(oversize())),
-        Judge::StatusOrClosed(&[400, 413]),
+        Judge::Bounds(OVERSIZE, &[400, 413]),
     )
     .after(&[CHANGES])
     .with("calls-bounds-bodies"),
@@ -184,19 +187,8 @@ fn basic(graph: &Graph, (label, change): (&'static str, &Change)) -> Result<Send
     Ok(Sending::new(label, post).marked(Mark::change(change)))
 }
 
-/// Without a client state no change is genuine, so a careful receiver delivers none.
-fn delivered(graph: &Graph, seed: &mut Seed) -> Made {
-    if graph.client_state.is_none() {
-        return Err(Unmade::Skip("needs a clientState (see --client-state-env)"));
-    }
-    Ok(vec![genuine(graph, seed)?])
-}
-
 /// Genuine, with another client state, without one.
 fn strangers(graph: &Graph, seed: &mut Seed) -> Made {
-    if graph.client_state.is_none() {
-        return Err(Unmade::Skip("needs a clientState (see --client-state-env)"));
-    }
     let wrong = Change::new(seed, &graph.tenant, Some("not the client state"));
     let absent = Change::new(seed, &graph.tenant, None);
     Ok(vec![

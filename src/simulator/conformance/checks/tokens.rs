@@ -10,7 +10,7 @@ use crate::simulator::client::Post;
 use crate::simulator::payload::{self, Recording, Seed};
 use crate::simulator::{Answer, Graph, Identity, SimulatorError, Token};
 
-const GENUINE: &str = "calls-accepts-a-genuine-token";
+pub(in super::super) const GENUINE: &str = "calls-accepts-a-genuine-token";
 const NO_TOKEN: &str = "calls-refuses-no-token";
 const ALTERED: &str = "calls-refuses-altered-claims";
 const FOREIGN: &str = "calls-refuses-foreign-keys";
@@ -45,11 +45,9 @@ pub(super) const CHECKS: &[Check] = &[
         Judge::Status(&[202]),
     )
     .after(&[GENUINE]),
-    Check::must(NO_TOKEN, MUST_VALIDATE, |g, s| Ok(vec![with(g, s, "")]), Judge::Refused)
-        .after(&[GENUINE])
-        .fundamental(),
+    Check::must(NO_TOKEN, MUST_VALIDATE, |g, s| Ok(vec![with(g, s, "")]), Judge::Refused).after(&[GENUINE]).guard(),
     Check::must("calls-refuses-garbage-tokens", MUST_VALIDATE, garbage, Judge::Refused).after(&[NO_TOKEN]),
-    Check::must(ALTERED, SIGNED, altered, Judge::Refused).after(&[NO_TOKEN]).fundamental(),
+    Check::must(ALTERED, SIGNED, altered, Judge::Refused).after(&[NO_TOKEN]).guard(),
     Check::must(
         "calls-refuses-alg-none",
         Source::Says("MUST NOT use any other algorithms when performing cryptographic operations", "RFC 8725, 3.1"),
