@@ -20,7 +20,7 @@ Examples:
   reelhook simulate --list                           the scenarios, one on each line
   reelhook simulate --scenario hangup,transfer       some of them
   reelhook simulate --scenario driveItem,presence    changes of these resources
-  reelhook simulate --scenario rotation              a new signing key, which the receiver must fetch
+  reelhook simulate --scenario rotation              a new signing key, which must be fetched
   reelhook simulate --scenario keys-down             signing keys that cannot be fetched for a while
   reelhook simulate --script my-call.toml            a call of your own: see docs/simulate.md
   reelhook simulate --certificate-key key.pem        all scenarios, with encrypted changes too
@@ -38,14 +38,14 @@ receiver is on another machine, set --identity-listen to an address that it can 
 With --record, Graph signs, and the command needs no keys.
 
 While a command with --hold serves its keys, change them from the same machine:
-  curl -X POST http://127.0.0.1:9400/rotate                 a new key signs; the former one stays published
-  curl -X POST 'http://127.0.0.1:9400/rotate?former=gone'   a new key signs; the former one goes at once
-  curl -X POST http://127.0.0.1:9400/retire                 former keys go
-  curl -X POST http://127.0.0.1:9400/down                   keys and configurations are answered 503
-  curl -X POST 'http://127.0.0.1:9400/down?answer=none'     they are not answered at all
-  curl -X POST http://127.0.0.1:9400/up                     they are answered again
-A further run beside it needs the same --identity-dir and another --identity-listen. It signs with
-the key that signed when it began.
+  curl -X POST http://127.0.0.1:9400/rotate                a new key signs; the former one stays
+  curl -X POST 'http://127.0.0.1:9400/rotate?former=gone'  a new key signs; the former one goes
+  curl -X POST http://127.0.0.1:9400/retire                former keys go
+  curl -X POST http://127.0.0.1:9400/down                  keys and configurations are answered 503
+  curl -X POST 'http://127.0.0.1:9400/down?answer=none'    they are not answered at all
+  curl -X POST http://127.0.0.1:9400/up                    they are answered again
+To send something meanwhile, give a second command the same --identity-dir and another
+--identity-listen. It signs with the key that signed when it began.
 
 Exit codes:
   0    every answer was as expected
@@ -61,8 +61,8 @@ pub struct Args {
     /// Use only this channel [default: both; for load: calls]
     #[arg(long, value_enum)]
     pub(super) channel: Option<ChannelName>,
-    /// The scenarios to send, `all`, or `none` alone; --list shows them, and which `all` does not have [default: all,
-    /// unless --script or --print-token is given]
+    /// The scenarios to send, by the names that --list shows; or `all`, or `none` [default: all, unless --script or
+    /// --print-token is given]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = names(), hide_possible_values = true,
           conflicts_with = "Load")]
     scenario: Vec<String>,

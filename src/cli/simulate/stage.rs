@@ -18,7 +18,7 @@ use crate::simulator::{
 /// The arguments of both commands.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct StageArgs {
-    /// The receiver's URL, without a path: the options for paths have it
+    /// The receiver's URL, without a path: paths have their own options
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// The application (bot) that the notifications are for

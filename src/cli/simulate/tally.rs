@@ -130,7 +130,8 @@ impl Tally {
             sum.push_str(&format!(", any answer was right for {} more", self.n_unjudged));
         }
         if !self.skipped.is_empty() {
-            sum.push_str(&format!(", {} were not sent", self.skipped.len()));
+            let n = self.skipped.len();
+            sum.push_str(&format!(", {n} {} not sent", if n == 1 { "was" } else { "were" }));
         }
         if let Some(seed) = seed {
             sum.push_str(&format!(" (seed {seed})"));
@@ -182,7 +183,7 @@ mod tests {
         assert_eq!(tally.sum(None), "3 of 3 requests were answered as expected, any answer was right for 1 more");
         tally.skip("why");
         let tally = Tally { n_unjudged: 0, noun: "POSTs", ..tally.leaving_out(vec!["encrypted".into()]) };
-        assert_eq!(tally.sum(Some(7)), "3 of 3 POSTs were answered as expected, 1 were not sent (seed 7)");
+        assert_eq!(tally.sum(Some(7)), "3 of 3 POSTs were answered as expected, 1 was not sent (seed 7)");
         let json = tally.json(Some(7));
         assert_eq!(
             json,

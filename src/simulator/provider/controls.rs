@@ -113,7 +113,7 @@ fn asked<T: Copy>(request: &HttpRequest, key: &str, words: &[(&str, T)]) -> Resu
         let Some((_, meaning)) = word.filter(|_| found.is_none()) else {
             let expected: Vec<String> = words.iter().map(|(word, _)| format!("{key}={word}")).collect();
             let expected = expected.join(" or ");
-            return Err(Refusal::Mistake(format!("found {name}={value}, expected {expected} at most once")));
+            return Err(Refusal::Mistake(format!("found {name}={value}, expected {expected}, once")));
         };
         found = Some(*meaning);
     }

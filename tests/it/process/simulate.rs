@@ -64,7 +64,7 @@ fn what_has_nothing_to_send_is_refused() {
     std::fs::write(&encrypted, line).unwrap();
     let said = simulate(&["--replay", encrypted.to_str().unwrap(), "--url", NOBODY]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.out.contains("0 of 0 POSTs were answered as expected, 1 were not sent"), "{said:?}");
+    assert!(said.out.contains("0 of 0 POSTs were answered as expected, 1 was not sent"), "{said:?}");
     assert!(said.err.ends_with("nothing was sent: see why above\n"), "{said:?}");
 }
 
