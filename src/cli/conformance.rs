@@ -46,9 +46,10 @@ genuine), a should, or advice. Grades:
   A  every must and every should passed
   B  every must passed, a should failed
   C  one must failed; or none failed, and something important was not seen
-  D  several musts failed, or one from which much follows
-  F  no channel is of use (it takes no genuine notification, or forged ones from everybody), more
-     than half of the musts failed, or the receiver hangs or is gone
+  D  several musts failed, or one without which a channel takes no genuine notification, takes
+     forged ones from everybody, or delivers nothing
+  F  every channel takes no genuine notification, or forged ones from everybody; or more than half
+     of the musts failed; or the receiver hangs, or is gone
 Without --observe no grade is better than C, because answers do not show whether anything was
 stored. More: docs/conformance.md.
 

@@ -128,12 +128,24 @@ impl Need {
 pub enum Weight {
     /// Nothing else.
     Itself,
-    /// Much follows from it: if it fails, the grade is no better than D.
-    Fundamental,
+    /// Without it the channel delivers nothing.
+    Delivery,
     /// Without it the channel takes nothing at all.
     Entry,
     /// Without it the channel takes forged notifications, from everybody.
     Guard,
+}
+
+impl Weight {
+    /// What the channel does if the check fails; `None` if little hangs on it.
+    pub fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Itself => None,
+            Self::Delivery => Some("delivers nothing"),
+            Self::Entry => Some("takes no genuine notification"),
+            Self::Guard => Some("takes forged notifications from everybody"),
+        }
+    }
 }
 
 impl Check {
@@ -177,9 +189,9 @@ impl Check {
         self
     }
 
-    /// Much follows from it.
-    pub(super) const fn fundamental(mut self) -> Self {
-        self.weight = Weight::Fundamental;
+    /// Without it the channel delivers nothing.
+    pub(super) const fn delivery(mut self) -> Self {
+        self.weight = Weight::Delivery;
         self
     }
 

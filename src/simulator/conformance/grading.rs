@@ -115,12 +115,10 @@ impl Grade {
         let is_checked = |channel: &Channel| of(*channel, Weight::Entry).next().is_some();
         let checked: Vec<_> = [Channel::Calls, Channel::Subscriptions].into_iter().filter(is_checked).collect();
         let faults = checked.iter().filter_map(|channel| {
-            let name = channel.as_str();
-            if of(*channel, Weight::Entry).any(|verdict| verdict.outcome != Outcome::Pass) {
-                return Some(format!("the {name} channel takes no genuine notification"));
-            }
+            let is_shut = of(*channel, Weight::Entry).any(|verdict| verdict.outcome != Outcome::Pass);
             let is_open = of(*channel, Weight::Guard).any(Verdict::has_failed);
-            is_open.then(|| format!("the {name} channel takes forged notifications from everybody"))
+            let weight = if is_shut { Weight::Entry } else { Weight::Guard };
+            (is_shut || is_open).then(|| fault(*channel, weight)).flatten()
         });
         let faults: Vec<_> = faults.collect();
         (!faults.is_empty() && faults.len() == checked.len()).then(|| faults.join(", "))
@@ -139,17 +137,18 @@ impl Grade {
     fn letter_and_reason(&self) -> (char, String) {
         let (musts, n_shoulds) = (self.counts(Level::Must), self.counts(Level::Should).n_failed);
         let (n_musts, n_judged) = (musts.n_failed, musts.n_judged());
-        let fundamental = self.verdicts.iter().find(|verdict| verdict.weight != Weight::Itself && verdict.has_failed());
+        let failed = || self.verdicts.iter().filter(|verdict| verdict.has_failed());
+        let grave = failed().find_map(|verdict| Some((verdict.name, fault(verdict.channel, verdict.weight)?)));
         if let Some(ended) = &self.ended {
             return ('F', ended.clone());
         }
         if let Some(faults) = self.of_no_use() {
             return ('F', format!("no channel is of use: {faults}"));
         }
-        match (n_musts, fundamental, self.no_better_than_c) {
+        match (n_musts, grave, self.no_better_than_c) {
             _ if n_judged == 0 => ('F', "no must could be checked".into()),
             (n, ..) if n * 2 > n_judged => ('F', format!("{n} of {n_judged} musts failed")),
-            (_, Some(verdict), _) => ('D', format!("{} failed, and much follows from it", verdict.name)),
+            (_, Some((name, fault)), _) => ('D', format!("{name} failed: {fault}")),
             (n @ 2.., ..) => ('D', format!("{n} musts failed")),
             (1, ..) => ('C', "one must failed".into()),
             (_, _, Some(why)) => ('C', why.into()),
@@ -191,6 +190,11 @@ impl Grade {
     }
 }
 
+/// What a channel does if a check of this weight fails, as a clause.
+fn fault(channel: Channel, weight: Weight) -> Option<String> {
+    weight.fault().map(|fault| format!("the {} channel {fault}", channel.as_str()))
+}
+
 /// The reason of a check that follows from this one.
 pub fn follows_from(cause: &str) -> String {
     format!("follows from {cause}")
@@ -211,7 +215,7 @@ mod tests {
             weight: match name {
                 "entry" => Weight::Entry,
                 "guard" => Weight::Guard,
-                "fundamental" => Weight::Fundamental,
+                "delivery" => Weight::Delivery,
                 _ => Weight::Itself,
             },
         }
@@ -232,18 +236,18 @@ mod tests {
         assert_eq!(grade_of(&[("x", should, false)]).letter(), 'B');
         assert_eq!(grade_of(&[("x", must, false), ("x", should, true)]).letter(), 'C');
         assert_eq!(grade_of(&[("x", must, true), ("x", must, false), ("x", must, false)]).letter(), 'D');
-        assert_eq!(grade_of(&[("fundamental", must, false)]).letter(), 'D');
+        assert_eq!(grade_of(&[("delivery", must, false)]).letter(), 'D');
         assert_eq!(grade_of(&[("x", must, false); 3]).letter(), 'F');
     }
 
     #[test]
     fn what_follows_from_a_failure_is_counted_beside_what_was_judged() {
-        let mut grade = grade_of(&[("fundamental", Level::Must, false)]);
+        let mut grade = grade_of(&[("delivery", Level::Must, false)]);
         let follows = Verdict { outcome: Outcome::Follows("x"), ..verdict(("y", Level::Must), Channel::Calls, true) };
         grade.verdicts.extend([follows.clone(), follows]);
         // Two entries passed.
         assert_eq!(grade.counts(Level::Must), Counts { n_passed: 2, n_failed: 1, n_following: 2 });
-        assert_eq!((grade.letter(), &*grade.reason()), ('D', "fundamental failed, and much follows from it"));
+        assert_eq!((grade.letter(), &*grade.reason()), ('D', "delivery failed: the calls channel delivers nothing"));
         let json = grade.json();
         assert_eq!(json["must"], json!({"passed": 2, "judged": 3, "follow": 2}));
         assert_eq!((&json["checks"][3]["followsFrom"], &json["checks"][3]["outcome"]), (&json!("x"), &json!("skip")));
@@ -259,7 +263,8 @@ mod tests {
         let why = "no channel is of use: the calls channel takes forged notifications from everybody";
         assert_eq!((alone.letter(), &*alone.reason()), ('F', why));
         let beside = of(&[&believes[..], &[must("entry", subscriptions, true)]].concat());
-        assert_eq!((beside.letter(), &*beside.reason()), ('D', "guard failed, and much follows from it"));
+        let beside_why = "guard failed: the calls channel takes forged notifications from everybody";
+        assert_eq!((beside.letter(), &*beside.reason()), ('D', beside_why));
         let neither = of(&[&believes[..], &[must("entry", subscriptions, false)]].concat());
         let why = format!("{why}, the subscriptions channel takes no genuine notification");
         assert_eq!((neither.letter(), neither.reason()), ('F', why));

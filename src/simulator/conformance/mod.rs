@@ -148,7 +148,7 @@ fn not_seen(verdicts: &[Verdict], graph: &Graph, setting: &Setting) -> Vec<Strin
                 "whether an accepted notification survives a crash: see survives-a-crash".into()
             }
             Some(Outcome::Pass | Outcome::Fail(_)) => {
-                "whether --restart-command killed the receiver: it went down, but perhaps in order".into()
+                "whether the receiver was killed or stopped in order: only that it went down was seen".into()
             }
         },
     );

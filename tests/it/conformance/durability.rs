@@ -43,7 +43,7 @@ async fn a_command_that_restarts_the_receiver_shows_what_it_keeps() {
     let running = start("");
     let grade = graded(&running.graph, &running, running.restart_command()).await;
     assert_eq!(durability(&grade), &Outcome::Pass);
-    assert!(grade.not_seen.iter().any(|text| text.contains("perhaps in order")), "{:?}", grade.not_seen);
+    assert!(grade.not_seen.iter().any(|text| text.contains("stopped in order")), "{:?}", grade.not_seen);
     assert!(grade.hints.is_empty(), "{:?}", grade.hints);
     let running = start("survives-a-crash");
     let grade = graded(&running.graph, &running, running.restart_command()).await;

@@ -1,12 +1,12 @@
 //! What a user reads: reasons that say what was found, all that a check needs, and what to try next.
 
-use actix_web::web::{self};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use reelhook::simulator::conformance::{Channel, Grade, Observer, Outcome, Setting, grade};
+use actix_web::web;
+use actix_web::{App, HttpRequest, HttpServer};
+use reelhook::simulator::conformance::{Channel, Grade, Level, Observer, Outcome, Setting, grade};
 use reelhook::simulator::{Client, Graph, Paths};
 use tokio::task::JoinSet;
 
-use super::innocent::graph_of;
+use super::innocent::{answered, graph_of};
 use super::receiver::start;
 
 async fn graded(graph: &Graph, channel: Channel, observer: Option<Observer>) -> Grade {
@@ -103,16 +103,41 @@ async fn an_observer_that_sees_nothing_is_named_beside_what_fails_for_it() {
     assert!(grade.hints.iter().any(|hint| hint.contains("the place that --observe names")), "{:?}", grade.hints);
 }
 
+/// A receiver that answers this to everything.
+fn always(status: u16, servers: &mut JoinSet<std::io::Result<()>>) -> Client {
+    let app =
+        move || App::new().default_service(web::to(move |_: HttpRequest| async move { answered(status).finish() }));
+    let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+    let client = Client::new(&format!("http://{}", server.addrs()[0])).unwrap();
+    servers.spawn(server.run());
+    client
+}
+
+#[tokio::test]
+async fn a_receiver_without_keys_is_told_so_and_refusals_in_time_are_no_praise() {
+    let (running, mut servers) = (start(""), JoinSet::new());
+    let graph = Graph { client: always(503, &mut servers), ..graph_of(&running) };
+    let grade = graded(&graph, Channel::Both, None).await;
+    assert!(grade.hints[0].contains("can it reach the keys at --identity-listen"), "{:?}", grade.hints);
+    assert_eq!(outcome(&grade, "answers-in-time"), "skip: no genuine POST was answered 2xx");
+    assert_eq!((grade.letter(), grade.counts(Level::Must).n_passed), ('F', 0));
+}
+
+#[tokio::test]
+async fn who_takes_changes_without_the_client_state_takes_them_from_everybody() {
+    let running = start("notifications-refuses-another-client-state");
+    let alone = graded(&running.graph, Channel::Subscriptions, Some(running.observer())).await;
+    let why = "no channel is of use: the subscriptions channel takes forged notifications from everybody";
+    assert_eq!((alone.letter(), &*alone.reason()), ('F', why));
+}
+
 #[tokio::test]
 async fn a_path_that_the_receiver_has_not_is_told_from_a_token_that_it_refuses() {
     let running = start("calls-accepts-a-genuine-token");
     let refused = graded(&running.graph, Channel::Calls, None).await;
     assert!(refused.hints[0].contains("does it trust this identity"), "{:?}", refused.hints);
     let mut servers = JoinSet::new();
-    let app = || App::new().default_service(web::to(|_: HttpRequest| async { HttpResponse::NotFound().finish() }));
-    let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
-    let client = Client::new(&format!("http://{}", server.addrs()[0])).unwrap();
-    servers.spawn(server.run());
+    let client = always(404, &mut servers);
     let paths = Paths { notifications: "/listen?code=secret".into(), ..Paths::default() };
     let grade = graded(&Graph { client, paths, ..graph_of(&running) }, Channel::Both, None).await;
     let hints = grade.hints.join("\n");

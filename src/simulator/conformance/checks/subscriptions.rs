@@ -33,14 +33,15 @@ pub(super) const CHECKS: &[Check] = &[
     .needs(&[Need::ClientState])
     .after(&[CHANGES])
     .with(super::DELIVERS_RECORDINGS)
-    .fundamental(),
+    .delivery(),
     Check::must(
         "notifications-refuses-another-client-state",
         Source::Says("If there's a mismatch, don't consider the change notification as valid", DELIVERY),
         |graph, seed| Ok(strangers(graph, seed)?.into_iter().skip(1).collect()),
         Judge::Withheld,
     )
-    .after(&[DELIVERS_CHANGES]),
+    .after(&[DELIVERS_CHANGES])
+    .guard(),
     Check::should(
         "notifications-tells-strangers-nothing",
         Source::Says(

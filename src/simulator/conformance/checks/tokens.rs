@@ -37,7 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
         Judge::Delivered,
     )
     .after(&[GENUINE])
-    .fundamental(),
+    .delivery(),
     Check::advice(
         "calls-answers-202",
         Source::Shows("the SDK queues the notification, then answers 202", SAMPLES),
