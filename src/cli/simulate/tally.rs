@@ -127,11 +127,11 @@ impl Tally {
     fn sum(&self, seed: Option<u64>) -> String {
         let mut sum = format!("{} of {} {} were answered as expected", self.n_good(), self.n_judged, self.noun);
         if self.n_unjudged > 0 {
-            sum.push_str(&format!(", any answer was right for {} more", self.n_unjudged));
+            sum.push_str(&format!("; any answer was right for {} more", self.n_unjudged));
         }
         if !self.skipped.is_empty() {
             let n = self.skipped.len();
-            sum.push_str(&format!(", {n} {} not sent", if n == 1 { "was" } else { "were" }));
+            sum.push_str(&format!("; {n} {} not sent", if n == 1 { "was" } else { "were" }));
         }
         if let Some(seed) = seed {
             sum.push_str(&format!(" (seed {seed})"));
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn the_sum_says_what_was_judged_what_was_not_and_what_was_not_sent() {
         let mut tally = Tally { n_judged: 3, n_unjudged: 1, ..Tally::new(true).counting("requests") };
-        assert_eq!(tally.sum(None), "3 of 3 requests were answered as expected, any answer was right for 1 more");
+        assert_eq!(tally.sum(None), "3 of 3 requests were answered as expected; any answer was right for 1 more");
         tally.skip("why");
         let tally = Tally { n_unjudged: 0, noun: "POSTs", ..tally.leaving_out(vec!["encrypted".into()]) };
-        assert_eq!(tally.sum(Some(7)), "3 of 3 POSTs were answered as expected, 1 was not sent (seed 7)");
+        assert_eq!(tally.sum(Some(7)), "3 of 3 POSTs were answered as expected; 1 was not sent (seed 7)");
         let json = tally.json(Some(7));
         assert_eq!(
             json,

@@ -64,7 +64,7 @@ fn what_has_nothing_to_send_is_refused() {
     std::fs::write(&encrypted, line).unwrap();
     let said = simulate(&["--replay", encrypted.to_str().unwrap(), "--url", NOBODY]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.out.contains("0 of 0 POSTs were answered as expected, 1 was not sent"), "{said:?}");
+    assert!(said.out.contains("0 of 0 POSTs were answered as expected; 1 was not sent"), "{said:?}");
     assert!(said.err.ends_with("nothing was sent: see why above\n"), "{said:?}");
 }
 
@@ -121,7 +121,7 @@ fn a_record_says_what_is_wrong_with_it_and_a_request_without_answer_is_counted_a
         "cut.jsonl:1: found a line that is not whole: its end is missing",
     );
     let said = simulate(&["--replay", &file("dead.jsonl", &line(0)), "--url", &url]);
-    let expected = "0 of 0 requests were answered as expected, any answer was right for 1 more";
+    let expected = "0 of 0 requests were answered as expected; any answer was right for 1 more";
     assert!(said.code == Some(0) && said.out.contains(expected), "{said:?}");
     let taken = file("taken.jsonl", "mine");
     let record = ["simulate", "--record", &taken, "--listen", "127.0.0.1:0", "--url", NOBODY];
