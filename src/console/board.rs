@@ -85,7 +85,7 @@ pub struct Sink {
     pub dead: String,
     /// The widths of the two bars.
     pub widths: (usize, usize),
-    /// How long the oldest waits.
+    /// How long ago the oldest that waits was created.
     pub oldest: String,
     /// Attempts that delivered.
     pub delivered: String,
@@ -119,7 +119,7 @@ impl Board {
         let shares = console.metrics.slow_shares(now);
         let worst = |share: fn(&SlowShares) -> f64| shares.values().map(share).fold(0.0, f64::max);
         let (slow, dropped) = (worst(|it| it.over_3s), worst(|it| it.over_10s));
-        let sinks = sinks(desk, glance.map(|it| &*it.sinks).unwrap_or_default());
+        let sinks = sinks(desk, glance.map(|it| &*it.sinks));
         let (n_open, n_dead): (u64, u64) =
             sinks.iter().fold((0, 0), |(open, dead), (counts, _)| (open + counts.n_open, dead + counts.n_dead));
         Self {
@@ -199,22 +199,32 @@ fn last_minute(minutes: &[Minute], now: Timestamp) -> u64 {
     n(0) + (n(1) * left).div_ceil(60)
 }
 
-/// The sinks of the config. Where the store is damaged, and has no summary, the last count is shown.
-fn sinks(desk: &Desk, summaries: &[SinkSummary]) -> Vec<(SinkCounts, Sink)> {
+/// The sinks that were seen, also those that the config does not have any more. Where the store is damaged, and nothing was
+/// seen, the last count is shown.
+fn sinks(desk: &Desk, seen: Option<&[SinkSummary]>) -> Vec<(SinkCounts, Sink)> {
     let console = &desk.console;
-    let setup = console.running.now();
-    let count = |name: &SinkName| {
-        let mut counts = console.metrics.of_sink(name.as_str());
-        let state = console.operator.sink_state(name);
-        if let Some(now) = summaries.iter().find(|it| it.name == *name) {
-            (counts.n_open, counts.n_dead) = (now.n_open, now.n_dead);
-            counts.oldest_age = now.oldest.map(|it| it.age).unwrap_or_default();
+    let counted = |name: &SinkName| (name.clone(), console.metrics.of_sink(name.as_str()));
+    let found: Vec<(SinkName, SinkCounts)> = match seen {
+        Some(seen) => seen.iter().map(|it| (it.name.clone(), with_backlog(counted(&it.name).1, it))).collect(),
+        None => {
+            let configured = console.running.now().sink_names();
+            let others = console.metrics.sinks().into_iter().map(|name| SinkName::new(&name));
+            let others = others.filter(|name| !configured.contains(name)).map(|name| counted(&name));
+            let left = others.filter(|(_, counts)| counts.n_open + counts.n_dead > 0);
+            configured.iter().map(counted).chain(left).collect()
         }
-        (counts, state)
     };
-    let counts: Vec<_> = setup.config.sinks.iter().map(|sink| (&sink.name, count(&sink.name))).collect();
-    let most = counts.iter().map(|(_, (it, _))| it.n_open + it.n_dead).max().unwrap_or_default();
-    counts.into_iter().map(|(name, (counts, state))| (counts, sink(name, (counts, state), most))).collect()
+    let most = found.iter().map(|(_, it)| it.n_open + it.n_dead).max().unwrap_or_default();
+    let row = |(name, counts): (SinkName, SinkCounts)| {
+        let state = console.operator.sink_state(&name);
+        (counts, sink(&name, (counts, state), most))
+    };
+    found.into_iter().map(row).collect()
+}
+
+fn with_backlog(counts: SinkCounts, seen: &SinkSummary) -> SinkCounts {
+    let oldest_age = seen.oldest.map(|it| it.age).unwrap_or_default();
+    SinkCounts { n_open: seen.n_open, n_dead: seen.n_dead, oldest_age, ..counts }
 }
 
 fn sink(name: &SinkName, (it, state): (SinkCounts, SinkState), most: u64) -> Sink {

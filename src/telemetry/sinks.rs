@@ -32,7 +32,7 @@ pub struct SinkCounts {
     pub n_open: u64,
     /// Dead letters.
     pub n_dead: u64,
-    /// Age of the oldest delivery that waits.
+    /// How long ago the oldest delivery that waits was created.
     pub oldest_age: Duration,
     /// Attempts since the start that succeeded.
     pub n_delivered: u64,
@@ -105,7 +105,7 @@ impl Sinks {
         r.register("sink_dead_letters", "Dead letters: deliveries that failed for good", self.dead.clone());
         r.register(
             "sink_oldest_undelivered_seconds",
-            "Age of the oldest delivery that waits or is being attempted",
+            "Time since the creation of the oldest delivery that waits or is being attempted",
             self.oldest.clone(),
         );
         r.register(
@@ -115,7 +115,7 @@ impl Sinks {
         );
         r.register(
             "sink_failing",
-            "1 while the last attempts have failed one after the other, and none succeeded since; 0 for a removed sink",
+            "1 while the sink is failing: attempts failed, and none succeeded since; 0 for a removed sink",
             self.failing.clone(),
         );
         r.register(
@@ -238,6 +238,11 @@ impl Metrics {
     /// The deliveries that wait were counted.
     pub fn backlog_counted(&self, now: Timestamp) {
         self.sinks.counted_at.set(now.as_second());
+    }
+
+    /// The sinks that have series.
+    pub fn sinks(&self) -> BTreeSet<String> {
+        self.sinks.known.lock().clone()
     }
 
     /// What is known of a sink: what waits for it as of the last look at the store, and how its attempts ended.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::{Answer, Browser, record};
 use crate::process::eventually;
 use crate::recording_sink::{PATIENCE, RecordingSink};
+use crate::sinks::answering::Answering;
 use crate::store::InState;
-use crate::test_app::TestApp;
+use crate::test_app::{Settings, TestApp};
 
 /// What a plot says.
 fn said(page: &Answer, plot: &str) -> String {
@@ -69,6 +70,37 @@ async fn read(stream: &mut reqwest::Response, told: &mut String, is_there: impl 
         }
     };
     tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| panic!("{told}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_removed_sink_is_counted_and_has_its_row_also_on_an_open_page() {
+    let settings = |it: &mut Settings, more: &str, sink: &str| {
+        it.more = more.to_owned();
+        it.routes = format!("[[routes]]\nname = \"all\"\nsinks = [\"{sink}\"]\n");
+    };
+    let mut app = TestApp::start().await;
+    let refuses = Answering::with("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let fails = Answering::with("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    for (hook, result) in [(&refuses, "dead"), (&fails, "retry")] {
+        let old = format!("[sinks.old]\nkind = \"http\"\nretry = [\"0s\", \"1h\"]\n{}", hook.table());
+        app.reload_with(|it| settings(it, &old, "old")).await.unwrap();
+        record(&mut app, result).await;
+        let series = format!("reelhook_delivery_attempts_total{{sink=\"old\",result=\"{result}\"}}");
+        app.until_metric(&series, 1.0).await;
+    }
+    let browser = Browser::new(&app);
+    let mut stream = browser.stream("/console/events?range=1h").await;
+    let mut told = String::new();
+    read(&mut stream, &mut told, |told| told.contains("event: board\n") && told.ends_with("\n\n")).await;
+    told.clear();
+    app.reload_with(|it| settings(it, "", "first")).await.unwrap();
+    read(&mut stream, &mut told, |told| told.contains(">removed<") && told.ends_with("\n\n")).await;
+    assert!(told.contains("/sinks/old"), "{told}");
+    let page = browser.page("/").await;
+    assert_eq!((page.number("waiting"), page.number("dead"), page.count("removed")), ("1", "1", 1), "{}", page.text());
+    assert_eq!(page.links("/sinks/"), browser.page("/sinks").await.links("/sinks/"));
+    drop(stream);
+    app.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,8 +81,13 @@ impl Answer {
 
     /// The number on a job's page.
     pub fn job(&self, what: &str) -> &str {
-        let number = self.body.split(&format!("data-test=\"job-{what}\">")).nth(1).and_then(|it| it.split('<').next());
-        number.unwrap_or_else(|| panic!("no {what}: {}", self.body))
+        self.number(&format!("job-{what}"))
+    }
+
+    /// The number in the element with this hook.
+    pub fn number(&self, hook: &str) -> &str {
+        let number = self.body.split(&format!("data-test=\"{hook}\">")).nth(1).and_then(|it| it.split('<').next());
+        number.unwrap_or_else(|| panic!("no {hook}: {}", self.body))
     }
 
     /// The `action`s of forms that hold `part`.
