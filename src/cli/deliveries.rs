@@ -91,7 +91,7 @@ and this one after it. `reelhook sinks attempt NAME` attempts all that waits for
         /// The delivery's id
         id: Uuid,
     },
-    /// Send delivered events again, because their receiver lost them
+    /// Make successful deliveries again, because their receiver lost the events
     #[command(after_help = "\
 Examples:
   reelhook deliveries resend 0199d3a0-5b7e-7c3a-8a60-0a1b2c3d4e5f
@@ -99,11 +99,11 @@ Examples:
   reelhook deliveries resend --sink crm --since 2026-11-24T08:00:00Z
   reelhook deliveries resend --sink crm --to archive --since 7d --type recordOperation.completed
 
-Each event gets a new delivery, which has its own id. The attribute `resendof` of the event has the
-id of the first delivery.
+Each delivery is made again as a new delivery, which has its own id: an event that went to two sinks
+is sent to both. The attribute `resendof` of the event has the id of the first delivery.
 
-With --since, the command first counts the events, and then sends them in groups. If it is
-interrupted, some are sent: running it again sends those once more. --since is the time at which
+With --since, the command first counts the deliveries, and then makes them again in groups. If it is
+interrupted, some are made: running it again makes those once more. --since is the time at which
 reelhook received the notification: what it received earlier and delivered later is not included.
 Deliveries that are resends themselves are left out: to send one again, give its id. Dead letters
 are not included either: replay them.
@@ -113,8 +113,8 @@ Exit codes:
   1  nothing matches, or the delivery has not succeeded;
      or the server refused, or could not be reached
   2  wrong usage or config
-  3  the server took the request, but did not answer within 30 s. Perhaps some events
-     were already sent, and repeating the command sends them once more")]
+  3  the server took the request, but did not answer within 30 s. Perhaps some
+     deliveries were already made again, and repeating the command makes them once more")]
     Resend(resend::Which),
     /// Send the waiting deliveries of a removed sink to another sink
     #[command(after_help = "\

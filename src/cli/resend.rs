@@ -1,4 +1,4 @@
-//! `reelhook deliveries resend`: delivered events are sent again.
+//! `reelhook deliveries resend`: successful deliveries are made again.
 
 use std::process::ExitCode;
 
@@ -21,16 +21,16 @@ pub struct Which {
     /// The id of a delivery that succeeded
     #[arg(conflicts_with_all = ["sink", "route", "kind"])]
     id: Option<Uuid>,
-    /// All that reelhook received after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
+    /// All deliveries of events that reelhook received after this time: an age (2h) or an instant (2026-11-24T08:00:00Z)
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
     /// With --since: only what was delivered to this sink
     #[arg(long)]
     sink: Option<String>,
-    /// With --since: only what this route sent there
+    /// With --since: only what was delivered because of this route
     #[arg(long)]
     route: Option<String>,
-    /// With --since: only events of this type, such as recordOperation.completed
+    /// With --since: only deliveries of events of this type, such as recordOperation.completed
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// Send to this sink instead. With --since it needs --sink too
@@ -66,18 +66,18 @@ pub async fn run(server: &Session, which: Which) -> anyhow::Result<ExitCode> {
     }
     // Counted first, so that nobody sends more than they meant.
     let counted = rounds(server, &which, None).await?;
-    let n = text::counted(counted.matched_count, "delivered event");
+    let n = text::counted(counted.matched_count, "delivery");
     if counted.matched_count == 0 {
         remark!("nothing to resend: {} looked at, none matches", text::counted(counted.seen_count, "delivery"));
         return Ok(ExitCode::FAILURE);
     }
     if which.dry_run {
-        say!("{n} would be sent again");
+        say!("{n} would be made again");
         return Ok(ExitCode::SUCCESS);
     }
-    remark!("sending {n} again");
+    remark!("making {n} again");
     let done = rounds(server, &which, counted.until).await?;
-    say!("{} sent again: the new deliveries are due {}", text::counted(done.resent_count, "event"), server.when());
+    say!("{} made again: the new ones are due {}", text::counted(done.resent_count, "delivery"), server.when());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,8 +115,8 @@ async fn rounds(server: &Session, which: &Which, until: Option<Timestamp>) -> an
         }
         let seen = text::counted(done.seen_count, "delivery");
         match dry_run {
-            true => remark!("{seen} looked at so far, {} to resend", done.matched_count),
-            false => remark!("{seen} looked at so far, {} sent again", done.resent_count),
+            true => remark!("{seen} looked at so far, {} to make again", done.matched_count),
+            false => remark!("{seen} looked at so far, {} made again", done.resent_count),
         }
     }
 }

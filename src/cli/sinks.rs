@@ -39,17 +39,19 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List sinks, one per line: name, state, waiting deliveries, dead letters, and since when the oldest delivery waits
+    /// List sinks, one per line: name, state, waiting deliveries, dead letters, and when the oldest
+    /// waiting delivery was created
     #[command(after_help = "\
 Example:
   reelhook sinks list
 
 The states:
-  active            the last attempt succeeded, or none was made
-  failing           the last attempts failed one after the other
+  removed           not in the config, but deliveries, dead letters or an operator's pause are left
   pausedByOperator  until `sinks resume`
+  failing           the last three attempts failed; or one failed, other than by a refusal (410),
+                    with no success in the 3 s before it. Until an attempt succeeds
   pausedByReelhook  for a while, because most of the last attempts failed
-  removed           not in the config, but deliveries, dead letters or an operator's pause are left")]
+  active            none of these")]
     List,
     /// Show one sink: its state, the last failure, the next attempt, and how much waits
     #[command(after_help = "Example:\n  reelhook sinks show crm")]
@@ -127,8 +129,10 @@ async fn list(server: &Session) -> anyhow::Result<()> {
     for sink in &found {
         let (name, state) = (text::safe(&sink.name, 64), state(sink));
         let (waiting, dead) = (waiting(sink), text::counted(sink.dead_count, "dead letter"));
-        let oldest =
-            sink.oldest_date_time.map(|at| format!("  the oldest since {}", text::instant(at))).unwrap_or_default();
+        let oldest = sink
+            .oldest_date_time
+            .map(|at| format!("  the oldest created at {}", text::instant(at)))
+            .unwrap_or_default();
         say!("{name}  {state}  {waiting}  {dead}{oldest}");
     }
     remark!("{}", text::counted(found.len(), "sink"));
@@ -159,7 +163,7 @@ async fn show(server: &Session, name: &str) -> anyhow::Result<()> {
     at("no attempt before", sink.paused_until_date_time);
     at("next attempt", sink.next_attempt_date_time);
     match sink.oldest_date_time {
-        Some(at) => say!("{}, the oldest since {}", waiting(&sink), text::instant(at)),
+        Some(at) => say!("{}, the oldest created at {}", waiting(&sink), text::instant(at)),
         None => say!("{}", waiting(&sink)),
     }
     say!("{}", text::counted(sink.dead_count, "dead letter"));

@@ -46,7 +46,7 @@ server reads them at its start and at `reelhook reload`.
 
 Scopes (none contains another):
   read         see everything, but not access tokens and not quarantined bodies
-  write        announce, change and remove operations; replay; attempt deliveries now;
+  write        announce, change and remove operations; replay; resend; attempt deliveries now;
                pause and resume sinks; reload the config
   recordings   with read: see the access tokens of recordings;
                with read and admin: see the secrets in quarantined bodies

@@ -26,7 +26,7 @@ const ANY: &str = "any";
 /// Each state to filter by, with the text of its option.
 const PHASES: [(Phase, &str); 5] = [
     (Phase::Unsettled, "waiting or under way"),
-    (Phase::Waiting, "waiting"),
+    (Phase::Waiting, "waiting for the next attempt"),
     (Phase::UnderWay, "under way"),
     (Phase::Delivered, "delivered"),
     (Phase::Dead, "dead letter"),

@@ -1,4 +1,4 @@
-//! *Resend*: delivered events are sent again; first they are chosen and counted, then a job does it.
+//! *Resend*: successful deliveries are made again; first they are chosen and counted, then a job does it.
 
 use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -28,7 +28,7 @@ struct Page {
     counted: Option<Found>,
 }
 
-/// What would be sent again.
+/// What would be made again.
 struct Found {
     /// The count, as the form sends it back.
     field: String,
@@ -92,7 +92,7 @@ async fn count(desk: &Desk, asked: &Asked) -> Result<Found, String> {
     let count = desk.console.operator.count(&Action::Resend(which)).await.map_err(|error| error.to_string())?;
     Ok(Found {
         field: count::written(&count),
-        words: counted_at_least(count.counted, "event"),
+        words: counted_at_least(count.counted, "delivery"),
         is_none: count.counted == Counted { n: 0, is_all: true },
         since: since.to_string(),
         since_words: instant(since),

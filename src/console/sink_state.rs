@@ -20,7 +20,7 @@ impl From<SinkState> for Badge {
     fn from(state: SinkState) -> Self {
         let (tone, hook, words) = match state {
             SinkState::Removed => ("quiet", "removed", "removed"),
-            SinkState::PausedByOperator => ("warn", "paused", "paused"),
+            SinkState::PausedByOperator => ("warn", "paused", "paused by an operator"),
             SinkState::Failing => ("bad", "failing", "failing"),
             SinkState::PausedByReelhook => ("warn", "paused-by-reelhook", "paused by reelhook"),
             SinkState::Active => ("good", "delivering", "active"),

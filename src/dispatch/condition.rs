@@ -1,8 +1,9 @@
 //! What the last attempts say about a sink: whether it fails, since when, and why. Pure: the times are arguments.
 //!
-//! A sink fails if its attempts fail one after the other. One failure among successes says nothing about the sink: many
-//! destinations answer 429 or 500 once in a hundred requests. A failure counts at once if nothing was delivered shortly
-//! before it.
+//! A sink fails if its last three attempts failed, whether by a refusal of their events or otherwise; or if one failed
+//! otherwise, and none had succeeded in the 3 s before its end: that holds for the first attempt too. It fails until an
+//! attempt succeeds. One failure among successes says nothing about the sink: many destinations answer 429 or 500 once in a
+//! hundred requests.
 
 use std::time::Duration;
 

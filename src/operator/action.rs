@@ -6,7 +6,7 @@ use crate::store::{DeadFilter, QuarantineFilter, UnmatchedFilter};
 /// An action on many entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Sends delivered events again.
+    /// Makes successful deliveries again.
     Resend(Resend),
     /// Makes dead letters due again.
     Replay(DeadFilter),

@@ -22,10 +22,10 @@ pub fn of_action(action: &Action) -> String {
                 which.sink.as_ref().map(|sink| text("of sink", sink.as_str())),
                 which.route.as_ref().map(|route| text("of route", route.as_str())),
                 which.kind.as_deref().map(|kind| text("of type", kind)),
-                Some(since("received", which.since)),
+                Some(since("of events received", which.since)),
                 which.to.as_ref().map(|sink| text("to sink", sink.as_str())),
             ];
-            ("resend of the delivered events", conditions.to_vec())
+            ("resend of the successful deliveries", conditions.to_vec())
         }
         Action::Replay(which) => {
             let conditions = [
@@ -59,7 +59,7 @@ pub const fn why_gone(action: &Action) -> &'static str {
         Action::Replay(_) => {
             "no dead letters any more when the job came to them: replayed, or removed by the retention"
         }
-        Action::Verify(..) => "not in the quarantine any more when the job came to them, or verified again since",
+        Action::Verify(..) => "not in the quarantine any more when the job came to them, or checked again since",
         Action::Route(_) => {
             "no unmatched events any more when the job came to them: routed, or removed by the retention; or no route \
              matches them any more"
@@ -89,8 +89,7 @@ mod tests {
         let which = UnmatchedFilter { kind: Some("call.updated".into()), since: None };
         assert_eq!(of_action(&Action::Route(which)), "routing of the unmatched events of type call.updated");
         let resend = Resend { sink, route: None, kind: None, since, to: Some(SinkName::new("archive")) };
-        let expected =
-            "resend of the delivered events of sink crm, received since 1970-01-01 00:00:00 UTC, to sink archive";
+        let expected = "resend of the successful deliveries of sink crm, of events received since 1970-01-01 00:00:00 UTC, to sink archive";
         assert_eq!(of_action(&Action::Resend(resend)), expected);
     }
 }

@@ -1,4 +1,4 @@
-//! Resends: a delivered event is delivered once more, because its receiver lost it. One, or in rounds all of a sink, a
+//! Resends: a successful delivery is made once more, because its receiver lost the event. One, or in rounds all of a sink, a
 //! route or a type since a time.
 
 use jiff::Timestamp;
@@ -12,18 +12,18 @@ const ROUND: usize = 500;
 /// How many a round looks at that only counts.
 const COUNTING_ROUND: usize = 5_000;
 
-/// Which delivered events to send again. Resends are not among them.
+/// Which successful deliveries to make again. Resends are not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resend {
-    /// Those that were delivered to this sink; `None`: to any sink of the config.
+    /// Those to this sink; `None`: to any sink of the config.
     pub sink: Option<SinkName>,
-    /// Those that this route sent there.
+    /// Those that were made because of this route.
     pub route: Option<RouteName>,
-    /// Those of this type.
+    /// Those of events of this type.
     pub kind: Option<String>,
-    /// Those that arrived from this instant on.
+    /// Those of events that arrived from this instant on.
     pub since: Timestamp,
-    /// The sink that gets them; `None`: the one that had them.
+    /// The sink that gets the events; `None`: the one that had them.
     pub to: Option<SinkName>,
 }
 
@@ -34,7 +34,7 @@ pub struct ResendRound {
     pub n_seen: u64,
     /// How many of them are meant.
     pub n_found: u64,
-    /// How many events it sends again.
+    /// How many of them it makes again.
     pub n_resent: u64,
     /// The next round begins behind this delivery; `None`: it was the last round.
     pub next: Option<DeliveryId>,
@@ -48,7 +48,7 @@ struct Part {
 }
 
 impl Operator {
-    /// Sends one delivered event again: to the sink that had it, or to another one. The new delivery has an id of its own
+    /// Makes one successful delivery again: to the sink that had it, or to another one. The new delivery has an id of its own
     /// and names the first one. Returns its id.
     ///
     /// # Errors
@@ -65,15 +65,15 @@ impl Operator {
         self.must_be_configured(&sink)?;
         let resent = self.store.resend(vec![id], to).await?;
         let new = resent.first().ok_or(OperatorError::NotDelivered)?.id;
-        tracing::info!(caller = who, delivery = %new, resend_of = %id, %sink, "a delivered event is sent again");
+        tracing::info!(caller = who, delivery = %new, resend_of = %id, %sink, "a delivery is made again");
         Ok(new)
     }
 
-    /// Sends a round of delivered events again, in the order of their arrival, from the first one on or behind `after`;
+    /// Makes a round of successful deliveries again, in the order in which their events arrived, from the first one on or behind `after`;
     /// those of one operation keep their order.
     ///
     /// # Errors
-    /// The config does not have a sink, or the store failed. Some of the round may be sent again.
+    /// The config does not have a sink, or the store failed. Some of the round may be made again.
     pub async fn resend_round(
         &self,
         which: &Resend,
@@ -87,11 +87,11 @@ impl Operator {
         round.n_resent = self.store.resend(found, which.to.clone()).await?.len() as u64;
         let ResendRound { n_seen, n_found, n_resent, .. } = round;
         round.next = round.next.filter(|_last| bounds.left > n_resent);
-        tracing::info!(caller = who, ?which, n_seen, n_found, n_resent, "delivered events are sent again");
+        tracing::info!(caller = who, ?which, n_seen, n_found, n_resent, "deliveries are made again");
         Ok(round)
     }
 
-    /// Counts what a round would send again. Changes nothing.
+    /// Counts what a round would make again. Changes nothing.
     ///
     /// # Errors
     /// The config does not have a sink, or the store could not be read.

@@ -17,11 +17,12 @@ pub enum SinkState {
     Removed,
     /// An operator paused it.
     PausedByOperator,
-    /// Its last attempts failed one after the other.
+    /// Its last three attempts failed; or one failed, other than by a refusal of its event, and nothing was delivered in the
+    /// 3 s before its end, if ever. Until an attempt succeeds.
     Failing,
     /// reelhook makes no attempt for a while, because most of the last attempts failed (429, 503 or no connection).
     PausedByReelhook,
-    /// Its last attempt succeeded, or none was made.
+    /// None of the others.
     Active,
 }
 
@@ -61,7 +62,7 @@ pub struct SinkSummary {
     pub n_open: u64,
     /// Dead letters.
     pub n_dead: u64,
-    /// The delivery that has waited longest.
+    /// The delivery that waits and was created first.
     pub oldest: Option<Oldest>,
 }
 

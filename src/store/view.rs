@@ -286,11 +286,11 @@ pub struct Backlog {
     pub oldest: Option<Oldest>,
 }
 
-/// The oldest delivery that waits for a sink.
+/// The oldest delivery that waits for a sink: the one that was created first, also if it was replayed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Oldest {
     /// When it was created, by the machine's clock.
     pub at: Timestamp,
-    /// How long it has waited. Setting that clock does not change this.
+    /// How long ago that was. Setting that clock does not change this.
     pub age: Duration,
 }

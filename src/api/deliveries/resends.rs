@@ -1,4 +1,4 @@
-//! Resends: delivered events are sent again.
+//! Resends: successful deliveries are made again.
 
 use actix_web::http::Method;
 use actix_web::web::{self, Data, Json, Path, ServiceConfig};
@@ -39,22 +39,22 @@ pub struct Resent {
     resend_of: String,
 }
 
-/// Which delivered events to send again. Resends are not among them.
+/// Which successful deliveries to make again. Resends are not among them.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ResendMany {
-    /// Those that arrived from this instant on, such as `2026-11-24T08:00:00Z`; or how long ago, such as `2h`.
+    /// Those of events that arrived from this instant on, such as `2026-11-24T08:00:00Z`; or how long ago, such as `2h`.
     since: String,
-    /// Those that were delivered to this sink. Absent: to any sink of the config.
+    /// Those to this sink. Absent: to any sink of the config.
     sink: Option<String>,
-    /// Those that this route sent there.
+    /// Those that were made because of this route.
     route: Option<String>,
-    /// Those of this CloudEvents type.
+    /// Those of events of this CloudEvents type.
     #[serde(rename = "type")]
     kind: Option<String>,
-    /// The sink that gets them. Absent: the sink that received them. Needs `sink`.
+    /// The sink that gets the events. Absent: the sink that received them. Needs `sink`.
     to: Option<String>,
-    /// What was delivered after this instant is left out: with `until` of a dry run, what it counted is sent again. Absent:
+    /// What was delivered after this instant is left out: with `until` of a dry run, what it counted is made again. Absent:
     /// now.
     #[schema(value_type = Option<String>)]
     until: Option<Timestamp>,
@@ -85,7 +85,7 @@ pub struct ResendRoundShape {
     seen_count: u64,
     /// How many of them match.
     matched_count: u64,
-    /// How many events it sends again. 0 in a dry run.
+    /// How many deliveries it makes again. 0 in a dry run.
     resent_count: u64,
     /// What was delivered later was left out.
     #[schema(value_type = String)]
@@ -94,7 +94,7 @@ pub struct ResendRoundShape {
     next: Option<ResendFrom>,
 }
 
-/// Sends one delivered event again. The new delivery has an id of its own; the attribute `resendof` of its event has the id of the first delivery.
+/// Makes one successful delivery again. The new delivery has an id of its own; the attribute `resendof` of its event has the id of the first delivery.
 #[utoipa::path(
     post,
     path = "/v1.0/deliveries/{id}/resend",
@@ -105,7 +105,7 @@ pub struct ResendRoundShape {
     ),
     request_body = Option<ResendTo>,
     responses(
-        (status = 200, description = "The event is sent again", body = Resent),
+        (status = 200, description = "The delivery is made again", body = Resent),
         (status = 404, description = "No delivery has this id", body = Refusal),
         (status = 409, description = "The delivery is not delivered, or the config does not have the sink", body = Refusal),
     ),
@@ -121,7 +121,7 @@ pub async fn one(
     Ok(Json(Resent { id: new.to_string(), resend_of: of.to_string() }))
 }
 
-/// Sends delivered events again, in rounds: repeat the request with `from` until `next` is null. Those of one operation keep
+/// Makes successful deliveries again, in rounds: repeat the request with `from` until `next` is null. Those of one operation keep
 /// their order. With `dryRun` it only counts.
 #[utoipa::path(
     post,

@@ -35,8 +35,9 @@ pub struct SinkShape {
     is_configured: bool,
     /// Whether an operator paused it. The pause of a removed sink holds again if the sink comes back.
     is_paused: bool,
-    /// `active`, `failing` (the last attempts failed one after the other), `pausedByOperator`, `pausedByReelhook` (most
-    /// of the last attempts failed with 429, 503 or no connection) or `removed` (not in the config any more).
+    /// The first of these that is true: `removed` (not in the config any more), `pausedByOperator`, `failing` (the last three
+    /// attempts failed; or one failed other than by a refusal of its event, 410, with no success in the 3 s before it; until
+    /// an attempt succeeds), `pausedByReelhook` (most of the last attempts failed with 429, 503 or no connection), `active`.
     state: &'static str,
     /// Since when it is in this state. Null unless it fails or an operator paused it.
     state_since_date_time: Option<String>,
@@ -54,7 +55,7 @@ pub struct SinkShape {
     dead_count: u64,
     /// When the oldest waiting delivery was created.
     oldest_date_time: Option<String>,
-    /// How long it has waited.
+    /// How long ago that was. A replay does not begin it anew.
     oldest_age: Option<String>,
     /// What to do if deliveries or an operator's pause wait for a sink that is not in the config.
     #[serde(skip_serializing_if = "Option::is_none")]

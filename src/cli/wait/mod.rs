@@ -132,7 +132,8 @@ fn tell(args: &Args, operation: &Value) -> anyhow::Result<ExitCode> {
         Status::Failed => ExitCode::FAILURE,
         _ if is_lost(operation) && !args.past_lost => ExitCode::from(EXIT_LOST),
         Status::NotStarted | Status::Running | Status::Unknown(_) => {
-            remark!("{told} after {}", text::duration(args.timeout));
+            let waited = format!("not ended after {}", text::duration(args.timeout));
+            remark!("{}", told.replacen("not ended", &waited, 1));
             return Ok(ExitCode::from(EXIT_TIMED_OUT));
         }
     };
@@ -236,11 +237,11 @@ fn sentence(client_context: &str, operation: &Value) -> String {
         told.insert_str(0, "not ended: ");
         let state = operation["expectation"]["state"].as_str().and_then(ExpectationState::parse);
         match state {
-            Some(ExpectationState::Overdue) => told.push_str(", and overdue"),
+            Some(ExpectationState::Overdue) => told.push_str(", overdue"),
             Some(ExpectationState::Lost) => {
                 let end = CallEnd::from_json(&operation["callEnd"]);
                 let end = end.map_or_else(|| "its call has ended".into(), |end| end.words(&text::instant(end.at)));
-                told.push_str(&format!(", and lost: {}", text::safe(&end, 1000)));
+                told.push_str(&format!(", lost: {}", text::safe(&end, 1000)));
             }
             _ => {}
         }
@@ -296,17 +297,17 @@ mod tests {
     #[test]
     fn what_has_not_ended_is_told_with_what_is_expected_of_it() {
         let operation = json!({"status": "running", "expectation": {"state": "overdue"}});
-        assert_eq!(sentence("a", &operation), "not ended: a: running, and overdue");
+        assert_eq!(sentence("a", &operation), "not ended: a: running, overdue");
         let operation = json!({
             "status": "running", "expectation": {"state": "lost"},
             "callEnd": {"dateTime": "2026-11-24T08:00:07Z", "resultInfo": {"code": 487, "subcode": 7000, "message": "Bye"},
                         "terminationSender": {"phone": {"id": "+4512345678"}}}
         });
-        let expected = "not ended: a: running, and lost: its call ended at 2026-11-24 08:00:07 UTC (result 487, subcode 7000: \
+        let expected = "not ended: a: running, lost: its call ended at 2026-11-24 08:00:07 UTC (result 487, subcode 7000: \
                         the call ended or was transferred, \"Bye\"; ended by phone +4512345678)";
         assert_eq!(sentence("a", &operation), expected);
         let operation = json!({"status": "notStarted", "expectation": {"state": "lost"}});
-        assert_eq!(sentence("a", &operation), "not ended: a: notStarted, and lost: its call has ended");
+        assert_eq!(sentence("a", &operation), "not ended: a: notStarted, lost: its call has ended");
     }
 
     #[test]

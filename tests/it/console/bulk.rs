@@ -206,12 +206,12 @@ async fn no_event_is_sent_again_that_was_delivered_after_the_count() {
     let mut page = browser.page(path).await;
     eventually("both are settled", async || {
         page = browser.page(path).await;
-        page.body.contains("This sends 2 events again")
+        page.body.contains("This makes 2 deliveries again")
     })
     .await;
     app.advance(7);
     app.first.wait_for(3).await;
-    eventually("it is settled", async || browser.page(path).await.body.contains("This sends 3 events again")).await;
+    eventually("it is settled", async || browser.page(path).await.body.contains("This makes 3 deliveries again")).await;
     let job = over(&browser, &browser.press_on(&page, "/resend", &[]).await).await;
     assert_eq!(told(&job), ("2", "2"));
     let delivered = app.first.wait_for(5).await;

@@ -21,7 +21,7 @@ async fn a_sink_is_paused_and_resumed() {
     let page = browser.page(paused.location()).await;
     assert!(page.has("paused") && page.has("resume") && page.has("notice") && !page.has("pause"));
     assert_eq!(browser.page("/sinks").await.count("paused"), 1);
-    assert!(browser.page("/").await.body.contains(">paused<"));
+    assert!(browser.page("/").await.body.contains(">paused by an operator<"));
     let resumed = browser.press("/sinks/first", "/sinks/first/resume", &[]).await;
     assert!(browser.page(resumed.location()).await.has("delivering"));
     for gone in ["pause", "resume", "probe"] {
@@ -92,19 +92,23 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
 
     assert!(browser.page("/sinks/first").await.has("resend"));
     let counted = browser.page("/resend?since=2h&sink=first").await;
-    assert!(counted.has("resend-count") && counted.body.contains("This sends 3 events again"), "{}", counted.body);
+    assert!(counted.has("resend-count") && counted.body.contains("This makes 3 deliveries again"), "{}", counted.body);
     assert_eq!(app.first.delivered().len(), 4, "to count sends nothing");
     for (asked, mistake) in [("since=x", "Since: expected how long ago"), ("since=2h&to=first", "Choose the sink")] {
         assert!(browser.page(&format!("/resend?{asked}")).await.body.contains(mistake), "{asked}");
     }
-    assert!(browser.page("/resend?since=2h&sink=second").await.body.contains("No delivered event matches."));
+    assert!(browser.page("/resend?since=2h&sink=second").await.body.contains("No successful delivery matches."));
     let begun = browser.press("/resend?since=2h&sink=first", "/resend", &[]).await;
     assert_eq!((begun.status, begun.location()), (303, "/jobs/1"));
     assert_eq!(app.first.wait_for(7).await.iter().filter(|it| it.resend_of.is_some()).count(), 4);
     eventually("the job is done", async || browser.page("/jobs/1").await.body.contains("done</span>")).await;
     let job = browser.page("/jobs/1").await;
     assert!(job.body.contains("data-test=\"job-done\">3<") && job.header("refresh").is_empty(), "{}", job.body);
-    assert!(job.body.contains("Resend of the delivered events of sink first, received since "), "{}", job.body);
+    assert!(
+        job.body.contains("Resend of the successful deliveries of sink first, of events received since "),
+        "{}",
+        job.body
+    );
     assert_eq!(browser.get("/jobs/2").await.status, 404);
     let reader = Browser::logged_in(&app, "reader-token").await;
     assert!(!reader.page(&operation).await.has("resend-one"));

@@ -45,7 +45,7 @@ async fn what_waits_for_a_gone_sink_is_told_everywhere_and_goes_where_the_operat
     assert!(old["hint"].as_str().unwrap().contains("deliveries move --from old"), "{old}");
     assert!(get("/sinks/old").await.contains("deliveries move --from old --to SINK"));
     let shown = site.run(&["sinks", "show", "old"]);
-    assert!(shown.out.starts_with("sink old: removed\n2 deliveries waiting, the oldest since 2"), "{shown:?}");
+    assert!(shown.out.starts_with("sink old: removed\n2 deliveries waiting, the oldest created at 2"), "{shown:?}");
     assert!(shown.out.contains("deliveries move --from old --to SINK"), "{shown:?}");
     for series in ["reelhook_sink_open_deliveries{sink=\"old\"} 2", "reelhook_sink_configured{sink=\"old\"} 0"] {
         eventually(series, async || get("/metrics").await.contains(series)).await;

@@ -443,13 +443,13 @@ async fn a_sink_is_listed_paused_and_resumed() {
     assert_eq!(site.post(&server, "a").await.status, 202);
     let list = site.run(&["sinks", "list"]);
     assert!(
-        list.out.starts_with("hook  pausedByOperator  1 delivery waiting  no dead letters  the oldest since 2"),
+        list.out.starts_with("hook  pausedByOperator  1 delivery waiting  no dead letters  the oldest created at 2"),
         "{list:?}"
     );
     assert_eq!((list.code, &*list.err), (Some(0), "1 sink\n"));
     let show = site.run(&["sinks", "show", "hook"]);
     assert!(show.out.starts_with("sink hook: pausedByOperator since 2"), "{show:?}");
-    assert!(show.out.contains("\n1 delivery waiting, the oldest since 2"), "{show:?}");
+    assert!(show.out.contains("\n1 delivery waiting, the oldest created at 2"), "{show:?}");
     assert!(show.out.ends_with("its deliveries wait until `reelhook sinks resume hook`\n"), "{show:?}");
     for action in ["show", "pause", "resume"] {
         let none = site.run(&["sinks", action, "hok"]);
@@ -479,11 +479,11 @@ async fn what_a_receiver_lost_is_sent_again_by_command() {
     site.wait_for(&["a", "b"]);
     let since = ["deliveries", "resend", "--sink", "hook", "--since", "2h"];
     let dry = || site.run(&[&since[..], &["--dry-run"]].concat());
-    wait_until("both are settled", || dry().out == "2 delivered events would be sent again\n");
+    wait_until("both are settled", || dry().out == "2 deliveries would be made again\n");
     assert!(site.arrived().values().all(|events| events.len() == 1), "to count sends nothing");
     let sent = site.run(&since);
-    assert_eq!((sent.code, &*sent.out), (Some(0), "2 events sent again: the new deliveries are due now\n"), "{sent:?}");
-    assert_eq!(sent.err, "sending 2 delivered events again\n");
+    assert_eq!((sent.code, &*sent.out), (Some(0), "2 deliveries made again: the new ones are due now\n"), "{sent:?}");
+    assert_eq!(sent.err, "making 2 deliveries again\n");
     wait_until("both arrived again", || site.arrived().values().all(|events| events.len() == 2));
     let again: Vec<_> = site.hook.requests().into_iter().skip(2).collect();
     let ids: Vec<String> = again.iter().map(|it| it.header("webhook-id").unwrap().to_owned()).collect();
@@ -505,7 +505,7 @@ async fn what_a_receiver_lost_is_sent_again_by_command() {
     server.terminate();
     assert_eq!(server.ended().code(), Some(0));
     let offline = site.run(&[&since[..], &["--offline"]].concat());
-    assert!(offline.out.ends_with("the new deliveries are due when the server starts\n"), "{offline:?}");
+    assert!(offline.out.ends_with("the new ones are due when the server starts\n"), "{offline:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
