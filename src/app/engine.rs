@@ -73,6 +73,7 @@ async fn intake(parts: &Parts, stored: &Stored) -> anyhow::Result<Arc<Intake>> {
         routes: Arc::clone(&stored.routes),
         store: Arc::clone(&stored.store),
         reception: Arc::clone(&stored.reception),
+        verdicts: Arc::clone(&stored.process.verdicts),
         metrics: Arc::clone(&parts.metrics),
         rejections: Arc::new(Rejections::new(Arc::clone(&parts.metrics), parts.clock.clone())),
         clock: parts.clock.clone(),

@@ -111,6 +111,7 @@ fn operator(parts: &Parts, stored: &Stored) -> Arc<Operator> {
         routes: Arc::clone(&stored.routes),
         running: Arc::clone(&parts.running),
         jobs: Arc::default(),
+        verdicts: Arc::clone(&stored.process.verdicts),
         clock: parts.clock.clone(),
     })
 }

@@ -111,6 +111,7 @@ impl Opened {
             routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
             running: Arc::new(Running::new(setup)),
             jobs: Arc::default(),
+            verdicts: Arc::clone(&process.verdicts),
             clock: clock.clone(),
         };
         Ok(api::Admin {

@@ -29,11 +29,20 @@ struct Page {
     expected: String,
     /// Why it did fewer than were counted.
     gone: String,
-    seen: String,
     /// What `done` counts.
     did: &'static str,
     done: String,
+    /// Its other numbers.
+    others: Vec<Number>,
     is_over: bool,
+}
+
+/// A number of a job.
+struct Number {
+    /// Its name for tests.
+    hook: &'static str,
+    label: &'static str,
+    n: String,
 }
 
 /// The routes of this page.
@@ -43,7 +52,10 @@ pub fn routes(config: &mut ServiceConfig) {
 
 async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Result<HttpResponse, Problem> {
     let visitor = desk.enter(&request, Scope::Read)?;
-    let found = id.parse().ok().and_then(|id| desk.console.operator.progress(id));
+    let found = match id.parse() {
+        Ok(id) => desk.console.operator.progress(id).await?,
+        Err(_no_number) => None,
+    };
     let missing = "There is no such job: the server forgets it after a restart. The log has what it did.";
     let job = found.ok_or_else(|| Problem::Missing(missing.into()))?;
     let is_over = job.is_over();
@@ -57,12 +69,14 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
 impl Page {
     fn of(frame: Frame, job: Progress) -> Self {
         let (is_over, counted) = (job.is_over(), job.count.counted);
+        let others = others(&job);
         let gone = job.n_gone().filter(|n_gone| *n_gone > 0);
         let gone = gone.map(|n| format!("{} of the counted ones: {}", number(n), operator::why_gone(&job.action)));
         let gone = gone.map(|gone| sentence(&gone)).unwrap_or_default();
         let (state, tone, why) = match job.state {
             JobState::Waiting => ("waiting", "quiet", "It waits for another job.".into()),
             JobState::Running => ("running", "running", String::new()),
+            JobState::Done if job.is_judging => ("running", "running", String::new()),
             JobState::Done => ("done", "good", String::new()),
             JobState::Ended(why) => ("ended early", "bad", why),
         };
@@ -77,14 +91,35 @@ impl Page {
             why,
             expected: format!("{}{}", if counted.is_all { "" } else { "at least " }, number(counted.n)),
             gone,
-            seen: number(job.n_seen),
             did: match &job.action {
-                // The verification follows; what it finds stands in the quarantine, and in the events.
-                Action::Verify(..) => "Verified again",
-                _ => "Done",
+                Action::Verify(..) => "Sent to be checked again",
+                Action::Replay(_) => "Replayed",
+                Action::Route(_) => "Routed",
+                Action::Resend(_) => "Made again",
             },
             done: number(job.n_done),
+            others,
             is_over,
         }
+    }
+}
+
+/// What a job counts beside what it did.
+fn others(job: &Progress) -> Vec<Number> {
+    let of = |hook, label, n| Number { hook, label, n: number(n) };
+    match &job.action {
+        Action::Verify(..) => {
+            let n_left = job.n_unjudged();
+            let left = if job.is_over() { "Removed before the check" } else { "Not checked yet" };
+            let left = (n_left > 0).then(|| of("job-left", left, n_left));
+            let judged = [
+                of("job-accepted", "Accepted", job.judged.n_accepted),
+                of("job-refused", "Refused again", job.judged.n_refused),
+            ];
+            judged.into_iter().chain(left).collect()
+        }
+        Action::Replay(_) => Vec::new(),
+        Action::Route(_) => vec![of("job-seen", "Unmatched events looked at", job.n_seen)],
+        Action::Resend(_) => vec![of("job-seen", "Deliveries looked at, of all sinks", job.n_seen)],
     }
 }

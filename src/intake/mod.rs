@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::domain::{Channel, Quarantined, Raw, Request};
 use crate::graph::{self, Reading, Refusal, Sender};
 use crate::routing::Router;
-use crate::store::{Batch, Reception, Store};
+use crate::store::{Batch, Reception, Store, Verdicts};
 use crate::telemetry::{Metrics, Rejections};
 
 pub use self::channels::Channels;
@@ -52,6 +52,8 @@ pub struct Intake {
     pub store: Arc<dyn Store>,
     /// Records times at which something could not be received.
     pub reception: Arc<Reception>,
+    /// Operators' jobs learn here how their entries were judged.
+    pub verdicts: Arc<Verdicts>,
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// Counts and logs refusals.

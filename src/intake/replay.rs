@@ -30,6 +30,8 @@ impl Intake {
     /// Accepts a quarantined item that was verified again, or keeps it with its new reason.
     pub(super) async fn end(&self, entry: Entry, judged: Result<Vec<Verified>, Reason>) -> Result<(), StoreError> {
         let refused = judged.as_ref().err().copied();
+        // Told before the request ends: whoever sees that no request waits any more also sees each verdict.
+        self.verdicts.tell(entry.id, refused.is_none());
         match judged {
             Ok(verified) => self.accept_late(&entry, verified).await?,
             Err(reason) => self.store.end_wish(entry.id, Some(reason)).await?,

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Action, Bounds, Count, Entries, Operator, OperatorError};
 use crate::domain::{DeliveryId, EventId};
-use crate::store::DeadKey;
+use crate::store::{DeadKey, Judged, StoreError};
 
 /// The most jobs that wait.
 const MAX_WAITING: usize = 16;
@@ -51,9 +51,19 @@ pub struct Progress {
     pub n_seen: u64,
     /// For how many it did something.
     pub n_done: u64,
+    /// Of a replay of quarantine entries: how many were judged since, and how.
+    pub judged: Judged,
+    /// Whether some of them are still to be judged, although the job is done.
+    pub is_judging: bool,
 }
 
 impl Progress {
+    /// How many quarantine entries it had verified again that were not judged yet.
+    pub fn n_unjudged(&self) -> u64 {
+        let n_asked = if matches!(self.action, Action::Verify(..)) { self.n_done } else { 0 };
+        n_asked.saturating_sub(self.judged.n_accepted + self.judged.n_refused)
+    }
+
     /// How many of the counted entries were not there any more when it was done. `None`: it is not done, or not all were
     /// counted.
     pub fn n_gone(&self) -> Option<u64> {
@@ -63,7 +73,7 @@ impl Progress {
 
     /// Whether nothing more happens.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, JobState::Done | JobState::Ended(_))
+        matches!(self.state, JobState::Done | JobState::Ended(_)) && !self.is_judging
     }
 }
 
@@ -124,14 +134,26 @@ impl Operator {
     pub fn begin(&self, action: Action, count: Count, who: &str) -> Result<u64, OperatorError> {
         let id = self.jobs.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let who = who.to_owned();
-        let (asked_at, state) = (self.clock.now(), JobState::Waiting);
-        let progress =
-            Progress { id, action: action.clone(), who: who.clone(), asked_at, state, count, n_seen: 0, n_done: 0 };
+        let (asked_at, state, judged) = (self.clock.now(), JobState::Waiting, Judged::default());
+        let (n_seen, n_done, is_judging, by) = (0, 0, false, who.clone());
+        let progress = Progress {
+            id,
+            action: action.clone(),
+            who: by,
+            asked_at,
+            state,
+            count,
+            n_seen,
+            n_done,
+            judged,
+            is_judging,
+        };
         {
             let mut known = self.jobs.known.lock();
             known.push_back(progress);
             let n_beyond = known.len().saturating_sub(REMEMBERED);
             known.drain(..n_beyond);
+            self.verdicts.forget_before(known.front().map_or(id, |first| first.id));
         }
         let sent = self.jobs.queue.try_send(Job { id, who, action, bounds: count.bounds(), place: None });
         sent.map(|()| id).map_err(|_full| {
@@ -141,8 +163,20 @@ impl Operator {
     }
 
     /// How far a job came; `None`: there is none with this number, or not any more.
-    pub fn progress(&self, id: u64) -> Option<Progress> {
-        self.jobs.known.lock().iter().find(|it| it.id == id).cloned()
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn progress(&self, id: u64) -> Result<Option<Progress>, StoreError> {
+        let Some(before) = self.noted(id) else { return Ok(None) };
+        // An entry that was removed meanwhile, to make room, is not waited for: then no request waits any more.
+        let may_wait = before.n_unjudged() == 0 || !self.store.replay_wishes(1).await?.is_empty();
+        // Looked at after the requests: each that had ended by then is judged.
+        Ok(self.noted(id).map(|now| Progress { is_judging: now.n_unjudged() > 0 && may_wait, ..now }))
+    }
+
+    fn noted(&self, id: u64) -> Option<Progress> {
+        let found = self.jobs.known.lock().iter().find(|it| it.id == id).cloned();
+        found.map(|found| Progress { judged: self.verdicts.of(id), ..found })
     }
 
     /// Does the jobs, one after the other, until `stop`.
@@ -200,7 +234,9 @@ impl Operator {
             }
             Action::Verify(which, vouch) => {
                 let after = if let Some(Place::Entry(after)) = place { Some(after) } else { None };
-                let round = self.verify_round_again(which, Entries { vouch: *vouch, after }, bounds, who).await?;
+                let round = self
+                    .verify_round_again(which, Entries { vouch: *vouch, after, job: Some(job.id) }, bounds, who)
+                    .await?;
                 Ok(Step { n_seen: round.n_asked, n_done: round.n_asked, next: round.next.map(Place::Entry) })
             }
             Action::Route(which) => {

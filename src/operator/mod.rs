@@ -54,7 +54,7 @@ use crate::clock::Clock;
 use crate::dispatch::{Conditions, Pauses};
 use crate::routing::Router;
 use crate::running::Running;
-use crate::store::{Operations, Store};
+use crate::store::{Operations, Store, Verdicts};
 
 /// The instant at which something is told, with what is true then and no view knows.
 #[derive(Clone, Copy)]
@@ -88,6 +88,8 @@ pub struct Operator {
     pub running: Arc<Running>,
     /// Actions that go on after their request was answered.
     pub jobs: Arc<Jobs>,
+    /// How the quarantine entries of those were judged.
+    pub verdicts: Arc<Verdicts>,
     /// The clock.
     pub clock: Clock,
 }

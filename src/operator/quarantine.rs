@@ -26,6 +26,8 @@ pub struct Entries {
     pub vouch: bool,
     /// Those behind this one.
     pub after: Option<i64>,
+    /// The job that wants to know how they are judged.
+    pub job: Option<u64>,
 }
 
 impl Operator {
@@ -100,7 +102,7 @@ impl Operator {
         bounds: Bounds,
         who: &str,
     ) -> Result<u64, OperatorError> {
-        let (mut n, mut round) = (0, Entries { vouch, after: None });
+        let (mut n, mut round) = (0, Entries { vouch, after: None, job: None });
         loop {
             let done = self.verify_round_again(which, round, bounds.less(n), who).await?;
             n += done.n_asked;
@@ -119,7 +121,7 @@ impl Operator {
     pub async fn verify_round_again(
         &self,
         which: &QuarantineFilter,
-        Entries { vouch, after }: Entries,
+        Entries { vouch, after, job }: Entries,
         bounds: Bounds,
         who: &str,
     ) -> Result<VerifyRound, OperatorError> {
@@ -127,6 +129,9 @@ impl Operator {
         let which = QuarantineFilter { until, unchecked_since: until, ..which.clone() };
         let limit = bounds.round(ROUND);
         let ids = self.store.quarantine_ids(&which, after, limit).await?;
+        if let Some(job) = job {
+            self.verdicts.ask(job, &ids);
+        }
         let n_asked = if ids.is_empty() { 0 } else { self.verify_these_again(&ids, vouch, who).await? };
         let is_over = ids.len() < limit || bounds.left <= n_asked;
         Ok(VerifyRound { n_asked, next: ids.last().copied().filter(|_last| !is_over) })

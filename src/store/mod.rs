@@ -64,7 +64,7 @@ pub use inbox::{Accepted, Arrival, Batch, Inbox, Receipt, Stored};
 pub use logs::{DeliveryFilter, EventFilter, LoggedDelivery, Logs, Page, Phase};
 pub use operations::Operations;
 pub use pauses::SinkPauses;
-pub use process::{Changes, Hint, Listener, Process, Queues, Reception, Waiter};
+pub use process::{Changes, Hint, Judged, Listener, Process, Queues, Reception, Verdicts, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};

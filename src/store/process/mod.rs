@@ -1,4 +1,5 @@
-//! What one process keeps in memory beside the store: the memory queues of its dispatchers, and who waits for a change.
+//! What one process keeps in memory beside the store: the memory queues of its dispatchers, who waits for a change,
+//! and how the quarantine entries of operators' jobs were judged.
 //!
 //! A store tells its process of what it committed, as [`Hint`]s. A store on another machine can do that too: it passes on
 //! what its change feed says.
@@ -11,6 +12,7 @@
 mod changes;
 mod queues;
 mod reception;
+mod verdicts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use std::time::Duration;
 pub use changes::{Changes, Waiter};
 pub use queues::{Place, Queues};
 pub use reception::Reception;
+pub use verdicts::{Judged, Verdicts};
 
 use crate::domain::SinkName;
 
@@ -56,6 +59,8 @@ pub struct Process {
     pub queues: Arc<Queues>,
     /// Who waits for a change.
     pub changes: Arc<Changes>,
+    /// How the entries of operators' jobs were judged.
+    pub verdicts: Arc<Verdicts>,
 }
 
 impl Listener for Process {

@@ -7,7 +7,7 @@ use super::pages::dead_letters;
 use super::{Answer, Browser, record, start_with_tokens};
 use crate::process::eventually;
 use crate::recording_sink::RecordingSink;
-use crate::test_app::{Settings, TENANT, TestApp};
+use crate::test_app::{NEXT_CLIENT_STATE, Settings, TENANT, TestApp};
 
 fn rejected(n: usize) -> impl Iterator<Item = DeliveryError> {
     (0..n).map(|_| DeliveryError::Reject { reason: "answered 500".into() })
@@ -153,6 +153,7 @@ async fn no_entry_is_verified_again_that_arrived_after_the_count() {
     unverified(&mut app, 2).await;
     let job = over(&browser, &browser.press_on(&page, matching, &[]).await).await;
     assert_eq!(told(&job), ("3", "3"));
+    assert_eq!((job.job("accepted"), job.job("refused"), job.has("job-left")), ("0", "3", false), "{}", job.text());
     let entries = async || app.store.quarantine(Newest::up_to(9)).await.unwrap();
     eventually("the wishes are carried out", async || entries().await.iter().all(|entry| !entry.is_wished)).await;
     let is_verified = |entry: &QuarantineView| entry.verified_at.is_some();
@@ -161,6 +162,20 @@ async fn no_entry_is_verified_again_that_arrived_after_the_count() {
     let again = over(&browser, &browser.press_on(&page, matching, &[]).await).await;
     assert_eq!(told(&again), ("3", "0"));
     assert!(again.text().contains("3 of the counted ones: not in the quarantine any more"), "{}", again.text());
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_says_how_many_entries_were_accepted_and_how_many_were_refused_again() {
+    let mut app = start_with_tokens().await;
+    unverified(&mut app, 2).await;
+    let item = reelhook::simulator::payload::Change::new(&mut app.seed, TENANT, Some(NEXT_CLIENT_STATE)).basic();
+    assert_eq!(app.post_changes(&[item], false).await.status, 202);
+    let app = app.restart_with(|it| it.next_client_state = true).await;
+    let browser = Browser::logged_in(&app, "writer-token").await;
+    let page = browser.page("/bulk/quarantine").await;
+    let job = over(&browser, &browser.press_on(&page, "/bulk/quarantine", &[]).await).await;
+    assert_eq!((told(&job), job.job("accepted"), job.job("refused")), (("3", "3"), "1", "2"), "{}", job.text());
     app.stop().await;
 }
 
