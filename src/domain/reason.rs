@@ -37,7 +37,7 @@ pub enum Reason {
     JwtMissing,
     /// More validation tokens than the limit.
     JwtTooMany,
-    /// The provider's keys were never fetched, so nothing can be verified.
+    /// The provider's keys could not be fetched, so it is not known whether the key that signed is one of them.
     KeysUnavailable,
     /// `clientState` is missing or matches no configured value.
     ClientState,

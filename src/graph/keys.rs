@@ -6,9 +6,11 @@
 //! **Invariants**
 //! 1. Tokens that name unknown keys cause at most one fetch in [`ASK_EVERY`], and cost no memory.
 //! 2. Only another fetched set replaces a fetched set, never an empty or a broken one.
+//! 3. A key is called unknown only after a fetch that succeeded. While the provider fails or is slow, a key that is not in
+//!    the set may be a new one: what it signed cannot be decided yet.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -45,6 +47,8 @@ pub struct Keys {
     metrics: Arc<Metrics>,
     clock: Clock,
     current: ArcSwap<KeySet>,
+    /// Whether the last fetch failed, or there was none.
+    is_failing: AtomicBool,
     /// When an unknown key last caused a fetch.
     asked_at: Mutex<Option<Timestamp>>,
     asked: Notify,
@@ -66,6 +70,7 @@ impl Keys {
             metrics,
             clock,
             current: ArcSwap::default(),
+            is_failing: AtomicBool::new(true),
             asked_at: Mutex::new(None),
             asked: Notify::new(),
             // The first fetch has not ended yet: requests wait for it.
@@ -114,11 +119,16 @@ impl Keys {
         self.current.load().generation
     }
 
+    /// Whether each key is known or wrong: the last fetch succeeded, and none is pending.
+    pub(super) fn are_sure(&self) -> bool {
+        !self.is_failing.load(Ordering::Relaxed) && self.n_open.load(Ordering::SeqCst) == 0
+    }
+
     /// The set that holds the key `kid`.
     ///
     /// # Errors
     /// [`Reason::JwtKidUnknown`]; [`Reason::JwtKeyUse`] if the key is published for another use;
-    /// [`Reason::KeysUnavailable`] if the provider was never reached.
+    /// [`Reason::KeysUnavailable`] if the last fetch failed or is still pending: the key may be a new one.
     pub(super) async fn find(&self, kid: &str) -> Result<Arc<KeySet>, Reason> {
         if let Some(set) = self.holding(kid) {
             return Ok(set);
@@ -127,8 +137,8 @@ impl Keys {
         // find their key, which are most, need no memory for waiting.
         let _ = tokio::time::timeout(MAX_WAIT, Box::pin(self.ask_for(kid))).await;
         self.holding(kid).ok_or_else(|| match self.current.load() {
-            set if set.is_empty() => Reason::KeysUnavailable,
             set if set.is_unfit(kid) => Reason::JwtKeyUse,
+            _ if !self.are_sure() => Reason::KeysUnavailable,
             _ => Reason::JwtKidUnknown,
         })
     }
@@ -193,6 +203,7 @@ impl Keys {
             }
         };
         self.metrics.key_refresh(self.channel, result);
+        self.is_failing.store(result != "ok", Ordering::Relaxed);
         result == "ok"
     }
 }

@@ -94,7 +94,7 @@ pub enum Refusal {
     TooLarge(Reason),
     /// The calling platform's old Skype format: 204 makes it send Graph's format (calls only).
     Legacy,
-    /// It cannot be verified now, because the provider's keys were never fetched: 503, retry later.
+    /// It cannot be verified now, because the provider's keys could not be fetched: 503, retry later.
     Undecided(Reason),
     /// Too many decryptions wait: 503, retry later.
     Overloaded,

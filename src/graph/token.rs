@@ -80,9 +80,9 @@ impl Tokens {
         self.clock.now()
     }
 
-    /// Whether there are keys.
+    /// Whether each key is known or wrong.
     pub(super) fn can_decide(&self) -> bool {
-        self.keys.generation() > 0
+        self.keys.are_sure()
     }
 
     /// Verifies a token that arrived at `now` (in seconds). Returns its tenant, in lower case.

@@ -1,4 +1,4 @@
-//! Items that cannot be verified yet: they need a validation token, and the provider's keys were never reached. They
+//! Items that cannot be verified yet: they need a validation token, and the keys could not be fetched. They
 //! are in the quarantine. Here they wait, with the tokens of their POST, until there are keys.
 //!
 //! **Invariants**

@@ -45,7 +45,8 @@ impl Intake {
             let first = self.undecided.lock().front().cloned();
             let Some(Undecided { id, item, request }) = first else { return Ok(n) };
             match subscriptions.decide(&item).await {
-                Err(Reason::Shed) => return Ok(n),
+                // Under load, or since the provider failed again: the item goes on waiting.
+                Err(Reason::Shed | Reason::KeysUnavailable) => return Ok(n),
                 Err(reason) => {
                     self.store.end_waiting(id, reason).await?;
                     tracing::info!(

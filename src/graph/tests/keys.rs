@@ -85,14 +85,26 @@ async fn good_keys_outlive_whatever_the_provider_says_later() {
     for document in ["{\"keys\":[]}", "garbage", "{\"keys\":[{\"kty\":\"EC\"}]}", &huge] {
         *graph.provider.published.jwks.lock() = document.into();
         graph.clock.advance(ASK_EVERY);
-        assert_eq!(knows(&graph, "other").await, Err(Reason::JwtKidUnknown));
+        assert_eq!(knows(&graph, "other").await, Err(Reason::KeysUnavailable));
         assert_eq!(knows(&graph, "key-1").await, Ok(()));
     }
     assert_eq!(refreshes(&graph, "invalid"), "4");
     graph.provider.answer_with(500);
     graph.clock.advance(ASK_EVERY);
-    assert_eq!(knows(&graph, "other").await, Err(Reason::JwtKidUnknown));
+    assert_eq!(knows(&graph, "other").await, Err(Reason::KeysUnavailable));
     assert_eq!((knows(&graph, "key-1").await, refreshes(&graph, "failed")), (Ok(()), "1".into()));
+}
+
+#[actix_web::test]
+async fn a_key_is_called_unknown_only_after_a_fetch_that_succeeded() {
+    let graph = Graph::start();
+    assert_eq!(knows(&graph, "key-1").await, Ok(()));
+    graph.provider.answer_with(503);
+    assert_eq!(knows(&graph, "key-2").await, Err(Reason::KeysUnavailable));
+    assert_eq!(knows(&graph, "key-2").await, Err(Reason::KeysUnavailable), "not asked for again, and still not known");
+    graph.provider.answer_with(200);
+    graph.clock.advance(ASK_EVERY);
+    assert_eq!(knows(&graph, "key-2").await, Err(Reason::JwtKidUnknown));
 }
 
 #[actix_web::test]

@@ -1,6 +1,6 @@
 //! Rich items that came while the provider's keys could not be had (F24): answered 202, so they must not be lost.
 
-use reelhook::simulator::payload::changes;
+use reelhook::simulator::payload::{Recording, changes};
 use reelhook::simulator::{Mode, Token};
 
 use super::judging::*;
@@ -67,6 +67,26 @@ async fn f24_the_keys_refuse_what_they_would_have_refused_and_the_quarantine_say
     assert_eq!(decided(&app).await, ["jwt_exp", "jwt_publisher", "jwt_signature"]);
     // Three neighbours and the one that brought the keys.
     assert_eq!(app.first.delivered().len(), 4);
+    still_serves(app).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_what_a_new_key_signed_while_the_provider_is_down_is_not_refused_for_good() {
+    let mut app = TestApp::start().await;
+    let known = sign(validation_tokens(&app)[0].clone());
+    let item = rich(&mut app);
+    assert_eq!(app.send(app.graph.notifications_with(changes(&[item], &[known]))).await.status, 202);
+    app.first.wait_for(1).await;
+    app.provider.set(Mode::Status(503));
+    app.provider.identity().rotate().unwrap();
+    let recording = Recording::new(&mut app.seed).completed();
+    let signed_anew = app.graph.calls(&[recording]).unwrap();
+    assert_eq!(app.send(signed_anew).await.status, 503, "not 401: Graph may come again");
+    let signed_anew = sign(validation_tokens(&app)[0].clone());
+    refused_on_subscriptions(&mut app, &[signed_anew], "keys_unavailable").await;
+    bring_the_keys(&mut app).await;
+    assert_eq!(decided(&app).await, [""; 0]);
+    assert_eq!(app.first.wait_for(4).await.len(), 4);
     still_serves(app).await;
 }
 
