@@ -142,6 +142,11 @@ impl Memory {
         self.until(|| all().all(|view| fits(&self.state_of(&view)))).await;
     }
 
+    /// Resolves when a delivery, which may not be there yet, has been delivered. This looks at no other.
+    pub async fn until_delivered(&self, id: DeliveryId) {
+        self.until(|| self.ids.lock().contains_key(&id) && self.state(id) == State::Delivered).await;
+    }
+
     /// Resolves when something `is_so`, looked at after every change.
     pub async fn until(&self, is_so: impl Fn() -> bool) {
         let mut changes = self.changes.subscribe();

@@ -128,6 +128,7 @@ async fn what_waits_in_the_store_is_not_starved_by_fresh_deliveries() {
     house
         .run(&sink, async |_| {
             house.add(1..2);
+            house.store.until_delivered(id(3000)).await;
             house.store.until_all(|state| *state == State::Delivered).await;
         })
         .await;
