@@ -3,7 +3,7 @@
 //! **Invariants**
 //! 1. Each picture says in words what it shows, also if it shows nothing, and has its numbers as a table.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::axis::{Axis, short};
 use super::format::{counted, number};
@@ -123,10 +123,20 @@ pub fn attempts(span: Span<'_>) -> Plot {
     over_time(Kinds { id: "attempts", heads: ["Delivered", "Failed"], what: "attempt", series }, span)
 }
 
-fn over_time(Kinds { id, heads, what, series }: Kinds, Span { range, steps, clock }: Span<'_>) -> Plot {
+impl Span<'_> {
+    /// When each step began, by the machine's clock. How far that clock is ahead is read once, in whole seconds: each
+    /// reading differs by microseconds, so the beginning of a minute could become the end of the one before.
+    fn beginnings(&self) -> Vec<Timestamp> {
+        let lead = SignedDuration::from_secs(self.clock.lead().as_secs_f64().round() as i64);
+        self.steps.iter().map(|step| step.began().saturating_add(lead).unwrap_or_default()).collect()
+    }
+}
+
+fn over_time(Kinds { id, heads, what, series }: Kinds, span: Span<'_>) -> Plot {
+    let (range, steps, times) = (span.range, span.steps, span.beginnings());
     let values: Vec<[u64; 2]> = steps.iter().map(|step| series.map(|(_, _, n)| n(&step.counts))).collect();
     let axis = Axis::to(values.iter().map(|it| it.iter().sum()).max().unwrap_or_default());
-    let label = |at: usize| of_time(WIDTH * at / steps.len(), clock.shown(steps[at].began()));
+    let label = |at: usize| of_time(WIDTH * at / steps.len(), times[at]);
     let said = |numbers: &[u64; 2]| {
         let parts = series.iter().zip(numbers).map(|((_, what, _), n)| format!("{} {what}", number(*n)));
         parts.collect::<Vec<_>>().join(", ")
@@ -146,7 +156,7 @@ fn over_time(Kinds { id, heads, what, series }: Kinds, Span { range, steps, cloc
             (series.map(|(tone, ..)| tone), format!("{} UTC: {}", label(at).text, said(&values[at])))
         }),
         ticks: ticks(axis),
-        labels: (0..steps.len()).filter(|at| is_labelled(clock.shown(steps[*at].began()), range)).map(label).collect(),
+        labels: (0..steps.len()).filter(|at| is_labelled(times[*at], range)).map(label).collect(),
         summary,
         legend: series.iter().map(|(tone, what, _)| (*tone, *what)).collect(),
         lines: Vec::new(),
@@ -276,6 +286,18 @@ mod tests {
         let bar = picture.bars.iter().find(|bar| bar.height > 0).unwrap();
         assert!(bar.x > picture.lines[0].0 && bar.x < picture.lines[1].0);
         assert_eq!(bar.tone, "warn");
+    }
+
+    #[test]
+    fn a_label_stands_at_each_full_step_and_nowhere_else_although_the_clocks_differ_by_microseconds() {
+        let clock = Clock::system();
+        for minute in 0..500 {
+            let steps = [5, 6, 7, 8, 9, 10].map(|at| Step { minute: 10 * minute + at, ..Step::default() });
+            let plot = arrivals(Span { range: Range::Quarter, steps: &steps, clock: &clock });
+            let times: Vec<_> = plot.labels.iter().map(|label| &label.time[14..]).collect();
+            assert!(times.iter().all(|time| time.ends_with("0:00Z") || time.ends_with("5:00Z")), "{times:?}");
+            assert_eq!(times.len(), 2);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::config::SinkDispatch;
 use crate::domain::Settlement;
 use crate::sinks::DeliveryError;
+use crate::wording::counted;
 
 /// The shortest pause of a sink that asked for one.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -44,7 +45,8 @@ pub fn decide(settings: &SinkDispatch, ended: Ended, chance: f64) -> Decision {
     let after = after.map(|after| after.min(settings.max_retry_after));
     let planned = usize::try_from(attempt).ok().and_then(|next| settings.retry.get(next));
     let Some(planned) = planned else {
-        let reason = format!("{reason} (given up after {attempt} attempts)");
+        let attempts = counted(attempt.into(), &attempt.to_string(), "attempt");
+        let reason = format!("{reason} (given up after {attempts})");
         return Decision { settlement: Settlement::Dead { reason }, pause: pause_of(pause, after, None) };
     };
     let delay = jittered(*planned, settings.jitter, chance).max(after.unwrap_or_default());
