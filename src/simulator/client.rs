@@ -56,8 +56,8 @@ pub enum ClientError {
     #[error("the receiver had closed the connection")]
     Closed,
     /// The answer did not come in time.
-    #[error("no answer within {ANSWER_TIMEOUT:?}")]
-    Timeout,
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
 }
 
 /// What the receiver answered.
@@ -197,7 +197,7 @@ impl Client {
     /// Connects.
     pub(super) async fn connect(&self) -> Result<Connection, ClientError> {
         let connecting = async { self.over(self.tcp().await?).await };
-        tokio::time::timeout(ANSWER_TIMEOUT, connecting).await.unwrap_or(Err(ClientError::Timeout))
+        tokio::time::timeout(ANSWER_TIMEOUT, connecting).await.unwrap_or(Err(ClientError::Timeout(ANSWER_TIMEOUT)))
     }
 
     /// Connects without TLS, and sends nothing.
@@ -252,7 +252,7 @@ impl Connection {
                 }
             }
         };
-        tokio::time::timeout(ANSWER_TIMEOUT, driven).await.unwrap_or(Err(ClientError::Timeout))
+        tokio::time::timeout(ANSWER_TIMEOUT, driven).await.unwrap_or(Err(ClientError::Timeout(ANSWER_TIMEOUT)))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::judge::Judge;
+pub(super) use super::mark::Mark;
 use crate::simulator::client::Post;
-use crate::simulator::payload::{Change, Recording, Seed};
+use crate::simulator::payload::Seed;
 use crate::simulator::{Graph, SimulatorError};
 
 /// The level of a check.
@@ -134,6 +135,8 @@ pub enum Weight {
     Entry,
     /// Without it the channel takes forged notifications, from everybody.
     Guard,
+    /// The same, where only answers were seen: what was done with the forged ones was not.
+    UnseenGuard,
 }
 
 impl Weight {
@@ -144,6 +147,7 @@ impl Weight {
             Self::Delivery => Some("delivers nothing"),
             Self::Entry => Some("takes no genuine notification"),
             Self::Guard => Some("takes forged notifications from everybody"),
+            Self::UnseenGuard => Some("answers 2xx to forged notifications from everybody"),
         }
     }
 }
@@ -249,37 +253,4 @@ impl Sending {
 #[allow(clippy::unnecessary_wraps, reason = "what a check makes")]
 pub(super) fn one(post: Post) -> Made {
     Ok(vec![Sending::new("", post)])
-}
-
-/// Texts that only one item has: each of them shows that it was delivered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Mark {
-    texts: Vec<String>,
-    /// Of what: the item, or its content.
-    pub of: &'static str,
-}
-
-impl Mark {
-    /// A text that stands in the content, in any case: only who decrypts it can deliver it.
-    pub(super) fn content(text: &str) -> Self {
-        Self { texts: vec![text.to_lowercase()], of: "its decrypted content" }
-    }
-
-    /// The ids of a recording, and its client context.
-    pub(super) fn recording(recording: &Recording) -> Self {
-        let id = recording.operation;
-        let texts = vec![recording.client_context.to_lowercase(), id.to_string(), id.simple().to_string()];
-        Self { texts, of: "it" }
-    }
-
-    /// The ids of a change.
-    pub(super) fn change(change: &Change) -> Self {
-        let texts = vec![change.resource_id.to_lowercase(), change.id.to_string(), change.subscription.to_string()];
-        Self { texts, of: "it" }
-    }
-
-    /// Whether one of the texts stands in this text, which is in lower case.
-    pub(super) fn is_in(&self, lower_case: &str) -> bool {
-        self.texts.iter().any(|text| lower_case.contains(text.as_str()))
-    }
 }

@@ -54,6 +54,8 @@ pub struct Grade {
     pub no_better_than_c: Option<&'static str>,
     /// Why not every check could be made: the receiver hangs, or is gone.
     pub ended: Option<String>,
+    /// Checks that an option asked for, and that could not be made through no fault of the receiver.
+    pub not_done: Vec<&'static str>,
 }
 
 impl Verdict {
@@ -116,9 +118,10 @@ impl Grade {
         let checked: Vec<_> = [Channel::Calls, Channel::Subscriptions].into_iter().filter(is_checked).collect();
         let faults = checked.iter().filter_map(|channel| {
             let is_shut = of(*channel, Weight::Entry).any(|verdict| verdict.outcome != Outcome::Pass);
-            let is_open = of(*channel, Weight::Guard).any(Verdict::has_failed);
-            let weight = if is_shut { Weight::Entry } else { Weight::Guard };
-            (is_shut || is_open).then(|| fault(*channel, weight)).flatten()
+            let is_open = |weight: &Weight| of(*channel, *weight).any(Verdict::has_failed);
+            let open = [Weight::Guard, Weight::UnseenGuard].into_iter().find(is_open);
+            let weight = if is_shut { Some(Weight::Entry) } else { open };
+            weight.and_then(|weight| fault(*channel, weight))
         });
         let faults: Vec<_> = faults.collect();
         (!faults.is_empty() && faults.len() == checked.len()).then(|| faults.join(", "))
@@ -152,8 +155,10 @@ impl Grade {
             (n @ 2.., ..) => ('D', format!("{n} musts failed")),
             (1, ..) => ('C', "one must failed".into()),
             (_, _, Some(why)) => ('C', why.into()),
-            _ if n_shoulds > 0 => ('B', format!("every must passed; {n_shoulds} of the shoulds failed")),
-            _ => ('A', "every must and every should passed".into()),
+            _ if n_shoulds > 0 => {
+                ('B', format!("every must that was judged passed; {n_shoulds} of the shoulds failed"))
+            }
+            _ => ('A', "every must and every should that was judged passed".into()),
         }
     }
 
@@ -185,9 +190,15 @@ impl Grade {
             "advice": counted(Level::Advice),
             "notSeen": self.not_seen,
             "hints": self.hints,
+            "notDone": self.not_done,
             "checks": verdicts.collect::<Vec<_>>(),
         })
     }
+}
+
+/// The object of a receiver that could not be graded: it has no grade.
+pub fn unchecked_json(why: &str) -> Value {
+    json!({"grade": null, "reason": why, "conformant": false, "checks": []})
 }
 
 /// What a channel does if a check of this weight fails, as a clause.

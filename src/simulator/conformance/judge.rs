@@ -32,7 +32,7 @@ pub(super) enum Judge {
     NoServerError,
     /// To what is named here: one of these, or the connection closed in the middle.
     Bounds(&'static str, &'static [u16]),
-    /// The same status for all, a 2xx.
+    /// The same status for all, a 2xx. The first POST is genuine, the others are strangers'.
     Alike,
     /// 200 and this text, as text/plain; its HTML may be escaped.
     Echo(&'static str),
@@ -78,6 +78,20 @@ impl Judge {
     /// Whether its POSTs are what Graph sends, and so must be answered in time.
     pub(super) fn is_of_genuine_posts(&self) -> bool {
         matches!(self, Self::Answered | Self::Accepted | Self::Delivered | Self::AnyDelivered)
+    }
+
+    /// Whether the POST at this place among the check's is what Graph sends: after a 2xx, its items must be delivered.
+    pub(super) fn is_of_genuine_items(&self, index: usize) -> bool {
+        match self {
+            Self::Alike => index == 0,
+            Self::LastAccepted | Self::Status(_) => true,
+            _ => self.is_of_genuine_posts(),
+        }
+    }
+
+    /// Whether it asks that the receiver survives what is sent: then a receiver that dies of it fails.
+    pub(super) fn is_of_survival(&self) -> bool {
+        matches!(self, Self::LastAccepted | Self::NoServerError | Self::Bounds(..))
     }
 
     /// Whether what was marked must not be delivered.

@@ -10,13 +10,17 @@
 
 mod check;
 mod checks;
+mod deliveries;
+mod ended;
 mod grading;
 mod held;
 mod hints;
 mod judge;
+mod mark;
 mod needs;
 mod observer;
 mod patience;
+mod pending;
 mod restart;
 mod run;
 mod sources;
@@ -25,7 +29,7 @@ use std::time::Duration;
 
 use self::check::Need;
 pub use self::check::{Channel, Level, Source, Weight};
-pub use self::grading::{Counts, Grade, Outcome, Verdict, follows_from};
+pub use self::grading::{Counts, Grade, Outcome, Verdict, follows_from, unchecked_json};
 use self::hints::Found;
 pub use self::observer::{Observer, Place};
 pub use self::patience::Patience;
@@ -81,14 +85,19 @@ pub async fn grade(graph: &Graph, setting: &mut Setting, tell: impl FnMut(Told<'
     let in_time = setting.patience.in_time;
     let mut run = Run::new(graph, setting, tell);
     run.make_all().await?;
+    run.deliver_all();
     let verdict = answers_in_time(&run.slowest, in_time);
     run.add(usize::MAX - 1, verdict);
     run.restart().await?;
     let (ended, statuses) = (run.ended.take(), std::mem::take(&mut run.statuses));
+    let (lost, waited) = ([Channel::Calls, Channel::Subscriptions].map(|of| run.loss(of)), run.waited());
+    let not_done = std::mem::take(&mut run.not_done);
     let verdicts = run.verdicts();
-    let hints = Found { verdicts: &verdicts, statuses: &statuses, paths: &graph.paths }.hints();
+    let hints =
+        Found { verdicts: &verdicts, statuses: &statuses, paths: &graph.paths, lost, waited, ended: &ended }.hints();
     let not_seen = not_seen(&verdicts, graph, setting);
-    Ok(Grade { verdicts, not_seen, hints, no_better_than_c, ended })
+    let ended = ended.map(|ended| ended.to_string());
+    Ok(Grade { verdicts, not_seen, hints, no_better_than_c, ended, not_done })
 }
 
 /// A check as the documentation lists it.
@@ -116,7 +125,7 @@ pub fn listed() -> Vec<Listed> {
         weight: check.weight,
     });
     let last = [answers_in_time(&Slowest::default(), Patience::default().in_time), restart::verdict(Outcome::Pass)];
-    let last = last.into_iter().map(|verdict| Listed {
+    let last = deliveries::listed().into_iter().chain(last).map(|verdict| Listed {
         name: verdict.name,
         level: verdict.level,
         expected: verdict.expected,

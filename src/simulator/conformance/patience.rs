@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::client::{Answer, ClientError, Post};
+use super::ended::Ended;
 use crate::simulator::Graph;
 
 /// The bounds on waiting.
@@ -16,6 +17,8 @@ pub struct Patience {
     pub in_all: Duration,
     /// An answer after this is late: Graph then counts the notification as not delivered.
     pub in_time: Duration,
+    /// For a receiver to take connections after it was restarted.
+    pub to_come_back: Duration,
 }
 
 impl Default for Patience {
@@ -26,6 +29,7 @@ impl Default for Patience {
             after_a_hang: Duration::from_secs(3),
             in_all: Duration::from_secs(25),
             in_time: Duration::from_secs(3),
+            to_come_back: Duration::from_secs(10),
         }
     }
 }
@@ -33,6 +37,7 @@ impl Default for Patience {
 /// What waiting has cost so far.
 pub(super) struct Waiting {
     patience: Patience,
+    n_answered: u32,
     n_unanswered: u32,
     n_late: u32,
     late_for: Duration,
@@ -40,7 +45,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new(patience: Patience) -> Self {
-        Self { patience, n_unanswered: 0, n_late: 0, late_for: Duration::ZERO }
+        Self { patience, n_answered: 0, n_unanswered: 0, n_late: 0, late_for: Duration::ZERO }
     }
 
     /// Sends, and waits as long as it may.
@@ -49,9 +54,10 @@ impl Waiting {
     /// There was no answer.
     pub(super) async fn send(&mut self, graph: &Graph, post: Post) -> Result<Answer, ClientError> {
         let limit = if self.n_unanswered == 0 { self.patience.first } else { self.patience.after_a_hang };
-        let answer = tokio::time::timeout(limit, graph.send(post)).await.unwrap_or(Err(ClientError::Timeout));
+        let answer = tokio::time::timeout(limit, graph.send(post)).await.unwrap_or(Err(ClientError::Timeout(limit)));
+        self.n_answered += u32::from(answer.is_ok());
         match &answer {
-            Err(ClientError::Timeout) => {
+            Err(ClientError::Timeout(_)) => {
                 self.n_unanswered += 1;
                 self.late_for += limit;
             }
@@ -64,11 +70,25 @@ impl Waiting {
         answer
     }
 
+    /// Whether anything was answered so far.
+    pub(super) fn has_answer(&self) -> bool {
+        self.n_answered > 0
+    }
+
     /// Why nothing more is sent, if so.
-    pub(super) fn exhausted(&self) -> Option<String> {
-        let Self { patience, n_unanswered, n_late, late_for } = self;
-        (*late_for > patience.in_all).then(|| {
-            format!("the receiver hangs: {n_unanswered} POSTs were not answered, {n_late} late; nothing more was sent")
-        })
+    pub(super) fn exhausted(&self) -> Option<Ended> {
+        (self.late_for > self.patience.in_all).then(|| self.hangs())
+    }
+
+    /// What is wrong with a receiver that answers nothing at all, however few POSTs it got.
+    pub(super) fn answers_nothing(&self) -> Option<Ended> {
+        (self.n_answered == 0 && self.n_unanswered > 0).then(|| self.hangs())
+    }
+
+    fn hangs(&self) -> Ended {
+        match self.n_unanswered {
+            0 => Ended::Slow { n_late: self.n_late, after: self.patience.in_time },
+            n_unanswered => Ended::Hangs { n_unanswered, n_late: self.n_late },
+        }
     }
 }

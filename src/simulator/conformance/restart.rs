@@ -8,17 +8,19 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::Command;
+use tokio::time::{Instant, sleep};
 
 use super::Told;
 use super::check::{Channel, Level, Mark, Source, Weight};
 use super::checks;
+use super::ended::Ended;
 use super::grading::{Outcome, Verdict};
 use super::held::Held;
 use super::needs;
 use super::run::{Run, delivers};
 use super::sources::DELIVERY;
 use crate::simulator::SimulatorError;
-use crate::simulator::client::Post;
+use crate::simulator::client::{ClientError, Post};
 use crate::simulator::payload::{Recording, Seed};
 
 /// How many notifications are accepted right before.
@@ -28,6 +30,10 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Why the check shows nothing.
 pub(super) const NOT_RESTARTED: &str =
     "the receiver was not restarted: the connection that was held open meanwhile still answers";
+/// The same, if the command did not end well.
+pub(super) const COMMAND_FAILED: &str = "the restart command failed";
+/// How often is looked whether the receiver is back.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Begins other ids than those of the checks.
 const OTHER_SEED: u64 = 0x5eed;
 
@@ -54,9 +60,12 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
     pub(super) async fn restart(&mut self) -> Result<(), SimulatorError> {
         let Some(command) = self.setting.restart_command.clone() else { return Ok(()) };
         let before = delivers(self.setting.channel);
-        let (needs, cause) = (needs::of(checks::named(&[before])), self.causes.get(before).copied());
+        let of = if self.setting.channel == Channel::Subscriptions { Channel::Subscriptions } else { Channel::Calls };
+        // Who loses some without a crash loses some at a crash too.
+        let cause = self.causes.get(before).copied().or_else(|| self.loses_some(of));
+        let needs = needs::of(checks::named(&[before]));
         let outcome = match (&self.ended, needs::missing(&needs, self.graph, self.setting), cause) {
-            (Some(ended), ..) => Outcome::Skip(ended.clone()),
+            (Some(ended), ..) => Outcome::Skip(ended.to_string()),
             (_, Some(missing), _) => Outcome::Skip(missing),
             (_, _, Some(cause)) => Outcome::Follows(cause),
             _ => self.killed_and_started(&command).await?,
@@ -77,14 +86,15 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
         };
         match run(command, &mut held).await {
             Ok(status) if status.success() => {}
-            Ok(status) => return Ok(Outcome::Skip(format!("the restart command failed: {status}"))),
-            Err(error) => return Ok(Outcome::Skip(format!("the restart command failed: {error}"))),
+            Ok(status) => return Ok(self.not_made(format!("{COMMAND_FAILED}: {status}"))),
+            Err(error) => return Ok(self.not_made(format!("{COMMAND_FAILED}: {error}"))),
         }
         let handshake = self.graph.handshake(&self.graph.paths.notifications, "held");
         if held.answer(&handshake, self.setting.patience.first).await.is_some() {
-            return Ok(Outcome::Skip(NOT_RESTARTED.into()));
+            return Ok(self.not_made(NOT_RESTARTED.into()));
         }
-        if let Err(error) = Held::open(&self.graph.client).await {
+        if let Err(error) = self.comes_back().await {
+            self.ended = Some(Ended::NotBack(error.to_string()));
             return Ok(Outcome::Skip(format!("the receiver did not come back: {error}")));
         }
         let Some(observer) = &mut self.setting.observer else { return Ok(Outcome::Pass) };
@@ -93,6 +103,24 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
             0 => Outcome::Pass,
             n => Outcome::Fail(format!("{n} of {} notifications that were answered 2xx are lost", accepted.len())),
         })
+    }
+
+    /// The outcome if the command did not do what it must.
+    fn not_made(&mut self, why: String) -> Outcome {
+        self.not_done.push(NAME);
+        Outcome::Skip(why)
+    }
+
+    /// Waits until the receiver takes connections again.
+    async fn comes_back(&self) -> Result<(), ClientError> {
+        let until = Instant::now() + self.setting.patience.to_come_back;
+        loop {
+            match Held::open(&self.graph.client).await {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() >= until => return Err(error),
+                Err(_) => sleep(LOOK_AGAIN_AFTER).await,
+            }
+        }
     }
 
     /// What was accepted right before the restart.

@@ -1,20 +1,22 @@
-//! Makes the checks one after the other, then looks at what was delivered.
+//! Makes the checks one after the other. Those that depend on deliveries are settled when everything was sent.
 //!
 //! **Invariants**
 //! 1. One fault costs one check: a check that follows from a failed one, or fails with it, is skipped and says so.
-//! 2. Strangers' items are looked for after the genuine ones, which were sent after them, have been delivered.
+//! 2. A check during which the receiver dies is skipped, unless it asks whether the receiver survives.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::check::{Channel, Check, Mark, Sending, Unmade};
+use super::check::{Channel, Check, Mark, Sending, Unmade, Weight};
 use super::checks::{self, DELIVERS_CHANGES, DELIVERS_RECORDINGS};
+use super::ended::{Ended, is_gone};
 use super::grading::{Outcome, Verdict};
 use super::judge::{Judge, Sent, labelled};
 use super::needs;
 use super::patience::Waiting;
+use super::pending::{Accepted, Judged, Pending};
 use super::{Setting, Told};
-use crate::simulator::client::ClientError;
+use crate::simulator::client::{Answer, ClientError};
 use crate::simulator::payload::Seed;
 use crate::simulator::{Graph, SimulatorError};
 
@@ -49,34 +51,18 @@ pub(super) struct Run<'a, T> {
     /// Of checks that failed or follow from one: the first cause.
     pub causes: HashMap<&'static str, &'static str>,
     /// Checks that were not made because something that they need is missing.
-    lacking: HashSet<&'static str>,
+    pub lacking: HashSet<&'static str>,
     /// Of checks that failed at an answer: its status.
     pub statuses: HashMap<&'static str, u16>,
-    pending: Vec<Pending>,
+    pub pending: Vec<Pending>,
+    /// Every genuine item that was answered 2xx: each must be delivered.
+    pub accepted: Vec<Accepted>,
     /// With the place of each in the tables.
-    verdicts: Vec<(usize, Verdict)>,
+    pub verdicts: Vec<(usize, Verdict)>,
     pub slowest: Slowest,
-    pub ended: Option<String>,
-}
-
-/// A check whose deliveries are still to be seen, or those of a check that it is made after.
-struct Pending {
-    index: usize,
-    channel: Channel,
-    check: &'static Check,
-    marks: Vec<(&'static str, Mark)>,
-    answers: Judged,
-}
-
-/// Which of a check's items, and what of it is looked for.
-type Item = (&'static str, &'static str);
-
-/// What a check's answers say.
-struct Judged {
-    /// Beside the deliveries, where they are seen.
-    beside: Result<(), String>,
-    /// By themselves: for where nothing is delivered at all, so that it says nothing if a stranger's item is not.
-    alone: Result<(), String>,
+    pub ended: Option<Ended>,
+    /// Checks that an option asked for, and that could not be made through no fault of the receiver.
+    pub not_done: Vec<&'static str>,
 }
 
 impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
@@ -90,9 +76,11 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
             lacking: HashSet::new(),
             statuses: HashMap::new(),
             pending: Vec::new(),
+            accepted: Vec::new(),
             verdicts: Vec::new(),
             slowest: Slowest::default(),
             ended: None,
+            not_done: Vec::new(),
         }
     }
 
@@ -105,41 +93,66 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         let all: Vec<_> = checks::of(self.setting.channel).collect();
         for (index, (channel, check)) in all.iter().copied().enumerate() {
             (self.tell)(Told::Begins { name: check.name, nth: index, of: all.len() });
-            let outcome = match self.unmade(check) {
-                Some(outcome) => outcome,
-                None => match (check.make)(self.graph, &mut seed) {
-                    Err(Unmade::Failed(error)) => return Err(error),
-                    Err(Unmade::Skip(why)) => Outcome::Skip(why.into()),
-                    Ok(sendings) => {
-                        let marks = self.marks(check, &sendings);
-                        let answers = self.judged(check, sendings).await;
-                        let waits = answers.beside.is_ok() && !marks.is_empty();
-                        if waits || self.pending.iter().any(|it| check.after.contains(&it.check.name)) {
-                            self.pending.push(Pending { index, channel, check, marks, answers });
-                            continue;
-                        }
-                        answers.beside.map_or_else(Outcome::Fail, |()| Outcome::Pass)
-                    }
-                },
-            };
-            self.settle(index, (channel, check), outcome);
+            if let Some(outcome) = self.make(index, (channel, check), &mut seed).await? {
+                self.settle(index, (channel, check), outcome);
+            }
         }
+        self.ended = self.ended.take().or_else(|| self.waiting.answers_nothing());
         self.look().await;
         Ok(())
     }
 
-    /// The items whose delivery is to be seen.
-    fn marks(&self, check: &Check, sendings: &[Sending]) -> Vec<(&'static str, Mark)> {
-        if self.setting.observer.is_none() || !check.judge.looks_at_deliveries() {
+    /// The outcome of a check; `None` if it waits for deliveries.
+    async fn make(
+        &mut self,
+        index: usize,
+        (channel, check): (Channel, &'static Check),
+        seed: &mut Seed,
+    ) -> Result<Option<Outcome>, SimulatorError> {
+        if let Some(outcome) = self.unmade(check) {
+            return Ok(Some(outcome));
+        }
+        let sendings = match (check.make)(self.graph, seed) {
+            Err(Unmade::Failed(error)) => return Err(error),
+            Err(Unmade::Skip(why)) => return Ok(Some(Outcome::Skip(why.into()))),
+            Ok(sendings) => sendings,
+        };
+        let strangers = self.of_strangers(check, &sendings);
+        let answers = match self.judged((channel, check), sendings).await {
+            Err(ended) => return Ok(Some(Outcome::Skip(ended))),
+            Ok(answers) => answers,
+        };
+        let pending = Pending { index, channel, check, strangers, answers };
+        if self.waits(&pending) {
+            self.pending.push(pending);
+            return Ok(None);
+        }
+        Ok(Some(pending.answers.beside.map_or_else(Outcome::Fail, |()| Outcome::Pass)))
+    }
+
+    /// The strangers' items: whether they are delivered is to be seen.
+    fn of_strangers(&self, check: &Check, sendings: &[Sending]) -> Vec<(&'static str, Mark)> {
+        if self.setting.observer.is_none() || !check.judge.is_of_strangers() {
             return Vec::new();
         }
         sendings.iter().flat_map(|it| it.marks.iter().map(|mark| (it.label, mark.clone()))).collect()
     }
 
+    /// Whether a check is settled only when the deliveries were seen.
+    fn waits(&self, pending: &Pending) -> bool {
+        let Pending { check, strangers, answers, .. } = pending;
+        let is_observed = self.setting.observer.is_some();
+        let looks =
+            if check.judge.is_of_strangers() { !strangers.is_empty() } else { check.judge.looks_at_deliveries() };
+        // How grave the fault of one that shows whether anything is delivered is, is seen at the end too.
+        (is_observed && looks && (answers.beside.is_ok() || check.weight == Weight::Delivery))
+            || self.pending.iter().any(|it| check.after.contains(&it.check.name))
+    }
+
     /// The outcome of a check that is not made.
     fn unmade(&mut self, check: &'static Check) -> Option<Outcome> {
         if let Some(ended) = &self.ended {
-            return Some(Outcome::Skip(ended.clone()));
+            return Some(Outcome::Skip(ended.to_string()));
         }
         if let Some(missing) = needs::missing(&needs::of([check]), self.graph, self.setting) {
             self.lacking.insert(check.name);
@@ -148,97 +161,68 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         self.follows(check)
     }
 
-    /// Sends, and judges the answers. With an observer, a stranger is believed only if his item is delivered.
-    async fn judged(&mut self, check: &Check, sendings: Vec<Sending>) -> Judged {
+    /// Sends, and judges the answers. With an observer, a stranger is believed only if his item is delivered. `Err` if
+    /// the receiver died meanwhile, and nothing was wrong before.
+    async fn judged(
+        &mut self,
+        (channel, check): (Channel, &'static Check),
+        sendings: Vec<Sending>,
+    ) -> Result<Judged, String> {
         let mut sent = Vec::with_capacity(sendings.len());
-        for Sending { label, post, .. } in sendings {
+        for (index, Sending { label, post, marks }) in sendings.into_iter().enumerate() {
+            let had_answer = self.waiting.has_answer();
             let answer = self.waiting.send(self.graph, post).await;
-            match &answer {
-                Ok(answer) if answer.is_2xx() && check.judge.is_of_genuine_posts() => {
-                    self.slowest.note(answer.took, || labelled(label, check.name));
-                }
-                Ok(answer) if !answer.is_2xx() => {
-                    self.statuses.entry(check.name).or_insert(answer.status);
-                }
-                _ => {}
+            self.note(check, label, &answer);
+            if check.judge.is_of_genuine_items(index) && answer.as_ref().is_ok_and(Answer::is_2xx) {
+                let accepted = |mark| Accepted { channel, check, label, mark, is_seen: false };
+                self.accepted.extend(marks.into_iter().map(accepted));
             }
-            let is_gone = matches!(answer, Err(ClientError::Connect { .. }));
-            sent.push(Sent { label, answer });
             self.ended = self.waiting.exhausted();
-            if is_gone {
-                self.ended = Some(format!("the receiver is gone since {}: nothing more was sent", check.name));
+            if is_gone(self.graph, &answer).await {
+                let ended = Ended::Gone(check.name);
+                self.ended = Some(ended.clone());
+                // One that was never there is no receiver that died.
+                if had_answer && !check.judge.is_of_survival() && check.judge.judge(&sent).is_ok() {
+                    return Err(ended.to_string());
+                }
             }
+            sent.push(Sent { label, answer });
             if self.ended.is_some() {
                 break;
             }
         }
-        let alone = check.judge.judge(&sent);
+        Ok(self.judgement(check, &sent))
+    }
+
+    /// Notes what an answer says beside its check.
+    fn note(&mut self, check: &Check, label: &str, answer: &Result<Answer, ClientError>) {
+        match answer {
+            Ok(answer) if answer.is_2xx() && check.judge.is_of_genuine_posts() => {
+                self.slowest.note(answer.took, || labelled(label, check.name));
+            }
+            Ok(answer) if !answer.is_2xx() => {
+                self.statuses.entry(check.name).or_insert(answer.status);
+            }
+            _ => {}
+        }
+    }
+
+    fn judgement(&self, check: &Check, sent: &[Sent]) -> Judged {
+        let alone = check.judge.judge(sent);
         if !matches!(check.judge, Judge::Refused) {
             return Judged { beside: alone.clone(), alone };
         }
         let is_observed = self.setting.observer.is_some();
         let unseen = if is_observed { NOTHING_DELIVERED } else { ONLY_OBSERVED };
         let alone = alone.map_err(|found| format!("{found}; {unseen}"));
-        Judged { beside: if is_observed { Judge::Withheld.judge(&sent) } else { alone.clone() }, alone }
-    }
-
-    /// Looks at what was delivered, and settles the checks that depend on it.
-    async fn look(&mut self) {
-        let pending = std::mem::take(&mut self.pending);
-        let Some(observer) = &mut self.setting.observer else { return };
-        (self.tell)(Told::Looks);
-        let of = |strangers: bool| {
-            let chosen = pending.iter().filter(move |it| it.check.judge.is_of_strangers() == strangers);
-            chosen.flat_map(|it| it.marks.iter().map(|(_, mark)| mark)).collect::<Vec<_>>()
-        };
-        let (mut wanted, mut unwanted) = {
-            let (wanted, unwanted) = observer.look(&of(false), &of(true)).await;
-            (wanted.into_iter(), unwanted.into_iter())
-        };
-        for Pending { index, channel, check, marks, answers } in &pending {
-            let is_of_strangers = check.judge.is_of_strangers();
-            let seen = if is_of_strangers { &mut unwanted } else { &mut wanted };
-            let seen: Vec<_> = marks.iter().map(|(label, mark)| (*label, mark.of)).zip(seen).collect();
-            let answers = if is_of_strangers && self.is_blind(*channel) { &answers.alone } else { &answers.beside };
-            let outcome = self.follows(check).unwrap_or_else(|| {
-                let found = answers.clone().and_then(|()| self.found((*channel, check), &seen));
-                found.map_or_else(Outcome::Fail, |()| Outcome::Pass)
-            });
-            self.settle(*index, (*channel, check), outcome);
-        }
-    }
-
-    /// Whether nothing of a channel is delivered, or none of it can be: then only answers count.
-    fn is_blind(&self, channel: Channel) -> bool {
-        let shows = delivers(channel);
-        self.causes.contains_key(shows) || self.lacking.contains(shows)
+        Judged { beside: if is_observed { Judge::Withheld.judge(sent) } else { alone.clone() }, alone }
     }
 
     /// The outcome of a check that follows from a failed one.
-    fn follows(&mut self, check: &'static Check) -> Option<Outcome> {
+    pub(super) fn follows(&mut self, check: &'static Check) -> Option<Outcome> {
         let cause = check.after.iter().find_map(|name| self.causes.get(name).copied())?;
         self.causes.insert(check.name, cause);
         Some(Outcome::Follows(cause))
-    }
-
-    /// What the deliveries say of a check: of each of its items whether it was seen.
-    fn found(&self, (channel, check): (Channel, &Check), seen: &[(Item, bool)]) -> Result<(), String> {
-        let first = |is_seen: bool| seen.iter().find(|(_, seen)| *seen == is_seen).map(|(item, _)| *item);
-        let (delivered, undelivered) = (first(true), first(false));
-        match (&check.judge, delivered, undelivered) {
-            (judge, Some((label, what)), _) if judge.is_of_strangers() => {
-                Err(labelled(label, &format!("{what} was delivered")))
-            }
-            (Judge::AnyDelivered, None, Some(_)) => {
-                Err("answered 2xx, but the decrypted content of no item was delivered".into())
-            }
-            // That is one fault.
-            (Judge::Accepted, ..) if self.is_blind(channel) => Ok(()),
-            (Judge::Accepted | Judge::Delivered, _, Some((label, what))) => {
-                Err(labelled(label, &format!("answered 2xx, but {what} was not delivered")))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Adds a verdict.
@@ -250,7 +234,9 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
             }
             (outcome, _) => outcome,
         };
-        if matches!(outcome, Outcome::Fail(_)) {
+        let weight = self.weight(channel, check);
+        // Where only some is lost, the other checks can be judged.
+        if matches!(outcome, Outcome::Fail(_)) && (check.weight, weight) != (Weight::Delivery, Weight::Itself) {
             self.causes.insert(check.name, check.name);
         }
         let verdict = Verdict {
@@ -260,9 +246,18 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
             expected: check.judge.to_string(),
             source: check.source,
             outcome,
-            weight: check.weight,
+            weight,
         };
         self.add(index, verdict);
+    }
+
+    /// How much hangs on a check, after what was seen.
+    fn weight(&self, channel: Channel, check: &Check) -> Weight {
+        match check.weight {
+            Weight::Delivery if self.delivers_some(channel) => Weight::Itself,
+            Weight::Guard if !self.delivers_some(channel) => Weight::UnseenGuard,
+            weight => weight,
+        }
     }
 
     /// Adds a verdict of a check that stands in no table.

@@ -12,6 +12,8 @@ use super::receiver::{Running, start};
 async fn graded(graph: &Graph, running: &Running, command: String) -> Grade {
     let mut setting = Setting::new(Channel::Calls, 1);
     (setting.observer, setting.restart_command) = (Some(running.observer()), Some(command));
+    // The command ends when the receiver is back.
+    setting.patience.to_come_back = std::time::Duration::ZERO;
     grade(graph, &mut setting, |_| {}).await.unwrap()
 }
 
@@ -75,6 +77,7 @@ async fn a_command_that_fails_is_told() {
     let failed = Outcome::Skip("the restart command failed: exit status: 1".into());
     assert_eq!(durability(&grade), &failed);
     assert!(grade.not_seen.iter().any(|text| text.contains("survives a crash")), "{:?}", grade.not_seen);
+    assert!(grade.hints.iter().any(|hint| hint.contains("--restart-command")), "{:?}", grade.hints);
 }
 
 #[tokio::test]
@@ -83,4 +86,7 @@ async fn a_receiver_that_does_not_come_back_is_told() {
     let grade = graded(&running.graph, &running, running.kill_command()).await;
     let Outcome::Skip(why) = durability(&grade) else { panic!("{:#}", grade.json()) };
     assert!(why.starts_with("the receiver did not come back: cannot connect to 127.79.0.1:"), "{why}");
+    assert!(grade.reason().starts_with("the receiver is gone: it did not come back after "), "{}", grade.reason());
+    assert_eq!((grade.letter(), grade.is_conformant()), ('F', false));
+    assert!(grade.hints.iter().any(|hint| hint.contains("--restart-command")), "{:?}", grade.hints);
 }

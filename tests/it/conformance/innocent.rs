@@ -111,6 +111,7 @@ async fn a_receiver_that_hangs_is_found_out_and_the_rest_is_skipped() {
         after_a_hang: Duration::from_millis(10),
         in_all: Duration::from_millis(85),
         in_time: Duration::from_millis(80),
+        ..Patience::default()
     };
     let (mut n_told, mut n_sent) = (0, 0);
     let graph = towards(address);

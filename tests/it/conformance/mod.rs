@@ -3,7 +3,9 @@
 mod content;
 mod docs;
 mod durability;
+mod ends;
 mod innocent;
+mod losses;
 mod matrix;
 mod proof;
 mod receiver;

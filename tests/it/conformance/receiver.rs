@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use actix_web::http::Method;
 use actix_web::web::{self, Bytes, Data, PayloadConfig};
@@ -38,6 +38,8 @@ pub struct Receiver {
     seen: Mutex<HashSet<Vec<u8>>>,
     held: Mutex<Option<String>>,
     stumbles: AtomicBool,
+    writes_at_once: AtomicBool,
+    n_taken: AtomicUsize,
     paths: Paths,
 }
 
@@ -103,6 +105,8 @@ pub fn start_at(fault: &'static str, paths: Paths) -> Running {
         seen: Mutex::default(),
         held: Mutex::default(),
         stumbles: AtomicBool::default(),
+        writes_at_once: AtomicBool::default(),
+        n_taken: AtomicUsize::default(),
         paths,
     });
     let is_bounded = !fault.ends_with("bounds-bodies");
@@ -147,7 +151,10 @@ async fn answer(this: Data<Receiver>, request: HttpRequest, body: Result<Bytes, 
         Err(_) if this.is("notifications-survives-what-is-no-json") && body.len() < 20 => {
             HttpResponse::InternalServerError().finish()
         }
-        Err(_) => HttpResponse::BadRequest().finish(),
+        Err(_) => {
+            this.writes_at_once.store(true, Ordering::SeqCst);
+            HttpResponse::BadRequest().finish()
+        }
         Ok(body) if !body["value"].is_array() && !this.is("calls-hands-back-the-skype-format") => {
             HttpResponse::NoContent().finish()
         }
@@ -285,13 +292,30 @@ impl Receiver {
         accepted()
     }
 
+    /// Whether the item is lost: they are counted from 1.
+    fn loses(&self, nth: usize) -> bool {
+        match self.fault {
+            "calls-delivers-all-that-was-accepted" | "notifications-delivers-all-that-was-accepted" => nth == 1,
+            fault => {
+                let number = |before: &str| fault.strip_prefix(before).and_then(|number| number.parse::<usize>().ok());
+                number("loses item ").is_some_and(|lost| nth == lost)
+                    || number("loses each item of ").is_some_and(|of| nth.is_multiple_of(of))
+            }
+        }
+    }
+
     fn deliver(&self, line: String) {
-        let line = match self.is("survives-a-crash") {
-            // The newest is in memory only.
-            true => self.held.lock().replace(line),
-            false => Some(line),
-        };
+        if self.loses(self.n_taken.fetch_add(1, Ordering::SeqCst) + 1) {
+            return;
+        }
+        // The newest is in memory only, but for the one after a broken body.
+        let is_held = self.is("survives-a-crash") && !self.writes_at_once.swap(false, Ordering::SeqCst);
+        let mut lines = Vec::from_iter(self.held.lock().take());
+        match is_held {
+            true => *self.held.lock() = Some(line),
+            false => lines.push(line),
+        }
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&self.delivered).unwrap();
-        line.into_iter().for_each(|line| writeln!(file, "{line}").unwrap());
+        lines.into_iter().for_each(|line| writeln!(file, "{line}").unwrap());
     }
 }

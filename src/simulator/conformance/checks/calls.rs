@@ -136,7 +136,7 @@ fn next(graph: &Graph, seed: &mut Seed) -> Result<Sending, SimulatorError> {
 /// Each alone, so that one that is not read is told from one that is not the first of its POST.
 fn completed(graph: &Graph, (label, recording): (&'static str, &Recording)) -> Result<Sending, SimulatorError> {
     let post = graph.calls(&[recording.completed()])?;
-    Ok(Sending::new(label, post).marked(Mark::recording(recording)))
+    Ok(Sending::new(label, post).marked(Mark::recording(recording).named("the completed recording")))
 }
 
 fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -> Made {
@@ -146,7 +146,8 @@ fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -
         sendings.push(completed(graph, (dialect.as_str(), &recording))?);
         let failed = Recording::new(seed).dialect(*dialect);
         let post = graph.calls(&[failed.failed()])?;
-        sendings.push(Sending::new(dialect.as_str(), post).marked(Mark::recording(&failed)));
+        sendings
+            .push(Sending::new(dialect.as_str(), post).marked(Mark::recording(&failed).named("the failed recording")));
     }
     Ok(sendings)
 }
@@ -154,14 +155,17 @@ fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -
 fn old_dialects(graph: &Graph, seed: &mut Seed) -> Made {
     let mut sendings = dialects(graph, seed, |dialect| OLD.contains(dialect))?;
     let recording = Recording::new(seed);
-    sendings.push(Sending::new("running", graph.calls(&[recording.running()])?).marked(Mark::recording(&recording)));
+    let mark = Mark::recording(&recording).named("the running recording");
+    sendings.push(Sending::new("running", graph.calls(&[recording.running()])?).marked(mark));
     Ok(sendings)
 }
 
 fn several(graph: &Graph, seed: &mut Seed) -> Made {
     let recordings = [(); 3].map(|()| Recording::new(seed));
     let post = graph.calls(&recordings.each_ref().map(Recording::completed))?;
-    Ok(vec![Sending { label: "", post, marks: recordings.iter().map(Mark::recording).collect() }])
+    let names = ["the first of 3 recordings", "the second of 3 recordings", "the third of 3 recordings"];
+    let marks = recordings.iter().zip(names).map(|(recording, name)| Mark::recording(recording).named(name)).collect();
+    Ok(vec![Sending { label: "", post, marks }])
 }
 
 fn others(graph: &Graph, seed: &mut Seed) -> Made {
@@ -196,8 +200,9 @@ fn neighbours(graph: &Graph, seed: &mut Seed) -> Made {
         .raw("resourceData", r##"{"@odata.type":"#microsoft.graph.somethingNew","a":[1]}"##);
     let (before, after) = (Recording::new(seed), Recording::new(seed));
     let items = [before.completed(), unknown.text(), calls::call(seed, "terminated"), after.completed()];
-    let sending = Sending::new("", graph.calls(&items)?);
-    Ok(vec![sending.marked(Mark::recording(&before)).marked(Mark::recording(&after))])
+    let before = Mark::recording(&before).named("the recording before the unknown item");
+    let after = Mark::recording(&after).named("the recording after the unknown item");
+    Ok(vec![Sending::new("", graph.calls(&items)?).marked(before).marked(after)])
 }
 
 fn odd_text(graph: &Graph, seed: &mut Seed) -> Made {

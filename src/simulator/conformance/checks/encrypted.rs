@@ -12,7 +12,10 @@ use crate::simulator::payload::{self, Change, Seed};
 use crate::simulator::{Certificate, Graph, Token};
 
 const GENUINE: &str = "encrypted-accepts-genuine-items";
-const DECRYPTED: &str = "encrypted-delivers-the-decrypted-content";
+pub(in super::super) const DECRYPTED: &str = "encrypted-delivers-the-decrypted-content";
+const VERSIONS: &str = "encrypted-accepts-both-token-versions";
+/// The checks that judge whether content is delivered: one that fails explains why any content is missing.
+pub(in super::super) const CONTENT: &[&str] = &[DECRYPTED, VERSIONS];
 const NO_TOKEN: &str = "encrypted-refuses-no-validation-token";
 const FORGED: &str = "encrypted-refuses-forged-validation-tokens";
 /// An application that is not the publisher.
@@ -35,7 +38,7 @@ pub(super) const CHECKS: &[Check] = &[
     )
     .after(&[GENUINE, DELIVERS_CHANGES]),
     Check::must(
-        "encrypted-accepts-both-token-versions",
+        VERSIONS,
         Source::Shows("appid has the publisher in a token of version 1.0, azp in one of version 2.0", RICH),
         both_versions,
         Judge::Delivered,

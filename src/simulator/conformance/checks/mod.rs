@@ -10,6 +10,7 @@ mod hostile_bodies;
 mod subscriptions;
 mod tokens;
 
+pub(super) use self::encrypted::{CONTENT, DECRYPTED};
 pub(super) use self::handshake::{AT_LIFECYCLE, ECHO};
 pub(super) use self::tokens::GENUINE as GENUINE_CALL;
 use super::check::{Channel, Check};

@@ -204,13 +204,17 @@ fn mixed(graph: &Graph, seed: &mut Seed) -> Made {
     let other_tenant = Change::new(seed, OTHER_TENANT, graph.client_state.as_deref());
     let changes = [graph.change(seed), other_tenant, graph.change(seed)];
     let post = graph.notifications(&changes.each_ref().map(Change::basic), false)?;
-    Ok(vec![Sending { label: "", post, marks: changes.iter().map(Mark::change).collect() }])
+    let names = ["the first of 3 changes", "the second of 3 changes, of another tenant", "the third of 3 changes"];
+    let marks = changes.iter().zip(names).map(|(change, name)| Mark::change(change).named(name)).collect();
+    Ok(vec![Sending { label: "", post, marks }])
 }
 
 fn judged_alone(graph: &Graph, seed: &mut Seed) -> Made {
     let (before, after) = (graph.change(seed), graph.change(seed));
     let post = graph.notifications(&[before.basic(), "7".into(), after.basic()], false)?;
-    Ok(vec![Sending::new("", post).marked(Mark::change(&before)).marked(Mark::change(&after))])
+    let before = Mark::change(&before).named("the change before the item that cannot be read");
+    let after = Mark::change(&after).named("the change after the item that cannot be read");
+    Ok(vec![Sending::new("", post).marked(before).marked(after)])
 }
 
 fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -> Made {
@@ -235,7 +239,8 @@ fn at_notifications(graph: &Graph, seed: &mut Seed) -> Made {
     }
     let change = graph.change(seed);
     let items = [change.basic(), graph.change(seed).lifecycle("missed")];
-    Ok(vec![Sending::new("", graph.notifications(&items, false)?).marked(Mark::change(&change))])
+    let mark = Mark::change(&change).named("the change beside the lifecycle event");
+    Ok(vec![Sending::new("", graph.notifications(&items, false)?).marked(mark)])
 }
 
 fn odd_text(graph: &Graph, seed: &mut Seed) -> Made {
