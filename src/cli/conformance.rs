@@ -16,47 +16,57 @@ use crate::simulator::{ClientError, Graph};
 
 /// How long the first look for a receiver may take.
 const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// Nobody takes connections: nothing was checked. As `wait` has it.
+const EXIT_NO_RECEIVER: u8 = 5;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  reelhook conformance --url https://hooks.example.com
-  reelhook conformance --only subscriptions --notifications-path /api/listen
-  reelhook conformance --certificate-key key.pem --json
-  reelhook conformance --observe data/events.jsonl      with what the receiver wrote to this file
-  reelhook conformance --observe http://127.0.0.1:9500  with what it posts to this address
-  reelhook conformance --observe data/events.jsonl --restart-command 'docker restart -t 0 hook'
+  reelhook conformance --identity-dir identity --url https://hooks.example.com
+  reelhook conformance --identity-dir identity --only subscriptions --notifications-path /api/listen
+  reelhook conformance --identity-dir identity --certificate-key key.pem --json
+With what the receiver wrote to a file, and with what it posts to an address:
+  reelhook conformance --identity-dir identity --observe data/events.jsonl
+  reelhook conformance --identity-dir identity --observe http://127.0.0.1:9500
+With a crash:
+  reelhook conformance --identity-dir identity --observe data/events.jsonl \
+    --restart-command 'docker restart -t 0 hook'
 
 The command signs its tokens with keys of its own. The receiver must trust these keys instead of
 Microsoft's: give it the config lines that the command prints at its start (without --json). If the
-receiver is on another machine, set --identity-listen to an address that it can reach.
+receiver is on another machine, set --identity-listen to an address that it can reach. Use
+--identity-dir: without it each run makes a new key, and a receiver that keeps the former one
+refuses every token until it fetches the keys again.
 
 --observe shows the command what the receiver delivered. Any format will do: the command looks for
-ids that only one notification has. FILE: the receiver appends lines to it, as a sink of kind file
-does. http://HOST:PORT: the command listens there and answers 200: let the receiver post what it
-delivers to this address.
+ids that only one notification has. Every genuine notification that is answered 2xx must be
+delivered, within 10 s after the last one was sent. FILE: the receiver appends lines to it, as a
+sink of kind file does. http://HOST:PORT: the command listens there and answers 200: let the
+receiver post what it delivers to this address.
 
---restart-command runs in a shell. It must kill the receiver, start it again, and end. The command
-holds a connection open meanwhile: if that still answers, the receiver was not restarted, and the
-check is skipped. So --url must name the receiver itself: a proxy may keep the connection.
+--restart-command runs in a shell. It must kill the receiver, start it again, and end with exit code
+0 within 60 s. A receiver that takes no connections 10 s later is gone: grade F. The command holds a
+connection open meanwhile: if that still answers, the receiver was not restarted, and the check is
+skipped. So --url must name the receiver itself: a proxy may keep the connection.
 
 Each check is a must (if it fails, a genuine notification is lost, or a forged one is taken for
 genuine), a should, or advice. Grades:
-  A  every must and every should passed
-  B  every must passed, a should failed
+  A  every must and every should that was judged passed
+  B  every must that was judged passed, a should failed
   C  one must failed; or none failed, and something important was not seen
   D  several musts failed, or one without which a channel takes no genuine notification, takes
-     forged ones from everybody, or delivers nothing
+     forged ones from everybody, or delivers nothing at all
   F  every channel takes no genuine notification, or forged ones from everybody; or more than half
-     of the musts failed; or the receiver hangs, or is gone
+     of the musts failed; or the receiver hangs, is too slow, or is gone
 Without --observe no grade is better than C, because answers do not show whether anything was
 stored. More: docs/conformance.md.
 
 Exit codes:
   0    every must that was judged passed
-  1    a must failed, the receiver hangs, or no receiver answers at --url
-  2    wrong usage
+  1    a must failed, or the receiver hangs, is too slow, or is gone
+  2    wrong usage; or --restart-command restarted nothing, or failed: survives-a-crash was skipped
+  5    no receiver takes connections at --url: nothing was checked
   130  ended by Ctrl-C: no grade
   143  ended by SIGTERM: no grade
   129  ended by SIGHUP: no grade")]
@@ -112,8 +122,12 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
         stage.tell_receiver_config();
     }
     if let Err(error) = is_there(&stage.graph).await {
-        remark!("reelhook: {error}; nothing was checked: is the receiver running? See --url");
-        return Ok(ExitCode::FAILURE);
+        let why = format!("{error}; nothing was checked: is the receiver running? See --url");
+        remark!("reelhook: {why}");
+        if args.json {
+            say!("{}", conformance::unchecked_json(&why));
+        }
+        return Ok(ExitCode::from(EXIT_NO_RECEIVER));
     }
     let channel = match args.only {
         None => Channel::Both,
@@ -129,7 +143,16 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         print_grade(&grade);
     }
-    Ok(if grade.is_conformant() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(&grade))
+}
+
+/// A fault of the receiver weighs more than a check that could not be made.
+fn exit_code(grade: &Grade) -> ExitCode {
+    match grade.is_conformant() {
+        false => ExitCode::FAILURE,
+        true if grade.not_done.is_empty() => ExitCode::SUCCESS,
+        true => ExitCode::from(EXIT_CONFIG),
+    }
 }
 
 fn observer(place: Option<Place>, servers: &mut JoinSet<std::io::Result<()>>) -> anyhow::Result<Option<Observer>> {

@@ -188,6 +188,10 @@ async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server()
     let unseen = site.run(&[&["conformance"][..], &common].concat());
     assert_eq!(unseen.code, Some(0), "{}", unseen.out);
     assert!(unseen.out.contains("\ngrade C: no better than C without --observe, because"), "{}", unseen.out);
+    // Nothing was lost, and what was asked for was not done.
+    let uncrashed = site.run(&[&observed[..], &["--only", "calls", "--restart-command", "false"], &common].concat());
+    assert_eq!(uncrashed.code, Some(2), "{}", uncrashed.out);
+    assert!(uncrashed.out.contains("\ngrade A: ") && uncrashed.out.contains("try it in a shell"), "{}", uncrashed.out);
     let load = site.run(&[&["simulate", "--count", "50", "--connections", "4", "--json"][..], &common].concat());
     assert_eq!(load.code, Some(0), "{load:?}");
 }
@@ -245,9 +249,14 @@ fn a_simulator_without_a_receiver_says_so() {
     let said = run(&["simulate", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("hint: nobody listens at that address"), "{said:?}");
-    let said = run(&["conformance", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let graded = ["conformance", "--url", "http://127.0.0.1:1", "--identity-listen", "127.0.0.1:0"];
+    let said = run(&graded);
+    assert_eq!(said.code, Some(5), "{said:?}");
     assert!(said.err.contains("nothing was checked"), "{said:?}");
+    let said = run(&[&graded[..], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &json["grade"], &json["conformant"]), (Some(5), &serde_json::Value::Null, &false.into()));
+    assert!(json["reason"].as_str().unwrap().contains("cannot connect to 127.0.0.1:1"), "{json}");
 }
 
 #[test]
@@ -259,7 +268,7 @@ fn the_grader_refuses_a_url_with_a_path_and_says_where_paths_belong() {
         assert!(is_told && said.out.is_empty(), "{said:?}");
     }
     let said = run(&["conformance", "--url", "http://127.0.0.1:1/", "--identity-listen", "127.0.0.1:0"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(5), "{said:?}");
 }
 
 #[test]
