@@ -158,7 +158,7 @@ def graph(exe, identity_dir):
     port = free_port()
     process = subprocess.Popen(
         [exe, "simulate", "--hold", "--print-token", "--identity-dir", str(identity_dir), "--identity-listen",
-         f"127.0.0.1:{port}", "--url", "http://127.0.0.1:9", "--app-id", APP, "--tenant", TENANT, "--count", "0"],
+         f"127.0.0.1:{port}", "--url", "http://127.0.0.1:9", "--app-id", APP, "--tenant", TENANT],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         token = next(line.split(" ", 1)[1].strip() for line in process.stdout if line.startswith("token "))

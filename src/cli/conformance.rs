@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::EXIT_CONFIG;
 use super::print::{remark, say};
 use super::signals::Signals;
-use super::simulate::stage::{self, Stage, StageArgs};
+use super::simulate::stage::{self, Posted, Stage, StageArgs};
 use crate::simulator::conformance::{self, Channel, Grade, Level, Observer, Outcome, Place, Setting, Told, Verdict};
 use crate::simulator::{ClientError, Graph};
 
@@ -77,7 +77,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "CHANNEL")]
     only: Option<ChannelName>,
     /// See what the receiver delivered: a file that it appends to, or an address that it posts to
-    #[arg(long, value_name = "FILE|http://HOST:PORT", value_parser = Place::read)]
+    #[arg(long, value_name = "FILE|http://HOST:PORT", value_parser = place)]
     observe: Option<Place>,
     /// A shell command that kills the receiver and starts it again: accepted notifications must survive it
     #[arg(long, value_name = "COMMAND", requires = "observe")]
@@ -96,6 +96,33 @@ enum ChannelName {
     Subscriptions,
 }
 
+/// Reads where deliveries are seen. The command listens at an address, not at a path of it, and makes up no port.
+fn place(text: &str) -> Result<Place, String> {
+    let place = Place::read(text)?;
+    if let Some((_, rest)) = text.split_once("://") {
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        if !matches!(path, "" | "/") {
+            return Err(format!("found the path {path}, expected http://HOST:PORT: the receiver may post to any path"));
+        }
+        let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+        if port.parse::<u16>().is_err() {
+            return Err("found no port, expected http://HOST:PORT to listen on".into());
+        }
+    }
+    Ok(place)
+}
+
+impl Args {
+    /// The mistakes that clap does not find.
+    fn mistake(&self) -> Option<String> {
+        let (only, posted) = match self.only? {
+            ChannelName::Calls => ("calls", Posted { calls: true, notifications: false, lifecycle: false }),
+            ChannelName::Subscriptions => ("subscriptions", Posted { calls: false, notifications: true, lifecycle: true }),
+        };
+        self.stage.idle_path(posted).map(|option| format!("{option} has no effect with --only {only}"))
+    }
+}
+
 /// Grades, unless a signal ends it.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
@@ -109,6 +136,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn graded(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(mistake) = args.mistake() {
+        remark!("reelhook: {mistake}");
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    }
     let mut servers = JoinSet::new();
     let opened = stage::open(args.stage).and_then(|stage| Ok((stage, observer(args.observe, &mut servers)?)));
     let (stage, observer) = match opened {

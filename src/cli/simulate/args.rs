@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::played;
-use super::stage::StageArgs;
+use super::stage::{Posted, StageArgs};
+use super::{played, values};
 use crate::simulator::scenario::{Channels, Lack, Scenario};
 
 /// The arguments.
@@ -81,14 +81,14 @@ pub struct Args {
     /// Send the requests of this file, which --record wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_REPLAY)]
     pub(super) replay: Option<PathBuf>,
-    /// The longest pause between two requests of --replay; a shorter one stays as it was
-    #[arg(long, value_name = "TIME", value_parser = crate::cli::duration, default_value = "1s", requires = "replay")]
-    pub(super) longest_pause: Duration,
+    /// The longest pause between two requests of --replay; a shorter one stays as it was [default: 1s]
+    #[arg(long, value_name = "TIME", value_parser = crate::cli::duration, requires = "replay")]
+    pub(super) longest_pause: Option<Duration>,
     /// After sending, keep serving the signing keys for the receiver, until Ctrl-C
     #[arg(long)]
     pub(super) hold: bool,
-    /// Print a bearer token for the calls channel: `token <jwt>`. Nothing is sent, unless --scenario, --script, --replay
-    /// or an option of load is given too
+    /// Print a bearer token for the calls channel: `token <jwt>`, or with --json in the member `token`. Nothing is sent,
+    /// unless --scenario, --script, --replay or an option of load is given too
     #[arg(long)]
     pub(super) print_token: bool,
     /// Print the result as one line of JSON
@@ -102,8 +102,8 @@ pub struct Args {
 }
 
 /// What has no meaning beside `--replay`: the record says it.
-const NOT_WITH_REPLAY: [&str; 8] =
-    ["scenario", "script", "Load", "channel", "seed", "calls_path", "notifications_path", "lifecycle_path"];
+const NOT_WITH_REPLAY: [&str; 9] =
+    ["scenario", "script", "Load", "channel", "seed", "tenant", "calls_path", "notifications_path", "lifecycle_path"];
 /// What has no meaning beside `--record`: Graph makes and signs the requests.
 const NOT_WITH_RECORD: [&str; 20] = [
     "replay",
@@ -134,16 +134,16 @@ const NOT_WITH_RECORD: [&str; 20] = [
 #[command(next_help_heading = "Load (instead of the scenarios)")]
 pub(super) struct LoadArgs {
     /// How many notifications to send each second. The latency is measured from the planned send time
-    #[arg(long, value_name = "NUMBER", value_parser = positive)]
+    #[arg(long, value_name = "NUMBER", value_parser = values::rate)]
     pub rate: Option<f64>,
     /// Connections, each with one request at a time [default: 64]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub connections: Option<u16>,
     /// How long to send, such as 30s or 5m [default: 10s, unless --count is given]
-    #[arg(long, value_name = "TIME", value_parser = crate::cli::duration)]
+    #[arg(long, value_name = "TIME", value_parser = values::time)]
     pub duration: Option<Duration>,
     /// How many notifications to send
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = values::count)]
     pub count: Option<u64>,
     /// Send change notifications with encrypted content
     #[arg(long, requires = "certificate_key")]
@@ -162,10 +162,6 @@ pub(super) enum ChannelName {
     Subscriptions,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0).ok_or("expected a number above 0".into())
-}
-
 /// The names of the scenarios, and the two words for all and none of them.
 fn names() -> clap::builder::PossibleValuesParser {
     let named = Scenario::names().chain(Scenario::names_of_others());
@@ -182,7 +178,22 @@ pub(super) struct Chosen {
 
 impl Args {
     /// The mistakes that clap does not find.
-    pub(super) fn mistake(&self) -> Option<&'static str> {
+    pub(super) fn mistake(&self) -> Option<String> {
+        if let Some(contradiction) = self.contradiction() {
+            return Some(contradiction.into());
+        }
+        let idle = self.stage.idle_path(self.posted())?;
+        Some(format!("{idle} has no effect, because nothing is posted there"))
+    }
+
+    fn contradiction(&self) -> Option<&'static str> {
+        // Where clap finds a contradiction between the needed option and a third one, it does not ask for the needed one.
+        if self.listen.is_some() && self.record.is_none() {
+            return Some("--listen is for --record FILE: without it nothing is listened to");
+        }
+        if self.longest_pause.is_some() && self.replay.is_none() {
+            return Some("--longest-pause is for --replay FILE");
+        }
         if self.load.encrypted && self.channel == Some(ChannelName::Calls) {
             return Some("--encrypted is for --channel subscriptions: the calls channel has no encryption");
         }
@@ -214,6 +225,21 @@ impl Args {
             _ => false,
         };
         is_none && !has_something
+    }
+
+    /// The paths that something is posted to.
+    fn posted(&self) -> Posted {
+        if self.sends_nothing() {
+            return Posted { calls: false, notifications: false, lifecycle: false };
+        }
+        if self.load.is_load() {
+            let calls = self.channel != Some(ChannelName::Subscriptions) && !self.load.encrypted;
+            return Posted { calls, notifications: !calls, lifecycle: false };
+        }
+        let Channels { calls, subscriptions } = self.channels();
+        // A script has calls.
+        let subscriptions = subscriptions && (self.script.is_empty() || !self.scenario.is_empty());
+        Posted { calls, notifications: subscriptions, lifecycle: subscriptions }
     }
 
     /// What is played: the scenarios in the order of their names here, then the scripts.
@@ -275,6 +301,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::simulator::DEMO_TENANT;
 
     #[derive(Parser)]
     struct Outer {
@@ -311,11 +338,11 @@ mod tests {
         let args = args.unwrap();
         assert_eq!((args.load.rate, args.load.duration), (Some(250.0), Some(Duration::from_secs(2))));
         assert!(args.load.is_load() && args.json);
-        let args = parse(&["--hold", "--print-token", "--identity-listen", "127.0.0.1:1", "--count", "0"]).unwrap();
-        assert!(args.hold && args.print_token && args.load.is_load());
+        let args = parse(&["--hold", "--print-token", "--identity-listen", "127.0.0.1:1"]).unwrap();
+        assert!(args.hold && args.print_token && args.mistake().is_none());
         let encrypted =
             ["--channel", "subscriptions", "--encrypted", "--certificate-id", "b", "--certificate-key", "k"];
-        let args = parse(&[&encrypted[..], &["--count", "0"]].concat()).unwrap();
+        let args = parse(&[&encrypted[..], &["--count", "1"]].concat()).unwrap();
         assert_eq!(args.mistake(), None);
         assert!(parse(&["--serve-noop", "127.0.0.1:0"]).unwrap().serve_noop.is_some());
     }
@@ -391,7 +418,7 @@ mod tests {
             ("--count", "1"),
             ("--channel", "calls"),
             ("--seed", "1"),
-            ("--tenant", "t"),
+            ("--tenant", DEMO_TENANT),
             ("--identity-dir", "d"),
             ("--identity-listen", "127.0.0.1:1"),
             ("--client-state-env", "E"),
@@ -405,7 +432,13 @@ mod tests {
             let error = refused(&[&record[..], &more].concat());
             assert!(error.contains("cannot be used with"), "{more:?}: {error}");
         }
-        for more in [["--channel", "calls"], ["--seed", "1"], ["--scenario", "none"], ["--calls-path", "/c"]] {
+        for more in [
+            ["--channel", "calls"],
+            ["--seed", "1"],
+            ["--scenario", "none"],
+            ["--calls-path", "/c"],
+            ["--tenant", DEMO_TENANT],
+        ] {
             let error = refused(&[&["--replay", "f"][..], &more].concat());
             assert!(error.contains("cannot be used with"), "{more:?}: {error}");
         }
@@ -415,6 +448,15 @@ mod tests {
             (&["--scenario", "none", "--channel", "calls"], "--channel has no effect"),
             (&["--print-token", "--seed", "1"], "--seed has no effect"),
             (&["--longest-pause", "2s"], "--replay"),
+            (&["--longest-pause", "2s", "--scenario", "plain"], "--longest-pause is for --replay FILE"),
+            (&["--listen", "127.0.0.1:0"], "--record"),
+            (&["--listen", "127.0.0.1:0", "--identity-listen", "127.0.0.1:0"], "--listen is for --record FILE"),
+            (&["--channel", "calls", "--lifecycle-path", "/l"], "--lifecycle-path has no effect"),
+            (&["--channel", "subscriptions", "--calls-path", "/c"], "--calls-path has no effect"),
+            (&["--script", "f", "--notifications-path", "/n"], "--notifications-path has no effect"),
+            (&["--print-token", "--calls-path", "/c"], "--calls-path has no effect"),
+            (&["--count", "1", "--notifications-path", "/n"], "--notifications-path has no effect"),
+            (&["--count", "1", "--channel", "subscriptions", "--calls-path", "/c"], "--calls-path has no effect"),
             (&["--certificate-id", "c"], "--certificate-key"),
         ] {
             let error = refused(arguments);
@@ -427,6 +469,9 @@ mod tests {
         for (arguments, told) in [
             (&["--rate", "0"][..], "above 0"),
             (&["--rate", "inf"], "above 0"),
+            (&["--count", "0"], "nothing would be sent: expected 1 or more"),
+            (&["--count=many"], "expected a whole number"),
+            (&["--duration", "0s"], "nothing would be sent: expected more than 0s"),
             (&["--duration=-3s"], "not negative"),
             (&["--duration", "soon"], "such as 30s"),
             (&["--connections", "0"], "--connections"),

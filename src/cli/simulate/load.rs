@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Ended;
 use super::args::{ChannelName, LoadArgs};
 use super::stage::Stage;
-use crate::cli::print::say;
+use crate::cli::print::{remark, say};
 use crate::cli::signals::Signals;
 use crate::simulator::client::Post;
 use crate::simulator::load::{Bodies, Load, Plan};
@@ -27,11 +27,12 @@ pub(super) struct Asked {
     pub as_json: bool,
 }
 
-/// Runs the load and prints its report. The first signal ends it: nothing more is sent, and open requests are awaited. A
+/// Runs the load and prints its report; as JSON with this token. The first signal ends it: nothing more is sent, and open requests are awaited. A
 /// second one ends the waiting, too.
 pub(super) async fn run(
     (stage, signals): (&Stage, &mut Signals),
     Asked { args, channel, as_json }: Asked,
+    token: Option<String>,
 ) -> anyhow::Result<Ended> {
     let plan = Plan {
         connections: args.connections.unwrap_or(CONNECTIONS).into(),
@@ -47,13 +48,13 @@ pub(super) async fn run(
     };
     let load = Load::new(graph.client.clone(), &head, bodies, plan)?;
     let bar = bar(plan);
-    let report = {
+    let (report, was_told) = {
         let mut is_ending = false;
         let running = load.run();
         tokio::pin!(running);
         loop {
             tokio::select! {
-                report = &mut running => break report,
+                report = &mut running => break (report, is_ending),
                 told = signals.next() => {
                     if std::mem::replace(&mut is_ending, true) {
                         bar.finish_and_clear();
@@ -67,9 +68,18 @@ pub(super) async fn run(
     };
     bar.finish_and_clear();
     if as_json {
-        say!("{}", report.json());
+        let mut json = report.json();
+        json["seed"] = stage.seed.into();
+        if let Some(token) = token {
+            json["token"] = token.into();
+        }
+        say!("{json}");
     } else {
         say!("{report}\nseed       {}", stage.seed);
+    }
+    if report.n_answers() + report.tally.n_failed == 0 && !was_told {
+        remark!("reelhook: nothing was sent: the time was over before the first notification");
+        return Ok(Ended::WithNothing);
     }
     Ok(Ended::all_well(report.n_errors() == 0))
 }

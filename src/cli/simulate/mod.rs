@@ -7,8 +7,12 @@ mod played;
 mod recorded;
 pub(super) mod stage;
 mod tally;
+mod values;
 
 use std::process::ExitCode;
+use std::time::Duration;
+
+use serde_json::json;
 
 pub use self::args::Args;
 use self::args::Chosen;
@@ -19,6 +23,9 @@ use super::print::{remark, say};
 use super::signals::{Signals, Told};
 use crate::simulator::noop;
 use crate::simulator::scenario::{Channels, Play};
+
+/// The longest pause of a replay, where none is given.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Runs the command.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -73,7 +80,7 @@ fn opened(args: Args) -> anyhow::Result<(Stage, Asked)> {
     let what = match &args.replay {
         Some(file) => What::Replay(recorded::Asked {
             record: recorded::replay(file)?,
-            longest_pause: args.longest_pause,
+            longest_pause: args.longest_pause.unwrap_or(LONGEST_PAUSE),
             as_json: args.json,
         }),
         None if args.load.is_load() => {
@@ -86,18 +93,24 @@ fn opened(args: Args) -> anyhow::Result<(Stage, Asked)> {
 }
 
 async fn sent(stage: &Stage, signals: &mut Signals, asked: Asked) -> anyhow::Result<ExitCode> {
-    if asked.print_token {
-        say!("token {}", stage.graph.calls_token()?);
-    }
+    let mut token = asked.print_token.then(|| stage.graph.calls_token()).transpose()?;
     if !asked.as_json {
+        // As JSON it is a part of the result.
+        if let Some(token) = token.take() {
+            say!("token {token}");
+        }
         stage.tell_receiver_config();
     }
     let ended = match asked.what {
-        What::Load(load) => load::run((stage, signals), load).await?,
-        What::Replay(replay) => recorded::played((stage, signals), &replay).await?,
+        What::Load(load) => load::run((stage, signals), load, token).await?,
+        What::Replay(replay) => recorded::played((stage, signals), &replay, token).await?,
+        What::Scenarios(Chosen { scenarios, .. }, _) if scenarios.is_empty() && token.is_some() => {
+            say!("{}", json!({ "token": token }));
+            Ended::Well
+        }
         What::Scenarios(Chosen { scenarios, left_out }, channels) => {
             let play = Play { scenarios: &scenarios, channels, seed: stage.seed };
-            let tally = Tally::new(asked.as_json).leaving_out(left_out);
+            let tally = Tally::new(asked.as_json).leaving_out(left_out).with_token(token);
             played::scenarios((stage, signals), play, tally).await?
         }
     };

@@ -67,10 +67,14 @@ pub(super) struct Asked {
     pub as_json: bool,
 }
 
-/// Plays a record, and prints each request and the sum.
-pub(super) async fn played((stage, signals): (&Stage, &mut Signals), asked: &Asked) -> anyhow::Result<Ended> {
+/// Plays a record, and prints each request and the sum; as JSON with this token.
+pub(super) async fn played(
+    (stage, signals): (&Stage, &mut Signals),
+    asked: &Asked,
+    token: Option<String>,
+) -> anyhow::Result<Ended> {
     let noun = if asked.record.has_only_posts() { "POSTs" } else { "requests" };
-    let mut tally = Tally::new(asked.as_json).counting(noun);
+    let mut tally = Tally::new(asked.as_json).counting(noun).with_token(token);
     let playing = asked.record.play(&stage.graph, asked.longest_pause, |played| match played {
         Played::Sent(step) => tally.tell(step),
         Played::Unjudged(step) => tally.tell_unjudged(step),

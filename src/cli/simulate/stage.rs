@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tokio::task::JoinSet;
 use url::{Position, Url};
 
+use super::values;
 use crate::cli::print::remark;
 use crate::clock::Clock;
 use crate::simulator::{
@@ -22,10 +23,10 @@ pub(in crate::cli) struct StageArgs {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
     /// The application (bot) that the notifications are for
-    #[arg(long, value_name = "GUID", default_value = DEMO_APP_ID)]
+    #[arg(long, value_name = "GUID", default_value = DEMO_APP_ID, value_parser = values::guid)]
     pub app_id: String,
     /// The tenant that the notifications come from
-    #[arg(long, value_name = "GUID", default_value = DEMO_TENANT)]
+    #[arg(long, value_name = "GUID", default_value = DEMO_TENANT, value_parser = values::guid)]
     pub tenant: String,
     /// Keep the signing key in this folder, so that several runs share it [default: a new key for each run]
     #[arg(long, value_name = "FOLDER", help_heading = "Identity")]
@@ -48,18 +49,47 @@ pub(in crate::cli) struct StageArgs {
         help_heading = "Identity"
     )]
     pub certificate_id: String,
-    /// The receiver's path for call notifications
-    #[arg(long, value_name = "PATH", default_value = "/graph/calls", help_heading = "Paths")]
-    pub calls_path: String,
-    /// The receiver's path for change notifications
-    #[arg(long, value_name = "PATH", default_value = "/graph/notifications", help_heading = "Paths")]
-    pub notifications_path: String,
-    /// The receiver's path for lifecycle notifications
-    #[arg(long, value_name = "PATH", default_value = "/graph/lifecycle", help_heading = "Paths")]
-    pub lifecycle_path: String,
+    /// The receiver's path for call notifications [default: /graph/calls]
+    #[arg(long, value_name = "PATH", value_parser = values::path, help_heading = "Paths")]
+    pub calls_path: Option<String>,
+    /// The receiver's path for change notifications [default: /graph/notifications]
+    #[arg(long, value_name = "PATH", value_parser = values::path, help_heading = "Paths")]
+    pub notifications_path: Option<String>,
+    /// The receiver's path for lifecycle notifications [default: /graph/lifecycle]
+    #[arg(long, value_name = "PATH", value_parser = values::path, help_heading = "Paths")]
+    pub lifecycle_path: Option<String>,
     /// The seed of the ids: the same number makes the same ids [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+}
+
+/// The paths that something is posted to.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Posted {
+    pub calls: bool,
+    pub notifications: bool,
+    pub lifecycle: bool,
+}
+
+impl StageArgs {
+    /// The option that names a path to which nothing is posted.
+    pub(in crate::cli) fn idle_path(&self, posted: Posted) -> Option<&'static str> {
+        let all = [
+            ("--calls-path", &self.calls_path, posted.calls),
+            ("--notifications-path", &self.notifications_path, posted.notifications),
+            ("--lifecycle-path", &self.lifecycle_path, posted.lifecycle),
+        ];
+        all.into_iter().find(|(_, path, is_posted_to)| path.is_some() && !is_posted_to).map(|(option, ..)| option)
+    }
+
+    fn paths(&self) -> Paths {
+        let Paths { calls, notifications, lifecycle } = Paths::default();
+        Paths {
+            calls: self.calls_path.clone().unwrap_or(calls),
+            notifications: self.notifications_path.clone().unwrap_or(notifications),
+            lifecycle: self.lifecycle_path.clone().unwrap_or(lifecycle),
+        }
+    }
 }
 
 /// Graph, with its key provider running.
@@ -89,6 +119,7 @@ pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
     let mut servers = JoinSet::new();
     servers.spawn(server);
     let client_state = std::env::var(&args.client_state_env).ok().filter(|text| !text.is_empty());
+    let paths = args.paths();
     let graph = Graph {
         client,
         identity,
@@ -96,7 +127,7 @@ pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
         tenant: args.tenant,
         client_state,
         certificate,
-        paths: Paths { calls: args.calls_path, notifications: args.notifications_path, lifecycle: args.lifecycle_path },
+        paths,
     };
     Ok(Stage {
         graph,
@@ -177,7 +208,18 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Args;
+
     use super::*;
+
+    #[test]
+    fn the_help_names_the_paths_that_are_taken_if_none_is_given() {
+        let help = StageArgs::augment_args(clap::Command::new("simulate")).render_long_help().to_string();
+        let Paths { calls, notifications, lifecycle } = Paths::default();
+        for path in [calls, notifications, lifecycle] {
+            assert!(help.contains(&format!("[default: {path}]")), "{path}: {help}");
+        }
+    }
 
     #[test]
     fn a_url_with_a_path_is_refused_and_the_options_for_paths_are_named() {

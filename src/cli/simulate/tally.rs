@@ -19,6 +19,7 @@ pub(super) struct Tally {
     faults: Vec<Value>,
     skipped: Vec<String>,
     left_out: Vec<String>,
+    token: Option<String>,
     hint: Option<&'static str>,
 }
 
@@ -32,6 +33,7 @@ impl Tally {
             faults: Vec::new(),
             skipped: Vec::new(),
             left_out: Vec::new(),
+            token: None,
             hint: None,
         }
     }
@@ -44,6 +46,11 @@ impl Tally {
     /// With what is not sent for want of a certificate, in words.
     pub(super) fn leaving_out(self, left_out: Vec<String>) -> Self {
         Self { left_out, ..self }
+    }
+
+    /// With a token that is printed in the JSON.
+    pub(super) fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
     }
 
     pub(super) fn tell(&mut self, step: &Step) {
@@ -112,6 +119,9 @@ impl Tally {
         let mut sum = json!({"posts": self.n_sent(), "as_expected": self.n_good(), "faults": self.faults});
         if let Some(seed) = seed {
             sum["seed"] = seed.into();
+        }
+        if let Some(token) = &self.token {
+            sum["token"] = token.as_str().into();
         }
         if self.n_unjudged > 0 {
             sum["any_answer"] = self.n_unjudged.into();

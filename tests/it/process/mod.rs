@@ -20,6 +20,7 @@ mod stops;
 mod store_files;
 mod threads;
 mod token;
+mod usage;
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -79,6 +79,24 @@ fn a_token_alone_is_printed_and_nothing_is_sent() {
 }
 
 #[test]
+fn as_json_the_token_and_the_seed_are_in_the_one_line() {
+    let json = |said: &Said| -> serde_json::Value {
+        assert!(said.code == Some(0) && said.out.lines().count() == 1, "{said:?}");
+        serde_json::from_str(&said.out).unwrap()
+    };
+    let is_token = |json: &serde_json::Value| json["token"].as_str().is_some_and(|token| token.starts_with("ey"));
+    let alone = json(&simulate(&["--print-token", "--json", "--url", NOBODY]));
+    assert!(is_token(&alone) && alone.as_object().unwrap().len() == 1, "{alone}");
+    let (_receiver, url) = receiver();
+    let played = json(&simulate(&["--print-token", "--scenario", "plain", "--json", "--url", &url]));
+    assert!(is_token(&played) && played["posts"] == 7, "{played}");
+    let load = json(&simulate(&["--print-token", "--count", "2", "--seed", "7", "--json", "--url", &url]));
+    assert!(is_token(&load) && load["seed"] == 7 && load["n_2xx"] == 2, "{load}");
+    let load = json(&simulate(&["--count", "2", "--json", "--url", &url]));
+    assert!(load["seed"].is_u64() && load.get("token").is_none(), "{load}");
+}
+
+#[test]
 fn the_last_line_names_what_was_left_out_and_what_it_needs() {
     let (_receiver, url) = receiver();
     let said = simulate(&["--channel", "subscriptions", "--url", &url]);
