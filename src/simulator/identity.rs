@@ -103,6 +103,11 @@ impl Identity {
         self.clock.now()
     }
 
+    /// Its time for timers.
+    pub fn steady(&self) -> Timestamp {
+        self.clock.steady()
+    }
+
     /// The name of the key that signs now.
     pub fn kid(&self) -> String {
         self.keys.read().current.kid.clone()

@@ -3,15 +3,23 @@
 
 use std::time::Duration;
 
+use actix_web::web::{self, Data};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+use parking_lot::Mutex;
 use reelhook::clock::Clock;
 use reelhook::simulator::scenario::{Channels, Play, Scenario, play};
-use reelhook::simulator::{DEMO_APP_ID, DEMO_OTHER_TENANT, DEMO_TENANT, Identity, Provider};
+use reelhook::simulator::{DEMO_APP_ID, DEMO_OTHER_TENANT, DEMO_TENANT, Graph, Identity, Provider, Reach};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::process::eventually;
 use crate::test_app::{TestApp, install_crypto, start};
+
+/// The time between the steps of an outage.
+const SECONDS_5: SignedDuration = SignedDuration::from_secs(5);
 
 fn provider() -> Provider {
     install_crypto();
@@ -203,7 +211,7 @@ async fn while_the_keys_are_down_the_key_that_is_known_proves_and_a_new_one_only
     let scenarios = [Scenario::find("keys-down").unwrap().unwrap()];
     let channels = Channels { calls: true, subscriptions: true };
     let mut told = Vec::new();
-    let all_well = play(&app.graph, Play { scenarios: &scenarios, channels, seed: 1 }, |step| {
+    let playing = play(&app.graph, Play { scenarios: &scenarios, channels, seed: 1 }, |step| {
         let status = step.outcome.as_ref().map_or(0, |answer| answer.status);
         told.push(format!("{status} {}", step.what.split(", after ").next().unwrap()));
         // reelhook asks for unknown keys every 5 minutes at most.
@@ -211,7 +219,8 @@ async fn while_the_keys_are_down_the_key_that_is_known_proves_and_a_new_one_only
             clock.advance(jiff::SignedDuration::from_mins(5));
         }
     });
-    assert!(all_well.await.unwrap(), "{told:?}");
+    let all_well = while_time_passes(&app.clock, app.provider.identity(), playing).await;
+    assert!(all_well.unwrap(), "{told:?}");
     let by = |status: u16, key: &str, when: &str| {
         [
             format!("{status} a recording, by the {key} key{when}"),
@@ -220,15 +229,88 @@ async fn while_the_keys_are_down_the_key_that_is_known_proves_and_a_new_one_only
     };
     let (down, silent) = (", while the keys are answered 503", ", while the keys are not answered at all");
     let again = ", which can be fetched again";
-    let asked_for = format!("401 a recording, by the new key{again}: not known yet, sent again for up to 6 minutes");
-    let expected = [by(202, "first", ""), by(202, "first", down), by(401, "new", down), by(202, "first", silent)];
-    let expected = expected.into_iter().chain([by(401, "new", silent)]).flatten().chain([asked_for]);
+    let asked_for = format!("503 a recording, by the new key{again}: not known yet, sent again for up to 6 minutes");
+    let expected = [by(202, "first", ""), by(202, "first", down), by(503, "new", down), by(202, "first", silent)];
+    let expected = expected.into_iter().chain([by(503, "new", silent)]).flatten().chain([asked_for]);
     assert_eq!(told, expected.chain(by(202, "new", again)).collect::<Vec<_>>());
-    // Both changes by the new key: nobody could say whether the key was new or invented.
-    assert_eq!(app.quarantine().await, ["jwt_kid_unknown", "jwt_kid_unknown"]);
-    assert_eq!(app.first.wait_for(8).await.len(), 8);
+    // Both changes by the new key waited: nobody could say whether the key was new or invented.
+    assert_eq!(app.first.wait_for(10).await.len(), 10);
+    assert!(app.quarantine().await.is_empty());
     get(&app.provider, "/v1/keys").await;
     app.stop().await;
+}
+
+/// Lets 5 s pass on a clock as soon as the keys are answered 503, and as soon as they are not answered at all.
+async fn while_time_passes<T>(clock: &Clock, identity: &Identity, playing: impl Future<Output = T>) -> T {
+    let passing = async {
+        for reach in [Reach::Down, Reach::Silent] {
+            eventually("the keys went down", async || identity.reach() == reach).await;
+            clock.advance(SECONDS_5);
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        played = playing => played,
+        never = passing => never,
+    }
+}
+
+/// The keys that a receiver of a test has fetched, and when.
+struct Fetched {
+    identity: Identity,
+    clock: Clock,
+    kept_for: SignedDuration,
+    keys: Mutex<(Vec<String>, Option<Timestamp>)>,
+}
+
+impl Fetched {
+    /// Whether it knows the key of a token. It fetches keys when it has kept them for as long as it does.
+    fn knows(&self, token: &str) -> bool {
+        let now = self.clock.now();
+        let mut keys = self.keys.lock();
+        if keys.1.is_none_or(|at| now.duration_since(at) >= self.kept_for) {
+            let is_up = self.identity.reach() == Reach::Up;
+            *keys = if is_up { (self.identity.kids(), Some(now)) } else { (Vec::new(), None) };
+        }
+        keys.0.contains(&decode_header(token).unwrap().kid.unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_keeps_keys_for_seconds_only_is_found_out_while_they_are_down() {
+    let when = ["while the keys are answered 503", "while the keys are not answered at all"];
+    for (seconds, expected) in [(8, &when[1..]), (2, &when[..])] {
+        let clock = Clock::manual("2026-11-24T08:00:00Z".parse().unwrap());
+        let identity = Identity::new(clock.clone()).unwrap();
+        let kept_for = SignedDuration::from_secs(seconds);
+        let fetched = Fetched { identity: identity.clone(), clock: clock.clone(), kept_for, keys: Mutex::default() };
+        let fetched = Data::new(fetched);
+        let app = move || {
+            let answer = |fetched: Data<Fetched>, request: HttpRequest| async move {
+                let token = request.headers().get("authorization").unwrap().to_str().unwrap().replace("Bearer ", "");
+                match fetched.knows(&token) {
+                    true => HttpResponse::Accepted().finish(),
+                    false => HttpResponse::Unauthorized().finish(),
+                }
+            };
+            App::new().app_data(fetched.clone()).default_service(web::to(answer))
+        };
+        let server = HttpServer::new(app).workers(1).disable_signals().bind("127.0.0.1:0").unwrap();
+        let graph = Graph { identity, ..crate::simulator::graph(server.addrs()[0]) };
+        start(server.run());
+        let scenarios = [Scenario::find("keys-down").unwrap().unwrap()];
+        let mut faults = Vec::new();
+        let play_of = Play { scenarios: &scenarios, channels: Channels { calls: true, subscriptions: false }, seed: 1 };
+        let playing = play(&graph, play_of, |step| {
+            if step.fault().is_some() {
+                faults.push(step.what.clone());
+            }
+        });
+        while_time_passes(&clock, &graph.identity, playing).await.unwrap();
+        let expected = expected.iter().map(|when| format!("a recording, by the first key, {when}")).collect::<Vec<_>>();
+        assert_eq!(faults, expected, "kept for {seconds} s");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,31 @@
 //! 1. Each token is genuine. Its key is published when it is sent, or as soon as the keys can be fetched again.
 //! 2. A receiver has [`PATIENCE`] to know a new key, since receivers fetch keys only so often. The time is told.
 //! 3. At the end of each scenario the keys can be fetched.
+//! 4. An outage lasts long enough to find out a receiver that keeps keys for seconds only.
 
 use std::time::{Duration, Instant};
 
 use super::{Player, Step};
+use crate::clock;
 use crate::simulator::SimulatorError;
 use crate::simulator::client::Post;
-use crate::simulator::identity::Reach;
+use crate::simulator::identity::{Identity, Reach};
 use crate::simulator::payload::{self, Recording};
 
 /// The longest that a receiver may take to know the new key. reelhook asks for unknown keys at most every 5 minutes.
 const PATIENCE: Duration = Duration::from_secs(360);
+/// How long the keys cannot be fetched before something is sent: first while they are answered 503, then once more while
+/// they are not answered at all.
+const OUTAGE: Duration = Duration::from_secs(5);
+/// How often is looked whether an outage has lasted long enough.
+const LOOK: Duration = Duration::from_millis(20);
 /// The pause before a POST is sent again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// What a receiver may answer that does not know the key yet.
 const NOT_YET: [u16; 3] = [401, 403, 503];
+
+/// A token for each channel: of a call, and a validation token.
+type Tokens = (String, String);
 
 /// What happens to the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +59,9 @@ impl KeyStory {
         match self {
             Self::Rotation => "a new key signs; the former one stays published for a while",
             Self::RotationAtOnce => "a new key signs; the former one goes at once",
-            Self::Down => "the keys cannot be fetched while a new key begins to sign; then they can be fetched again",
+            Self::Down => {
+                "the keys cannot be fetched for 10 s while a new key begins to sign; then they can be fetched again"
+            }
         }
     }
 }
@@ -89,35 +101,37 @@ impl<F: FnMut(&Step)> Player<'_, F> {
         Ok(true)
     }
 
-    /// The keys are answered 503, then not at all. The receiver still takes what the key has signed that it knows: it
-    /// fetched it before. Nobody can verify what the new key has signed: on the calls channel it must not be taken.
+    /// The keys are answered 503, then not at all, each for a while. The receiver still takes what the key has signed that
+    /// it knows: it fetched it before. Nobody can verify what the new key has signed: on the calls channel it must not be
+    /// taken.
     async fn keys_down(&mut self) -> Result<bool, SimulatorError> {
-        let identity = self.graph.identity.clone();
-        let outages = [
-            (Reach::Down, "while the keys are answered 503"),
-            (Reach::Silent, "while the keys are not answered at all"),
-        ];
-        identity.set_reach(Reach::Down);
         let known = self.tokens()?;
-        identity.rotate()?;
+        outage(&self.graph.identity, Reach::Down).await;
+        self.graph.identity.rotate()?;
         let new = self.tokens()?;
-        for (reach, when) in outages {
-            identity.set_reach(reach);
-            let known = (&known, "by the first key", &[][..]);
-            let new = (&new, "by the new key", &NOT_YET[..]);
-            for ((call, validation), by, expected) in [known, new] {
-                if self.channels.calls {
-                    let post = self.recording_with(KeyStory::Down, call);
-                    if !self.sent(&format!("a recording, {by}, {when}"), post, expected).await {
-                        return Ok(false);
-                    }
-                }
-                // Graph is answered 2xx whether the receiver believes the item or not.
-                if let Some(post) = self.encrypted_with(validation)?
-                    && !self.sent(&format!("an encrypted change, {by}, {when}"), post, &[]).await
-                {
+        if !self.while_down((&known, &new), "while the keys are answered 503").await? {
+            return Ok(false);
+        }
+        outage(&self.graph.identity, Reach::Silent).await;
+        self.while_down((&known, &new), "while the keys are not answered at all").await
+    }
+
+    /// Sends what the known key signed, and what the new one signed. Returns whether somebody listens.
+    async fn while_down(&mut self, (known, new): (&Tokens, &Tokens), when: &str) -> Result<bool, SimulatorError> {
+        let known = (known, "by the first key", &[][..]);
+        let new = (new, "by the new key", &NOT_YET[..]);
+        for ((call, validation), by, expected) in [known, new] {
+            if self.channels.calls {
+                let post = self.recording_with(KeyStory::Down, call);
+                if !self.sent(&format!("a recording, {by}, {when}"), post, expected).await {
                     return Ok(false);
                 }
+            }
+            // Graph is answered 2xx whether the receiver believes the item or not.
+            if let Some(post) = self.encrypted_with(validation)?
+                && !self.sent(&format!("an encrypted change, {by}, {when}"), post, &[]).await
+            {
+                return Ok(false);
             }
         }
         Ok(true)
@@ -131,7 +145,7 @@ impl<F: FnMut(&Step)> Player<'_, F> {
     }
 
     /// A token for each channel, by the key that signs now.
-    fn tokens(&self) -> Result<(String, String), SimulatorError> {
+    fn tokens(&self) -> Result<Tokens, SimulatorError> {
         let graph = self.graph;
         let validation = graph.identity.validation_token_v2(&graph.app_id, &graph.tenant).sign()?;
         Ok((graph.calls_token()?, validation))
@@ -186,6 +200,15 @@ impl<F: FnMut(&Step)> Player<'_, F> {
             }
             tokio::time::sleep(PAUSE).await;
         }
+    }
+}
+
+/// Takes the keys down, and waits. The time is the identity's, which tests move; if nobody moves it, the real one.
+async fn outage(identity: &Identity, reach: Reach) {
+    let (began, since) = (Instant::now(), identity.steady());
+    identity.set_reach(reach);
+    while began.elapsed() < OUTAGE && clock::between(since, identity.steady()) < OUTAGE {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
