@@ -117,7 +117,9 @@ impl Args {
     fn mistake(&self) -> Option<String> {
         let (only, posted) = match self.only? {
             ChannelName::Calls => ("calls", Posted { calls: true, notifications: false, lifecycle: false }),
-            ChannelName::Subscriptions => ("subscriptions", Posted { calls: false, notifications: true, lifecycle: true }),
+            ChannelName::Subscriptions => {
+                ("subscriptions", Posted { calls: false, notifications: true, lifecycle: true })
+            }
         };
         self.stage.idle_path(posted).map(|option| format!("{option} has no effect with --only {only}"))
     }

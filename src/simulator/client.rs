@@ -18,9 +18,11 @@ use hyper::{HeaderMap, Method, Request};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use url::Url;
+
+use super::unreachable::{NoSuchName, Unreachable};
 
 /// The longest that one answer is waited for: Graph gives up after 3 s, a retry after 10 s.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -58,6 +60,16 @@ pub enum ClientError {
     /// The answer did not come in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+}
+
+impl ClientError {
+    /// Why there is no connection, where that is known.
+    pub fn unreachable(&self) -> Option<Unreachable> {
+        match self {
+            Self::Connect { cause, .. } => Unreachable::of(cause),
+            _ => None,
+        }
+    }
 }
 
 /// What the receiver answered.
@@ -202,7 +214,9 @@ impl Client {
 
     /// Connects without TLS, and sends nothing.
     pub(super) async fn tcp(&self) -> Result<TcpStream, ClientError> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|cause| self.failed(cause))?;
+        let unresolved = |cause| self.failed(std::io::Error::other(NoSuchName(cause)));
+        let addresses = lookup_host((self.host.as_str(), self.port)).await.map_err(unresolved)?.collect::<Vec<_>>();
+        let stream = TcpStream::connect(&*addresses).await.map_err(|cause| self.failed(cause))?;
         stream.set_nodelay(true).map_err(|cause| self.failed(cause))?;
         Ok(stream)
     }

@@ -23,6 +23,7 @@ pub mod scenario;
 pub mod script;
 mod signing_key;
 pub mod token;
+mod unreachable;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use self::identity::{Identity, Reach};
 pub use self::payload::encryption::Certificate;
 pub use self::provider::{Mode, Provider};
 pub use self::token::Token;
+pub use self::unreachable::Unreachable;
 
 /// The application that notifications are for, unless another is named: the one of Microsoft's sample token.
 pub const DEMO_APP_ID: &str = "0efc74f7-41c3-47a4-8775-7259bfef4241";

@@ -29,6 +29,7 @@ Examples:
   reelhook simulate --replay calls.jsonl             send what was recorded, with new tokens
   reelhook simulate --rate 500 --duration 30s        load: 500 a second, even if answers are slow
   reelhook simulate --connections 64 --duration 30s  load: as fast as the receiver answers
+  reelhook simulate --scenario none                  only print the lines for the receiver's config
   reelhook simulate --hold --scenario none           only serve the signing keys, until Ctrl-C
   reelhook simulate --print-token                    only print a bearer token
 
@@ -280,11 +281,19 @@ impl Args {
         let Some(scenario) = Scenario::find(name)? else { return Ok(None) };
         match scenario.lacks(self.channels(), self.stage.certificate_key.is_some()) {
             None => Ok(Some(scenario)),
-            Some(Lack::Certificate) => anyhow::bail!("nothing to send: --scenario {name} needs --certificate-key FILE"),
+            Some(Lack::Certificate) => Err(self.unsendable(format!("{name} needs --certificate-key FILE"))),
             Some(Lack::Channel) => {
                 let channel = if self.channels().calls { "calls" } else { "subscriptions" };
-                anyhow::bail!("nothing to send: --scenario {name} has nothing on --channel {channel}")
+                Err(self.unsendable(format!("{name} has nothing on --channel {channel}")))
             }
+        }
+    }
+
+    /// A scenario that cannot be sent, and why. Others beside it can be.
+    fn unsendable(&self, why: String) -> anyhow::Error {
+        match self.scenario.len() + self.script.len() {
+            1 => anyhow::anyhow!("nothing to send: --scenario {why}"),
+            _ => anyhow::anyhow!("nothing to send of one scenario: --scenario {why}. Leave it out to send the others"),
         }
     }
 

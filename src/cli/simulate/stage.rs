@@ -120,15 +120,7 @@ pub(in crate::cli) fn open(args: StageArgs) -> anyhow::Result<Stage> {
     servers.spawn(server);
     let client_state = std::env::var(&args.client_state_env).ok().filter(|text| !text.is_empty());
     let paths = args.paths();
-    let graph = Graph {
-        client,
-        identity,
-        app_id: args.app_id,
-        tenant: args.tenant,
-        client_state,
-        certificate,
-        paths,
-    };
+    let graph = Graph { client, identity, app_id: args.app_id, tenant: args.tenant, client_state, certificate, paths };
     Ok(Stage {
         graph,
         provider,
@@ -162,8 +154,18 @@ fn with_way_out(error: SimulatorError) -> anyhow::Error {
     }
 }
 
+/// The certificate. One that is made is told, since the name of the file may have been meant otherwise.
 fn certificate(args: &StageArgs) -> Result<Option<Certificate>, SimulatorError> {
-    args.certificate_key.as_ref().map(|path| Certificate::in_file(&args.certificate_id, path)).transpose()
+    let Some(path) = &args.certificate_key else { return Ok(None) };
+    let is_missing = !path.exists();
+    let certificate = Certificate::in_file(&args.certificate_id, path)?;
+    if is_missing {
+        remark!(
+            "made a new certificate: give it to the receiver. Its key is in {}, which did not exist",
+            path.display()
+        );
+    }
+    Ok(Some(certificate))
 }
 
 impl Stage {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use crate::cli::print::{remark, say};
-use crate::simulator::ClientError;
+use crate::simulator::Unreachable;
 use crate::simulator::scenario::Step;
 
 /// The POSTs so far.
@@ -178,8 +178,15 @@ fn hint_for(step: &Step) -> Option<&'static str> {
             503 => Some("the receiver can neither verify nor store now: can it reach the key provider above?"),
             _ => None,
         },
-        Err(ClientError::Connect { .. }) => Some("nobody listens at that address: is the receiver running? See --url"),
-        Err(_) => None,
+        Err(error) => Some(match error.unreachable()? {
+            Unreachable::Refused => "nobody listens at that address: is the receiver running? See --url",
+            Unreachable::NoSuchName => "the name of the receiver's host leads to no address: see --url",
+            Unreachable::NoTls => "somebody listens at that address, but without TLS: should --url begin with http://?",
+            Unreachable::Untrusted => {
+                "this machine does not trust the receiver's certificate: is the name in --url the certificate's, and is \
+                 its issuer among the root certificates of this system?"
+            }
+        }),
     }
 }
 

@@ -102,11 +102,12 @@ fn found(error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "a line that is not whole: its end is missing".into();
     }
+    let what = if error.is_data() { "other JSON" } else { "a text that is not JSON" };
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match text.strip_suffix(&place) {
-        Some(text) => format!("{text} (column {})", error.column()),
-        None => text,
+        Some(text) => format!("{what} (column {}: {text})", error.column()),
+        None => format!("{what} ({text})"),
     }
 }
 

@@ -118,8 +118,8 @@ fn described(says: &Says) -> String {
         Says::Tone(tone) => format!("key pressed: {tone}"),
         Says::Prompt(ending) => format!("prompt {}", in_words(ending.status)),
         Says::Recording(facts) => {
-            let context = facts.ending.client_context.as_deref().unwrap_or("without a client context of the script");
-            format!("recording {context} {}", in_words(facts.ending.status))
+            let context = facts.ending.client_context.iter().map(|context| format!("{context} ")).collect::<String>();
+            format!("recording {context}{}", in_words(facts.ending.status))
         }
     }
 }

@@ -51,6 +51,10 @@ fn what_has_nothing_to_send_is_refused() {
             "nothing to send: --scenario plain has nothing on",
         ),
         (&["--scenario", "encrypted"], "nothing to send: --scenario encrypted needs --certificate-key FILE"),
+        (
+            &["--channel", "subscriptions", "--scenario", "hangup,changes"],
+            "nothing to send of one scenario: --scenario hangup has nothing on --channel subscriptions. Leave it out",
+        ),
         (&["--replay", empty], "empty.jsonl: found nothing to send"),
         (&["--count", "2", "--scenario", "plain"], "cannot be used with"),
         (&["--scenario", "all,none"], "--scenario none stands alone"),
@@ -138,6 +142,14 @@ fn a_record_says_what_is_wrong_with_it_and_a_request_without_answer_is_counted_a
         &["--replay", &file("cut.jsonl", &line(202)[..40])],
         "cut.jsonl:1: found a line that is not whole: its end is missing",
     );
+    refused(
+        &["--replay", &file("my.toml", "summary = \"a script\"\n")],
+        "my.toml:1: found a text that is not JSON (column 1: expected value), expected a request",
+    );
+    refused(
+        &["--replay", &file("other.jsonl", "{\"id\": 7}\n")],
+        "other.jsonl:1: found other JSON (column 5: unknown field `id`",
+    );
     let said = simulate(&["--replay", &file("dead.jsonl", &line(0)), "--url", &url]);
     let expected = "0 of 0 requests were answered as expected; any answer was right for 1 more";
     assert!(said.code == Some(0) && said.out.contains(expected), "{said:?}");
@@ -146,6 +158,52 @@ fn a_record_says_what_is_wrong_with_it_and_a_request_without_answer_is_counted_a
     let said = Said::from(super::run(&record));
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("taken.jsonl: it exists already; --record writes a new file"), "{said:?}");
+}
+
+#[test]
+fn only_an_address_that_refuses_is_said_to_have_no_listener() {
+    let (_receiver, url) = receiver();
+    let hint = |url: &str| {
+        let said = simulate(&["--scenario", "plain", "--url", url]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        said.err.lines().last().unwrap().to_owned()
+    };
+    assert!(hint(NOBODY).starts_with("hint: nobody listens at that address"));
+    let without_tls = hint(&url.replace("http:", "https:"));
+    assert!(without_tls.contains("without TLS: should --url begin with http://?"), "{without_tls}");
+    // A name that no resolver needs to be asked for: a part of it is too long.
+    let nowhere = hint(&format!("http://{}.invalid", "a".repeat(64)));
+    assert!(nowhere.contains("leads to no address: see --url"), "{nowhere}");
+}
+
+#[test]
+fn a_certificate_that_is_made_is_told_once() {
+    for command in ["simulate", "conformance"] {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key.pem");
+        let key = key.to_str().unwrap();
+        let run = || {
+            let arguments = ["--certificate-key", key, "--url", NOBODY, "--identity-listen", "127.0.0.1:0", "--json"];
+            Said::from(super::run(&[&[command][..], &arguments].concat()))
+        };
+        let made = |said: &Said| said.err.matches("made a new certificate: give it to the receiver").count();
+        let (first, second) = (run(), run());
+        assert!(made(&first) == 1 && first.err.contains(key), "{command}: {first:?}");
+        assert_eq!(made(&second), 0, "{command}: {second:?}");
+    }
+}
+
+#[test]
+fn a_recording_of_a_script_is_called_by_its_client_context_if_it_has_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_receiver, url) = receiver();
+    let script = folder.path().join("my-call.toml");
+    let steps = "[[steps]]\nsend = 'recording'\n[[steps]]\nsend = 'recording'\nclient_context = 'order-17'\n";
+    std::fs::write(&script, steps).unwrap();
+    let said = simulate(&["--script", script.to_str().unwrap(), "--url", &url]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert!(lines[0].ends_with("my-call          recording completed"), "{said:?}");
+    assert!(lines[1].ends_with("my-call          recording order-17 completed"), "{said:?}");
 }
 
 #[test]

@@ -20,9 +20,14 @@ fn refused(command: &str, arguments: &[&str], told: &str) {
 fn a_path_of_the_receiver_that_cannot_be_posted_to_is_refused_with_its_option() {
     for command in ["simulate", "conformance"] {
         for option in ["--calls-path", "--notifications-path", "--lifecycle-path"] {
-            let told = format!("'{option} <PATH>': found no slash at its beginning, expected a path such as /graph/calls");
+            let told =
+                format!("'{option} <PATH>': found no slash at its beginning, expected a path such as /graph/calls");
             refused(command, &[option, "graph/calls"], &told);
-            refused(command, &[option, "/graph calls"], &format!("'{option} <PATH>': found a character that no path has"));
+            refused(
+                command,
+                &[option, "/graph calls"],
+                &format!("'{option} <PATH>': found a character that no path has"),
+            );
         }
     }
 }
