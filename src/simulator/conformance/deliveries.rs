@@ -107,7 +107,7 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
             }
             _ => {
                 let (item, n_more) = (missing[0], missing.len() - 1);
-                let more = if n_more == 0 { String::new() } else { format!("; {n_more} more are missing") };
+                let more = if n_more == 0 { String::new() } else { format!("; {n_more} more missing") };
                 let found =
                     format!("answered 2xx, but {} was not delivered within {}{more}", item.mark.of, self.waited());
                 labelled(item.label, &found)
