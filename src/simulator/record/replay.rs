@@ -102,12 +102,12 @@ fn found(error: &serde_json::Error) -> String {
     if error.is_eof() {
         return "a line that is not whole: its end is missing".into();
     }
-    let what = if error.is_data() { "other JSON" } else { "a text that is not JSON" };
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match text.strip_suffix(&place) {
-        Some(text) => format!("{what} (column {}: {text})", error.column()),
-        None => format!("{what} ({text})"),
+        Some(text) if error.is_data() => format!("{text} (column {})", error.column()),
+        Some(text) => format!("a text that is not JSON (column {}: {text})", error.column()),
+        None => text,
     }
 }
 
