@@ -334,8 +334,8 @@ async fn a_careful_receiver_passes_every_check() {
             .filter(|verdict| matches!(&verdict.outcome, Outcome::Skip(why) if why.contains(means)));
         why.count()
     };
-    // All that a check needs is named: of nine the clientState, of six of these the certificate too, of two that alone.
-    assert_eq!((for_lack_of("clientState"), for_lack_of("needs --certificate-key")), (9, 2));
+    // All that a check needs is named: of ten the clientState, of six of these the certificate too, of two that alone.
+    assert_eq!((for_lack_of("clientState"), for_lack_of("needs --certificate-key")), (10, 2));
     assert_eq!(for_lack_of("needs --observe, --certificate-key and a clientState"), 6);
 }
 
