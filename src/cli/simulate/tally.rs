@@ -169,6 +169,10 @@ fn line(step: &Step) -> String {
 fn hint_for(step: &Step) -> Option<&'static str> {
     match &step.outcome {
         Ok(answer) => match answer.status {
+            401 | 403 | 503 if step.what.contains(", while the keys") => Some(
+                "while the keys cannot be fetched, a receiver must go on with those that it has, however long ago it \
+                 fetched them",
+            ),
             401 | 403 => Some(
                 "genuine tokens were refused: does the receiver's config have the lines above? \
                  A run without --identity-dir FOLDER makes a new key, and reelhook fetches keys at most every \
@@ -193,6 +197,21 @@ fn hint_for(step: &Step) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::Answer;
+
+    #[test]
+    fn a_token_that_was_refused_during_an_outage_is_no_fault_of_the_config() {
+        let answer = || Answer {
+            status: 401,
+            headers: Default::default(),
+            body: Default::default(),
+            took: Default::default(),
+            redirected_to: None,
+        };
+        let hint = |what: &str| hint_for(&Step::new("keys-down", what, "/".into(), Ok(answer()))).unwrap();
+        assert!(hint("a recording, by the first key").contains("the lines above"));
+        assert!(hint("a recording, by the first key, while the keys are answered 503").contains("go on with those"));
+    }
 
     #[test]
     fn the_sum_says_what_was_judged_what_was_not_and_what_was_not_sent() {
