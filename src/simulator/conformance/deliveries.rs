@@ -134,7 +134,7 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
                 if matches!(outcome, Outcome::Fail(_)) {
                     self.causes.insert(name, name);
                 }
-                self.add(usize::MAX - 3 + nth, verdict((channel, name), outcome));
+                self.add(usize::MAX - 3 + nth, verdict(channel, name, outcome));
             }
         }
     }
@@ -210,7 +210,7 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
     }
 }
 
-fn verdict((channel, name): (Channel, &'static str), outcome: Outcome) -> Verdict {
+fn verdict(channel: Channel, name: &'static str, outcome: Outcome) -> Verdict {
     Verdict {
         name,
         channel,
@@ -224,5 +224,5 @@ fn verdict((channel, name): (Channel, &'static str), outcome: Outcome) -> Verdic
 
 /// The checks that all is delivered, as if they had passed.
 pub(super) fn listed() -> [Verdict; 2] {
-    DELIVER_ALL.map(|of| verdict(of, Outcome::Pass))
+    DELIVER_ALL.map(|(channel, name)| verdict(channel, name, Outcome::Pass))
 }

@@ -215,7 +215,7 @@ pub fn follows_from(cause: &str) -> String {
 mod tests {
     use super::*;
 
-    fn verdict((name, level): (&'static str, Level), channel: Channel, passed: bool) -> Verdict {
+    fn verdict(name: &'static str, level: Level, channel: Channel, passed: bool) -> Verdict {
         Verdict {
             name,
             channel,
@@ -234,8 +234,8 @@ mod tests {
 
     /// Of a receiver that both channels can enter.
     fn grade_of(outcomes: &[(&'static str, Level, bool)]) -> Grade {
-        let first = |channel| verdict(("entry", Level::Must), channel, true);
-        let others = outcomes.iter().map(|(name, level, passed)| verdict((name, *level), Channel::Calls, *passed));
+        let first = |channel| verdict("entry", Level::Must, channel, true);
+        let others = outcomes.iter().map(|(name, level, passed)| verdict(name, *level, Channel::Calls, *passed));
         let verdicts = [first(Channel::Calls), first(Channel::Subscriptions)].into_iter().chain(others).collect();
         Grade { verdicts, ..Grade::default() }
     }
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn what_follows_from_a_failure_is_counted_beside_what_was_judged() {
         let mut grade = grade_of(&[("delivery", Level::Must, false)]);
-        let follows = Verdict { outcome: Outcome::Follows("x"), ..verdict(("y", Level::Must), Channel::Calls, true) };
+        let follows = Verdict { outcome: Outcome::Follows("x"), ..verdict("y", Level::Must, Channel::Calls, true) };
         grade.verdicts.extend([follows.clone(), follows]);
         // Two entries passed.
         assert_eq!(grade.counts(Level::Must), Counts { n_passed: 2, n_failed: 1, n_following: 2 });
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn channels_that_take_nothing_or_everything_are_of_no_use() {
-        let must = |name, channel, passed| verdict((name, Level::Must), channel, passed);
+        let must = |name, channel, passed| verdict(name, Level::Must, channel, passed);
         let (calls, subscriptions) = (Channel::Calls, Channel::Subscriptions);
         let believes = [must("entry", calls, true), must("guard", calls, false)];
         let of = |verdicts: &[Verdict]| Grade { verdicts: verdicts.to_vec(), ..Grade::default() };
@@ -285,7 +285,7 @@ mod tests {
     fn a_receiver_that_takes_nothing_or_was_not_checked_gets_an_f() {
         assert_eq!(Grade::default().letter(), 'F');
         assert!(!Grade::default().is_conformant());
-        let dead = |channel| verdict(("entry", Level::Must), channel, false);
+        let dead = |channel| verdict("entry", Level::Must, channel, false);
         let both = Grade { verdicts: vec![dead(Channel::Calls), dead(Channel::Subscriptions)], ..Grade::default() };
         assert_eq!(both.letter(), 'F');
         let hanging = Grade { ended: Some("it hangs".into()), ..grade_of(&[]) };

@@ -109,15 +109,15 @@ impl<F: FnMut(&Step)> Player<'_, F> {
         outage(&self.graph.identity, Reach::Down).await;
         self.graph.identity.rotate()?;
         let new = self.tokens()?;
-        if !self.while_down((&known, &new), "while the keys are answered 503").await? {
+        if !self.while_down(&known, &new, "while the keys are answered 503").await? {
             return Ok(false);
         }
         outage(&self.graph.identity, Reach::Silent).await;
-        self.while_down((&known, &new), "while the keys are not answered at all").await
+        self.while_down(&known, &new, "while the keys are not answered at all").await
     }
 
     /// Sends what the known key signed, and what the new one signed. Returns whether somebody listens.
-    async fn while_down(&mut self, (known, new): (&Tokens, &Tokens), when: &str) -> Result<bool, SimulatorError> {
+    async fn while_down(&mut self, known: &Tokens, new: &Tokens, when: &str) -> Result<bool, SimulatorError> {
         let known = (known, "by the first key", &[][..]);
         let new = (new, "by the new key", &NOT_YET[..]);
         for ((call, validation), by, expected) in [known, new] {

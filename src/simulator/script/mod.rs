@@ -40,6 +40,6 @@ impl Script {
 
     /// The script with ids from a seed, of the bot and the tenant that Graph plays.
     pub fn run(&self, graph: &Graph, seed: &mut Seed) -> Run {
-        Run::new((&self.calls, &self.steps), graph, seed)
+        Run::new(&self.calls, &self.steps, graph, seed)
     }
 }

@@ -57,7 +57,7 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn new((calls, steps): (&[CallFacts], &[Step]), graph: &Graph, seed: &mut Seed) -> Self {
+    pub(super) fn new(calls: &[CallFacts], steps: &[Step], graph: &Graph, seed: &mut Seed) -> Self {
         let mut played: Vec<Call> = calls.iter().map(|facts| Call::new(facts, graph, seed)).collect();
         let mut requests: Vec<Request> = Vec::with_capacity(steps.len());
         for Step { after, expect, sends } in steps {

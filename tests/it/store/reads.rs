@@ -88,17 +88,7 @@ async fn announce(test: &TestStore, context: &str) -> String {
 }
 
 fn announcement(context: &str) -> NewOperation {
-    NewOperation {
-        id: None,
-        call_id: None,
-        tenant_id: None,
-        client_context: ClientContext::new(context),
-        status: Status::NotStarted,
-        metadata: Some("{\"order\":7}".into()),
-        sinks: Vec::new(),
-        expected_by: None,
-        allow_duplicate: false,
-    }
+    NewOperation { metadata: Some("{\"order\":7}".into()), ..crate::test_app::announcement(context) }
 }
 
 pub async fn an_expectations_id_goes_on_naming_its_operation(test: TestStore) {

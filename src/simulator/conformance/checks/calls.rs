@@ -134,7 +134,7 @@ fn next(graph: &Graph, seed: &mut Seed) -> Result<Sending, SimulatorError> {
 }
 
 /// Each alone, so that one that is not read is told from one that is not the first of its POST.
-fn completed(graph: &Graph, (label, recording): (&'static str, &Recording)) -> Result<Sending, SimulatorError> {
+fn completed(graph: &Graph, label: &'static str, recording: &Recording) -> Result<Sending, SimulatorError> {
     let post = graph.calls(&[recording.completed()])?;
     Ok(Sending::new(label, post).marked(Mark::recording(recording).named("the completed recording")))
 }
@@ -143,7 +143,7 @@ fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -
     let mut sendings = Vec::new();
     for dialect in Dialect::CALLS.iter().filter(|dialect| chosen(dialect)) {
         let recording = Recording::new(seed).dialect(*dialect);
-        sendings.push(completed(graph, (dialect.as_str(), &recording))?);
+        sendings.push(completed(graph, dialect.as_str(), &recording)?);
         let failed = Recording::new(seed).dialect(*dialect);
         let post = graph.calls(&[failed.failed()])?;
         sendings
@@ -178,7 +178,7 @@ fn others(graph: &Graph, seed: &mut Seed) -> Made {
 
 fn repeats(graph: &Graph, seed: &mut Seed) -> Made {
     let recording = Recording::new(seed);
-    let first = completed(graph, ("first", &recording))?;
+    let first = completed(graph, "first", &recording)?;
     let again = Sending::new("again", first.post.clone());
     Ok(vec![first, again])
 }
