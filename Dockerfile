@@ -25,6 +25,7 @@ COPY migrations migrations
 # The words of the config's JSON Schema.
 COPY config config
 COPY docs/sinks.md docs/sinks.md
+COPY docs/sinks docs/sinks
 RUN touch src/lib.rs src/main.rs && cargo build --release --locked
 # What the image has, with its modes: those of a checkout depend on somebody's umask. A folder that is copied by its own
 # name would lose its mode, so each of these two is copied by the name of the folder above.

@@ -75,7 +75,7 @@ pub fn whole(path: &Path) -> (Whole, Vec<Remark>) {
 /// The sinks of a config, if nothing that is built from it has a mistake.
 fn built(config: &Config, places: &Places) -> Result<BuiltSinks, Vec<Remark>> {
     let others: Vec<Remark> = others(config).iter().map(|told| places.remark(told)).collect();
-    match sinks::build_all(&config.sinks) {
+    match sinks::build_all(&config.sinks, &sinks::Context::of(config)) {
         Ok(sinks) if others.is_empty() => Ok(sinks),
         sinks => Err(sinks.err().into_iter().flatten().chain(others).collect()),
     }

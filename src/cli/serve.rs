@@ -108,8 +108,8 @@ mod tests {
             Ok(())
         }
 
-        async fn probe(&self) -> Result<(), DeliveryError> {
-            Ok(())
+        async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+            Ok(Vec::new())
         }
     }
 

@@ -1,5 +1,6 @@
-//! The descriptions of the keys. They are written once: in the comments of config/reelhook.toml, and for each kind of sink
-//! in its table in docs/sinks.md. This module takes them from there.
+//! The descriptions of the keys. They are written once: in the comments of config/reelhook.toml, for each kind of sink in the
+//! table of its page in docs/sinks/, and for the keys that several kinds have in the tables of docs/sinks.md. This module
+//! takes them from there.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +41,21 @@ pub fn of_keys() -> BTreeMap<String, String> {
     described
 }
 
-/// The description of each key of a kind of sink, without those that every sink has.
-pub fn of_sink(kind: &str) -> BTreeMap<String, String> {
-    let heading = format!("\n## The `{kind}` sink\n");
-    let Some((_, rest)) = SINKS.split_once(&heading) else { return BTreeMap::new() };
-    let table = rest.lines().skip_while(|line| !line.starts_with("| key |")).skip(2);
+/// The description of each key of a kind of sink that has this page, without those of `[dispatch]`.
+pub fn of_sink(page: &str) -> BTreeMap<String, String> {
+    let shared = ["What is sent", "Connections"].map(|heading| {
+        let (_, section) = SINKS.split_once(&format!("\n## {heading}\n")).unwrap_or_default();
+        rows(section)
+    });
+    shared.into_iter().flatten().chain(rows(page)).collect()
+}
+
+/// The keys of the first table of keys in a text: of each its name, and what its last cell says.
+fn rows(text: &str) -> Vec<(String, String)> {
+    let table = text.lines().skip_while(|line| !line.starts_with("| key |")).skip(2);
     let rows = table.take_while(|line| line.starts_with('|')).filter_map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        Some(((*cells.first()?).trim_matches('`').to_owned(), sentence(&without_links(cells.get(3)?))))
+        Some(((*cells.first()?).trim_matches('`').to_owned(), sentence(&without_links(cells.last()?))))
     });
     rows.collect()
 }
@@ -113,8 +121,11 @@ mod tests {
 
     #[test]
     fn a_sinks_keys_are_described_by_their_table() {
-        let described = of_sink("http");
+        let described = of_sink(
+            "# A page\n\n| key | default | unit | purpose |\n|---|---|---|---|\n| `a` | `1` | | what [it](x) is |\n",
+        );
+        assert_eq!(described["a"], "What it is.");
         assert!(described["include_access_token"].starts_with("Whether to send the recording's token"));
-        assert!(of_sink("nothing").is_empty());
+        assert!(described["tls.ca"].starts_with("A file with the certificates"));
     }
 }

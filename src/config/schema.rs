@@ -19,6 +19,8 @@ pub struct SinkKind {
     pub name: &'static str,
     /// Its purpose in one line.
     pub summary: &'static str,
+    /// Its page in docs/sinks/, whose table describes its keys.
+    pub page: &'static str,
     /// Its own keys, with their paths in the sink's section.
     pub keys: Vec<Key>,
 }
@@ -92,7 +94,7 @@ fn sinks(root: &mut Json, kinds: &[SinkKind]) {
         let mut sink = every.clone();
         sink["description"] = kind.summary.into();
         sink["properties"]["kind"] = json!({ "const": kind.name, "description": kind.summary });
-        let words = reference::of_sink(kind.name);
+        let words = reference::of_sink(kind.page);
         for key in &kind.keys {
             add(&mut sink, key, words.get(&key.path).map(String::as_str).unwrap_or_default());
         }

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::reading::Shown;
+use super::rotating_secret::RotatingSecret;
 use super::secret::{EXPECTED, SecretSource};
 use super::section::{Ask, Section};
 use super::tree::{Node, Value};
@@ -83,6 +84,19 @@ impl Section<'_> {
         });
         self.note(key, Ask::hidden(SecretSource::form(), false), source.as_ref().map(|_source| Shown::Set));
         source
+    }
+
+    /// Reads a secret that is read again whenever it is needed. It must be there now.
+    pub fn rotating_secret(&mut self, key: &'static str) -> Option<RotatingSecret> {
+        let path = self.path_of(key);
+        let secret = self.take(key).and_then(|node| {
+            self.report.note_place(path.clone(), node.place.clone());
+            let source = SecretSource::of(node).map_err(|text| self.report.mistake(&path, text)).ok()?;
+            let first = self.open_source(&path, &source)?;
+            Some(RotatingSecret::new(source, first))
+        });
+        self.note(key, Ask::hidden(SecretSource::form(), false), secret.as_ref().map(|_secret| Shown::Set));
+        secret
     }
 
     fn secret_at(&mut self, key: &'static str, ask: Ask) -> Option<SecretString> {
@@ -195,9 +209,12 @@ impl Section<'_> {
 
     fn open(&self, path: &str, node: Node) -> Option<SecretString> {
         self.report.note_place(path.to_owned(), node.place.clone());
-        let source = SecretSource::of(node);
-        let secret =
-            source.and_then(|it| it.read_with(|name| self.report.variables.get(name)).map_err(|e| e.to_string()));
-        secret.map_err(|text| self.report.mistake(path, text)).ok()
+        let source = SecretSource::of(node).map_err(|text| self.report.mistake(path, text)).ok()?;
+        self.open_source(path, &source)
+    }
+
+    fn open_source(&self, path: &str, source: &SecretSource) -> Option<SecretString> {
+        let secret = source.read_with(|name| self.report.variables.get(name));
+        secret.map_err(|error| self.report.mistake(path, error.to_string())).ok()
     }
 }

@@ -156,7 +156,7 @@ async fn probe(
     let sink = desk.console.running.now().built(&name).cloned().ok_or_else(|| missing(&name))?;
     let began = std::time::Instant::now();
     let (is_well, text) = match operator::probed(&*sink).await {
-        Ok(()) => (true, "The destination can be reached.".to_owned()),
+        Ok(warnings) => (true, [&["The destination can be reached.".to_owned()], &*warnings].concat().join(" ")),
         Err(why) => (false, why),
     };
     let probe = Probe { is_well, text, took: duration(began.elapsed()) };

@@ -9,11 +9,11 @@ use crate::wording;
 /// The longest time for a test.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Tests a sink's destination.
+/// Tests a sink's destination. Returns what an operator should know although it works.
 ///
 /// # Errors
 /// The destination cannot be reached, or did not answer in time.
-pub async fn probed(sink: &dyn Sink) -> Result<(), String> {
+pub async fn probed(sink: &dyn Sink) -> Result<Vec<String>, String> {
     tried(sink.probe()).await
 }
 
@@ -21,9 +21,9 @@ pub async fn probed(sink: &dyn Sink) -> Result<(), String> {
 ///
 /// # Errors
 /// The test failed, or did not end in time.
-pub async fn tried<T, E: Display>(test: impl Future<Output = Result<T, E>>) -> Result<(), String> {
+pub async fn tried<T, E: Display>(test: impl Future<Output = Result<T, E>>) -> Result<T, String> {
     match tokio::time::timeout(TIMEOUT, test).await {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(found)) => Ok(found),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_elapsed) => Err(format!("no answer within {}", wording::duration(TIMEOUT))),
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{FEATURES, FromConfig, KINDS, Sink};
+use super::{Context, FEATURES, FromConfig, KINDS, Sink};
 use crate::config::{self, Remark, Section, Table};
 use crate::domain::SinkName;
 
@@ -14,19 +14,23 @@ pub struct Kind {
     pub name: &'static str,
     /// Its purpose in one line.
     pub summary: &'static str,
-    read: fn(&mut Section<'_>) -> Option<Arc<dyn Sink>>,
+    /// What has happened to an event when it counts as delivered.
+    pub confirmed: &'static str,
+    /// Its page in docs/sinks/.
+    page: &'static str,
+    read: fn(&mut Section<'_>, &Context) -> Option<Arc<dyn Sink>>,
 }
 
 impl Kind {
     /// The kind of the sinks `S`.
     pub const fn of<S: FromConfig>() -> Self {
-        Self { name: S::KIND, summary: S::SUMMARY, read: read::<S> }
+        Self { name: S::KIND, summary: S::SUMMARY, confirmed: S::CONFIRMED, page: S::PAGE, read: read::<S> }
     }
 
     /// The kind with its keys, for the config's JSON Schema.
     pub fn described(&self) -> config::SinkKind {
-        let keys = Table::describe(|section| drop((self.read)(section)));
-        config::SinkKind { name: self.name, summary: self.summary, keys }
+        let keys = Table::describe(|section| drop((self.read)(section, &Context::default())));
+        config::SinkKind { name: self.name, summary: self.summary, page: self.page, keys }
     }
 
     /// The keys of its section, without those that every sink has.
@@ -47,8 +51,8 @@ macro_rules! kinds {
     };
 }
 
-fn read<S: FromConfig>(section: &mut Section<'_>) -> Option<Arc<dyn Sink>> {
-    Some(Arc::new(S::read(section)?))
+fn read<S: FromConfig>(section: &mut Section<'_>, context: &Context) -> Option<Arc<dyn Sink>> {
+    Some(Arc::new(S::read(section, context)?))
 }
 
 /// A sink that was built.
@@ -66,10 +70,10 @@ pub type BuiltSinks = Vec<(SinkName, Built)>;
 ///
 /// # Errors
 /// Every mistake in its section, each with its key path and its place.
-pub fn build(sink: &config::Sink) -> Result<Built, Vec<Remark>> {
+pub fn build(sink: &config::Sink, context: &Context) -> Result<Built, Vec<Remark>> {
     let built = sink.table.read(&path_of(&sink.name), |section| {
         match KINDS.iter().find(|kind| kind.name == sink.kind) {
-            Some(kind) => (kind.read)(section),
+            Some(kind) => (kind.read)(section, context),
             None => {
                 section.mistake("kind", no_such_kind(&sink.kind, KINDS));
                 // Whose keys they are is not known.
@@ -85,11 +89,11 @@ pub fn build(sink: &config::Sink) -> Result<Built, Vec<Remark>> {
 ///
 /// # Errors
 /// Every mistake of every sink, and of two sinks together.
-pub fn build_all(configured: &[config::Sink]) -> Result<BuiltSinks, Vec<Remark>> {
+pub fn build_all(configured: &[config::Sink], context: &Context) -> Result<BuiltSinks, Vec<Remark>> {
     let (mut built, mut mistakes): (BuiltSinks, Vec<Remark>) = (Vec::new(), Vec::new());
     let mut writers = BTreeMap::new();
     for sink in configured {
-        match build(sink) {
+        match build(sink, context) {
             Ok(it) => {
                 let file = it.sink.own_path();
                 if let Some(other) = file.and_then(|file| writers.insert(file, &sink.name)) {
@@ -141,7 +145,7 @@ mod tests {
         assert_eq!(
             no_such_kind("http", &KINDS[..1]),
             "found \"http\", expected one of file: this build has no sink of kind \"http\", it was built without the feature \
-             \"sink-http\""
+             \"http\""
         );
         assert!(no_such_kind("http", &[]).contains("expected a build that has sinks: this build has no sink"));
         assert!(!no_such_kind("htpp", KINDS).contains("feature"));
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn every_kind_has_a_feature_of_its_name() {
         for (name, feature) in FEATURES {
-            assert_eq!(*feature, format!("sink-{name}"));
+            assert_eq!(feature, name);
         }
         let built: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
         assert!(FEATURES.iter().map(|(name, _)| *name).eq(built), "all of them are in this build, in this order");

@@ -11,16 +11,28 @@
 //!
 //! Each kind is a folder and a Cargo feature: a build has the kinds that it asks for. This file registers them: a new kind
 //! is a `mod` line and a line in `kinds!`.
+//!
+//! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
+//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `reason`.
 
+mod address;
+mod auth;
 mod background;
 pub mod cloud_event;
+mod connection;
+mod context;
 #[macro_use]
 mod kinds;
 mod note;
+mod payload;
 mod reason;
+mod shape;
+mod template;
+mod tls;
 
 pub mod file;
 pub mod http;
+pub mod nats;
 pub mod stdout;
 
 use std::path::PathBuf;
@@ -31,14 +43,18 @@ use async_trait::async_trait;
 use crate::config::Section;
 use crate::domain::Delivery;
 
+pub use context::Context;
 pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective};
 pub use note::{Note, Seen};
 pub use reason::MAX_REASON_CHARS;
+pub use shape::{Format, Message, Shape, WITH_HEADERS, WITHOUT_HEADERS};
+pub use template::Template;
 
 kinds! {
-    "sink-file": file::FileSink;
-    "sink-http": http::HttpSink;
-    "sink-stdout": stdout::StdoutSink;
+    "file": file::FileSink;
+    "http": http::HttpSink;
+    "nats": nats::NatsSink;
+    "stdout": stdout::StdoutSink;
 }
 
 /// A configured destination.
@@ -85,11 +101,12 @@ pub trait Sink: Send + Sync {
         None
     }
 
-    /// A cheap test of the connection, for `check --probe` and the console. Sends no event.
+    /// A cheap test of the connection, for `check --probe` and the console. Sends no event. Returns what an operator should
+    /// know although deliveries work, a sentence each: that the far side confirms what it has not kept, for example.
     ///
     /// # Errors
     /// Why a delivery would fail.
-    async fn probe(&self) -> Result<(), DeliveryError>;
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError>;
 
     /// Ends it: writes out what it holds, gives back what it has open. Called once, after the last delivery, within the
     /// grace of the stop; one that takes longer is left alone.
@@ -107,10 +124,15 @@ pub trait FromConfig: Sink + Sized + 'static {
     const KIND: &'static str;
     /// Its purpose in one line; README's table of sinks repeats it word for word.
     const SUMMARY: &'static str;
+    /// What has happened to an event when it counts as delivered, as "synced to disk"; README's table repeats it word for
+    /// word.
+    const CONFIRMED: &'static str;
+    /// Its page in docs/sinks/, whose table describes its keys.
+    const PAGE: &'static str;
 
     /// Reads the keys, and makes the sink: each key is asked for, whatever is wrong with the others. Nothing is connected
     /// to, nothing is created; secrets are read. `None` where a mistake was noted.
-    fn read(section: &mut Section<'_>) -> Option<Self>;
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self>;
 }
 
 /// Why a delivery failed.

@@ -4,6 +4,8 @@
 
 #![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
+use std::error::Error;
+
 use super::DeliveryError;
 pub(super) use crate::wording::untrusted_text::shown;
 
@@ -15,7 +17,26 @@ pub(super) fn retry(reason: &str) -> DeliveryError {
     DeliveryError::Retry { reason: shown(reason, MAX_REASON_CHARS), after: None, pause: false }
 }
 
-/// The same, if every other delivery to this sink would fail for the same reason.
+/// An error and what caused it, each once: many libraries tell the cause only there.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A failure that no later attempt mends.
+pub(super) fn reject(reason: &str) -> DeliveryError {
+    DeliveryError::Reject { reason: shown(reason, MAX_REASON_CHARS) }
+}
+
+/// The same as [`retry`], if every other delivery to this sink would fail for the same reason.
 pub(super) fn retry_all(reason: &str) -> DeliveryError {
     DeliveryError::Retry { reason: shown(reason, MAX_REASON_CHARS), after: None, pause: true }
 }

@@ -121,7 +121,9 @@ fn a_wrong_key_or_value_is_refused_by_it_as_by_reelhook() {
 /// Whether reelhook refuses a config: for its own keys, or for those of a sink's kind.
 fn is_refused(text: &str) -> bool {
     let loaded = config::parse(text, std::iter::empty());
-    loaded.map_or(true, |it| it.config.sinks.iter().any(|sink| reelhook::sinks::build(sink).is_err()))
+    loaded.map_or(true, |it| {
+        it.config.sinks.iter().any(|sink| reelhook::sinks::build(sink, &reelhook::sinks::Context::default()).is_err())
+    })
 }
 
 /// Every key of the schema: its path and what is said of it.

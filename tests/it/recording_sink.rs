@@ -88,8 +88,8 @@ impl Sink for RecordingSink {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        Ok(Vec::new())
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {

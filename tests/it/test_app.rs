@@ -375,8 +375,8 @@ fn load(
     let loaded = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
     let mut sinks: BuiltSinks = Vec::new();
     for sink in &loaded.config.sinks {
-        let mut built =
-            reelhook::sinks::build(sink).map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let mut built = reelhook::sinks::build(sink, &reelhook::sinks::Context::default())
+            .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         match sink.name.as_str() {
             "first" => built.sink = Arc::clone(first) as _,
             "second" => built.sink = Arc::clone(second) as _,

@@ -73,6 +73,7 @@ impl Changes {
         self.key("server.max_inflight", old.max_inflight_bytes != new.max_inflight_bytes);
         self.key("server.handshakes_per_minute", old.handshakes_per_minute != new.handshakes_per_minute);
         self.key("server.shutdown_delay", old.shutdown_delay != new.shutdown_delay);
+        self.key("server.allow_exec", old.allow_exec != new.allow_exec);
         self.key("server.shutdown_grace", old.shutdown_grace != new.shutdown_grace);
     }
 

@@ -43,7 +43,7 @@ pub(super) struct Probe {
     /// Why it failed.
     pub failure: Option<String>,
     /// What is to be known although it did not fail.
-    pub note: Option<&'static str>,
+    pub note: Option<String>,
 }
 
 impl From<&Remark> for Finding {
@@ -121,9 +121,9 @@ impl Probe {
     /// Tells a person.
     pub(super) fn tell(&self) {
         let name = text::safe(&self.name, 200);
-        match (&self.failure, self.note) {
+        match (&self.failure, &self.note) {
             (Some(why), _) => say!("  FAILED  {name}: {}", text::safe(why, 500)),
-            (None, Some(note)) => say!("  ok      {name} ({note})"),
+            (None, Some(note)) => say!("  ok      {name} ({})", text::safe(note, 500)),
             (None, None) => say!("  ok      {name}"),
         }
     }

@@ -32,7 +32,9 @@ pub(super) async fn run(config: &Config, sinks: BuiltSinks, mut tell: impl FnMut
         tell(listener(name, address, is_in_use));
     }
     for (name, built) in sinks {
-        tell(Probe::of(&format!("sinks.{name}"), operator::probed(&*built.sink).await));
+        let outcome = operator::probed(&*built.sink).await;
+        let note = outcome.as_ref().ok().filter(|warnings| !warnings.is_empty()).map(|warnings| warnings.join(" "));
+        tell(Probe { note, ..Probe::of(&format!("sinks.{name}"), outcome) });
     }
     let calls = config.calls.as_ref().map(|calls| ("calls", Channel::Calls, &calls.openid_configuration));
     let subscriptions =
@@ -48,7 +50,7 @@ pub(super) async fn run(config: &Config, sinks: BuiltSinks, mut tell: impl FnMut
 fn listener(name: &str, address: SocketAddr, is_in_use: bool) -> Probe {
     match TcpListener::bind(address) {
         Err(error) if error.kind() == ErrorKind::AddrInUse && is_in_use => {
-            Probe { note: Some(IN_USE), ..Probe::of(name, Ok::<(), String>(())) }
+            Probe { note: Some(IN_USE.to_owned()), ..Probe::of(name, Ok::<(), String>(())) }
         }
         outcome => Probe::of(name, outcome.map_err(|error| format!("cannot listen on {address}: {error}"))),
     }

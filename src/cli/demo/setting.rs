@@ -55,8 +55,8 @@ impl Sink for Printer {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        Ok(Vec::new())
     }
 }
 
@@ -64,7 +64,7 @@ impl Sink for Printer {
 pub fn printers(settings: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
     let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
     let printer_for = |sink: &config::Sink| {
-        let keys = sinks::build(sink).map(|built| built.keys).unwrap_or_default();
+        let keys = sinks::build(sink, &sinks::Context::default()).map(|built| built.keys).unwrap_or_default();
         (sink.name.clone(), Built { sink: Arc::clone(&printer), keys })
     };
     settings.sinks.iter().map(printer_for).collect()

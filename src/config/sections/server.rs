@@ -41,6 +41,8 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether each connection of the Graph-facing listener begins with the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whether a sink may run commands on this machine.
+    pub allow_exec: bool,
     /// How long `/readyz` answers 503 before the listener closes.
     pub shutdown_delay: Duration,
     /// The whole time that a shutdown may take, `shutdown_delay` included.
@@ -73,6 +75,7 @@ pub fn server(root: &mut Section<'_>) -> Server {
         handshakes_per_minute: section.read("handshakes_per_minute", count(1..=1_000_000)),
         trusted_proxies: section.list("trusted_proxies", Vec::new(), network()),
         proxy_protocol: section.or("proxy_protocol", false, switch()),
+        allow_exec: section.or("allow_exec", false, switch()),
         shutdown_delay: section.or("shutdown_delay", Duration::ZERO, duration(seconds(0, 300))),
         shutdown_grace: section.or("shutdown_grace", Duration::from_secs(25), duration(seconds(1, 3600))),
     };

@@ -1,6 +1,6 @@
 //! The `file` sink: JSON lines on the disk. A delivered event is synced to the disk, a batch at a time.
 
-#![cfg(feature = "sink-file")]
+#![cfg(feature = "file")]
 
 mod log;
 mod rotation;
@@ -14,9 +14,9 @@ use async_trait::async_trait;
 use bytesize::ByteSize;
 use tokio::sync::Mutex;
 
-use super::{DeliveryError, FromConfig, Sink, background, cloud_event, reason};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS, background, reason};
 use crate::clock::Clock;
-use crate::config::value::{count, duration, name, size, switch};
+use crate::config::value::{count, duration, name, size};
 use crate::config::{Reading, Section};
 use crate::domain::Delivery;
 use log::Log;
@@ -38,8 +38,7 @@ struct Settings {
     batch_size: usize,
     /// When the file is rotated.
     rotation: Rotation,
-    /// Whether the recording's token is written too.
-    include_access_token: bool,
+    shape: Shape,
 }
 
 impl Settings {
@@ -53,8 +52,8 @@ impl Settings {
             section
                 .mistake("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
         }
-        let include_access_token = section.or("include_access_token", false, switch());
-        Some(Self { path: path?, batch_size, rotation: Rotation { max_bytes, max_age, keep }, include_access_token })
+        let shape = Shape::read(section, WITHOUT_HEADERS);
+        Some(Self { path: path?, batch_size, rotation: Rotation { max_bytes, max_age, keep }, shape })
     }
 }
 
@@ -72,15 +71,15 @@ pub struct FileSink {
     log: Arc<Mutex<Log>>,
     path: PathBuf,
     batch_size: usize,
-    include_access_token: bool,
+    shape: Shape,
 }
 
 impl FileSink {
     /// Reads the keys, and makes the sink; files' ages are told by `clock`.
     pub fn with_clock(section: &mut Section<'_>, clock: Clock) -> Option<Self> {
-        let Settings { path, batch_size, rotation, include_access_token } = Settings::read(section)?;
+        let Settings { path, batch_size, rotation, shape } = Settings::read(section)?;
         let log = Arc::new(Mutex::new(Log::new(path.clone(), rotation, clock)));
-        Some(Self { log, path, batch_size, include_access_token })
+        Some(Self { log, path, batch_size, shape })
     }
 
     async fn append(&self, lines: Vec<u8>) -> Result<(), DeliveryError> {
@@ -96,8 +95,10 @@ impl FileSink {
 impl FromConfig for FileSink {
     const KIND: &'static str = "file";
     const SUMMARY: &'static str = "JSON lines in a file, synced to the disk, rotated by size and age";
+    const CONFIRMED: &'static str = "synced to disk";
+    const PAGE: &'static str = include_str!("../../../docs/sinks/file.md");
 
-    fn read(section: &mut Section<'_>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
         Self::with_clock(section, Clock::system())
     }
 }
@@ -105,11 +106,11 @@ impl FromConfig for FileSink {
 #[async_trait]
 impl Sink for FileSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.append(cloud_event::write_lines(&[delivery], self.include_access_token)).await
+        self.append(self.shape.lines(&[delivery])).await
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let result = self.append(cloud_event::write_lines(deliveries, self.include_access_token)).await;
+        let result = self.append(self.shape.lines(deliveries)).await;
         vec![result; deliveries.len()]
     }
 
@@ -132,8 +133,9 @@ impl Sink for FileSink {
         Some(folder.zip(path.file_name()).map_or_else(|| path.clone(), |(folder, name)| folder.join(name)))
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        background::alone(&self.log, |log| log.probe()).await.map_err(|error| self.failure(&error))
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        let probed = background::alone(&self.log, |log| log.probe()).await;
+        probed.map(|()| Vec::new()).map_err(|error| self.failure(&error))
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {

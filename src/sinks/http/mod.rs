@@ -8,7 +8,7 @@
 //! 4. Every attempt sends the same id and the same event; only the time of sending, and a token that was wiped
 //!    meanwhile, differ.
 
-#![cfg(feature = "sink-http")]
+#![cfg(feature = "http")]
 
 mod answer;
 pub mod guard;
@@ -29,7 +29,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use url::Url;
 
-use super::{DeliveryError, FromConfig, Note, Sink, cloud_event, reason};
+use super::{Context, DeliveryError, FromConfig, Message, Note, Shape, Sink, cloud_event, reason};
 use crate::clock::Clock;
 use crate::config::Section;
 use crate::domain::Delivery;
@@ -49,7 +49,7 @@ pub struct HttpSink {
     headers: HeaderMap,
     signer: Signer,
     guard: Arc<Guard>,
-    include_access_token: bool,
+    shape: Shape,
     hidden: Arc<Hidden>,
     /// Whether the server's text may be shown: it was sent no secret that it could repeat.
     shows_answers: bool,
@@ -58,8 +58,10 @@ pub struct HttpSink {
 impl FromConfig for HttpSink {
     const KIND: &'static str = "http";
     const SUMMARY: &'static str = "a signed POST for each event (Standard Webhooks, CloudEvents)";
+    const CONFIRMED: &'static str = "answered with 2xx";
+    const PAGE: &'static str = include_str!("../../../docs/sinks/http.md");
 
-    fn read(section: &mut Section<'_>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
         let settings = Settings::read(section)?;
         let client = match client(&settings.guard) {
             Ok(client) => client,
@@ -76,7 +78,7 @@ impl FromConfig for HttpSink {
             headers: settings.headers,
             signer: settings.signer,
             guard: settings.guard,
-            include_access_token: settings.include_access_token,
+            shape: settings.shape,
             hidden: Arc::new(settings.hidden),
         })
     }
@@ -110,8 +112,9 @@ impl Sink for HttpSink {
         results
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        probe::connect(&self.url, &self.guard).await.map_err(|error| reason::retry(&error.to_string()))
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        let connected = probe::connect(&self.url, &self.guard).await;
+        connected.map(|()| Vec::new()).map_err(|error| reason::retry(&error.to_string()))
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {
@@ -125,7 +128,7 @@ impl HttpSink {
         let client = self.client.read().clone();
         let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
         let request = self.request(&client, delivery).map_err(|error| answer::no_answer(&error))?;
-        let with_secrets_of = self.include_access_token.then(|| Arc::clone(&delivery.event));
+        let with_secrets_of = self.shape.includes_access_token().then(|| Arc::clone(&delivery.event));
         let wire = Arc::new(Wire::of(Arc::clone(&self.hidden), &request, with_secrets_of));
         note.begin(Arc::clone(&wire) as _);
         match client.execute(request).await {
@@ -135,15 +138,17 @@ impl HttpSink {
     }
 
     fn request(&self, client: &reqwest::Client, delivery: &Delivery) -> reqwest::Result<reqwest::Request> {
-        let mut body = Vec::new();
-        cloud_event::write(delivery, self.include_access_token, &mut body);
+        let Message { content_type, attributes, body } = self.shape.message(delivery);
         let (id, timestamp) = (delivery.id.to_string(), self.clock.now().as_second());
         let mut request = client
             .post(self.url.clone())
             .headers(self.headers.clone())
-            .header(CONTENT_TYPE, cloud_event::CONTENT_TYPE)
+            .header(CONTENT_TYPE, content_type)
             .header("webhook-id", &id)
             .header("webhook-timestamp", timestamp);
+        for (name, value) in attributes {
+            request = request.header(format!("ce-{name}"), cloud_event::in_header(&value));
+        }
         let signature = self.signer.sign(&id, timestamp, &body);
         if let Some(mut signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
             signature.set_sensitive(true);

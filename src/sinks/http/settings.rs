@@ -9,8 +9,9 @@ use url::{Host, Url};
 use super::guard::Guard;
 use super::hidden::{self, Hidden};
 use super::signature::{self, Signer};
-use crate::config::value::{network, switch};
+use crate::config::value::network;
 use crate::config::{AllowedNetworks, Section, Text};
+use crate::sinks::{Shape, WITH_HEADERS};
 
 /// Headers that carry a secret whatever their value: never written in the config itself.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
@@ -38,8 +39,8 @@ pub(super) struct Settings {
     pub(super) signer: Signer,
     /// Which networks may be reached.
     pub(super) guard: Arc<Guard>,
-    /// Whether the recording's token is sent too.
-    pub(super) include_access_token: bool,
+    /// What is sent, and how it is written.
+    pub(super) shape: Shape,
     /// What nobody may see of a request.
     pub(super) hidden: Hidden,
     /// Whether what is sent holds something that an answer must not make visible.
@@ -54,7 +55,7 @@ impl Settings {
         let Configured { headers, mut secrets, has_secret: has_secret_header } = headers(section);
         secrets.extend(signing);
         let allowed = section.list("allow_private", Vec::new(), network());
-        let include_access_token = section.or("include_access_token", false, switch());
+        let shape = Shape::read(section, WITH_HEADERS);
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
         // Whether an address may be reached is not known where the networks are not.
         let are_known = !section.has_mistake("allow_private");
@@ -66,8 +67,8 @@ impl Settings {
         };
         let guard = Arc::new(Guard::new(allowed, encrypted));
         let hidden = Hidden::of(&url, is_secret, secrets);
-        let sends_secrets = include_access_token || is_secret || has_secret_header;
-        Some(Self { url, headers, signer, guard, include_access_token, hidden, sends_secrets })
+        let sends_secrets = shape.includes_access_token() || is_secret || has_secret_header;
+        Some(Self { url, headers, signer, guard, shape, hidden, sends_secrets })
     }
 }
 
@@ -142,7 +143,7 @@ fn headers(section: &mut Section<'_>) -> Configured {
 
 fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), String> {
     let name: HeaderName = name.parse().map_err(|_| "found an invalid header name".to_owned())?;
-    if OWN_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("webhook-") {
+    if OWN_HEADERS.contains(&name.as_str()) || ["webhook-", "ce-"].iter().any(|own| name.as_str().starts_with(own)) {
         return Err("found a header that reelhook sets itself".into());
     }
     if SECRET_HEADERS.contains(&name.as_str()) && !value.is_secret() {

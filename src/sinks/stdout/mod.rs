@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: a line that was cut off by a failure stays alone on its line.
 
-#![cfg(feature = "sink-stdout")]
+#![cfg(feature = "stdout")]
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,31 +12,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use super::{DeliveryError, FromConfig, Sink, background, cloud_event, reason};
-use crate::config::{Section, value};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS, background, reason};
+use crate::config::Section;
 use crate::domain::Delivery;
 
 /// More than a pipe holds, so that a reader that keeps up causes no waiting.
 const BATCH_SIZE: usize = 256;
 
-/// `kind = "stdout"`
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Settings {
-    /// Whether the recording's token is written too.
-    include_access_token: bool,
-}
-
-impl Settings {
-    /// Reads the keys.
-    pub fn read(section: &mut Section<'_>) -> Self {
-        Self { include_access_token: section.or("include_access_token", false, value::switch()) }
-    }
-}
-
 /// Writes events to a stream.
 pub struct StdoutSink {
     stream: Arc<Mutex<Stream>>,
-    include_access_token: bool,
+    shape: Shape,
 }
 
 struct Stream {
@@ -46,23 +32,25 @@ struct Stream {
 }
 
 impl StdoutSink {
-    /// A sink that writes to `file`: the standard output, a pipe.
-    pub fn to(file: File, settings: Settings) -> Self {
+    /// Reads the keys, and makes a sink that writes to `file`: the standard output, a pipe.
+    pub fn to(file: File, section: &mut Section<'_>) -> Self {
         let stream = Arc::new(Mutex::new(Stream { file, torn: false }));
-        Self { stream, include_access_token: settings.include_access_token }
+        Self { stream, shape: Shape::read(section, WITHOUT_HEADERS) }
     }
 }
 
 impl FromConfig for StdoutSink {
     const KIND: &'static str = "stdout";
     const SUMMARY: &'static str = "one CloudEvent per line on the standard output";
+    const CONFIRMED: &'static str = "written";
+    const PAGE: &'static str = include_str!("../../../docs/sinks/stdout.md");
 
-    fn read(section: &mut Section<'_>) -> Option<Self> {
-        let settings = Settings::read(section);
+    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
         // A copy of the descriptor: the library's own stream buffers, and takes a closed one for a success.
         match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(stdout) => Some(Self::to(File::from(stdout), settings)),
+            Ok(stdout) => Some(Self::to(File::from(stdout), section)),
             Err(error) => {
+                drop(Shape::read(section, WITHOUT_HEADERS));
                 section.mistake("kind", format!("found no standard output: {error}"));
                 None
             }
@@ -73,11 +61,11 @@ impl FromConfig for StdoutSink {
 #[async_trait]
 impl Sink for StdoutSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.write(cloud_event::write_lines(&[delivery], self.include_access_token)).await
+        self.write(self.shape.lines(&[delivery])).await
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let result = self.write(cloud_event::write_lines(deliveries, self.include_access_token)).await;
+        let result = self.write(self.shape.lines(deliveries)).await;
         vec![result; deliveries.len()]
     }
 
@@ -93,8 +81,8 @@ impl Sink for StdoutSink {
         2 // one is written while the other is settled
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(()) // it was open when the sink was built, and only writing shows more
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        Ok(Vec::new()) // it was open when the sink was built, and only writing shows more
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {

@@ -62,8 +62,8 @@ impl Sink for Turns {
         true
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        Ok(Vec::new())
     }
 }
 

@@ -110,8 +110,8 @@ impl Sink for Recording {
         self.most_at_a_time
     }
 
-    async fn probe(&self) -> Result<(), DeliveryError> {
-        Ok(())
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        Ok(Vec::new())
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {

@@ -7,6 +7,8 @@ use super::code::{attributes, is_for_tests, modules};
 
 /// The most things that a function takes beside `self`.
 const MOST: usize = 4;
+/// What a library's trait has a function take.
+const OF_LIBRARIES: [&str; 1] = ["verify_server_cert"];
 
 /// How many things a parameter of this type is.
 fn things(of: &Type) -> usize {
@@ -62,7 +64,7 @@ fn no_function_takes_more_than_four_things() {
     for module in modules() {
         let mut signatures = Signatures::default();
         module.items.iter().for_each(|item| signatures.visit_item(item));
-        let over = signatures.found.into_iter().filter(|(n, _)| *n > MOST);
+        let over = signatures.found.into_iter().filter(|(n, name)| *n > MOST && !OF_LIBRARIES.contains(&name.as_str()));
         too_many.extend(over.map(|(n, name)| format!("{}: {name} takes {n}", module.file.display())));
     }
     assert!(too_many.is_empty(), "make a struct of what belongs together\n{}", too_many.join("\n"));

@@ -1,4 +1,5 @@
-//! What every sink promises, whatever its kind. A new kind joins [`subjects`], and `every_kind_is_under_contract` says so.
+//! What every sink promises that needs no server, whatever its kind; `brokers` has the suite of those that need one. A new
+//! kind joins one of them, and `every_kind_is_under_contract` says so.
 
 use std::fs;
 use std::io::{PipeReader, Read};
@@ -6,11 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use reelhook::sinks::stdout::{Settings, StdoutSink};
+use reelhook::sinks::stdout::StdoutSink;
 use reelhook::sinks::{KINDS, MAX_REASON_CHARS, Sink};
 use serde_json::Value;
 
 use super::answering::{Answering, OK};
+use super::brokers;
 use super::samples::{TOKEN, build, delivery, mistakes, retried, table, with_client_context};
 
 /// A sink together with its far side.
@@ -73,8 +75,8 @@ fn http(more: &str) -> Subject {
 fn stdout(more: &str) -> Subject {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
-    let settings = table(more).read("sinks.crm", |section| Some(Settings::read(section))).unwrap().0;
-    let sink = Arc::new(StdoutSink::to(std::os::fd::OwnedFd::from(writer).into(), settings));
+    let file = std::os::fd::OwnedFd::from(writer).into();
+    let sink = Arc::new(table(more).read("sinks.crm", |section| Some(StdoutSink::to(file, section))).unwrap().0);
     let reader: Arc<Mutex<Option<PipeReader>>> = Arc::new(Mutex::new(Some(reader)));
     let (broken, text) = (Arc::clone(&reader), Mutex::new(Vec::new()));
     Subject {
@@ -100,7 +102,9 @@ fn lines(text: &str) -> Vec<Value> {
 
 #[test]
 fn every_kind_is_under_contract() {
-    let kinds: Vec<&str> = subjects("").iter().map(|subject| subject.kind).collect();
+    let mut kinds: Vec<&str> =
+        subjects("").iter().map(|subject| subject.kind).chain(brokers::KINDS.iter().copied()).collect();
+    kinds.sort_unstable();
     assert_eq!(kinds, KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>());
 }
 

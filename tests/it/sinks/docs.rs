@@ -1,4 +1,5 @@
-//! `docs/sinks.md` held to the code: its tables list what there is, its examples are what comes out, its programs run.
+//! `docs/sinks.md` and the pages of the kinds in `docs/sinks/` held to the code: their tables list what there is, their
+//! examples are what comes out, their programs run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use reelhook::config::{self, Shown};
 use reelhook::domain::{Delivery, Order};
 use reelhook::simulator::payload::{Change, Recording, calls};
-use reelhook::sinks::{self, KINDS, cloud_event};
+use reelhook::sinks::{self, KINDS, Kind, cloud_event};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 
@@ -51,14 +52,31 @@ fn keys_in(rows: &[Vec<String>]) -> BTreeSet<&str> {
     rows.iter().map(|row| code(&row[0]).unwrap_or_else(|| panic!("{row:?}"))).collect()
 }
 
-/// The table of a kind's own keys.
-fn table_of(kind: &str) -> Vec<Vec<String>> {
-    rows(&section("docs/sinks.md", &format!("## The `{kind}` sink")), "key")
+/// The keys of every kind: what is sent.
+fn shared_table() -> Vec<Vec<String>> {
+    rows(&section("docs/sinks.md", "## What is sent"), "key")
 }
 
-/// The code blocks in `language`, in order.
-fn blocks(language: &str) -> Vec<String> {
-    let (page, start) = (read("docs/sinks.md"), format!("\n```{language}\n"));
+/// The table of a kind's own keys; the keys of every kind are told once.
+fn table_of(kind: &str) -> Vec<Vec<String>> {
+    let page = read(&page_of(kind));
+    assert!(page.starts_with(&format!("# The `{kind}` sink\n")), "{page}");
+    let own = if page.contains("\n| key |") { rows(&page, "key") } else { Vec::new() };
+    own.into_iter().chain(shared_table()).collect()
+}
+
+fn page_of(kind: &str) -> String {
+    format!("docs/sinks/{kind}.md")
+}
+
+/// Every page about sinks.
+fn pages() -> Vec<String> {
+    KINDS.iter().map(|kind| page_of(kind.name)).chain(["docs/sinks.md".to_owned()]).collect()
+}
+
+/// The code blocks of a page in `language`, in order.
+fn blocks_of(page: &str, language: &str) -> Vec<String> {
+    let (page, start) = (read(page), format!("\n```{language}\n"));
     let starts = page.split(&start).skip(1);
     starts.map(|rest| rest.split_once("\n```\n").expect("an end of the block").0.to_owned() + "\n").collect()
 }
@@ -118,11 +136,14 @@ fn the_keys_of_every_sink_are_those_of_the_dispatch_section_with_its_defaults() 
 
 #[test]
 fn the_kinds_are_told_alike_here_and_in_the_readme() {
-    let (page, readme) = (read("docs/sinks.md"), section("README.md", "## Sinks"));
-    let table = rows(&page, "kind");
-    assert_eq!(table, rows(&readme, "kind"));
-    let told: BTreeSet<(&str, &str)> = table.iter().map(|row| (code(&row[0]).unwrap(), row[1].as_str())).collect();
-    assert_eq!(told, KINDS.iter().map(|kind| (kind.name, kind.summary)).collect());
+    let expected = |folder: &str| {
+        let row =
+            |kind: &Kind| [format!("[`{0}`]({folder}{0}.md)", kind.name), kind.summary.into(), kind.confirmed.into()];
+        KINDS.iter().map(row).collect::<BTreeSet<_>>()
+    };
+    let told = |rows: Vec<Vec<String>>| rows.into_iter().map(|row| row.try_into().unwrap()).collect::<BTreeSet<_>>();
+    assert_eq!(told(rows(&read("docs/sinks.md"), "kind")), expected("sinks/"));
+    assert_eq!(told(rows(&section("README.md", "## Sinks"), "kind")), expected("docs/sinks/"));
 }
 
 const ROUTES: &str = r#"
@@ -165,7 +186,8 @@ fn event(delivery: &Delivery, token: bool) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_are_what_comes_out() {
-    let examples: Vec<Value> = blocks("json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+    let examples: Vec<Value> =
+        blocks_of("docs/sinks.md", "json").iter().map(|text| serde_json::from_str(text).unwrap()).collect();
     let delivered = delivered().await;
     assert_eq!(examples.len(), delivered.len());
     for (example, delivery) in examples.iter().zip(&delivered) {
@@ -213,7 +235,7 @@ fn every_attribute_and_every_member_is_told() {
 #[tokio::test]
 async fn the_headers_that_it_lists_are_those_that_are_sent() {
     let request = posted(&[OLD_SECRET]).await;
-    let table = rows(&section("docs/sinks.md", "## The `http` sink"), "header");
+    let table = rows(&read("docs/sinks/http.md"), "header");
     for name in keys_in(&table) {
         assert!(request.header(name).is_some(), "{name}");
     }
@@ -297,7 +319,7 @@ async fn judge((language, command): (&str, &str), file: &str, main: &str) {
         eprintln!("SKIPPED: there is no {command} here to run the example of docs/sinks.md");
         return;
     }
-    let blocks = blocks(language);
+    let blocks = blocks_of("docs/sinks.md", language);
     assert_eq!(blocks.len(), 1);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(file);
@@ -354,34 +376,40 @@ fn the_secret_that_it_tells_to_make_is_one() {
 
 #[test]
 fn the_tables_that_it_shows_load_without_a_mistake() {
-    let text = blocks("toml").concat();
-    let rest = "[[routes]]\nname = 'r'\nsinks = ['archive', 'crm', 'bot']\n[calls]\napp_ids = ['x']\n";
-    let loaded = config::parse(&format!("{text}{rest}"), std::iter::empty());
-    let sinks = loaded.unwrap_or_else(|mistakes| panic!("{mistakes}")).config.sinks;
-    assert_eq!(sinks.len(), 3);
-    for sink in &sinks {
-        // Secrets are not there to be read: that alone may be amiss.
-        let told = sinks::build(sink).err().map(|wrong| told(&wrong)).unwrap_or_default();
-        let is_a_secret_that_is_not_there = |line: &str| {
-            line.starts_with("sinks.crm.secret: env: found an environment variable's name that is not set")
-                || line.starts_with("sinks.crm.headers.Authorization: file: found No such file")
-        };
-        assert!(told.lines().all(is_a_secret_that_is_not_there), "{told}");
+    let mut n_sinks = 0;
+    for page in pages() {
+        let text = blocks_of(&page, "toml").concat();
+        let loaded = config::parse(&format!("{text}\n[calls]\napp_ids = ['x']\n"), std::iter::empty());
+        for sink in &loaded.unwrap_or_else(|mistakes| panic!("{page}: {mistakes}")).config.sinks {
+            n_sinks += 1;
+            // Secrets and certificates are not there to be read: that alone may be amiss.
+            let context = sinks::Context { allow_exec: true };
+            let told = sinks::build(sink, &context).err().map(|wrong| told(&wrong)).unwrap_or_default();
+            let is_a_file_that_is_not_there = |line: &str| {
+                line.contains("env: found an environment variable's name that is not set")
+                    || line.contains("found No such file or directory")
+            };
+            assert!(told.lines().all(is_a_file_that_is_not_there), "{page}: {told}");
+        }
     }
+    assert!(n_sinks >= KINDS.len(), "{n_sinks}");
 }
 
 #[test]
 fn every_place_in_a_page_that_it_links_to_is_there() {
-    let page = read("docs/sinks.md");
-    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let mut n_inside = 0;
-    for link in links.filter(|link| !link.contains("://")) {
-        let (file, place) = link.split_once('#').unwrap_or((link, ""));
-        let target = if file.is_empty() { page.clone() } else { read(&format!("docs/{file}")) };
-        let names = target.lines().filter_map(|line| line.strip_prefix('#'));
-        let mut places = names.map(|name| name.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
-        assert!(place.is_empty() || places.any(|it| it.replace(['`', '\'', ','], "") == place), "{link}");
-        n_inside += 1;
+    for name in pages() {
+        let page = read(&name);
+        let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let folder = Path::new(&name).parent().unwrap();
+            let target = if file.is_empty() { page.clone() } else { read(folder.join(file).to_str().unwrap()) };
+            let names = target.lines().filter_map(|line| line.strip_prefix('#'));
+            let mut places = names.map(|name| name.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+            assert!(place.is_empty() || places.any(|it| it.replace(['`', '\'', ','], "") == place), "{name}: {link}");
+            n_inside += 1;
+        }
     }
     assert!(n_inside >= 5);
 }

@@ -217,14 +217,6 @@ fn requests_of_one_matter_are_tied_by_the_chain_or_else_by_the_request() {
     assert_eq!(read(&delivery).extension("correlationid").unwrap().to_string(), "request-1");
 }
 
-#[test]
-fn lines_are_one_for_each() {
-    let deliveries = [delivery(1), delivery(2)];
-    let lines = cloud_event::write_lines(&[&deliveries[0], &deliveries[1]], false);
-    assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), 2);
-    assert!(lines.ends_with(b"}\n"));
-}
-
 proptest::proptest! {
     #[test]
     fn any_text_makes_an_event_that_can_be_read(

@@ -77,7 +77,7 @@ async fn threat_58_links_and_other_things_are_not_written_to() {
     fs::write(&elsewhere, "").unwrap();
     let sink = folder.sink("", &clock());
     let refused = async |expected: &str| {
-        for result in [sink.deliver(&delivery(1)).await, sink.probe().await] {
+        for result in [sink.deliver(&delivery(1)).await, sink.probe().await.map(drop)] {
             let (reason, pause, _) = retried(result);
             assert!(reason.contains(expected) && pause, "{reason}");
         }

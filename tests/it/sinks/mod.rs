@@ -1,6 +1,7 @@
 //! The sinks: a contract that every kind keeps, then what each kind promises besides.
 
 pub mod answering;
+pub mod brokers;
 mod contract;
 mod docs;
 mod events;
@@ -9,5 +10,6 @@ mod file;
 mod guard;
 mod http;
 pub mod samples;
+mod shapes;
 mod stdout;
 mod tables;

@@ -107,13 +107,8 @@ pub fn table(text: &str) -> Table {
 
 /// Builds `[sinks.crm]` from the keys in `text`.
 pub fn build(kind: &str, text: &str) -> Result<Arc<dyn Sink>, Vec<Remark>> {
-    let built = sinks::build(&config::Sink {
-        name: SinkName::new("crm"),
-        kind: kind.into(),
-        dispatch: dispatch(),
-        table: table(text),
-    });
-    built.map(|built| built.sink)
+    let sink = config::Sink { name: SinkName::new("crm"), kind: kind.into(), dispatch: dispatch(), table: table(text) };
+    sinks::build(&sink, &sinks::Context::default()).map(|built| built.sink)
 }
 
 /// The mistakes of a table, a line each.
@@ -139,7 +134,7 @@ pub fn dispatch() -> config::SinkDispatch {
 }
 
 /// The reason of a failure that is tried again, the pause that it asks for, and the time that the far side named.
-pub fn retried(result: Result<(), DeliveryError>) -> (String, bool, Option<Duration>) {
+pub fn retried<T: std::fmt::Debug>(result: Result<T, DeliveryError>) -> (String, bool, Option<Duration>) {
     match result {
         Err(DeliveryError::Retry { reason, after, pause }) => (reason, pause, after),
         other => panic!("expected a retry, found {other:?}"),

@@ -4,14 +4,20 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
 use reelhook::sinks::Sink;
-use reelhook::sinks::stdout::{Settings, StdoutSink};
+use reelhook::sinks::stdout::StdoutSink;
 
-use super::samples::{build, delivery, retried};
+use super::samples::{build, delivery, retried, table};
+
+/// A sink that writes to a pipe.
+fn sink_to(pipe: std::io::PipeWriter) -> StdoutSink {
+    let file = OwnedFd::from(pipe).into();
+    table("").read("sinks.crm", |section| Some(StdoutSink::to(file, section))).unwrap().0
+}
 
 #[tokio::test]
 async fn a_broken_pipe_is_a_retry_and_pauses_the_sink() {
     let (reader, writer) = std::io::pipe().unwrap();
-    let sink = StdoutSink::to(OwnedFd::from(writer).into(), Settings::default());
+    let sink = sink_to(writer);
     drop(reader);
     let (reason, pause, _) = retried(sink.deliver(&delivery(1)).await);
     assert!(reason.contains("standard output") && pause, "{reason}");
@@ -28,7 +34,7 @@ async fn a_line_that_was_cut_off_stays_alone() {
     }
     let mut room = vec![0; 4096 * 2];
     reader.read_exact(&mut room).unwrap();
-    let sink = StdoutSink::to(OwnedFd::from(writer).into(), Settings::default());
+    let sink = sink_to(writer);
     let deliveries: Vec<_> = (0..100).map(delivery).collect();
     let results = sink.deliver_batch(&deliveries.iter().collect::<Vec<_>>()).await;
     assert!(results.iter().all(Result::is_err));

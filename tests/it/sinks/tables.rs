@@ -65,7 +65,12 @@ fn a_sinks_mistakes_have_their_lines_and_the_sinks_secrets_are_those_of_the_conf
         ("REELHOOK__SINKS__CRM__HEADERS__HOST".to_owned(), "x".to_owned()),
     ];
     let config = config::parse(text, variables.into_iter()).unwrap().config;
-    let told: Vec<String> = sinks::build(&config.sinks[0]).err().unwrap().iter().map(ToString::to_string).collect();
+    let told: Vec<String> = sinks::build(&config.sinks[0], &sinks::Context::default())
+        .err()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(told[0], "config:5: sinks.crm.url: found another scheme, expected https://..");
     assert!(
         told[1].starts_with("config:6: sinks.crm.keep: found an unknown key, expected one of: url, secret"),

@@ -1,0 +1,138 @@
+//! The data of an event: what Graph told, and what reelhook adds to an operation.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::attributes::sequence;
+use super::{Wanted, member};
+use crate::domain::{Delivery, Event, Order, Request, put_back};
+
+/// Writes the data; an operation's with what reelhook adds.
+pub(super) fn write(event: &Event, delivery: Option<&Delivery>, wanted: &Wanted, out: &mut Vec<u8>) {
+    only_wanted(wanted, out, |out| whole(event, Some(&Added::of(event, delivery)), wanted, out));
+}
+
+/// Writes the resource alone.
+pub(super) fn write_resource(event: &Event, wanted: &Wanted, out: &mut Vec<u8>) {
+    only_wanted(wanted, out, |out| whole(event, None, wanted, out));
+}
+
+fn whole(event: &Event, added: Option<&Added<'_>>, wanted: &Wanted, out: &mut Vec<u8>) {
+    let opened = event.data.trim_end().strip_suffix('}').filter(|_| event.is_of_operation());
+    let Some(opened) = opened else {
+        let secrets = event.secrets.as_ref().filter(|_| wanted.include_access_token);
+        let whole = secrets.and_then(|it| put_back(&event.data, it));
+        return on_one_line(whole.as_deref().unwrap_or(&event.data), out);
+    };
+    on_one_line(opened, out);
+    let end = out.len();
+    if let Some(added) = added {
+        member("reelhook", added, out);
+    }
+    if let Some(token) = event.recording_access_token.as_ref().filter(|_| wanted.include_access_token) {
+        member("recordingAccessToken", token.expose_secret(), out);
+    }
+    if opened.trim_end().ends_with('{') && out.len() > end {
+        // The object had no members: the first has no comma before it.
+        out[end] = b' ';
+    }
+    out.push(b'}');
+}
+
+/// Writes what `write` writes, or only the members of it that are wanted, in the order in which they are named. Data that
+/// is no object has no members, and is written whole.
+fn only_wanted(wanted: &Wanted, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let Some(fields) = &wanted.fields else { return write(out) };
+    let mut whole = Vec::new();
+    write(&mut whole);
+    // Of a key that occurs twice, the last value.
+    let Ok(members) = serde_json::from_slice::<HashMap<Cow<'_, str>, &RawValue>>(&whole) else {
+        return out.extend_from_slice(&whole);
+    };
+    let chosen = fields.iter().filter_map(|field| Some((field, *members.get(field.as_str())?)));
+    let mut separator = b'{';
+    for (field, value) in chosen {
+        out.push(separator);
+        separator = b',';
+        // Writing into memory cannot fail.
+        drop(serde_json::to_writer(&mut *out, field));
+        out.push(b':');
+        out.extend_from_slice(value.get().as_bytes());
+    }
+    if separator == b'{' {
+        out.push(b'{');
+    }
+    out.push(b'}');
+}
+
+/// reelhook's additions to an operation.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Added<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captures: Option<&'a std::collections::BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resend_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<&'static str>,
+    previous_state: Option<&'a crate::domain::Previous>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    possible_repeat: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted_date_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<serde_json::Value>,
+    channel: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscription_expiration_date_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partition_key: Option<&'a str>,
+    sequence: String,
+    #[serde(flatten)]
+    request: &'a Request,
+}
+
+impl<'a> Added<'a> {
+    fn of(event: &'a Event, delivery: Option<&'a Delivery>) -> Self {
+        let carried = &event.envelope.carried;
+        Self {
+            route: delivery.map(|it| it.route.as_str()),
+            captures: delivery.map(|it| &it.captures),
+            resend_of: delivery.and_then(|it| it.resend_of).map(|id| id.to_string()),
+            order: event.order.map(Order::as_str),
+            previous_state: event.previous.as_ref(),
+            possible_repeat: event.possible_repeat,
+            accepted_date_time: event.envelope.carried.accepted_at.map(|at| at.to_string()),
+            // Parsed and written again, so that it is on one line.
+            metadata: event.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            channel: event.envelope.channel.as_str(),
+            subscription_id: event.envelope.subscription_id.as_deref(),
+            subscription_expiration_date_time: carried.subscription_expires_at.as_deref(),
+            correlation_id: carried.request.correlation_id(),
+            partition_key: event.partition_key(),
+            sequence: sequence(event),
+            request: &carried.request,
+        }
+    }
+}
+
+/// JSON has newlines only between its tokens, where a space says the same.
+fn on_one_line(json: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(json.as_bytes());
+    for byte in &mut out[start..] {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+}

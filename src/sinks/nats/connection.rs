@@ -1,0 +1,139 @@
+//! A connection to a server, from its making to its loss.
+
+use std::fmt::Display;
+use std::future::IntoFuture;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::{ConnectOptions, Event};
+use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
+
+use super::Settings;
+use crate::sinks::auth::{Auth, Login};
+use crate::sinks::tls::Tls;
+use crate::sinks::{DeliveryError, reason};
+
+/// The dispatcher ends an attempt that takes too long, not the client.
+const NEVER: Duration = Duration::from_secs(24 * 3600);
+/// How many confirmations may be waited for at a time: more than the batches of all attempts together.
+const MAX_UNCONFIRMED: usize = 1 << 18;
+
+/// A connection. It is used until it is lost, and then replaced.
+pub(super) struct Connection {
+    /// What is published through.
+    pub(super) jetstream: Context,
+    lost: Lost,
+}
+
+/// Whether a connection is lost, and why.
+#[derive(Clone, Default)]
+struct Lost {
+    token: CancellationToken,
+    why: Arc<OnceLock<String>>,
+}
+
+impl Connection {
+    /// Connects with the login and the certificates as they are now.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Retry`] for every delivery.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, DeliveryError> {
+        let lost = Lost::default();
+        let noted = lost.clone();
+        // One reconnect at most: after a loss this connection is not used any more.
+        let mut options = ConnectOptions::new().name("reelhook").max_reconnects(1).event_callback(move |event| {
+            noted.note(&event);
+            std::future::ready(())
+        });
+        if let Some(login) = settings.auth.as_ref().map(Auth::login).transpose()? {
+            options = with_login(options, &login)?;
+        }
+        if settings.tls.is_some() || settings.url.scheme() == "tls" {
+            let tls = settings.tls.as_ref().map_or_else(|| Tls::default().client_config(), Tls::client_config)?;
+            options = options.require_tls(true).tls_client_config(tls);
+        }
+        let client = options.connect(settings.url.as_str()).await;
+        let client =
+            client.map_err(|error| reason::retry_all(&format!("could not connect: {}", reason::chain(&error))))?;
+        let context = ContextBuilder::new().timeout(NEVER).ack_timeout(NEVER).max_ack_inflight(MAX_UNCONFIRMED);
+        Ok(Self { jetstream: context.build(client), lost })
+    }
+
+    /// Whether it was lost.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.token.is_cancelled()
+    }
+
+    /// Sends a message. Its confirmation is still to come.
+    ///
+    /// # Errors
+    /// Why it was not sent.
+    pub(super) async fn send(
+        &self,
+        subject: String,
+        message: PublishMessage,
+    ) -> Result<PublishAckFuture, DeliveryError> {
+        tokio::select! {
+            () = self.lost.token.cancelled() => Err(self.lost.reason()),
+            sent = self.jetstream.send_publish(subject, message) => sent.map_err(|error| judge(&error)),
+        }
+    }
+
+    /// Waits until the server confirmed a message.
+    ///
+    /// # Errors
+    /// Why it is not in a stream, as far as is known.
+    pub(super) async fn confirmed(&self, confirmation: PublishAckFuture) -> Result<(), DeliveryError> {
+        tokio::select! {
+            confirmed = confirmation.into_future() => confirmed.map(drop).map_err(|error| judge(&error)),
+            () = self.lost.token.cancelled() => Err(self.lost.reason()),
+        }
+    }
+}
+
+impl Lost {
+    fn note(&self, event: &Event) {
+        match event {
+            Event::Disconnected | Event::Closed => self.lose("the connection was lost before the server confirmed"),
+            // What it refuses it does not confirm: nobody would ever know.
+            Event::ServerError(error) => self.lose(error),
+            _ => {}
+        }
+    }
+
+    fn lose(&self, why: impl Display) {
+        let _ = self.why.set(why.to_string());
+        self.token.cancel();
+    }
+
+    fn reason(&self) -> DeliveryError {
+        reason::retry_all(self.why.get().map_or("the connection was lost", String::as_str))
+    }
+}
+
+fn with_login(options: ConnectOptions, login: &Login) -> Result<ConnectOptions, DeliveryError> {
+    let secret = login.secret.expose_secret().to_owned();
+    match login.method.secret {
+        "password" => Ok(options.user_and_password(login.name.clone(), secret)),
+        "token" => Ok(options.token(secret)),
+        "nkey" => Ok(options.nkey(secret)),
+        _ => options.credentials(&secret).map_err(|_shown| {
+            reason::retry_all("auth.credentials: found no credentials, expected a file as nsc writes it")
+        }),
+    }
+}
+
+/// What a refusal means for the delivery.
+fn judge(error: &PublishError) -> DeliveryError {
+    let text = reason::chain(error);
+    match error.kind() {
+        PublishErrorKind::StreamNotFound => reason::retry("no stream takes this subject"),
+        PublishErrorKind::MaxPayloadExceeded => reason::reject(&text),
+        PublishErrorKind::BrokenPipe | PublishErrorKind::TimedOut => reason::retry_all(&text),
+        _ if text.contains("maximum") => reason::reject(&text),
+        _ => reason::retry(&text),
+    }
+}
