@@ -1,5 +1,6 @@
 //! `reelhook demo`: reelhook, a simulated Microsoft Graph and a bot in one process.
 
+mod servers;
 mod setting;
 mod story;
 
@@ -10,9 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
+use futures_util::future;
 use jiff::SignedDuration;
 use parking_lot::Mutex;
 
+use self::servers::Server;
 use self::setting::{APP_ID, CERTIFICATE, CLIENT_STATE, Folder, TENANT};
 use self::story::Story;
 use super::print::say;
@@ -25,8 +28,10 @@ use crate::simulator::script::Request;
 use crate::simulator::{Certificate, Client, Graph, Identity, Paths, Provider};
 use crate::telemetry;
 
-/// Failures that the demo makes on purpose are printed where they happen, so their logs are off.
-const LOGGED: &str = "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off";
+/// Failures that the demo makes on purpose are printed where they happen, so their logs are off. So are those of clients whose
+/// servers end with the demo.
+const LOGGED: &str =
+    "warn,reelhook::dispatch=off,reelhook::watch=off,reelhook::telemetry::rejections=off,async_nats=off";
 /// The pause between two notifications of a call, once the scenarios are played.
 const PACE: Duration = Duration::from_secs(1);
 /// How long the demo waits for the last deliveries.
@@ -38,6 +43,7 @@ const LAST_DELIVERIES: Duration = Duration::from_secs(5);
 Examples:
   reelhook demo                  runs until Ctrl-C
   reelhook demo --duration 10s   ends after 10 s
+  reelhook demo --sinks nats     starts a NATS server too, and shows the events arriving there
 
 Ctrl-C, SIGTERM or SIGHUP ends it: the last deliveries are made, and the temporary folder is
 removed. A second signal ends it at once, and the folder is removed too.
@@ -50,6 +56,10 @@ pub struct Args {
     /// The seed of the ids: the same number makes the same notifications
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Kinds of sinks whose servers are started beside the demo, and get every event: "nats,redis". The server must be
+    /// installed
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    sinks: Vec<String>,
 }
 
 /// Runs until a signal or for the given time. Exit code 1 if an answer was not as expected or a delivery still waits.
@@ -65,10 +75,14 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);
     let certificate = Certificate::in_file(CERTIFICATE, &folder.join("key.pem"))?;
-    let loaded = setting::config(folder, &provider)?;
+    let mut servers = Vec::with_capacity(args.sinks.len());
+    for kind in &args.sinks {
+        servers.push(Server::start(kind, folder).await?);
+    }
+    let loaded = setting::config(folder, &provider, &servers)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
-    let printers = setting::printers(&loaded.config, &n_delivered);
-    let app = App::start(loaded, printers, Clock::system()).await?;
+    let sinks = setting::sinks(&loaded.config, &servers, &n_delivered)?;
+    let app = App::start(loaded, sinks, Clock::system()).await?;
     let graph = Graph {
         client: Client::new(&format!("http://{}", app.public))?,
         identity: provider.identity().clone(),
@@ -78,11 +92,12 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
         certificate: Some(certificate),
         paths: Paths::default(),
     };
-    greet(&app, folder);
+    greet(&app, folder, &servers);
     let until = args.duration.map(|it| Duration::try_from(it).unwrap_or_default());
     let tally = Mutex::new(Tally::default());
     tokio::select! {
         played = play(&app, &graph, args.seed, &tally) => played?,
+        broken = show(&servers) => broken?,
         () = over(until) => {}
         _told = signals.next() => {}
     }
@@ -109,6 +124,12 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
         n_delivered.load(Ordering::Relaxed)
     );
     Ok(if tally.n_faults == 0 && n_open == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints what arrives at the servers, for ever.
+async fn show(servers: &[Server]) -> anyhow::Result<()> {
+    future::try_join_all(servers.iter().map(Server::show)).await?;
+    std::future::pending().await
 }
 
 /// The POSTs so far.
@@ -206,12 +227,13 @@ async fn waiting(app: &App) -> u64 {
     app.store.backlog().await.map_or(0, |backlogs| backlogs.values().map(|backlog| backlog.n_open).sum())
 }
 
-fn greet(app: &App, folder: &Path) {
+fn greet(app: &App, folder: &Path, servers: &[Server]) {
     say!("reelhook demo: open the console at http://{}/", app.admin);
     say!("  a server, a simulated Microsoft Graph and a bot in one process. Within half a minute the console shows");
     say!("  completed and failed recordings, overdue and lost ones, one that arrived late (recovered), a dead");
     say!("  letter, a quarantined notification, and events that matched no route");
     say!("  the sinks crm and archive are simulated too: they print each delivery below");
+    servers.iter().for_each(|server| say!("  {}", server.told()));
     say!("  Graph posts to   http://{}/graph/calls, /graph/notifications, /graph/lifecycle", app.public);
     say!("  the API is at    http://{}/v1.0/communications/recordOperations (metrics: /metrics)", app.admin);
     say!("  the store is     {} (removed at the end)", folder.join("reelhook.db").display());

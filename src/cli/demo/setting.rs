@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::now;
+use super::servers::Server;
 use crate::app::BuiltSinks;
 use crate::cli::print::say;
 use crate::cli::text;
@@ -60,14 +61,57 @@ impl Sink for Printer {
     }
 }
 
-/// A printer for each sink. It has the keys of the sink that it stands for, as far as this build has its kind.
-pub fn printers(settings: &Config, n_delivered: &Arc<AtomicU64>) -> BuiltSinks {
+/// A sink whose deliveries are counted.
+struct Counted {
+    sink: Arc<dyn Sink>,
+    n_delivered: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Sink for Counted {
+    async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        self.deliver_batch(&[delivery]).await.pop().unwrap_or(Ok(()))
+    }
+
+    async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
+        let results = self.sink.deliver_batch(deliveries).await;
+        let n_delivered = results.iter().filter(|result| result.is_ok()).count();
+        self.n_delivered.fetch_add(n_delivered as u64, Ordering::Relaxed);
+        results
+    }
+
+    fn batch_size(&self) -> usize {
+        self.sink.batch_size()
+    }
+
+    async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
+        self.sink.probe().await
+    }
+
+    async fn close(&self) -> Result<(), DeliveryError> {
+        self.sink.close().await
+    }
+}
+
+/// The sinks: one for each server, and printers for the others. A printer has the keys of the sink that it stands for, as
+/// far as this build has its kind.
+///
+/// # Errors
+/// The section of a server's sink has a mistake.
+pub fn sinks(settings: &Config, servers: &[Server], n_delivered: &Arc<AtomicU64>) -> anyhow::Result<BuiltSinks> {
     let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
-    let printer_for = |sink: &config::Sink| {
-        let keys = sinks::build(sink, &sinks::Context::default()).map(|built| built.keys).unwrap_or_default();
-        (sink.name.clone(), Built { sink: Arc::clone(&printer), keys })
+    let sink_for = |sink: &config::Sink| {
+        let built = sinks::build(sink, &sinks::Context::default());
+        if servers.iter().any(|server| server.kind == sink.name.as_str()) {
+            let Built { sink: real, keys } =
+                built.map_err(|wrong| anyhow::anyhow!("the sink {}: {wrong:?}", sink.name))?;
+            let counted = Counted { sink: real, n_delivered: Arc::clone(n_delivered) };
+            return Ok((sink.name.clone(), Built { sink: Arc::new(counted), keys }));
+        }
+        let keys = built.map(|built| built.keys).unwrap_or_default();
+        Ok((sink.name.clone(), Built { sink: Arc::clone(&printer), keys }))
     };
-    settings.sinks.iter().map(printer_for).collect()
+    settings.sinks.iter().map(sink_for).collect()
 }
 
 /// A folder that is removed at the end.
@@ -106,8 +150,10 @@ impl Drop for Folder {
 ///
 /// # Errors
 /// It has a mistake.
-pub fn config(folder: &Path, provider: &Provider) -> anyhow::Result<Loaded> {
+pub fn config(folder: &Path, provider: &Provider, servers: &[Server]) -> anyhow::Result<Loaded> {
     let folder = folder.display();
+    let sections: String = servers.iter().map(Server::section).collect();
+    let too: String = servers.iter().map(|server| format!(", \"{}\"", server.kind)).collect();
     let (calls, subscriptions) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let text = format!(
         r#"
@@ -134,18 +180,18 @@ private_key = {{ file = "{folder}/key.pem" }}
 kind = "stdout"
 [sinks.archive]
 kind = "stdout"
-[[routes]]
+{sections}[[routes]]
 name = "support"
 client_context = {{ prefix = "support-" }}
-sinks = ["crm", "archive"]
+sinks = ["crm", "archive"{too}]
 [[routes]]
 name = "named"
 client_context = {{ regex = "(?<team>sales|dialect)-.*" }}
-sinks = ["archive"]
+sinks = ["archive"{too}]
 [[routes]]
 name = "rest"
 resource_type = ["call", "participant", "playPromptOperation", "chatMessage", "subscription", "unknown"]
-sinks = ["archive"]
+sinks = ["archive"{too}]
 "#
     );
     let variables = [("REELHOOK_DEMO_CLIENT_STATE".to_owned(), CLIENT_STATE.to_owned())];

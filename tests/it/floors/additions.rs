@@ -112,7 +112,7 @@ fn listed(addition: &str) -> BTreeSet<String> {
 #[test]
 fn the_recipes_list_these_places() {
     let code =
-        |files: BTreeSet<String>| files.into_iter().filter(|it| !it.ends_with(".md") && !it.starts_with("tests/"));
+        |files: BTreeSet<String>| X
     let sink: Vec<String> = code(listed("A kind of sink")).collect();
     assert_eq!(sink, ["Cargo.toml", "src/sinks/KIND/", "src/sinks/mod.rs"]);
     let event: Vec<String> = code(listed("An event type of reelhook's own")).collect();
