@@ -30,7 +30,7 @@ With what the receiver wrote to a file, and with what it posts to an address:
   reelhook conformance --identity-dir identity --observe data/events.jsonl
   reelhook conformance --identity-dir identity --observe http://127.0.0.1:9500
 With a crash:
-  reelhook conformance --identity-dir identity --observe data/events.jsonl \
+  reelhook conformance --identity-dir identity --observe data/events.jsonl \\
     --restart-command 'docker restart -t 0 hook'
 
 The command signs its tokens with keys of its own. The receiver must trust these keys instead of
@@ -46,19 +46,21 @@ sink of kind file does. http://HOST:PORT: the command listens there and answers 
 receiver post what it delivers to this address.
 
 --restart-command runs in a shell. It must kill the receiver, start it again, and end with exit code
-0 within 60 s. A receiver that takes no connections 10 s later is gone: grade F. The command holds a
-connection open meanwhile: if that still answers, the receiver was not restarted, and the check is
-skipped. So --url must name the receiver itself: a proxy may keep the connection.
+0 within 60 s. If the receiver takes no connections 10 s after that, it is gone: grade F. The command
+must really restart the receiver. To see that, conformance keeps one connection open. If it still
+answers after the restart, nothing was restarted, and the check is skipped. A proxy can keep such a
+connection open, so --url must name the receiver itself.
 
 Each check is a must (if it fails, a genuine notification is lost, or a forged one is taken for
 genuine), a should, or advice. Grades:
   A  every must and every should that was judged passed
   B  every must that was judged passed, a should failed
-  C  one must failed; or none failed, and something important was not seen
-  D  several musts failed, or one without which a channel takes no genuine notification, takes
-     forged ones from everybody, or delivers nothing at all
-  F  every channel takes no genuine notification, or forged ones from everybody; or more than half
-     of the musts failed; or the receiver hangs, is too slow, or is gone
+  C  one must failed; or none failed, and an important check could not be made (without --observe,
+     for example)
+  D  two or more musts failed; or a channel is of no use: it refuses every genuine notification,
+     accepts forged ones from everybody, or delivers nothing
+  F  every channel refuses every genuine notification, or accepts forged ones from everybody; or
+     more than half of the musts failed; or the receiver hangs, is too slow, or is gone
 Without --observe no grade is better than C, because answers do not show whether anything was
 stored. More: docs/conformance.md.
 

@@ -40,7 +40,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List dead letters, newest first, one per line: id, time, sink, attempts, last reason
+    /// List dead letters, newest first, one per line: id, when it was given up, sink, attempts, last reason
     #[command(after_help = "Example:\n  reelhook deadletters list --sink crm --since 2h --limit 20")]
     List {
         #[command(flatten)]

@@ -32,8 +32,8 @@ The command asks the running server. If no server runs, add --offline.
 
 Exit codes:
   0  done (an empty list too)
-  1  no such delivery, nothing to move or drop, some are left because their attempts are
-     under way, or the sink is not a removed one;
+  1  no such delivery; nothing to move or drop; the sink is still in the config; some
+     deliveries are left because an attempt is in progress (run the command again);
      or the server refused, or could not be reached
   2  wrong usage or config
   3  the server took the request, but did not answer within 30 s")]
@@ -46,8 +46,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List deliveries, those of the newest event first, one per line: id, creation time, sink, route, attempts, and when
-    /// it is due or how it ended
+    /// List deliveries that have not ended (--state any lists all), those of the newest event first, one per line: id,
+    /// creation time, sink, route, attempts, and when it is due or how it ended
     #[command(after_help = "\
 Examples:
   reelhook deliveries list --sink old-crm --limit 20
@@ -55,7 +55,7 @@ Examples:
   reelhook deliveries list --state delivered --type recordOperation.completed --since 2h --until 1h
 
 The states:
-  unsettled  waiting or underWay. The default. Other commands call both of them waiting
+  unsettled  not ended: waiting or underWay. The default. Other commands call both of them waiting
   waiting    for its next attempt
   underWay   an attempt is in progress or about to begin
   delivered  an attempt succeeded
@@ -116,7 +116,7 @@ Exit codes:
   3  the server took the request, but did not answer within 30 s. Perhaps some
      deliveries were already made again, and repeating the command makes them once more")]
     Resend(resend::Which),
-    /// Send the waiting deliveries of a removed sink to another sink
+    /// Send the waiting deliveries of a sink that is no longer in the config to another sink
     #[command(after_help = "\
 Example:
   reelhook deliveries move --from old-crm --to crm
@@ -132,7 +132,7 @@ code 1: repeat it.")]
         #[arg(long, value_name = "SINK")]
         to: String,
     },
-    /// Turn the waiting deliveries of a removed sink into dead letters, which are kept
+    /// Give up the waiting deliveries of a sink that is no longer in the config: they become dead letters, which are kept
     #[command(after_help = "\
 Example:
   reelhook deliveries drop --sink old-crm

@@ -36,7 +36,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List events of all types, newest first, one per line: id, time, type, clientContext, resource, deliveries
+    /// List events of all types, newest first, one per line: id, when it arrived, type, clientContext, resource, deliveries
     #[command(after_help = "\
 Examples:
   reelhook events list --type recordOperation.failed --since 2h

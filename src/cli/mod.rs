@@ -67,7 +67,7 @@ Exit codes:
   2   wrong usage or config
   3   not done in time
   74  the store's disk failed
-`wait` also has 4 and 5. `wait`, `conformance` and the scenarios of `simulate` end with 130, 143 or
+`wait` also has 4 and 5, `conformance` also has 5. `wait`, `conformance` and the scenarios of `simulate` end with 130, 143 or
 129 if a signal ended them early. Their --help says more.")]
 struct Cli {
     #[command(subcommand)]
@@ -95,9 +95,9 @@ Exit codes:
     /// Make the running server load its config again
     Reload(reload::Args),
     /// Find every mistake in a config, and deliveries whose sink is not in it; with --probe, try the store, the listeners,
-    /// the sinks and the key providers
+    /// the sinks, and the addresses of Microsoft's signing keys
     Check(check::Args),
-    /// Show how reelhook works: a server and a simulated Microsoft Graph in one process, in a temporary folder
+    /// Show how reelhook works: a server, a simulated Microsoft Graph and a bot in one process, in a temporary folder
     Demo(demo::Args),
     /// Act as Microsoft Graph and send test notifications to a receiver
     Simulate(Box<simulate::Args>),
@@ -105,7 +105,7 @@ Exit codes:
     Conformance(Box<conformance::Args>),
     /// List, show and replay dead letters: deliveries that reelhook has given up
     Deadletters(deadletters::Args),
-    /// List deliveries in any state, attempt one now, move or drop those whose sink is not in the config; resend delivered events
+    /// List deliveries, attempt one now, move or give up those whose sink is not in the config; resend delivered events
     Deliveries(deliveries::Args),
     /// List and show sinks; pause and resume them; attempt now all that waits for one
     Sinks(sinks::Args),
@@ -115,7 +115,7 @@ Exit codes:
     Unmatched(unmatched::Args),
     /// List and show events of all types, with what became of each
     Events(events::Args),
-    /// Show what happened to an operation: its notifications, the routes they matched, each delivery
+    /// Show what happened to an operation, or to one event: notifications, the routes they matched, each delivery
     Explain(explain::Args),
     /// Print the events of a running server as they arrive
     Tail(tail::Args),

@@ -48,7 +48,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List entries, newest first, one per line: number, time, channel, reason, size
+    /// List entries, newest first, one per line: number, when it arrived, channel, reason, size
     #[command(after_help = "Example:\n  reelhook quarantine list --reason client_state --since 2h --limit 20")]
     List {
         #[command(flatten)]
@@ -72,9 +72,9 @@ Examples:
   reelhook quarantine replay --reason client_state --since 2h
   reelhook quarantine replay --all
 
-If you choose several entries, the command first counts them, and then has them verified. What
-arrives after the count is left out, and so is what already waits for another check. If the command
-is interrupted, run it again.
+If you choose several entries, the command first counts them. Then the server verifies them again.
+Entries that arrive after the count are left out, and so are entries whose check is already planned.
+If the command is interrupted, run it again.
 
 Which entries need --vouch?
   - A plain (not encrypted) notification of a subscription that was created without

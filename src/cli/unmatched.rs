@@ -44,7 +44,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
-    /// List unmatched events, newest first, one per line: id, time, type, clientContext, resource
+    /// List unmatched events, newest first, one per line: id, when it arrived, type, clientContext, resource
     #[command(after_help = "Example:\n  reelhook unmatched list --since 2h --limit 20")]
     List {
         #[command(flatten)]

@@ -185,7 +185,7 @@ fn facts(operation: &Operation) -> Vec<(&'static str, String)> {
     facts.extend(operation.call_end.as_ref().map(|end| ("Call ended", instant(end.at))));
     if let Some(expectation) = &operation.expectation {
         facts.extend(expectation.announced_at.map(|at| ("Announced", instant(at))));
-        facts.push(("Expected by", expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant)));
+        facts.push(("Deadline", expectation.expected_by.map_or_else(|| "no deadline".to_owned(), instant)));
         let sinks: Vec<&str> = expectation.sinks.iter().map(crate::domain::SinkName::as_str).collect();
         facts.push(("Sinks", if sinks.is_empty() { "chosen by the routes".to_owned() } else { sinks.join(", ") }));
         facts.extend(expectation.metadata.clone().map(|metadata| ("Metadata", metadata)));

@@ -11,8 +11,7 @@ use crate::store::{DeliveryState, DeliveryView, EventView};
 pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp) -> Vec<String> {
     let mut told = Vec::new();
     if let Some(expectation) = &operation.expectation {
-        let by =
-            expectation.expected_by.map(|at| format!(" It should end before {}.", instant(at))).unwrap_or_default();
+        let by = expectation.expected_by.map(|at| format!(" Its deadline: {}.", instant(at))).unwrap_or_default();
         let announced = expectation.announced_at.map(instant);
         told.extend(announced.map(|at| format!("Your bot announced this recording at {at}.{by}")));
         told.extend(of_state(expectation, &operation.status, now));
@@ -88,9 +87,11 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     }
     let n = |state| deliveries.iter().filter(|it| it.state == state).count() as u64;
     match (deliveries.len(), n(DeliveryState::Delivered)) {
-        (1, 1) => return Some("The only delivery succeeded.".into()),
-        (2, 2) => return Some("Both deliveries succeeded.".into()),
-        (all, arrived) if all as u64 == arrived => return Some(format!("All {all} deliveries succeeded.")),
+        (1, 1) => return Some("The only delivery of its events succeeded.".into()),
+        (2, 2) => return Some("Both deliveries of its events succeeded.".into()),
+        (all, arrived) if all as u64 == arrived => {
+            return Some(format!("All {all} deliveries of its events succeeded."));
+        }
         _ => {}
     }
     let mut parts = Vec::new();
@@ -122,7 +123,9 @@ pub fn of_expectation(state: ExpectationState) -> String {
         ExpectationState::Met => "ended in time",
         ExpectationState::Overdue => "reported as overdue",
         ExpectationState::Lost => "reported as lost",
-        ExpectationState::Recovered => "overdue or lost, then completed, or failed with a recording",
+        ExpectationState::Recovered => {
+            "overdue or lost, then completed, or failed although Graph sent a recordingLocation"
+        }
     };
     format!("{} ({meaning})", state.as_str())
 }

@@ -85,7 +85,7 @@ operation_events! {
     Unknown, "unknown", Graph, Quiet, "a status that Microsoft does not document today. The data has it";
     Overdue, "overdue", Reelhook, Warn, "the deadline has passed";
     Lost, "lost", Reelhook, Bad, "the call ended, and no end of the operation arrived";
-    Recovered, "recovered", Reelhook, Good, "the overdue or lost operation completed, or failed with a recording";
+    Recovered, "recovered", Reelhook, Good, "the overdue or lost operation completed, or failed although Graph sent a recordingLocation";
 }
 
 impl OperationEvent {

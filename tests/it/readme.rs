@@ -101,7 +101,7 @@ fn the_retry_schedule_that_it_tells_is_the_default() {
     let text = section("Sinks").replace('\n', " ");
     let waits = text.split_once("waits before the next attempts are ").and_then(|(_, rest)| rest.split_once('.'));
     assert!(text.contains("The first attempt is made at once."));
-    assert!(text.contains("Each wait is varied by 20 %"));
+    assert!(text.contains("Each wait is up to 20 % longer or shorter, by chance."));
     let read = |delay: &str| {
         let delay: jiff::SignedDuration = delay.trim().parse().unwrap_or_else(|error| panic!("{delay:?}: {error}"));
         Duration::try_from(delay).unwrap()

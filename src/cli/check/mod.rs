@@ -30,8 +30,8 @@ whose sink is not in the config.
 
 --probe sends no event and changes nothing. It writes a file in the store's folder and removes it,
 reads the store's key, listens for a moment on each address, connects to each sink, and fetches the
-signing keys. While a server uses the store, an address in use is no mistake: the server listens
-there.
+signing keys. If a server runs with this store, addresses that are in use are not reported: the
+server listens there.
 
 Exit codes:
   0  no mistakes

@@ -46,11 +46,12 @@ While a command with --hold serves its keys, change them from the same machine:
   curl -X POST 'http://127.0.0.1:9400/down?answer=none'    they are not answered at all
   curl -X POST http://127.0.0.1:9400/up                    they are answered again
 To send something meanwhile, give a second command the same --identity-dir and another
---identity-listen. It signs with the key that signed when it began.
+--identity-listen. The second command signs with the key that is current when it starts, also if
+you change the key later.
 
 Exit codes:
   0    every answer was as expected
-  1    an answer was not as expected, or the record is not whole
+  1    an answer was not as expected, or --record could not write every request
   2    wrong usage, nothing to send, or mistakes in a script or a record
   130  Ctrl-C ended the scenarios early
   143  SIGTERM ended them early

@@ -62,7 +62,7 @@ Exit codes:
   143  ended by SIGTERM
   129  ended by SIGHUP")]
 pub struct Args {
-    /// The operation's clientContext, its id (upper or lower case, with or without dashes), or an event's id
+    /// The operation's clientContext, its id (upper or lower case, with or without dashes), or the id of one of its events
     subject: String,
     /// The longest time to wait ("30s", "10m")
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
@@ -111,7 +111,9 @@ async fn waited(remote: &Remote, args: &Args) -> anyhow::Result<ExitCode> {
     };
     let Some(found) = found else {
         let (subject, time) = (text::safe(&args.subject, 256), text::duration(args.timeout));
-        remark!("no operation with the clientContext {subject} appeared within {time}");
+        remark!(
+            "no operation with the clientContext or id {subject}, or with an event of this id, appeared within {time}"
+        );
         return Ok(ExitCode::from(EXIT_TIMED_OUT));
     };
     let Some(operation) = ended(remote, found, (until, args.past_lost)).await? else {

@@ -137,7 +137,10 @@ async fn wait_ends_in_time_whatever_has_not_happened() {
     let url = server.admin_url("");
     let nothing = site.run(&["wait", "nobody", "--url", &url, "--timeout", "1s"]);
     assert_eq!((nothing.code, &*nothing.out), (Some(3), ""), "{nothing:?}");
-    assert_eq!(nothing.err, "no operation with the clientContext nobody appeared within 1 s\n");
+    assert_eq!(
+        nothing.err,
+        "no operation with the clientContext or id nobody, or with an event of this id, appeared within 1 s\n"
+    );
 
     let graph = site.graph(&server);
     let running = site.recording("slow").running();
