@@ -41,6 +41,8 @@ struct Page {
     frame: Frame,
     entry: Entry,
     may_see_body: bool,
+    /// Whether accepting it without a token can help: a wrong `clientState` stays wrong.
+    may_vouch: bool,
     hides_secrets: bool,
     /// How to see what is hidden.
     to_see: String,
@@ -115,7 +117,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     });
     let to_see = words::to_see_a_body(found.id, (desk.console.access.needs_token(), may_see_body));
     let frame = visitor.frame("quarantine");
-    let page = Page { frame, entry: entry(&found), may_see_body, hides_secrets, to_see, body };
+    let may_vouch = may_see_body && found.reason != Reason::ClientState;
+    let page = Page { frame, entry: entry(&found), may_see_body, may_vouch, hides_secrets, to_see, body };
     show(&request, &visitor, &page)
 }
 

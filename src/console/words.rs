@@ -251,8 +251,8 @@ pub fn to_see_a_body(id: i64, (needs_token, shows_bodies): (bool, bool)) -> Stri
         }
         (false, _) => format!(
             "To see everything, add a token with the scopes `read`, `admin` and `recordings` to the config (`reelhook \
-             token new`), run `reelhook reload` and log in with the token. Or stop the server and run `reelhook \
-             quarantine show {id} --offline`."
+             token new`), run `reelhook reload` and log in with the token. `reelhook quarantine show {id} --offline` shows it \
+             too, but only while no server runs."
         ),
     }
 }

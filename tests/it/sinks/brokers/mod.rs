@@ -1,6 +1,7 @@
 //! The kinds that deliver to a server, each held to one suite against a real one that the test itself starts: on a free port,
 //! in a temporary folder, stopped by its process.
 
+mod certificates;
 mod nats;
 mod process;
 mod suite;

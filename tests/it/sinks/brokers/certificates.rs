@@ -1,0 +1,56 @@
+//! Certificates of an authority of the tests' own, made by `openssl`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The name in the certificate of a server. It is not the name of its host.
+pub const SERVER_NAME: &str = "broker.test";
+
+/// A folder with an authority, and certificates by it for a server and a client.
+pub struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    /// Makes them.
+    pub fn make() -> Self {
+        let certificates = Self { folder: tempfile::tempdir().unwrap() };
+        let folder = certificates.folder.path();
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+        openssl(folder, &format!("req -x509 {key} -subj /CN=authority -keyout authority.key -out authority.pem"));
+        for (name, host) in [("server", SERVER_NAME), ("client", "reelhook")] {
+            openssl(
+                folder,
+                &format!(
+                    "req -x509 {key} -subj /CN={host} -addext subjectAltName=DNS:{host} -addext basicConstraints=CA:FALSE \
+                     -CA authority.pem -CAkey authority.key -keyout {name}.key -out {name}.pem"
+                ),
+            );
+            fs::set_permissions(folder.join(format!("{name}.key")), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        certificates
+    }
+
+    /// The path of a file: `authority.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// The table `tls` of a sink.
+    pub fn table(&self) -> String {
+        format!(
+            "tls = {{ ca = {:?}, certificate = {:?}, key = {{ file = {:?} }}, server_name = '{SERVER_NAME}' }}\n",
+            self.path("authority.pem"),
+            self.path("client.pem"),
+            self.path("client.key")
+        )
+    }
+}
+
+fn openssl(folder: &Path, arguments: &str) {
+    let mut command = Command::new("openssl");
+    let command = command.current_dir(folder).args(arguments.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(command.status().expect("openssl, which scripts/test installs").success(), "openssl {arguments}");
+}
