@@ -69,10 +69,11 @@ impl Event {
         self.order.is_some() || self.origin == Origin::Reelhook
     }
 
-    /// The key of everything that has to stay in order: the operation, or the call, or the resource.
+    /// The extension attribute `partitionkey`, by which a destination can keep events in order: the call, or else the
+    /// operation, or else the resource. What reelhook itself keeps in order, it does not decide.
     pub fn partition_key(&self) -> Option<&str> {
         let carried = &self.envelope.carried;
-        carried.operation_id.as_deref().or(carried.call_id.as_deref()).or(self.subject.as_deref())
+        carried.call_id.as_deref().or(carried.operation_id.as_deref()).or(self.subject.as_deref())
     }
 
     /// The CloudEvents `data` of `notification`, as JSON text: the normalised operation, or the resource as Graph sent

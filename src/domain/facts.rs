@@ -60,7 +60,7 @@ impl Envelope {
     /// The facts for a person, each with its name; without the channel.
     pub fn told(&self) -> Vec<(&'static str, &str)> {
         let Carried { change_type, call_id, subscription_expires_at, request, .. } = &self.carried;
-        let facts: [(&'static str, Option<&str>); 12] = [
+        let facts: [(&'static str, Option<&str>); 13] = [
             ("resourceType", Some(&self.resource_type)),
             ("changeType", change_type.as_deref()),
             ("tenantId", self.tenant_id.as_deref()),
@@ -73,6 +73,7 @@ impl Envelope {
             ("originalMessageId", request.original_message_id.as_deref()),
             ("scenarioId", request.scenario_id.as_deref()),
             ("clientRequestId", request.client_request_id.as_deref()),
+            ("traceparent", request.traceparent.as_deref()),
         ];
         facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }

@@ -23,6 +23,9 @@ pub struct Request {
     /// `client-request-id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_request_id: Option<Box<str>>,
+    /// `traceparent`: the trace that the request is part of (<https://www.w3.org/TR/trace-context/>).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Box<str>>,
     /// The part of the address after the configured path: the path below it and the query, such as `/emea?shift=2`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub callback: Option<Box<str>>,

@@ -26,6 +26,7 @@ pub fn read(request: &HttpRequest, path: &str) -> Arc<Request> {
         chain_id: id(request, "x-microsoft-skype-chain-id"),
         scenario_id: id(request, "scenario-id"),
         client_request_id: id(request, "client-request-id"),
+        traceparent: id(request, "traceparent").filter(|value| is_traceparent(value)),
         callback: callback(request.uri().path().strip_prefix(path).unwrap_or_default(), request.query_string()),
     })
 }
@@ -35,6 +36,24 @@ fn id(request: &HttpRequest, name: &'static str) -> Option<Box<str>> {
     match (values.next(), values.next()) {
         (Some(value), None) => kept(value.to_str().ok()?.trim(), MAX_ID_BYTES),
         _ => None,
+    }
+}
+
+/// Whether a value is a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>). A version after 00 may
+/// have more parts.
+fn is_traceparent(value: &str) -> bool {
+    let is_hex = |part: &str, n: usize| {
+        part.len() == n && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let is_id = |part: &str, n| is_hex(part, n) && part.bytes().any(|byte| byte != b'0');
+    let parts: Vec<&str> = value.splitn(5, '-').collect();
+    match parts[..] {
+        ["00", trace, parent, flags] => is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2),
+        ["00" | "ff", ..] => false,
+        [version, trace, parent, flags, ..] => {
+            is_hex(version, 2) && is_id(trace, 32) && is_id(parent, 16) && is_hex(flags, 2)
+        }
+        _ => false,
     }
 }
 
@@ -70,6 +89,29 @@ mod tests {
             .to_http_request();
         let expected = Request { message_id: Some("5b2f".into()), ..Request::default() };
         assert_eq!(*read(&request, "/graph/calls"), expected);
+    }
+
+    #[test]
+    fn a_trace_is_read_as_its_standard_says() {
+        let read = |value: &str| {
+            let request = TestRequest::post().insert_header(("traceparent", value)).to_http_request();
+            read(&request, "/graph/calls").traceparent.as_deref().map(str::to_owned)
+        };
+        let (trace, parent) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
+        for good in [format!("00-{trace}-{parent}-01"), format!("cc-{trace}-{parent}-01-what-comes")] {
+            assert_eq!(read(&good).as_deref(), Some(good.as_str()));
+        }
+        for bad in [
+            format!("00-{trace}-{parent}-01-more"),
+            format!("ff-{trace}-{parent}-01"),
+            format!("00-{}-{parent}-01", trace.to_uppercase()),
+            format!("00-{}-{parent}-01", "0".repeat(32)),
+            format!("00-{trace}-{}-01", "0".repeat(16)),
+            format!("00-{trace}-{parent}"),
+            "00".into(),
+        ] {
+            assert_eq!(read(&bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn is_told_whole(delivery: &Delivery, (it, subject): (&Recording, &str), data: V
     let chain = request.chain_id.as_ref().unwrap();
     told["reelhook"] = json!({
         "route": "all", "captures": {}, "order": "first", "previousState": null, "channel": "calls",
-        "partitionKey": it.operation, "sequence": sequence,
+        "partitionKey": it.call, "sequence": sequence,
         "messageId": request.message_id.as_ref().unwrap(), "scenarioId": request.scenario_id.as_ref().unwrap(),
         "chainId": chain, "correlationId": chain,
     });
@@ -156,7 +156,7 @@ fn is_told_whole(delivery: &Delivery, (it, subject): (&Recording, &str), data: V
         "specversion": "1.0", "id": event.id, "source": "https://graph.microsoft.com", "type": kind,
         "time": event.time.to_string(), "datacontenttype": "application/json", "subject": subject, "route": "all",
         "clientcontext": it.client_context, "channel": "calls", "resourcetype": "recordOperation",
-        "changetype": "deleted", "tenantid": TENANT, "callid": it.call, "partitionkey": it.operation,
+        "changetype": "deleted", "tenantid": TENANT, "callid": it.call, "partitionkey": it.call,
         "sequence": sequence, "correlationid": chain, "data": told,
     });
     assert_eq!(cloud_event(delivery, false), expected);

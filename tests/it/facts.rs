@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::recording_sink::RecordingSink;
 use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const RECORDING: &str = r##"{"@odata.type":"#microsoft.graph.commsNotification","changeType":"deleted","resourceUrl":"/communications/calls/6f1d2c3b-0a41-4e77-9d1a-3c5b7a9e1f20/operations/b2a40f6e-5c1d-4d8e-8f33-1e2d3c4b5a03","resourceData":{"@odata.type":"#microsoft.graph.recordOperation","id":"b2a40f6e-5c1d-4d8e-8f33-1e2d3c4b5a03","clientContext":"ctx-lost","status":"completed"}}"##;
 
 /// The items of two subscriptions of two tenants, whose path is one.
@@ -106,6 +107,7 @@ fn from_the_platform(app: &TestApp, path: &str, items: &[String]) -> Post {
         ("x-microsoft-skype-chain-id", "9a7d-chain"),
         ("scenario-id", "77c1-scenario"),
         ("client-request-id", "31fe-request"),
+        ("traceparent", TRACE),
     ] {
         post = post.header(name, value);
     }
@@ -115,20 +117,21 @@ fn from_the_platform(app: &TestApp, path: &str, items: &[String]) -> Post {
 /// What such an event must say of it.
 fn assert_is_told(delivery: &Delivery) {
     let event = sent(delivery);
-    let attributes = ["callback", "correlationid", "callid", "partitionkey", "tenantid"].map(|name| &event[name]);
-    let (call, operation) = ("6f1d2c3b-0a41-4e77-9d1a-3c5b7a9e1f20", "b2a40f6e-5c1d-4d8e-8f33-1e2d3c4b5a03");
-    assert_eq!(attributes, ["/emea/2?shift=2&x=%20", "9a7d-chain", call, operation, TENANT]);
+    let names = ["callback", "correlationid", "traceparent", "callid", "partitionkey", "tenantid"];
+    let call = "6f1d2c3b-0a41-4e77-9d1a-3c5b7a9e1f20";
+    assert_eq!(names.map(|name| &event[name]), ["/emea/2?shift=2&x=%20", "9a7d-chain", TRACE, call, call, TENANT]);
     let added = &event["data"]["reelhook"];
     for (name, value) in [
         ("channel", "calls"),
         ("callback", "/emea/2?shift=2&x=%20"),
         ("correlationId", "9a7d-chain"),
-        ("partitionKey", operation),
+        ("partitionKey", call),
         ("chainId", "9a7d-chain"),
         ("messageId", "5b2f0c1e-message"),
         ("originalMessageId", "5b2f0c1e-original"),
         ("scenarioId", "77c1-scenario"),
         ("clientRequestId", "31fe-request"),
+        ("traceparent", TRACE),
     ] {
         assert_eq!(added[name], value, "{name}");
     }

@@ -114,6 +114,8 @@ pub struct EventShape {
     pub scenario_id: Option<String>,
     /// `client-request-id`.
     pub client_request_id: Option<String>,
+    /// `traceparent`: the trace that the request was part of.
+    pub traceparent: Option<String>,
     /// The path of the resource, as Graph spelled it.
     pub resource: String,
     /// For operations: the status in the notification.
@@ -214,6 +216,7 @@ impl From<&EventView> for EventShape {
             original_message_id: text(&request.original_message_id),
             scenario_id: text(&request.scenario_id),
             client_request_id: text(&request.client_request_id),
+            traceparent: text(&request.traceparent),
             resource: view.resource.clone(),
             status: view.status.as_ref().map(|status| status.as_str().to_owned()),
             order: view.order.map(Order::as_str),

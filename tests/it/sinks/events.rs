@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 use super::samples::{TOKEN, delivery, resource};
 
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 fn text(delivery: &Delivery, token: bool) -> String {
     let mut out = Vec::new();
     cloud_event::write(delivery, token, &mut out);
@@ -37,7 +39,7 @@ fn an_independent_reader_finds_every_attribute() {
     for name in &names {
         assert!(name.len() <= 20 && name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit()), "{name}");
     }
-    assert_eq!(names.len(), 14);
+    assert_eq!(names.len(), 15);
     let extension = |name| event.extension(name).unwrap().to_string();
     for (name, value) in [
         ("channel", "calls"),
@@ -49,7 +51,8 @@ fn an_independent_reader_finds_every_attribute() {
         ("subscriptionexpiry", "2026-12-10T00:00:00Z"),
         ("callback", "/emea?shift=2"),
         ("correlationid", "chain-1"),
-        ("partitionkey", "op-7"),
+        ("traceparent", TRACE),
+        ("partitionkey", "call-7"),
         ("sequence", "0000000000000007"),
     ] {
         assert_eq!(extension(name), value, "{name}");
@@ -72,13 +75,14 @@ fn an_operations_data_tells_what_reelhook_adds() {
         "subscriptionId": "76222963-cc7b-42d2-882d-8aaa69cb2ba3",
         "subscriptionExpirationDateTime": "2026-12-10T00:00:00Z",
         "correlationId": "chain-1",
-        "partitionKey": "op-7",
+        "partitionKey": "call-7",
         "sequence": "0000000000000007",
         "messageId": "message-1",
         "originalMessageId": "message-0",
         "chainId": "chain-1",
         "scenarioId": "scenario-1",
         "clientRequestId": "request-1",
+        "traceparent": TRACE,
         "callback": "/emea?shift=2",
     });
     assert_eq!(event["data"]["reelhook"], expected);
@@ -202,9 +206,9 @@ fn what_must_stay_in_order_has_one_key() {
         delivery.event = event.clone().into();
         read(&delivery).extension("partitionkey").unwrap().to_string()
     };
-    assert_eq!(key(|_| {}), "op-7");
-    assert_eq!(key(|it| it.operation_id = None), "call-7");
-    assert_eq!(key(|it| it.call_id = None), "/app/calls/call-7/operations/op-7");
+    assert_eq!(key(|_| {}), "call-7");
+    assert_eq!(key(|it| it.call_id = None), "op-7");
+    assert_eq!(key(|it| it.operation_id = None), "/app/calls/call-7/operations/op-7");
 }
 
 #[test]

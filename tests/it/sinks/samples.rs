@@ -34,6 +34,7 @@ pub fn envelope(n: u128) -> Envelope {
                 chain_id: Some("chain-1".into()),
                 scenario_id: Some("scenario-1".into()),
                 client_request_id: Some("request-1".into()),
+                traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
                 callback: Some("/emea?shift=2".into()),
             }),
         },
