@@ -11,7 +11,7 @@ use super::places::Places;
 use super::remark::{Place, Remark};
 use super::report::{Found, Report};
 use super::section::Section;
-use super::sections::{admin, channels, expectations, log, reload, routes, server, sinks, storage};
+use super::sections::{admin, channels, events, expectations, log, reload, routes, server, sinks, storage};
 use super::tree::{self, Node, Value};
 
 /// The checked config.
@@ -29,6 +29,8 @@ pub struct Config {
     pub subscriptions: Option<channels::Subscriptions>,
     /// Announced operations and their deadlines.
     pub expectations: expectations::Expectations,
+    /// How events are named where they are sent.
+    pub events: events::Events,
     /// The settings of every sink that does not set its own.
     pub dispatch: sinks::Dispatch,
     /// The sinks, by name.
@@ -157,13 +159,14 @@ fn config(report: &Report, root: Node) -> Config {
     let subscriptions = channels::subscriptions(&mut root);
     channels::check_paths(calls.as_ref(), subscriptions.as_ref(), &root);
     let expectations = expectations::expectations(&mut root);
+    let events = events::events(&mut root);
     let dispatch = sinks::dispatch(&mut root);
     let sinks = sinks::sinks(&mut root, &dispatch);
     let routes = routes::routes(&mut root, &sinks);
     routes::warn(&routes, &sinks, &root);
     let log = log::log(&mut root);
     let reload = reload::reload(&mut root);
-    Config { server, admin, store, calls, subscriptions, expectations, dispatch, sinks, routes, log, reload }
+    Config { server, admin, store, calls, subscriptions, expectations, events, dispatch, sinks, routes, log, reload }
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub use section::Section;
 pub use sections::admin::{Admin, AdminToken, DEFAULT_LISTEN, Scope};
 pub use sections::channels::{Calls, Certificate, Subscriptions};
 pub use sections::conditions::TextMatch;
+pub use sections::events::Events;
 pub use sections::expectations::Expectations;
 pub use sections::log::{Log, LogFormat};
 pub use sections::reload::Reload;

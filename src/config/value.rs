@@ -16,6 +16,9 @@ use super::reading::{Read, Reading};
 use super::tree::{Node, Value};
 use crate::web::loopback;
 
+/// The longest DNS name.
+const MAX_DNS_CHARS: usize = 253;
+
 fn wrong<T>(node: &Node, expected: impl Display) -> Read<T> {
     Err(format!("found {}, expected {expected}", node.describe()))
 }
@@ -233,6 +236,20 @@ pub fn endpoint() -> Reading<String> {
     })
 }
 
+/// A reverse DNS name that ends with a dot, or an empty text.
+pub fn reverse_dns() -> Reading<String> {
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let form = json!({
+        "type": "string", "pattern": "^([A-Za-z0-9-]+\\.)*$", "maxLength": MAX_DNS_CHARS, "examples": ["com.example."],
+    });
+    of_text(form, move |node| match node.as_text().map(|text| (text, text.strip_suffix('.'))) {
+        Some(("", _)) => Ok(String::new()),
+        Some((text, Some(name))) if text.len() <= MAX_DNS_CHARS && name.split('.').all(is_label) => Ok(text.to_owned()),
+        _ => wrong(node, "a reverse DNS name that ends with a dot, as \"com.example.\", or an empty text"),
+    })
+}
+
 /// One of these words.
 pub fn choice<T: Copy + PartialEq + 'static>(words: &'static [(&'static str, T)]) -> Reading<T> {
     let form = json!({ "enum": words.iter().map(|(word, _)| *word).collect::<Vec<_>>() });
@@ -335,6 +352,17 @@ mod tests {
         assert!(!provider().read(&leaf("'https://a:canary@c/'")).unwrap_err().contains("canary"));
         for bad in ["http://example.com/", "http://127.0.0.1.example.com/", "ftp://localhost/", "https://a:b@c/", "x"] {
             assert!(provider().read(&leaf(&format!("'{bad}'"))).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_a_reverse_dns_name_with_a_dot_at_its_end() {
+        for good in ["", "com.example.", "com.example.voice-1."] {
+            assert_eq!(reverse_dns().read(&leaf(&format!("'{good}'"))).as_deref(), Ok(good));
+        }
+        for bad in ["com.example", ".", "com..example.", "com.exämple.", "com.example. ", &"a.".repeat(127)] {
+            let refused = reverse_dns().read(&leaf(&format!("'{bad}'"))).unwrap_err();
+            assert!(refused.ends_with("as \"com.example.\", or an empty text"), "{refused}");
         }
     }
 

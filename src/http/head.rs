@@ -42,9 +42,8 @@ fn id(request: &HttpRequest, name: &'static str) -> Option<Box<str>> {
 /// Whether a value is a `traceparent` (<https://www.w3.org/TR/trace-context/#traceparent-header>). A version after 00 may
 /// have more parts.
 fn is_traceparent(value: &str) -> bool {
-    let is_hex = |part: &str, n: usize| {
-        part.len() == n && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_hex =
+        |part: &str, n: usize| part.len() == n && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_id = |part: &str, n| is_hex(part, n) && part.bytes().any(|byte| byte != b'0');
     let parts: Vec<&str> = value.splitn(5, '-').collect();
     match parts[..] {

@@ -8,6 +8,7 @@ use crate::config::value::{choice, name, switch};
 use crate::domain::Delivery;
 
 use super::cloud_event::{self, CONTENT_TYPE, DATA_CONTENT_TYPE, Wanted};
+use super::context::Context;
 use super::payload::Payload;
 
 /// The longest name of a member of the data.
@@ -54,7 +55,7 @@ pub struct Message {
 
 impl Shape {
     /// Reads the keys. `formats` are those of the protocol.
-    pub fn read(section: &mut Section<'_>, formats: &'static [(&'static str, Format)]) -> Self {
+    pub fn read(section: &mut Section<'_>, formats: &'static [(&'static str, Format)], context: &Context) -> Self {
         let format = section.or(FORMAT, Format::CloudEvents, choice(formats));
         let fields = section.list("fields", Vec::new(), name(MAX_FIELD_CHARS));
         let payload = section.read("payload", Payload::reading());
@@ -69,14 +70,14 @@ impl Shape {
             );
         }
         let fields = (!fields.is_empty()).then_some(fields);
-        Self { format, wanted: Wanted { include_access_token, fields }, payload }
+        Self { format, wanted: Wanted { include_access_token, fields, events: context.events.clone() }, payload }
     }
 
     /// The event of a delivery as it is sent.
     pub fn message(&self, delivery: &Delivery) -> Message {
         let (mut body, mut attributes) = (Vec::new(), Vec::new());
         if self.format == Format::CloudEventsBinary {
-            attributes = cloud_event::attributes(delivery);
+            attributes = cloud_event::attributes(delivery, &self.wanted.events);
         }
         self.write(delivery, &mut body);
         let is_event = self.payload.is_none() && self.format == Format::CloudEvents;

@@ -17,6 +17,7 @@ use reelhook::routing::Routes;
 use reelhook::running::Outcome;
 use reelhook::simulator::payload::Seed;
 use reelhook::simulator::{Answer, Certificate, Client, Graph, Identity, Mode, Paths, Provider, client::Post};
+use reelhook::sinks::Context;
 use reelhook::store::operations::NewOperation;
 use reelhook::store::{Newest, Operations, Store};
 use tempfile::TempDir;
@@ -373,9 +374,9 @@ fn load(
 ) -> Result<Checked, Vec<String>> {
     let lines = |mistakes: &dyn std::fmt::Display| mistakes.to_string().lines().map(str::to_owned).collect::<Vec<_>>();
     let loaded = config(settings, surroundings).map_err(|mistakes| lines(&mistakes))?;
-    let mut sinks: BuiltSinks = Vec::new();
+    let (mut sinks, context) = (BuiltSinks::new(), Context::of(&loaded.config));
     for sink in &loaded.config.sinks {
-        let mut built = reelhook::sinks::build(sink, &reelhook::sinks::Context::default())
+        let mut built = reelhook::sinks::build(sink, &context)
             .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         match sink.name.as_str() {
             "first" => built.sink = Arc::clone(first) as _,

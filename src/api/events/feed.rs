@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::api::Admin;
 use crate::api::parameters::Parameters;
+use crate::config::Events;
 use crate::domain::{ClientContext, Event, EventId, GraphId, Previous, Status};
 use crate::sinks::cloud_event;
 use crate::store::{EventView, StreamedEvent};
@@ -135,12 +136,12 @@ impl Feed {
 
     /// The events of a page that the client asked for.
     fn take(&mut self, page: &[StreamedEvent]) -> Chunk {
-        let mut chunk = Chunk::default();
+        let (mut chunk, setup) = (Chunk::default(), self.admin.operator.running.now());
         for streamed in page {
             let id = streamed.event.id;
             self.after = Some(id);
             if self.wanted.has(&streamed.event) {
-                write(streamed, &mut chunk);
+                write(streamed, &setup.config.events, &mut chunk);
                 self.told = Some(Some(id));
             }
         }
@@ -171,11 +172,11 @@ impl Feed {
 }
 
 /// Writes one event.
-fn write(streamed: &StreamedEvent, chunk: &mut Chunk) {
+fn write(streamed: &StreamedEvent, events: &Events, chunk: &mut Chunk) {
     let event = event(streamed);
     chunk.id(event.id);
-    chunk.event(&event.kind);
-    chunk.data(|bytes| cloud_event::write_unrouted(&event, bytes));
+    chunk.event(&events.sent_type(&event.kind));
+    chunk.data(|bytes| cloud_event::write_unrouted(&event, events, bytes));
     chunk.end();
 }
 

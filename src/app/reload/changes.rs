@@ -27,7 +27,7 @@ pub(super) struct SinkChanges {
 impl Changes {
     /// The changes from one config to the next. `touched`: sinks whose secrets changed in their files.
     pub(super) fn between(old: &Config, new: &Config, touched: &BTreeSet<SinkName>) -> Self {
-        let mut changes = Self { keys: Vec::new(), sinks: SinkChanges::between(&old.sinks, &new.sinks, touched) };
+        let mut changes = Self { keys: Vec::new(), sinks: SinkChanges::between(old, new, touched) };
         changes.server(&old.server, &new.server);
         changes.key("admin.command_token", old.admin.command_token != new.admin.command_token);
         changes.key("admin.tokens", differ(&old.admin.tokens, &new.admin.tokens));
@@ -38,6 +38,7 @@ impl Changes {
             changes.subscriptions(old, new);
         }
         changes.expectations(&old.expectations, &new.expectations);
+        changes.key("events", old.events != new.events);
         changes.key("dispatch", differ(&old.dispatch, &new.dispatch));
         changes.key("routes", differ(&old.routes, &new.routes));
         changes.key("log.filter", old.log.filter != new.log.filter);
@@ -106,12 +107,15 @@ impl Changes {
 }
 
 impl SinkChanges {
-    fn between(old: &[config::Sink], new: &[config::Sink], touched: &BTreeSet<SinkName>) -> Self {
+    fn between(old: &Config, new: &Config, touched: &BTreeSet<SinkName>) -> Self {
         let mut changes = Self::default();
+        // Every sink writes the names of events.
+        let are_renamed = old.events != new.events;
+        let (old, new) = (&old.sinks, &new.sinks);
         for sink in new {
             match old.iter().find(|known| known.name == sink.name) {
                 None => changes.added.push(sink.name.clone()),
-                Some(known) if touched.contains(&sink.name) || is_other(known, sink) => {
+                Some(known) if are_renamed || touched.contains(&sink.name) || is_other(known, sink) => {
                     changes.changed.push(sink.name.clone());
                 }
                 Some(_same) => {}

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod channels;
 pub mod conditions;
+pub mod events;
 pub mod expectations;
 pub mod log;
 pub mod reload;

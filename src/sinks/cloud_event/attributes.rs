@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::config::Events;
 use crate::domain::{ClientContext, Delivery, Envelope, Event, may_be_in_attribute};
 
 /// Who takes attributes.
@@ -28,11 +29,11 @@ impl Attributes for Listed {
 }
 
 /// Tells `to` every attribute but `specversion`, and those of the route if the event is on its way to a sink.
-pub(super) fn tell(event: &Event, delivery: Option<&Delivery>, to: &mut impl Attributes) {
+pub(super) fn tell(event: &Event, delivery: Option<&Delivery>, events: &Events, to: &mut impl Attributes) {
     let mut text = String::with_capacity(64);
     shown(to, "id", &event.id, &mut text);
     to.text("source", event.source());
-    to.text("type", &event.kind);
+    to.text("type", &events.sent_type(&event.kind));
     shown(to, "time", &event.time, &mut text);
     to.text("datacontenttype", super::DATA_CONTENT_TYPE);
     if let Some(at) = event.envelope.carried.accepted_at {

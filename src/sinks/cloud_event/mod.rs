@@ -21,6 +21,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use self::attributes::{Attributes, Listed};
+use crate::config::Events;
 use crate::domain::{Delivery, Event};
 
 /// The media type of one event in structured mode.
@@ -31,50 +32,52 @@ pub const DATA_CONTENT_TYPE: &str = "application/json";
 /// What CloudEvents' bindings for HTTP (3.1.3.2) and NATS (3.1.3.2) have percent-encoded in a header's value.
 const IN_HEADERS: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
-/// What of an event's data is wanted.
+/// How an event is written: what of its data, and under which names.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// The recording's token, and a resource's other secrets, too.
     pub include_access_token: bool,
     /// Only these members of the data; `None`: all.
     pub fields: Option<Vec<String>>,
+    /// How it is named.
+    pub events: Events,
 }
 
 impl Wanted {
     /// All of the data.
     pub fn all(include_access_token: bool) -> Self {
-        Self { include_access_token, fields: None }
+        Self { include_access_token, ..Self::default() }
     }
 }
 
-/// Writes the event of a delivery in structured mode.
+/// Writes the event of a delivery in structured mode, under its plain names.
 pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>) {
     write_wanted(delivery, &Wanted::all(include_access_token), out);
 }
 
-/// As [`write`], with what is wanted of the data.
+/// As [`write`], as it is wanted.
 pub fn write_wanted(delivery: &Delivery, wanted: &Wanted, out: &mut Vec<u8>) {
     write_event(&delivery.event, Some(delivery), wanted, out);
 }
 
 /// Writes an event that is not on its way to a sink: without route and captures, and never with the token.
-pub fn write_unrouted(event: &Event, out: &mut Vec<u8>) {
-    write_event(event, None, &Wanted::default(), out);
+pub fn write_unrouted(event: &Event, events: &Events, out: &mut Vec<u8>) {
+    write_event(event, None, &Wanted { events: events.clone(), ..Wanted::default() }, out);
 }
 
 fn write_event(event: &Event, delivery: Option<&Delivery>, wanted: &Wanted, out: &mut Vec<u8>) {
     out.reserve(event.data.len() + 1536);
     out.extend_from_slice(br#"{"specversion":"1.0""#);
-    attributes::tell(event, delivery, &mut Structured(out));
+    attributes::tell(event, delivery, &wanted.events, &mut Structured(out));
     out.extend_from_slice(br#","data":"#);
     data::write(event, delivery, wanted, out);
     out.push(b'}');
 }
 
 /// The attributes of binary mode, with `specversion` and without `datacontenttype`: a binding has that as its content type.
-pub fn attributes(delivery: &Delivery) -> Vec<(&'static str, String)> {
+pub fn attributes(delivery: &Delivery, events: &Events) -> Vec<(&'static str, String)> {
     let mut listed = Listed(vec![("specversion", "1.0".to_owned())]);
-    attributes::tell(&delivery.event, Some(delivery), &mut listed);
+    attributes::tell(&delivery.event, Some(delivery), events, &mut listed);
     listed.0
 }
 

@@ -42,7 +42,7 @@ struct Settings {
 }
 
 impl Settings {
-    fn read(section: &mut Section<'_>) -> Option<Self> {
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
         let path = section.need("path", "the name of a file, as \"data/events.jsonl\"", file_name());
         let batch_size = section.or("batch_size", BATCH_SIZE, count(1..=MAX_BATCH_SIZE));
         let max_bytes = section.read("max_bytes", size(ByteSize::b(1)..=ByteSize::pib(1)));
@@ -52,7 +52,7 @@ impl Settings {
             section
                 .mistake("keep", "found it without max_bytes and max_age, expected at least one of them: without them no file is rotated");
         }
-        let shape = Shape::read(section, WITHOUT_HEADERS);
+        let shape = Shape::read(section, WITHOUT_HEADERS, context);
         Some(Self { path: path?, batch_size, rotation: Rotation { max_bytes, max_age, keep }, shape })
     }
 }
@@ -76,8 +76,8 @@ pub struct FileSink {
 
 impl FileSink {
     /// Reads the keys, and makes the sink; files' ages are told by `clock`.
-    pub fn with_clock(section: &mut Section<'_>, clock: Clock) -> Option<Self> {
-        let Settings { path, batch_size, rotation, shape } = Settings::read(section)?;
+    pub fn with_clock(section: &mut Section<'_>, context: &Context, clock: Clock) -> Option<Self> {
+        let Settings { path, batch_size, rotation, shape } = Settings::read(section, context)?;
         let log = Arc::new(Mutex::new(Log::new(path.clone(), rotation, clock)));
         Some(Self { log, path, batch_size, shape })
     }
@@ -98,8 +98,8 @@ impl FromConfig for FileSink {
     const CONFIRMED: &'static str = "synced to disk";
     const PAGE: &'static str = include_str!("../../../docs/sinks/file.md");
 
-    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
-        Self::with_clock(section, Clock::system())
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
+        Self::with_clock(section, context, Clock::system())
     }
 }
 

@@ -61,8 +61,8 @@ impl FromConfig for HttpSink {
     const CONFIRMED: &'static str = "answered with 2xx";
     const PAGE: &'static str = include_str!("../../../docs/sinks/http.md");
 
-    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
-        let settings = Settings::read(section)?;
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
+        let settings = Settings::read(section, context)?;
         let client = match client(&settings.guard) {
             Ok(client) => client,
             Err(error) => {

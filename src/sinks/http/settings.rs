@@ -11,7 +11,7 @@ use super::hidden::{self, Hidden};
 use super::signature::{self, Signer};
 use crate::config::value::network;
 use crate::config::{AllowedNetworks, Section, Text};
-use crate::sinks::{Shape, WITH_HEADERS};
+use crate::sinks::{Context, Shape, WITH_HEADERS};
 
 /// Headers that carry a secret whatever their value: never written in the config itself.
 const SECRET_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie"];
@@ -49,13 +49,13 @@ pub(super) struct Settings {
 
 impl Settings {
     /// Reads the keys and the secrets.
-    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+    pub(super) fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
         let url = section.need_text_or_secret("url", "the address, as \"https://crm.example.com/hooks\"");
         let (signer, signing) = signer(section);
         let Configured { headers, mut secrets, has_secret: has_secret_header } = headers(section);
         secrets.extend(signing);
         let allowed = section.list("allow_private", Vec::new(), network());
-        let shape = Shape::read(section, WITH_HEADERS);
+        let shape = Shape::read(section, WITH_HEADERS, context);
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
         // Whether an address may be reached is not known where the networks are not.
         let are_known = !section.has_mistake("allow_private");

@@ -52,11 +52,11 @@ impl FromConfig for NatsSink {
     const CONFIRMED: &'static str = "stored by the stream";
     const PAGE: &'static str = include_str!("../../../docs/sinks/nats.md");
 
-    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
         let example = "nats://nats.example.com:4222";
         let url = section.need("url", "the address of a server", address(&["nats", "tls"], example));
         let subject = section.need("subject", "a subject, as \"recordings.{status}\"", message::subject());
-        let shape = Shape::read(section, WITH_HEADERS);
+        let shape = Shape::read(section, WITH_HEADERS, context);
         let auth = Auth::read(section, &[PASSWORD, TOKEN, NKEY, CREDENTIALS]);
         let tls = Tls::read(section);
         let settings = Settings { url: url?, subject: subject?, shape, auth, tls };

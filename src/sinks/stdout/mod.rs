@@ -33,9 +33,9 @@ struct Stream {
 
 impl StdoutSink {
     /// Reads the keys, and makes a sink that writes to `file`: the standard output, a pipe.
-    pub fn to(file: File, section: &mut Section<'_>) -> Self {
+    pub fn to(file: File, section: &mut Section<'_>, context: &Context) -> Self {
         let stream = Arc::new(Mutex::new(Stream { file, torn: false }));
-        Self { stream, shape: Shape::read(section, WITHOUT_HEADERS) }
+        Self { stream, shape: Shape::read(section, WITHOUT_HEADERS, context) }
     }
 }
 
@@ -45,12 +45,12 @@ impl FromConfig for StdoutSink {
     const CONFIRMED: &'static str = "written";
     const PAGE: &'static str = include_str!("../../../docs/sinks/stdout.md");
 
-    fn read(section: &mut Section<'_>, _context: &Context) -> Option<Self> {
+    fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
         // A copy of the descriptor: the library's own stream buffers, and takes a closed one for a success.
         match io::stdout().as_fd().try_clone_to_owned() {
-            Ok(stdout) => Some(Self::to(File::from(stdout), section)),
+            Ok(stdout) => Some(Self::to(File::from(stdout), section, context)),
             Err(error) => {
-                drop(Shape::read(section, WITHOUT_HEADERS));
+                drop(Shape::read(section, WITHOUT_HEADERS, context));
                 section.mistake("kind", format!("found no standard output: {error}"));
                 None
             }

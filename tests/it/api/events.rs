@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::stream::Stream;
 use super::{ask, completed, get, with_tokens};
-use crate::test_app::TestApp;
+use crate::test_app::{Settings, TestApp};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_tells_what_comes_from_now_on_as_sinks_get_it_but_without_a_token() {
@@ -35,6 +35,20 @@ async fn a_stream_tells_what_comes_from_now_on_as_sinks_get_it_but_without_a_tok
     assert_eq!(event, expected);
     assert!(delivery.event.recording_access_token.is_some(), "there was a token to leave out");
     assert!(!event.to_string().contains("recordingAccessToken"));
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_has_the_prefix_of_the_config_that_runs_and_is_filtered_without_it() {
+    let prefix = |prefix: &str| format!("[events]\ntype_prefix = \"{prefix}\"\n");
+    let settings = Settings { more: prefix("com.example."), ..Settings::default() };
+    let mut app = TestApp::start_with(settings).await;
+    let mut stream = Stream::open(&app, "?type=recordOperation.completed", None).await;
+    completed(&mut app, "a").await;
+    assert_eq!(stream.event().await["type"], "com.example.recordOperation.completed");
+    app.reload_with(|it| it.more = prefix("org.example.")).await.unwrap();
+    completed(&mut app, "b").await;
+    assert_eq!(stream.event().await["type"], "org.example.recordOperation.completed");
     app.stop().await;
 }
 

@@ -114,6 +114,25 @@ async fn a_sink_that_changes_ends_what_is_under_way_before_its_next_dispatcher_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_sink_sends_the_type_with_the_prefix_of_the_config_that_runs() {
+    let mut app = TestApp::start().await;
+    let third = file_sink(&app, "third", "third.jsonl");
+    changed(app.reload_with(|it| (it.more, it.routes) = (third, all_to("\"third\""))).await);
+    post(&mut app, "a").await;
+    until_contexts(&app, "third.jsonl", &["a"]).await;
+    let names = changed(app.reload_with(|it| it.more += "[events]\ntype_prefix = \"com.example.\"\n").await);
+    let sinks = ["first", "second", "third"].map(|name| format!("sinks.{name} (changed)"));
+    assert_eq!(names, [&["events".to_owned()][..], &sinks].concat());
+    post(&mut app, "b").await;
+    until_contexts(&app, "third.jsonl", &["a", "b"]).await;
+    let text = std::fs::read_to_string(app.folder.path().join("third.jsonl")).unwrap();
+    let types = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["type"].take());
+    let types: Vec<_> = types.collect();
+    assert_eq!(types, ["recordOperation.completed", "com.example.recordOperation.completed"]);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sink_that_is_paused_stays_so_when_its_config_changes() {
     let mut app = TestApp::start().await;
     let first = reelhook::domain::SinkName::new("first");

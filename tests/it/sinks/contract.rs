@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use reelhook::sinks::stdout::StdoutSink;
-use reelhook::sinks::{KINDS, MAX_REASON_CHARS, Sink};
+use reelhook::sinks::{Context, KINDS, MAX_REASON_CHARS, Sink};
 use serde_json::Value;
 
 use super::answering::{Answering, OK};
@@ -76,7 +76,9 @@ fn stdout(more: &str) -> Subject {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
     let file = std::os::fd::OwnedFd::from(writer).into();
-    let sink = Arc::new(table(more).read("sinks.crm", |section| Some(StdoutSink::to(file, section))).unwrap().0);
+    let sink = Arc::new(
+        table(more).read("sinks.crm", |section| Some(StdoutSink::to(file, section, &Context::default()))).unwrap().0,
+    );
     let reader: Arc<Mutex<Option<PipeReader>>> = Arc::new(Mutex::new(Some(reader)));
     let (broken, text) = (Arc::clone(&reader), Mutex::new(Vec::new()));
     Subject {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use jiff::SignedDuration;
 use reelhook::clock::Clock;
 use reelhook::config::Section;
-use reelhook::sinks::Sink;
 use reelhook::sinks::file::FileSink;
+use reelhook::sinks::{Context, Sink};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ impl Folder {
 
     fn sink(&self, more: &str, clock: &Clock) -> FileSink {
         let table = format!("path = {:?}\n{more}", self.path);
-        let read = |section: &mut Section<'_>| FileSink::with_clock(section, clock.clone());
+        let read = |section: &mut Section<'_>| FileSink::with_clock(section, &Context::default(), clock.clone());
         samples::table(&table).read("sinks.crm", read).unwrap().0
     }
 

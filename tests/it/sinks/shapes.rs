@@ -1,13 +1,14 @@
 //! What is sent of an event, and how it is written: `format`, `fields`, `payload`, and placeholders.
 
-use reelhook::sinks::{Message, Shape, Template, WITH_HEADERS};
+use reelhook::config::Events;
+use reelhook::sinks::{Context, Message, Shape, Template, WITH_HEADERS};
 use serde_json::{Value, json};
 
 use super::answering::{Answering, OK};
 use super::samples::{TOKEN, build, delivery, mistakes, resource, table, with_client_context};
 
 fn shape(keys: &str) -> Shape {
-    table(keys).read("sinks.crm", |section| Some(Shape::read(section, WITH_HEADERS))).unwrap().0
+    table(keys).read("sinks.crm", |section| Some(Shape::read(section, WITH_HEADERS, &Context::default()))).unwrap().0
 }
 
 fn body(message: &Message) -> Value {
@@ -44,6 +45,24 @@ fn data_is_the_resource_alone() {
     assert_eq!(message.body, delivery(1).event.data.as_bytes(), "as it is stored");
     let message = shape("format = 'data'\ninclude_access_token = true").message(&delivery(1));
     assert_eq!(body(&message)["recordingAccessToken"], TOKEN);
+}
+
+#[test]
+fn the_prefix_is_before_the_type_that_is_sent_and_nowhere_else() {
+    let events = Events { type_prefix: "com.example.".into() };
+    let context = Context { events, ..Context::default() };
+    let shape = |keys: &str| {
+        table(keys).read("sinks.crm", |section| Some(Shape::read(section, WITH_HEADERS, &context))).unwrap().0
+    };
+    let sent = body(&shape("").message(&delivery(1)));
+    assert_eq!(sent["type"], "com.example.recordOperation.completed");
+    assert_eq!((&sent["resourcetype"], &sent["data"]["status"]), (&json!("recordOperation"), &json!("completed")));
+    let binary = shape("format = 'cloudevents-binary'").message(&delivery(1));
+    assert!(binary.attributes.contains(&("type", "com.example.recordOperation.completed".into())), "{binary:?}");
+    let lines = shape("").lines(&[&delivery(1)]);
+    assert_eq!(serde_json::from_slice::<Value>(&lines).unwrap(), sent);
+    let payload = shape("format = 'data'\npayload = '{\"type\": \"{type}\"}'").message(&delivery(1));
+    assert_eq!(body(&payload), json!({ "type": "recordOperation.completed" }));
 }
 
 #[test]

@@ -3,15 +3,15 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 
-use reelhook::sinks::Sink;
 use reelhook::sinks::stdout::StdoutSink;
+use reelhook::sinks::{Context, Sink};
 
 use super::samples::{build, delivery, retried, table};
 
 /// A sink that writes to a pipe.
 fn sink_to(pipe: std::io::PipeWriter) -> StdoutSink {
     let file = OwnedFd::from(pipe).into();
-    table("").read("sinks.crm", |section| Some(StdoutSink::to(file, section))).unwrap().0
+    table("").read("sinks.crm", |section| Some(StdoutSink::to(file, section, &Context::default()))).unwrap().0
 }
 
 #[tokio::test]

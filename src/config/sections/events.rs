@@ -1,0 +1,29 @@
+//! `[events]`.
+
+use std::borrow::Cow;
+
+use crate::config::section::Section;
+use crate::config::value::reverse_dns;
+
+/// `[events]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Events {
+    /// What is put before the type of an event that is sent.
+    pub type_prefix: String,
+}
+
+impl Events {
+    /// The type of an event as it is sent.
+    pub fn sent_type<'a>(&self, kind: &'a str) -> Cow<'a, str> {
+        match self.type_prefix.as_str() {
+            "" => kind.into(),
+            prefix => format!("{prefix}{kind}").into(),
+        }
+    }
+}
+
+/// Reads `[events]`.
+pub fn events(root: &mut Section<'_>) -> Events {
+    let mut section = root.section_or_empty("events");
+    Events { type_prefix: section.or("type_prefix", String::new(), reverse_dns()) }
+}
