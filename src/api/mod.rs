@@ -20,6 +20,7 @@ pub mod probes;
 mod ready;
 mod refusal;
 mod reload;
+mod schemas;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -146,7 +147,7 @@ const VERSIONS: [&str; 2] = ["/v1.0", "/beta"];
 
 /// The API's resources, under each version.
 fn resources(config: &mut ServiceConfig) {
-    config.configure(openapi::routes);
+    config.configure(openapi::routes).configure(schemas::routes);
     for version in VERSIONS {
         let scope = web::scope(version)
             .wrap(from_fn(error::exchange))

@@ -16,7 +16,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder, SecurityRequirement};
 
 use super::refusal::Refusal;
-use super::{ApiError, Reader, deliveries, error, events, health, metadata, operations, reload, resource};
+use super::{ApiError, Reader, deliveries, error, events, health, metadata, operations, reload, resource, schemas};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -79,6 +79,7 @@ fn made() -> utoipa::openapi::OpenApi {
         events::described(),
         deliveries::described(),
         reload::described(),
+        schemas::described(),
     ];
     for part in of_api {
         document.merge(part);

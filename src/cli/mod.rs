@@ -25,6 +25,7 @@ mod quarantine;
 mod reload;
 mod remote;
 mod resend;
+mod schemas;
 mod serve;
 mod server;
 mod session;
@@ -127,6 +128,8 @@ Exit codes:
     Healthcheck(healthcheck::Args),
     /// Print the values of a config with their origins, or its JSON Schema for editors
     Config(config::Args),
+    /// Write the JSON Schemas of events, and the AsyncAPI document
+    Schemas(schemas::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
     /// Print the manual page, or write the pages of all commands
@@ -205,6 +208,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(args) => token::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
         Command::Config(args) => config::run(args),
+        Command::Schemas(args) => schemas::run(args),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
     }

@@ -223,6 +223,27 @@ pub fn provider() -> Reading<Url> {
     })
 }
 
+/// The address of a folder on the web.
+pub fn folder() -> Reading<Url> {
+    let form = json!({ "type": "string", "format": "uri", "pattern": "^https?://.*/$" });
+    Reading::new(form, shown_text, |node| {
+        let url = node.as_text().and_then(|text| Url::parse(text).ok()).filter(|url| url.host().is_some());
+        match url {
+            // Not shown: it may contain a password.
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err("found a URL with a user, expected one without".into())
+            }
+            Some(url) if is_folder(&url) => Ok(url),
+            _ => wrong(node, "the address of a folder, with a slash at its end, as \"https://example.com/schemas/\""),
+        }
+    })
+}
+
+fn is_folder(url: &Url) -> bool {
+    let is_on_the_web = matches!(url.scheme(), "https" | "http");
+    is_on_the_web && url.path().ends_with('/') && url.query().is_none() && url.fragment().is_none()
+}
+
 /// The path of an endpoint: literal, so that no pattern and no second spelling can reach it.
 pub fn endpoint() -> Reading<String> {
     let is_segment = |segment: &str| {
@@ -364,6 +385,18 @@ mod tests {
             let refused = reverse_dns().read(&leaf(&format!("'{bad}'"))).unwrap_err();
             assert!(refused.ends_with("as \"com.example.\", or an empty text"), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_address_of_a_folder_ends_with_a_slash() {
+        for good in ["https://example.com/schemas/", "http://127.0.0.1:8081/schemas/", "https://example.com/"] {
+            assert_eq!(folder().read(&leaf(&format!("'{good}'"))).unwrap().as_str(), good);
+        }
+        for bad in ["https://example.com/a", "https://example.com/?a/", "https://example.com/#/", "file:///a/", "a/"] {
+            let refused = folder().read(&leaf(&format!("'{bad}'"))).unwrap_err();
+            assert!(refused.ends_with("as \"https://example.com/schemas/\""), "{refused}");
+        }
+        assert!(!folder().read(&leaf("'https://a:canary@c/'")).unwrap_err().contains("canary"));
     }
 
     #[test]

@@ -3,17 +3,17 @@
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{ClientContext, Content, Envelope, EventId, Notification, Order, Origin, RecordOperation, Status};
+use super::{ClientContext, Content, Envelope, EventId, Notification, OperationData, Order, Origin, Status};
 
 /// The operation's state before this notification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Previous {
     /// The status that it had.
+    #[schema(value_type = String)]
     pub status: Status,
 }
 
@@ -83,7 +83,7 @@ impl Event {
             Content::Operation(operation) => {
                 // About as long as Graph's text. Writing to memory never fails, and every key is a text.
                 let mut text = Vec::with_capacity(notification.raw.0.len());
-                let written = serde_json::to_writer(&mut text, &OperationData { notification, operation });
+                let written = serde_json::to_writer(&mut text, &OperationData::of(notification, operation));
                 if !operation.additional.is_empty() && text.pop().is_some() {
                     text.push(b',');
                     text.extend_from_slice(operation.additional.as_bytes());
@@ -93,46 +93,5 @@ impl Event {
             }
             Content::Resource(text) | Content::Lifecycle(text) => text.clone(),
         }
-    }
-}
-
-/// An operation's `data`, written directly as text, because it is made for every notification.
-struct OperationData<'a> {
-    notification: &'a Notification,
-    operation: &'a RecordOperation,
-}
-
-impl OperationData<'_> {
-    fn as_sent(&self, key: &str) -> Option<&RawValue> {
-        self.operation.as_sent.iter().find(|(name, _)| *name == key).map(|(_, value)| value.as_ref())
-    }
-
-    /// Writes a member as it was read, or as Graph sent it if it was unreadable.
-    fn tell<M: SerializeMap>(&self, data: &mut M, key: &str, read: &impl Serialize) -> Result<(), M::Error> {
-        match self.as_sent(key) {
-            Some(value) => data.serialize_entry(key, value),
-            None => data.serialize_entry(key, read),
-        }
-    }
-}
-
-impl Serialize for OperationData<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { notification, operation } = self;
-        let mut data = serializer.serialize_map(None)?;
-        data.serialize_entry("@odata.type", "#microsoft.graph.recordOperation")?;
-        if operation.etag.is_some() || self.as_sent("@odata.etag").is_some() {
-            self.tell(&mut data, "@odata.etag", &operation.etag)?;
-        }
-        data.serialize_entry("id", &operation.id)?;
-        data.serialize_entry("callId", &operation.call_id)?;
-        data.serialize_entry("tenantId", &notification.tenant_id)?;
-        data.serialize_entry("changeType", &notification.change_type)?;
-        self.tell(&mut data, "clientContext", &operation.client_context)?;
-        data.serialize_entry("status", &operation.status)?;
-        self.tell(&mut data, "completionReason", &operation.completion_reason)?;
-        self.tell(&mut data, "resultInfo", &operation.result_info)?;
-        self.tell(&mut data, "recordingLocation", &operation.recording_location)?;
-        data.end()
     }
 }

@@ -18,6 +18,7 @@ mod identifiers;
 mod minute;
 mod notification;
 mod operation;
+mod operation_data;
 mod operation_event;
 mod proof;
 mod quarantine_class;
@@ -45,6 +46,7 @@ pub use identifiers::{ClientContext, DeliveryId, EventId, GraphId, MAX_CLIENT_CO
 pub use minute::{ANSWER_BOUNDS, Counts, KEPT_MINUTES, Minute, N_BUCKETS};
 pub use notification::{CHANGE_TYPES, Content, Dialect, LIFECYCLE_EVENTS, Notification};
 pub use operation::{Order, RecordOperation, Status};
+pub use operation_data::OperationData;
 pub use operation_event::{OperationEvent, Tone};
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
 pub use quarantine_class::QuarantineClass;

@@ -70,7 +70,12 @@ impl Shape {
             );
         }
         let fields = (!fields.is_empty()).then_some(fields);
-        Self { format, wanted: Wanted { include_access_token, fields, events: context.events.clone() }, payload }
+        let mut events = context.events.clone();
+        if fields.is_some() || payload.is_some() {
+            // What is sent is not what the schemas describe.
+            events.schema_base = None;
+        }
+        Self { format, wanted: Wanted { include_access_token, fields, events }, payload }
     }
 
     /// The event of a delivery as it is sent.

@@ -10,6 +10,8 @@ use reelhook::domain::Delivery;
 use reelhook::sinks::{DeliveryError, Sink};
 use tokio::sync::watch;
 
+use crate::sinks::schemas::mistake;
+
 /// How long a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -19,6 +21,8 @@ pub struct RecordingSink {
     attempts: watch::Sender<Vec<Delivery>>,
     delivered: watch::Sender<Vec<Delivery>>,
     script: Mutex<VecDeque<DeliveryError>>,
+    /// What is wrong with the events, by their schemas.
+    mistakes: Mutex<Vec<String>>,
     n_closed: AtomicUsize,
     hangs: AtomicBool,
 }
@@ -46,7 +50,14 @@ impl RecordingSink {
 
     /// What was delivered so far.
     pub fn delivered(&self) -> Vec<Delivery> {
+        self.keep_to_the_schemas();
         self.delivered.borrow().clone()
+    }
+
+    /// Fails if an event was not as its schemas say.
+    fn keep_to_the_schemas(&self) {
+        let mistakes = self.mistakes.lock();
+        assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
     }
 
     /// Every attempt so far.
@@ -56,7 +67,9 @@ impl RecordingSink {
 
     /// Waits until `n` deliveries have arrived, and returns all.
     pub async fn wait_for(&self, n: usize) -> Vec<Delivery> {
-        wait(&self.delivered, n).await
+        let delivered = wait(&self.delivered, n).await;
+        self.keep_to_the_schemas();
+        delivered
     }
 
     /// Waits until `n` attempts were made, and returns all.
@@ -77,6 +90,7 @@ async fn wait(list: &watch::Sender<Vec<Delivery>>, n: usize) -> Vec<Delivery> {
 #[async_trait]
 impl Sink for RecordingSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
+        self.mistakes.lock().extend(mistake(delivery));
         self.attempts.send_modify(|list| list.push(delivery.clone()));
         if self.hangs.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;

@@ -1,10 +1,12 @@
 // `/openapi.json`, held by other people's tools: Redocly's linter (npm `@redocly/openapi-core`) reads the document, and
-// Schemathesis (PyPI) plays requests made from it against the running binary.
+// Schemathesis (PyPI) plays requests made from it against the running binary. `/asyncapi.json` is held by AsyncAPI's own schema
+// (npm `@asyncapi/specs`), and `/schemas/` by JSON Schema's, both read by check-jsonschema (PyPI).
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { createConfig, lintFromString } from "@redocly/openapi-core";
@@ -25,8 +27,7 @@ let text;
 before(async () => {
     reelhook = await Reelhook.start();
     await reelhook.notify(new Recording("sales-document").completed());
-    const headers = { authorization: `Bearer ${reelhook.token}` };
-    text = await (await fetch(`${reelhook.admin}/openapi.json`, { headers })).text();
+    text = await shown("/openapi.json");
 });
 after(async () => assert.equal((await reelhook?.stop()) ?? 0, 0, "the server ends well"));
 
@@ -44,16 +45,47 @@ test("Schemathesis finds no answer that the API's document does not tell", { ski
     // It loads the document from a file: its requests alone go to the server.
     const file = join(reelhook.folder, "openapi.json");
     await writeFile(file, text);
-    const child = spawn(
-        join(dirname(PYTHON), "schemathesis"),
+    const said = await run(
+        "schemathesis",
         ["run", file, "--url", reelhook.admin, "--header", `Authorization: Bearer ${reelhook.token}`]
             .concat(["--max-examples", "10", "--seed", "1", "--generation-database", "none", "--no-color"])
             .concat(["--exclude-checks", EXCLUDED_CHECK, "--exclude-path", EXCLUDED_PATH]),
-        { cwd: reelhook.folder, stdio: ["ignore", "pipe", "pipe"] },
     );
+    assert.match(said, /Tested: \d\d/, said);
+});
+
+test("the events' document is AsyncAPI 3.1", { skip: !PYTHON && "check-jsonschema is not installed" }, async () => {
+    const schema = createRequire(import.meta.url).resolve("@asyncapi/specs/schemas/3.1.0.json");
+    await run("check-jsonschema", ["--schemafile", schema, await stored("/asyncapi.json")]);
+});
+
+test("the schemas of events are JSON Schema", { skip: !PYTHON && "check-jsonschema is not installed" }, async () => {
+    const refs = JSON.stringify(JSON.parse(await shown("/asyncapi.json"))).match(/schemas\/[A-Za-z0-9.]+\.json/g);
+    const files = await Promise.all([...new Set(refs)].map((path) => stored(`/${path}`)));
+    assert.equal(files.length, 4);
+    await run("check-jsonschema", ["--check-metaschema", ...files]);
+});
+
+/** Runs a program of the Python packages; it must succeed. Returns what it said. */
+async function run(program, args) {
+    const stdio = ["ignore", "pipe", "pipe"];
+    const child = spawn(join(dirname(PYTHON), program), args, { cwd: reelhook.folder, stdio });
     let said = "";
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (part) => (said += part));
     const code = await new Promise((resolve) => child.once("close", resolve));
     assert.equal(code, 0, said);
-    assert.match(said, /Tested: \d\d/, said);
-});
+    return said;
+}
+
+async function shown(path) {
+    const answer = await fetch(`${reelhook.admin}${path}`, { headers: { authorization: `Bearer ${reelhook.token}` } });
+    assert.equal(answer.status, 200, path);
+    return answer.text();
+}
+
+/** A document of the server's, in a file. */
+async function stored(path) {
+    const file = join(reelhook.folder, basename(path));
+    await writeFile(file, await shown(path));
+    return file;
+}

@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
+use url::Url;
+
 use crate::config::section::Section;
-use crate::config::value::reverse_dns;
+use crate::config::value::{folder, reverse_dns};
 
 /// `[events]`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Events {
     /// What is put before the type of an event that is sent.
     pub type_prefix: String,
+    /// The address of the folder with the schemas; `None`: an event names no schema.
+    pub schema_base: Option<Url>,
 }
 
 impl Events {
@@ -25,5 +29,8 @@ impl Events {
 /// Reads `[events]`.
 pub fn events(root: &mut Section<'_>) -> Events {
     let mut section = root.section_or_empty("events");
-    Events { type_prefix: section.or("type_prefix", String::new(), reverse_dns()) }
+    Events {
+        type_prefix: section.or("type_prefix", String::new(), reverse_dns()),
+        schema_base: section.read("schema_base", folder()),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::data_schema::DataSchema;
 use crate::config::Events;
 use crate::domain::{ClientContext, Delivery, Envelope, Event, may_be_in_attribute};
 
@@ -36,6 +37,9 @@ pub(super) fn tell(event: &Event, delivery: Option<&Delivery>, events: &Events, 
     to.text("type", &events.sent_type(&event.kind));
     shown(to, "time", &event.time, &mut text);
     to.text("datacontenttype", super::DATA_CONTENT_TYPE);
+    if let Some(base) = &events.schema_base {
+        to.text("dataschema", &format!("{base}{}", DataSchema::of(event).file()));
+    }
     if let Some(at) = event.envelope.carried.accepted_at {
         shown(to, "acceptedtime", &at, &mut text);
     }

@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::attributes::sequence;
 use super::{Wanted, member};
-use crate::domain::{Delivery, Event, Order, Request, put_back};
+use crate::domain::{Delivery, Event, Order, Previous, Request, put_back};
 
 /// Writes the data; an operation's with what reelhook adds.
 pub(super) fn write(event: &Event, delivery: Option<&Delivery>, wanted: &Wanted, out: &mut Vec<u8>) {
@@ -69,36 +70,65 @@ fn only_wanted(wanted: &Wanted, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u
     out.push(b'}');
 }
 
-/// reelhook's additions to an operation.
-#[derive(Serialize)]
+/// What reelhook adds to an operation.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Added<'a> {
+pub(super) struct Added<'a> {
+    /// The route that chose the sink. Absent in the stream of events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     route: Option<&'a str>,
+    /// The named groups of the route's regex. Absent in the stream of events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = BTreeMap<String, String>, required = false)]
     captures: Option<&'a std::collections::BTreeMap<String, String>>,
+    /// The first delivery of the event, if an operator had it sent again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     resend_of: Option<String>,
+    /// How the notification compares with the stored state. Absent from reelhook's own events.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     order: Option<&'static str>,
-    previous_state: Option<&'a crate::domain::Previous>,
+    /// The state that was stored before; `null` for the first notification.
+    #[schema(value_type = Option<Previous>, required = true)]
+    previous_state: Option<&'a Previous>,
+    /// Whether the same bytes arrived before and it is not known whether this is a repeat or a change; absent if not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     possible_repeat: bool,
+    /// When reelhook accepted it, if it was in the quarantine until then.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, format = DateTime)]
     accepted_date_time: Option<String>,
+    /// The metadata of the announcement.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value, required = false)]
     metadata: Option<serde_json::Value>,
+    /// `calls`, `subscriptions` or `lifecycle`.
+    #[schema(value_type = String)]
     channel: &'static str,
+    /// The subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     subscription_id: Option<&'a str>,
+    /// When that subscription expires, as Graph sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     subscription_expiration_date_time: Option<&'a str>,
+    /// Microsoft's correlation id.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     correlation_id: Option<&'a str>,
+    /// The key by which a destination can keep events in order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     partition_key: Option<&'a str>,
+    /// The number of the event, as 16 digits.
+    #[schema(pattern = "^[0-9]{16}$")]
     sequence: String,
     #[serde(flatten)]
+    #[schema(inline)]
     request: &'a Request,
 }
 

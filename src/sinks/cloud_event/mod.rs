@@ -14,8 +14,12 @@
 //!    last; one of Graph's under that name is not in the data.
 //! 4. No attribute contains a character that CloudEvents forbids: such a value is omitted, and is only in the data.
 
+pub mod asyncapi;
 mod attributes;
 mod data;
+mod data_schema;
+mod envelope;
+pub mod schemas;
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;

@@ -29,7 +29,11 @@ async fn the_page_names_every_path_with_its_methods() {
         let methods: BTreeSet<String> = item.as_object().unwrap().keys().map(|name| name.to_uppercase()).collect();
         match path.strip_prefix("/v1.0") {
             Some(path) => drop(served.insert(path.to_owned(), methods)),
-            None => assert!(PAGE.contains(&format!("\"$API{path}\"")), "{path}"),
+            None => {
+                // A path with a parameter is shown with a value.
+                let (fixed, quote) = path.split_once('{').map_or((path.as_str(), "\""), |(fixed, _)| (fixed, ""));
+                assert!(PAGE.contains(&format!("\"$API{fixed}{quote}")), "{path}");
+            }
         }
     }
     assert_eq!(told(), served);

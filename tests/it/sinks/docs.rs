@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reelhook::config::{self, Shown};
+use reelhook::config::{self, Events, Shown};
 use reelhook::domain::{Delivery, Order};
 use reelhook::simulator::payload::{Change, Recording, calls};
+use reelhook::sinks::cloud_event::{Wanted, schemas};
 use reelhook::sinks::{self, KINDS, Kind, cloud_event};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -221,10 +222,17 @@ fn every_attribute_and_every_member_is_told() {
     Arc::make_mut(&mut announced.event).possible_repeat = true;
     Arc::make_mut(&mut announced.event).envelope.carried.accepted_at = Some(announced.event.time);
     announced.resend_of = Some(announced.id);
-    let event = event(&announced, true);
+    let base = Some("https://example.com/schemas/".parse().unwrap());
+    let wanted = Wanted { events: Events { schema_base: base, ..Events::default() }, ..Wanted::all(true) };
+    let mut line = Vec::new();
+    cloud_event::write_wanted(&announced, &wanted, &mut line);
+    let event: Value = serde_json::from_slice(&line).unwrap();
     let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let told = |column: &str| keys_in(&rows(&page, column)).into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(told("attribute"), names(&event));
+    assert_eq!(told("attribute"), names(&schemas::all()[schemas::EVENT]["properties"]));
+    let of_schemas = rows(&page, "schema").into_iter().map(|row| row[0].clone());
+    assert!(of_schemas.eq(schemas::all().keys().map(|file| format!("[`{file}`](schemas/{file})"))));
     assert_eq!(told("member"), names(&event["data"]["reelhook"]));
     assert_eq!(event["data"]["recordingAccessToken"], TOKEN);
     assert!(page.contains("`data.recordingAccessToken`"));
@@ -383,7 +391,7 @@ fn the_tables_that_it_shows_load_without_a_mistake() {
         for sink in &loaded.unwrap_or_else(|mistakes| panic!("{page}: {mistakes}")).config.sinks {
             n_sinks += 1;
             // Secrets and certificates are not there to be read: that alone may be amiss.
-            let context = sinks::Context { allow_exec: true };
+            let context = sinks::Context { allow_exec: true, ..sinks::Context::default() };
             let told = sinks::build(sink, &context).err().map(|wrong| told(&wrong)).unwrap_or_default();
             let is_a_file_that_is_not_there = |line: &str| {
                 line.contains("env: found an environment variable's name that is not set")

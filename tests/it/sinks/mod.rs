@@ -10,6 +10,7 @@ mod file;
 mod guard;
 mod http;
 pub mod samples;
+pub mod schemas;
 mod shapes;
 mod stdout;
 mod tables;

@@ -49,7 +49,7 @@ fn data_is_the_resource_alone() {
 
 #[test]
 fn the_prefix_is_before_the_type_that_is_sent_and_nowhere_else() {
-    let events = Events { type_prefix: "com.example.".into() };
+    let events = Events { type_prefix: "com.example.".into(), ..Events::default() };
     let context = Context { events, ..Context::default() };
     let shape = |keys: &str| {
         table(keys).read("sinks.crm", |section| Some(Shape::read(section, WITH_HEADERS, &context))).unwrap().0
