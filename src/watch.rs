@@ -19,7 +19,7 @@ use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, between};
-use crate::domain::{EventKind, NewDelivery, Operation, Watch};
+use crate::domain::{EventKind, NewDelivery, Operation, SinkName, Watch};
 use crate::routing::Router;
 use crate::store::{Changes, Due, Raised, Reception, StoreError, Watches};
 use crate::telemetry::Metrics;
@@ -107,7 +107,8 @@ impl Watcher {
         let (watch, operation, due_at) = (due.watch, due.operation.id.clone(), due.at);
         let deliveries = self.deliveries(&due.operation, watch);
         let n_deliveries = deliveries.len();
-        let sinks: Vec<_> = deliveries.iter().map(|it| it.sink.clone()).collect();
+        let takes = |sink: &&SinkName| self.routes.takes(sink, watch.event().kind());
+        let sinks: Vec<_> = deliveries.iter().map(|it| &it.sink).filter(takes).cloned().collect();
         match self.store.raise(due, deliveries, &self.reception).await {
             Ok(Raised::Said) => {
                 tracing::warn!(%operation, n_deliveries, "an operation is {}", watch.event().word());

@@ -179,6 +179,7 @@ impl From<OperatorError> for ApiError {
             OperatorError::NotDead => "notDead",
             OperatorError::CountDiffers { .. } => "countDiffers",
             OperatorError::NoRouteMatches => "noRouteMatches",
+            OperatorError::NotTaken { .. } => "notTaken",
             OperatorError::AlreadyRouted => "alreadyRouted",
             OperatorError::Configured(_) => "sinkIsConfigured",
             OperatorError::NotConfigured(_) => "sinkIsNotConfigured",

@@ -108,7 +108,7 @@ impl Opened {
             operations: Arc::clone(store) as _,
             pauses: Arc::new(Pauses::load(Arc::clone(store) as _).await?),
             conditions: Arc::new(conditions),
-            routes: Arc::new(Router::new(Routes::new(&config.routes)?)),
+            routes: Arc::new(Router::new(Routes::new(&config.routes, &config.sinks)?)),
             running: Arc::new(Running::new(setup)),
             jobs: Arc::default(),
             verdicts: Arc::clone(&process.verdicts),

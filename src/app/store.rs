@@ -31,9 +31,11 @@ impl Stored {
             Arc::new(SqliteStore::open_beside(&setup.config.store, parts.clock.clone(), Arc::clone(&process) as _)?);
         let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
         store.watch_by(&setup.config.expectations);
-        let routes = Arc::new(Router::new(Routes::new(&setup.config.routes)?));
+        let routes = Arc::new(Router::new(Routes::new(&setup.config.routes, &setup.config.sinks)?));
         let current = Arc::clone(&routes);
         store.route_by(Box::new(move |key| current.matches(key)));
+        let current = Arc::clone(&routes);
+        store.choose_by(Box::new(move |sink, kind| current.takes(sink, kind)));
         let pauses = Arc::new(Pauses::load(Arc::clone(&store) as _).await.context("the paused sinks cannot be read")?);
         let conditions =
             conditions(&*store, &setup.sink_names()).await.context("the states of the sinks cannot be read")?;

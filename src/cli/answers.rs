@@ -50,6 +50,9 @@ pub struct Event {
     pub accepted_date_time: Option<Timestamp>,
     pub client_context: Option<String>,
     pub resource: String,
+    /// Absent from servers that do not tell it.
+    #[serde(default)]
+    pub is_matched: bool,
     #[serde(default)]
     pub deliveries: Vec<LoggedDelivery>,
     #[serde(default)]

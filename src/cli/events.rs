@@ -107,7 +107,11 @@ async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result
         let states =
             event.deliveries.iter().map(|it| format!("{} {}", text::safe(&it.sink, 64), text::safe(&it.state, 64)));
         let states: Vec<String> = states.collect();
-        let states = if states.is_empty() { "no route matches".to_owned() } else { states.join(", ") };
+        let states = match (event.is_matched, states.is_empty()) {
+            (true, true) => "no sink takes it".to_owned(),
+            (false, true) => "no route matches".to_owned(),
+            (_, false) => states.join(", "),
+        };
         say!("{}  {states}", event.line());
     }
     remark!("{}", text::listed(found.len(), limit, "event"));

@@ -91,7 +91,7 @@ pub fn in_order(mut mistakes: Vec<Remark>) -> Vec<Remark> {
 /// key path.
 fn others(config: &Config) -> Vec<String> {
     let mut mistakes = Vec::new();
-    if let Err(error) = Routes::new(&config.routes) {
+    if let Err(error) = Routes::new(&config.routes, &config.sinks) {
         mistakes.push(error.to_string());
     }
     if let Some(subscriptions) = &config.subscriptions {

@@ -34,6 +34,8 @@ struct Page {
     operation: String,
     sentences: Vec<String>,
     facts: Vec<(&'static str, String)>,
+    /// Whether a route matched.
+    is_matched: bool,
     deliveries: Vec<Delivery>,
     data: Json,
     /// The notification as it arrived.
@@ -93,6 +95,7 @@ impl Page {
             operation: operation_of(event),
             sentences: std::iter::once(of_coming(event)).chain(told.iter().map(|told| sentence(told))).collect(),
             facts,
+            is_matched: event.is_matched,
             deliveries: event.deliveries.iter().map(|it| delivery(it, present)).collect(),
             data: Json::of(&event.data, MAX_DATA_CHARS),
             arrived: None,

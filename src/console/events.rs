@@ -32,6 +32,7 @@ struct Logged {
     row: Row,
     resource_type: String,
     resource: String,
+    is_matched: bool,
     deliveries: Vec<Delivery>,
 }
 
@@ -122,6 +123,7 @@ fn logged(event: &EventView) -> Logged {
         row: Row::of(event),
         resource_type: event.envelope.resource_type.clone(),
         resource: event.resource.clone(),
+        is_matched: event.is_matched,
         deliveries: event.deliveries.iter().map(delivery).collect(),
     }
 }

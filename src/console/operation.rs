@@ -61,6 +61,8 @@ struct Event {
     received: Moment,
     meaning: Vec<String>,
     facts: Vec<(&'static str, String)>,
+    /// Whether a route matched.
+    is_matched: bool,
     deliveries: Vec<Delivery>,
     data: Json,
     /// The data, byte for byte.
@@ -202,6 +204,7 @@ fn event(event: &EventView, present: &Present<'_>) -> Event {
         received: Moment(event.received_at),
         meaning: operator::words::of_event(event).iter().map(|told| sentence(told)).collect(),
         facts: words::of_envelope(event),
+        is_matched: event.is_matched,
         deliveries: event.deliveries.iter().map(|it| delivery(it, present)).collect(),
         data: Json::of(&event.data, MAX_DATA_CHARS),
         original: operator::words::cut(&event.data, MAX_DATA_CHARS),

@@ -65,7 +65,8 @@ impl Done {
             "judged-some" => format!("The server verifies {} again within seconds. Those that it accepts leave this list.", format::counted(n, "entry")),
             "routed-some" if n == 0 => "None of the chosen events matches a route.".into(),
             "routed-some" => format!("Routed: {} matched a route.", format::counted(n, "event")),
-            "routed" if n == 0 => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
+            "unrouted" => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
+            "routed" if n == 0 => "Routed, but none of its sinks takes events of this type: no delivery was made.".into(),
             "routed" => format!("Routed: {} made.", format::counted(n, "delivery")),
             _ => return None,
         })

@@ -71,7 +71,9 @@ async fn route(
     let missing = || Problem::Missing("There is no such event.".into());
     let id: EventId = id.parse().map_err(|_uuid| missing())?;
     let n = match desk.console.operator.route_again(id, visitor.name()).await {
-        Err(OperatorError::NoRouteMatches | OperatorError::AlreadyRouted) => 0,
+        Err(OperatorError::NoRouteMatches | OperatorError::AlreadyRouted) => {
+            return Ok(lead_to("/unmatched?done=unrouted"));
+        }
         Err(OperatorError::Missing) => return Err(missing()),
         routed => routed?,
     };

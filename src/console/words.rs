@@ -19,7 +19,7 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     told.extend(operation.call_end.as_ref().map(|end| sentence(&of_call_end(end))));
     told.push(of_end(operation));
     let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
-    let n_unmatched = events.iter().filter(|event| event.deliveries.is_empty()).count();
+    let n_unmatched = events.iter().filter(|event| !event.is_matched).count();
     told.extend(of_deliveries(&deliveries, now));
     if n_unmatched > 0 {
         let events = counted(n_unmatched as u64, "event");

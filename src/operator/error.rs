@@ -51,6 +51,14 @@ pub enum OperatorError {
     /// The config does not have the sink.
     #[error("found no sink \"{0}\" in the config, expected one of its sinks")]
     NotConfigured(SinkName),
+    /// The sink does not take the event.
+    #[error("found an event of the type \"{kind}\", expected one that sink \"{sink}\" takes: see sinks.{sink}.events")]
+    NotTaken {
+        /// The sink.
+        sink: SinkName,
+        /// The event's type.
+        kind: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -80,7 +80,9 @@ pub fn of_event(event: &EventView, present: &Present<'_>) -> Vec<String> {
         format!("  {}", origin(event)),
     ];
     lines.extend(words::of_event(event).into_iter().map(|line| format!("  {line}")));
-    if event.deliveries.is_empty() {
+    if event.deliveries.is_empty() && event.is_matched {
+        lines.push(format!("  {}", words::NOT_TAKEN));
+    } else if event.deliveries.is_empty() {
         lines.push(
             "  no route matched, but the event is kept: correct the routes, run `reelhook reload`, then `reelhook unmatched replay`".into(),
         );

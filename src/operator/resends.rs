@@ -52,8 +52,8 @@ impl Operator {
     /// and names the first one. Returns its id.
     ///
     /// # Errors
-    /// No delivery has this id, it is not delivered, the config does not have the sink, or the store failed. Nothing was
-    /// changed.
+    /// No delivery has this id, it is not delivered, the config does not have the sink, the sink does not take the event,
+    /// or the store failed. Nothing was changed.
     pub async fn resend_one(
         &self,
         id: DeliveryId,
@@ -63,6 +63,10 @@ impl Operator {
         let found = self.store.delivery(id).await?.ok_or(OperatorError::Missing)?;
         let sink = to.as_ref().unwrap_or(&found.sink).clone();
         self.must_be_configured(&sink)?;
+        let kind = self.store.event(found.event).await?.map(|event| event.kind).unwrap_or_default();
+        if !self.routes.takes(&sink, &kind) {
+            return Err(OperatorError::NotTaken { sink, kind });
+        }
         let resent = self.store.resend(vec![id], to).await?;
         let new = resent.first().ok_or(OperatorError::NotDelivered)?.id;
         tracing::info!(caller = who, delivery = %new, resend_of = %id, %sink, "a delivery is made again");

@@ -67,10 +67,7 @@ impl Operator {
         if deliveries.is_empty() {
             return Err(OperatorError::NoRouteMatches);
         }
-        let n = self.store.route_again(id, deliveries).await?;
-        if n == 0 {
-            return Err(OperatorError::AlreadyRouted);
-        }
+        let n = self.store.route_again(id, deliveries).await?.ok_or(OperatorError::AlreadyRouted)?;
         tracing::info!(caller = who, event = %id, n_deliveries = n, "an unmatched event was routed");
         Ok(n)
     }
@@ -94,8 +91,8 @@ impl Operator {
         // They are sent in their order, and the store writes many of them in one commit.
         let mut outcomes = stream::iter(matched).buffered(AT_A_TIME);
         while let Some(n) = outcomes.try_next().await? {
-            routed.n_matched += usize::from(n > 0);
-            routed.n_deliveries += n;
+            routed.n_matched += usize::from(n.is_some());
+            routed.n_deliveries += n.unwrap_or_default();
         }
         routed.next = routed.next.filter(|_last| bounds.left > routed.n_matched as u64);
         let Routed { n_events, n_matched, n_deliveries, .. } = routed;

@@ -12,6 +12,10 @@ use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, re
 use crate::store::{DeliveryState, DeliveryView, EventView, Keeping};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
+/// Why an event that is not unmatched has no deliveries.
+pub const NOT_TAKEN: &str =
+    "a route matched, but none of its sinks takes events of this type (`events` of the sink): no delivery was made";
+
 /// What an event reports, one phrase for each fact.
 pub fn of_event(event: &EventView) -> Vec<String> {
     let mut told: Vec<String> = event.order.map(|order| order.words().to_owned()).into_iter().collect();

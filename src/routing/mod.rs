@@ -16,10 +16,12 @@ mod prefixes;
 mod router;
 mod rule;
 
+use std::collections::HashMap;
+
 use self::index::{Index, ResourcePath};
 use self::rule::Rule;
-use crate::config::Route;
-use crate::domain::{NewDelivery, RoutingKey};
+use crate::config::{Route, Sink};
+use crate::domain::{EventChoice, EventKind, NewDelivery, RoutingKey, SinkName};
 
 pub use self::router::Router;
 
@@ -29,6 +31,8 @@ pub struct Routes {
     index: Index,
     rules: Vec<Rule>,
     looks_at_resources: bool,
+    /// The sinks that do not get every event that is routed to them.
+    choices: HashMap<SinkName, EventChoice>,
 }
 
 /// Why routes cannot be built.
@@ -56,19 +60,27 @@ pub enum RoutesError {
 }
 
 impl Routes {
-    /// Builds the index over `routes`.
+    /// Builds the index over `routes`, and notes which events `sinks` choose.
     ///
     /// # Errors
     /// A pattern is wrong, or all of them together are too large.
-    pub fn new(routes: &[Route]) -> Result<Self, RoutesError> {
+    pub fn new(routes: &[Route], sinks: &[Sink]) -> Result<Self, RoutesError> {
         let rules = routes.iter().enumerate().map(|(index, route)| Rule::new(index, route));
         let rules = rules.collect::<Result<Vec<Rule>, RoutesError>>()?;
         let index = Index::new(routes).map_err(|error| RoutesError::TooLarge(error.to_string()))?;
         let looks_at_resources = index.looks_at_resources() || rules.iter().any(Rule::looks_at_resource);
-        Ok(Self { index, rules, looks_at_resources })
+        let choosing = sinks.iter().filter(|sink| !sink.events.is_any());
+        let choices = choosing.map(|sink| (sink.name.clone(), sink.events.clone())).collect();
+        Ok(Self { index, rules, looks_at_resources, choices })
     }
 
-    /// The deliveries for a notification. Empty: no route matches.
+    /// Whether a sink gets events of this type, if they are routed to it. A sink that the config does not have gets all.
+    pub fn takes(&self, sink: &SinkName, kind: EventKind<'_>) -> bool {
+        self.choices.get(sink).is_none_or(|choice| choice.admits(kind))
+    }
+
+    /// The deliveries for a notification. Empty: no route matches. Those to sinks that do not take the event are among
+    /// them, because an event that matches a route is not unmatched; the store does not make them.
     pub fn matches(&self, key: &RoutingKey<'_>) -> Vec<NewDelivery> {
         let mut deliveries = Vec::new();
         let resource = self.looks_at_resources.then(|| ResourcePath::of(key.resource));

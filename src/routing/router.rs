@@ -3,7 +3,7 @@
 use arc_swap::ArcSwap;
 
 use super::Routes;
-use crate::domain::{NewDelivery, RoutingKey};
+use crate::domain::{EventKind, NewDelivery, RoutingKey, SinkName};
 
 /// Holds the current routes.
 #[derive(Debug)]
@@ -23,5 +23,10 @@ impl Router {
     /// See [`Routes::matches`].
     pub fn matches(&self, key: &RoutingKey<'_>) -> Vec<NewDelivery> {
         self.0.load().matches(key)
+    }
+
+    /// See [`Routes::takes`].
+    pub fn takes(&self, sink: &SinkName, kind: &str) -> bool {
+        self.0.load().takes(sink, EventKind::parse(kind))
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::RoutesError;
 use super::index::{ResourcePath, in_any_case};
 use crate::config::{Route, TextMatch, pattern};
-use crate::domain::{Channel, NewDelivery, RouteName, RoutingKey, SinkName, Status};
+use crate::domain::{Channel, EventChoice, NewDelivery, RouteName, RoutingKey, SinkName, Status};
 
 /// A route, without the condition that the index has checked.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Rule {
     change_type: Vec<String>,
     subscription: Vec<String>,
     channel: Vec<Channel>,
-    kind: Vec<String>,
+    kind: EventChoice,
     continues: bool,
     captures: Captures,
 }
@@ -103,7 +103,7 @@ impl Rule {
             && has(&self.change_type, key.change_type)
             && (self.subscription.is_empty() || key.subscription_id.is_some_and(|found| self.has_subscription(found)))
             && (self.channel.is_empty() || self.channel.contains(&key.channel))
-            && (self.kind.is_empty() || self.kind.iter().any(|kind| key.kind.is(kind)))
+            && self.kind.admits(key.kind)
             && self.resource.as_ref().is_none_or(|condition| resource.is_some_and(|path| condition.holds(path)))
     }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use crate::config::TextMatch;
-use crate::domain::{Channel, EventKind, OperationEvent, RouteName, SinkName, Status};
+use crate::domain::{Channel, EventChoice, EventKind, OperationEvent, RouteName, SinkName, Status};
 
 fn route(name: &str, client_context: Option<TextMatch>, sinks: &[&str]) -> Route {
     Route {
@@ -22,7 +22,7 @@ fn route(name: &str, client_context: Option<TextMatch>, sinks: &[&str]) -> Route
         change_type: Vec::new(),
         subscription: Vec::new(),
         channel: Vec::new(),
-        kind: Vec::new(),
+        kind: EventChoice::default(),
         sinks: sinks.iter().map(|sink| SinkName::new(sink)).collect(),
         continues: false,
     }
@@ -43,7 +43,7 @@ fn key(client_context: Option<&str>) -> RoutingKey<'_> {
 }
 
 fn routes(routes: &[Route]) -> Routes {
-    Routes::new(routes).unwrap()
+    Routes::new(routes, &[]).unwrap()
 }
 
 /// `route -> sink`, for each delivery.
@@ -215,7 +215,7 @@ fn change_type_subscription_channel_and_type_narrow_a_route() {
         |route| route.change_type = vec!["deleted".into(), "Created".into()],
         |route| route.subscription = vec!["76222963-CC7B-42D2-882D-8AAA69CB2BA3".into()],
         |route| route.channel = vec![Channel::Lifecycle, Channel::Subscriptions],
-        |route| route.kind = vec!["driveitem.CREATED".into()],
+        |route| route.kind = EventChoice::new(&["driveitem.CREATED".into()]),
     ];
     for narrow in one {
         let mut route = route("narrow", None, &["a"]);
@@ -279,7 +279,7 @@ fn thousands_of_patterns_are_a_few_sets() {
 
 #[test]
 fn a_wrong_pattern_is_told_with_its_route() {
-    let error = Routes::new(&[route("bad", regex("("), &["a"])]).unwrap_err().to_string();
+    let error = Routes::new(&[route("bad", regex("("), &["a"])], &[]).unwrap_err().to_string();
     assert!(error.contains("routes[0]") && error.contains("bad") && error.contains("\"(\""), "{error}");
 }
 

@@ -57,17 +57,19 @@ pub trait Deliveries: Send + Sync {
 
     /// Has events delivered once more: for each of these deliveries that was delivered, makes a new one, to the same sink
     /// or to `to`. It has an id of its own, and names the first delivery of the event. Deliveries of one operation keep the
-    /// order in which they are given. Those that were not delivered are passed over.
+    /// order in which they are given. Those that were not delivered are passed over, and those whose sink does not take
+    /// the event.
     ///
     /// # Errors
     /// Some may be sent again.
     async fn resend(&self, deliveries: Vec<DeliveryId>, to: Option<SinkName>) -> Result<Vec<Resent>, StoreError>;
 
-    /// Adds deliveries to an event that matched no route. Returns how many were added.
+    /// Adds deliveries to an event that matched no route. Returns how many were added: none, if none of the sinks takes the
+    /// event. `None`: there is no such event, it is matched, or there is no delivery to add.
     ///
     /// # Errors
     /// Nothing was changed.
-    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError>;
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<Option<usize>, StoreError>;
 
     /// Has what waits for a sink wait for another one, under the same ids and in the same order. What is under way is left,
     /// and what waits behind it. Returns how many were moved.

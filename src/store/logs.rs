@@ -42,7 +42,7 @@ pub struct EventFilter {
     pub since: Option<Timestamp>,
     /// Those that arrived until this instant, to a millisecond.
     pub until: Option<Timestamp>,
-    /// Those that have or had deliveries; or those that match no route.
+    /// Those that match or matched a route; or those that match none.
     pub is_matched: Option<bool>,
     /// Those whose client context contains this text; ASCII letters in any case.
     pub text: Option<String>,
@@ -56,7 +56,7 @@ impl EventFilter {
         self.kind.as_ref().is_none_or(|kind| event.kind.eq_ignore_ascii_case(kind))
             && self.resource.as_ref().is_none_or(|wanted| contains(&event.resource, wanted) || is_of_type(wanted))
             && is_between(event.received_at, self.since, self.until)
-            && self.is_matched.is_none_or(|is_matched| is_matched != event.deliveries.is_empty())
+            && self.is_matched.is_none_or(|is_matched| is_matched == event.is_matched)
             && self.text.as_ref().is_none_or(|text| contains(context, text))
     }
 }

@@ -68,7 +68,7 @@ pub use process::{Changes, Hint, Judged, Listener, Process, Queues, Reception, V
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use resends::{Delivered, Looked, Resent};
-pub use rules::{Routing, Rules};
+pub use rules::{Choosing, Routing, Rules};
 pub use selections::{Counted, DeadFilter, DeadKey, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};
 pub use upkeep::Upkeep;

@@ -196,7 +196,9 @@ pub struct EventView {
     pub previous: Option<Status>,
     /// Whether the same bytes arrived before, and it is not known whether this is a repeat or a change.
     pub possible_repeat: bool,
-    /// Its deliveries; empty means that no route matched.
+    /// Whether a route matched, or an announcement named sinks.
+    pub is_matched: bool,
+    /// Its deliveries. A matched event has none if none of its sinks takes events of its type.
     pub deliveries: Vec<DeliveryView>,
     /// CloudEvents data as JSON text; empty if the stored value cannot be opened.
     pub data: String,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reelhook::config::{self, Config, Loaded, LogFormat, Scope, TextMatch};
-use reelhook::domain::{Channel, OperationEvent, RouteName, SinkName, Status};
+use reelhook::domain::{Channel, EventChoice, OperationEvent, RouteName, SinkName, Status};
 use reelhook::routing::Routes;
 use secrecy::ExposeSecret;
 
@@ -60,7 +60,7 @@ fn every_example_loads_and_its_routes_can_be_built() {
         let unexpected = loaded.warnings.iter().map(ToString::to_string).find(|text| !text.contains("placeholder"));
         assert_eq!(unexpected, None);
         assert!(!loaded.config.sinks.is_empty() && !loaded.config.routes.is_empty(), "{}", path.display());
-        Routes::new(&loaded.config.routes).unwrap();
+        Routes::new(&loaded.config.routes, &loaded.config.sinks).unwrap();
         n_examples += 1;
     }
     assert!(n_examples >= 5);
@@ -477,7 +477,7 @@ fn every_condition_of_a_route_is_read() {
     assert_eq!((narrow.change_type, narrow.subscription), (vec!["updated".to_owned()], vec!["s".to_owned()]));
     assert_eq!(
         (narrow.channel, narrow.kind),
-        (vec![Channel::Calls, Channel::Lifecycle], vec!["call.updated".to_owned()])
+        (vec![Channel::Calls, Channel::Lifecycle], EventChoice::new(&["call.updated".to_owned()]))
     );
 }
 
@@ -510,6 +510,20 @@ fn a_regex_that_needs_a_slash_before_a_path_is_warned_of_and_one_that_allows_it_
     for regex in ["users/.+", "/?users/.+", "/*users/.+"] {
         assert!(!is_warned(regex), "{regex}");
     }
+}
+
+#[test]
+fn events_of_routes_and_sinks_are_patterns_and_a_route_names_its_condition_once() {
+    let sink = |line: &str| format!("{LEAST}[sinks.a]\nkind = 'stdout'\n{line}\n");
+    let with = |line: &str| format!("{}[[routes]]\nname = 'r'\nsinks = ['a']\n", sink(line));
+    let events = &loaded(&with("events = ['recordOperation.*', 'call.updated']")).config.sinks[0].events;
+    assert_eq!(*events, EventChoice::new(&["recordOperation.*".to_owned(), "call.updated".to_owned()]));
+    assert!(loaded(&with("")).config.sinks[0].events.is_any());
+    let told = warnings(&with("events = ['recordOperation.finish*']")).join("\n");
+    assert!(told.contains("sinks.a.events: \"recordOperation.finish*\" matches no known type of event"), "{told}");
+    let both = format!("{}type = 'call.updated'\nevents = 'call.*'\n", with(""));
+    let told = mistakes(&both).join("\n");
+    assert!(told.contains("routes[0].events: found it beside type, expected one of them"), "{told}");
 }
 
 #[test]

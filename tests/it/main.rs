@@ -15,6 +15,7 @@ mod dialects;
 mod dispatch;
 mod end_to_end;
 mod ended_calls;
+mod event_choices;
 mod facts;
 mod floors;
 mod graph_wire;

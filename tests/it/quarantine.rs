@@ -401,8 +401,8 @@ async fn what_matched_nothing_is_routed_by_the_config_as_it_is_now_and_delivered
         let deliveries = routes.matches(&event.routing_key());
         assert_eq!(deliveries.len(), usize::from(event.client_context.as_deref() == Some("sales-1")));
         let n = deliveries.len();
-        assert_eq!(app.store.route_again(event.id, deliveries.clone()).await.unwrap(), n);
-        assert_eq!(app.store.route_again(event.id, deliveries).await.unwrap(), 0, "once is enough");
+        assert_eq!(app.store.route_again(event.id, deliveries.clone()).await.unwrap(), (n > 0).then_some(n));
+        assert_eq!(app.store.route_again(event.id, deliveries).await.unwrap(), None, "once is enough");
     }
     let delivered = app.first.wait_for(2).await;
     let kinds: Vec<&str> = delivered.iter().map(|it| it.event.kind.as_str()).collect();

@@ -104,6 +104,8 @@ pub struct Settings {
     pub provider: Mode,
     /// More lines for each sink.
     pub sinks: String,
+    /// More lines for the sink `first`.
+    pub first: String,
     /// Whether the config lacks the sink `first`.
     pub without_first: bool,
     /// The routes; empty: everything goes to `first`.
@@ -310,7 +312,8 @@ impl TestApp {
 
     /// The routes of the config as it is now.
     pub fn routes(&self) -> Routes {
-        Routes::new(&self.app.running.now().config.routes).unwrap()
+        let config = &self.app.running.now().config;
+        Routes::new(&config.routes, &config.sinks).unwrap()
     }
 
     /// Has quarantine entries judged again, and waits until that is done.
@@ -404,6 +407,7 @@ fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {
         subscriptions,
         next_client_state,
         sinks,
+        first,
         without_first,
         routes,
         more,
@@ -417,7 +421,10 @@ fn config_text(settings: &Settings, surroundings: &Surroundings) -> String {
         true => store.clone(),
         false => format!("disk_reserve = \"1MiB\"\n{store}"),
     };
-    let first = if *without_first { String::new() } else { format!("[sinks.first]\nkind = \"stdout\"\n{sinks}") };
+    let first = match without_first {
+        true => String::new(),
+        false => format!("[sinks.first]\nkind = \"stdout\"\n{sinks}{first}"),
+    };
     let routes = match routes.as_str() {
         "" => "[[routes]]\nname = \"all\"\nsinks = [\"first\"]\n",
         routes => routes,

@@ -23,7 +23,7 @@ pub fn routes(config: &mut ServiceConfig) {
 pub struct LoggedEvent {
     #[serde(flatten)]
     event: EventShape,
-    /// Its deliveries. Empty: it matches no route.
+    /// Its deliveries. Empty: it matches no route (`isMatched` is false), or none of its sinks takes events of this type.
     deliveries: Vec<DeliveryOfLog>,
 }
 

@@ -122,6 +122,8 @@ pub struct EventShape {
     pub status: Option<String>,
     /// For operations: how it compares with the stored state.
     pub order: Option<&'static str>,
+    /// Whether a route matched it, or an announcement named sinks.
+    pub is_matched: bool,
 }
 
 impl DeliveryShape {
@@ -220,6 +222,7 @@ impl From<&EventView> for EventShape {
             resource: view.resource.clone(),
             status: view.status.as_ref().map(|status| status.as_str().to_owned()),
             order: view.order.map(Order::as_str),
+            is_matched: view.is_matched,
         }
     }
 }

@@ -128,7 +128,7 @@ impl SinkChanges {
 }
 
 fn is_other(old: &config::Sink, new: &config::Sink) -> bool {
-    old.kind != new.kind || old.dispatch != new.dispatch || old.table != new.table
+    old.kind != new.kind || old.events != new.events || old.dispatch != new.dispatch || old.table != new.table
 }
 
 fn are_same(old: &[SecretString], new: &[SecretString]) -> bool {

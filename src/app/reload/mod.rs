@@ -164,7 +164,7 @@ impl Reloader {
         let touched = self.fingerprints.touched(&fingerprints);
         let changes = Changes::between(&now.config, config, &touched);
         let channels = self.intake.channels.load().again(config).map_err(|error| error.to_string())?;
-        let routes = Routes::new(&config.routes).map_err(|error| error.to_string())?;
+        let routes = Routes::new(&config.routes, &config.sinks).map_err(|error| error.to_string())?;
         telemetry::log::set_filter(&config.log.filter)?;
         let keep = |(name, new)| match now.built(SinkName::as_str(&name)) {
             Some(old) if !changes.is_other(&name) => (name, Arc::clone(old)),

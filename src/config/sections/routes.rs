@@ -9,7 +9,7 @@ use super::sinks::Sink;
 use super::words;
 use crate::config::section::Section;
 use crate::config::value::{choice, name, switch, text};
-use crate::domain::{Channel, RouteName, SinkName, Status};
+use crate::domain::{Channel, EventChoice, RouteName, SinkName, Status};
 
 /// The words for channels.
 const CHANNELS: [(&str, Channel); 3] =
@@ -36,8 +36,8 @@ pub struct Route {
     pub subscription: Vec<String>,
     /// The channels; empty: any.
     pub channel: Vec<Channel>,
-    /// The events' types, compared without regard to case; empty: any.
-    pub kind: Vec<String>,
+    /// The events' types.
+    pub kind: EventChoice,
     /// The destinations.
     pub sinks: Vec<SinkName>,
     /// Whether later routes are tried as well.
@@ -73,10 +73,10 @@ fn route(section: &mut Section<'_>) -> Route {
         status: status(section),
         tenant: lower(section.one_or_more("tenant", self::name(256))),
         resource_type: section.one_or_more("resource_type", self::name(256)),
-        change_type: checked(section, "change_type", words::unlike_a_change_type),
+        change_type: words::checked(section, "change_type", words::unlike_a_change_type),
         subscription: section.one_or_more("subscription", self::name(256)).into_iter().map(with_dashes).collect(),
         channel: section.one_or_more("channel", choice(&CHANNELS)),
-        kind: checked(section, "type", words::unlike_a_type),
+        kind: kind(section),
         sinks: sinks.iter().map(|name| SinkName::new(name)).collect(),
         continues: section.or("continue", false, switch()),
     }
@@ -110,13 +110,13 @@ fn status(section: &mut Section<'_>) -> Vec<Status> {
     statuses
 }
 
-/// Reads words; those that nothing will ever have are warned of.
-fn checked(section: &mut Section<'_>, key: &'static str, unlike: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let texts = section.one_or_more(key, name(256));
-    for why in texts.iter().filter_map(|text| unlike(text)) {
-        section.report.warning(&section.path_of(key), why);
+/// `type`, and `events`, which is the same condition by the name that it has on a sink.
+fn kind(section: &mut Section<'_>) -> EventChoice {
+    let [by_type, by_events] = ["type", "events"].map(|key| words::checked(section, key, words::unlike_a_type));
+    if section.has("type") && section.has("events") {
+        section.mistake("events", "found it beside type, expected one of them: both are the same condition");
     }
-    texts
+    EventChoice::new(&[by_type, by_events].concat())
 }
 
 /// A GUID as Graph writes it; other text as it is.
@@ -151,10 +151,11 @@ fn matches_all(route: &Route) -> bool {
     let Route {
         client_context, resource, status, tenant, resource_type, change_type, subscription, channel, kind, ..
     } = route;
-    let texts = [tenant, resource_type, change_type, subscription, kind];
+    let texts = [tenant, resource_type, change_type, subscription];
     client_context.is_none()
         && resource.is_none()
         && status.is_empty()
         && channel.is_empty()
+        && kind.is_any()
         && texts.into_iter().all(Vec::is_empty)
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde_json::json;
 
+use super::words;
 use crate::config::section::Section;
 use crate::config::table::Table;
 use crate::config::value::{count, duration, name, share, show, size};
-use crate::domain::SinkName;
+use crate::domain::{EventChoice, SinkName};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -52,7 +53,9 @@ pub struct Sink {
     pub name: SinkName,
     /// Its kind, which decides who reads the table.
     pub kind: String,
-    /// The keys that every sink has.
+    /// The events that it gets of those that are routed to it.
+    pub events: EventChoice,
+    /// How deliveries are made: the keys that every sink has.
     pub dispatch: SinkDispatch,
     /// The other keys, which its kind reads.
     pub table: Table,
@@ -123,11 +126,13 @@ pub fn sinks(root: &mut Section<'_>, dispatch: &Dispatch) -> Vec<Sink> {
             section.report.mistake(section.path(), text);
         }
         let kind = section.need("kind", "the kind of sink, as \"file\" or \"http\"", self::name(64));
+        let events = words::checked(&mut section, "events", words::unlike_a_type);
         section = section.inheriting("dispatch");
         let settings = sink_dispatch(&mut section, &dispatch.defaults);
         let table = section.rest();
         if let Some(kind) = kind {
-            sinks.push(Sink { name: SinkName::new(&name), kind, dispatch: settings, table });
+            let (name, events) = (SinkName::new(&name), EventChoice::new(&events));
+            sinks.push(Sink { name, kind, events, dispatch: settings, table });
         }
     }
     sinks

@@ -1,9 +1,23 @@
-//! The words that routes are compared with, as far as they are known: a route with another one is most likely misspelt.
+//! The words that routes are compared with, as far as they are known: a route or a sink with another one is most likely misspelt.
 
-use crate::domain::{CHANGE_TYPES, LIFECYCLE_EVENTS, OperationEvent, RecordOperation};
+use crate::config::section::Section;
+use crate::config::value::name;
+use crate::domain::{CHANGE_TYPES, EventChoice, EventKind, LIFECYCLE_EVENTS, OperationEvent, RecordOperation};
 
 /// The type of the resource that lifecycle events are about.
 const SUBSCRIPTION: &str = "subscription";
+
+/// Reads words; those that nothing will ever have are warned of.
+pub fn checked(section: &mut Section<'_>, key: &'static str, unlike: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let texts = section.one_or_more(key, name(256));
+    for why in texts.iter().filter_map(|text| unlike(text)) {
+        section.report.warning(&section.path_of(key), why);
+    }
+    texts
+}
+
+/// The resources of which every type of event is known.
+const CLOSED: [&str; 2] = [RecordOperation::TYPE, SUBSCRIPTION];
 
 /// Why no event has this change type, as far as is known.
 pub fn unlike_a_change_type(text: &str) -> Option<String> {
@@ -12,8 +26,12 @@ pub fn unlike_a_change_type(text: &str) -> Option<String> {
         .then(|| format!("{text:?} is not a change type that Graph documents ({})", known.join(", ")))
 }
 
-/// Why no event has this type, as far as is known.
+/// Why no event has this type, or one that matches this pattern, as far as is known.
 pub fn unlike_a_type(text: &str) -> Option<String> {
+    if text.contains('*') {
+        let why = || format!("{text:?} matches no known type of event: types are as \"recordOperation.completed\"");
+        return (!may_match(text)).then(why);
+    }
     let Some((of, what)) = text.rsplit_once('.') else {
         return Some(format!(
             "{text:?} is not a type of event: types have two parts, as \"recordOperation.completed\""
@@ -22,6 +40,23 @@ pub fn unlike_a_type(text: &str) -> Option<String> {
     let known = words_of(of);
     (!is_among(&known, what))
         .then(|| format!("{text:?} is not a known type of event: of {of:?} there are {}", known.join(", ")))
+}
+
+/// Whether a pattern with `*` matches a type that there may be: one of a known resource, or a change of any other one.
+fn may_match(pattern: &str) -> bool {
+    let choice = EventChoice::new(&[pattern.to_owned()]);
+    let is_of = |of: &str| words_of(of).iter().any(|what| choice.admits(EventKind::Resource { of, what }));
+    if CLOSED.iter().any(|of| is_of(of)) {
+        return true;
+    }
+    let lower = pattern.to_ascii_lowercase();
+    let (head, tail) = (lower.split('*').next().unwrap_or_default(), lower.rsplit('*').next().unwrap_or_default());
+    let begins_closed = CLOSED.iter().any(|of| head.starts_with(&format!("{}.", of.to_ascii_lowercase())));
+    let ends_like = |word: &&str| {
+        let end = format!(".{word}").to_ascii_lowercase();
+        end.ends_with(tail) || tail.ends_with(&end)
+    };
+    !begins_closed && CHANGE_TYPES.iter().any(ends_like)
 }
 
 /// What can be told of a resource.
@@ -43,6 +78,31 @@ fn is_among(known: &[&str], text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_warned_of_if_no_type_can_match_it() {
+        for good in [
+            "*",
+            "recordOperation.*",
+            "RECORDoperation.c*",
+            "*.completed",
+            "*lost",
+            "callRecords.*",
+            "callRecords.*.updated",
+            "*.updated",
+            "*x.updated",
+            "subscription.*",
+            "sub*missed",
+            "a*b*",
+        ] {
+            assert_eq!(unlike_a_type(good), None, "{good}");
+        }
+        for bad in
+            ["recordOperation.finish*", "recordOperation.*.updated", "*.finished", "call.*x", "subscription.lost*"]
+        {
+            assert!(unlike_a_type(bad).is_some_and(|why| why.contains(bad)), "{bad}");
+        }
+    }
 
     #[test]
     fn known_words_are_taken_in_any_case_and_others_are_told_with_those_that_there_are() {

@@ -127,12 +127,14 @@ fn the_keys_of_every_sink_are_those_of_the_dispatch_section_with_its_defaults() 
     let table = rows(&section("docs/sinks.md", "## Every sink"), "key");
     let reference: toml::Table = toml::from_str(&read("config/reelhook.toml")).unwrap();
     let mut told = toml::Table::new();
-    for row in table.iter().filter(|row| row[0] != "`kind`") {
+    // What a sink is, and which events it gets, has no value for all sinks.
+    let own = ["`kind`", "`events`"];
+    for row in table.iter().filter(|row| !own.contains(&row[0].as_str())) {
         let default: toml::Table = toml::from_str(&format!("it = {}", code(&row[1]).unwrap())).unwrap();
         told.insert(code(&row[0]).unwrap().to_owned(), default["it"].clone());
     }
     assert_eq!(&told, reference["dispatch"].as_table().unwrap());
-    assert_eq!(told.len() + 1, table.len());
+    assert_eq!(told.len() + own.len(), table.len());
 }
 
 #[test]

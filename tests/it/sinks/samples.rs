@@ -108,7 +108,13 @@ pub fn table(text: &str) -> Table {
 
 /// Builds `[sinks.crm]` from the keys in `text`.
 pub fn build(kind: &str, text: &str) -> Result<Arc<dyn Sink>, Vec<Remark>> {
-    let sink = config::Sink { name: SinkName::new("crm"), kind: kind.into(), dispatch: dispatch(), table: table(text) };
+    let sink = config::Sink {
+        name: SinkName::new("crm"),
+        kind: kind.into(),
+        events: Default::default(),
+        dispatch: dispatch(),
+        table: table(text),
+    };
     sinks::build(&sink, &sinks::Context::default()).map(|built| built.sink)
 }
 

@@ -76,7 +76,7 @@ fn a_sinks_mistakes_have_their_lines_and_the_sinks_secrets_are_those_of_the_conf
         told[1].starts_with("config:6: sinks.crm.keep: found an unknown key, expected one of: url, secret"),
         "{told:?}"
     );
-    assert!(told[1].contains("kind, concurrency"), "the keys of every sink too: {told:?}");
+    assert!(told[1].contains("kind, events, concurrency"), "the keys of every sink too: {told:?}");
     let variable =
         "REELHOOK__SINKS__CRM__HEADERS__HOST: sinks.crm.headers.host: found a header that reelhook sets itself";
     assert_eq!(told[2..], [variable]);

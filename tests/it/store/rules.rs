@@ -1,5 +1,8 @@
 //! The suite of the config's rules that a store applies: `reelhook::store::Rules`.
 
+use reelhook::store::operations::NewOperation;
+use reelhook::store::{EventFilter, Newest, Stored};
+
 use super::writes::{create, due_one, end_call, ended_call, new, of_call, raise};
 use super::*;
 use reelhook::config::Expectations;
@@ -12,6 +15,8 @@ macro_rules! suite {
             a_notification_without_a_client_context_goes_where_that_of_its_operation_does,
             a_recovered_operation_goes_where_its_own_routes_say,
             without_routes_both_go_where_the_notification_goes,
+            a_sink_gets_only_what_it_takes_and_the_rest_is_not_unmatched,
+            what_is_routed_or_sent_again_goes_only_to_sinks_that_take_it,
             an_operation_is_lost_as_long_after_its_call_as_the_settings_say,
             no_more_ended_calls_are_remembered_than_may_be,
         );
@@ -74,6 +79,50 @@ pub async fn a_recovered_operation_goes_where_its_own_routes_say(test: TestStore
 pub async fn without_routes_both_go_where_the_notification_goes(test: TestStore) {
     lost_and_ended(&test).await;
     assert_eq!(due_for(&test, "rest").await, ["completed", "recovered"]);
+}
+
+/// `crm` takes what has completed, and `archive` everything.
+fn taken(sink: &SinkName, kind: &str) -> bool {
+    sink.as_str() != "crm" || kind == "recordOperation.completed"
+}
+
+pub async fn a_sink_gets_only_what_it_takes_and_the_rest_is_not_unmatched(test: TestStore) {
+    test.store.choose_by(Box::new(taken));
+    let named = |id: &str| NewOperation { sinks: vec![SinkName::new("crm")], ..new(id) };
+    create(&test, named("announced")).await;
+    let running = recording("1").context("announced").status(Status::Running);
+    let other = recording("2").context("other").status(Status::Running);
+    let stored = test.accept(vec![running.to(&[]), other.to(&["crm", "archive"])]).await;
+    assert!(stored.iter().all(|it| matches!(it, Stored::New { unmatched: false, .. })), "{stored:?}");
+    test.accept(vec![recording("1").context("announced").to(&[])]).await;
+    end_call(&test, "call").await;
+    test.pass(SignedDuration::from_secs(60));
+    let due = due_one(&test).await;
+    assert!(raise(&test, due, &["crm"]).await);
+    assert_eq!(due_for(&test, "crm").await, ["completed"]);
+    assert_eq!(due_for(&test, "archive").await, ["running"]);
+    let unmatched = test.store.unmatched(Newest::up_to(9)).await.unwrap();
+    assert!(unmatched.iter().all(|event| !event.kind.starts_with("recordOperation")), "only the call's end");
+    let events = test.store.event_log(&EventFilter::default(), Newest::up_to(9)).await.unwrap().rows;
+    let kept = events.iter().filter(|event| event.deliveries.is_empty() && event.is_matched);
+    assert_eq!(kept.count(), 2, "the first running, and lost: {events:?}");
+}
+
+pub async fn what_is_routed_or_sent_again_goes_only_to_sinks_that_take_it(test: TestStore) {
+    test.store.choose_by(Box::new(taken));
+    test.accept(vec![recording("1").status(Status::Running).to(&[]), recording("2").status(Status::Running).to(&[])])
+        .await;
+    let mut events = test.store.unmatched(Newest::up_to(9)).await.unwrap();
+    let (both, none) = (events.pop().unwrap().id, events.pop().unwrap().id);
+    let to = |sinks: &[&str]| sinks.iter().map(|sink| delivery_to(sink)).collect::<Vec<_>>();
+    assert_eq!(test.store.route_again(both, to(&["crm", "archive"])).await.unwrap(), Some(1));
+    assert_eq!(test.store.route_again(none, to(&["crm"])).await.unwrap(), Some(0));
+    assert!(test.store.unmatched(Newest::up_to(9)).await.unwrap().is_empty());
+    let lease = test.lease_one("archive").await;
+    let delivery = lease.delivery.id;
+    test.deliver(lease).await;
+    let sent = async |to: Option<&str>| test.store.resend(vec![delivery], to.map(SinkName::new)).await.unwrap().len();
+    assert_eq!((sent(Some("crm")).await, sent(None).await), (0, 1));
 }
 
 pub async fn an_operation_is_lost_as_long_after_its_call_as_the_settings_say(test: TestStore) {

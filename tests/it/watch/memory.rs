@@ -101,7 +101,7 @@ impl House {
             store: Arc::clone(&self.store) as _,
             changes: Arc::clone(changes),
             reception: Arc::new(Reception::new(self.clock.clone())),
-            routes: Arc::new(Router::new(Routes::new(&routes).unwrap())),
+            routes: Arc::new(Router::new(Routes::new(&routes, &[]).unwrap())),
             metrics: Arc::new(Metrics::new()),
             clock: self.clock.clone(),
         };

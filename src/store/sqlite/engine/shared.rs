@@ -11,10 +11,11 @@ use super::open;
 use super::recent::Recent;
 use crate::clock::Clock;
 use crate::config;
+use crate::domain::SinkName;
 use crate::store::disk::Disk;
 use crate::store::seal::Seal;
 use crate::store::unanswered::Unanswered;
-use crate::store::{Health, Hint, Listener, Routing, StoreError};
+use crate::store::{Choosing, Health, Hint, Listener, Routing, StoreError};
 
 /// The state that the store's own tasks and its writer share.
 pub struct Shared {
@@ -40,6 +41,8 @@ pub struct Shared {
     pub health: Arc<Health>,
     /// The routes: see [`crate::store::Rules`].
     pub routing: OnceLock<Routing>,
+    /// Which events the sinks choose: see [`crate::store::Rules`].
+    pub choosing: OnceLock<Choosing>,
     /// The most steps that each statement of the writer's took.
     #[cfg(test)]
     pub work: parking_lot::Mutex<std::collections::BTreeMap<String, i32>>,
@@ -81,9 +84,15 @@ impl Shared {
             #[cfg(test)]
             work: Default::default(),
             routing: OnceLock::new(),
+            choosing: OnceLock::new(),
         };
         shared.note_reusable(connection).map_err(broken)?;
         Ok(Arc::new(shared))
+    }
+
+    /// Whether a sink gets events of this type, if they are routed to it.
+    pub fn takes(&self, sink: &SinkName, kind: &str) -> bool {
+        self.choosing.get().is_none_or(|choosing| choosing(sink, kind))
     }
 
     /// Wakes the streams if they can read more events than after the last call.

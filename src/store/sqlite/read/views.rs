@@ -17,9 +17,9 @@ use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, Keepin
 
 /// The columns that [`event_in`] reads.
 pub const EVENT_COLUMNS: &str = "seq, id, channel, kind, received_at, client_context, resource_type, resource, tenant_id, status, op_order, sealed, \
-     previous_status, possible_repeat, origin, subscription_id";
+     previous_status, possible_repeat, origin, subscription_id, is_matched";
 /// How many columns [`EVENT_COLUMNS`] has.
-pub const N_EVENT_COLUMNS: usize = 16;
+pub const N_EVENT_COLUMNS: usize = 17;
 const DELIVERY: &str = "SELECT seq, id, sink, route, state, created_at, at, reason, (SELECT id FROM events WHERE seq = deliveries.seq >> 12), \
      started_at, took, is_leased, resend_of, n_attempts, exchange FROM deliveries";
 
@@ -164,6 +164,7 @@ pub fn event_in(row: &Row<'_>, seal: &Seal) -> rusqlite::Result<EventView> {
         order: maybe_parsed(row, 10, Order::parse)?,
         previous: maybe_parsed(row, 12, |text| Some(Status::parse(text)))?,
         possible_repeat: row.get(13)?,
+        is_matched: row.get(16)?,
         deliveries: Vec::new(),
         data,
     })

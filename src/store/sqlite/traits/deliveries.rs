@@ -57,7 +57,7 @@ impl Deliveries for SqliteStore {
         Ok(resent)
     }
 
-    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<Option<usize>, StoreError> {
         self.writer.ask(move |tx| replay::route(tx, id, &deliveries)).await
     }
 

@@ -217,7 +217,8 @@ impl New<'_> {
         let op_seq = taken.map(|taken| taken.seq);
         // Nothing waits for an operation that was not known.
         let known = taken.filter(|taken| !taken.is_new).map(|taken| taken.seq);
-        for ((number, new), seq) in deliveries.iter().enumerate().zip(ids::first_delivery(item.seq)..) {
+        let taken_by = deliveries.iter().enumerate().filter(|(_, new)| tx.shared.takes(&new.sink, &item.kind));
+        for ((number, new), seq) in taken_by.zip(ids::first_delivery(item.seq)..) {
             let is_blocked = delivery::is_waited_for(tx, &new.sink, known)?;
             let place = if is_blocked { None } else { tx.shared.listener.place(&new.sink, n_bytes) };
             let leased_until = place.as_ref().map(|place| tx.steady.saturating_add(micros(place.ttl)));

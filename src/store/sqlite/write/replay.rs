@@ -33,16 +33,19 @@ pub fn some(tx: &Tx<'_>, ids: &[DeliveryId]) -> Result<u64, Failure> {
     Ok(n_replayed)
 }
 
-/// Adds deliveries to an event that matched no route. Returns how many.
-pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usize, Failure> {
+/// Adds deliveries to an event that matched no route. Returns how many; `None`: there is no such event, or it is
+/// matched.
+pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<Option<usize>, Failure> {
     check_number_of(deliveries)?;
     let event = ids::event_row(id.0);
-    let sql = "SELECT op_seq FROM events WHERE seq = ?1 AND id = ?2 AND is_matched = 0";
-    let found = tx.first(sql, params![event, id.0.as_bytes()], |row| row.get::<_, Option<i64>>(0))?;
-    let Some(op_seq) = found.filter(|_| !deliveries.is_empty()) else { return Ok(0) };
+    let sql = "SELECT op_seq, kind FROM events WHERE seq = ?1 AND id = ?2 AND is_matched = 0";
+    let found = tx.first(sql, params![event, id.0.as_bytes()], |row| {
+        Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, String>(1)?))
+    })?;
+    let Some((op_seq, kind)) = found.filter(|_| !deliveries.is_empty()) else { return Ok(None) };
     let mut routed: Vec<&NewDelivery> = Vec::with_capacity(deliveries.len());
     for new in deliveries {
-        if routed.iter().any(|earlier| earlier.sink == new.sink) {
+        if routed.iter().any(|earlier| earlier.sink == new.sink) || !tx.shared.takes(&new.sink, &kind) {
             continue;
         }
         let is_blocked = delivery::is_waited_for(tx, &new.sink, op_seq)?;
@@ -56,7 +59,7 @@ pub fn route(tx: &Tx<'_>, id: EventId, deliveries: &[NewDelivery]) -> Result<usi
     }
     tx.execute("UPDATE events SET is_matched = 1 WHERE seq = ?1", [event])?;
     tallies::unmatched(tx, -1)?;
-    Ok(routed.len())
+    Ok(Some(routed.len()))
 }
 
 /// Opens a dead letter, or makes it wait for the operation's other delivery. Its attempts are counted from 1 again, so

@@ -56,7 +56,8 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
         possible_repeat: false,
     };
     row.insert(tx)?;
-    for (new, row) in deliveries.iter().zip(ids::first_delivery(seq)..) {
+    let taken = deliveries.iter().filter(|new| tx.shared.takes(&new.sink, kind));
+    for (new, row) in taken.zip(ids::first_delivery(seq)..) {
         let is_blocked = delivery::is_waited_for(tx, &new.sink, Some(number))?;
         let row = NewRow {
             seq: row,

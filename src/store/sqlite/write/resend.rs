@@ -19,9 +19,12 @@ struct First {
     op_seq: Option<i64>,
     /// The delivery that it is a resend of.
     of: Option<[u8; 16]>,
+    /// The event's type.
+    kind: String,
 }
 
-/// Makes a new delivery for each of these that was delivered, to its own sink or to `to`. The others are passed over.
+/// Makes a new delivery for each of these that was delivered, to its own sink or to `to`. The others are passed over, and
+/// those whose sink does not take the event.
 pub fn some(tx: &Tx<'_>, ids: &[DeliveryId], to: Option<&SinkName>) -> Result<Vec<Resent>, Failure> {
     let mut resent = Vec::with_capacity(ids.len());
     for id in ids {
@@ -31,12 +34,12 @@ pub fn some(tx: &Tx<'_>, ids: &[DeliveryId], to: Option<&SinkName>) -> Result<Ve
 }
 
 fn one(tx: &Tx<'_>, id: DeliveryId, to: Option<&SinkName>) -> Result<Option<DeliveryId>, Failure> {
-    let sql =
-        "SELECT sink, route, captures, op_seq, resend_of FROM deliveries WHERE seq = ?1 AND id = ?2 AND state = 2";
+    let sql = "SELECT sink, route, captures, op_seq, resend_of, (SELECT kind FROM events WHERE seq = deliveries.seq >> 12) \
+         FROM deliveries WHERE seq = ?1 AND id = ?2 AND state = 2";
     let row = ids::delivery_row(id.0);
     let read = |row: &Row<'_>| {
         let (sink, route, captures) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(First { sink, route, captures, op_seq: row.get(3)?, of: row.get(4)? })
+        Ok(First { sink, route, captures, op_seq: row.get(3)?, of: row.get(4)?, kind: row.get(5)? })
     };
     let Some(first) = tx.first(sql, params![row, id.0.as_bytes()], read)? else { return Ok(None) };
     let event = ids::event_of(row);
@@ -53,6 +56,9 @@ fn one(tx: &Tx<'_>, id: DeliveryId, to: Option<&SinkName>) -> Result<Option<Deli
         // What was written as a map reads as one.
         captures: first.captures.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     };
+    if !tx.shared.takes(&new.sink, &first.kind) {
+        return Ok(None);
+    }
     let is_blocked = delivery::is_waited_for(tx, &new.sink, first.op_seq)?;
     let resend_of = Some(first.of.map_or(id, |of| DeliveryId(uuid::Uuid::from_bytes(of))));
     let row =

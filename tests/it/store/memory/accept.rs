@@ -137,6 +137,7 @@ fn insert(
         order: taken.map(|taken| taken.order),
         previous: taken.and_then(|taken| taken.previous.clone()),
         possible_repeat,
+        is_matched,
         deliveries: Vec::new(),
         data: item.data,
     };
@@ -160,8 +161,10 @@ fn deliver(
     taken: Option<&Taken>,
     (created_at, filled): (i64, &mut Vec<Filled>),
 ) {
-    let n_bytes = tx.rows.events.get(&event).map_or(0, |row| Delivery::n_bytes_with(&row.view.data));
-    for (new, number) in deliveries.iter().zip(ids::first_delivery(event)..) {
+    let Some(row) = tx.rows.events.get(&event) else { return };
+    let (n_bytes, kind) = (Delivery::n_bytes_with(&row.view.data), row.view.kind.clone());
+    let taken_by: Vec<_> = deliveries.iter().filter(|new| tx.around.takes(&new.sink, &kind)).collect();
+    for (new, number) in taken_by.into_iter().zip(ids::first_delivery(event)..) {
         let operation = taken.map(|taken| taken.number);
         let is_blocked = tx.rows.is_waited_for(&new.sink, operation);
         let place = if is_blocked { None } else { tx.around.listener.place(&new.sink, n_bytes) };

@@ -64,8 +64,9 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Opens a store on `contents`. Deliveries that the last process had leased are due at once.
     pub fn open(settings: &config::Store, clock: Clock, contents: &Contents, listener: Arc<dyn Listener>) -> Self {
-        let (routing, expectations, is_closed) = (OnceLock::new(), Mutex::default(), AtomicBool::new(false));
-        let around = Around { settings: settings.clone(), clock, listener, routing, expectations, is_closed };
+        let (routing, choosing) = (OnceLock::new(), OnceLock::new());
+        let (expectations, is_closed) = (Mutex::default(), AtomicBool::new(false));
+        let around = Around { settings: settings.clone(), clock, listener, routing, choosing, expectations, is_closed };
         let store = Self { contents: contents.clone(), around, health: Arc::default() };
         // An open store accepts every change.
         let _ = store.write(|tx| {

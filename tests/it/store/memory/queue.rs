@@ -290,6 +290,10 @@ pub fn resend(tx: &mut Tx<'_>, deliveries: &[DeliveryId], to: Option<&SinkName>)
         let (operation, first) = (row.operation, row.view.resend_of.unwrap_or(*id));
         let new = NewDelivery { sink: to.unwrap_or(&row.new.sink).clone(), ..row.new.clone() };
         let event = ids::event_of(ids::delivery_row(id.0));
+        let kind = tx.rows.events.get(&event).map(|row| row.view.kind.as_str()).unwrap_or_default();
+        if !tx.around.takes(&new.sink, kind) {
+            continue;
+        }
         let range = ids::first_delivery(event)..=ids::last_delivery(event);
         let Some((last, _)) = tx.rows.deliveries.range(range).next_back() else { continue };
         let (number, created_at) = (last + 1, tx.wall);
@@ -307,13 +311,14 @@ pub fn resend(tx: &mut Tx<'_>, deliveries: &[DeliveryId], to: Option<&SinkName>)
 ///
 /// # Errors
 /// There are too many.
-pub fn route_again(tx: &mut Tx<'_>, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
-    let deliveries = deliveries::checked(deliveries)?;
+pub fn route_again(tx: &mut Tx<'_>, id: EventId, deliveries: Vec<NewDelivery>) -> Result<Option<usize>, StoreError> {
+    let mut deliveries = deliveries::checked(deliveries)?;
     let event = ids::event_row(id.0);
     let Some(row) = tx.rows.event_row(id).filter(|row| !row.is_matched && !deliveries.is_empty()) else {
-        return Ok(0);
+        return Ok(None);
     };
-    let operation = row.operation;
+    let (operation, kind) = (row.operation, row.view.kind.clone());
+    deliveries.retain(|new| tx.around.takes(&new.sink, &kind));
     let created_at = tx.wall;
     for (new, number) in deliveries.iter().zip(ids::first_delivery(event)..) {
         let is_blocked = tx.rows.is_waited_for(&new.sink, operation);
@@ -321,8 +326,9 @@ pub fn route_again(tx: &mut Tx<'_>, id: EventId, deliveries: Vec<NewDelivery>) -
     }
     if let Some(row) = tx.rows.events.get_mut(&event) {
         row.is_matched = true;
+        row.view.is_matched = true;
     }
-    Ok(deliveries.len())
+    Ok(Some(deliveries.len()))
 }
 
 /// The deliveries that wait for a sink and are not being attempted; an operation's oldest first.

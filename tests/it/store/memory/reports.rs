@@ -38,6 +38,7 @@ pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &
         order: None,
         previous: None,
         possible_repeat: false,
+        is_matched: !deliveries.is_empty(),
         deliveries: Vec::new(),
         data: serde_json::Value::Object(known.resource().to_json()).to_string(),
     };
@@ -52,7 +53,8 @@ pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &
         is_matched: !deliveries.is_empty(),
     };
     events::add(tx, row);
-    for (new, row) in deliveries.iter().zip(ids::first_delivery(number)..) {
+    let taken_by: Vec<_> = deliveries.iter().filter(|new| tx.around.takes(&new.sink, event.kind())).collect();
+    for (new, row) in taken_by.into_iter().zip(ids::first_delivery(number)..) {
         let is_blocked = tx.rows.is_waited_for(&new.sink, Some(operation));
         let (leased_until, created_at) = (None, tx.wall);
         let row =

@@ -18,9 +18,9 @@ use reelhook::domain::{
 use reelhook::odata::Filter;
 use reelhook::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use reelhook::store::{
-    Backlog, Batch, Counted, DeadFilter, DeadKey, DeadLetters, Delivered, Deliveries, DeliveryFilter, DeliveryState,
-    DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox, Limit,
-    LoggedDelivery, Logs, Looked, MadeDue, Newest, NewestEvents, OperationView, Operations, Page, Quarantine,
+    Backlog, Batch, Choosing, Counted, DeadFilter, DeadKey, DeadLetters, Delivered, Deliveries, DeliveryFilter,
+    DeliveryState, DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox,
+    Limit, LoggedDelivery, Logs, Looked, MadeDue, Newest, NewestEvents, OperationView, Operations, Page, Quarantine,
     QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules,
     Selections, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
     Views, Waiting, Watches,
@@ -170,7 +170,7 @@ impl Deliveries for MemoryStore {
         self.write(|tx| Ok(queue::resend(tx, &deliveries, to.as_ref())))
     }
 
-    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<usize, StoreError> {
+    async fn route_again(&self, id: EventId, deliveries: Vec<NewDelivery>) -> Result<Option<usize>, StoreError> {
         self.write(|tx| queue::route_again(tx, id, deliveries))
     }
 
@@ -496,6 +496,10 @@ impl Rules for MemoryStore {
     fn route_by(&self, routing: Routing) {
         // A second call is for nothing: see the trait.
         let _ = self.around.routing.set(routing);
+    }
+
+    fn choose_by(&self, choosing: Choosing) {
+        let _ = self.around.choosing.set(choosing);
     }
 
     fn watch_by(&self, settings: &Expectations) {

@@ -10,7 +10,7 @@ use super::rows::{Counter, Kind, Rows, micros};
 use reelhook::clock::Clock;
 use reelhook::config::{self, Expectations};
 use reelhook::domain::{SinkName, Watch};
-use reelhook::store::{Hint, Listener, Routing, StoreError};
+use reelhook::store::{Choosing, Hint, Listener, Routing, StoreError};
 
 /// The store without its rows.
 pub struct Around {
@@ -22,6 +22,8 @@ pub struct Around {
     pub listener: std::sync::Arc<dyn Listener>,
     /// The routes, once they are given.
     pub routing: OnceLock<Routing>,
+    /// Which events the sinks choose, once that is given.
+    pub choosing: OnceLock<Choosing>,
     /// `[expectations]`
     pub expectations: Mutex<Expectations>,
     /// Whether it is closed.
@@ -47,6 +49,11 @@ impl Around {
     /// Whether there is too little room. No memory has as much as the largest reserve.
     pub fn is_full(&self) -> bool {
         self.settings.disk_reserve_bytes == u64::MAX
+    }
+
+    /// Whether a sink gets events of this type, if they are routed to it.
+    pub fn takes(&self, sink: &SinkName, kind: &str) -> bool {
+        self.choosing.get().is_none_or(|choosing| choosing(sink, kind))
     }
 
     /// How long after the end of its call an operation is lost, in microseconds.
