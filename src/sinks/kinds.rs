@@ -144,7 +144,7 @@ mod tests {
     fn a_kind_that_the_build_lacks_is_told_with_its_feature() {
         assert_eq!(
             no_such_kind("http", &KINDS[..1]),
-            "found \"http\", expected one of file: this build has no sink of kind \"http\", it was built without the feature \
+            "found \"http\", expected one of exec: this build has no sink of kind \"http\", it was built without the feature \
              \"http\""
         );
         assert!(no_such_kind("http", &[]).contains("expected a build that has sinks: this build has no sink"));

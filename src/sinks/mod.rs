@@ -13,7 +13,8 @@
 //! is a `mod` line and a line in `kinds!`.
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
-//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `reason`.
+//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `reason`, `masks` (secrets
+//! in texts from outside).
 
 mod address;
 mod auth;
@@ -23,6 +24,7 @@ mod connection;
 mod context;
 #[macro_use]
 mod kinds;
+mod masks;
 mod note;
 mod payload;
 mod reason;
@@ -30,6 +32,7 @@ mod shape;
 mod template;
 mod tls;
 
+pub mod exec;
 pub mod file;
 pub mod http;
 pub mod nats;
@@ -51,6 +54,7 @@ pub use shape::{Format, Message, Shape, WITH_HEADERS, WITHOUT_HEADERS};
 pub use template::Template;
 
 kinds! {
+    "exec": exec::ExecSink;
     "file": file::FileSink;
     "http": http::HttpSink;
     "nats": nats::NatsSink;

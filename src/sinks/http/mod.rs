@@ -13,12 +13,9 @@
 mod answer;
 pub mod guard;
 mod hidden;
-mod masks;
 mod probe;
-mod runs;
 mod settings;
 mod signature;
-mod spelling;
 mod wire;
 
 use std::sync::Arc;

@@ -53,3 +53,25 @@ async fn what_is_wrong_beyond_the_keys_changes_nothing_either() {
     app.first.wait_for(1).await;
     app.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_runs_commands_never_goes_on_silently_where_they_are_not_allowed_any_more() {
+    let mut app = TestApp::start().await;
+    let out = app.folder.path().join("events");
+    let runs = format!("[sinks.third]\nkind = \"exec\"\ncommand = [\"sh\", \"-c\", \"cat >> $0\", {out:?}]\n");
+    let told = mistakes(app.reload_with(|it| it.more = runs.clone()).await);
+    assert!(told[0].contains("sinks.third.kind: found \"exec\", which runs commands"), "{told:#?}");
+    let allow = |it: &mut Settings| {
+        (it.more, it.routes, it.server) = (runs.clone(), all_to("\"third\""), "allow_exec = true".into());
+    };
+    assert_eq!(changed(app.reload_with(allow).await), ["server.allow_exec", "routes", "sinks.third (added)"]);
+    let told = mistakes(app.reload_with(|it| it.server = String::new()).await);
+    assert!(told.len() == 1 && told[0].contains("sinks.third.kind: found \"exec\""), "{told:#?}");
+    post(&mut app, "the old config goes on, and everybody was told").await;
+    let arrived = || std::fs::read_to_string(&out).is_ok_and(|text| text.contains("everybody was told"));
+    crate::process::eventually("the event arrived", async || arrived()).await;
+    let without = |it: &mut Settings| (it.more, it.routes) = (String::new(), String::new());
+    let names = changed(app.reload_with(without).await);
+    assert_eq!(names, ["server.allow_exec", "routes", "sinks.third (removed)"]);
+    app.stop().await;
+}

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::answering::{Answering, OK};
 use super::brokers;
 use super::samples::{TOKEN, build, delivery, mistakes, retried, table, with_client_context};
+use super::stdout::until_nobody_reads;
 
 /// A sink together with its far side.
 struct Subject {
@@ -29,7 +30,27 @@ struct Subject {
 
 /// One of every kind; `more` are keys that all of them have.
 fn subjects(more: &str) -> Vec<Subject> {
-    vec![file(more), http(more), stdout(more)]
+    vec![exec(more), file(more), http(more), stdout(more)]
+}
+
+/// A shell script that appends what it reads to a file, and refuses what comes while there is another file.
+fn exec(more: &str) -> Subject {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "if [ -e \"$1/broken\" ]; then cat >&2; exit 75; fi; cat >> \"$1/events\"";
+    let command = serde_json::json!(["sh", "-c", script, "sh", folder.path()]);
+    let sink = build("exec", &format!("command = {command}\n{more}")).unwrap();
+    let (events, broken) = (folder.path().join("events"), folder.path().join("broken"));
+    let mended = broken.clone();
+    Subject {
+        kind: "exec",
+        sink,
+        received: Box::new(move || {
+            let _keep = &folder;
+            lines(&fs::read_to_string(&events).unwrap_or_default())
+        }),
+        break_it: Box::new(move || fs::write(&broken, "").unwrap()),
+        mend_it: Some(Box::new(move || fs::remove_file(&mended).unwrap())),
+    }
 }
 
 fn file(more: &str) -> Subject {
@@ -75,7 +96,7 @@ fn http(more: &str) -> Subject {
 fn stdout(more: &str) -> Subject {
     let (reader, writer) = std::io::pipe().unwrap();
     rustix::fs::fcntl_setfl(&reader, rustix::fs::OFlags::NONBLOCK).unwrap();
-    let file = std::os::fd::OwnedFd::from(writer).into();
+    let (file, other_end) = (std::os::fd::OwnedFd::from(writer.try_clone().unwrap()).into(), writer);
     let sink = Arc::new(
         table(more).read("sinks.crm", |section| Some(StdoutSink::to(file, section, &Context::default()))).unwrap().0,
     );
@@ -92,7 +113,10 @@ fn stdout(more: &str) -> Subject {
             }
             lines(std::str::from_utf8(&text).unwrap())
         }),
-        break_it: Box::new(move || *broken.lock().unwrap() = None),
+        break_it: Box::new(move || {
+            *broken.lock().unwrap() = None;
+            until_nobody_reads(&other_end);
+        }),
         mend_it: None,
     }
 }

@@ -23,7 +23,7 @@ use crate::test_app::{CLIENT_STATE, Settings, TENANT, TestApp};
 
 const OLD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn pages() -> Vec<String> {
 }
 
 /// The code blocks of a page in `language`, in order.
-fn blocks_of(page: &str, language: &str) -> Vec<String> {
+pub fn blocks_of(page: &str, language: &str) -> Vec<String> {
     let (page, start) = (read(page), format!("\n```{language}\n"));
     let starts = page.split(&start).skip(1);
     starts.map(|rest| rest.split_once("\n```\n").expect("an end of the block").0.to_owned() + "\n").collect()

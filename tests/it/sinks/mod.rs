@@ -6,6 +6,7 @@ mod contract;
 mod docs;
 mod events;
 mod exchanges;
+mod exec;
 mod file;
 mod guard;
 mod http;

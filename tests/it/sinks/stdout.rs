@@ -7,6 +7,7 @@ use reelhook::sinks::stdout::StdoutSink;
 use reelhook::sinks::{Context, Sink};
 
 use super::samples::{build, delivery, retried, table};
+use crate::process::wait_until;
 
 /// A sink that writes to a pipe.
 fn sink_to(pipe: std::io::PipeWriter) -> StdoutSink {
@@ -14,11 +15,17 @@ fn sink_to(pipe: std::io::PipeWriter) -> StdoutSink {
     table("").read("sinks.crm", |section| Some(StdoutSink::to(file, section, &Context::default()))).unwrap().0
 }
 
+/// Waits until a pipe has no reader: a process that another test starts has a copy of it until its program runs.
+pub fn until_nobody_reads(mut pipe: &std::io::PipeWriter) {
+    wait_until("nobody reads the pipe", || pipe.write(b"\n").is_err());
+}
+
 #[tokio::test]
 async fn a_broken_pipe_is_a_retry_and_pauses_the_sink() {
     let (reader, writer) = std::io::pipe().unwrap();
-    let sink = sink_to(writer);
+    let (sink, other_end) = (sink_to(writer.try_clone().unwrap()), writer);
     drop(reader);
+    until_nobody_reads(&other_end);
     let (reason, pause, _) = retried(sink.deliver(&delivery(1)).await);
     assert!(reason.contains("standard output") && pause, "{reason}");
 }

@@ -1,4 +1,4 @@
-//! Masks: an answer may repeat a secret that was sent, as it is, in part, or as JSON, HTML and addresses spell it. Text and
+//! Masks: an answer, or what a command says, may repeat a secret that was sent, as it is, in part, or as JSON, HTML and addresses spell it. Text and
 //! secrets are compared as [`Form`]s, and what is found is masked where it stood.
 //!
 //! **Invariants**
@@ -7,14 +7,20 @@
 //! 2. Where the text was cut inside a secret, the beginning of the secret is masked too.
 //! 3. A secret that cannot be found for sure makes the masks unsure ([`Masks::are_sure`]): then nothing may be shown.
 
+#![cfg(any(feature = "exec", feature = "http"))]
+#![cfg_attr(not(feature = "http"), allow(dead_code, reason = "a build without some kinds does not use all"))]
+
+mod runs;
+mod spelling;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::runs::{Runs, SHORTEST};
-use super::spelling::Form;
+use self::runs::{Runs, SHORTEST};
+use self::spelling::Form;
 use crate::domain::HIDDEN;
 
 /// Finds secrets.
