@@ -67,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::Print { config, json } => Ok(print(&config, json)),
         Action::Schema => {
-            let kinds: Vec<_> = sinks::KINDS.iter().map(sinks::Kind::described).collect();
+            let kinds: Vec<_> = sinks::kinds().map(sinks::Kind::described).collect();
             say!("{:#}", crate::config::schema(&kinds));
             Ok(ExitCode::SUCCESS)
         }

@@ -46,6 +46,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::print::remark;
 use crate::config::value;
+use crate::sinks::{Kind, register};
 
 /// The exit code for wrong usage or config.
 const EXIT_CONFIG: u8 = 2;
@@ -151,7 +152,16 @@ fn command() -> clap::Command {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
+    run_with(Vec::new())
+}
+
+/// The same, for a program that brings kinds of sinks of its own. Every command knows them.
+pub fn run_with(own: Vec<Kind>) -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = register(own) {
+        remark!("reelhook: {error}");
+        return ExitCode::FAILURE;
+    }
     // Only the first call in a process can succeed; after it the provider is installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Context, FEATURES, FromConfig, KINDS, Sink};
+use super::{Context, FEATURES, FromConfig, Sink, kinds};
 use crate::config::{self, Remark, Section, Table};
 use crate::domain::SinkName;
 
@@ -43,7 +43,7 @@ impl Kind {
 /// Registers the kinds: for each its Cargo feature, its module and its type. The module's name is the name of the kind.
 macro_rules! kinds {
     ($($feature:literal: $kind:ident::$sink:ident;)+) => {
-        /// Every kind of sink that this build has, by name.
+        /// Every kind of sink that this build of reelhook has, by name. See [`kinds`] for all.
         pub const KINDS: &[Kind] = &[$(#[cfg(feature = $feature)] Kind::of::<$kind::$sink>()),+];
 
         /// Every kind that exists, and the feature that a build needs for it.
@@ -72,10 +72,10 @@ pub type BuiltSinks = Vec<(SinkName, Built)>;
 /// Every mistake in its section, each with its key path and its place.
 pub fn build(sink: &config::Sink, context: &Context) -> Result<Built, Vec<Remark>> {
     let built = sink.table.read(&path_of(&sink.name), |section| {
-        match KINDS.iter().find(|kind| kind.name == sink.kind) {
+        match kinds().find(|kind| kind.name == sink.kind) {
             Some(kind) => (kind.read)(section, context),
             None => {
-                section.mistake("kind", no_such_kind(&sink.kind, KINDS));
+                section.mistake("kind", no_such_kind(&sink.kind, kinds()));
                 // Whose keys they are is not known.
                 section.ignore_the_rest();
                 None
@@ -123,8 +123,8 @@ fn path_of(sink: &SinkName) -> String {
     format!("sinks.{sink}")
 }
 
-fn no_such_kind(found: &str, built: &[Kind]) -> String {
-    let names: Vec<&str> = built.iter().map(|kind| kind.name).collect();
+fn no_such_kind<'a>(found: &str, built: impl Iterator<Item = &'a Kind>) -> String {
+    let names: Vec<&str> = built.map(|kind| kind.name).collect();
     let expected =
         if names.is_empty() { "a build that has sinks".to_owned() } else { format!("one of {}", names.join(", ")) };
     match FEATURES.iter().find(|(name, _)| *name == found) {
@@ -139,16 +139,17 @@ fn no_such_kind(found: &str, built: &[Kind]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::KINDS;
 
     #[test]
     fn a_kind_that_the_build_lacks_is_told_with_its_feature() {
         assert_eq!(
-            no_such_kind("http", &KINDS[..1]),
+            no_such_kind("http", KINDS[..1].iter()),
             "found \"http\", expected one of exec: this build has no sink of kind \"http\", it was built without the feature \
              \"http\""
         );
-        assert!(no_such_kind("http", &[]).contains("expected a build that has sinks: this build has no sink"));
-        assert!(!no_such_kind("htpp", KINDS).contains("feature"));
+        assert!(no_such_kind("http", [].iter()).contains("expected a build that has sinks: this build has no sink"));
+        assert!(!no_such_kind("htpp", KINDS.iter()).contains("feature"));
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! 5. Every mistake in a sink's table is reported at once, by its key path.
 //!
 //! Each kind is a folder and a Cargo feature: a build has the kinds that it asks for. This file registers them: a new kind
-//! is a `mod` line and a line in `kinds!`.
+//! is a `mod` line and a line in `kinds!`. A program that uses reelhook as a library brings others: `own`.
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
 //! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `reason`, `masks` (secrets
@@ -26,6 +26,7 @@ mod context;
 mod kinds;
 mod masks;
 mod note;
+mod own;
 mod payload;
 mod reason;
 mod shape;
@@ -49,6 +50,7 @@ use crate::domain::Delivery;
 pub use context::Context;
 pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective};
 pub use note::{Note, Seen};
+pub use own::{NotRegistered, kinds, register};
 pub use reason::MAX_REASON_CHARS;
 pub use shape::{Format, Message, Shape, WITH_HEADERS, WITHOUT_HEADERS};
 pub use template::Template;
@@ -131,7 +133,7 @@ pub trait FromConfig: Sink + Sized + 'static {
     /// What has happened to an event when it counts as delivered, as "synced to disk"; README's table repeats it word for
     /// word.
     const CONFIRMED: &'static str;
-    /// Its page in docs/sinks/, whose table describes its keys.
+    /// Its page, as Markdown. The table of keys in it describes them; reelhook's own are in docs/sinks/.
     const PAGE: &'static str;
 
     /// Reads the keys, and makes the sink: each key is asked for, whatever is wrong with the others. Nothing is connected

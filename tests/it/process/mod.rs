@@ -11,6 +11,7 @@ mod gone_sinks;
 mod manual;
 mod memory;
 mod operators;
+mod own_sink;
 mod reload;
 mod remote;
 mod signals;

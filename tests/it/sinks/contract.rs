@@ -2,19 +2,29 @@
 //! kind joins one of them, and `every_kind_is_under_contract` says so.
 
 use std::fs;
-use std::io::{PipeReader, Read};
+use std::io::{BufRead, BufReader, PipeReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use reelhook::config::Section;
 use reelhook::sinks::stdout::StdoutSink;
-use reelhook::sinks::{Context, KINDS, MAX_REASON_CHARS, Sink};
+use reelhook::sinks::{Context, FromConfig, KINDS, MAX_REASON_CHARS, Sink};
 use serde_json::Value;
 
 use super::answering::{Answering, OK};
 use super::brokers;
 use super::samples::{TOKEN, build, delivery, mistakes, retried, table, with_client_context};
 use super::stdout::until_nobody_reads;
+
+/// A kind that is no kind of reelhook.
+#[path = "../../../examples/own_sink.rs"]
+#[allow(dead_code, reason = "its main is run as a program: see `process::own_sink`")]
+mod own_sink;
+
+use own_sink::LinesSink;
 
 /// A sink together with its far side.
 struct Subject {
@@ -30,7 +40,7 @@ struct Subject {
 
 /// One of every kind; `more` are keys that all of them have.
 fn subjects(more: &str) -> Vec<Subject> {
-    vec![exec(more), file(more), http(more), stdout(more)]
+    vec![exec(more), file(more), http(more), stdout(more), own(more)]
 }
 
 /// A shell script that appends what it reads to a file, and refuses what comes while there is another file.
@@ -121,6 +131,37 @@ fn stdout(more: &str) -> Subject {
     }
 }
 
+/// The sink of `examples/own_sink.rs`, and a server that answers each line.
+fn own(more: &str) -> Subject {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (received, is_broken) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicBool::new(false)));
+    let (lines_of, breaks) = (Arc::clone(&received), Arc::clone(&is_broken));
+    std::thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            let (mut line, mut answer) = (String::new(), connection.try_clone().unwrap());
+            let n_read = BufReader::new(connection).read_line(&mut line).unwrap_or_default();
+            if breaks.load(Ordering::SeqCst) {
+                continue;
+            }
+            if n_read > 0 && line.ends_with('\n') {
+                lines_of.lock().unwrap().push_str(&line);
+                let _ = answer.write_all(b"ok\n");
+            }
+        }
+    });
+    let (broken, mended) = (Arc::clone(&is_broken), is_broken);
+    let table = table(&format!("address = \"{address}\"\n{more}"));
+    let read = |section: &mut Section<'_>| LinesSink::read(section, &Context::default());
+    Subject {
+        kind: LinesSink::KIND,
+        sink: Arc::new(table.read("sinks.crm", read).unwrap().0),
+        received: Box::new(move || lines(&received.lock().unwrap())),
+        break_it: Box::new(move || broken.store(true, Ordering::SeqCst)),
+        mend_it: Some(Box::new(move || mended.store(false, Ordering::SeqCst))),
+    }
+}
+
 fn lines(text: &str) -> Vec<Value> {
     assert!(text.is_empty() || text.ends_with('\n'), "{text}");
     text.split_terminator('\n').map(|line| serde_json::from_str(line).expect(line)).collect()
@@ -131,7 +172,9 @@ fn every_kind_is_under_contract() {
     let mut kinds: Vec<&str> =
         subjects("").iter().map(|subject| subject.kind).chain(brokers::KINDS.iter().copied()).collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>());
+    let mut expected: Vec<&str> = KINDS.iter().map(|kind| kind.name).chain([LinesSink::KIND]).collect();
+    expected.sort_unstable();
+    assert_eq!(kinds, expected);
 }
 
 #[tokio::test]

@@ -408,7 +408,7 @@ fn the_tables_that_it_shows_load_without_a_mistake() {
 #[test]
 fn every_place_in_a_page_that_it_links_to_is_there() {
     let mut n_inside = 0;
-    for name in pages() {
+    for name in pages().into_iter().chain(["docs/own-sink.md".to_owned()]) {
         let page = read(&name);
         let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for link in links.filter(|link| !link.contains("://")) {
@@ -422,4 +422,40 @@ fn every_place_in_a_page_that_it_links_to_is_there() {
         }
     }
     assert!(n_inside >= 5);
+}
+
+#[tokio::test]
+async fn the_receiver_of_the_page_on_own_sinks_keeps_what_is_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let verify = blocks_of("docs/sinks.md", "python");
+    let receiver = blocks_of("docs/own-sink.md", "python");
+    assert_eq!((verify.len(), receiver.len()), (1, 1));
+    fs::write(folder.path().join("verify.py"), &verify[0]).unwrap();
+    fs::write(folder.path().join("receiver.py"), &receiver[0]).unwrap();
+    let kept = folder.path().join("kept");
+    fs::create_dir(&kept).unwrap();
+    let address = crate::process::site::free_address();
+    let (host, port) = address.split_once(':').unwrap();
+    let text = receiver[0].replace("127.0.0.1", host);
+    fs::write(folder.path().join("receiver.py"), text).unwrap();
+    let mut command = Command::new("python3");
+    command.arg(folder.path().join("receiver.py")).arg(&kept).arg(port).env("EVENTS_SECRET", OLD_SECRET);
+    let mut running = command.stderr(Stdio::null()).spawn().unwrap();
+    crate::process::wait_until("the receiver listens", || std::net::TcpStream::connect(&address).is_ok());
+    let sink = |secret: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let table = format!("url = 'http://{address}/'\nallow_private = ['127.0.0.0/8']\n");
+        build("http", &(table + &super::http::secrets(&folder, &[secret]))).unwrap()
+    };
+    let signed = sink(OLD_SECRET).deliver(&delivery(1)).await;
+    let other_secret = format!("whsec_{}", STANDARD.encode([8; 32]));
+    let wrong = sink(&other_secret).deliver(&delivery(2)).await;
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(signed, Ok(()));
+    assert!(matches!(wrong, Err(sinks::DeliveryError::Retry { .. })), "{wrong:?}");
+    let files: Vec<_> = fs::read_dir(&kept).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files, [kept.join(format!("{}.json", delivery(1).event.id))]);
+    let event: Value = serde_json::from_slice(&fs::read(&files[0]).unwrap()).unwrap();
+    assert_eq!(event["clientcontext"], "support-1");
 }
