@@ -3,6 +3,8 @@
 
 #![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 
 use super::{DeliveryError, reason};
@@ -23,6 +25,8 @@ pub struct Method {
 
 /// A user and a password.
 pub const PASSWORD: Method = Method { name: Some("user"), secret: "password" };
+/// A password alone, for servers with one user.
+pub const PASSWORD_ALONE: Method = Method { name: None, secret: "password" };
 /// A token.
 pub const TOKEN: Method = Method { name: None, secret: "token" };
 
@@ -46,18 +50,22 @@ pub struct Login {
 }
 
 impl Auth {
-    /// Reads the table `auth`, which names exactly one of `methods`. `None`: there is no such table, or a mistake was
-    /// noted.
+    /// Reads the table `auth`, which names exactly one of `methods`. Of two with the same secret, it is the one with a name
+    /// if there is a name. `None`: there is no such table, or a mistake was noted.
     pub fn read(section: &mut Section<'_>, methods: &'static [Method]) -> Option<Self> {
         let mut section = section.section("auth")?;
-        let found: Vec<(&'static Method, Option<String>, Option<RotatingSecret>)> = methods
-            .iter()
-            .map(|method| {
-                let name = method.name.and_then(|key| section.read(key, name(MAX_NAME_CHARS)));
-                (method, name, section.rotating_secret(method.secret))
-            })
-            .collect();
-        let is_named = |method: &Method| section.has(method.secret) || method.name.is_some_and(|key| section.has(key));
+        let mut secrets = BTreeMap::new();
+        let mut found = Vec::with_capacity(methods.len());
+        for method in methods {
+            let name = method.name.and_then(|key| section.read(key, name(MAX_NAME_CHARS)));
+            let secret = secrets.entry(method.secret).or_insert_with_key(|key| section.rotating_secret(key)).clone();
+            found.push((method, name, secret));
+        }
+        let has_name = |method: &Method| method.name.is_some_and(|key| section.has(key));
+        let is_named = |method: &Method| {
+            let mut others = methods.iter().filter(|other| *other != method && other.secret == method.secret);
+            has_name(method) || (section.has(method.secret) && !others.any(|it| has_name(it) || it.name.is_none()))
+        };
         let named: Vec<&Method> = methods.iter().filter(|method| is_named(method)).collect();
         let keys: Vec<String> = methods.iter().map(Method::keys).collect();
         match named[..] {

@@ -13,8 +13,8 @@
 //! is a `mod` line and a line in `kinds!`. A program that uses reelhook as a library brings others: `own`.
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
-//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `reason`, `masks` (secrets
-//! in texts from outside).
+//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `socket` (what one
+//! is made over), `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
@@ -30,6 +30,7 @@ mod own;
 mod payload;
 mod reason;
 mod shape;
+mod socket;
 mod template;
 mod tls;
 
@@ -37,6 +38,7 @@ pub mod exec;
 pub mod file;
 pub mod http;
 pub mod nats;
+pub mod redis;
 pub mod stdout;
 
 use std::path::PathBuf;
@@ -60,6 +62,7 @@ kinds! {
     "file": file::FileSink;
     "http": http::HttpSink;
     "nats": nats::NatsSink;
+    "redis": redis::RedisSink;
     "stdout": stdout::StdoutSink;
 }
 

@@ -4,6 +4,7 @@
 mod certificates;
 mod nats;
 mod process;
+mod redis;
 mod suite;
 
 use std::net::SocketAddr;
@@ -52,4 +53,4 @@ pub struct Arrived {
 }
 
 /// The kinds that the suite runs over.
-pub const KINDS: &[&str] = &[nats::Nats::KIND];
+pub const KINDS: &[&str] = &[nats::Nats::KIND, redis::Redis::KIND];
