@@ -38,6 +38,7 @@ pub mod exec;
 pub mod file;
 pub mod http;
 pub mod nats;
+pub mod postgres;
 pub mod redis;
 pub mod stdout;
 
@@ -62,6 +63,7 @@ kinds! {
     "file": file::FileSink;
     "http": http::HttpSink;
     "nats": nats::NatsSink;
+    "postgres": postgres::PostgresSink;
     "redis": redis::RedisSink;
     "stdout": stdout::StdoutSink;
 }

@@ -46,7 +46,7 @@ fn folder() -> PathBuf {
 
 /// What the examples name by `{ env = ".." }`.
 fn examples_secrets() -> BTreeMap<String, String> {
-    ["CRM_SECRET", "CRM_OLD_SECRET", "DOWNLOADER_SECRET", "CLIENT_STATE", "CERTIFICATE_KEY"]
+    ["CRM_SECRET", "CRM_OLD_SECRET", "DOWNLOADER_SECRET", "CLIENT_STATE", "CERTIFICATE_KEY", "POSTGRES_PASSWORD"]
         .map(|name| (name.to_owned(), format!("secret of {name}")))
         .into()
 }

@@ -3,8 +3,10 @@
 
 mod certificates;
 mod nats;
+mod postgres;
 mod process;
 mod redis;
+mod relay;
 mod suite;
 
 use std::net::SocketAddr;
@@ -53,4 +55,4 @@ pub struct Arrived {
 }
 
 /// The kinds that the suite runs over.
-pub const KINDS: &[&str] = &[nats::Nats::KIND, redis::Redis::KIND];
+pub const KINDS: &[&str] = &[nats::Nats::KIND, postgres::Postgres::KIND, redis::Redis::KIND];
