@@ -25,8 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The most characters of a line about an event.
 const MAX_SHOWN: usize = 60;
 
+/// Makes what the demo knows about a server at a place.
+type Make = fn(Place) -> Box<dyn FarSide>;
+
 /// The kinds that the demo can start a server for, in this build.
-const KINDS: &[(&str, fn(Place) -> Box<dyn FarSide>)] = &[
+const KINDS: &[(&str, Make)] = &[
     #[cfg(feature = "nats")]
     (nats::KIND, |place| Box::new(nats::Nats(place))),
 ];
