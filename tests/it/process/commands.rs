@@ -325,19 +325,15 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
 
 #[test]
 fn a_demo_starts_the_server_of_a_sink_and_shows_what_arrives_there() {
-    for kind in ["nats"] {
-        let folder = tempfile::tempdir().unwrap();
-        let arguments = ["demo", "--duration", "8s", "--sinks", kind];
-        let said = Said::from(reelhook().args(arguments).env("TMPDIR", folder.path()).output().unwrap());
-        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
-        assert!(said.out.contains(&format!("  a {kind} server is at 127.0.0.1:")), "{}", said.out);
-        let arrived = said.out.lines().filter(|line| line.contains(&format!("  {kind} has ")));
-        let (n, completed) = arrived.fold((0, false), |(n, completed), line| {
-            (n + 1, completed || line.contains("recordOperation.completed") && line.ends_with("support-1001"))
-        });
-        assert!(n > 20 && completed, "{}", said.out);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
-    }
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["demo", "--duration", "8s", "--sinks", "nats"];
+    let said = Said::from(reelhook().args(arguments).env("TMPDIR", folder.path()).output().unwrap());
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+    assert!(said.out.contains("  a nats server is at 127.0.0.1:"), "{}", said.out);
+    let arrived: Vec<&str> = said.out.lines().filter(|line| line.contains("  nats has ")).collect();
+    let completed = |line: &&str| line.contains("recordOperation.completed") && line.ends_with("support-1001");
+    assert!(arrived.len() > 20 && arrived.iter().any(completed), "{}", said.out);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
 #[test]
