@@ -39,6 +39,7 @@ type Tell<'t> = dyn Fn(&str, &[u8]) + Sync + 't;
 
 /// Where a server listens, and a folder of its own.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "nats"), allow(dead_code, reason = "a build without such a kind starts no server"))]
 struct Place {
     address: SocketAddr,
     folder: PathBuf,
