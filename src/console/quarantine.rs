@@ -30,7 +30,8 @@ struct List {
     entries: Vec<Entry>,
     pager: Pager,
     selection: Selection,
-    reasons: Vec<&'static str>,
+    /// Each reason, and what it means.
+    reasons: Vec<(&'static str, &'static str)>,
     /// The confirmation of a replay of all that match.
     bulk: String,
 }
@@ -94,7 +95,11 @@ async fn list(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
         frame,
         pager: Pager::of("/quarantine", &selection.fixed(now).fields(), &before, &entries),
         entries: entries.rows.iter().map(entry).collect(),
-        reasons: Reason::ALL.into_iter().filter(|it| it.is_of_entries()).map(Reason::as_str).collect(),
+        reasons: Reason::ALL
+            .into_iter()
+            .filter(|it| it.is_of_entries())
+            .map(|it| (it.as_str(), words::of_reason(it).0))
+            .collect(),
         bulk: format!("/bulk/quarantine?{}", selection.query(now)?),
         selection,
     };

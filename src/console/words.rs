@@ -119,7 +119,7 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
 /// The state of an expectation, with its meaning.
 pub fn of_expectation(state: ExpectationState) -> String {
     let meaning = match state {
-        ExpectationState::Waiting => "not ended, and neither overdue nor lost",
+        ExpectationState::Waiting => "announced, and in time so far",
         ExpectationState::Met => "ended in time",
         ExpectationState::Overdue => "reported as overdue",
         ExpectationState::Lost => "reported as lost",

@@ -116,7 +116,7 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
     let tally = tally.into_inner();
     let answered = match tally.n_faults {
         0 => "all answered as expected".to_owned(),
-        n => format!("{n} of them not answered as expected"),
+        n => format!("{n} of them not answered as expected (the last one: {})", tally.last_fault),
     };
     say!(
         "\n{} POSTs, {answered}; {} deliveries made, {n_open} still waiting.",
@@ -137,6 +137,8 @@ async fn show(servers: &[Server]) -> anyhow::Result<()> {
 struct Tally {
     n_posts: u64,
     n_faults: u64,
+    /// When and what the last of them was.
+    last_fault: String,
 }
 
 impl Tally {
@@ -149,6 +151,7 @@ impl Tally {
         say!("{}  POST {:<20} {answer:<16} {}: {}", now(), step.path, step.scenario, step.what);
         if let Some(fault) = step.fault() {
             self.n_faults += 1;
+            self.last_fault = format!("{}, POST {}, {answer}: {fault}", now(), step.path);
             say!("{}  NOT AS EXPECTED: {fault}", now());
         }
     }

@@ -59,7 +59,7 @@ pub fn write(delivery: &Delivery, include_access_token: bool, out: &mut Vec<u8>)
     write_wanted(delivery, &Wanted::all(include_access_token), out);
 }
 
-/// As [`write`], as it is wanted.
+/// As [`write()`], as it is wanted.
 pub fn write_wanted(delivery: &Delivery, wanted: &Wanted, out: &mut Vec<u8>) {
     write_event(&delivery.event, Some(delivery), wanted, out);
 }

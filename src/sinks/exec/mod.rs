@@ -3,8 +3,8 @@
 //! **Invariants**
 //! 1. There is such a sink only where `server.allow_exec` is true.
 //! 2. No shell is involved: each argument in the config is one argument of the command, whatever the values contain.
-//! 3. An attempt that is given up ends the command and every process of its group: see [`process`].
-//! 4. Of the environment of this process the command gets a few variables only: see [`environment`].
+//! 3. An attempt that is given up ends the command and every process of its group: see `process`.
+//! 4. Of the environment of this process the command gets a few variables only: see `environment`.
 //! 5. A reason contains no secret that the command was given, and at most the end of what the command said.
 
 #![cfg(feature = "exec")]
