@@ -1,13 +1,15 @@
 //! A connection to a server, from its making to its loss.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::future::IntoFuture;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use async_nats::{ConnectOptions, Event};
+use async_nats::{ConnectOptions, Event, jetstream};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
@@ -133,7 +135,15 @@ fn judge(error: &PublishError) -> DeliveryError {
         PublishErrorKind::StreamNotFound => reason::retry("no stream takes this subject"),
         PublishErrorKind::MaxPayloadExceeded => reason::reject(&text),
         PublishErrorKind::BrokenPipe | PublishErrorKind::TimedOut => reason::retry_all(&text),
-        _ if text.contains("maximum") => reason::reject(&text),
+        _ if is_too_large(error) => reason::reject(&text),
         _ => reason::retry(&text),
     }
+}
+
+/// Whether the stream never takes a message of this size. A stream that is full says "maximum" too, but may be emptied.
+fn is_too_large(error: &PublishError) -> bool {
+    let refusal = error.source().and_then(|it| it.downcast_ref::<jetstream::Error>());
+    refusal.is_some_and(|it| {
+        [ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM, ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM].contains(&it.error_code())
+    })
 }

@@ -151,6 +151,17 @@ async fn a_message_that_the_stream_refuses_for_its_size_is_refused_for_good() {
 }
 
 #[tokio::test]
+async fn a_stream_that_is_full_is_a_retry_because_it_may_be_emptied() {
+    let server = Nats::start(None).await;
+    let full = stream::Config { max_messages: 1, discard: stream::DiscardPolicy::New, ..stream::Config::default() };
+    server.make_stream(stream::Config { name: "full".into(), subjects: vec!["full".to_owned()], ..full }).await;
+    let sink = build("nats", &Nats::keys(server.address, "full")).unwrap();
+    sink.deliver(&delivery(1)).await.unwrap();
+    let (reason, ..) = super::super::samples::retried(sink.deliver(&delivery(2)).await);
+    assert!(reason.contains("maximum messages exceeded"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_subject_that_may_not_be_published_is_told_at_once() {
     let (folder, address) = (tempfile::tempdir().unwrap(), free_address());
     let config = folder.path().join("nats.conf");
