@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -42,6 +43,11 @@ pub fn name(limit: usize) -> Reading<String> {
         }
         _ => wrong(node, format_args!("text of 1 to {limit} characters")),
     })
+}
+
+/// A path, not longer than systems take.
+pub fn path() -> Reading<PathBuf> {
+    name(4096).then(|text| Ok(PathBuf::from(text)), |path: &PathBuf| Json::from(path.display().to_string()))
 }
 
 /// A whole number.

@@ -42,18 +42,11 @@ impl<C> Default for Shared<C> {
 }
 
 impl<C> Shared<C> {
-    /// The connection; `connect` makes it where there is none. Others wait for it meanwhile, and then share it.
+    /// The connection, for one attempt, which must say at its end that it is still good. `connect` makes it where there is
+    /// none. Others wait for it meanwhile, and then share it.
     ///
     /// # Errors
     /// That of `connect`, or the sink is closed.
-    pub async fn get(&self, connect: impl AsyncFnOnce() -> Result<C, DeliveryError>) -> Result<Arc<C>, DeliveryError> {
-        Ok(self.hold(connect).await?.keep())
-    }
-
-    /// As [`Shared::get`], for one attempt, which must say at its end that the connection is still good.
-    ///
-    /// # Errors
-    /// As [`Shared::get`].
     pub async fn hold(
         &self,
         connect: impl AsyncFnOnce() -> Result<C, DeliveryError>,
@@ -69,14 +62,6 @@ impl<C> Shared<C> {
                 *state = State::Open(shared);
                 Ok(held)
             }
-        }
-    }
-
-    /// Gives a connection up, if it is still the shared one: the next delivery makes another.
-    pub async fn give_up(&self, failed: &Arc<C>) {
-        let mut state = self.state.lock().await;
-        if matches!(&*state, State::Open(shared) if Arc::ptr_eq(&shared.connection, failed)) {
-            *state = State::None;
         }
     }
 

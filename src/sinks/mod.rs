@@ -146,6 +146,11 @@ pub trait FromConfig: Sink + Sized + 'static {
     fn read(section: &mut Section<'_>, context: &Context) -> Option<Self>;
 }
 
+/// The result of a batch of one, for sinks that deliver in batches only. Without a result nothing is known to have arrived.
+pub(crate) fn result_of_one(results: Vec<Result<(), DeliveryError>>) -> Result<(), DeliveryError> {
+    results.into_iter().next().unwrap_or_else(|| Err(reason::retry("the sink gave no result")))
+}
+
 /// Why a delivery failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
@@ -166,4 +171,11 @@ pub enum DeliveryError {
         /// The reason, for the operator. Contains no secret.
         reason: String,
     },
+}
+
+impl DeliveryError {
+    /// Whether every other delivery would fail for the same reason.
+    pub fn pauses(&self) -> bool {
+        matches!(self, Self::Retry { pause: true, .. })
+    }
 }

@@ -12,12 +12,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use secrecy::ExposeSecret;
 
 use super::{DeliveryError, reason};
-use crate::config::value::name;
+use crate::config::value::{name, path};
 use crate::config::{Reading, RotatingSecret, Section};
 use crate::tls::{Trust, client_config_of};
 
-/// The longest path that systems take.
-const MAX_PATH_CHARS: usize = 4096;
 /// The most bytes of a file of certificates.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -104,10 +102,6 @@ fn read_file(file: &PathBuf) -> Result<Vec<u8>, String> {
         return Err(unreadable(&"more than 1 MiB"));
     }
     fs::read(file).map_err(|error| unreadable(&error))
-}
-
-fn path() -> Reading<PathBuf> {
-    name(MAX_PATH_CHARS).then(|text| Ok(PathBuf::from(text)), |path: &PathBuf| path.display().to_string().into())
 }
 
 fn server_name() -> Reading<ServerName<'static>> {

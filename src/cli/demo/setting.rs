@@ -70,7 +70,7 @@ struct Counted {
 #[async_trait]
 impl Sink for Counted {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.deliver_batch(&[delivery]).await.pop().unwrap_or(Ok(()))
+        sinks::result_of_one(self.deliver_batch(&[delivery]).await)
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {

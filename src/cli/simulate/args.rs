@@ -46,8 +46,7 @@ While a command with --hold serves its keys, change them from the same machine:
   curl -X POST 'http://127.0.0.1:9400/down?answer=none'    they are not answered at all
   curl -X POST http://127.0.0.1:9400/up                    they are answered again
 To send something meanwhile, give a second command the same --identity-dir and another
---identity-listen. The second command signs with the key that is current when it starts, also if
-you change the key later.
+--identity-listen. It keeps signing with the key that was current when it started.
 
 Exit codes:
   0    every answer was as expected

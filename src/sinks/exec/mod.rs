@@ -28,11 +28,8 @@ use self::environment::Environment;
 use super::masks::Masks;
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS, reason};
 use crate::config::Section;
-use crate::config::value::name;
+use crate::config::value::path;
 use crate::domain::Delivery;
-
-/// The longest path that systems take.
-const MAX_PATH_CHARS: usize = 4096;
 
 /// Runs a command for each event.
 pub struct ExecSink {
@@ -51,7 +48,7 @@ impl FromConfig for ExecSink {
 
     fn read(section: &mut Section<'_>, context: &Context) -> Option<Self> {
         let command = CommandLine::read(section);
-        let dir = section.read("dir", name(MAX_PATH_CHARS)).map(PathBuf::from);
+        let dir = section.read("dir", path());
         let environment = Environment::read(section);
         let shape = Shape::read(section, WITHOUT_HEADERS, context);
         if !context.allow_exec {

@@ -6,7 +6,7 @@ mod log;
 mod rotation;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS, background, reason};
 use crate::clock::Clock;
-use crate::config::value::{count, duration, name, size};
+use crate::config::value::{count, duration, path, size};
 use crate::config::{Reading, Section};
 use crate::domain::Delivery;
 use log::Log;
@@ -26,8 +26,6 @@ use rotation::Rotation;
 const BATCH_SIZE: usize = 256;
 /// A batch is held in memory as text.
 const MAX_BATCH_SIZE: i64 = 4096;
-/// The longest path that systems take.
-const MAX_PATH_CHARS: usize = 4096;
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// `kind = "file"`
@@ -59,11 +57,10 @@ impl Settings {
 
 /// A path that ends with a name.
 fn file_name() -> Reading<PathBuf> {
-    let read = |text: String| match Path::new(&text).file_name() {
-        Some(_) => Ok(PathBuf::from(text)),
-        None => Err(format!("found {text:?}, expected the name of a file")),
-    };
-    name(MAX_PATH_CHARS).then(read, |path: &PathBuf| path.display().to_string().into())
+    path().check(|path| match path.file_name() {
+        Some(_) => Ok(()),
+        None => Err(format!("found {path:?}, expected the name of a file")),
+    })
 }
 
 /// Appends events to a file.

@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use crate::sinks::auth::{Auth, Login};
-use crate::sinks::tls::Tls;
 use crate::sinks::{DeliveryError, reason};
 
 /// The dispatcher ends an attempt that takes too long, not the client.
@@ -53,9 +52,8 @@ impl Connection {
         if let Some(login) = settings.auth.as_ref().map(Auth::login).transpose()? {
             options = with_login(options, &login)?;
         }
-        if settings.tls.is_some() || settings.url.scheme() == "tls" {
-            let tls = settings.tls.as_ref().map_or_else(|| Tls::default().client_config(), Tls::client_config)?;
-            options = options.require_tls(true).tls_client_config(tls);
+        if let Some(tls) = &settings.tls {
+            options = options.require_tls(true).tls_client_config(tls.client_config()?);
         }
         let client = options.connect(settings.url.as_str()).await;
         let client =

@@ -21,7 +21,7 @@ use super::address::address;
 use super::auth::{Auth, Method, PASSWORD, TOKEN};
 use super::connection::Shared;
 use super::tls::Tls;
-use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS, result_of_one};
 use crate::config::Section;
 use crate::domain::Delivery;
 
@@ -59,7 +59,9 @@ impl FromConfig for NatsSink {
         let shape = Shape::read(section, WITH_HEADERS, context);
         let auth = Auth::read(section, &[PASSWORD, TOKEN, NKEY, CREDENTIALS]);
         let tls = Tls::read(section);
-        let settings = Settings { url: url?, subject: subject?, shape, auth, tls };
+        let url = url?;
+        let tls = tls.or_else(|| (url.scheme() == "tls").then(Tls::default));
+        let settings = Settings { url, subject: subject?, shape, auth, tls };
         Some(Self { settings, connection: Shared::default() })
     }
 }
@@ -67,11 +69,11 @@ impl FromConfig for NatsSink {
 #[async_trait]
 impl Sink for NatsSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.deliver_batch(&[delivery]).await.pop().unwrap_or(Ok(()))
+        result_of_one(self.deliver_batch(&[delivery]).await)
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connect().await {
+        let connection = match self.connection.hold(async || Connection::open(&self.settings).await).await {
             Ok(connection) => connection,
             Err(error) => return vec![Err(error); deliveries.len()],
         };
@@ -86,8 +88,8 @@ impl Sink for NatsSink {
                 Err(error) => Err(error),
             });
         }
-        if connection.is_lost() {
-            self.connection.give_up(&connection).await;
+        if !connection.is_lost() {
+            connection.keep();
         }
         results
     }
@@ -109,10 +111,6 @@ impl Sink for NatsSink {
 }
 
 impl NatsSink {
-    async fn connect(&self) -> Result<std::sync::Arc<Connection>, DeliveryError> {
-        self.connection.get(async || Connection::open(&self.settings).await).await
-    }
-
     async fn send(&self, connection: &Connection, delivery: &Delivery) -> Result<PublishAckFuture, DeliveryError> {
         let subject = message::subject_of(&self.settings.subject, delivery)?;
         connection.send(subject, message::of(&self.settings.shape, delivery)).await

@@ -27,7 +27,7 @@ use self::table::Table;
 use super::auth::{Auth, PASSWORD};
 use super::connection::Shared;
 use super::tls::Tls;
-use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, WITHOUT_HEADERS, result_of_one};
 use crate::config::Section;
 use crate::config::value::switch;
 use crate::domain::Delivery;
@@ -79,7 +79,7 @@ impl FromConfig for PostgresSink {
 #[async_trait]
 impl Sink for PostgresSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.deliver_batch(&[delivery]).await.pop().unwrap_or(Ok(()))
+        result_of_one(self.deliver_batch(&[delivery]).await)
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
@@ -91,11 +91,11 @@ impl Sink for PostgresSink {
             Err(error) => return vec![Err(error); deliveries.len()],
         };
         let results = match self.insert(&connection, deliveries).await {
-            Err(error) if deliveries.len() > 1 && !pauses(&error) => self.one_by_one(&connection, deliveries).await,
+            Err(error) if deliveries.len() > 1 && !error.pauses() => self.one_by_one(&connection, deliveries).await,
             result => vec![result; deliveries.len()],
         };
         // One that is lost, or whose server takes nothing: another may lead to the server that took its place.
-        if !results.iter().filter_map(|result| result.as_ref().err()).any(pauses) {
+        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
             connection.keep();
         }
         results
@@ -146,7 +146,7 @@ impl PostgresSink {
                 None => self.insert(connection, &[delivery]).await,
             };
             match &result {
-                Err(error) if pauses(error) => broken = Some(error.clone()),
+                Err(error) if error.pauses() => broken = Some(error.clone()),
                 Err(error @ DeliveryError::Retry { .. }) => drop(put_off.insert(call, error.clone())),
                 _ => {}
             }
@@ -154,8 +154,4 @@ impl PostgresSink {
         }
         results
     }
-}
-
-fn pauses(error: &DeliveryError) -> bool {
-    matches!(error, DeliveryError::Retry { pause: true, .. })
 }

@@ -21,7 +21,7 @@ use super::address::address;
 use super::auth::{Auth, PASSWORD, PASSWORD_ALONE};
 use super::connection::Shared;
 use super::tls::Tls;
-use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS, result_of_one};
 use crate::config::value::count;
 use crate::config::{Reading, Section};
 use crate::domain::Delivery;
@@ -73,7 +73,7 @@ impl FromConfig for RedisSink {
 #[async_trait]
 impl Sink for RedisSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.deliver_batch(&[delivery]).await.pop().unwrap_or(Ok(()))
+        result_of_one(self.deliver_batch(&[delivery]).await)
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
@@ -83,8 +83,7 @@ impl Sink for RedisSink {
         };
         let results = connection.add(&self.settings, deliveries).await;
         // One that is lost, or whose server takes nothing: another may lead to the server that took its place.
-        let is_good = |result: &Result<(), _>| !matches!(result, Err(DeliveryError::Retry { pause: true, .. }));
-        if results.iter().all(is_good) {
+        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
             connection.keep();
         }
         results

@@ -20,7 +20,7 @@ pub(super) async fn stream(connection: &Connection, settings: &Settings) -> Resu
     let answers = connection.send(&mut questions).await.map_err(|error| failure::of(&error))?;
     // No login, or a server that loads: a delivery would fail too.
     let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
-    if let Some(error) = errors.map(failure::of).find(|it| matches!(it, DeliveryError::Retry { pause: true, .. })) {
+    if let Some(error) = errors.map(failure::of).find(DeliveryError::pauses) {
         return Err(error);
     }
     let [role, config, kind] = [0, 1, 2].map(|n| answers.get(n).and_then(|answer| answer.as_ref().ok()));
