@@ -24,7 +24,7 @@ const EXIT_NO_RECEIVER: u8 = 5;
 #[command(after_help = "\
 Examples:
   reelhook conformance --identity-dir identity --url https://hooks.example.com
-  reelhook conformance --identity-dir identity --only subscriptions --notifications-path /api/listen
+  reelhook conformance --identity-dir identity --channel subscriptions --notifications-path /api/listen
   reelhook conformance --identity-dir identity --certificate-key key.pem --json
 With what the receiver wrote to a file, and with what it posts to an address:
   reelhook conformance --identity-dir identity --observe data/events.jsonl
@@ -77,7 +77,7 @@ pub struct Args {
     stage: StageArgs,
     /// Check only this channel
     #[arg(long, value_enum, value_name = "CHANNEL")]
-    only: Option<ChannelName>,
+    channel: Option<ChannelName>,
     /// See what the receiver delivered: a file that it appends to, or an address that it posts to
     #[arg(long, value_name = "FILE|http://HOST:PORT", value_parser = place)]
     observe: Option<Place>,
@@ -117,13 +117,13 @@ fn place(text: &str) -> Result<Place, String> {
 impl Args {
     /// The mistakes that clap does not find.
     fn mistake(&self) -> Option<String> {
-        let (only, posted) = match self.only? {
+        let (channel, posted) = match self.channel? {
             ChannelName::Calls => ("calls", Posted { calls: true, notifications: false, lifecycle: false }),
             ChannelName::Subscriptions => {
                 ("subscriptions", Posted { calls: false, notifications: true, lifecycle: true })
             }
         };
-        self.stage.idle_path(posted).map(|option| format!("{option} has no effect with --only {only}"))
+        self.stage.idle_path(posted).map(|option| format!("{option} has no effect with --channel {channel}"))
     }
 }
 
@@ -164,7 +164,7 @@ async fn graded(args: Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::from(EXIT_NO_RECEIVER));
     }
-    let channel = match args.only {
+    let channel = match args.channel {
         None => Channel::Both,
         Some(ChannelName::Calls) => Channel::Calls,
         Some(ChannelName::Subscriptions) => Channel::Subscriptions,

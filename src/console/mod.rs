@@ -31,9 +31,9 @@ mod json;
 mod live;
 mod login;
 mod moment;
-mod now;
 mod operation;
 mod operations;
+mod overview;
 mod page;
 mod pager;
 mod parameters;
@@ -106,7 +106,7 @@ pub fn routes(console: web::Data<Console>) -> impl Fn(&mut ServiceConfig) + Clon
             .wrap(from_fn(page::guarded))
             .route("/console/assets/{hash}/{name}", web::get().to(page::asset))
             .configure(login::routes)
-            .configure(now::routes)
+            .configure(overview::routes)
             .configure(live::routes)
             .configure(operations::routes)
             .configure(operation::routes)

@@ -174,7 +174,7 @@ impl ResponseError for Problem {
         }
         let (title, text, next) = self.told();
         let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host | Self::Forwarded | Self::Elsewhere);
-        let link = if is_inside { ("/", "Go to Now") } else { ("/login", "Try again") };
+        let link = if is_inside { ("/", "Go to the overview") } else { ("/login", "Try again") };
         let frame = Frame { is_inside, ..Frame::default() };
         let page = Page { frame, title, text: &text, next, link };
         match page.render() {

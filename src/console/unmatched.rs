@@ -1,4 +1,4 @@
-//! *Unmatched*: events that matched no route, and a button to route them again.
+//! *Unmatched*: events that matched no route, and a button to replay them: to route them again.
 
 use actix_web::web::{self, Data, Path, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};

@@ -24,9 +24,7 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     if n_unmatched > 0 {
         let events = counted(n_unmatched as u64, "event");
         let (they_are, them) = if n_unmatched == 1 { ("It is", "it") } else { ("They are", "them") };
-        told.push(format!(
-            "{events} matched no route. {they_are} kept under Unmatched, where you can route {them} again."
-        ));
+        told.push(format!("{events} matched no route. {they_are} kept under Unmatched, where you can replay {them}."));
     }
     told
 }

@@ -91,7 +91,7 @@ export async function logIn(browser, token) {
     await page.goto("/");
     await hook(page, "token").fill(token);
     await hook(page, "login").click();
-    await hook(page, "nav-now").waitFor();
+    await hook(page, "nav-overview").waitFor();
     const state = await page.context().storageState();
     await page.context().close();
     return state;

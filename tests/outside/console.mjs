@@ -13,7 +13,7 @@ import { Recording, Reelhook, SCREENSHOTS, prompt, until } from "./server.mjs";
 
 const WIDTHS = [1280, 400];
 const THEMES = ["light", "dark"];
-const NAVIGATION = ["now", "operations", "events", "deliveries", "sinks", "quarantine", "unmatched", "configuration"];
+const NAVIGATION = ["overview", "operations", "events", "deliveries", "sinks", "quarantine", "unmatched", "configuration"];
 /** Whatever a page makes of it but text is seen: a dialog, a request to another host, or an element of this name. */
 const HOSTILE = `sales-"><img name=xss src=//evil.example/x onerror=alert(1)><script name=xss>alert(2)</script>'{{7*7}}`;
 /** As it stands in JSON, which is shown as it came. */
@@ -196,7 +196,7 @@ test("every page is whole in both widths and both themes, shows no secret, and t
 
 test("a hostile client context is text on each page that shows it", async () => {
     const pages = await addresses();
-    for (const name of ["now", "operations", "found", "hostile", "events", "deliveries", "sink", "quarantined", "unmatched"]) {
+    for (const name of ["overview", "operations", "found", "hostile", "events", "deliveries", "sink", "quarantined", "unmatched"]) {
         const page = await visit(pages[name]);
         const expected = name === "quarantined" ? HOSTILE_IN_JSON : HOSTILE;
         assert.ok((await page.evaluate(() => document.body.innerText)).includes(expected), `${name} shows it as it is`);

@@ -1,4 +1,4 @@
-// What pages do by themselves: times in the reader's own time, buttons that copy, and the live page Now. Without it every
+// What pages do by themselves: times in the reader's own time, buttons that copy, and the live page Overview. Without it every
 // page says and does the same, as of when it was loaded.
 //
 // Invariants

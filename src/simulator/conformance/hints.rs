@@ -62,8 +62,8 @@ impl Found<'_> {
     fn of_paths(&self) -> impl Iterator<Item = String> {
         let Paths { calls, notifications, lifecycle } = self.paths;
         let addresses = [
-            (GENUINE_CALL, calls, "--calls-path. If it has no calls channel, use --only subscriptions"),
-            (ECHO, notifications, "--notifications-path. If it has no subscriptions channel, use --only calls"),
+            (GENUINE_CALL, calls, "--calls-path. If it has no calls channel, use --channel subscriptions"),
+            (ECHO, notifications, "--notifications-path. If it has no subscriptions channel, use --channel calls"),
             (AT_LIFECYCLE, lifecycle, "--lifecycle-path"),
         ];
         addresses.into_iter().filter_map(|(check, path, options)| {

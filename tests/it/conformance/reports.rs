@@ -143,9 +143,9 @@ async fn a_path_that_the_receiver_has_not_is_told_from_a_token_that_it_refuses()
     let hints = grade.hints.join("\n");
     for part in [
         "answered 404 at /graph/calls. ",
-        "--calls-path. If it has no calls channel, use --only subscriptions",
+        "--calls-path. If it has no calls channel, use --channel subscriptions",
         "answered 404 at /listen. ",
-        "--notifications-path. If it has no subscriptions channel, use --only calls",
+        "--notifications-path. If it has no subscriptions channel, use --channel calls",
     ] {
         assert!(hints.contains(part), "{part}: {hints}");
     }

@@ -228,7 +228,7 @@ async fn an_unknown_address_has_a_page_for_people_and_a_line_for_programs() {
     let browser = Browser::new(&app);
     let page = browser.get_with("/nowhere", &[("accept", "text/html,*/*")]).await;
     assert_eq!(page.status, 404);
-    assert!(page.has("problem") && page.has("nav-now"));
+    assert!(page.has("problem") && page.has("nav-overview"));
     let line = browser.get("/nowhere").await;
     assert_eq!((line.status, line.body.as_str()), (404, "not found\n"));
     for missing in ["/operations/none", "/sinks/none", "/quarantine/99", "/quarantine/x"] {

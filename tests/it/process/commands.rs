@@ -189,7 +189,7 @@ async fn a_friendly_day_and_a_strict_grader_find_nothing_wrong_with_the_server()
     assert_eq!(unseen.code, Some(0), "{}", unseen.out);
     assert!(unseen.out.contains("\ngrade C: no better than C without --observe, because"), "{}", unseen.out);
     // Nothing was lost, and what was asked for was not done.
-    let uncrashed = site.run(&[&observed[..], &["--only", "calls", "--restart-command", "false"], &common].concat());
+    let uncrashed = site.run(&[&observed[..], &["--channel", "calls", "--restart-command", "false"], &common].concat());
     assert_eq!(uncrashed.code, Some(2), "{}", uncrashed.out);
     assert!(uncrashed.out.contains("\ngrade A: ") && uncrashed.out.contains("try it in a shell"), "{}", uncrashed.out);
     let load = site.run(&[&["simulate", "--count", "50", "--connections", "4", "--json"][..], &common].concat());
@@ -235,7 +235,7 @@ async fn the_grader_kills_the_server_after_an_answer_and_finds_nothing_lost() {
     std::fs::write(format!("{folder}/restart"), RESTART).unwrap();
     let restart = format!("sh {folder}/restart {folder} {}", env!("CARGO_BIN_EXE_reelhook"));
     let url = format!("http://{public}");
-    let observed = ["conformance", "--only", "calls", "--observe", &observer, "--restart-command", &restart];
+    let observed = ["conformance", "--channel", "calls", "--observe", &observer, "--restart-command", &restart];
     let graded = Said::from(surrounded(&[&observed[..], &towards(&url, &identity)].concat()).output().unwrap());
     let pid: i32 = std::fs::read_to_string(format!("{folder}/pid")).unwrap().trim().parse().unwrap();
     assert_ne!(pid.to_string(), server.id().to_string(), "it was started again");

@@ -61,8 +61,8 @@ fn an_option_that_would_be_ignored_is_refused_whatever_stands_beside_it() {
     for (only, option) in
         [("calls", "--notifications-path"), ("calls", "--lifecycle-path"), ("subscriptions", "--calls-path")]
     {
-        let told = format!("{option} has no effect with --only {only}");
-        refused("conformance", &["--only", only, option, "/x"], &told);
+        let told = format!("{option} has no effect with --channel {only}");
+        refused("conformance", &["--channel", only, option, "/x"], &told);
     }
 }
 

@@ -1,4 +1,4 @@
-//! *Now*: the board with the rate of notifications, the times of answers and the backlog; and the latest events.
+//! *Overview*: the board with the rate of notifications, the times of answers and the backlog; and the latest events.
 
 use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -14,7 +14,7 @@ use super::range::Range;
 use crate::config::Scope;
 
 #[derive(Template)]
-#[template(path = "now.html")]
+#[template(path = "overview.html")]
 struct Page {
     frame: Frame,
     board: Board,
@@ -41,5 +41,5 @@ async fn page(desk: Data<Desk>, request: HttpRequest, asked: Query<Asked>) -> Re
         Err(_unreadable) if board.damage.is_some() => Default::default(),
         newest => newest?,
     };
-    show(&request, &visitor, &Page { frame: visitor.frame("now"), board, rows, after })
+    show(&request, &visitor, &Page { frame: visitor.frame("overview"), board, rows, after })
 }
