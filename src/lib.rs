@@ -30,6 +30,7 @@ pub mod sinks;
 pub mod watch;
 
 pub mod operator;
+pub mod operator_events;
 
 pub mod access;
 pub mod api;

@@ -13,6 +13,7 @@ use super::housekeeping::Housekeeping;
 use super::parts::Parts;
 use super::store::Stored;
 use crate::intake::{Intake, quarantine_rate};
+use crate::operator_events::OperatorEvents;
 use crate::routing::Router;
 use crate::store::{Changes, Rules};
 use crate::telemetry::Rejections;
@@ -46,6 +47,8 @@ impl Engine {
         // This task ends first. While the listener closes nothing can arrive, so no operation may become lost or
         // overdue then.
         parts.tasks.run("watching deadlines", watcher.run(parts.stops.waiting.clone()));
+        let events = operator_events(parts, stored);
+        parts.tasks.run("telling operators", events.run(parts.stops.waiting.clone()));
         intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         let housekeeping = Housekeeping::new(parts, stored);
         housekeeping.of_the_store();
@@ -62,6 +65,19 @@ impl Engine {
         let (routes, rules) = (Arc::clone(&stored.routes), Arc::clone(&stored.store) as _);
         let changes = Arc::clone(&stored.process.changes);
         Ok(Self { intake, dispatchers, routes, rules, changes })
+    }
+}
+
+/// Tells operators what happens to reelhook itself.
+fn operator_events(parts: &Parts, stored: &Stored) -> OperatorEvents {
+    OperatorEvents {
+        store: Arc::clone(&stored.store),
+        routes: Arc::clone(&stored.routes),
+        running: Arc::clone(&parts.running),
+        pauses: Arc::clone(&stored.pauses),
+        conditions: Arc::clone(&stored.conditions),
+        metrics: Arc::clone(&parts.metrics),
+        clock: parts.clock.clone(),
     }
 }
 

@@ -88,6 +88,9 @@ pub fn tone_of_state(state: ExpectationState) -> &'static str {
 
 /// The colour of an event: by its type if it is reelhook's own, otherwise by the status in it.
 pub fn tone_of_event(event: &EventView) -> &'static str {
+    if let Some(event) = event.for_operators() {
+        return event.tone().as_str();
+    }
     match (event.own(), &event.status) {
         (Some(own), _) => own.tone().as_str(),
         (None, Some(status)) => tone_of(status),

@@ -6,7 +6,9 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ClientContext, Content, Envelope, EventId, Notification, OperationData, Order, Origin, Status};
+use super::{
+    ClientContext, Content, Envelope, EventId, Notification, OperationData, OperatorEvent, Order, Origin, Status,
+};
 
 /// The operation's state before this notification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -66,7 +68,12 @@ impl Event {
 
     /// Whether it is about a record operation.
     pub fn is_of_operation(&self) -> bool {
-        self.order.is_some() || self.origin == Origin::Reelhook
+        self.order.is_some() || (self.origin == Origin::Reelhook && !self.is_for_operators())
+    }
+
+    /// Whether it is about reelhook itself.
+    pub fn is_for_operators(&self) -> bool {
+        self.origin == Origin::Reelhook && self.envelope.resource_type == OperatorEvent::TYPE
     }
 
     /// The extension attribute `partitionkey`, by which a destination can keep events in order: the call, or else the

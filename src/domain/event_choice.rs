@@ -4,7 +4,7 @@
 //! 1. ASCII letters are compared in any case. `*` stands for any characters, also for none and for dots; everything else
 //!    stands for itself.
 
-use super::EventKind;
+use super::{EventKind, OperatorEvent};
 
 /// A choice of events by their types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,12 @@ impl EventChoice {
     /// Whether every event is chosen, because there is no pattern.
     pub fn is_any(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether a pattern names events of this type: one that matches, and begins as their types do.
+    pub fn names(&self, kind: OperatorEvent) -> bool {
+        let names = |pattern: &&TypePattern| pattern.0.starts_with(OperatorEvent::TYPE);
+        self.0.iter().filter(names).any(|pattern| pattern.holds(EventKind::Operator(kind)))
     }
 
     /// Whether events of this type are chosen.
@@ -85,6 +91,18 @@ mod tests {
         let kind = EventKind::parse("aba.b");
         assert!(choice(&["ab*a.b"]).admits(kind) && choice(&["aba*.b"]).admits(kind));
         assert!(!choice(&["aba*a.b"]).admits(kind) && !choice(&["a*aba.b"]).admits(kind));
+    }
+
+    #[test]
+    fn an_operator_event_is_named_only_by_a_pattern_that_begins_as_its_type() {
+        let named = |pattern| choice(&[pattern]).names(OperatorEvent::SinkPaused);
+        for good in ["reelhook.sink.paused", "Reelhook.*", "reelhook*", "reelhook.sink.*"] {
+            assert!(named(good), "{good}");
+        }
+        for bad in ["*", "*.paused", "reelhook.disk.*", "reel*"] {
+            assert!(!named(bad), "{bad}");
+        }
+        assert!(!choice(&[]).names(OperatorEvent::DiskLow));
     }
 
     #[test]

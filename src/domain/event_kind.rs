@@ -3,11 +3,12 @@
 //! **Invariants**
 //! 1. `recordOperation.` is followed by a word of a closed set: a documented status, `unknown`, or one of reelhook's
 //!    own. A status that Graph adds later is `unknown`, with its text in the data; it is never confused with another
-//!    word.
+//!    word. After `reelhook.` comes a word of another closed set. Graph has no resource of this name; the origin of an event
+//!    says for sure who made it.
 
 use std::fmt;
 
-use super::{OperationEvent, RecordOperation};
+use super::{OperationEvent, OperatorEvent, RecordOperation};
 
 /// Whether an attribute of a CloudEvent may contain a character
 /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>): no control characters, and no
@@ -22,6 +23,8 @@ pub fn may_be_in_attribute(character: char) -> bool {
 pub enum EventKind<'a> {
     /// That of a record operation.
     Operation(OperationEvent),
+    /// That of reelhook itself.
+    Operator(OperatorEvent),
     /// That of any other resource.
     Resource {
         /// The resource's type.
@@ -35,16 +38,19 @@ impl<'a> EventKind<'a> {
     /// Reads a text that was written by [`EventKind::to_text`].
     pub fn parse(text: &'a str) -> Self {
         let (of, what) = text.split_once('.').unwrap_or((text, ""));
-        match OperationEvent::parse(what).filter(|_| of == RecordOperation::TYPE) {
-            Some(event) => Self::Operation(event),
-            None => Self::Resource { of, what },
-        }
+        let known = match of {
+            RecordOperation::TYPE => OperationEvent::parse(what).map(Self::Operation),
+            OperatorEvent::TYPE => OperatorEvent::parse(what).map(Self::Operator),
+            _ => None,
+        };
+        known.unwrap_or(Self::Resource { of, what })
     }
 
     /// The resource's type, and what of it.
     fn parts(self) -> (&'a str, &'a str) {
         match self {
             Self::Operation(event) => (RecordOperation::TYPE, event.word()),
+            Self::Operator(event) => (OperatorEvent::TYPE, event.word()),
             Self::Resource { of, what } => (of, what),
         }
     }

@@ -21,6 +21,8 @@ mod notification;
 mod operation;
 mod operation_data;
 mod operation_event;
+mod operator_data;
+mod operator_event;
 mod proof;
 mod quarantine_class;
 mod quarantined_item;
@@ -50,6 +52,8 @@ pub use notification::{CHANGE_TYPES, Content, Dialect, LIFECYCLE_EVENTS, Notific
 pub use operation::{Order, RecordOperation, Status};
 pub use operation_data::OperationData;
 pub use operation_event::{OperationEvent, Tone};
+pub use operator_data::OperatorData;
+pub use operator_event::OperatorEvent;
 pub use proof::{MAX_RICH_SUBSCRIPTIONS, Proof, Verified};
 pub use quarantine_class::QuarantineClass;
 pub use quarantined_item::{HeldTokens, Quarantined};

@@ -20,6 +20,7 @@ impl Intake {
         let refused: Vec<(Channel, Reason)> = quarantined.iter().map(|item| (item.channel, item.reason)).collect();
         // All items wait for the commit, even those that are not stored.
         quarantined.retain(|item| !item.is_strangers() || self.is_there_room_for(item));
+        let kept: Vec<Reason> = quarantined.iter().map(|item| item.reason).collect();
         let answer_timeout = self.answer_timeout();
         match tokio::time::timeout(answer_timeout, self.make_durable(verified, quarantined, learned)).await {
             Ok(Ok(Durable { told, receipt })) => {
@@ -28,6 +29,7 @@ impl Intake {
                 for (channel, reason) in refused {
                     self.rejections.note(path_label(channel), reason, None);
                 }
+                kept.into_iter().for_each(|reason| self.metrics.in_quarantine(reason, self.clock.now()));
                 self.count(&told, &receipt);
                 self.count_arrivals(&told, &receipt);
                 if !undecided.is_empty() {

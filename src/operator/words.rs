@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Present;
 use crate::clock::between;
 use crate::dispatch::KEPT_A_SECOND;
-use crate::domain::{CallEnd, OperationEvent, Origin, POSSIBLE_REPEAT, Status, result_in_words};
+use crate::domain::{CallEnd, OperationEvent, OperatorEvent, Origin, POSSIBLE_REPEAT, Status, result_in_words};
 use crate::store::{DeliveryState, DeliveryView, EventView, Keeping};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
@@ -52,7 +52,8 @@ pub fn of_event(event: &EventView) -> Vec<String> {
 
 /// What an event of reelhook itself means; `None`: [`of_event`] says it, or Graph sent the event.
 pub fn of_own(event: &EventView) -> Option<&'static str> {
-    event.own().filter(|own| *own != OperationEvent::Recovered).map(OperationEvent::meaning)
+    let of_itself = event.for_operators().map(OperatorEvent::meaning);
+    of_itself.or_else(|| event.own().filter(|own| *own != OperationEvent::Recovered).map(OperationEvent::meaning))
 }
 
 /// The end of the call, from an event in which reelhook reported an operation as lost.

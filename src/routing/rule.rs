@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::RoutesError;
 use super::index::{ResourcePath, in_any_case};
 use crate::config::{Route, TextMatch, pattern};
-use crate::domain::{Channel, EventChoice, NewDelivery, RouteName, RoutingKey, SinkName, Status};
+use crate::domain::{Channel, EventChoice, EventKind, NewDelivery, RouteName, RoutingKey, SinkName, Status};
 
 /// A route, without the condition that the index has checked.
 #[derive(Debug)]
@@ -103,8 +103,16 @@ impl Rule {
             && has(&self.change_type, key.change_type)
             && (self.subscription.is_empty() || key.subscription_id.is_some_and(|found| self.has_subscription(found)))
             && (self.channel.is_empty() || self.channel.contains(&key.channel))
-            && self.kind.admits(key.kind)
+            && self.has_kind(key.kind)
             && self.resource.as_ref().is_none_or(|condition| resource.is_some_and(|path| condition.holds(path)))
+    }
+
+    /// Events about reelhook itself must be named: a route that is for everything Graph sends does not get them.
+    fn has_kind(&self, kind: EventKind<'_>) -> bool {
+        match kind {
+            EventKind::Operator(event) => self.kind.names(event),
+            kind => self.kind.admits(kind),
+        }
     }
 
     /// Graph and the config write GUIDs with dashes. One without dashes is the same id.

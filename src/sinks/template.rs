@@ -15,14 +15,14 @@ use serde_json::json;
 
 use super::{DeliveryError, reason};
 use crate::config::{Reading, value};
-use crate::domain::{ClientContext, Delivery};
+use crate::domain::{ClientContext, Delivery, Event};
 
 /// What is written for a value that an event does not have.
 pub const ABSENT: &str = "-";
 /// The longest template in a config.
 const MAX_TEMPLATE_CHARS: usize = 4096;
 /// The placeholders, but for `{capture.NAME}`.
-const PLACEHOLDERS: [(&str, Placeholder); 8] = [
+const PLACEHOLDERS: [(&str, Placeholder); 9] = [
     ("client_context", Placeholder::ClientContext),
     ("call_id", Placeholder::CallId),
     ("operation_id", Placeholder::OperationId),
@@ -31,6 +31,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 8] = [
     ("tenant", Placeholder::Tenant),
     ("subscription", Placeholder::Subscription),
     ("date", Placeholder::Date),
+    ("message", Placeholder::Message),
 ];
 /// What a placeholder for a named group of a route's regex begins with.
 const CAPTURE: &str = "capture.";
@@ -67,6 +68,7 @@ enum Placeholder {
     Tenant,
     Subscription,
     Date,
+    Message,
     Capture(String),
 }
 
@@ -173,10 +175,17 @@ impl Placeholder {
             Self::Tenant => envelope.tenant_id.as_deref(),
             Self::Subscription => envelope.subscription_id.as_deref(),
             Self::Date => return then(&event.time.strftime("%Y-%m-%d").to_string()),
+            Self::Message => return then(message(event).as_deref().unwrap_or(ABSENT)),
             Self::Capture(group) => delivery.captures.get(group).map(String::as_str),
         };
         then(value.filter(|value| !value.is_empty()).unwrap_or(ABSENT));
     }
+}
+
+/// The sentence of an event about reelhook itself.
+fn message(event: &Event) -> Option<String> {
+    let data: serde_json::Value = serde_json::from_str(&event.data).ok().filter(|_| event.is_for_operators())?;
+    Some(data.get("message")?.as_str()?.to_owned())
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The store makes notifications durable. The intake writes to it, dispatch reads from it.
 //!
 //! Each trait has one purpose: [`Inbox`], [`Queue`], [`Deliveries`], [`Quarantine`], [`Views`], [`Selections`],
-//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`SinkConditions`], [`History`], [`Rules`],
+//! [`Logs`], [`Operations`], [`Watches`], [`Events`], [`SinkPauses`], [`SinkConditions`], [`History`], [`Reports`], [`Rules`],
 //! [`Upkeep`]. None of them holds anything of one process. The memory queues, and whoever waits for a change, stand
 //! beside the store ([`process`]): the store gives them hints, and the rows are the truth.
 //!
@@ -39,6 +39,7 @@ mod pauses;
 pub mod process;
 mod quarantine;
 mod queue;
+mod reports;
 mod resends;
 mod rules;
 mod seal;
@@ -67,6 +68,7 @@ pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Judged, Listener, Process, Queues, Reception, Verdicts, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
+pub use reports::{Report, Reports};
 pub use resends::{Delivered, Looked, Resent};
 pub use rules::{Choosing, Routing, Rules};
 pub use selections::{Counted, DeadFilter, DeadKey, QuarantineFilter, Selections, UnmatchedFilter};
@@ -95,6 +97,7 @@ pub trait Store:
     + SinkPauses
     + SinkConditions
     + History
+    + Reports
     + Rules
     + Upkeep
 {
@@ -114,6 +117,7 @@ impl<T> Store for T where
         + SinkPauses
         + SinkConditions
         + History
+        + Reports
         + Rules
         + Upkeep
 {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::{
-    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Exchanged, Expectation, OperationEvent, Order, Origin,
-    Proof, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
+    CallEnd, Channel, DeliveryId, Envelope, EventId, EventKind, Exchanged, Expectation, OperationEvent, OperatorEvent,
+    Order, Origin, Proof, Raw, Reason, RouteName, RoutingKey, SinkName, Status,
 };
 
 /// A page of a list that begins with the newest entry.
@@ -209,6 +209,14 @@ impl EventView {
     pub fn own(&self) -> Option<OperationEvent> {
         match (self.origin, EventKind::parse(&self.kind)) {
             (Origin::Reelhook, EventKind::Operation(event)) => Some(event),
+            _ => None,
+        }
+    }
+
+    /// What happened to reelhook itself, if it is about that.
+    pub fn for_operators(&self) -> Option<OperatorEvent> {
+        match (self.origin, EventKind::parse(&self.kind)) {
+            (Origin::Reelhook, EventKind::Operator(event)) => Some(event),
             _ => None,
         }
     }

@@ -15,6 +15,7 @@ mod contents;
 mod counted;
 pub mod exposition;
 mod health;
+mod incidents;
 pub mod log;
 mod minutes;
 #[cfg(target_os = "linux")]
@@ -32,9 +33,11 @@ use self::answers::Answers;
 use self::arrivals::Arrivals;
 use self::contents::Contents;
 use self::health::Health;
+use self::incidents::Incidents;
 use self::sinks::Sinks;
 
 pub use connections::{ConnectionEnd, ConnectionState, Listeners, ThreadConnections};
+pub use incidents::Incident;
 pub use minutes::Minutes;
 pub use rejections::{Rejections, Sender};
 pub use shares::SlowShares;
@@ -50,6 +53,7 @@ pub struct Metrics {
     sinks: Sinks,
     contents: Contents,
     health: Health,
+    incidents: Incidents,
     /// Their connections.
     pub listeners: Listeners,
     /// What happened in each of the last minutes.
@@ -78,7 +82,8 @@ impl Metrics {
         contents.register(registry);
         health.register(registry);
         listeners.register(registry);
-        Self { registry: all, arrivals, answers, sinks, contents, health, listeners, minutes: Minutes::default() }
+        let (incidents, minutes) = (Incidents::default(), Minutes::default());
+        Self { registry: all, arrivals, answers, sinks, contents, health, incidents, listeners, minutes }
     }
 
     /// The metrics as OpenMetrics 1.0 text, as of `now`. [`exposition`] has the other format.

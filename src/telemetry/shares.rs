@@ -24,6 +24,8 @@ const DROPPED: Duration = Duration::from_secs(10);
 /// The shares of a path's answers in the last 10 min, 0 to 1; 0 where there were none.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SlowShares {
+    /// How many answers there were.
+    pub n: u64,
     /// Those that took over 3 s.
     pub over_3s: f64,
     /// Those that took over 10 s.
@@ -75,7 +77,7 @@ impl Shares {
             let (n, n_slow, n_dropped) =
                 within.fold((0, 0, 0), |(n, slow, dropped), it| (n + it.n, slow + it.n_slow, dropped + it.n_dropped));
             let n_all = n.max(1) as f64;
-            SlowShares { over_3s: n_slow as f64 / n_all, over_10s: n_dropped as f64 / n_all }
+            SlowShares { n, over_3s: n_slow as f64 / n_all, over_10s: n_dropped as f64 / n_all }
         };
         self.0.lock().iter().map(|(path, kept)| (*path, shares(kept))).collect()
     }
@@ -94,7 +96,7 @@ mod tests {
         shares.answered("notifications", Duration::from_millis(5), start);
         shares.answered("notifications", Duration::from_secs(3), start);
         let of = |seconds| shares.now(start + SignedDuration::from_secs(seconds))["notifications"];
-        assert_eq!(of(599), SlowShares { over_3s: 0.5, over_10s: 0.25 });
+        assert_eq!(of(599), SlowShares { n: 4, over_3s: 0.5, over_10s: 0.25 });
         assert_eq!(of(601), SlowShares::default());
     }
 

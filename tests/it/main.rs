@@ -22,6 +22,7 @@ mod graph_wire;
 mod identity;
 mod metrics;
 mod on_disk;
+mod operator_events;
 mod pauses;
 mod process;
 mod quarantine;

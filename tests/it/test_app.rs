@@ -243,6 +243,11 @@ impl TestApp {
         request.send().await.unwrap().text().await.unwrap()
     }
 
+    /// Counts an answer to Graph that took so long.
+    pub fn answered(&self, path: &'static str, took: std::time::Duration) {
+        self.app.metrics.answered_graph(path, took, self.clock.steady());
+    }
+
     /// What is counted, where the admin listener does not tell.
     pub fn own_metrics(&self) -> String {
         self.app.metrics.render(self.clock.now())

@@ -2,7 +2,9 @@
 
 use crate::config::section::Section;
 use crate::config::value::name;
-use crate::domain::{CHANGE_TYPES, EventChoice, EventKind, LIFECYCLE_EVENTS, OperationEvent, RecordOperation};
+use crate::domain::{
+    CHANGE_TYPES, EventChoice, EventKind, LIFECYCLE_EVENTS, OperationEvent, OperatorEvent, RecordOperation,
+};
 
 /// The type of the resource that lifecycle events are about.
 const SUBSCRIPTION: &str = "subscription";
@@ -17,7 +19,7 @@ pub fn checked(section: &mut Section<'_>, key: &'static str, unlike: impl Fn(&st
 }
 
 /// The resources of which every type of event is known.
-const CLOSED: [&str; 2] = [RecordOperation::TYPE, SUBSCRIPTION];
+const CLOSED: [&str; 3] = [RecordOperation::TYPE, SUBSCRIPTION, OperatorEvent::TYPE];
 
 /// Why no event has this change type, as far as is known.
 pub fn unlike_a_change_type(text: &str) -> Option<String> {
@@ -32,7 +34,8 @@ pub fn unlike_a_type(text: &str) -> Option<String> {
         let why = || format!("{text:?} matches no known type of event: types are as \"recordOperation.completed\"");
         return (!may_match(text)).then(why);
     }
-    let Some((of, what)) = text.rsplit_once('.') else {
+    let dotted = text.split_once('.').filter(|(of, _)| of.eq_ignore_ascii_case(OperatorEvent::TYPE));
+    let Some((of, what)) = dotted.or_else(|| text.rsplit_once('.')) else {
         return Some(format!(
             "{text:?} is not a type of event: types have two parts, as \"recordOperation.completed\""
         ));
@@ -64,6 +67,9 @@ fn words_of(resource_type: &str) -> Vec<&str> {
     if resource_type.eq_ignore_ascii_case(RecordOperation::TYPE) {
         return OperationEvent::ALL.iter().map(|event| event.word()).collect();
     }
+    if resource_type.eq_ignore_ascii_case(OperatorEvent::TYPE) {
+        return OperatorEvent::ALL.iter().map(|event| event.word()).collect();
+    }
     if resource_type.eq_ignore_ascii_case(SUBSCRIPTION) {
         [CHANGE_TYPES, LIFECYCLE_EVENTS].concat()
     } else {
@@ -94,12 +100,19 @@ mod tests {
             "subscription.*",
             "sub*missed",
             "a*b*",
+            "reelhook.*",
+            "reelhook.sink.*",
         ] {
             assert_eq!(unlike_a_type(good), None, "{good}");
         }
-        for bad in
-            ["recordOperation.finish*", "recordOperation.*.updated", "*.finished", "call.*x", "subscription.lost*"]
-        {
+        for bad in [
+            "recordOperation.finish*",
+            "recordOperation.*.updated",
+            "*.finished",
+            "call.*x",
+            "subscription.lost*",
+            "reelhook.*.updated",
+        ] {
             assert!(unlike_a_type(bad).is_some_and(|why| why.contains(bad)), "{bad}");
         }
     }
@@ -119,12 +132,16 @@ mod tests {
             "callRecords.callRecord.updated",
             "subscription.missed",
             "subscription.deleted",
+            "reelhook.sink.paused",
+            "Reelhook.deadletter",
         ] {
             assert_eq!(unlike_a_type(good), None, "{good}");
         }
         let words: Vec<&str> = OperationEvent::ALL.iter().map(|event| event.word()).collect();
         assert!(unlike_a_type("recordOperation.finished").unwrap().contains(&words.join(", ")));
-        for bad in ["overdue", "call", "call.missed", "call.", "recordOperation.created"] {
+        for bad in
+            ["overdue", "call", "call.missed", "call.", "recordOperation.created", "reelhook.sink", "reelhook.updated"]
+        {
             assert!(unlike_a_type(bad).is_some(), "{bad}");
         }
     }

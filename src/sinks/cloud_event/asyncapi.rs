@@ -1,5 +1,5 @@
 //! The events as an AsyncAPI document (<https://www.asyncapi.com/docs/reference/specification/v3.1.0>): one channel, for
-//! whatever the sinks are, with a message for each type of reelhook's events about operations, and one for all other types.
+//! whatever the sinks are, with a message for each type of reelhook's events about operations and about itself, and one for all other types.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::CONTENT_TYPE;
 use super::data_schema::DataSchema;
 use super::schemas::EVENT;
 use crate::config::Events;
-use crate::domain::{OperationEvent, Origin};
+use crate::domain::{OperationEvent, OperatorEvent, Origin};
 
 /// How AsyncAPI names the dialect of the schemas.
 const DIALECT: &str = "application/schema+json;version=draft-2020-12";
@@ -57,17 +57,23 @@ fn messages(events: &Events) -> Map<String, Value> {
         } else {
             (Origin::Graph, DataSchema::Operation)
         };
-        let fixed = json!({
-            "type": { "const": events.sent_type(event.kind()) },
-            "source": { "const": origin.source() },
-        });
+        let fixed = fixed(events, event.kind(), origin);
         (event.kind().to_owned(), message(event.kind(), event.meaning(), schema, fixed))
+    });
+    let of_itself = OperatorEvent::ALL.iter().map(|event| {
+        let fixed = fixed(events, event.kind(), Origin::Reelhook);
+        (event.kind().to_owned(), message(event.kind(), event.meaning(), DataSchema::Operator, fixed))
     });
     let meaning =
         "any other resource of Graph, such as call.updated, or a lifecycle event, such as subscription.missed";
     let fixed = json!({ "source": { "const": Origin::Graph.source() } });
     let others = message(RESOURCE, meaning, DataSchema::Resource, fixed);
-    of_operation.chain([(RESOURCE.to_owned(), others)]).collect()
+    of_operation.chain(of_itself).chain([(RESOURCE.to_owned(), others)]).collect()
+}
+
+/// The attributes that have one value in every event of a type.
+fn fixed(events: &Events, kind: &str, origin: Origin) -> Value {
+    json!({ "type": { "const": events.sent_type(kind) }, "source": { "const": origin.source() } })
 }
 
 /// A message: an event with this data, and with attributes that have one value.

@@ -62,7 +62,8 @@ pub(super) fn tell(event: &Event, delivery: Option<&Delivery>, events: &Events, 
 /// The attributes about where an event came in, for whom, and which events belong together.
 fn envelope(event: &Event, to: &mut impl Attributes) {
     let Envelope { channel, resource_type, tenant_id, subscription_id, carried } = &event.envelope;
-    add(to, "channel", Some(channel.as_str()));
+    // Events about reelhook itself came in nowhere.
+    add(to, "channel", Some(channel.as_str()).filter(|_| !event.is_for_operators()));
     add(to, "resourcetype", Some(resource_type));
     add(to, "changetype", carried.change_type.as_deref());
     add(to, "tenantid", tenant_id.as_deref());

@@ -45,8 +45,9 @@ pub(super) struct CloudEvent {
     /// The named groups of the route's regex: an object as JSON text.
     #[schema(value_type = String, required = false)]
     captures: Option<String>,
-    /// `calls`, `subscriptions` or `lifecycle`.
-    channel: String,
+    /// `calls`, `subscriptions` or `lifecycle`. Absent from events about reelhook itself.
+    #[schema(value_type = String, required = false)]
+    channel: Option<String>,
     /// The type of the resource.
     #[schema(value_type = String, required = false)]
     resourcetype: Option<String>,

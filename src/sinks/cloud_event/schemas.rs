@@ -14,7 +14,7 @@ use utoipa::{PartialSchema, ToSchema};
 use super::data::Added;
 use super::data_schema::DataSchema;
 use super::envelope::CloudEvent;
-use crate::domain::{OperationData, OperationResource};
+use crate::domain::{OperationData, OperationResource, OperatorData};
 
 /// The file of the schema of an event in structured mode.
 pub const EVENT: &str = "event.v1.json";
@@ -39,6 +39,10 @@ fn made() -> BTreeMap<&'static str, Value> {
     let of_data = |schema: DataSchema| match schema {
         DataSchema::Operation => operation(),
         DataSchema::Report => report(),
+        DataSchema::Operator => {
+            let (data, parts) = of::<OperatorData>();
+            whole(RefOr::T(Schema::Object(data)), parts)
+        }
         DataSchema::Resource => json!({
             "description": "A resource as Graph sent it, or a lifecycle event without its clientState. Usually an object; \
                             null if Graph sent none.",

@@ -36,6 +36,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("running", 3),
     ("http", 4),
     ("operator", 4),
+    ("operator_events", 4),
     ("api", 5),
     ("console", 5),
     ("app", 6),

@@ -14,6 +14,7 @@ mod identity;
 mod item;
 mod logs;
 mod operation;
+mod operator_events;
 mod quarantine;
 mod queue;
 mod repeats;

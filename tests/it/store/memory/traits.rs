@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::rows::instant;
-use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, sweep, views, watches};
+use super::{
+    MemoryStore, accept, announce, exchanges, ids, logs, operator_events, quarantine, queue, sweep, views, watches,
+};
 use reelhook::config::Expectations;
 use reelhook::domain::{
     DeliveryId, EventId, Exchange, GraphId, KEPT_MINUTES, Lease, MAX_RICH_SUBSCRIPTIONS, Minute, NewDelivery,
@@ -21,9 +23,9 @@ use reelhook::store::{
     Backlog, Batch, Choosing, Counted, DeadFilter, DeadKey, DeadLetters, Delivered, Deliveries, DeliveryFilter,
     DeliveryState, DeliveryView, Due, EventFilter, EventView, Events, FailedAttempt, Health, Hint, History, Inbox,
     Limit, LoggedDelivery, Logs, Looked, MadeDue, Newest, NewestEvents, OperationView, Operations, Page, Quarantine,
-    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Resent, Routing, Rules,
-    Selections, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies, Upkeep,
-    Views, Waiting, Watches,
+    QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Report, Reports, Resent, Routing,
+    Rules, Selections, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies,
+    Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -489,6 +491,13 @@ impl History for MemoryStore {
         self.read(|rows| {
             rows.history.range(since..).map(|(minute, counts)| Minute { minute: *minute, counts: *counts }).collect()
         })
+    }
+}
+
+#[async_trait]
+impl Reports for MemoryStore {
+    async fn report(&self, report: Report, deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
+        self.write(|tx| operator_events::add(tx, report, deliveries))
     }
 }
 
