@@ -1,15 +1,18 @@
-//! `reelhook token`: makes a bearer token for the admin listener (`new`), and explains why Graph's are refused (`explain`).
+//! `reelhook token`: makes a bearer token for the admin listener (`new`), explains why Graph's are refused (`explain`), and
+//! prints the public half of the key that signs deliveries (`public-key`).
 //!
 //! **Invariants**
 //! 1. The token is shown once and stored nowhere. The config gets only its SHA-256.
 
 mod explain;
 
+use std::io::Read;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::print::{remark, say};
@@ -18,6 +21,8 @@ use super::print::{remark, say};
 const PREFIX: &str = "rhk_";
 /// 256 bits cannot be guessed.
 const N_BYTES: usize = 32;
+/// More than any key has.
+const MAX_KEY_BYTES: u64 = 4096;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -25,7 +30,8 @@ const N_BYTES: usize = 32;
 Examples:
   reelhook token new --name ops --scopes read,write
   TOKEN=$(reelhook token new --name ops --scopes read 2> lines.toml) && cat lines.toml >> my.toml
-  reelhook token explain --config my.toml < token.txt")]
+  reelhook token explain --config my.toml < token.txt
+  reelhook token public-key < webhook-key.txt")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -64,6 +70,17 @@ Exit codes: 0 done, 2 wrong usage")]
     },
     /// Say which checks a token of Graph passes and fails, and what to set
     Explain(explain::Args),
+    /// Print the public key of a private key that signs deliveries
+    #[command(after_help = "\
+Examples:
+  echo \"whsk_$(head -c 32 /dev/urandom | base64)\" > webhook-key.txt
+  reelhook token public-key < webhook-key.txt
+
+Standard input has the private key (whsk_..) that `secret` of an http sink names. The public
+key (whpk_..) is no secret: give it to the receiver, which verifies the signatures v1a with it.
+
+Exit codes: 0 done, 1 that is no private key, 2 wrong usage")]
+    PublicKey,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -90,6 +107,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::New { name, scopes } => make(&name, scopes),
         Action::Explain(args) => explain::run(args).await,
+        Action::PublicKey => public_key(),
     }
 }
 
@@ -101,6 +119,13 @@ fn make(name: &str, mut scopes: Vec<ScopeName>) -> anyhow::Result<ExitCode> {
     let token = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     say!("{token}");
     remark!("{}", lines(name, &scopes, &token));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn public_key() -> anyhow::Result<ExitCode> {
+    let private = std::io::read_to_string(std::io::stdin().take(MAX_KEY_BYTES))?;
+    let private = SecretString::from(private.trim_end());
+    say!("{}", crate::sinks::signature::public_key(&private).map_err(|why| anyhow!("standard input: {why}"))?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -170,11 +170,11 @@ impl Intake {
     /// Stores the unreadable body of a verified sender, because Graph may have changed its format. The answer stays
     /// 400, so a store that fails now loses nothing that was acknowledged.
     async fn keep_unreadable(&self, body: Quarantined) {
-        let quarantined = vec![body];
+        let (reason, quarantined) = (body.reason, vec![body]);
         let batch = Batch { received_at: self.clock.now(), accepted: Vec::new(), quarantined };
         let answer_timeout = self.answer_timeout();
         match tokio::time::timeout(answer_timeout, self.store.accept(batch)).await {
-            Ok(Ok(_receipt)) => {}
+            Ok(Ok(_receipt)) => self.metrics.in_quarantine(reason, self.clock.now()),
             Ok(Err(error)) => tracing::warn!(%error, "an unreadable body of a verified sender could not be stored"),
             Err(_elapsed) => tracing::error!(waited = ?answer_timeout, "the store did not commit in time"),
         }

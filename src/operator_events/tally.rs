@@ -2,7 +2,7 @@
 //! sink or reason.
 //!
 //! **Invariants**
-//! 1. Nothing that was counted is lost before it is told.
+//! 1. Nothing that was counted is lost before it is told, while the server runs. After a restart the counts begin at 0.
 
 use std::collections::BTreeMap;
 

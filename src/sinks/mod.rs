@@ -30,6 +30,7 @@ mod own;
 mod payload;
 mod reason;
 mod shape;
+pub mod signature;
 mod socket;
 mod template;
 mod tls;

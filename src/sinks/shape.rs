@@ -85,8 +85,8 @@ impl Shape {
             attributes = cloud_event::attributes(delivery, &self.wanted.events);
         }
         self.write(delivery, &mut body);
-        let is_event = self.payload.is_none() && self.format == Format::CloudEvents;
-        Message { content_type: if is_event { CONTENT_TYPE } else { DATA_CONTENT_TYPE }, attributes, body }
+        let content_type = if self.is_structured() { CONTENT_TYPE } else { DATA_CONTENT_TYPE };
+        Message { content_type, attributes, body }
     }
 
     /// The bodies of several events, a line each.
@@ -97,6 +97,11 @@ impl Shape {
             lines.push(b'\n');
         }
         lines
+    }
+
+    /// Whether each event is sent as one JSON object with attributes and data.
+    pub fn is_structured(&self) -> bool {
+        self.payload.is_none() && self.format == Format::CloudEvents
     }
 
     /// Whether the recording's token is sent.

@@ -118,6 +118,13 @@ async fn what_is_quarantined_is_told_by_its_reason() {
 }
 
 #[tokio::test]
+async fn a_body_of_a_proven_sender_that_cannot_be_read_is_told_too() {
+    let app = start().await;
+    assert_eq!(app.post_calls_body("Graph speaks another language now").await.status, 400);
+    assert_eq!(app.second.wait_for(1).await[0].event.kind, "reelhook.quarantined");
+}
+
+#[tokio::test]
 async fn a_disk_with_little_room_is_told_once() {
     let folder = tempfile::tempdir().unwrap();
     let stat = rustix::fs::statvfs(folder.path()).unwrap();

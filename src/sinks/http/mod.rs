@@ -1,4 +1,4 @@
-//! The `http` sink: one POST for each event, signed as Standard Webhooks 1.0.0 says
+//! The `http` sink: one POST for each event, or for several together, signed as Standard Webhooks 1.0.0 says
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
 //! **Invariants**
@@ -11,11 +11,11 @@
 #![cfg(feature = "http")]
 
 mod answer;
+mod batch;
 pub mod guard;
 mod hidden;
 mod probe;
 mod settings;
-mod signature;
 mod wire;
 
 use std::sync::Arc;
@@ -26,14 +26,15 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use url::Url;
 
-use super::{Context, DeliveryError, FromConfig, Message, Note, Shape, Sink, cloud_event, reason};
+use super::signature::{self, Signer};
+use super::{Context, DeliveryError, FromConfig, Note, Shape, Sink, cloud_event, reason};
 use crate::clock::Clock;
 use crate::config::Section;
-use crate::domain::Delivery;
+use crate::domain::{Delivery, Event};
+use batch::Outgoing;
 use guard::{Guard, GuardedResolver};
 use hidden::Hidden;
 use settings::Settings;
-use signature::Signer;
 use wire::{USER_AGENT, Wire};
 
 /// Posts events to an address.
@@ -47,6 +48,8 @@ pub struct HttpSink {
     signer: Signer,
     guard: Arc<Guard>,
     shape: Shape,
+    /// Whether several events are sent in one request.
+    batch: bool,
     hidden: Arc<Hidden>,
     /// Whether the server's text may be shown: it was sent no secret that it could repeat.
     shows_answers: bool,
@@ -76,6 +79,7 @@ impl FromConfig for HttpSink {
             signer: settings.signer,
             guard: settings.guard,
             shape: settings.shape,
+            batch: settings.batch,
             hidden: Arc::new(settings.hidden),
         })
     }
@@ -98,15 +102,22 @@ fn client(guard: &Arc<Guard>) -> Result<reqwest::Client, String> {
 #[async_trait]
 impl Sink for HttpSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
-        self.post(delivery, &Note::default()).await
+        self.alone(delivery, &Note::default()).await
     }
 
     async fn deliver_noting(&self, deliveries: &[&Delivery], notes: &[Note]) -> Vec<Result<(), DeliveryError>> {
+        if self.batch {
+            return self.together(deliveries, notes).await;
+        }
         let mut results = Vec::with_capacity(deliveries.len());
         for (delivery, note) in deliveries.iter().zip(notes) {
-            results.push(self.post(delivery, note).await);
+            results.push(self.alone(delivery, note).await);
         }
         results
+    }
+
+    fn batch_size(&self) -> usize {
+        if self.batch { batch::MAX_EVENTS } else { 1 }
     }
 
     async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
@@ -121,36 +132,67 @@ impl Sink for HttpSink {
 }
 
 impl HttpSink {
-    async fn post(&self, delivery: &Delivery, note: &Note) -> Result<(), DeliveryError> {
+    async fn alone(&self, delivery: &Delivery, note: &Note) -> Result<(), DeliveryError> {
+        let with_secrets_of = self.shape.includes_access_token().then(|| Arc::clone(&delivery.event));
+        self.post(batch::single(&self.shape, delivery), with_secrets_of, &[note]).await
+    }
+
+    /// One answer is for all that its request had. But one event must not cost others: what is refused for good together
+    /// is sent one by one.
+    async fn together(&self, deliveries: &[&Delivery], notes: &[Note]) -> Vec<Result<(), DeliveryError>> {
+        let (mut results, notes) = (Vec::with_capacity(deliveries.len()), notes.iter().collect::<Vec<_>>());
+        for outgoing in batch::several(&self.shape, deliveries) {
+            let these = results.len()..results.len() + outgoing.n;
+            let (n, together) = (outgoing.n, self.post(outgoing, None, &notes[these.clone()]).await);
+            if n == 1 || !matches!(together, Err(DeliveryError::Reject { .. })) {
+                results.extend(std::iter::repeat_n(together, n));
+                continue;
+            }
+            for (delivery, note) in deliveries[these.clone()].iter().zip(&notes[these]) {
+                for alone in batch::several(&self.shape, &[delivery]) {
+                    results.push(self.post(alone, None, &[note]).await);
+                }
+            }
+        }
+        results
+    }
+
+    async fn post(
+        &self,
+        outgoing: Outgoing,
+        with_secrets_of: Option<Arc<Event>>,
+        notes: &[&Note],
+    ) -> Result<(), DeliveryError> {
         let client = self.client.read().clone();
         let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
-        let request = self.request(&client, delivery).map_err(|error| answer::no_answer(&error))?;
-        let with_secrets_of = self.shape.includes_access_token().then(|| Arc::clone(&delivery.event));
+        let request = self.request(&client, outgoing).map_err(|error| answer::no_answer(&error))?;
         let wire = Arc::new(Wire::of(Arc::clone(&self.hidden), &request, with_secrets_of));
-        note.begin(Arc::clone(&wire) as _);
+        for note in notes {
+            note.begin(Arc::clone(&wire) as _);
+        }
         match client.execute(request).await {
             Ok(response) => answer::judge(response, &wire, self.clock.now(), self.shows_answers).await,
             Err(error) => Err(answer::no_answer(&error)),
         }
     }
 
-    fn request(&self, client: &reqwest::Client, delivery: &Delivery) -> reqwest::Result<reqwest::Request> {
-        let Message { content_type, attributes, body } = self.shape.message(delivery);
-        let (id, timestamp) = (delivery.id.to_string(), self.clock.now().as_second());
+    fn request(&self, client: &reqwest::Client, outgoing: Outgoing) -> reqwest::Result<reqwest::Request> {
+        let Outgoing { id, message, .. } = outgoing;
+        let timestamp = self.clock.now().as_second();
         let mut request = client
             .post(self.url.clone())
             .headers(self.headers.clone())
-            .header(CONTENT_TYPE, content_type)
+            .header(CONTENT_TYPE, message.content_type)
             .header("webhook-id", &id)
             .header("webhook-timestamp", timestamp);
-        for (name, value) in attributes {
+        for (name, value) in message.attributes {
             request = request.header(format!("ce-{name}"), cloud_event::in_header(&value));
         }
-        let signature = self.signer.sign(&id, timestamp, &body);
+        let signature = self.signer.sign(&id, timestamp, &message.body);
         if let Some(mut signature) = signature.and_then(|text| HeaderValue::try_from(text).ok()) {
             signature.set_sensitive(true);
             request = request.header(signature::HEADER, signature);
         }
-        request.body(body).build()
+        request.body(message.body).build()
     }
 }

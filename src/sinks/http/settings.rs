@@ -6,11 +6,12 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use super::batch;
 use super::guard::Guard;
 use super::hidden::{self, Hidden};
-use super::signature::{self, Signer};
 use crate::config::value::network;
 use crate::config::{AllowedNetworks, Section, Text};
+use crate::sinks::signature::{self, Signer};
 use crate::sinks::{Context, Shape, WITH_HEADERS};
 
 /// Headers that carry a secret whatever their value: never written in the config itself.
@@ -41,6 +42,8 @@ pub(super) struct Settings {
     pub(super) guard: Arc<Guard>,
     /// What is sent, and how it is written.
     pub(super) shape: Shape,
+    /// Whether several events are sent in one request.
+    pub(super) batch: bool,
     /// What nobody may see of a request.
     pub(super) hidden: Hidden,
     /// Whether what is sent holds something that an answer must not make visible.
@@ -56,6 +59,7 @@ impl Settings {
         secrets.extend(signing);
         let allowed = section.list("allow_private", Vec::new(), network());
         let shape = Shape::read(section, WITH_HEADERS, context);
+        let batch = batch::read(section, &shape);
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
         // Whether an address may be reached is not known where the networks are not.
         let are_known = !section.has_mistake("allow_private");
@@ -68,7 +72,7 @@ impl Settings {
         let guard = Arc::new(Guard::new(allowed, encrypted));
         let hidden = Hidden::of(&url, is_secret, secrets);
         let sends_secrets = shape.includes_access_token() || is_secret || has_secret_header;
-        Some(Self { url, headers, signer, guard, shape, hidden, sends_secrets })
+        Some(Self { url, headers, signer, guard, shape, batch, hidden, sends_secrets })
     }
 }
 

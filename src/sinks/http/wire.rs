@@ -13,10 +13,10 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 
 use super::hidden::{Hidden, is_told_by};
-use super::signature;
 use crate::domain::{Answered, Body, Event, Exchange, HIDDEN, Headers, MAX_BODY_BYTES, MAX_LINE_CHARS, Sent};
 use crate::sinks::Seen;
 use crate::sinks::masks::Masks;
+use crate::sinks::signature;
 use crate::wording::untrusted_text::cut;
 
 /// The header `user-agent` of each request.

@@ -77,6 +77,17 @@ impl Answering {
         opened
     }
 
+    /// Answers each request with the status that `judge` gives its body.
+    pub fn judge(&self, judge: impl Fn(&str) -> &'static str + Send + Sync + 'static) {
+        let requests = Arc::clone(&self.requests);
+        self.behave(move |stream| {
+            let body = requests.lock().unwrap().last().unwrap().body.clone();
+            let status = judge(&String::from_utf8(body).unwrap());
+            let _ = stream
+                .write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes());
+        });
+    }
+
     /// Answers 400 with what `shape` makes of the last request's head and body, in a header and in the body.
     pub fn echo(&self, shape: impl Fn(&str, &str) -> String + Send + Sync + 'static) {
         let requests = Arc::clone(&self.requests);

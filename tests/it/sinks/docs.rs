@@ -376,12 +376,15 @@ for (const { secret, headers, body } of JSON.parse(readFileSync(0, "utf8"))) {
 
 #[test]
 fn the_secret_that_it_tells_to_make_is_one() {
-    let text = section("docs/sinks.md", "### Changing the secret");
-    let command = text.split('`').find(|code| code.starts_with("echo ")).expect("a command");
-    let made = Command::new("sh").args(["-c", command]).output().unwrap().stdout;
-    let (folder, made) = (tempfile::tempdir().unwrap(), String::from_utf8(made).unwrap());
-    let table = "url = 'https://example.com/'\n".to_owned() + &super::http::secrets(&folder, &[&made]);
-    assert!(build("http", &table).is_ok());
+    let text = section("docs/sinks.md", "### Keys of signatures");
+    let commands: Vec<&str> = text.split('`').filter(|code| code.starts_with("echo ")).collect();
+    assert_eq!(commands.len(), 2, "one for each kind of key");
+    for command in commands {
+        let made = Command::new("sh").args(["-c", command]).output().unwrap().stdout;
+        let (folder, made) = (tempfile::tempdir().unwrap(), String::from_utf8(made).unwrap());
+        let table = "url = 'https://example.com/'\n".to_owned() + &super::http::secrets(&folder, &[&made]);
+        assert!(build("http", &table).is_ok(), "{command}");
+    }
 }
 
 #[test]

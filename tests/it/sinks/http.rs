@@ -1,15 +1,19 @@
 //! The `http` sink: what it sends, what answers mean, and far sides that mean harm (threat 63).
 
 use std::io::{Read, Write};
+use std::process::Stdio;
 use std::time::Duration;
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reelhook::sinks::{DeliveryError, MAX_REASON_CHARS};
+use reelhook::domain::Delivery;
+use reelhook::sinks::{DeliveryError, MAX_REASON_CHARS, Note, Sink};
 use standardwebhooks::Webhook;
 
 use super::answering::{Answering, OK, Request};
 use super::samples::{build, delivery, retried};
+use crate::process::site::Site;
 
 const OLD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -63,6 +67,81 @@ async fn a_request_is_signed_and_an_independent_library_agrees() {
     assert_eq!(request.header("webhook-id"), Some(delivery(1).id.to_string().as_str()));
     request.body.push(b' ');
     assert!(!verified(&request, OLD));
+}
+
+#[tokio::test]
+async fn a_private_key_signs_what_its_printed_public_key_verifies() {
+    let (far_side, folder) = (Answering::with(OK), tempfile::tempdir().unwrap());
+    let private = format!("whsk_{}", STANDARD.encode([7; 32]));
+    let table = far_side.table() + &secrets(&folder, &[OLD, &private]);
+    build("http", &table).unwrap().deliver(&delivery(1)).await.unwrap();
+    let request = far_side.requests().remove(0);
+    assert!(verified(&request, OLD), "the shared secret signs beside it");
+    let site = Site::new();
+    let mut child =
+        site.command(&["token", "public-key"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    writeln!(child.stdin.take().unwrap(), "{private}").unwrap();
+    let printed = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let public = STANDARD.decode(printed.trim().strip_prefix("whpk_").unwrap()).unwrap();
+    let header = |name| request.header(name).unwrap();
+    let signature = header("webhook-signature").split(' ').find_map(|it| it.strip_prefix("v1a,")).unwrap();
+    let begun = format!("{}.{}.", header("webhook-id"), header("webhook-timestamp"));
+    let key = UnparsedPublicKey::new(&ED25519, public);
+    let signature = STANDARD.decode(signature).unwrap();
+    key.verify(&[begun.as_bytes(), &request.body].concat(), &signature).unwrap();
+    assert!(key.verify(b"other", &signature).is_err());
+}
+
+/// Delivers these together.
+async fn together(sink: &dyn Sink, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
+    let notes: Vec<Note> = deliveries.iter().map(|_| Note::default()).collect();
+    sink.deliver_noting(deliveries, &notes).await
+}
+
+fn events(request: &Request) -> Vec<serde_json::Value> {
+    serde_json::from_slice(&request.body).unwrap()
+}
+
+#[tokio::test]
+async fn with_batch_one_post_has_several_events_and_one_answer_is_for_all() {
+    let (far_side, folder) = (Answering::with(OK), tempfile::tempdir().unwrap());
+    let sink = build("http", &(far_side.table() + "batch = true\n" + &secrets(&folder, &[OLD]))).unwrap();
+    let (one, two, three) = (delivery(1), delivery(2), delivery(3));
+    assert_eq!(together(&*sink, &[&one, &two, &three]).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(together(&*sink, &[&one, &two, &three]).await, [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(together(&*sink, &[&one, &two]).await, [Ok(()), Ok(())]);
+    let requests = far_side.requests();
+    let ids: Vec<String> = [&one, &two, &three].iter().map(|it| it.event.id.0.to_string()).collect();
+    assert_eq!(events(&requests[0]).iter().map(|event| event["id"].as_str().unwrap()).collect::<Vec<_>>(), ids);
+    assert_eq!(requests[0].header("content-type"), Some("application/cloudevents-batch+json; charset=utf-8"));
+    assert!(verified(&requests[0], OLD));
+    let id = |n: usize| requests[n].header("webhook-id").unwrap();
+    assert!(id(0) == id(1) && id(0) != id(2), "the id is that of what is in it");
+    assert!(sink.batch_size() > 1);
+    far_side.answer("HTTP/1.1 503 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let failed = together(&*sink, &[&one, &two]).await;
+    assert!(failed.iter().all(|it| matches!(it, Err(DeliveryError::Retry { .. }))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn one_event_of_a_batch_that_is_refused_for_good_does_not_cost_the_others() {
+    let far_side = Answering::with(OK);
+    let sink = build("http", &(far_side.table() + "batch = true\n")).unwrap();
+    let (one, two) = (delivery(1), delivery(2));
+    let bad = two.event.id.0.to_string();
+    far_side.judge(move |body| if body.contains(&bad) { "410 Gone" } else { "204 No Content" });
+    let results = together(&*sink, &[&one, &two]).await;
+    assert!(matches!(results[..], [Ok(()), Err(DeliveryError::Reject { .. })]), "{results:?}");
+    assert_eq!(far_side.requests().iter().map(|it| events(it).len()).collect::<Vec<_>>(), [2, 1, 1]);
+}
+
+#[test]
+fn batch_needs_whole_events_and_no_access_token() {
+    let far_side = Answering::with(OK);
+    for beside in ["format = \"data\"", "payload = \"{}\"", "include_access_token = true"] {
+        let mistakes = build("http", &format!("{}batch = true\n{beside}\n", far_side.table())).err().unwrap();
+        assert!(format!("{mistakes:?}").contains("batch"), "{mistakes:?}");
+    }
 }
 
 #[tokio::test]
