@@ -109,7 +109,7 @@ async function addresses() {
     const page = await visit("/quarantine");
     const entry = await hook(page, "quarantine-row").first().locator("a").first().getAttribute("href");
     const pages = {
-        now: "/",
+        overview: "/",
         operations: "/operations",
         found: `/operations?q=${encodeURIComponent(HOSTILE)}`,
         operation: await pageOf(page, good.clientContext),
@@ -187,7 +187,7 @@ test("every page is whole in both widths and both themes, shows no secret, and t
             assert.equal(await overhang(stranger), "", `login cannot be scrolled to the side at ${width}`);
         }
     }
-    const page = await visit(pages.now);
+    const page = await visit(pages.overview);
     const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await background();
     await page.emulateMedia({ colorScheme: "dark" });
