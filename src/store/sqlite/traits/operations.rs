@@ -13,7 +13,7 @@ use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read;
 use crate::store::sqlite::read::listing::{self, Search};
 use crate::store::sqlite::write::delivery::{check_number_of, each_sink_once};
-use crate::store::sqlite::write::{announce, change, operator_events, removal, watches};
+use crate::store::sqlite::write::{announce, change, removal, reports, watches};
 use crate::store::{Due, Operations, Raised, Reception, Report, Reports, StoreError, Watches};
 
 #[async_trait]
@@ -84,6 +84,6 @@ impl Reports for SqliteStore {
     async fn report(&self, report: Report, mut deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
         each_sink_once(&mut deliveries);
         check_number_of(&deliveries)?;
-        self.writer.ask(move |tx| operator_events::add(tx, &report, &deliveries)).await
+        self.writer.ask(move |tx| reports::add_for_operators(tx, &report, &deliveries)).await
     }
 }

@@ -18,7 +18,7 @@ pub mod lease;
 pub mod news;
 pub mod operation;
 pub mod operation_row;
-pub mod operator_events;
+pub mod own_event;
 pub mod pauses;
 pub mod prepare;
 pub mod quarantine;

@@ -14,7 +14,7 @@ mod identity;
 mod item;
 mod logs;
 mod operation;
-mod operator_events;
+mod own_event;
 mod quarantine;
 mod queue;
 mod repeats;

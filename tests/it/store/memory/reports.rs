@@ -1,67 +1,38 @@
-//! The events that reelhook itself adds: an operation is overdue, lost or recovered.
+//! The events that reelhook itself adds: an operation is overdue, lost or recovered; and those about reelhook itself.
 
 use super::deliveries::checked;
-use super::events;
-use super::identity::Identity;
-use super::ids;
-use super::queue::{self, NewRow};
-use super::rows::{Counter, EventRow, instant};
+use super::own_event::{self, About, OwnEvent};
 use super::tx::Tx;
-use reelhook::domain::{
-    Carried, Channel, ClientContext, Envelope, EventId, EventKind, NewDelivery, OperationEvent, Origin, RecordOperation,
-};
-use reelhook::store::{EventView, StoreError};
+use reelhook::domain::{EventId, EventKind, NewDelivery, OperationEvent, OperatorEvent, RecordOperation};
+use reelhook::store::{Report, StoreError};
 
 /// Adds an event about an operation in its current state, with its deliveries.
 pub fn add(tx: &mut Tx<'_>, event: OperationEvent, operation: i64, deliveries: &[NewDelivery]) {
     let Some(known) = tx.rows.operation(operation) else { return };
-    let number = tx.number(Counter::Event);
-    let id = EventId(ids::of_event(number, tx.steady));
-    let carried =
-        Carried { operation_id: Some(known.id.clone()), call_id: known.call_id.clone(), ..Carried::default() };
-    let view = EventView {
-        id,
-        number,
-        origin: Origin::Reelhook,
-        envelope: Envelope {
-            channel: Channel::Calls,
-            resource_type: RecordOperation::TYPE.into(),
-            tenant_id: known.tenant_id.clone(),
-            subscription_id: None,
-            carried,
-        },
-        kind: event.kind().into(),
-        received_at: instant(tx.wall),
-        client_context: known.client_context.as_ref().map(ClientContext::as_str).map(str::to_owned),
+    let event = OwnEvent {
+        kind: event.kind(),
+        resource_type: RecordOperation::TYPE,
         resource: known.path(),
-        status: Some(known.status.clone()),
-        order: None,
-        previous: None,
-        possible_repeat: false,
-        is_matched: !deliveries.is_empty(),
-        deliveries: Vec::new(),
         data: serde_json::Value::Object(known.resource().to_json()).to_string(),
+        about: Some(About { number: operation, operation: known }),
     };
-    let row = EventRow {
-        view,
-        operation: Some(operation),
-        token: None,
-        raw: Default::default(),
-        identity: Identity::Own,
-        graph_id: None,
-        message: None,
-        is_matched: !deliveries.is_empty(),
-    };
-    events::add(tx, row);
-    let taken_by: Vec<_> = deliveries.iter().filter(|new| tx.around.takes(&new.sink, event.kind())).collect();
-    for (new, row) in taken_by.into_iter().zip(ids::first_delivery(number)..) {
-        let is_blocked = tx.rows.is_waited_for(&new.sink, Some(operation));
-        let (leased_until, created_at) = (None, tx.wall);
-        let row =
-            NewRow { number: row, event: number, operation: Some(operation), is_blocked, leased_until, created_at };
-        queue::insert(tx, new, &row);
-    }
+    own_event::add(tx, event, deliveries);
     tx.changed(operation);
+}
+
+/// Adds an event about reelhook itself, with its deliveries.
+///
+/// # Errors
+/// There are too many deliveries.
+pub fn add_for_operators(tx: &mut Tx<'_>, report: Report, deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
+    let event = OwnEvent {
+        kind: report.event.kind(),
+        resource_type: OperatorEvent::TYPE,
+        resource: report.subject,
+        data: serde_json::to_string(&report.data).unwrap(),
+        about: None,
+    };
+    Ok(own_event::add(tx, event, &checked(deliveries)?))
 }
 
 /// Where the routes say that an event about an operation goes; `None` without routes.

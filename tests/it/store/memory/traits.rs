@@ -9,9 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::rows::instant;
-use super::{
-    MemoryStore, accept, announce, exchanges, ids, logs, operator_events, quarantine, queue, sweep, views, watches,
-};
+use super::{MemoryStore, accept, announce, exchanges, ids, logs, quarantine, queue, reports, sweep, views, watches};
 use reelhook::config::Expectations;
 use reelhook::domain::{
     DeliveryId, EventId, Exchange, GraphId, KEPT_MINUTES, Lease, MAX_RICH_SUBSCRIPTIONS, Minute, NewDelivery,
@@ -497,7 +495,7 @@ impl History for MemoryStore {
 #[async_trait]
 impl Reports for MemoryStore {
     async fn report(&self, report: Report, deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
-        self.write(|tx| operator_events::add(tx, report, deliveries))
+        self.write(|tx| reports::add_for_operators(tx, report, deliveries))
     }
 }
 
