@@ -270,12 +270,12 @@ impl Worker {
             Settlement::Delivered | Settlement::Dead { .. } => None,
         });
         let next = next.min();
-        let given_up = GivenUp::of(&outcomes);
+        let given_up = given_up(&outcomes);
         if let Err(error) = self.record(outcomes).await {
             tracing::error!(sink = %self.name, n_deliveries = n, %error, "could not record outcomes; the deliveries are attempted again");
             return;
         }
-        for reason in given_up.0 {
+        for reason in given_up {
             self.shared.metrics.dead_letter(self.name.as_str(), self.shared.clock.now(), &reason);
         }
         // Only after the commit: before it, the store does not know the pause.
@@ -322,17 +322,13 @@ impl Worker {
 
 /// Why deliveries became dead letters. Those of events about reelhook itself are not among them: an event about them would
 /// become one as well.
-struct GivenUp(Vec<String>);
-
-impl GivenUp {
-    fn of(outcomes: &[Outcome]) -> Self {
-        let told = outcomes.iter().filter(|outcome| !outcome.lease.delivery.event.is_for_operators());
-        let reasons = told.filter_map(|outcome| match &outcome.settlement {
-            Settlement::Dead { reason } => Some(reason.clone()),
-            Settlement::Delivered | Settlement::RetryAt { .. } => None,
-        });
-        Self(reasons.collect())
-    }
+fn given_up(outcomes: &[Outcome]) -> Vec<String> {
+    let told = outcomes.iter().filter(|outcome| !outcome.lease.delivery.event.is_for_operators());
+    let reasons = told.filter_map(|outcome| match &outcome.settlement {
+        Settlement::Dead { reason } => Some(reason.clone()),
+        Settlement::Delivered | Settlement::RetryAt { .. } => None,
+    });
+    reasons.collect()
 }
 
 /// Waits for an attempt while other work goes on.

@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::Fact;
 use crate::domain::{OperatorData, OperatorEvent};
-use crate::store::Space;
+use crate::store::{Report, Space};
 use crate::telemetry::SlowShares;
 
 /// From this share on, answers are slow. With twice as many, Graph delays notifications.
@@ -76,7 +75,7 @@ impl Levels {
 }
 
 impl Level {
-    pub(super) fn fact(&self) -> Fact {
+    pub(super) fn report(&self) -> Report {
         match self {
             Self::Slow { path, share } => slow(path, *share),
             Self::Low(space) => low(*space),
@@ -84,7 +83,7 @@ impl Level {
     }
 }
 
-fn slow(path: &'static str, share: f64) -> Fact {
+fn slow(path: &'static str, share: f64) -> Report {
     let percent = share * 100.0;
     let message = format!(
         "{percent:.0} % of the answers on the path {path} took over 3 s in the last 10 minutes: above 10 %, Graph delays \
@@ -97,10 +96,10 @@ fn slow(path: &'static str, share: f64) -> Fact {
         limit: Some(SLOW_SHARE),
         ..OperatorData::default()
     };
-    Fact { event: OperatorEvent::AnswersSlow, subject: format!("reelhook/answers/{path}"), data }
+    Report { event: OperatorEvent::AnswersSlow, subject: format!("reelhook/answers/{path}"), data }
 }
 
-fn low(space: Space) -> Fact {
+fn low(space: Space) -> Report {
     let (free, reserve) = (space.disk_free_bytes, space.reserve_bytes);
     let message =
         format!("the store's disk has {free} free bytes: with less than {reserve}, notifications are refused");
@@ -111,5 +110,5 @@ fn low(space: Space) -> Fact {
         reserve_bytes: Some(reserve),
         ..OperatorData::default()
     };
-    Fact { event: OperatorEvent::DiskLow, subject: "reelhook/disk".into(), data }
+    Report { event: OperatorEvent::DiskLow, subject: "reelhook/disk".into(), data }
 }

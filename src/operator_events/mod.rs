@@ -10,7 +10,6 @@
 //! 3. A dead letter of an operator event makes no operator event.
 //! 4. If the store fails, it is told later.
 
-mod facts;
 mod levels;
 mod sinks;
 mod tally;
@@ -21,7 +20,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use self::facts::Fact;
 use self::levels::Levels;
 use self::sinks::Sinks;
 use self::tally::Tally;
@@ -82,7 +80,7 @@ impl OperatorEvents {
     async fn look(&self, told: &mut Told) {
         let now = self.clock.steady();
         for (sink, change) in told.sinks.changes(self.sink_facts(), now) {
-            if self.tell(&change.fact()).await {
+            if self.tell(change.report()).await {
                 told.sinks.told(sink, change, now);
             }
         }
@@ -95,27 +93,26 @@ impl OperatorEvents {
         self.tell_tally(&mut told.dead_letters, now, dead_letters).await;
         self.tell_tally(&mut told.quarantined, now, quarantined).await;
         for level in told.levels.changes(&self.metrics.slow_shares(now), self.store.space(), now) {
-            if self.tell(&level.fact()).await {
+            if self.tell(level.report()).await {
                 told.levels.told(level, now);
             }
         }
     }
 
-    async fn tell_tally(&self, tally: &mut Tally, now: Timestamp, fact: impl Fn(&str, &Incident) -> Fact) {
+    async fn tell_tally(&self, tally: &mut Tally, now: Timestamp, report: impl Fn(&str, &Incident) -> Report) {
         for (of, incident) in tally.due(now) {
-            if self.tell(&fact(&of, &incident)).await {
+            if self.tell(report(&of, &incident)).await {
                 tally.told(&of, now);
             }
         }
     }
 
     /// Makes the event, if a route wants it. Returns whether nothing is left to do.
-    async fn tell(&self, fact: &Fact) -> bool {
-        let deliveries = self.deliveries(fact);
+    async fn tell(&self, report: Report) -> bool {
+        let deliveries = self.deliveries(&report);
         if deliveries.is_empty() {
             return true;
         }
-        let report = Report { event: fact.event, subject: fact.subject.clone(), data: fact.data.clone() };
         match self.store.report(report, deliveries).await {
             Ok(_event) => true,
             Err(error) => {
@@ -126,20 +123,20 @@ impl OperatorEvents {
     }
 
     /// The deliveries to sinks that take the event.
-    fn deliveries(&self, fact: &Fact) -> Vec<NewDelivery> {
+    fn deliveries(&self, report: &Report) -> Vec<NewDelivery> {
         let key = RoutingKey {
             client_context: None,
             status: None,
             tenant_id: None,
             resource_type: OperatorEvent::TYPE,
-            resource: &fact.subject,
+            resource: &report.subject,
             change_type: None,
             subscription_id: None,
             channel: Channel::Calls,
-            kind: EventKind::Operator(fact.event),
+            kind: EventKind::Operator(report.event),
         };
         let mut deliveries = self.routes.matches(&key);
-        deliveries.retain(|new| self.routes.takes(&new.sink, fact.event.kind()));
+        deliveries.retain(|new| self.routes.takes(&new.sink, report.event.kind()));
         deliveries
     }
 
@@ -150,18 +147,18 @@ impl OperatorEvents {
     }
 }
 
-fn dead_letters(sink: &str, incident: &Incident) -> Fact {
+fn dead_letters(sink: &str, incident: &Incident) -> Report {
     let Incident { n, since, reason } = incident;
     let message = format!("{n} deliveries to sink {sink} were given up since {since}; the last one: {reason}");
     let data = OperatorData { message, sink: Some(sink.to_owned()), ..counted(incident) };
-    Fact { event: OperatorEvent::DeadLetter, subject: facts::of_sink(sink), data }
+    Report { event: OperatorEvent::DeadLetter, subject: sinks::path(sink), data }
 }
 
-fn quarantined(reason: &str, incident: &Incident) -> Fact {
+fn quarantined(reason: &str, incident: &Incident) -> Report {
     let Incident { n, since, .. } = incident;
     let message = format!("{n} notifications were quarantined since {since}: {reason}");
     let data = OperatorData { message, ..counted(incident) };
-    Fact { event: OperatorEvent::Quarantined, subject: format!("reelhook/quarantine/{reason}"), data }
+    Report { event: OperatorEvent::Quarantined, subject: format!("reelhook/quarantine/{reason}"), data }
 }
 
 fn counted(incident: &Incident) -> OperatorData {

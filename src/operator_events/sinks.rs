@@ -9,10 +9,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::facts::{Fact, of_sink};
 use super::tally::PAUSE;
 use crate::dispatch::{Conditions, Pauses};
 use crate::domain::{OperatorData, OperatorEvent, SinkName};
+use crate::store::Report;
+
+/// The path of a sink.
+pub(super) fn path(sink: &str) -> String {
+    format!("reelhook/sinks/{sink}")
+}
 
 /// Who paused a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,12 +119,12 @@ impl By {
 }
 
 impl Change {
-    pub(super) fn fact(&self) -> Fact {
+    pub(super) fn report(&self) -> Report {
         let sink = self.now.sink.as_str();
         let by = self.paused.or(self.was).unwrap_or(By::Reelhook);
         let data = OperatorData { sink: Some(sink.to_owned()), by: Some(by.as_str()), ..self.facts(sink) };
         let event = self.paused.map_or(OperatorEvent::SinkResumed, |_by| OperatorEvent::SinkPaused);
-        Fact { event, subject: of_sink(sink), data }
+        Report { event, subject: path(sink), data }
     }
 
     fn facts(&self, sink: &str) -> OperatorData {

@@ -24,10 +24,7 @@ pub struct Tally {
 impl Tally {
     /// Adds what happened.
     pub fn add(&mut self, of: &str, happened: Incident) {
-        match self.waiting.get_mut(of) {
-            Some(waiting) => waiting.add(happened),
-            None => drop(self.waiting.insert(of.to_owned(), happened)),
-        }
+        happened.add_to(&mut self.waiting, of.to_owned());
     }
 
     /// What may be told now, in steady time.

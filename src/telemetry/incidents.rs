@@ -35,30 +35,28 @@ impl Incident {
         Self { n: 1, since: at, reason: reason.to_owned() }
     }
 
-    /// Adds what happened after it.
-    pub fn add(&mut self, later: Self) {
-        self.n = self.n.saturating_add(later.n);
-        self.reason = later.reason;
+    /// Adds it to what is known of the same.
+    pub fn add_to<K: Ord>(self, known: &mut BTreeMap<K, Self>, of: K) {
+        match known.get_mut(&of) {
+            Some(earlier) => {
+                earlier.n = earlier.n.saturating_add(self.n);
+                earlier.reason = self.reason;
+            }
+            None => drop(known.insert(of, self)),
+        }
     }
 }
 
 impl Metrics {
     /// A delivery to a sink was given up.
     pub fn dead_letter(&self, sink: &str, at: Timestamp, reason: &str) {
-        let (one, mut known) = (Incident::one(at, reason), self.incidents.dead_letters.lock());
-        match known.get_mut(sink) {
-            Some(incident) => incident.add(one),
-            None => drop(known.insert(sink.to_owned(), one)),
-        }
+        Incident::one(at, reason).add_to(&mut self.incidents.dead_letters.lock(), sink.to_owned());
     }
 
     /// A notification was quarantined.
     pub fn in_quarantine(&self, reason: Reason, at: Timestamp) {
-        let (reason, mut known) = (reason.as_str(), self.incidents.quarantined.lock());
-        match known.get_mut(reason) {
-            Some(incident) => incident.n = incident.n.saturating_add(1),
-            None => drop(known.insert(reason, Incident::one(at, reason))),
-        }
+        let reason = reason.as_str();
+        Incident::one(at, reason).add_to(&mut self.incidents.quarantined.lock(), reason);
     }
 
     /// The deliveries that were given up since the last call, by sink.
