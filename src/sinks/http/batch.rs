@@ -59,6 +59,13 @@ pub(super) fn several(shape: &Shape, deliveries: &[&Delivery]) -> Vec<Outgoing> 
     all
 }
 
+/// One delivery in a request of the same form.
+pub(super) fn one(shape: &Shape, delivery: &Delivery) -> Outgoing {
+    let mut open = Open::default();
+    open.add(delivery, &shape.message(delivery).body);
+    open.closed()
+}
+
 /// A request that is being filled.
 #[derive(Default)]
 struct Open {

@@ -149,9 +149,7 @@ impl HttpSink {
                 continue;
             }
             for (delivery, note) in deliveries[these.clone()].iter().zip(&notes[these]) {
-                for alone in batch::several(&self.shape, &[delivery]) {
-                    results.push(self.post(alone, None, &[note]).await);
-                }
+                results.push(self.post(batch::one(&self.shape, delivery), None, &[note]).await);
             }
         }
         results
