@@ -84,8 +84,8 @@ async fn postgres(address: &str, table: &str, body: &str, until: &Until) -> u32 
     let work = async {
         let columns = "delivery_id uuid PRIMARY KEY, event json NOT NULL";
         client.batch_execute(&format!("CREATE TABLE IF NOT EXISTS {table} ({columns})")).await.expect("a table");
-        let insert = format!("INSERT INTO {table} SELECT * FROM UNNEST($1::uuid[], $2::json[]) ON CONFLICT DO NOTHING");
-        let insert = insert.replace("$2::json[]", "$2::text[]::json[]");
+        let rows = "SELECT * FROM UNNEST($1::uuid[], $2::text[]::json[])";
+        let insert = format!("INSERT INTO {table} {rows} ON CONFLICT DO NOTHING");
         let insert = client.prepare(&insert).await.expect("a statement");
         let mut n = 0;
         while !until.is_over() {

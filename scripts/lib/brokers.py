@@ -5,7 +5,8 @@ from site_of import free_port
 
 
 class Broker:
-    """A server of a kind. `KIND` is the sink's kind, and `PROGRAM` what must be installed."""
+    """A server of a kind. `KIND` is the sink's kind, `PROGRAM` what must be installed, `PLACE` where the plain loop sends
+    to, and `URL` its address without the port."""
 
     def __init__(self):
         # A folder of its own: PostgreSQL runs as another user where we are root.
@@ -37,6 +38,15 @@ class Broker:
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @classmethod
+    def url(cls, port):
+        return f"{cls.URL}:{port}"
+
+    @property
+    def address(self):
+        """What the plain loop connects to."""
+        return self.url(self.port)
+
     def prepare(self):
         """Makes the place that events go to, where the server does not make it by itself."""
 
@@ -48,6 +58,7 @@ class Broker:
 
 class Nats(Broker):
     KIND, PROGRAM, PLACE = "nats", "nats-server", "events.all"
+    URL = "nats://127.0.0.1"
 
     def command(self):
         return [self.program(), "--addr", "127.0.0.1", "--port", str(self.port), "--jetstream", "--store_dir",
@@ -64,33 +75,27 @@ class Nats(Broker):
             while b'"config"' not in answer:
                 answer += server.recv(65536)
 
-    @property
-    def address(self):
-        return f"nats://127.0.0.1:{self.port}"
-
     @classmethod
     def keys(cls, port):
-        return f'url = "nats://127.0.0.1:{port}"\nsubject = "{cls.PLACE}"\n'
+        return f'url = "{cls.url(port)}"\nsubject = "{cls.PLACE}"\n'
 
 
 class Redis(Broker):
     KIND, PROGRAM, PLACE = "redis", "redis-server", "events"
+    URL = "redis://127.0.0.1"
 
     def command(self):
         return [self.program(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder), "--appendonly",
                 "yes"]
 
-    @property
-    def address(self):
-        return f"redis://127.0.0.1:{self.port}"
-
     @classmethod
     def keys(cls, port):
-        return f'url = "redis://127.0.0.1:{port}"\nstream = "{cls.PLACE}"\n'
+        return f'url = "{cls.url(port)}"\nstream = "{cls.PLACE}"\n'
 
 
 class Postgres(Broker):
     KIND, PROGRAM, PLACE = "postgres", "postgres", "plain_events"
+    URL = "postgres://127.0.0.1"
 
     @classmethod
     def program(cls):
@@ -123,7 +128,7 @@ class Postgres(Broker):
 
     @classmethod
     def keys(cls, port):
-        return (f'url = "postgres://127.0.0.1:{port}/postgres"\ntable = "events"\n'
+        return (f'url = "{cls.url(port)}/postgres"\ntable = "events"\n'
                 'auth = { user = "reelhook", password = { env = "BENCH_PASSWORD" } }\n')
 
 

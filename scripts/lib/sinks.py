@@ -7,6 +7,11 @@ from site_of import FILE, ROOT, memory, metric
 Speed = collections.namedtuple("Speed", "per_second plain p99_ms idle")
 
 
+def waiting(bench):
+    """How many events a sink finds when it begins."""
+    return 20_000 if bench.quick else 100_000
+
+
 def installed(say):
     """The kinds whose server is on this machine."""
     for kind in KINDS:
@@ -51,7 +56,7 @@ def speed(bench, kind, plain, body):
 
 def drain(bench, site, sink):
     """Confirmed events a second, of those that a paused sink left in the store."""
-    n = 20_000 if bench.quick else 100_000
+    n = waiting(bench)
     site.run("sinks", "pause", sink, stdout=subprocess.DEVNULL).wait()
     taken = bench.simulate(site.port, "--channel", "calls", "--connections", 64, "--count", n)["n_2xx"]
     site.run("sinks", "resume", sink, stdout=subprocess.DEVNULL).wait()
@@ -80,12 +85,12 @@ def delay(bench, site, sink):
     return statistics.quantiles(waited, n=100)[98] / 1000
 
 
-def beside_dead(bench, kind, port, capacity):
-    """The intake and a healthy sink at a quarter of the capacity, alone and beside a sink whose server is dead, in turns:
-    the relations of p99 and of the deliveries a second."""
+def beside_dead(bench, sink, capacity):
+    """The intake's p99 in milliseconds and the deliveries a second of a healthy sink, alone and beside a dead one, at a
+    quarter of the capacity, in turns."""
     load = ("--channel", "calls", "--connections", 64, "--rate", int(capacity / 4))
-    figures = {"alone": [], "beside": []}
-    sites = {"alone": bench.site([FILE]), "beside": bench.site([FILE, kind.sink(port)])}
+    turns = {"alone": [], "beside": []}
+    sites = {"alone": bench.site([FILE]), "beside": bench.site([FILE, sink])}
     with contextlib.ExitStack() as stack:
         for site in sites.values():
             stack.enter_context(site.serve())
@@ -95,7 +100,5 @@ def beside_dead(bench, kind, port, capacity):
             before, began = delivered(site, "archive"), time.monotonic()
             report = bench.simulate(site.port, *load, "--duration", f"{bench.seconds // 2}s")
             rate = (delivered(site, "archive") - before) / (time.monotonic() - began)
-            figures[name].append((report["p99_ms"], rate))
-    mean = lambda name, i: statistics.mean(turn[i] for turn in figures[name])
-    return mean("beside", 0) / mean("alone", 0), mean("beside", 1) / mean("alone", 1)
-
+            turns[name].append((report["p99_ms"], rate))
+    return {name: tuple(map(statistics.mean, zip(*figures))) for name, figures in turns.items()}
