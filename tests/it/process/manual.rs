@@ -18,11 +18,11 @@ fn pages(folder: &tempfile::TempDir) -> Vec<(String, String)> {
     let said = Said::from(reelhook().args(["man", "--out"]).arg(&out).output().unwrap());
     assert_eq!(said.code, Some(0), "{said:?}");
     let pages = said.out.lines().map(|path| {
-        let name = path.rsplit('/').next().unwrap().strip_suffix(".1").unwrap();
-        // The name of a page does not tell the dash within a command from the one between two.
-        let words = name.strip_prefix("reelhook").unwrap().replace('-', " ").replace("public key", "public-key");
-        let command = words.trim().to_owned();
-        (command, fs::read_to_string(path).unwrap())
+        let page = fs::read_to_string(path).unwrap();
+        // The name of a page does not tell the dash within a command from the one between two; its synopsis does.
+        let (_, synopsis) = page.split_once("\n.SH SYNOPSIS\n\\fBreelhook").unwrap_or_else(|| panic!("{page}"));
+        let command = synopsis.split_once("\\fR").unwrap().0.replace("\\-", "-").trim().to_owned();
+        (command, page)
     });
     let pages: Vec<_> = pages.collect();
     assert_eq!(fs::read_dir(&out).unwrap().count(), pages.len());
