@@ -22,6 +22,7 @@ mod background;
 pub mod cloud_event;
 mod connection;
 mod context;
+mod folder;
 #[macro_use]
 mod kinds;
 mod masks;
@@ -39,6 +40,7 @@ pub mod exec;
 pub mod file;
 pub mod http;
 pub mod nats;
+pub mod object;
 pub mod postgres;
 pub mod redis;
 pub mod stdout;
@@ -64,6 +66,7 @@ kinds! {
     "file": file::FileSink;
     "http": http::HttpSink;
     "nats": nats::NatsSink;
+    "object": object::ObjectSink;
     "postgres": postgres::PostgresSink;
     "redis": redis::RedisSink;
     "stdout": stdout::StdoutSink;

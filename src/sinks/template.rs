@@ -22,7 +22,7 @@ pub const ABSENT: &str = "-";
 /// The longest template in a config.
 const MAX_TEMPLATE_CHARS: usize = 4096;
 /// The placeholders, but for `{capture.NAME}`.
-const PLACEHOLDERS: [(&str, Placeholder); 9] = [
+const PLACEHOLDERS: [(&str, Placeholder); 10] = [
     ("client_context", Placeholder::ClientContext),
     ("call_id", Placeholder::CallId),
     ("operation_id", Placeholder::OperationId),
@@ -32,6 +32,7 @@ const PLACEHOLDERS: [(&str, Placeholder); 9] = [
     ("subscription", Placeholder::Subscription),
     ("date", Placeholder::Date),
     ("message", Placeholder::Message),
+    ("delivery_id", Placeholder::DeliveryId),
 ];
 /// What a placeholder for a named group of a route's regex begins with.
 const CAPTURE: &str = "capture.";
@@ -69,6 +70,7 @@ enum Placeholder {
     Subscription,
     Date,
     Message,
+    DeliveryId,
     Capture(String),
 }
 
@@ -176,6 +178,7 @@ impl Placeholder {
             Self::Subscription => envelope.subscription_id.as_deref(),
             Self::Date => return then(&event.time.strftime("%Y-%m-%d").to_string()),
             Self::Message => return then(message(event).as_deref().unwrap_or(ABSENT)),
+            Self::DeliveryId => return then(&delivery.id.to_string()),
             Self::Capture(group) => delivery.captures.get(group).map(String::as_str),
         };
         then(value.filter(|value| !value.is_empty()).unwrap_or(ABSENT));

@@ -7,16 +7,17 @@
 //! 3. Only a plain file with one name is written: never a symbolic link, a device, or a hard link to another file.
 //! 4. After a failed sync the file is opened again; the sync is never repeated (the kernel may have dropped the pages).
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rustix::fs::{Access, OFlags};
+use rustix::fs::OFlags;
 
 use super::rotation::{Growth, Rotation};
 use crate::clock::Clock;
+use crate::sinks::folder;
 
 /// The file at a path, opened when it is needed.
 pub(super) struct Log {
@@ -62,7 +63,7 @@ impl Log {
         }
         drop(open);
         self.rotation.set_aside(&self.path, now)?;
-        sync_folder(folder_of(&self.path))?;
+        folder::sync(folder::of(&self.path))?;
         self.rotation.remove_oldest(&self.path);
         Open::at(&self.path, now)
     }
@@ -78,11 +79,7 @@ impl Log {
     /// Whether an append would find what it needs. Creates nothing.
     pub(super) fn probe(&self) -> io::Result<()> {
         match existing(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let folder = folder_of(&self.path).ancestors().find(|folder| at_least_here(folder).exists());
-                let folder = at_least_here(folder.unwrap_or(Path::new("")));
-                Ok(rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
-            }
+            Err(error) if error.kind() == ErrorKind::NotFound => folder::probe(folder::of(&self.path)),
             found => checked(&found?).map(drop),
         }
     }
@@ -170,10 +167,10 @@ fn existing(path: &Path) -> io::Result<File> {
 }
 
 fn create(path: &Path) -> io::Result<File> {
-    let folder = folder_of(path);
-    make_folder(folder)?;
+    let folder = folder::of(path);
+    folder::make(folder)?;
     let file = options().create_new(true).open(path)?;
-    sync_folder(folder)?;
+    folder::sync(folder)?;
     Ok(file)
 }
 
@@ -189,23 +186,4 @@ fn checked(file: &File) -> io::Result<Metadata> {
 fn began_at(metadata: &Metadata) -> Option<Timestamp> {
     let at = metadata.created().or_else(|_| metadata.modified()).ok()?;
     Timestamp::try_from(at).ok()
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !at_least_here(folder).exists()).collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(at_least_here(folder))?;
-    missing.into_iter().try_for_each(|made| sync_folder(folder_of(made)))
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(at_least_here(folder))?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(path)
-}
-
-/// The empty path is the working directory.
-fn at_least_here(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }

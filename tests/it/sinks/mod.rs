@@ -10,6 +10,7 @@ mod exec;
 mod file;
 mod guard;
 mod http;
+mod object;
 pub mod samples;
 pub mod schemas;
 mod shapes;

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod nats;
+mod object;
 mod postgres;
 mod process;
 mod redis;
@@ -55,4 +56,4 @@ pub struct Arrived {
 }
 
 /// The kinds that the suite runs over.
-pub const KINDS: &[&str] = &[nats::Nats::KIND, postgres::Postgres::KIND, redis::Redis::KIND];
+pub const KINDS: &[&str] = &[nats::Nats::KIND, object::KIND, postgres::Postgres::KIND, redis::Redis::KIND];

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,4 +72,19 @@ impl Drop for Process {
 /// An address that nobody listens on.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
+
+/// An address that nobody listens on, and whose port the system gives to nobody who does not ask for it: for a server that
+/// opens its ports so slowly that another would have got them meanwhile.
+pub fn below_the_chosen() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Several runs of the tests at a time begin at other ports.
+    let first = u16::try_from(std::process::id() % 100).unwrap() * 120;
+    loop {
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 20_000 + (first + n) % 12_000));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
