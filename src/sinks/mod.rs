@@ -42,6 +42,7 @@ pub mod http;
 pub mod nats;
 pub mod object;
 pub mod postgres;
+pub mod rabbitmq;
 pub mod redis;
 pub mod stdout;
 
@@ -68,6 +69,7 @@ kinds! {
     "nats": nats::NatsSink;
     "object": object::ObjectSink;
     "postgres": postgres::PostgresSink;
+    "rabbitmq": rabbitmq::RabbitmqSink;
     "redis": redis::RedisSink;
     "stdout": stdout::StdoutSink;
 }

@@ -11,8 +11,9 @@ use super::seldom::Seldom;
 pub use super::seldom::{tell as tell_left_out, tell_at_the_end as tell_left_out_at_the_end};
 
 /// At every start the web server logs how it starts, and it logs an error for each request that it cannot read, with
-/// which a stranger could fill the disk. To see these lines, name them in the filter.
-const QUIET: &str = "actix_server=warn,actix_http=off";
+/// which a stranger could fill the disk. `lapin` logs messages that come back, with all that is in them, and errors that the
+/// sink tells as its reason. To see these lines, name them in the filter.
+const QUIET: &str = "actix_server=warn,actix_http=off,lapin=off";
 
 /// Replaces the filter of the log that was started.
 type SetFilter = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;

@@ -6,6 +6,7 @@ mod nats;
 mod object;
 mod postgres;
 mod process;
+mod rabbitmq;
 mod redis;
 mod relay;
 mod suite;
@@ -56,4 +57,5 @@ pub struct Arrived {
 }
 
 /// The kinds that the suite runs over.
-pub const KINDS: &[&str] = &[nats::Nats::KIND, object::KIND, postgres::Postgres::KIND, redis::Redis::KIND];
+pub const KINDS: &[&str] =
+    &[nats::Nats::KIND, object::KIND, postgres::Postgres::KIND, rabbitmq::Rabbitmq::KIND, redis::Redis::KIND];
