@@ -198,6 +198,20 @@ impl<'r> Section<'r> {
         values.unwrap_or_default()
     }
 
+    /// As [`Section::one_or_more`], where at least one must be there; `expected` says what it is.
+    pub fn need_one_or_more<T: 'static>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        reading: Reading<T>,
+    ) -> Option<Vec<T>> {
+        self.expect(key, expected);
+        let values = self.one_or_more_values(key, &reading);
+        let ask = Ask { form: reading.of_one_or_more(), is_required: true, default: Shown::NotSet };
+        self.note(key, ask, values.as_ref().map(|values| reading.show_all(values)));
+        values.filter(|values| !values.is_empty())
+    }
+
     fn one_or_more_values<T: 'static>(&mut self, key: &'static str, reading: &Reading<T>) -> Option<Vec<T>> {
         let node = self.take(key)?.into_structured();
         let path = self.path_of(key);

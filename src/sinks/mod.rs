@@ -39,6 +39,7 @@ mod tls;
 pub mod exec;
 pub mod file;
 pub mod http;
+pub mod kafka;
 pub mod nats;
 pub mod object;
 pub mod postgres;
@@ -66,6 +67,7 @@ kinds! {
     "exec": exec::ExecSink;
     "file": file::FileSink;
     "http": http::HttpSink;
+    "kafka": kafka::KafkaSink;
     "nats": nats::NatsSink;
     "object": object::ObjectSink;
     "postgres": postgres::PostgresSink;

@@ -118,6 +118,15 @@ impl Template {
         &self.text
     }
 
+    /// The texts between the placeholders.
+    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "a build without some kinds does not use it"))]
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(text) => Some(text.as_str()),
+            Part::Value(_) => None,
+        })
+    }
+
     /// Whether every event gives the same text; then this is the text.
     pub fn fixed(&self) -> Option<&str> {
         match &*self.parts {

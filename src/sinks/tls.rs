@@ -1,7 +1,7 @@
 //! How a sink's connection is encrypted: the table `tls`. Its files are read again for each new connection, so that new
 //! certificates need no restart.
 
-#![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
+#![cfg_attr(not(feature = "all-sinks"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{DeliveryError, reason};
 use crate::config::value::{name, path};
@@ -28,6 +28,15 @@ pub struct Tls {
     identity: Option<(PathBuf, RotatingSecret)>,
     /// The name that the far side's certificate must have, if it is not the host's.
     server_name: Option<ServerName<'static>>,
+}
+
+/// The certificates and the key as texts in PEM, for a client with a TLS of its own.
+#[derive(Clone, Debug)]
+pub struct Pem {
+    /// Only these authorities are trusted; `None`: the system's.
+    pub ca: Option<String>,
+    /// The certificate by which the server knows reelhook, and its key.
+    pub identity: Option<(String, SecretString)>,
 }
 
 impl Tls {
@@ -58,6 +67,31 @@ impl Tls {
         self.config().map_err(|error| reason::retry_all(&format!("tls: {error}")))
     }
 
+    /// The same as texts.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Retry`] for every delivery: a file cannot be read, or holds something else.
+    pub fn pem(&self) -> Result<Pem, DeliveryError> {
+        self.texts().map_err(|error| reason::retry_all(&format!("tls: {error}")))
+    }
+
+    /// Whether the certificate must have another name than that of the host. Not every client can look for one.
+    pub fn has_server_name(&self) -> bool {
+        self.server_name.is_some()
+    }
+
+    fn texts(&self) -> Result<Pem, String> {
+        let ca = self.ca.as_ref().map(pem_of).transpose()?;
+        let identity = match &self.identity {
+            Some((certificate, key)) => {
+                private_key(key)?;
+                Some((pem_of(certificate)?, key.now().map_err(|error| error.to_string())?))
+            }
+            None => None,
+        };
+        Ok(Pem { ca, identity })
+    }
+
     fn config(&self) -> Result<ClientConfig, String> {
         let authorities = self.ca.as_ref().map(certificates).transpose()?;
         let identity = match &self.identity {
@@ -85,6 +119,12 @@ fn certificates(file: &PathBuf) -> Result<Vec<CertificateDer<'static>>, String> 
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(format!("found no certificate in {}, expected certificates in PEM", file.display())),
     }
+}
+
+/// The text of a file of certificates.
+fn pem_of(file: &PathBuf) -> Result<String, String> {
+    certificates(file)?;
+    Ok(String::from_utf8_lossy(&read_file(file)?).into_owned())
 }
 
 fn private_key(key: &RotatingSecret) -> Result<PrivateKeyDer<'static>, String> {

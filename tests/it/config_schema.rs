@@ -42,6 +42,8 @@ fn folder() -> PathBuf {
 /// The configs of the repository.
 fn configs() -> Vec<PathBuf> {
     let examples = fs::read_dir(folder().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    // Not every build has this kind.
+    let examples = examples.filter(|path| cfg!(feature = "kafka") || !path.ends_with("kafka.toml"));
     examples.chain([folder().join("reelhook.toml")]).collect()
 }
 
@@ -167,10 +169,11 @@ fn every_key_has_its_words() {
 }
 
 #[test]
+#[cfg(feature = "all-sinks")]
 fn the_schema_beside_the_reference_is_the_one_that_this_version_makes() {
     let text = fs::read_to_string(folder().join("reelhook.schema.json")).unwrap();
     let stored: Value = serde_json::from_str(&text).unwrap();
-    assert!(stored == made(), "run: cargo run -- config schema > config/reelhook.schema.json");
+    assert!(stored == made(), "run: cargo run --features all-sinks -- config schema > config/reelhook.schema.json");
 }
 
 #[test]

@@ -21,7 +21,11 @@ fn built() -> PathBuf {
     };
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--example", "own_sink", "--profile", profile, "--target-dir"]);
-    let output = cargo.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    cargo.arg(folder.parent().unwrap());
+    if cfg!(feature = "all-sinks") {
+        cargo.args(["--features", "all-sinks"]);
+    }
+    let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     folder.join("examples/own_sink")
 }

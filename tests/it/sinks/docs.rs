@@ -144,7 +144,11 @@ fn the_kinds_are_told_alike_here_and_in_the_readme() {
             |kind: &Kind| [format!("[`{0}`]({folder}{0}.md)", kind.name), kind.summary.into(), kind.confirmed.into()];
         KINDS.iter().map(row).collect::<BTreeSet<_>>()
     };
-    let told = |rows: Vec<Vec<String>>| rows.into_iter().map(|row| row.try_into().unwrap()).collect::<BTreeSet<_>>();
+    // Not every build has this kind.
+    let is_built = |row: &Vec<String>| cfg!(feature = "kafka") || !row[0].starts_with("[`kafka`]");
+    let told = |rows: Vec<Vec<String>>| {
+        rows.into_iter().filter(is_built).map(|row| row.try_into().unwrap()).collect::<BTreeSet<_>>()
+    };
     assert_eq!(told(rows(&read("docs/sinks.md"), "kind")), expected("sinks/"));
     assert_eq!(told(rows(&section("README.md", "## Sinks"), "kind")), expected("docs/sinks/"));
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 /// The name in the certificate of a server. It is not the name of its host.
 pub const SERVER_NAME: &str = "broker.test";
 
-/// A folder with an authority, and certificates by it for a server and a client.
+/// A folder with an authority, and certificates by it for two servers and a client.
 pub struct Certificates {
     folder: tempfile::TempDir,
 }
@@ -20,7 +20,7 @@ impl Certificates {
         let folder = certificates.folder.path();
         let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
         openssl(folder, &format!("req -x509 {key} -subj /CN=authority -keyout authority.key -out authority.pem"));
-        for (name, host) in [("server", SERVER_NAME), ("client", "reelhook")] {
+        for (name, host) in [("server", SERVER_NAME), ("local", "localhost"), ("client", "reelhook")] {
             openssl(
                 folder,
                 &format!(
@@ -33,7 +33,7 @@ impl Certificates {
         certificates
     }
 
-    /// The path of a file: `authority.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
+    /// The path of a file: `authority.pem`, `server.pem`, `server.key`, `local.pem`, `local.key`, `client.pem`, `client.key`.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }

@@ -2,6 +2,8 @@
 //! in a temporary folder, stopped by its process.
 
 mod certificates;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod nats;
 mod object;
 mod postgres;
@@ -57,5 +59,12 @@ pub struct Arrived {
 }
 
 /// The kinds that the suite runs over.
-pub const KINDS: &[&str] =
-    &[nats::Nats::KIND, object::KIND, postgres::Postgres::KIND, rabbitmq::Rabbitmq::KIND, redis::Redis::KIND];
+pub const KINDS: &[&str] = &[
+    #[cfg(feature = "kafka")]
+    kafka::Kafka::KIND,
+    nats::Nats::KIND,
+    object::KIND,
+    postgres::Postgres::KIND,
+    rabbitmq::Rabbitmq::KIND,
+    redis::Redis::KIND,
+];
