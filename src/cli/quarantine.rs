@@ -76,14 +76,15 @@ If you choose several entries, the command first counts them. Then the server ve
 Entries that arrive after the count are left out, and so are entries whose check is already planned.
 If the command is interrupted, run it again.
 
-Which entries need --vouch?
+An entry needs --vouch if a token has to verify it, because tokens are not stored. These entries do
+not need it:
   - A plain (not encrypted) notification of a subscription that was created without
-    includeResourceData does not: clientState alone verifies it, for example after you corrected
+    includeResourceData: clientState alone verifies it, for example after you corrected
     clientState in the config.
-  - An entry with the reason keys_unavailable needs no replay for 24 h. For these entries only,
-    the validation token is stored that long, and the server verifies it when it can fetch the
-    keys. After that the entry needs --vouch.
-  - Every other entry needs --vouch.
+  - An entry with the reason keys_unavailable, in the first 24 h: its validation token is stored
+    that long, and the server verifies the entry by itself when it can fetch the keys. It needs no
+    replay. After 24 h it needs --vouch.
+Every other entry needs it.
 --vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does

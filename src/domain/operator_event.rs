@@ -40,7 +40,7 @@ macro_rules! operator_events {
 
 operator_events! {
     SinkPaused, "sink.paused", Warn, "a sink was paused, by an operator or because most attempts fail";
-    SinkResumed, "sink.resumed", Good, "a paused sink works again";
+    SinkResumed, "sink.resumed", Good, "the pause of a sink ended";
     DeadLetter, "deadLetter", Bad, "deliveries to a sink were given up";
     Quarantined, "quarantined", Warn, "notifications were quarantined";
     AnswersSlow, "answers.slow", Warn, "too many answers to Graph take over 3 s";

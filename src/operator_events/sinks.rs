@@ -140,7 +140,11 @@ impl Change {
                 let (since, until, reason) = (*failing_since, *own_until, reason.clone());
                 OperatorData { message, since, until, reason, ..OperatorData::default() }
             }
-            None => OperatorData { message: format!("sink {sink} works again"), ..OperatorData::default() },
+            None => {
+                // An operator may resume a sink that still fails.
+                let ended = if self.was == Some(By::Operator) { "was resumed by an operator" } else { "works again" };
+                OperatorData { message: format!("sink {sink} {ended}"), ..OperatorData::default() }
+            }
         }
     }
 }

@@ -56,9 +56,8 @@ pub struct Args {
     /// The seed of the ids: the same number makes the same notifications
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Kinds of sinks whose servers are started beside the demo, and get every event: "nats,redis". The server must be
-    /// installed
-    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    /// Also start a real server of this kind, and deliver every event to it: nats. Its program must be installed
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
     sinks: Vec<String>,
 }
 

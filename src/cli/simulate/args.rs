@@ -82,7 +82,7 @@ pub struct Args {
     /// Send the requests of this file, which --record wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = NOT_WITH_REPLAY)]
     pub(super) replay: Option<PathBuf>,
-    /// Shorten longer pauses between the requests of --replay to this; shorter ones stay [default: 1s]
+    /// With --replay: wait at most this long between two requests, also if the recorded pause was longer [default: 1s]
     #[arg(long, value_name = "TIME", value_parser = crate::cli::duration, requires = "replay")]
     pub(super) longest_pause: Option<Duration>,
     /// After sending, keep serving the signing keys for the receiver, until Ctrl-C
