@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::answers::{Delivery, DetailedDelivery, sinks};
+use super::answers::{Delivery, DetailedDelivery, Sink, sinks};
 use super::print::{remark, say};
 use super::remote::Trouble;
 use super::resend;
@@ -227,24 +227,28 @@ async fn list(server: &Session, filter: &Filter, limit: usize) -> anyhow::Result
         let of = sinks.iter().find(|sink| sink.name == it.sink && sink.state != "removed");
         let is_gone = matches!(it.state.as_str(), "waiting" | "underWay") && of.is_none();
         let gone = if is_gone { "  (the config has no such sink)" } else { "" };
-        let is_paused = of.is_some_and(|sink| sink.is_paused);
         let (created, attempts) = (text::instant(it.created_date_time), text::counted(it.attempt_count, "attempt"));
         let (id, sink) = (text::safe(&it.id, 64), text::safe(&it.sink, 64));
         let route = RouteName::new(&it.route);
         let route = text::safe(route.told(), 64);
-        say!("{id}  {created}  {sink}  {route}  {attempts}  {}{gone}", standing(it, is_paused));
+        say!("{id}  {created}  {sink}  {route}  {attempts}  {}{gone}", standing(it, of));
     }
     remark!("{}", text::listed(found.len(), limit, "delivery"));
     Ok(ExitCode::SUCCESS)
 }
 
 /// When a delivery is due, or how it ended.
-fn standing(delivery: &Delivery, is_paused: bool) -> String {
+fn standing(delivery: &Delivery, sink: Option<&Sink>) -> String {
+    let is_paused = sink.is_some_and(|sink| sink.is_paused);
+    let paused_until = sink.and_then(|sink| sink.paused_until_date_time);
     let settled = delivery.settled_date_time.map(text::instant).unwrap_or_default();
     match (delivery.state.as_str(), delivery.due_date_time) {
         ("underWay", _) => "an attempt is in progress or about to begin".to_owned(),
         ("waiting", Some(_)) if is_paused && !delivery.is_blocked => "waits until the sink is resumed".to_owned(),
-        ("waiting", Some(at)) if !delivery.is_blocked => format!("due {}", text::instant(at)),
+        ("waiting", Some(at)) if !delivery.is_blocked => match paused_until.filter(|until| at < *until) {
+            Some(until) => format!("waits until {}: reelhook pauses the sink", text::instant(until)),
+            None => format!("due {}", text::instant(at)),
+        },
         ("delivered", _) => format!("delivered {settled}"),
         ("dead", _) => {
             let reason = text::safe(delivery.last_failure.as_deref().unwrap_or_default(), 120);

@@ -79,10 +79,12 @@ fn of_exchange(exchange: &Exchange) -> Vec<String> {
             let is_cut = answer.are_headers_cut && answer.headers_left_out.is_none();
             lines.extend(head('<', &answer.line, &answer.headers, is_cut));
             let why = answer.headers_left_out.iter();
-            lines.extend(why.map(|why| format!("< (the headers were left out: {})", text::safe(why, MAX_CHARS))));
+            lines.extend(
+                why.map(|why| format!("< (the headers of the answer are not shown: {})", text::safe(why, MAX_CHARS))),
+            );
             lines.extend(of_body(answer));
         }
-        None => lines.push("(no answer)".to_owned()),
+        None => lines.push("(no answer; if no connection was made, nothing was sent)".to_owned()),
     }
     lines
 }
@@ -106,7 +108,7 @@ fn of_body(answer: &Answer) -> Vec<String> {
         lines.push(format!("< (no UTF-8 text: {} bytes, in hexadecimal {first}{more})", bytes.len()));
     }
     if let Some(why) = &answer.body_left_out {
-        lines.push(format!("< (the body was left out: {})", text::safe(why, MAX_CHARS)));
+        lines.push(format!("< (the body of the answer is not shown: {})", text::safe(why, MAX_CHARS)));
     } else if answer.is_body_cut {
         lines.push("< (the rest of the body is cut, or did not arrive)".to_owned());
     }
@@ -155,9 +157,9 @@ mod tests {
         let bytes = lines(&answer(&[("bodyBase64", json!("H4sI"))]));
         assert_eq!(bytes.last().unwrap(), "< (no UTF-8 text: 3 bytes, in hexadecimal 1f8b08)");
         let left_out = lines(&answer(&[("bodyLeftOut", json!("why")), ("isBodyCut", json!(true))]));
-        assert_eq!(left_out.last().unwrap(), "< (the body was left out: why)");
+        assert_eq!(left_out.last().unwrap(), "< (the body of the answer is not shown: why)");
         let left_out = lines(&answer(&[("headersLeftOut", json!("why")), ("areHeadersCut", json!(true))]));
-        assert_eq!(left_out[2..], ["< HTTP/1.1 500", "< (the headers were left out: why)", "<"]);
-        assert_eq!(lines(&json!(null)).last().unwrap(), "(no answer)");
+        assert_eq!(left_out[2..], ["< HTTP/1.1 500", "< (the headers of the answer are not shown: why)", "<"]);
+        assert_eq!(lines(&json!(null)).last().unwrap(), "(no answer; if no connection was made, nothing was sent)");
     }
 }

@@ -199,6 +199,7 @@ async fn selected(
     // The list shows the newest first; those of one operation are done in their order.
     let ticked: Vec<&str> = fields.iter().rev().filter(|(name, _)| name == "id").map(|(_, id)| id.as_str()).collect();
     let done = match of {
+        _ if ticked.is_empty() => "none-ticked".to_owned(),
         Of::DeadLetters => {
             let n = operator.replay_these(parsed(&ticked), who).await?;
             format!("replayed&n={n}{}", paused(operator.pauses.is_paused(&SinkName::new(sink))))

@@ -103,7 +103,8 @@ fn sections(keys: &[Shown]) -> Vec<Section> {
             continue;
         }
         let row = Row::of(shown, key);
-        match sections.last_mut().filter(|(last, _)| *last == table) {
+        // Keys of a table may stand behind those of its lists, as `subscriptions.publisher` does.
+        match sections.iter_mut().find(|(known, _)| *known == table) {
             Some((_, rows)) => rows.push(row),
             None => sections.push((table, vec![row])),
         }
@@ -148,7 +149,9 @@ mod tests {
         let keys = [
             shown("server.listen", "\"0.0.0.0:8080\"", "my.toml:2"),
             shown("server.workers", "2", "default"),
-            shown("subscriptions", "not set", "default"),
+            shown("subscriptions.tenants", "not set", "default"),
+            shown("subscriptions.certificates[0].id", "\"2026\"", "my.toml:5"),
+            shown("subscriptions.publisher", "\"x\"", "default"),
             shown("routes[0].name", "\"support\"", "my.toml:9"),
             shown("routes[0].client_context.exact", "not set", "default"),
             shown("routes[0].client_context.prefix", "\"a.b\"", "my.toml:10"),
@@ -157,7 +160,8 @@ mod tests {
         ];
         let sections = sections(&keys);
         let titles: Vec<&str> = sections.iter().map(|section| section.title.as_str()).collect();
-        assert_eq!(titles, ["[server]", "[subscriptions]", "[[routes]] support", "[[routes]] rest"]);
+        let certificate = "[[subscriptions.certificates]] 2026";
+        assert_eq!(titles, ["[server]", "[subscriptions]", certificate, "[[routes]] support", "[[routes]] rest"]);
         let row = |key: &str, value: &str, origin: Option<&str>| Row {
             key: key.into(),
             value: value.into(),
@@ -165,7 +169,7 @@ mod tests {
         };
         let listen = row("listen", "\"0.0.0.0:8080\"", Some("my.toml:2"));
         assert_eq!(sections[0].rows, [listen, row("workers", "2", None)]);
-        let keys: Vec<&str> = sections[2].rows.iter().map(|row| row.key.as_str()).collect();
+        let keys: Vec<&str> = sections[3].rows.iter().map(|row| row.key.as_str()).collect();
         assert_eq!(keys, ["name", "client_context.prefix", "status"]);
         assert_eq!(in_table("sinks.crm.tls.ca"), ("sinks.crm", "tls.ca"));
         assert_eq!(in_table("subscriptions.certificates[0].id"), ("subscriptions.certificates[0]", "id"));

@@ -26,7 +26,7 @@ const ANY: &str = "any";
 /// Each state to filter by, with the text of its option.
 const PHASES: [(Phase, &str); 5] = [
     (Phase::Unsettled, "waiting or under way"),
-    (Phase::Waiting, "waiting for the next attempt"),
+    (Phase::Waiting, "waiting"),
     (Phase::UnderWay, "under way"),
     (Phase::Delivered, "delivered"),
     (Phase::Dead, "dead letter"),
@@ -102,15 +102,15 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
 
 impl Asked {
     fn filter(&self, now: Timestamp) -> Result<DeliveryFilter, Problem> {
-        let unknown = |text: &str| Problem::Address(format!("There is no state {text:?}."));
+        let unknown = |text: &str| Problem::filter("State", text, "expected one of those that the filter offers");
         let state = some(&self.state).filter(|state| state != ANY);
         let phase = state.map(|text| Phase::parse(&text).ok_or_else(|| unknown(&text)));
         Ok(DeliveryFilter {
             sink: some(&self.sink).map(|name| SinkName::new(&name)),
             phase: phase.transpose()?,
             kind: some(&self.kind),
-            since: instant("Since", &self.since, now)?,
-            until: instant("Until", &self.until, now)?,
+            since: instant("Event received since", &self.since, now)?,
+            until: instant("Event received until", &self.until, now)?,
             text: some(&self.text),
         })
     }
@@ -133,7 +133,7 @@ impl Asked {
 }
 
 fn row(LoggedDelivery { delivery, event }: LoggedDelivery, present: &Present<'_>) -> Row {
-    let (state, tone) = of_delivery_state(delivery.state);
+    let (state, tone) = of_delivery_state(&delivery, present.now);
     Row {
         id: delivery.id.to_string(),
         created: shown(delivery.created_at),

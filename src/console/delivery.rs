@@ -65,7 +65,8 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
     let visitor = desk.enter(&request, Scope::Read)?;
     let found = PressedDelivery::find(&desk, &id).await?.into_inner();
     let delivery = &found.delivery;
-    let (state, tone) = words::of_delivery_state(delivery.state);
+    let present = desk.console.operator.present();
+    let (state, tone) = words::of_delivery_state(delivery, present.now);
     let attempts = attempts(&found);
     let page = Page {
         frame: visitor.frame("deliveries"),
@@ -74,7 +75,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         sink_href: format!("/sinks/{}", encoded(delivery.sink.as_str())),
         state,
         tone,
-        told: operator::words::sentence(&operator::words::of_delivery(delivery, &desk.console.operator.present())),
+        told: operator::words::sentence(&operator::words::of_delivery(delivery, &present)),
         facts: facts(&found),
         client_context: found.event.as_ref().and_then(|it| it.client_context.clone()).unwrap_or_default(),
         operation: found.event.as_ref().map(page_of).unwrap_or_default(),

@@ -132,7 +132,7 @@ impl Page {
 }
 
 fn delivery(delivery: &DeliveryView, present: &Present<'_>) -> Delivery {
-    let (state, tone) = of_delivery_state(delivery.state);
+    let (state, tone) = of_delivery_state(delivery, present.now);
     Delivery {
         id: delivery.id.to_string(),
         sink: delivery.sink.to_string(),

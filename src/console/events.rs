@@ -72,7 +72,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
     let (which, before) = (asked.filter(now)?, Before::of(&request));
     let found = desk.console.operator.event_log(&which, before.page(PAGE)?).await?;
     let pager = Pager::of("/events", &asked.fixed(now).fields(), &before, &found);
-    let rows = found.rows.iter().map(logged).collect();
+    let rows = found.rows.iter().map(|it| logged(it, now)).collect();
     show(&request, &visitor, &Page { frame: visitor.frame("events"), asked, rows, pager })
 }
 
@@ -80,13 +80,13 @@ impl Asked {
     fn filter(&self, now: Timestamp) -> Result<EventFilter, Problem> {
         let is_matched = self.is_matched();
         if is_matched.is_none() && !self.matched.is_empty() {
-            return Err(Problem::unknown("matched", &self.matched));
+            return Err(Problem::filter("Matches a route", &self.matched, "expected \"true\", \"false\" or nothing"));
         }
         Ok(EventFilter {
             kind: some(&self.kind),
             resource: some(&self.resource),
-            since: instant("Since", &self.since, now)?,
-            until: instant("Until", &self.until, now)?,
+            since: instant("Received since", &self.since, now)?,
+            until: instant("Received until", &self.until, now)?,
             is_matched,
             text: some(&self.text),
         })
@@ -118,17 +118,17 @@ impl Asked {
     }
 }
 
-fn logged(event: &EventView) -> Logged {
+fn logged(event: &EventView, now: Timestamp) -> Logged {
     Logged {
         row: Row::of(event),
         resource_type: event.envelope.resource_type.clone(),
         resource: event.resource.clone(),
         is_matched: event.is_matched,
-        deliveries: event.deliveries.iter().map(delivery).collect(),
+        deliveries: event.deliveries.iter().map(|it| delivery(it, now)).collect(),
     }
 }
 
-fn delivery(delivery: &DeliveryView) -> Delivery {
-    let (state, tone) = of_delivery_state(delivery.state);
+fn delivery(delivery: &DeliveryView, now: Timestamp) -> Delivery {
+    let (state, tone) = of_delivery_state(delivery, now);
     Delivery { sink: delivery.sink.to_string(), route: delivery.route.told().to_owned(), state, tone }
 }

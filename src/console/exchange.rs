@@ -48,7 +48,7 @@ impl From<&Answered> for Answer {
                     bytes.len()
                 ),
             ),
-            Body::LeftOut(why) => (String::new(), format!("The body was left out: {why}.")),
+            Body::LeftOut(why) => (String::new(), format!("The body of the answer is not shown: {why}.")),
         };
         if answer.is_body_cut && !matches!(answer.body, Body::LeftOut(_)) {
             note.push_str(if note.is_empty() { "" } else { " " });
@@ -65,7 +65,7 @@ fn head(line: &str, headers: &Headers) -> String {
         head.push_str(&format!("\n{}: {}", shown(name, MAX_CHARS), shown(value, MAX_CHARS)));
     }
     if let Some(why) = &headers.left_out {
-        head.push_str(&format!("\n(the headers were left out: {})", shown(why, MAX_CHARS)));
+        head.push_str(&format!("\n(the headers of the answer are not shown: {})", shown(why, MAX_CHARS)));
     } else if headers.is_cut {
         head.push_str("\n(headers are cut: there were more, or longer ones)");
     }

@@ -16,6 +16,7 @@ use super::gate::Desk;
 use super::problem::Problem;
 use crate::bodies::{self, BodyLimits};
 use crate::domain::Reason;
+use crate::operator::words::sentence;
 
 /// The form of a button.
 #[derive(Debug)]
@@ -86,5 +87,5 @@ async fn read<T: DeserializeOwned>(request: &HttpRequest, desk: &Desk, limits: &
 }
 
 fn unreadable(why: &str) -> Problem {
-    Problem::Address(format!("The form could not be read: {why}."))
+    Problem::Fields(sentence(why))
 }

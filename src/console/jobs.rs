@@ -26,6 +26,8 @@ struct Page {
     state: &'static str,
     tone: &'static str,
     why: String,
+    /// What `expected` counts.
+    counted: &'static str,
     expected: String,
     /// Why it did fewer than were counted.
     gone: String,
@@ -56,7 +58,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         Ok(id) => desk.console.operator.progress(id).await?,
         Err(_no_number) => None,
     };
-    let missing = "There is no such job: the server forgets it after a restart. The log has what it did.";
+    let missing = "There is no such job. The server remembers its last 100 jobs, and none after a restart. The log has what each job did.";
     let job = found.ok_or_else(|| Problem::Missing(missing.into()))?;
     let is_over = job.is_over();
     let mut answer = show(&request, &visitor, &Page::of(visitor.frame("sinks"), job))?;
@@ -89,6 +91,12 @@ impl Page {
             state,
             tone,
             why,
+            counted: match &job.action {
+                Action::Verify(..) => "Entries counted before",
+                Action::Replay(_) => "Dead letters counted before",
+                Action::Route(_) => "Events that match a route, counted before",
+                Action::Resend(_) => "Deliveries to send again, counted before",
+            },
             expected: format!("{}{}", if counted.is_all { "" } else { "at least " }, number(counted.n)),
             gone,
             did: match &job.action {

@@ -121,7 +121,7 @@ async fn page(
     let present = desk.console.operator.present();
     let now = present.now;
     let state = operation.expectation.as_ref().map(|expectation| expectation.state);
-    let mut story = words::of_operation(&operation, &events, now);
+    let mut story = words::of_operation(&operation, &events, &present);
     if n_left_out > 0 {
         story.push(format!("Only the newest {} events are counted here and drawn below.", events.len()));
     }
@@ -212,7 +212,7 @@ fn event(event: &EventView, present: &Present<'_>) -> Event {
 }
 
 fn delivery(delivery: &DeliveryView, present: &Present<'_>) -> Delivery {
-    let (state, tone) = words::of_delivery_state(delivery.state);
+    let (state, tone) = words::of_delivery_state(delivery, present.now);
     let failures = delivery.failures.iter().map(|failure| Failure {
         number: failure.number,
         started: Moment(failure.started_at),

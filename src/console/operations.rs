@@ -26,7 +26,7 @@ use crate::store::operations::{Inside, Question};
 
 /// So many of the newest operations are searched for a text inside their client context.
 const N_NEWEST: usize = 5_000;
-/// The states to filter by.
+/// The statuses that Graph documents. It may send others, so the filter takes any text.
 const STATUSES: [&str; 4] = ["notStarted", "running", "completed", "failed"];
 
 #[derive(Template)]
@@ -194,18 +194,20 @@ impl Asked {
         if with_text && !self.text.is_empty() {
             conditions.push(format!("startsWith(clientContext,{})", quoted(&self.text)));
         }
-        if !self.status.is_empty() {
-            conditions.push(format!("status eq {}", quoted(&self.status)));
+        if !self.status.trim().is_empty() {
+            conditions.push(format!("status eq {}", quoted(self.status.trim())));
         }
         if !self.state.is_empty() {
-            let state = ExpectationState::parse(&self.state).ok_or_else(|| Problem::unknown("state", &self.state))?;
+            let state = ExpectationState::parse(&self.state).ok_or_else(|| {
+                Problem::filter("Expectation", &self.state, "expected one of those that the filter offers")
+            })?;
             conditions.push(format!("expectation/state eq {}", quoted(state.as_str())));
         }
         if conditions.is_empty() {
             return Ok(None);
         }
         let filter = Filter::parse(&conditions.join(" and "));
-        filter.map(Some).map_err(|error| Problem::Address(format!("This search is not possible: {error}.")))
+        filter.map(Some).map_err(|error| Problem::Filter(format!("This search is not possible: {error}.")))
     }
 
     fn order(&self, is_back: bool) -> Result<OrderBy, Problem> {

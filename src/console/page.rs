@@ -53,7 +53,8 @@ impl Done {
             "attempted-one" => format!("The delivery is due now; {when}."),
             "resent" => "The event is sent again by a new delivery; the attempts begin at once.".into(),
             "not-waiting" => "The delivery does not wait any more. This page shows what became of it.".into(),
-            "replayed" if n == 0 => "Nothing was replayed: the dead letter no longer exists, or none was chosen.".into(),
+            "none-ticked" => "Nothing was done: no row was ticked.".into(),
+            "replayed" if n == 0 => "Nothing was replayed: these are no dead letters any more. They were replayed before, or removed.".into(),
             "replayed" => {
                 let of = self.of.map(|of| format!(
                     " of the {} that were counted (the others are no dead letters any more)", format::number(of)
@@ -61,9 +62,9 @@ impl Done {
                 format!("Replaying {}{}; {when}.", format::counted(n, "delivery"), of.unwrap_or_default())
             }
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
-            "judged-some" if n == 0 => "No entry was chosen, or the chosen entries are gone.".into(),
+            "judged-some" if n == 0 => "Nothing was replayed: the ticked entries are not in the quarantine any more.".into(),
             "judged-some" => format!("The server verifies {} again within seconds. Those that it accepts leave this list.", format::counted(n, "entry")),
-            "routed-some" if n == 0 => "None of the chosen events matches a route.".into(),
+            "routed-some" if n == 0 => "None of the ticked events matches a route, or is unmatched any more.".into(),
             "routed-some" => format!("Routed: {} matched a route.", format::counted(n, "event")),
             "unrouted" => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
             "routed" if n == 0 => "Routed, but none of its sinks takes events of this type: no delivery was made.".into(),

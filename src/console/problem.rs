@@ -35,12 +35,16 @@ pub enum Problem {
     Scope(Scope),
     /// The form does not come from a page of this browser, or is too old.
     Form,
-    /// The form could not be read, for this reason.
+    /// The form did not arrive completely, for this reason.
     Body(Reason),
+    /// The fields of the form could not be read, for this reason.
+    Fields(String),
     /// It does not exist; a sentence about it.
     Missing(String),
     /// The address is not valid, for this reason.
     Address(String),
+    /// A filter of a list has a value that the page cannot read: its name on the page, and what was found and expected.
+    Filter(String),
     /// What is stored does not allow it; a sentence about it.
     Conflict(String),
     /// The store failed, for this reason.
@@ -57,7 +61,15 @@ struct Page<'a> {
     link: (&'a str, &'a str),
 }
 
+/// The same page without the part of its address that has the filters.
+const UNFILTERED: (&str, &str) = ("?", "Show the page without filters");
+
 impl Problem {
+    /// A filter, by its name on the page, has this value; what was expected instead.
+    pub fn filter(label: &str, found: &str, expected: &str) -> Self {
+        Self::Filter(format!("The filter {label:?} has the value {:?}: {expected}.", cut(found, 40)))
+    }
+
     /// A parameter has a value that the page does not know.
     pub fn unknown(name: &str, found: &str) -> Self {
         Self::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))
@@ -112,7 +124,13 @@ impl Problem {
             Self::Form => ("This form was not accepted", text(NOT_OURS), AGAIN),
             Self::Body(reason) => ("This form did not arrive completely", text(why_unread(*reason)), AGAIN),
             Self::Missing(what) => ("Not found", what.clone(), "Choose a page in the menu."),
-            Self::Address(why) => ("This address is not valid", why.clone(), "Use the form on the page instead."),
+            Self::Fields(why) => ("This form could not be read", why.clone(), AGAIN),
+            Self::Address(why) => (
+                "This address is not valid",
+                why.clone(),
+                "Correct the part of the address after the question mark, or choose a page in the menu.",
+            ),
+            Self::Filter(why) => ("A filter is not valid", why.clone(), "Go back and correct the filter."),
             Self::Conflict(why) => {
                 ("This cannot be done", why.clone(), "Nothing was changed. Go back, and reload the page.")
             }
@@ -154,7 +172,7 @@ impl ResponseError for Problem {
             Self::Body(Reason::ContentEncoding | Reason::ContentType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Body(_) => StatusCode::BAD_REQUEST,
             Self::Missing(_) => StatusCode::NOT_FOUND,
-            Self::Address(_) => StatusCode::BAD_REQUEST,
+            Self::Fields(_) | Self::Address(_) | Self::Filter(_) => StatusCode::BAD_REQUEST,
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -174,7 +192,11 @@ impl ResponseError for Problem {
         }
         let (title, text, next) = self.told();
         let is_inside = !matches!(self, Self::Token | Self::TooMany | Self::Host | Self::Forwarded | Self::Elsewhere);
-        let link = if is_inside { ("/", "Go to the overview") } else { ("/login", "Try again") };
+        let link = match self {
+            Self::Address(_) | Self::Filter(_) => UNFILTERED,
+            _ if is_inside => ("/", "Go to the overview"),
+            _ => ("/login", "Try again"),
+        };
         let frame = Frame { is_inside, ..Frame::default() };
         let page = Page { frame, title, text: &text, next, link };
         match page.render() {

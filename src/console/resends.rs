@@ -113,7 +113,8 @@ fn which(desk: &Desk, asked: &Asked) -> Result<Resend, String> {
         sink: sink.as_deref().map(SinkName::new),
         route: some(&asked.route).as_deref().map(RouteName::new),
         kind: some(&asked.kind),
-        since: operator::since(asked.since.trim(), desk.console.clock.now()).map_err(|it| format!("Since: {it}"))?,
+        since: operator::since(asked.since.trim(), desk.console.clock.now())
+            .map_err(|it| format!("Events received since: {it}"))?,
         to: to.as_deref().map(SinkName::new),
     })
 }

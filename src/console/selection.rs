@@ -55,14 +55,14 @@ impl Selection {
     /// # Errors
     /// The time cannot be read.
     pub fn query(&self, now: Timestamp) -> Result<String, Problem> {
-        let since = self.since(now)?.map(|at| at.to_string()).unwrap_or_default();
+        let since = instant("Since", &self.since, now)?.map(|at| at.to_string()).unwrap_or_default();
         let fields = [("sink", &self.sink), ("reason", &self.reason), ("since", &since), ("type", &self.kind)];
         let given = fields.iter().filter(|(_, value)| !value.trim().is_empty());
         Ok(given.map(|(name, value)| format!("{name}={}", encoded(value.trim()))).collect::<Vec<_>>().join("&"))
     }
 
-    fn since(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
-        instant("Since", &self.since, now)
+    fn received_since(&self, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+        instant("Received since", &self.since, now)
     }
 
     /// The dead letters that are meant.
@@ -71,7 +71,12 @@ impl Selection {
     /// The time cannot be read.
     pub fn dead_letters(&self, now: Timestamp) -> Result<DeadFilter, Problem> {
         let sink = some(&self.sink).map(|name| SinkName::new(&name));
-        Ok(DeadFilter { sink, reason: some(&self.reason), since: self.since(now)?, until: None })
+        Ok(DeadFilter {
+            sink,
+            reason: some(&self.reason),
+            since: instant("Dead since", &self.since, now)?,
+            until: None,
+        })
     }
 
     /// The quarantine entries that are meant.
@@ -79,9 +84,9 @@ impl Selection {
     /// # Errors
     /// The time cannot be read, or there is no such reason.
     pub fn quarantine(&self, now: Timestamp) -> Result<QuarantineFilter, Problem> {
-        let unknown = |text: &str| Problem::Address(format!("There is no reason {text:?}."));
+        let unknown = |text: &str| Problem::filter("Reason", text, "expected one of those that the filter offers");
         let reason = some(&self.reason).map(|text| Reason::parse(&text).ok_or_else(|| unknown(&text)));
-        let (reason, since) = (reason.transpose()?, self.since(now)?);
+        let (reason, since) = (reason.transpose()?, self.received_since(now)?);
         Ok(QuarantineFilter { reason, since, ..QuarantineFilter::default() })
     }
 
@@ -90,17 +95,17 @@ impl Selection {
     /// # Errors
     /// The time cannot be read.
     pub fn unmatched(&self, now: Timestamp) -> Result<UnmatchedFilter, Problem> {
-        Ok(UnmatchedFilter { kind: some(&self.kind), since: self.since(now)? })
+        Ok(UnmatchedFilter { kind: some(&self.kind), since: self.received_since(now)? })
     }
 }
 
-/// A field of a form with a time: how long ago, or an instant; empty: not asked for.
+/// A filter with a time, by its name on the page: how long ago, or an instant; empty: not asked for.
 ///
 /// # Errors
 /// It is neither.
-pub fn instant(field: &str, text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
-    let at = some(text).map(|text| operator::since(&text, now));
-    at.transpose().map_err(|expected| Problem::Address(format!("{field}: {expected}.")))
+pub fn instant(label: &str, text: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let at = some(text).map(|text| operator::since(&text, now).map_err(|why| Problem::filter(label, &text, &why)));
+    at.transpose()
 }
 
 /// A field of a form; empty: not asked for.

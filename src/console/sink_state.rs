@@ -34,7 +34,7 @@ pub(super) fn sentences(sink: &SinkSummary, now: Timestamp) -> Vec<String> {
     let mut told = vec![of_state(sink)];
     if let Some(until) = sink.paused_until.filter(|_| sink.state != SinkState::PausedByOperator) {
         told.push(format!(
-            "reelhook makes no attempt before {}, because most of the last attempts failed.",
+            "reelhook pauses it until {}: no attempt is made before, because most of the last attempts failed.",
             instant(until)
         ));
     }
@@ -49,14 +49,14 @@ pub(super) fn sentences(sink: &SinkSummary, now: Timestamp) -> Vec<String> {
 }
 
 fn of_state(sink: &SinkSummary) -> String {
-    let since = sink.since.map(|at| format!(" since {}", instant(at))).unwrap_or_default();
+    let since = |word: &str| sink.since.map(|at| format!(" {word} {}", instant(at))).unwrap_or_default();
     match sink.state {
         SinkState::Removed => "It is not in the config any more.".into(),
         SinkState::PausedByOperator => {
-            format!("It is paused{since}: its deliveries wait in the store until somebody resumes it.")
+            format!("An operator paused it{}: its deliveries wait until somebody resumes it.", since("at"))
         }
-        SinkState::Failing => format!("It is failing: no attempt has succeeded{since}."),
-        SinkState::PausedByReelhook => "reelhook paused it for a while.".into(),
+        SinkState::Failing => format!("It is failing: all attempts{} failed.", since("since")),
+        SinkState::PausedByReelhook => "It is paused by reelhook.".into(),
         SinkState::Active if sink.n_open == 0 => "It is active, and no delivery waits.".into(),
         SinkState::Active => "It is active.".into(),
     }

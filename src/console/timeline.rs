@@ -146,7 +146,7 @@ fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestam
             label: String::new(),
         })
         .collect();
-    let (state, tone) = of_delivery_state(delivery.state);
+    let (state, tone) = of_delivery_state(delivery, now);
     let end = end_of(delivery, now);
     let label =
         if delivery.n_attempts > 1 { format!("{state}, {} attempts", delivery.n_attempts) } else { state.into() };

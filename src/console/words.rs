@@ -4,12 +4,13 @@ use jiff::Timestamp;
 
 use super::format::{between, counted, duration, instant};
 use crate::domain::{Expectation, ExpectationState, Operation, Origin, Reason, Status, result_in_words};
+use crate::operator::Present;
 use crate::operator::words::{of_call_end, of_own, sentence};
-use crate::store::{DeliveryState, DeliveryView, EventView};
+use crate::store::{DeliveryState, DeliveryView, EventView, Phase};
 
-/// The story of an operation at `now`.
-pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp) -> Vec<String> {
-    let mut told = Vec::new();
+/// The story of an operation.
+pub fn of_operation(operation: &Operation, events: &[EventView], present: &Present<'_>) -> Vec<String> {
+    let (mut told, now) = (Vec::new(), present.now);
     if let Some(expectation) = &operation.expectation {
         let by = expectation.expected_by.map(|at| format!(" Its deadline: {}.", instant(at))).unwrap_or_default();
         let announced = expectation.announced_at.map(instant);
@@ -20,7 +21,7 @@ pub fn of_operation(operation: &Operation, events: &[EventView], now: Timestamp)
     told.push(of_end(operation));
     let deliveries: Vec<&DeliveryView> = events.iter().flat_map(|event| &event.deliveries).collect();
     let n_unmatched = events.iter().filter(|event| !event.is_matched).count();
-    told.extend(of_deliveries(&deliveries, now));
+    told.extend(of_deliveries(&deliveries, present));
     if n_unmatched > 0 {
         let events = counted(n_unmatched as u64, "event");
         let (they_are, them) = if n_unmatched == 1 { ("It is", "it") } else { ("They are", "them") };
@@ -79,7 +80,7 @@ fn of_end(operation: &Operation) -> String {
     }
 }
 
-fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String> {
+fn of_deliveries(deliveries: &[&DeliveryView], present: &Present<'_>) -> Option<String> {
     if deliveries.is_empty() {
         return None;
     }
@@ -107,10 +108,11 @@ fn of_deliveries(deliveries: &[&DeliveryView], now: Timestamp) -> Option<String>
     }
     let next = deliveries
         .iter()
-        .filter(|it| it.state == DeliveryState::Open && !it.is_leased && it.at > now)
-        .map(|it| it.at)
+        .filter(|it| it.state == DeliveryState::Open && !it.is_leased)
+        .filter_map(|it| present.next_attempt(it).filter(|at| *at > present.now))
         .min();
-    let next = next.map(|at| format!("; the next attempt is in {}", duration(between(now, at)))).unwrap_or_default();
+    let next = next.map(|at| format!("; the next attempt is in {}", duration(between(present.now, at))));
+    let next = next.unwrap_or_default();
     Some(format!("{}: {}{next}.", counted(deliveries.len() as u64, "delivery"), parts.join(", ")))
 }
 
@@ -122,7 +124,7 @@ pub fn of_expectation(state: ExpectationState) -> String {
         ExpectationState::Overdue => "reported as overdue",
         ExpectationState::Lost => "reported as lost",
         ExpectationState::Recovered => {
-            "overdue or lost, then completed, or failed although Graph sent a recordingLocation"
+            "was overdue or lost; then it completed, or it failed and Graph sent a recordingLocation"
         }
     };
     format!("{} ({meaning})", state.as_str())
@@ -171,13 +173,14 @@ pub fn of_coming(event: &EventView) -> String {
     }
 }
 
-/// The name and the colour of a delivery's state.
-pub fn of_delivery_state(state: DeliveryState) -> (&'static str, &'static str) {
-    match state {
-        DeliveryState::Delivered => ("delivered", "good"),
-        DeliveryState::Dead => ("dead letter", "bad"),
-        DeliveryState::Blocked => ("waiting for another", "quiet"),
-        DeliveryState::Open => ("waiting", "running"),
+/// The name and the colour of a delivery's state at an instant. The filter of the deliveries has the same names.
+pub fn of_delivery_state(delivery: &DeliveryView, now: Timestamp) -> (&'static str, &'static str) {
+    match Phase::of(delivery, now) {
+        Phase::Delivered => ("delivered", "good"),
+        Phase::Dead => ("dead letter", "bad"),
+        Phase::UnderWay => ("under way", "running"),
+        Phase::Waiting | Phase::Unsettled if delivery.state == DeliveryState::Blocked => ("waiting", "quiet"),
+        Phase::Waiting | Phase::Unsettled => ("waiting", "running"),
     }
 }
 
@@ -185,9 +188,13 @@ pub fn of_delivery_state(state: DeliveryState) -> (&'static str, &'static str) {
 pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
     use Reason as R;
     match reason {
-        R::AuthHeader | R::JwtMissing => (
+        R::AuthHeader => (
             "It has no token that verifies its origin.",
-            "If Graph itself sent it, check the proxy in front of this server: it may remove the Authorization header.",
+            "The token of a call's notification is in the Authorization header. reelhook stores no tokens, so a replay cannot check it. If you know that Graph sent it, accept it without a token.",
+        ),
+        R::JwtMissing => (
+            "No token in its body verifies its origin.",
+            "Graph sends the tokens of a subscription in validationTokens of the body, if the subscription was created with includeResourceData. reelhook stores no tokens, so a replay cannot check them. If you know that Graph sent it, accept it without a token.",
         ),
         R::JwtMalformed | R::JwtAlg | R::JwtHeader | R::JwtKidMissing | R::JwtClaimType | R::JwtTooMany => (
             "Its token does not have the form of Microsoft's tokens.",
@@ -218,7 +225,7 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "Check that this machine can reach openid_configuration. Once the keys are fetched, reelhook verifies the entry by itself. After 24 h its token is deleted; then you can only accept it without a token.",
         ),
         R::ClientState => (
-            "Its clientState is not one of the configured ones.",
+            "It has no clientState, or one that is not configured.",
             "If you created a subscription with another clientState, add that value to client_states, run `reelhook reload`, and replay the entry.",
         ),
         R::CertUnknown => (

@@ -16,7 +16,7 @@ const MAX_CHARS: usize = 200;
 pub fn of_action(action: &Action) -> String {
     let text = |words: &str, text: &str| format!("{words} {}", cut(text, MAX_CHARS));
     let since = |words: &str, at: Timestamp| format!("{words} since {}", instant(at));
-    let (what, conditions) = match action {
+    let (verb, what, conditions) = match action {
         Action::Resend(which) => {
             let conditions = [
                 which.sink.as_ref().map(|sink| text("of sink", sink.as_str())),
@@ -25,7 +25,7 @@ pub fn of_action(action: &Action) -> String {
                 Some(since("of events received", which.since)),
                 which.to.as_ref().map(|sink| text("to sink", sink.as_str())),
             ];
-            ("resend of the successful deliveries", conditions.to_vec())
+            ("resend of", "successful deliveries", conditions.to_vec())
         }
         Action::Replay(which) => {
             let conditions = [
@@ -33,7 +33,7 @@ pub fn of_action(action: &Action) -> String {
                 which.reason.as_deref().map(|reason| format!("with {:?} in the reason", cut(reason, MAX_CHARS))),
                 which.since.map(|at| since("dead", at)),
             ];
-            ("replay of the dead letters", conditions.to_vec())
+            ("replay of", "dead letters", conditions.to_vec())
         }
         Action::Verify(which, vouch) => {
             let conditions = [
@@ -41,16 +41,19 @@ pub fn of_action(action: &Action) -> String {
                 which.since.map(|at| since("received", at)),
                 vouch.then(|| "accepted without their tokens".to_owned()),
             ];
-            ("replay of the quarantine entries", conditions.to_vec())
+            ("replay of", "quarantine entries", conditions.to_vec())
         }
         Action::Route(which) => {
             let conditions =
                 [which.kind.as_deref().map(|kind| text("of type", kind)), which.since.map(|at| since("received", at))];
-            ("routing of the unmatched events", conditions.to_vec())
+            ("routing of", "unmatched events", conditions.to_vec())
         }
     };
     let conditions: Vec<String> = conditions.into_iter().flatten().collect();
-    if conditions.is_empty() { format!("{what}, all of them") } else { format!("{what} {}", conditions.join(", ")) }
+    match conditions.is_empty() {
+        true => format!("{verb} all {what}"),
+        false => format!("{verb} the {what} {}", conditions.join(", ")),
+    }
 }
 
 /// Why an action did something to fewer entries than were counted before, as a phrase about those that are missing.
@@ -82,7 +85,7 @@ mod tests {
         let replay = Action::Replay(DeadFilter { sink: sink.clone(), reason, since: Some(since), until: None });
         let expected = "replay of the dead letters of sink crm, with \"answered \\\"500\\\"\" in the reason, dead since 1970-01-01 00:00:00 UTC";
         assert_eq!(of_action(&replay), expected);
-        assert_eq!(of_action(&Action::Replay(DeadFilter::default())), "replay of the dead letters, all of them");
+        assert_eq!(of_action(&Action::Replay(DeadFilter::default())), "replay of all dead letters");
         let which = QuarantineFilter { reason: Some(Reason::ClientState), ..QuarantineFilter::default() };
         let expected = "replay of the quarantine entries with the reason client_state, accepted without their tokens";
         assert_eq!(of_action(&Action::Verify(which, true)), expected);

@@ -52,23 +52,61 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::dispatch::{Conditions, Pauses};
+use crate::domain::SinkName;
 use crate::routing::Router;
 use crate::running::Running;
-use crate::store::{Operations, Store, Verdicts};
+use crate::store::{DeliveryView, Operations, Store, Verdicts};
 
 /// The instant at which something is told, with what is true then and no view knows.
 #[derive(Clone, Copy)]
 pub struct Present<'a> {
     /// The instant.
     pub now: Timestamp,
-    /// Which sinks are paused.
-    pub pauses: &'a Pauses,
+    /// Which sinks operators paused.
+    pauses: &'a Pauses,
+    /// Which sinks reelhook pauses.
+    conditions: &'a Conditions,
+    /// Which sinks there are.
+    running: &'a Running,
+}
+
+/// Why a delivery that is not under way is not attempted when it is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The config does not have its sink.
+    Removed,
+    /// An operator paused its sink.
+    ByOperator,
+    /// reelhook pauses its sink until this instant, because most of the last attempts failed.
+    Until(Timestamp),
+}
+
+impl Present<'_> {
+    /// What holds back a delivery to a sink, if anything does.
+    pub fn held(&self, sink: &SinkName) -> Option<Held> {
+        if self.running.now().sink(sink.as_str()).is_none() {
+            return Some(Held::Removed);
+        }
+        if self.pauses.is_paused(sink) {
+            return Some(Held::ByOperator);
+        }
+        self.conditions.of(sink).paused_until.filter(|until| *until > self.now).map(Held::Until)
+    }
+
+    /// When a delivery that is open is attempted next; `None`: somebody has to do something first.
+    pub fn next_attempt(&self, delivery: &DeliveryView) -> Option<Timestamp> {
+        match self.held(&delivery.sink) {
+            Some(Held::Removed | Held::ByOperator) => None,
+            Some(Held::Until(until)) => Some(delivery.at.max(until)),
+            None => Some(delivery.at),
+        }
+    }
 }
 
 impl Operator {
     /// The present.
     pub fn present(&self) -> Present<'_> {
-        Present { now: self.clock.now(), pauses: &self.pauses }
+        Present { now: self.clock.now(), pauses: &self.pauses, conditions: &self.conditions, running: &self.running }
     }
 }
 

@@ -5,11 +5,11 @@
 
 use serde_json::Value;
 
-use super::Present;
+use super::{Held, Present};
 use crate::clock::between;
 use crate::dispatch::KEPT_A_SECOND;
 use crate::domain::{CallEnd, OperationEvent, OperatorEvent, Origin, POSSIBLE_REPEAT, Status, result_in_words};
-use crate::store::{DeliveryState, DeliveryView, EventView, Keeping};
+use crate::store::{DeliveryState, DeliveryView, EventView, Keeping, Phase};
 use crate::wording::{counted, duration, instant, untrusted_text};
 
 /// Why an event that is not unmatched has no deliveries.
@@ -80,7 +80,6 @@ fn of_result(data: &Value) -> Option<String> {
 
 /// The state of a delivery.
 pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> String {
-    let now = present.now;
     match delivery.state {
         DeliveryState::Delivered => {
             let took = delivery.success.map(|success| format!(" in {}", duration(success.took))).unwrap_or_default();
@@ -91,15 +90,40 @@ pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> String {
             format!("dead letter since {} after {}", instant(delivery.at), counted(n, &n.to_string(), "attempt"))
         }
         DeliveryState::Blocked => "waits for an earlier delivery of the same operation to this sink".into(),
-        DeliveryState::Open if !delivery.is_leased && present.pauses.is_paused(&delivery.sink) => {
-            format!("waits until somebody resumes {}", delivery.sink)
+        DeliveryState::Open if Phase::of(delivery, present.now) == Phase::UnderWay => of_under_way(delivery, present),
+        DeliveryState::Open => of_waiting(delivery, present),
+    }
+}
+
+/// The attempt of a delivery that the sink's dispatcher holds: it holds new ones also during a pause of reelhook's own.
+fn of_under_way(delivery: &DeliveryView, present: &Present<'_>) -> String {
+    match present.held(&delivery.sink) {
+        Some(Held::Until(until)) => {
+            let left = duration(between(present.now, until));
+            let pause = of_pause(delivery);
+            format!("an attempt is in progress, or it begins in {left} ({}): {pause}", instant(until))
         }
-        DeliveryState::Open if delivery.at <= now => "due now".into(),
-        DeliveryState::Open if delivery.is_leased => "an attempt is in progress or about to begin".into(),
-        DeliveryState::Open => {
-            let left = duration(between(now, delivery.at));
-            format!("next attempt in {left} ({})", instant(delivery.at))
+        _ => "an attempt is in progress or about to begin".into(),
+    }
+}
+
+/// Why reelhook makes no attempt before an instant that was told.
+fn of_pause(delivery: &DeliveryView) -> String {
+    format!("reelhook pauses {} until then, because most of its last attempts failed", delivery.sink)
+}
+
+/// Until when an open delivery waits, and why.
+fn of_waiting(delivery: &DeliveryView, present: &Present<'_>) -> String {
+    let DeliveryView { sink, at, .. } = delivery;
+    let left = |at| format!("{} ({})", duration(between(present.now, at)), instant(at));
+    match present.held(sink) {
+        Some(Held::Removed) => format!("waits: the config does not have the sink {sink} any more"),
+        Some(Held::ByOperator) => format!("waits until somebody resumes {sink}"),
+        Some(Held::Until(until)) if *at < until => {
+            format!("next attempt in {}: {}", left(until), of_pause(delivery))
         }
+        _ if *at <= present.now => "due now".into(),
+        _ => format!("next attempt in {}", left(*at)),
     }
 }
 

@@ -55,7 +55,11 @@ async fn an_operators_pause_and_its_end_are_told_once_each() {
     app.pauses.resume(&first).await.unwrap();
     let both = app.second.wait_for(2).await;
     assert_eq!(kinds(&both), ["reelhook.sink.paused", "reelhook.sink.resumed"]);
-    assert_eq!(data(&both[1])["message"], json!("sink first was resumed by an operator"), "whether it works is not known");
+    assert_eq!(
+        data(&both[1])["message"],
+        json!("sink first was resumed by an operator"),
+        "whether it works is not known"
+    );
     completed(&mut app).await;
     app.first.wait_for(1).await;
     some_looks().await;

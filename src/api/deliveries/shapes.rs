@@ -31,7 +31,7 @@ pub struct DeliveryShape {
     pub resend_of: Option<String>,
     /// When it was created.
     pub created_date_time: String,
-    /// When the next attempt is due. During an attempt: when the delivery is attempted again if this attempt has no
+    /// When the next attempt is due. If the sink is paused then, the attempt is made when the pause ends. During an attempt: when the delivery is attempted again if this attempt has no
     /// result. Null if it is delivered or dead.
     pub due_date_time: Option<String>,
     /// When it was delivered or became a dead letter. Null before that.

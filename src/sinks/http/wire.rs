@@ -130,7 +130,8 @@ impl Answer {
         let line = self.line.clone();
         let is_body_cut = !self.is_whole || self.body.len() > MAX_BODY_BYTES;
         if !masks.are_sure() {
-            let why = "a secret that was sent is so short that reelhook cannot find it in the answer";
+            let why = "the answer may repeat a secret of this sink that reelhook cannot find in it, because fewer than 4 characters of \
+                       the secret count (white space, control characters and + do not)";
             return Answered { line, headers: Headers::left_out(why), body: Body::LeftOut(why.into()), is_body_cut };
         }
         let headers = self.told_headers(masks);

@@ -136,7 +136,56 @@ async fn a_destination_that_asks_for_a_pause_is_shown_with_its_end_and_the_next_
     assert_eq!(failing["pausedUntilDateTime"], "2026-11-24T08:00:20Z");
     assert!(failing["nextAttemptDateTime"].as_str().unwrap() >= "2026-11-24T08:00:20Z", "{failing}");
     let page = Browser::new(&app).page("/sinks/first").await;
-    assert!(page.text().contains("reelhook makes no attempt before 2026-11-24 08:00:20 UTC, because"), "{}", page.body);
+    let told = page.text();
+    assert!(told.contains("reelhook pauses it until 2026-11-24 08:00:20 UTC: no attempt is made before"), "{told}");
+    app.stop().await;
+}
+
+/// What the API and the console say about the only delivery that `query` finds.
+async fn stories(app: &TestApp, query: &str) -> [String; 2] {
+    let mut id = None;
+    eventually("the delivery is found", async || {
+        let found = get(app, &format!("deliveries?{query}")).await.body["value"].clone();
+        id = found[0]["id"].as_str().map(str::to_owned);
+        id.is_some() && found.as_array().unwrap().len() == 1
+    })
+    .await;
+    let id = id.unwrap();
+    let story = get(app, &format!("deliveries/{id}")).await.body["story"].to_string();
+    [story, Browser::new(app).page(&format!("/deliveries/{id}")).await.text()]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_to_a_sink_that_reelhook_pauses_is_not_due_now_but_waits_for_the_end_of_the_pause() {
+    let mut app = TestApp::start().await;
+    let pause = |seconds| DeliveryError::Retry {
+        reason: "429".into(),
+        after: Some(std::time::Duration::from_secs(seconds)),
+        pause: true,
+    };
+    app.first.fail([pause(1)]);
+    record(&mut app, "sent-again").await;
+    until(&app, "failing").await;
+    app.advance(600);
+    app.first.wait_for(1).await;
+    app.first.fail([pause(20)]);
+    record(&mut app, "failed").await;
+    app.first.wait_for_attempts(3).await;
+    let paused = until(&app, "pausedByReelhook").await;
+    assert_eq!(paused["pausedUntilDateTime"], "2026-11-24T08:10:20Z");
+
+    // A new delivery of an old event waits in the store, one of a new event in memory.
+    let delivered = get(&app, "deliveries?state=delivered").await.body["value"][0]["id"].clone();
+    let resent = post(&app, &format!("deliveries/{}/resend", delivered.as_str().unwrap()), None).await;
+    assert_eq!(resent.status, 200, "{resent:?}");
+    record(&mut app, "came-later").await;
+    let end = "2026-11-24 08:10:20 UTC): reelhook pauses first until then, because most of its last attempts failed";
+    for told in stories(&app, "state=unsettled&text=sent-again").await {
+        assert!(told.contains(end) && told.contains("ext attempt in 20") && !told.contains("ue now"), "{told}");
+    }
+    for told in stories(&app, "state=unsettled&text=came-later").await {
+        assert!(told.contains(end) && !told.contains("about to begin"), "{told}");
+    }
     app.stop().await;
 }
 

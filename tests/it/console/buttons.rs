@@ -94,7 +94,9 @@ async fn delivered_events_are_sent_again_one_or_counted_and_then_by_a_job() {
     let counted = browser.page("/resend?since=2h&sink=first").await;
     assert!(counted.has("resend-count") && counted.body.contains("This makes 3 deliveries again"), "{}", counted.body);
     assert_eq!(app.first.delivered().len(), 4, "to count sends nothing");
-    for (asked, mistake) in [("since=x", "Since: expected how long ago"), ("since=2h&to=first", "Choose the sink")] {
+    for (asked, mistake) in
+        [("since=x", "Events received since: expected how long ago"), ("since=2h&to=first", "Choose the sink")]
+    {
         assert!(browser.page(&format!("/resend?{asked}")).await.body.contains(mistake), "{asked}");
     }
     assert!(browser.page("/resend?since=2h&sink=second").await.body.contains("No successful delivery matches."));
@@ -141,7 +143,10 @@ async fn ticked_dead_letters_are_replayed_and_then_all_that_match_by_a_job() {
     assert_eq!(replayed.location(), "/sinks/first?done=replayed&n=2");
     app.first.wait_for(2).await;
     let none = browser.press("/sinks/first", "/bulk/dead-letters/selected", &[("sink", "first")]).await;
-    assert_eq!(none.location(), "/sinks/first?done=replayed&n=0");
+    assert_eq!(none.location(), "/sinks/first?done=none-ticked");
+    assert!(browser.page(none.location()).await.text().contains("Nothing was done: no row was ticked."));
+    let again = browser.press("/sinks/first", "/bulk/dead-letters/selected", &fields).await;
+    assert!(browser.page(again.location()).await.text().contains("these are no dead letters any more"));
 
     let matching = "/bulk/dead-letters?sink=first&reason=500";
     let asked = browser.page(matching).await;
@@ -270,7 +275,7 @@ async fn a_quarantine_entry_is_shown_with_its_reason_and_judged_again_on_demand(
     assert!(
         page.has("body-withheld") && page.has("replay") && !page.has("vouch") && !page.body.contains("resourceData")
     );
-    assert!(page.body.contains("clientState is not one of the configured ones"));
+    assert!(page.body.contains("It has no clientState, or one that is not configured"));
     let seen = all.page(&path).await;
     assert!(seen.body.contains("subscriptionId") && seen.has("secrets-hidden"), "the scope admin sees the body");
     assert!(seen.body.contains("(hidden)") && !seen.body.contains("wrong"), "but not the secrets in it");

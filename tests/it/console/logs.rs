@@ -144,7 +144,11 @@ async fn no_list_ignores_a_parameter_or_shows_the_text_of_a_parser() {
             ("since=1h&since=2h", "parameter &#34;since&#34;"),
             (
                 "since=99999999999d",
-                if path == "/operations" { "no parameter" } else { "Since: found a time that is too far from now" },
+                if path == "/operations" {
+                    "no parameter"
+                } else {
+                    "since&#34; has the value &#34;99999999999d&#34;: found a time that is too far from now"
+                },
             ),
         ] {
             let page = browser.get(&format!("{path}?{query}")).await;
@@ -156,6 +160,20 @@ async fn no_list_ignores_a_parameter_or_shows_the_text_of_a_parser() {
     for path in ["/?range=1h&range=1h", "/resend?sink=a&sink=b", "/operations/x?call=a&call=b"] {
         let page = browser.get(path).await;
         assert!(page.status == 400 && page.body.contains("A parameter occurs twice"), "{path}: {}", page.body);
+    }
+    for (path, told) in [
+        ("/deliveries?since=abc", "The filter \"Event received since\" has the value \"abc\": expected how long ago"),
+        ("/deliveries?state=x", "The filter \"State\" has the value \"x\""),
+        ("/events?until=abc", "The filter \"Received until\" has the value \"abc\""),
+        ("/events?matched=x", "The filter \"Matches a route\" has the value \"x\""),
+        ("/sinks/first?since=abc", "The filter \"Dead since\" has the value \"abc\""),
+        ("/quarantine?reason=x", "The filter \"Reason\" has the value \"x\""),
+        ("/unmatched?since=abc", "The filter \"Received since\" has the value \"abc\""),
+        ("/operations?state=x", "The filter \"Expectation\" has the value \"x\""),
+    ] {
+        let page = browser.get(path).await;
+        assert!(page.status == 400 && page.text().contains("A filter is not valid"), "{path}: {}", page.body);
+        assert!(page.text().contains(told) && page.body.contains("href=\"?\""), "{path}: {}", page.body);
     }
     let never = browser.get("/deliveries/zzz").await;
     assert!(never.status == 404 && never.body.contains("There is no delivery with this id"), "{}", never.body);

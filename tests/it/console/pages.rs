@@ -101,6 +101,8 @@ async fn a_search_finds_a_text_in_a_client_context_in_any_case_and_filters_narro
         ("q=nowhere", 0),
         ("status=completed", 4),
         ("status=running", 0),
+        ("status=+completed+", 4),
+        ("status=dictated", 0),
         ("q=order-&status=completed", 3),
         ("q=rder-&status=running", 0),
         ("state=overdue", 0),
