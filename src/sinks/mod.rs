@@ -13,8 +13,8 @@
 //! is a `mod` line and a line in `kinds!`. A program that uses reelhook as a library brings others: `own`.
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
-//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `socket` (what one
-//! is made over), `reason`, `masks` (secrets in texts from outside).
+//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it is of no
+//! more use), `socket` (what one is made over), `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
@@ -25,6 +25,7 @@ mod context;
 mod folder;
 #[macro_use]
 mod kinds;
+mod lost;
 mod masks;
 mod note;
 mod own;
@@ -40,6 +41,7 @@ pub mod exec;
 pub mod file;
 pub mod http;
 pub mod kafka;
+pub mod mqtt;
 pub mod nats;
 pub mod object;
 pub mod postgres;
@@ -68,6 +70,7 @@ kinds! {
     "file": file::FileSink;
     "http": http::HttpSink;
     "kafka": kafka::KafkaSink;
+    "mqtt": mqtt::MqttSink;
     "nats": nats::NatsSink;
     "object": object::ObjectSink;
     "postgres": postgres::PostgresSink;

@@ -15,9 +15,9 @@ use super::tls::Tls;
 use super::{DeliveryError, reason};
 
 /// A connection, encrypted or not.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
 
 /// Connects to the host of `url`, at its port or else at `default_port`. With `tls` it is encrypted.
 ///

@@ -8,11 +8,11 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _, PurgeConfig
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
-use super::lost::Lost;
 use super::message::Record;
 use super::watch::Watch;
 use super::{Settings, failure};
 use crate::domain::Delivery;
+use crate::sinks::lost::Lost;
 use crate::sinks::{DeliveryError, reason};
 
 /// A producer with its connections to the brokers.

@@ -2,8 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use super::lost::Lost;
 use super::{Settings, client};
+use crate::sinks::lost::Lost;
 use crate::sinks::{DeliveryError, reason};
 
 /// A producer that cannot be made.

@@ -15,7 +15,6 @@ mod client;
 mod connection;
 mod failure;
 mod login;
-mod lost;
 mod message;
 mod probe;
 mod watch;

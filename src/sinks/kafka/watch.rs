@@ -4,7 +4,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::lost::Lost;
+use crate::sinks::lost::Lost;
 use crate::sinks::reason::{MAX_REASON_CHARS, shown};
 
 /// Watches a producer.
@@ -24,7 +24,7 @@ impl ClientContext for Watch {
             Some(RDKafkaErrorCode::Authentication) => self.lost.lose("a broker refused the login: check auth"),
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 let noted = self.lost.noted().unwrap_or_else(|| reason.to_owned());
-                self.lost.lose(&format!("no broker can be reached: {noted}"));
+                self.lost.lose(format!("no broker can be reached: {noted}"));
             }
             Some(RDKafkaErrorCode::Fatal) => self.lost.lose(reason),
             _ => self.lost.note(reason),

@@ -1,9 +1,7 @@
 //! A connection to a server, from its making to its loss.
 
 use std::error::Error;
-use std::fmt::Display;
 use std::future::IntoFuture;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
@@ -11,10 +9,10 @@ use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, 
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::{ConnectOptions, Event, jetstream};
 use secrecy::ExposeSecret;
-use tokio_util::sync::CancellationToken;
 
 use super::Settings;
 use crate::sinks::auth::{Auth, Login};
+use crate::sinks::lost::Lost;
 use crate::sinks::{DeliveryError, reason};
 
 /// The dispatcher ends an attempt that takes too long, not the client.
@@ -29,13 +27,6 @@ pub(super) struct Connection {
     lost: Lost,
 }
 
-/// Whether a connection is lost, and why.
-#[derive(Clone, Default)]
-struct Lost {
-    token: CancellationToken,
-    why: Arc<OnceLock<String>>,
-}
-
 impl Connection {
     /// Connects with the login and the certificates as they are now.
     ///
@@ -46,7 +37,7 @@ impl Connection {
         let noted = lost.clone();
         // One reconnect at most: after a loss this connection is not used any more.
         let mut options = ConnectOptions::new().name("reelhook").max_reconnects(1).event_callback(move |event| {
-            noted.note(&event);
+            note(&noted, &event);
             std::future::ready(())
         });
         if let Some(login) = settings.auth.as_ref().map(Auth::login).transpose()? {
@@ -64,7 +55,7 @@ impl Connection {
 
     /// Whether it was lost.
     pub(super) fn is_lost(&self) -> bool {
-        self.lost.token.is_cancelled()
+        self.lost.is_lost()
     }
 
     /// Sends a message. Its confirmation is still to come.
@@ -77,7 +68,7 @@ impl Connection {
         message: PublishMessage,
     ) -> Result<PublishAckFuture, DeliveryError> {
         tokio::select! {
-            () = self.lost.token.cancelled() => Err(self.lost.reason()),
+            lost = self.lost.reason() => Err(lost),
             sent = self.jetstream.send_publish(subject, message) => sent.map_err(|error| judge(&error)),
         }
     }
@@ -89,28 +80,18 @@ impl Connection {
     pub(super) async fn confirmed(&self, confirmation: PublishAckFuture) -> Result<(), DeliveryError> {
         tokio::select! {
             confirmed = confirmation.into_future() => confirmed.map(drop).map_err(|error| judge(&error)),
-            () = self.lost.token.cancelled() => Err(self.lost.reason()),
+            lost = self.lost.reason() => Err(lost),
         }
     }
 }
 
-impl Lost {
-    fn note(&self, event: &Event) {
-        match event {
-            Event::Disconnected | Event::Closed => self.lose("the connection was lost before the server confirmed"),
-            // What it refuses it does not confirm: nobody would ever know.
-            Event::ServerError(error) => self.lose(error),
-            _ => {}
-        }
-    }
-
-    fn lose(&self, why: impl Display) {
-        let _ = self.why.set(why.to_string());
-        self.token.cancel();
-    }
-
-    fn reason(&self) -> DeliveryError {
-        reason::retry_all(self.why.get().map_or("the connection was lost", String::as_str))
+/// Ends the connection at the first event after which a confirmation may never come.
+fn note(lost: &Lost, event: &Event) {
+    match event {
+        Event::Disconnected | Event::Closed => lost.lose("the connection was lost before the server confirmed"),
+        // What it refuses it does not confirm: nobody would ever know.
+        Event::ServerError(error) => lost.lose(error),
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@
 mod certificates;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod mqtt;
 mod nats;
 mod object;
 mod postgres;
@@ -30,6 +31,8 @@ pub trait Broker: Send + Sync + Sized + 'static {
     const TOO_LARGE: (usize, &'static str);
     /// Whether a place that nobody made is made by the first delivery.
     const MAKES_PLACES: bool;
+    /// Whether a probe sees that a place is not there.
+    const PROBES_PLACES: bool = true;
 
     /// Starts a server; with `login`, it lets nobody else in.
     async fn start(login: Option<(&str, &str)>) -> Self;
@@ -62,6 +65,7 @@ pub struct Arrived {
 pub const KINDS: &[&str] = &[
     #[cfg(feature = "kafka")]
     kafka::Kafka::KIND,
+    mqtt::Mqtt::KIND,
     nats::Nats::KIND,
     object::KIND,
     postgres::Postgres::KIND,
