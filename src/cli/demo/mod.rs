@@ -44,6 +44,7 @@ Examples:
   reelhook demo                  runs until Ctrl-C
   reelhook demo --duration 10s   ends after 10 s
   reelhook demo --sinks nats     starts a NATS server too, and shows the events arriving there
+                                 (also: mqtt, postgres, rabbitmq, redis)
 
 Ctrl-C, SIGTERM or SIGHUP ends it: the last deliveries are made, and the temporary folder is
 removed. A second signal ends it at once, and the folder is removed too.
@@ -76,7 +77,7 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
     let certificate = Certificate::in_file(CERTIFICATE, &folder.join("key.pem"))?;
     let mut servers = Vec::with_capacity(args.sinks.len());
     for kind in &args.sinks {
-        servers.push(Server::start(kind, folder).await?);
+        servers.push(Server::start(kind).await?);
     }
     let loaded = setting::config(folder, &provider, &servers)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
@@ -104,6 +105,7 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
         settle(&app).await;
         let n_open = waiting(&app).await;
         app.stop().await;
+        future::join_all(servers.into_iter().map(Server::stop)).await;
         provider.stop().await;
         provider_task.await??;
         anyhow::Ok(n_open)

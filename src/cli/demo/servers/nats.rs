@@ -7,7 +7,6 @@ use tokio::process::Command;
 
 use super::{FarSide, Place, Tell};
 
-pub(super) const KIND: &str = "nats";
 /// The stream, and the first word of its subjects.
 const STREAM: &str = "recordings";
 
@@ -25,7 +24,7 @@ impl FarSide for Nats {
         "nats-server"
     }
 
-    fn command(&self) -> Command {
+    fn command(&self) -> anyhow::Result<Command> {
         let mut command = Command::new("nats-server");
         command.args([
             "--addr",
@@ -36,7 +35,7 @@ impl FarSide for Nats {
             "--store_dir",
         ]);
         command.arg(&self.0.folder);
-        command
+        Ok(command)
     }
 
     fn keys(&self) -> String {

@@ -1,0 +1,86 @@
+//! RabbitMQ.
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, ConnectionProperties};
+use tokio::process::Command;
+
+use super::{FarSide, Place, Tell};
+
+/// The queue.
+const QUEUE: &str = "recordings";
+/// The program itself: Debian's wrapper would change the user.
+const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+pub(super) struct Rabbitmq {
+    place: Place,
+    /// Where the servers of a machine look each other up.
+    names_port: u16,
+}
+
+impl Rabbitmq {
+    pub(super) fn at(place: Place) -> Self {
+        let names_port = super::free_address().map_or(place.address.port() ^ 1, |free| free.port());
+        Self { place, names_port }
+    }
+
+    async fn channel(&self) -> anyhow::Result<(Connection, Channel)> {
+        let address = format!("amqp://guest:guest@{}/%2f", self.place.address);
+        let connection = Connection::connect(&address, ConnectionProperties::default()).await?;
+        let channel = connection.create_channel().await?;
+        Ok((connection, channel))
+    }
+}
+
+#[async_trait]
+impl FarSide for Rabbitmq {
+    fn package(&self) -> &'static str {
+        "rabbitmq-server"
+    }
+
+    fn command(&self) -> anyhow::Result<Command> {
+        let (folder, port) = (&self.place.folder, self.place.address.port());
+        let config = folder.join("rabbitmq.conf");
+        std::fs::write(&config, format!("listeners.tcp.default = {}\n", self.place.address))?;
+        let mut command = Command::new(PROGRAM);
+        command.env("HOME", folder).env("RABBITMQ_CONFIG_FILE", config);
+        command.env("RABBITMQ_MNESIA_BASE", folder.join("mnesia")).env("RABBITMQ_LOG_BASE", folder.join("log"));
+        command.env("RABBITMQ_ENABLED_PLUGINS_FILE", folder.join("plugins")).env("RABBITMQ_CONF_ENV_FILE", "/dev/null");
+        command.env("RABBITMQ_NODENAME", format!("reelhook-{port}@localhost"));
+        command.env("RABBITMQ_NODE_PORT", port.to_string()).env("ERL_EPMD_PORT", self.names_port.to_string());
+        command.env("RABBITMQ_DIST_PORT", super::free_address()?.port().to_string());
+        // So it is one process, which a signal reaches.
+        command.env("RABBITMQ_ALLOW_INPUT", "1").env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput");
+        Ok(command)
+    }
+
+    fn companion(&self) -> Option<Command> {
+        let mut names = Command::new("epmd");
+        names.args(["-address", "127.0.0.1", "-port", &self.names_port.to_string()]);
+        Some(names)
+    }
+
+    fn keys(&self) -> String {
+        format!("url = \"amqp://{}\"\nrouting_key = \"{QUEUE}\"\n", self.place.address)
+    }
+
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let (_connection, channel) = self.channel().await?;
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(QUEUE.into(), options, FieldTable::default()).await?;
+        Ok(())
+    }
+
+    async fn read(&self, tell: &Tell<'_>) -> anyhow::Result<()> {
+        let (_connection, channel) = self.channel().await?;
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let consumed = channel.basic_consume(QUEUE.into(), "demo".into(), options, FieldTable::default());
+        let mut messages = consumed.await?;
+        while let Some(message) = messages.next().await {
+            tell(QUEUE, &message?.data);
+        }
+        Ok(())
+    }
+}
