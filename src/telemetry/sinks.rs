@@ -102,7 +102,7 @@ impl Sinks {
             self.reports.clone(),
         );
         r.register("sink_open_deliveries", "Deliveries that wait, or are being attempted", self.open.clone());
-        r.register("sink_dead_letters", "Dead letters: deliveries that failed for good", self.dead.clone());
+        r.register("sink_dead_letters", "Dead letters: deliveries that reelhook gave up", self.dead.clone());
         r.register(
             "sink_oldest_undelivered_seconds",
             "Time since the creation of the oldest delivery that waits or is being attempted",

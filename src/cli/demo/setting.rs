@@ -45,7 +45,9 @@ impl Sink for Printer {
         let (sink, kind) = (delivery.sink.as_str(), text::safe(&event.kind, 60));
         if context == REFUSED && sink == "crm" {
             say!("{}  -> {sink:<22} refuses {kind}{shown}: it becomes a dead letter", now());
-            return Err(DeliveryError::Reject { reason: "the simulated CRM refuses this case for good".into() });
+            return Err(DeliveryError::Reject {
+                reason: "the simulated CRM refuses this case, and will refuse it again".into(),
+            });
         }
         self.n_delivered.fetch_add(1, Ordering::Relaxed);
         let chosen_by = match delivery.route.is_of_announcement() {

@@ -111,6 +111,9 @@ async fn a_search_finds_a_text_in_a_client_context_in_any_case_and_filters_narro
         let page = browser.page(&format!("/operations?{query}")).await;
         assert_eq!(page.count("operation-row"), n, "{query}");
     }
+    let undocumented = Recording::new(&mut app.seed).completed().replace("\"completed\"", "\"dictated\"");
+    assert_eq!(app.post_calls(&[undocumented]).await.status, 202);
+    assert_eq!(browser.page("/operations?status=dictated").await.count("operation-row"), 1);
     let options = browser.page("/operations").await.body;
     for option in ["overdue (reported as overdue)", "lost (reported as lost)"] {
         assert!(options.contains(option), "{option}");
