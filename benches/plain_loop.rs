@@ -13,6 +13,8 @@ use async_nats::HeaderMap;
 use async_nats::jetstream;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use rumqttc::{Broker, MqttOptions, PublishOptions, PublishProperties};
 use uuid::Uuid;
 
 /// What the sinks have in a batch.
@@ -27,10 +29,14 @@ async fn main() {
     let mut body = String::new();
     stdin().read_to_string(&mut body).expect("a body");
     let n = match kind.as_str() {
+        #[cfg(feature = "kafka")]
+        "kafka" => kafka(&address, &place, &body, &until).await,
+        "mqtt" => mqtt(&address, &place, &body, &until).await,
         "nats" => nats(&address, &place, body, &until).await,
+        "rabbitmq" => rabbitmq(&address, &place, &body, &until).await,
         "redis" => redis(&address, &place, &body, &until).await,
         "postgres" => postgres(&address, &place, &body, &until).await,
-        _ => panic!("found {kind:?}, expected nats, redis or postgres"),
+        _ => panic!("found {kind:?}, expected a kind that this build measures"),
     };
     println!("{{\"per_second\": {:.0}}}", f64::from(n) / until.began.elapsed().as_secs_f64());
 }
@@ -99,4 +105,80 @@ async fn postgres(address: &str, table: &str, body: &str, until: &Until) -> u32 
         n = work => n,
         ended = &mut connection => panic!("the connection ended: {ended:?}"),
     }
+}
+
+async fn rabbitmq(address: &str, queue: &str, body: &str, until: &Until) -> u32 {
+    let connection =
+        lapin::Connection::connect(address, lapin::ConnectionProperties::default()).await.expect("a server");
+    let channel = connection.create_channel().await.expect("a channel");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirmations");
+    let (mut confirmations, mut n) = (FuturesUnordered::new(), 0);
+    while !until.is_over() {
+        while confirmations.len() < UNDER_WAY {
+            let id = Uuid::now_v7().to_string();
+            let properties = lapin::BasicProperties::default().with_delivery_mode(2).with_message_id(id.into());
+            let options = BasicPublishOptions { mandatory: true, immediate: false };
+            let sent = channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties).await;
+            confirmations.push(sent.expect("sent"));
+        }
+        assert!(confirmations.next().await.expect("one under way").expect("an answer").is_ack());
+        n += 1;
+    }
+    n
+}
+
+async fn mqtt(address: &str, topic: &str, body: &str, until: &Until) -> u32 {
+    let (host, port) = address.trim_start_matches("mqtt://").split_once(':').expect("an address");
+    let options = MqttOptions::new("plain-loop", Broker::tcp(host, port.parse().expect("a port")));
+    let (client, mut events) = rumqttc::AsyncClient::builder(options).capacity(UNDER_WAY).build();
+    let driver = async {
+        loop {
+            events.poll().await.expect("a connection");
+        }
+    };
+    let work = async {
+        let (mut confirmations, mut n) = (FuturesUnordered::new(), 0);
+        while !until.is_over() {
+            while confirmations.len() < UNDER_WAY {
+                let user_properties = vec![("delivery-id".to_owned(), Uuid::now_v7().to_string())];
+                let properties = PublishProperties { user_properties, ..PublishProperties::default() };
+                let options = PublishOptions::at_least_once().properties(properties);
+                let sent = client.publish_tracked(topic, body, options).await;
+                confirmations.push(sent.expect("sent").wait_completion_async());
+            }
+            confirmations.next().await.expect("one under way").expect("confirmed");
+            n += 1;
+        }
+        n
+    };
+    tokio::select! {
+        n = work => n,
+        () = driver => 0,
+    }
+}
+
+#[cfg(feature = "kafka")]
+async fn kafka(address: &str, topic: &str, body: &str, until: &Until) -> u32 {
+    use rdkafka::ClientConfig;
+    use rdkafka::producer::{FutureProducer, FutureRecord};
+    let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", address).set("acks", "all").set("enable.idempotence", "true").set("linger.ms", "0");
+    let producer: FutureProducer = client.create().expect("a producer");
+    let (mut confirmations, mut n) = (FuturesUnordered::new(), 0);
+    while !until.is_over() {
+        while confirmations.len() < UNDER_WAY {
+            let key = Uuid::now_v7().to_string();
+            let sent = producer.send_result(FutureRecord::to(topic).key(&key).payload(body));
+            confirmations.push(sent.map_err(|(error, _)| error).expect("sent"));
+        }
+        confirmations
+            .next()
+            .await
+            .expect("one under way")
+            .expect("an answer")
+            .map_err(|(error, _)| error)
+            .expect("kept");
+        n += 1;
+    }
+    n
 }

@@ -1,12 +1,15 @@
 """Real servers that sinks deliver to, each on a free port of its own and in a temporary folder."""
-import contextlib, os, pathlib, shutil, socket, subprocess, tempfile, time
+import contextlib, json, os, pathlib, shutil, socket, subprocess, tempfile, time
 
 from site_of import free_port
+
+TOOLS = os.path.join(os.environ.get("REELHOOK_TOOLS", os.path.expanduser("~/.cache/reelhook-tools")), "bin")
 
 
 class Broker:
     """A server of a kind. `KIND` is the sink's kind, `PROGRAM` what must be installed, `PLACE` where the plain loop sends
-    to, and `URL` its address without the port."""
+    to, and `URL` its address without the port. `IS_EXTRA`: only a build with all sinks has the kind."""
+    IS_EXTRA = False
 
     def __init__(self):
         # A folder of its own: PostgreSQL runs as another user where we are root.
@@ -132,7 +135,105 @@ class Postgres(Broker):
                 'auth = { user = "reelhook", password = { env = "BENCH_PASSWORD" } }\n')
 
 
+class Rabbitmq(Broker):
+    # Debian's wrapper would change the user.
+    KIND, PROGRAM, PLACE = "rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server", "events"
+    URL = "amqp://127.0.0.1"
+
+    def command(self):
+        definitions = {"users": [{"name": "guest", "password": "guest", "tags": ["administrator"]}],
+                       "vhosts": [{"name": "/"}],
+                       "permissions": [{"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}],
+                       "queues": [{"name": self.PLACE, "vhost": "/", "durable": True, "auto_delete": False,
+                                   "arguments": {}}]}
+        (self.folder / "definitions.json").write_text(json.dumps(definitions))
+        (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
+                                                   f"load_definitions = {self.folder}/definitions.json\n")
+        names = str(free_port())
+        self.names = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", names])
+        places = {name: str(self.folder / part) for name, part in
+                  {"HOME": "", "RABBITMQ_CONFIG_FILE": "rabbitmq.conf", "RABBITMQ_MNESIA_BASE": "mnesia",
+                   "RABBITMQ_LOG_BASE": "log", "RABBITMQ_ENABLED_PLUGINS_FILE": "plugins"}.items()}
+        # So it is one process, which a signal reaches.
+        alone = {"RABBITMQ_ALLOW_INPUT": "1", "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-noinput"}
+        variables = places | alone | {
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_NODENAME": f"reelhook-{self.port}@localhost",
+            "RABBITMQ_NODE_PORT": str(self.port), "ERL_EPMD_PORT": names, "RABBITMQ_DIST_PORT": str(free_port())}
+        return ["env", *(f"{name}={value}" for name, value in variables.items()), self.program()]
+
+    def __exit__(self, *failure):
+        super().__exit__(*failure)
+        self.names.kill()
+        self.names.wait()
+
+    @property
+    def address(self):
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
+
+    @classmethod
+    def keys(cls, port):
+        return f'url = "{cls.url(port)}"\nrouting_key = "{cls.PLACE}"\n'
+
+
+class Mqtt(Broker):
+    KIND, PROGRAM, PLACE = "mqtt", "mosquitto", "events"
+    URL = "mqtt://127.0.0.1"
+
+    def command(self):
+        config = self.folder / "mosquitto.conf"
+        config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+                          "set_tcp_nodelay true\n")
+        self.folder.chmod(0o755)  # mosquitto becomes another user where we are root
+        return [self.program(), "-c", str(config)]
+
+    def prepare(self):
+        """Subscribes by the protocol itself, with a session that lasts: nobody reads, so nobody disturbs."""
+        def packet(kind, body):
+            return bytes([kind, len(body)]) + body
+
+        def text(it):
+            return len(it).to_bytes(2, "big") + it
+
+        session = b"\x11\xff\xff\xff\xff"
+        connect = text(b"MQTT") + b"\x05\x00\x00\x00" + bytes([len(session)]) + session + text(b"bench")
+        with socket.create_connection(("127.0.0.1", self.port), 5) as server:
+            server.sendall(packet(0x10, connect))
+            answer = server.recv(4096)
+            assert answer[0] == 0x20 and answer[3] == 0, answer
+            server.sendall(packet(0x82, b"\x00\x01\x00" + text(self.PLACE.encode()) + b"\x01"))
+            answer = server.recv(4096)
+            assert answer[0] == 0x90 and answer[-1] == 1, answer
+            server.sendall(packet(0xE0, b""))
+
+    @classmethod
+    def keys(cls, port):
+        return f'url = "{cls.url(port)}"\ntopic = "{cls.PLACE}"\n'
+
+
+class Kafka(Broker):
+    """Tansu, which keeps everything in memory: of a build with all sinks."""
+    KIND, PROGRAM, PLACE = "kafka", "tansu", "events"
+    IS_EXTRA = True
+    URL = "127.0.0.1"
+
+    @classmethod
+    def program(cls):
+        return shutil.which(cls.PROGRAM) or shutil.which(cls.PROGRAM, path=TOOLS)
+
+    def command(self):
+        return [self.program(), "broker", "--storage-engine", "memory://tansu/", "--listener-url",
+                f"tcp://127.0.0.1:{self.port}", "--advertised-listener-url", f"tcp://127.0.0.1:{self.port}"]
+
+    def prepare(self):
+        subprocess.run([self.program(), "topic", "create", "--broker", f"tcp://127.0.0.1:{self.port}", self.PLACE,
+                        "--partitions", "4"], check=True, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def keys(cls, port):
+        return f'brokers = "{cls.url(port)}"\ntopic = "{cls.PLACE}"\n'
+
+
 # Logins are by trust; the sink wants a password all the same.
 os.environ["BENCH_PASSWORD"] = "bench"
 
-KINDS = (Nats, Redis, Postgres)
+KINDS = (Nats, Redis, Postgres, Rabbitmq, Mqtt, Kafka)

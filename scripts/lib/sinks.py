@@ -12,18 +12,23 @@ def waiting(bench):
     return 20_000 if bench.quick else 100_000
 
 
-def installed(say):
-    """The kinds whose server is on this machine."""
-    for kind in KINDS:
+def kinds(bench):
+    """The kinds that the binary has."""
+    return [kind for kind in KINDS if bench.features or not kind.IS_EXTRA]
+
+
+def installed(bench, say):
+    """Those whose server is on this machine."""
+    for kind in kinds(bench):
         if kind.program():
             yield kind
         else:
             say(f"  {kind.KIND}: {kind.PROGRAM} is not installed, not measured")
 
 
-def plain_loop():
+def plain_loop(features):
     """Builds the loop that sinks are compared with, and names it."""
-    command = ["cargo", "build", "--release", "--locked", "--bench", "plain_loop", "--message-format", "json"]
+    command = ["cargo", "build", "--release", "--locked", "--bench", "plain_loop", "--message-format", "json", *features]
     built = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     names = [json.loads(line).get("executable") for line in built.stdout.splitlines() if '"plain_loop"' in line]
     return next(name for name in reversed(names) if name)

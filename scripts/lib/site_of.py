@@ -9,9 +9,9 @@ TICKS = os.sysconf("SC_CLK_TCK")
 FILE = ("archive", 'kind = "file"\npath = "FOLDER/events.jsonl"\nmax_bytes = "10GiB"\n')
 
 
-def binary(profile):
-    """Builds and names the binary: "release" or "debug"."""
-    subprocess.run(["cargo", "build", "--locked", "--quiet", *(["--release"] if profile == "release" else [])],
+def binary(profile, features=()):
+    """Builds and names the binary: "release" or "debug"; `features`: more arguments for cargo."""
+    subprocess.run(["cargo", "build", "--locked", "--quiet", *(["--release"] if profile == "release" else []), *features],
                    cwd=ROOT, check=True)
     return str(pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / profile / "reelhook")
 

@@ -54,7 +54,7 @@ impl FarSide for Postgres {
     }
 
     fn command(&self) -> anyhow::Result<Command> {
-        OpenOptions::new().write(true).create(true).mode(0o600).open(self.password())?.write_all(b"any")?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.password())?.write_all(b"any")?;
         let user = if geteuid().is_root() { Some(user()?) } else { None };
         if let Some((uid, gid)) = user {
             chown(&self.0.folder, Some(uid), Some(gid))?;
