@@ -57,8 +57,9 @@ pub struct Args {
     /// The seed of the ids: the same number makes the same notifications
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Also start a real server of this kind, and deliver every event to it: nats. Its program must be installed
-    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    /// Also start real servers of these kinds, and deliver every event to each: mqtt, nats, postgres, rabbitmq, redis. Their
+    /// programs must be installed
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     sinks: Vec<String>,
 }
 
