@@ -50,14 +50,18 @@ pub fn of_sink(page: &str) -> BTreeMap<String, String> {
     shared.into_iter().flatten().chain(rows(page)).collect()
 }
 
-/// The keys of the first table of keys in a text: of each its name, and what its last cell says.
+/// The keys of the tables of keys in a text: of each its name, and what its last cell says.
 fn rows(text: &str) -> Vec<(String, String)> {
-    let table = text.lines().skip_while(|line| !line.starts_with("| key |")).skip(2);
-    let rows = table.take_while(|line| line.starts_with('|')).filter_map(|line| {
-        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        Some(((*cells.first()?).trim_matches('`').to_owned(), sentence(&without_links(cells.last()?))))
-    });
-    rows.collect()
+    let mut rows = Vec::new();
+    let mut lines = text.lines();
+    while lines.any(|line| line.starts_with("| key |")) {
+        let table = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
+        rows.extend(table.filter_map(|line| {
+            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+            Some(((*cells.first()?).trim_matches('`').to_owned(), sentence(&without_links(cells.last()?))))
+        }));
+    }
+    rows
 }
 
 fn is_key(text: &str) -> bool {

@@ -10,8 +10,10 @@
 
 #![cfg(feature = "http")]
 
+mod address;
 mod answer;
 mod batch;
+mod bearer;
 pub mod guard;
 mod hidden;
 mod probe;
@@ -22,8 +24,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{StatusCode, redirect};
 use url::Url;
 
 use super::signature::{self, Signer};
@@ -32,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::Section;
 use crate::domain::{Delivery, Event};
 use batch::Outgoing;
+use bearer::Bearer;
 use guard::{Guard, GuardedResolver};
 use hidden::Hidden;
 use settings::Settings;
@@ -45,6 +48,7 @@ pub struct HttpSink {
     url: Url,
     /// Static headers of the config.
     headers: HeaderMap,
+    bearer: Option<Bearer>,
     signer: Signer,
     guard: Arc<Guard>,
     shape: Shape,
@@ -76,6 +80,7 @@ impl FromConfig for HttpSink {
             shows_answers: !settings.sends_secrets,
             url: settings.url,
             headers: settings.headers,
+            bearer: settings.bearer,
             signer: settings.signer,
             guard: settings.guard,
             shape: settings.shape,
@@ -122,7 +127,9 @@ impl Sink for HttpSink {
 
     async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
         let connected = probe::connect(&self.url, &self.guard).await;
-        connected.map(|()| Vec::new()).map_err(|error| reason::retry(&error.to_string()))
+        connected.map_err(|error| reason::retry(&error.to_string()))?;
+        self.token().await?;
+        Ok(Vec::new())
     }
 
     async fn close(&self) -> Result<(), DeliveryError> {
@@ -163,14 +170,31 @@ impl HttpSink {
     ) -> Result<(), DeliveryError> {
         let client = self.client.read().clone();
         let Some(client) = client else { return Err(reason::retry("the sink is closed")) };
-        let request = self.request(&client, outgoing).map_err(|error| answer::no_answer(&error))?;
+        let mut request = self.request(&client, outgoing).map_err(|error| answer::no_answer(&error))?;
+        let token = self.token().await?;
+        if let Some(token) = &token {
+            request.headers_mut().insert(AUTHORIZATION, token.clone());
+        }
         let wire = Arc::new(Wire::of(Arc::clone(&self.hidden), &request, with_secrets_of));
         for note in notes {
             note.begin(Arc::clone(&wire) as _);
         }
         match client.execute(request).await {
-            Ok(response) => answer::judge(response, &wire, self.clock.now(), self.shows_answers).await,
+            Ok(response) => {
+                if let (StatusCode::UNAUTHORIZED, Some(bearer), Some(token)) = (response.status(), &self.bearer, &token)
+                {
+                    bearer.refused(token).await;
+                }
+                answer::judge(response, &wire, self.clock.now(), self.shows_answers).await
+            }
             Err(error) => Err(answer::no_answer(&error)),
+        }
+    }
+
+    async fn token(&self) -> Result<Option<HeaderValue>, DeliveryError> {
+        match &self.bearer {
+            Some(bearer) => bearer.header().await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
-use url::{Host, Url};
+use url::Url;
 
+use super::address::{self, Allowed};
 use super::batch;
+use super::bearer::{self, Bearer};
 use super::guard::Guard;
 use super::hidden::{self, Hidden};
 use crate::config::value::network;
-use crate::config::{AllowedNetworks, Section, Text};
+use crate::config::{Section, Text};
 use crate::sinks::signature::{self, Signer};
 use crate::sinks::{Context, Shape, WITH_HEADERS};
 
@@ -36,6 +38,8 @@ pub(super) struct Settings {
     pub(super) url: Url,
     /// Headers that every request has.
     pub(super) headers: HeaderMap,
+    /// Gets the token of each request, where one is wanted.
+    pub(super) bearer: Option<Bearer>,
     /// Signs requests, with several secrets during a rotation.
     pub(super) signer: Signer,
     /// Which networks may be reached.
@@ -57,63 +61,16 @@ impl Settings {
         let (signer, signing) = signer(section);
         let Configured { headers, mut secrets, has_secret: has_secret_header } = headers(section);
         secrets.extend(signing);
-        let allowed = section.list("allow_private", Vec::new(), network());
+        let networks = section.list("allow_private", Vec::new(), network());
+        let allowed = Allowed { networks, are_known: !section.has_mistake("allow_private") };
         let shape = Shape::read(section, WITH_HEADERS, context);
         let batch = batch::read(section, &shape);
         let is_secret = url.as_ref().is_some_and(Text::is_secret);
-        // Whether an address may be reached is not known where the networks are not.
-        let are_known = !section.has_mistake("allow_private");
-        let (url, encrypted) = match check_address(url?.expose(), &allowed) {
-            Ok(address) => address,
-            Err(Refusal::Address(text)) => return noted(section, text),
-            Err(Refusal::Network(text)) if are_known => return noted(section, text),
-            Err(Refusal::Network(_)) => return None,
-        };
-        let guard = Arc::new(Guard::new(allowed, encrypted));
+        let bearer = bearer::read(section, &headers, &allowed);
+        let (url, guard) = address::reached(section, "url", url?.expose(), &allowed)?;
         let hidden = Hidden::of(&url, is_secret, secrets);
-        let sends_secrets = shape.includes_access_token() || is_secret || has_secret_header;
-        Some(Self { url, headers, signer, guard, shape, batch, hidden, sends_secrets })
-    }
-}
-
-fn noted<T>(section: &Section<'_>, text: String) -> Option<T> {
-    section.mistake("url", text);
-    None
-}
-
-/// Why an address is refused.
-enum Refusal {
-    /// For what it is.
-    Address(String),
-    /// For what `allow_private` does not name.
-    Network(String),
-}
-
-/// The address and whether it is an encrypted one. The address itself is never shown: it may hold a secret.
-fn check_address(text: &str, allowed: &AllowedNetworks) -> Result<(Url, bool), Refusal> {
-    let wrong = |text: &str| Err(Refusal::Address(text.into()));
-    let url = Url::parse(text)
-        .map_err(|error| Refusal::Address(format!("found an invalid URL ({error}), expected https://..")))?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return wrong("found a user or password in the URL, expected none: send them in headers.Authorization");
-    }
-    let encrypted = match url.scheme() {
-        "https" => true,
-        "http" if !allowed.is_empty() => false,
-        "http" => {
-            return Err(Refusal::Network("found http:// without allow_private, expected https://..".into()));
-        }
-        _ => return wrong("found another scheme, expected https://.."),
-    };
-    let address = match url.host() {
-        None => return wrong("found no host, expected https://.."),
-        Some(Host::Domain(_)) => None,
-        Some(Host::Ipv4(address)) => Some(address.into()),
-        Some(Host::Ipv6(address)) => Some(address.into()),
-    };
-    match address.map(|address| Guard::new(allowed.clone(), encrypted).check(address)) {
-        Some(Err(refused)) => Err(Refusal::Network(format!("found an address that is refused: {refused}"))),
-        _ => Ok((url, encrypted)),
+        let sends_secrets = shape.includes_access_token() || is_secret || has_secret_header || bearer.is_some();
+        Some(Self { url, headers, bearer, signer, guard, shape, batch, hidden, sends_secrets })
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use reqwest::header::{CONTENT_ENCODING, HeaderMap};
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap};
 use reqwest::{Request, Response};
 use secrecy::ExposeSecret;
 use serde_json::Value;
@@ -85,6 +85,7 @@ impl Wire {
     fn new_masks(&self) -> Masks {
         let mut secrets: Vec<String> = self.hidden.secrets().map(str::to_owned).collect();
         secrets.extend(self.headers.get(signature::HEADER).and_then(|it| it.to_str().ok()).map(str::to_owned));
+        secrets.extend(self.token().map(str::to_owned));
         if let Some(event) = &self.with_secrets_of {
             secrets.extend(event.recording_access_token.as_ref().map(|token| token.expose_secret().to_owned()));
             let others = event.secrets.as_ref().and_then(|it| serde_json::from_str(it.expose_secret()).ok());
@@ -95,7 +96,12 @@ impl Wire {
 
     /// Whether the request holds secrets beside its signature, which is worth nothing after some minutes.
     fn sends_secrets(&self) -> bool {
-        self.with_secrets_of.is_some() || self.hidden.secrets().next().is_some()
+        self.with_secrets_of.is_some() || self.hidden.secrets().next().is_some() || self.token().is_some()
+    }
+
+    /// The bearer token of the request.
+    fn token(&self) -> Option<&str> {
+        self.headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
     }
 
     fn sent(&self) -> Sent {

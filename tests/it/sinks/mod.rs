@@ -1,6 +1,7 @@
 //! The sinks: a contract that every kind keeps, then what each kind promises besides.
 
 pub mod answering;
+mod bearer;
 pub mod brokers;
 mod contract;
 mod docs;
