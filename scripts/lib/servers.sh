@@ -44,3 +44,20 @@ install_azurite() {
     fi
     ln -sf ../azurite/node_modules/.bin/azurite-blob "$TOOLS/bin/azurite-blob"
 }
+
+# Amazon SQS, for the sink `sqs`: moto, as the lock file says.
+install_moto() {
+    local place="$TOOLS/moto"
+    cmp -s tests/moto/requirements.txt "$place/requirements.txt" && command -v moto_server >/dev/null && return
+    step "installing moto"
+    rm -rf "$place"
+    mkdir -p "$TOOLS/bin"
+    python3 -m venv "$place"
+    if ! "$place/bin/pip" install --quiet --only-binary :all: --require-hashes --requirement tests/moto/requirements.txt; then
+        # So that the next run installs it.
+        rm -rf "$place"
+        return 1
+    fi
+    ln -sf ../moto/bin/moto_server "$TOOLS/bin/moto_server"
+    cp tests/moto/requirements.txt "$place"
+}

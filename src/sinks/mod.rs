@@ -14,7 +14,7 @@
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
 //! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it is of no
-//! more use), `socket` (what one is made over), `reason`, `masks` (secrets in texts from outside).
+//! more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
@@ -22,6 +22,7 @@ mod background;
 pub mod cloud_event;
 mod connection;
 mod context;
+mod credentials;
 mod folder;
 #[macro_use]
 mod kinds;
@@ -36,6 +37,7 @@ pub mod signature;
 mod socket;
 mod template;
 mod tls;
+mod web_service;
 
 pub mod exec;
 pub mod file;
@@ -47,6 +49,7 @@ pub mod object;
 pub mod postgres;
 pub mod rabbitmq;
 pub mod redis;
+pub mod sqs;
 pub mod stdout;
 
 use std::path::PathBuf;
@@ -76,6 +79,7 @@ kinds! {
     "postgres": postgres::PostgresSink;
     "rabbitmq": rabbitmq::RabbitmqSink;
     "redis": redis::RedisSink;
+    "sqs": sqs::SqsSink;
     "stdout": stdout::StdoutSink;
 }
 

@@ -12,6 +12,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::{DeliveryError, reason};
 use crate::config::{Reading, value};
@@ -119,7 +120,6 @@ impl Template {
     }
 
     /// The texts between the placeholders.
-    #[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "a build without some kinds does not use it"))]
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
@@ -222,6 +222,12 @@ pub fn percent_encode(value: &str, is_special: impl Fn(char) -> bool, out: &mut 
             let _ = write!(out, "%{byte:02X}");
         }
     }
+}
+
+/// A key, or its SHA-256 where it has more bytes than the far side takes: for keys that only need to be equal where the
+/// same is meant.
+pub fn shortened(key: String, n_bytes: usize) -> String {
+    if key.len() <= n_bytes { key } else { hex::encode(Sha256::digest(key)) }
 }
 
 /// Appends `value` as it is: for places where no character means anything.

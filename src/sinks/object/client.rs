@@ -1,4 +1,4 @@
-//! The HTTP client of the services: reelhook's own, so that `tls` means the same for every kind.
+//! The HTTP client of the services, as the library wants one.
 
 use std::error::Error;
 
@@ -10,8 +10,7 @@ use object_store::client::{
 };
 
 use crate::sinks::tls::Tls;
-use crate::sinks::{DeliveryError, reason};
-use crate::tls::client_config;
+use crate::sinks::{DeliveryError, web_service};
 
 /// A client, and what makes copies of it.
 #[derive(Clone, Debug)]
@@ -23,17 +22,7 @@ impl Client {
     /// # Errors
     /// [`DeliveryError::Retry`] for every delivery.
     pub(super) fn new(tls: Option<&Tls>) -> Result<Self, DeliveryError> {
-        let config = match tls {
-            Some(tls) => tls.client_config()?,
-            None => client_config().map_err(|error| reason::retry_all(&format!("tls: {error}")))?,
-        };
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(config)
-            .redirect(reqwest::redirect::Policy::none())
-            // The dispatcher makes another attempt, not the client.
-            .retry(reqwest::retry::never())
-            .build();
-        client.map(Self).map_err(|error| reason::retry_all(&format!("tls: {}", reason::chain(&error))))
+        web_service::client(tls).map(Self)
     }
 }
 

@@ -11,7 +11,6 @@
 
 mod client;
 mod failure;
-mod login;
 mod name;
 mod place;
 mod probe;
@@ -20,12 +19,12 @@ mod store;
 
 use async_trait::async_trait;
 
-use self::login::Credentials;
 use self::place::Place;
 use self::store::Store;
 use super::connection::Shared;
+use super::credentials::Credentials;
 use super::tls::Tls;
-use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITHOUT_HEADERS};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITHOUT_HEADERS, web_service};
 use crate::config::Section;
 use crate::config::value::{name as text, switch};
 use crate::domain::Delivery;
@@ -68,25 +67,13 @@ impl FromConfig for ObjectSink {
         let place = section.need("url", "where objects are stored, as \"s3://bucket/prefix\"", place::reading());
         let default = Template::parse(name::DEFAULT).ok()?;
         let path = section.or("path", default, name::reading());
-        let endpoint = section.read("endpoint", place::endpoint());
+        let endpoint = section.read("endpoint", web_service::endpoint("https://storage.example.com"));
         let region = section.or("region", "us-east-1".to_owned(), text(MAX_NAME_CHARS));
         let account = section.read("account", text(MAX_NAME_CHARS));
         let path_style = section.or("path_style", true, switch());
         let shape = Shape::read(section, WITHOUT_HEADERS, context);
-        let credentials = Credentials::read(section);
-        let tls = Tls::read(section);
-        if section.has("tls.server_name") {
-            section.mistake(
-                "tls.server_name",
-                "found a name, expected none: the name of the endpoint is the one that counts",
-            );
-        }
-        if tls.is_some() && endpoint.as_ref().is_some_and(|it| it.scheme() == "http") {
-            section.mistake(
-                "tls",
-                "found it beside an endpoint of \"http\", expected one of \"https\": nothing is encrypted there",
-            );
-        }
+        let credentials = Credentials::read(section, service::METHODS);
+        let tls = web_service::tls(section, endpoint.as_ref());
         if let Some(place) = &place {
             place.check(section);
         }

@@ -102,8 +102,3 @@ fn prefix_of(url: &Url) -> Result<Path, String> {
         _ => Ok(prefix),
     }
 }
-
-/// Reads the address of a service other than the usual one.
-pub(super) fn endpoint() -> Reading<Url> {
-    crate::sinks::address::address(&["http", "https"], "https://storage.example.com")
-}

@@ -12,8 +12,16 @@ use secrecy::ExposeSecret;
 use super::Settings;
 use super::client::Client;
 use super::failure;
-use super::login::SAS;
+use crate::sinks::auth::Method;
+use crate::sinks::credentials::ACCESS_KEY;
 use crate::sinks::{DeliveryError, folder, reason};
+
+/// Azure: the key of the account.
+const ACCOUNT_KEY: Method = Method { name: None, secret: "account_key" };
+/// Azure: a shared access signature.
+const SAS: Method = Method { name: None, secret: "sas" };
+/// What the table `auth` may have.
+pub(super) const METHODS: &[Method] = &[ACCESS_KEY, ACCOUNT_KEY, SAS];
 
 /// The dispatcher makes another attempt, not the client.
 fn once() -> RetryConfig {

@@ -2,6 +2,7 @@
 //! in a temporary folder, stopped by its process.
 
 mod certificates;
+mod gate;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod mqtt;
@@ -12,15 +13,30 @@ mod process;
 mod rabbitmq;
 mod redis;
 mod relay;
+mod sqs;
 mod suite;
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 /// A user and a password.
 pub const LOGIN: (&str, &str) = ("reelhook", "canary-password-5be1");
+
+/// A secret in a file that outlives every sink.
+fn secret(name: &str, text: &str) -> PathBuf {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // By another name first: another test may read it just now.
+    let mut written = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::io::Write::write_all(&mut written, text.as_bytes()).unwrap();
+    fs::set_permissions(written.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    written.persist(&file).unwrap();
+    file
+}
 
 /// A server of a kind, and how a test looks into it.
 #[async_trait]
@@ -71,4 +87,5 @@ pub const KINDS: &[&str] = &[
     postgres::Postgres::KIND,
     rabbitmq::Rabbitmq::KIND,
     redis::Redis::KIND,
+    sqs::KIND,
 ];

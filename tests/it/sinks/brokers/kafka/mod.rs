@@ -1,6 +1,5 @@
 //! Kafka: the broker `tansu`, and librdkafka's own mock of a cluster for what that cannot do.
 
-mod gate;
 mod mock;
 mod server;
 

@@ -13,8 +13,8 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 
+use super::super::gate::Gate;
 use super::super::process::{Process, free_address};
-use super::gate::Gate;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);

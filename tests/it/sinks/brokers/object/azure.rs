@@ -3,7 +3,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use async_trait::async_trait;
@@ -16,7 +15,7 @@ use tempfile::TempDir;
 
 use super::{KIND, client, elements, id_of, in_address};
 use crate::sinks::brokers::process::{Process, free_address};
-use crate::sinks::brokers::{Arrived, Broker, suite};
+use crate::sinks::brokers::{Arrived, Broker, secret, suite};
 use crate::sinks::samples::{build, delivery, retried, with_client_context};
 
 const ACCOUNT: &str = "reelhook";
@@ -26,17 +25,6 @@ pub struct Azure {
     process: Process,
     address: SocketAddr,
     folder: TempDir,
-}
-
-/// A secret in a file that outlives every sink.
-fn secret(name: &str, text: &str) -> PathBuf {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // By another name first: another test may read it just now.
-    let mut written = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    std::io::Write::write_all(&mut written, text.as_bytes()).unwrap();
-    fs::set_permissions(written.path(), fs::Permissions::from_mode(0o600)).unwrap();
-    written.persist(&file).unwrap();
-    file
 }
 
 /// A shared access signature of the account with these rights.

@@ -13,7 +13,7 @@ fn client() -> reqwest::Client {
 }
 
 /// What stands in the elements of this name, in a list of objects.
-fn elements(xml: &str, name: &str) -> Vec<String> {
+pub fn elements(xml: &str, name: &str) -> Vec<String> {
     let text = |rest: &str| without_entities(rest.split_once('<').unwrap().0);
     xml.split(&format!("<{name}>")).skip(1).map(text).collect()
 }
