@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Channel, GraphId, Notification, Request};
+use super::{Channel, EventId, GraphId, Notification, Request};
 
 /// Whose word an event is. A fact of its own, never read from the event's type: texts come from outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -98,6 +98,9 @@ pub struct Carried {
     /// When it was accepted out of the quarantine; `None`: when it was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accepted_at: Option<Timestamp>,
+    /// The event that caused it, where reelhook made it because of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caused_by: Option<EventId>,
     /// The ids and the callback of its POST.
     #[serde(skip_serializing_if = "says_nothing")]
     pub request: Arc<Request>,
@@ -113,6 +116,7 @@ impl Carried {
             call_id: notification.call_id.take().map(GraphId::into_text),
             subscription_expires_at: notification.subscription_expires_at.take(),
             accepted_at: None,
+            caused_by: None,
             request: std::mem::take(&mut notification.request),
         }
     }

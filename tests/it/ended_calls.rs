@@ -240,8 +240,11 @@ async fn what_is_recovered_says_how_it_ended_and_a_failure_without_a_recording_i
     pass(&mut app, 31).await;
     assert_eq!(told(&app, "good"), ["recordOperation.running", LOST, COMPLETED, RECOVERED]);
     assert_eq!(told(&app, "bad"), ["recordOperation.running", LOST, "recordOperation.failed"]);
-    let mut events = app.first.delivered().into_iter().map(|delivery| delivery.event);
-    let recovered = events.rfind(|event| event.kind == RECOVERED).unwrap();
+    let events: Vec<_> = app.first.delivered().into_iter().map(|delivery| delivery.event).collect();
+    let last = |kind: &str| events.iter().rfind(|event| event.kind == kind).unwrap();
+    let (recovered, completed) = (last(RECOVERED), last(COMPLETED));
+    assert_eq!(recovered.envelope.carried.caused_by, Some(completed.id));
+    assert_eq!(last(LOST).envelope.carried.caused_by, None, "time caused it");
     let data: Value = serde_json::from_str(&recovered.data).unwrap();
     assert_eq!(data["expectation"]["outcome"], "completed", "{data}");
     let bad = operation(&app, &bad.operation.to_string()).await;

@@ -72,6 +72,9 @@ fn envelope(event: &Event, to: &mut impl Attributes) {
     add(to, "subscriptionexpiry", carried.subscription_expires_at.as_deref());
     add(to, "callback", carried.request.callback.as_deref());
     add(to, "correlationid", carried.request.correlation_id());
+    if let Some(cause) = &carried.caused_by {
+        shown(to, "causationid", cause, &mut String::new());
+    }
     add(to, "traceparent", carried.request.traceparent.as_deref());
     add(to, "partitionkey", event.partition_key());
     to.text("sequence", &sequence(event));

@@ -72,6 +72,9 @@ pub(super) struct CloudEvent {
     /// Microsoft's correlation id.
     #[schema(value_type = String, required = false)]
     correlationid: Option<String>,
+    /// The id of the event that caused this one.
+    #[schema(value_type = String, required = false)]
+    causationid: Option<String>,
     /// The trace that the POST was part of.
     #[schema(value_type = String, required = false)]
     traceparent: Option<String>,

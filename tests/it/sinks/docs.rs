@@ -227,6 +227,8 @@ fn every_attribute_and_every_member_is_told() {
     Arc::make_mut(&mut announced.event).metadata = Some("{}".into());
     Arc::make_mut(&mut announced.event).possible_repeat = true;
     Arc::make_mut(&mut announced.event).envelope.carried.accepted_at = Some(announced.event.time);
+    let cause = announced.event.id;
+    Arc::make_mut(&mut announced.event).envelope.carried.caused_by = Some(cause);
     announced.resend_of = Some(announced.id);
     let base = Some("https://example.com/schemas/".parse().unwrap());
     let wanted = Wanted { events: Events { schema_base: base, ..Events::default() }, ..Wanted::all(true) };

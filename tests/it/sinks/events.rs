@@ -110,6 +110,7 @@ fn reelhooks_own_word_is_told_from_graphs() {
     let mut event = (*delivery.event).clone();
     (event.order, event.previous, event.recording_access_token) = (None, None, None);
     event.metadata = Some(r#"{"case":7}"#.into());
+    event.envelope.carried.caused_by = Some(event.id);
     for kind in ["overdue", "lost", "recovered"] {
         event.kind = format!("recordOperation.{kind}");
         event.origin = Origin::Graph;
@@ -119,6 +120,7 @@ fn reelhooks_own_word_is_told_from_graphs() {
         delivery.event = event.clone().into();
         let told = read(&delivery);
         assert_eq!((told.source().as_str(), told.ty()), ("/reelhook", event.kind.as_str()));
+        assert_eq!(told.extension("causationid").unwrap().to_string(), event.id.to_string());
         let added = &value(&delivery, true)["data"]["reelhook"];
         assert_eq!((&added["route"], &added["metadata"]["case"]), (&json!("support"), &json!(7)));
         assert!(added.get("order").is_none(), "it is no notification of Graph's");

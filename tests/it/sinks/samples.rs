@@ -27,6 +27,7 @@ pub fn envelope(n: u128) -> Envelope {
             operation_id: Some(format!("op-{n}")),
             call_id: Some(format!("call-{n}")),
             subscription_expires_at: Some("2026-12-10T00:00:00Z".into()),
+            caused_by: None,
             accepted_at: None,
             request: Arc::new(Request {
                 message_id: Some("message-1".into()),

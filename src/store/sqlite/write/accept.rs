@@ -129,7 +129,9 @@ fn accept(tx: &Tx<'_>, item: &Item, arrival: Arrival) -> Result<Decided, Failure
                 Some(_named) => None,
                 None => reports::routed(tx, OperationEvent::Recovered, taken.seq)?,
             };
-            reports::add(tx, OperationEvent::Recovered, taken.seq, by_routes.as_deref().unwrap_or(deliveries))?;
+            let (event, caused_by) = (OperationEvent::Recovered, Some(item.id));
+            let recovered = reports::OfOperation { event, number: taken.seq, caused_by };
+            reports::add(tx, recovered, by_routes.as_deref().unwrap_or(deliveries))?;
         }
     }
     if let Some(ended) = &item.notification.ended_call {

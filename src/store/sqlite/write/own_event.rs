@@ -30,6 +30,8 @@ pub struct About<'a> {
     pub number: i64,
     /// Its state.
     pub operation: &'a Operation,
+    /// The event that caused this one.
+    pub caused_by: Option<EventId>,
 }
 
 /// Adds an event; each of `deliveries` has another sink. It does not overtake earlier deliveries of its operation to the
@@ -39,7 +41,7 @@ pub fn add(tx: &Tx<'_>, event: &OwnEvent<'_>, deliveries: &[NewDelivery]) -> Res
     let id = EventId(ids::of_event(seq, tx.steady));
     let number = event.about.as_ref().map(|about| about.number);
     let operation = event.about.as_ref().map(|about| about.operation);
-    let carried = operation.map(carried).unwrap_or_default();
+    let carried = event.about.as_ref().map(carried).unwrap_or_default();
     let contents = Contents { token: None, data: event.data, carried: &carried, raw: b"" };
     let sealed = contents::seal(&tx.shared.seal, id, &contents)?;
     let row = EventRow {
@@ -81,7 +83,7 @@ pub fn add(tx: &Tx<'_>, event: &OwnEvent<'_>, deliveries: &[NewDelivery]) -> Res
     Ok(id)
 }
 
-fn carried(operation: &Operation) -> Carried {
+fn carried(About { operation, caused_by, .. }: &About<'_>) -> Carried {
     let (operation_id, call_id) = (Some(operation.id.clone()), operation.call_id.clone());
-    Carried { operation_id, call_id, ..Carried::default() }
+    Carried { operation_id, call_id, caused_by: *caused_by, ..Carried::default() }
 }

@@ -8,9 +8,21 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read;
 use crate::store::{Report, StoreError};
 
-/// Adds an event about an operation in its current state; each of `deliveries` has another sink. It does not overtake
-/// the operation's earlier deliveries to the same sink.
-pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDelivery]) -> Result<(), Failure> {
+/// An event about an operation in its current state.
+#[derive(Clone, Copy, Debug)]
+pub struct OfOperation {
+    /// What happened to it.
+    pub event: OperationEvent,
+    /// The row of the operation.
+    pub number: i64,
+    /// The event that caused this one; `None`: time did.
+    pub caused_by: Option<EventId>,
+}
+
+/// Adds an event about an operation; each of `deliveries` has another sink. It does not overtake the operation's earlier
+/// deliveries to the same sink.
+pub fn add(tx: &Tx<'_>, new: OfOperation, deliveries: &[NewDelivery]) -> Result<(), Failure> {
+    let OfOperation { event, number, caused_by } = new;
     let gone = || StoreError::Database("the operation that an event is about is gone".into());
     let operation = read::operation::one(tx.connection(), &tx.shared.seal, number)?.ok_or_else(gone)?;
     let data = serde_json::Value::Object(operation.resource().to_json()).to_string();
@@ -19,7 +31,7 @@ pub fn add(tx: &Tx<'_>, event: OperationEvent, number: i64, deliveries: &[NewDel
         resource_type: RecordOperation::TYPE,
         resource: &operation.path(),
         data: &data,
-        about: Some(About { number, operation: &operation }),
+        about: Some(About { number, operation: &operation, caused_by }),
     };
     own_event::add(tx, &event, deliveries)?;
     tx.changed(number);

@@ -134,6 +134,7 @@ pub fn raise(tx: &Tx<'_>, due: &Raise) -> Result<Raised, Failure> {
     tx.execute(sql, params![operation, state.as_str()])?;
     let sql = "UPDATE operations SET version = version + 1, modified_at = ?2 WHERE seq = ?1";
     tx.execute(sql, [operation, tx.wall])?;
-    reports::add(tx, watch.event(), operation, deliveries)?;
+    let report = reports::OfOperation { event: watch.event(), number: operation, caused_by: None };
+    reports::add(tx, report, deliveries)?;
     Ok(Raised::Said)
 }
