@@ -47,6 +47,7 @@ pub mod mqtt;
 pub mod nats;
 pub mod object;
 pub mod postgres;
+pub mod pubsub;
 pub mod rabbitmq;
 pub mod redis;
 pub mod sqs;
@@ -77,6 +78,7 @@ kinds! {
     "nats": nats::NatsSink;
     "object": object::ObjectSink;
     "postgres": postgres::PostgresSink;
+    "pubsub": pubsub::PubsubSink;
     "rabbitmq": rabbitmq::RabbitmqSink;
     "redis": redis::RedisSink;
     "sqs": sqs::SqsSink;

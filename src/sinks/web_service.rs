@@ -5,6 +5,7 @@
 //! 1. A request is made once: the dispatcher makes another attempt, not the client.
 //! 2. Of an answer no more than [`MAX_ANSWER_BYTES`] are read.
 //! 3. An error tells no address: it may hold a secret.
+//! 4. Nobody stands between: the environment's proxies are not used.
 
 #![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
@@ -40,6 +41,7 @@ pub fn client(tls: Option<&Tls>) -> Result<Client, DeliveryError> {
     };
     let client = Client::builder()
         .tls_backend_preconfigured(config)
+        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .build();

@@ -81,7 +81,12 @@ async fn outcomes_of(client: &Client, settings: &Settings, part: &[Entry]) -> To
             let mut told = Told::new();
             for entry in part {
                 let alone = slice::from_ref(entry);
-                told.extend(ask(client, settings, alone).await.unwrap_or_else(|error| all_failed(alone, &error)));
+                let of_one = ask(client, settings, alone).await;
+                let is_of_all = of_one.as_ref().is_err_and(DeliveryError::pauses);
+                told.extend(of_one.unwrap_or_else(|error| all_failed(alone, &error)));
+                if is_of_all {
+                    break;
+                }
             }
             told
         }

@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use super::reelhook;
 use super::site::{Said, Site, free_address};
+use crate::sinks::answering::Answering;
 
 fn run(arguments: &[&str]) -> Said {
     Said::from(super::run(arguments))
@@ -81,6 +82,27 @@ async fn a_probe_tells_what_can_be_reached_and_what_not_and_sends_nothing() {
     assert!(bad.out.contains("  FAILED  calls.openid_configuration: "), "{bad:?}");
     assert!(bad.out.contains("  ok      subscriptions.openid_configuration\n"), "{bad:?}");
     assert_eq!(site.run(&["check"]).code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_of_clouds_are_asked_directly_whatever_proxy_the_environment_names() {
+    let (site, service, proxy) = (Site::new(), Answering::with(""), Answering::with(""));
+    let endpoint = format!("endpoint = \"http://{}\"\n", service.address);
+    let sinks = [
+        ("object", "url = \"s3://bucket\"\n"),
+        ("sqs", "queue_url = \"https://sqs.eu-north-1.amazonaws.com/1/a\"\n"),
+        ("pubsub", "project = \"example\"\ntopic = \"events\"\n"),
+    ];
+    let sections = sinks.map(|(kind, keys)| format!("[sinks.{kind}]\nkind = \"{kind}\"\n{keys}{endpoint}"));
+    let routes = "[[routes]]\nname = \"all\"\nsinks = [\"object\", \"sqs\", \"pubsub\"]\n";
+    site.write(("", ""), &(sections.concat() + routes));
+    let mut command = site.command(&["check", "--probe"]);
+    let said = Said::from(command.env("HTTP_PROXY", format!("http://{}", proxy.address)).output().unwrap());
+    let asked: Vec<String> = service.requests().into_iter().map(|it| it.head).collect();
+    for path in ["PUT /bucket/", "POST / ", "GET /v1/projects/example/topics/events "] {
+        assert!(asked.iter().any(|head| head.starts_with(path)), "{path}: {asked:?} {said:?}");
+    }
+    assert_eq!(proxy.n_connections(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

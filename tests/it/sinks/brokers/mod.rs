@@ -10,6 +10,7 @@ mod nats;
 mod object;
 mod postgres;
 mod process;
+mod pubsub;
 mod rabbitmq;
 mod redis;
 mod relay;
@@ -85,6 +86,7 @@ pub const KINDS: &[&str] = &[
     nats::Nats::KIND,
     object::KIND,
     postgres::Postgres::KIND,
+    pubsub::KIND,
     rabbitmq::Rabbitmq::KIND,
     redis::Redis::KIND,
     sqs::KIND,
