@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::{Bounds, Operator, OperatorError};
 use crate::domain::{DeliveryId, RouteName, SinkName};
-use crate::store::{Delivered, StoreError};
+use crate::store::Delivered;
 
 /// How many deliveries a round looks at. A round is one request, so it must be short.
 const ROUND: usize = 500;
@@ -120,21 +120,15 @@ impl Operator {
         let Resend { sink, route, kind, since, .. } = which.clone();
         let delivered = Delivered { sink, route, kind, since, until, delivered_until: until };
         let looked = self.store.delivered(&delivered, after, limit).await?;
-        let found = self.to_configured(looked.found, which).await?;
+        // Nothing would deliver to a sink that was removed from the config, and some sinks take only some types.
+        let takes = |sink: &SinkName, kind: &str| self.has_sink(sink) && self.routes.takes(sink, kind);
+        let found: Vec<DeliveryId> = looked
+            .found
+            .into_iter()
+            .filter(|it| takes(which.to.as_ref().unwrap_or(&it.sink), &it.kind))
+            .map(|it| it.id)
+            .collect();
         let (n_seen, n_found) = (looked.n_seen as u64, found.len() as u64);
         Ok((ResendRound { n_seen, n_found, n_resent: 0, next: looked.last }, found))
-    }
-
-    /// Without those whose sink was removed from the config: nothing would deliver them.
-    async fn to_configured(&self, found: Vec<DeliveryId>, which: &Resend) -> Result<Vec<DeliveryId>, StoreError> {
-        if which.sink.is_some() || which.to.is_some() {
-            return Ok(found);
-        }
-        let mut kept = Vec::with_capacity(found.len());
-        for id in found {
-            let delivery = self.store.delivery(id).await?;
-            kept.extend(delivery.filter(|it| self.has_sink(&it.sink)).map(|it| it.id));
-        }
-        Ok(kept)
     }
 }

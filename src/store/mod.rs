@@ -69,7 +69,7 @@ pub use process::{Changes, Hint, Judged, Listener, Process, Queues, Reception, V
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
 pub use reports::{Report, Reports};
-pub use resends::{Delivered, Looked, Resent};
+pub use resends::{Delivered, Found, Looked, Resent};
 pub use rules::{Choosing, Routing, Rules};
 pub use selections::{Counted, DeadFilter, DeadKey, QuarantineFilter, Selections, UnmatchedFilter};
 pub use tally::{Space, Tallies, Tally};

@@ -34,11 +34,22 @@ impl Delivered {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
     /// The deliveries that are meant, in the order of their events.
-    pub found: Vec<DeliveryId>,
+    pub found: Vec<Found>,
     /// How many deliveries were looked at.
     pub n_seen: usize,
     /// The last one that was looked at, if there may be more.
     pub last: Option<DeliveryId>,
+}
+
+/// A delivery that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The sink that got it.
+    pub sink: SinkName,
+    /// The type of its event.
+    pub kind: String,
 }
 
 /// A delivery that sends an event again.

@@ -111,6 +111,29 @@ async fn a_delivery_is_not_sent_again_to_a_sink_that_does_not_take_its_event() {
 }
 
 #[tokio::test]
+async fn what_a_sink_does_not_take_is_not_counted_before_deliveries_are_sent_again() {
+    let mut app = start(TO_BOTH).await;
+    post_both(&mut app, "x").await;
+    app.second.wait_for(2).await;
+    app.first.wait_for(1).await;
+    let url = format!("http://{}/v1.0/deliveries/resend", app.admin);
+    let ask = async |body: Value| {
+        let request = reqwest::Client::new().post(&url).header("content-type", "application/json");
+        let reply = request.body(body.to_string()).send().await.unwrap();
+        serde_json::from_str::<Value>(&reply.text().await.unwrap()).unwrap()
+    };
+    let all = json!({ "since": "1h", "sink": "second", "dryRun": true });
+    crate::process::eventually("all are settled", async || ask(all.clone()).await["matchedCount"] == 2).await;
+    let to_first = json!({ "since": "1h", "sink": "second", "to": "first", "dryRun": true });
+    let counted = ask(to_first.clone()).await;
+    assert_eq!((&counted["matchedCount"], &counted["resentCount"]), (&json!(1), &json!(0)), "{counted}");
+    let mut really = to_first;
+    really["dryRun"] = json!(false);
+    assert_eq!(ask(really).await["resentCount"], 1);
+    assert_eq!(kinds(&app.first.wait_for(2).await), ["completed", "completed"]);
+}
+
+#[tokio::test]
 async fn a_pattern_on_a_route_is_a_condition_and_type_is_another_name_of_it() {
     for key in ["type", "events"] {
         let routes = format!(

@@ -872,7 +872,7 @@ pub async fn what_was_delivered_since_a_time_is_found_once_in_the_order_of_arriv
         loop {
             let looked = test.store.delivered(which, after, 7).await.unwrap();
             assert!(looked.n_seen <= 7);
-            found.extend(looked.found);
+            found.extend(looked.found.into_iter().map(|it| it.id));
             after = looked.last;
             if after.is_none() {
                 break found;

@@ -5,13 +5,13 @@ use rusqlite::{Connection, Row, params};
 
 use super::rows::{delivery_id, event_id};
 use super::walk::first_event;
-use crate::domain::DeliveryId;
+use crate::domain::{DeliveryId, SinkName};
 use crate::store::ids;
-use crate::store::{Delivered, Looked};
+use crate::store::{Delivered, Found, Looked};
 
 /// A delivery as far as the search looks at it.
 struct Seen {
-    id: DeliveryId,
+    it: Found,
     is_meant: bool,
 }
 
@@ -50,12 +50,14 @@ pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite
             && row.get::<_, i64>(7)? <= delivered_until
             && is_in_time
             && which.means(&sink, &route, &kind);
-        Ok(Seen { id: delivery_id(row, 0)?, is_meant })
+        let it = Found { id: delivery_id(row, 0)?, sink: SinkName::new(&sink), kind };
+        Ok(Seen { it, is_meant })
     };
     let limit_in_sql = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let seen: Vec<Seen> = statement.query_map(params![start, limit_in_sql], read)?.collect::<Result<_, _>>()?;
-    let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.id);
-    let found = seen.iter().filter(|it| it.is_meant).map(|it| it.id).collect();
-    Ok(Looked { found, n_seen: seen.len(), last })
+    let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.it.id);
+    let n_seen = seen.len();
+    let found = seen.into_iter().filter(|seen| seen.is_meant).map(|seen| seen.it).collect();
+    Ok(Looked { found, n_seen, last })
 }

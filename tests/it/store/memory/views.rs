@@ -11,8 +11,8 @@ use reelhook::domain::{DeliveryId, EventId, ExpectationState, GraphId, Operation
 use reelhook::odata::{Cursor, Filter, OrderBy, Subject};
 use reelhook::store::operations::Question;
 use reelhook::store::{
-    Backlog, Counted, DeadFilter, DeadKey, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Looked,
-    NewestEvents, Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
+    Backlog, Counted, DeadFilter, DeadKey, Delivered, DeliveryState, DeliveryView, EventView, FailedAttempt, Found,
+    Looked, NewestEvents, Oldest, OperationView, QuarantineFilter, QuarantineView, StreamedEvent, Tallies, Tally,
 };
 
 /// The backlog of each sink at an instant of steady time, in microseconds.
@@ -145,7 +145,12 @@ pub fn delivered(rows: &Rows, which: &Delivered, (after, limit): (Option<Deliver
             && which.means(row.new.sink.as_str(), row.new.route.as_str(), &event.view.kind)
     };
     let last = seen.last().filter(|_| seen.len() == limit).map(|(row, _)| row.view.id);
-    let found = seen.iter().filter(is_meant).map(|(row, _)| row.view.id).collect();
+    let found = seen.iter().filter(is_meant).map(|(row, event)| Found {
+        id: row.view.id,
+        sink: row.new.sink.clone(),
+        kind: event.view.kind.clone(),
+    });
+    let found = found.collect();
     Looked { found, n_seen: seen.len(), last }
 }
 
