@@ -244,8 +244,13 @@ impl<'r> Section<'r> {
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (key, node) in std::mem::take(&mut self.table) {
-            let known = [&*self.known, &*self.known_to_others].concat().join(", ");
-            let text = format!("found an unknown key, expected one of: {known}");
+            let known = [&*self.known, &*self.known_to_others].concat();
+            let text = if known.contains(&&*key) {
+                // Who reads it first leaves a text to the others.
+                format!("found {}, expected a whole number", node.describe())
+            } else {
+                format!("found an unknown key, expected one of: {}", known.join(", "))
+            };
             self.report.mistake_at(node.place, &self.path_of(&key), text);
         }
     }

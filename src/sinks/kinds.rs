@@ -112,6 +112,8 @@ pub fn build_all(configured: &[config::Sink], context: &Context) -> Result<Built
 /// that every sink has.
 pub fn effective(mut keys: Vec<config::Key>, sinks: &BuiltSinks) -> Vec<config::Key> {
     for (name, built) in sinks {
+        // A key of the kind stands in place of one of every sink's.
+        keys.retain(|key| !built.keys.iter().any(|own| own.path == key.path));
         let section = format!("{}.", path_of(name));
         let end = keys.iter().rposition(|key| key.path.starts_with(&section)).map_or(keys.len(), |last| last + 1);
         keys.splice(end..end, built.keys.iter().cloned());

@@ -23,6 +23,8 @@ pub mod cloud_event;
 mod connection;
 mod context;
 mod credentials;
+#[cfg(any(feature = "rabbitmq", feature = "servicebus"))]
+mod cuttable;
 mod folder;
 #[macro_use]
 mod kinds;
@@ -50,6 +52,7 @@ pub mod postgres;
 pub mod pubsub;
 pub mod rabbitmq;
 pub mod redis;
+pub mod servicebus;
 pub mod sqs;
 pub mod stdout;
 
@@ -81,6 +84,7 @@ kinds! {
     "pubsub": pubsub::PubsubSink;
     "rabbitmq": rabbitmq::RabbitmqSink;
     "redis": redis::RedisSink;
+    "servicebus": servicebus::ServicebusSink;
     "sqs": sqs::SqsSink;
     "stdout": stdout::StdoutSink;
 }

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reelhook::config::{self, Config, Loaded, LogFormat, Scope, TextMatch};
+use reelhook::config::{self, Config, Loaded, LogFormat, Scope, Shown, TextMatch};
 use reelhook::domain::{Channel, EventChoice, OperationEvent, RouteName, SinkName, Status};
 use reelhook::routing::Routes;
+use reelhook::sinks;
 use secrecy::ExposeSecret;
 
 const LEAST: &str = "[calls]\napp_ids = ['0efc74f7-41c3-47a4-8775-7259bfef4241']\n";
@@ -46,9 +47,17 @@ fn folder() -> PathBuf {
 
 /// What the examples name by `{ env = ".." }`.
 fn examples_secrets() -> BTreeMap<String, String> {
-    ["CRM_SECRET", "CRM_OLD_SECRET", "DOWNLOADER_SECRET", "CLIENT_STATE", "CERTIFICATE_KEY", "POSTGRES_PASSWORD"]
-        .map(|name| (name.to_owned(), format!("secret of {name}")))
-        .into()
+    [
+        "CRM_SECRET",
+        "CRM_OLD_SECRET",
+        "DOWNLOADER_SECRET",
+        "CLIENT_STATE",
+        "CERTIFICATE_KEY",
+        "POSTGRES_PASSWORD",
+        "SERVICEBUS_KEY",
+    ]
+    .map(|name| (name.to_owned(), format!("secret of {name}")))
+    .into()
 }
 
 #[test]
@@ -423,6 +432,29 @@ fn a_schedule_that_does_not_begin_at_once_is_refused() {
     one_mistake(&sink("['5', '5m']"), "config:5: sinks.a.retry[0]: found \"5\", expected a duration");
     loaded(&sink("['0s']"));
     loaded(&sink("['PT0S', '0s', '5m']"));
+}
+
+#[test]
+fn a_text_as_queue_is_the_name_of_a_sinks_queue_and_a_number_is_for_every_sink() {
+    let routes = "[[routes]]\nname = 'r'\nsinks = ['a']\n";
+    let text = format!("{LEAST}[dispatch]\nqueue = 7\n[sinks.a]\nkind = 'servicebus'\nurl = 'sb://h'\n");
+    let loaded = loaded(&format!("{text}queue = '5'\n{routes}"));
+    let sink = &loaded.config.sinks[0];
+    assert_eq!(sink.dispatch.queue, 7);
+    let built =
+        sinks::build_all(&loaded.config.sinks, &sinks::Context::default()).unwrap_or_else(|it| panic!("{it:?}"));
+    let keys = sinks::effective(loaded.keys, &built);
+    let shown: Vec<_> = keys.iter().filter(|key| key.path == "sinks.a.queue").map(|key| key.value.clone()).collect();
+    assert_eq!(shown, [Some(Shown::Value("5".into()))]);
+    // A variable is a text in any case.
+    for (value, queue) in [("9", 9), ("nine", 7)] {
+        let loaded = load_with(&format!("{text}{routes}"), &[("REELHOOK__SINKS__A__QUEUE", value)]).unwrap();
+        assert_eq!(loaded.config.sinks[0].dispatch.queue, queue);
+    }
+    // Other kinds have no queue of their own.
+    let sink = &self::loaded(&format!("{LEAST}[sinks.a]\nkind = 'stdout'\nqueue = 'x'\n{routes}")).config.sinks[0];
+    let mistakes = sinks::build(sink, &sinks::Context::default()).err().unwrap();
+    assert_eq!(mistakes[0].to_string(), "config:5: sinks.a.queue: found \"x\", expected a whole number");
 }
 
 #[test]

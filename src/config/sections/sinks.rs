@@ -8,6 +8,7 @@ use serde_json::json;
 use super::words;
 use crate::config::section::Section;
 use crate::config::table::Table;
+use crate::config::tree::{Node, Value};
 use crate::config::value::{count, duration, name, share, show, size};
 use crate::domain::{EventChoice, SinkName};
 
@@ -75,6 +76,20 @@ pub fn dispatch(root: &mut Section<'_>) -> Dispatch {
     Dispatch { defaults: sink_dispatch(&mut root.section_or_empty("dispatch"), &defaults) }
 }
 
+/// Reads the keys that every sink has. A kind that sends to a queue may name it with `queue`: a text there is left to it.
+fn settings(section: &mut Section<'_>, defaults: &SinkDispatch) -> SinkDispatch {
+    const KEY: &str = "queue";
+    let is_name = |node: &Node| match &node.value {
+        Value::Leaf(toml::Value::String(_)) => true,
+        Value::Variable(text) => text.trim().parse::<i64>().is_err(),
+        _ => false,
+    };
+    let name = if section.table.get(KEY).is_some_and(is_name) { section.table.remove(KEY) } else { None };
+    let settings = sink_dispatch(section, defaults);
+    section.table.extend(name.map(|name| (KEY.to_owned(), name)));
+    settings
+}
+
 fn sink_dispatch(section: &mut Section<'_>, defaults: &SinkDispatch) -> SinkDispatch {
     SinkDispatch {
         concurrency: section.or("concurrency", defaults.concurrency, count(1..=1024)),
@@ -128,7 +143,7 @@ pub fn sinks(root: &mut Section<'_>, dispatch: &Dispatch) -> Vec<Sink> {
         let kind = section.need("kind", "the kind of sink, as \"file\" or \"http\"", self::name(64));
         let events = words::checked(&mut section, "events", words::unlike_a_type);
         section = section.inheriting("dispatch");
-        let settings = sink_dispatch(&mut section, &dispatch.defaults);
+        let settings = settings(&mut section, &dispatch.defaults);
         let table = section.rest();
         if let Some(kind) = kind {
             let (name, events) = (SinkName::new(&name), EventChoice::new(&events));

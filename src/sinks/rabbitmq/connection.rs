@@ -11,9 +11,9 @@ use percent_encoding::percent_decode_str;
 use secrecy::ExposeSecret;
 use tokio_util::sync::DropGuard;
 
-use super::stream::{self, Cuttable};
-use super::{Settings, failure};
+use super::{Settings, failure, stream};
 use crate::sinks::auth::Auth;
+use crate::sinks::cuttable::Cuttable;
 use crate::sinks::{DeliveryError, reason, socket};
 
 /// The port of `amqp://host`, and of `amqps://host`.

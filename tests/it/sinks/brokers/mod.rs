@@ -14,6 +14,7 @@ mod pubsub;
 mod rabbitmq;
 mod redis;
 mod relay;
+mod servicebus;
 mod sqs;
 mod suite;
 
@@ -89,5 +90,6 @@ pub const KINDS: &[&str] = &[
     pubsub::KIND,
     rabbitmq::Rabbitmq::KIND,
     redis::Redis::KIND,
+    servicebus::Servicebus::KIND,
     sqs::KIND,
 ];

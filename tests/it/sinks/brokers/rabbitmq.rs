@@ -29,8 +29,8 @@ pub struct Rabbitmq {
 }
 
 impl Rabbitmq {
-    /// A server with these lines in its config.
-    async fn with(config: &str, login: Option<(&str, &str)>) -> Self {
+    /// A server with these plugins, as a list of Erlang's, and these lines in its config.
+    pub async fn with_plugins(plugins: &str, config: &str, login: Option<(&str, &str)>) -> Self {
         let (folder, address, names_address) = (tempfile::tempdir().unwrap(), free_address(), free_address());
         let (user, password) = login.unwrap_or(("guest", "guest"));
         let config = format!(
@@ -38,12 +38,26 @@ impl Rabbitmq {
              default_pass = {password}\nlog.console = false\n{config}"
         );
         fs::write(folder.path().join("rabbitmq.conf"), config).unwrap();
+        fs::write(folder.path().join("plugins"), plugins).unwrap();
         let mut epmd = Command::new("epmd");
         epmd.args(["-address", "127.0.0.1", "-port", &names_address.port().to_string()]);
         let names = Process::start(&mut epmd, names_address).await;
         let process = Process::start(&mut Self::command(&folder, address, names_address), address).await;
         let login = (user.to_owned(), password.to_owned());
         Self { process, _names: names, address, names_address, login, folder }
+    }
+
+    /// A server that also listens where only TLS is spoken, and asks for a certificate.
+    pub async fn with_tls(plugins: &str, certificates: &Certificates) -> (Self, SocketAddr) {
+        let tls = free_address();
+        let config = format!(
+            "listeners.ssl.default = {tls}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+             ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
+            certificates.path("authority.pem").display(),
+            certificates.path("server.pem").display(),
+            certificates.path("server.key").display()
+        );
+        (Self::with_plugins(plugins, &config, None).await, tls)
     }
 
     /// The program itself: Debian's wrapper would change the user.
@@ -72,7 +86,8 @@ impl Rabbitmq {
         channel.exchange_declare(place.into(), ExchangeKind::Topic, options, FieldTable::default()).await.unwrap();
     }
 
-    async fn messages(&self, place: &str) -> Vec<BasicGetMessage> {
+    /// What is in a queue, oldest first. It stays there.
+    pub async fn messages(&self, place: &str) -> Vec<BasicGetMessage> {
         let connection = self.connection().await;
         let channel = connection.create_channel().await.unwrap();
         let mut messages = Vec::new();
@@ -92,7 +107,7 @@ impl Broker for Rabbitmq {
     const MAKES_PLACES: bool = false;
 
     async fn start(login: Option<(&str, &str)>) -> Self {
-        Self::with("", login).await
+        Self::with_plugins("[].", "", login).await
     }
 
     fn address(&self) -> SocketAddr {
@@ -220,15 +235,8 @@ async fn a_message_is_persistent_and_in_binary_mode_its_attributes_are_headers()
 
 #[tokio::test]
 async fn over_tls_only_the_named_authority_is_trusted_and_reelhook_shows_its_certificate() {
-    let (tls, certificates) = (free_address(), Certificates::make());
-    let config = format!(
-        "listeners.ssl.default = {tls}\nssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
-         ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true\n",
-        certificates.path("authority.pem").display(),
-        certificates.path("server.pem").display(),
-        certificates.path("server.key").display()
-    );
-    let server = Rabbitmq::with(&config, None).await;
+    let certificates = Certificates::make();
+    let (server, tls) = Rabbitmq::with_tls("[].", &certificates).await;
     server.make("events").await;
     let keys = format!("url = 'amqps://{tls}'\nexchange = 'events'\nrouting_key = 'a'\n");
     let failed = async |tls: &str, words: &str| {

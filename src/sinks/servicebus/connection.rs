@@ -1,0 +1,91 @@
+//! A connection to a broker, with a session, and a link to the queue. If one of them ends, another connection is made.
+
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::{Connection as Client, Session};
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::DropGuard;
+use uuid::Uuid;
+
+use super::link::Link;
+use super::{Settings, failure, login, message, outcome};
+use crate::clock::Clock;
+use crate::domain::Delivery;
+use crate::sinks::auth::Auth;
+use crate::sinks::cuttable::Cuttable;
+use crate::sinks::{DeliveryError, socket};
+
+/// The port of `amqp://host`, and of the others, which are encrypted.
+const PORT: u16 = 5672;
+const TLS_PORT: u16 = 5671;
+/// After so many milliseconds without a word from the broker, the connection is lost. The broker is asked to say something
+/// twice as often.
+const IDLE_MS: u32 = 60_000;
+/// How long a connection is used. Then another is made, with the login as it is then: before what Service Bus was told of
+/// the login expires.
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(30);
+
+/// A connection.
+pub(super) struct Connection {
+    link: Link,
+    session: SessionHandle<()>,
+    client: ConnectionHandle<()>,
+    made_at: Timestamp,
+    /// Ends it, with the client's tasks.
+    _cut: DropGuard,
+}
+
+impl Connection {
+    /// Connects with the login and the certificates as they are now, and attaches a link to the queue.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Retry`] for every delivery.
+    pub(super) async fn open(settings: &Settings) -> Result<Self, DeliveryError> {
+        let made_at = settings.clock.steady();
+        let login = settings.auth.as_ref().map(Auth::login).transpose()?;
+        let port = if settings.tls.is_some() { TLS_PORT } else { PORT };
+        let socket = socket::open(&settings.url, port, settings.tls.as_ref()).await?;
+        let (socket, cut) = Cuttable::new(socket);
+        let host = settings.url.host_str();
+        let client = Client::builder().container_id(format!("reelhook-{}", Uuid::new_v4()));
+        let client = client.hostname(host).sasl_hostname(host).idle_time_out(IDLE_MS);
+        let client = client.sasl_profile(login::profile(login.as_ref())).open_with_stream(socket).await;
+        let mut client = client.map_err(|error| failure::of_opening(&error))?;
+        let session = Session::begin(&mut client).await;
+        let mut session = session.map_err(|error| failure::of_session(&error))?;
+        if let Some(login) = &login {
+            login::put_token(&mut session, settings, login).await?;
+        }
+        let link = Link::attach(&mut session, settings).await?;
+        Ok(Self { link, session, client, made_at, _cut: cut })
+    }
+
+    /// Whether a new attempt may use it.
+    pub(super) fn is_good(&self, clock: &Clock) -> bool {
+        let is_young = clock.steady().duration_since(self.made_at) < MAX_AGE;
+        is_young && !self.client.is_closed() && !self.session.is_ended() && self.link.is_attached()
+    }
+
+    /// Sends the messages of deliveries, and waits for the outcome of each.
+    pub(super) async fn send(&self, settings: &Settings, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
+        let messages = deliveries.iter().map(|delivery| message::of(settings, delivery)).collect();
+        let sent = self.link.send(messages).await;
+        let mut results = Vec::with_capacity(sent.len());
+        for pending in sent {
+            results.push(match pending {
+                Ok(pending) => match pending.await {
+                    Ok(outcome) => outcome::result(outcome),
+                    Err(error) => Err(failure::of_sending(&error)),
+                },
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+
+    /// Ends it as the protocol has it.
+    pub(super) async fn farewell(mut self) {
+        // Whether the broker answers does not matter: nothing is owed.
+        drop(self.client.close().await);
+    }
+}
