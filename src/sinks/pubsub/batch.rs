@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Settings;
 use super::client::Client;
 use super::message::{MAX_BYTES, PubsubMessage};
+use super::topic;
 use crate::domain::Delivery;
 use crate::sinks::{DeliveryError, reason};
 
@@ -80,7 +81,7 @@ async fn outcomes_of(client: &Client, settings: &Settings, part: &[PubsubMessage
 /// Makes a request.
 async fn ask(client: &Client, settings: &Settings, messages: &[PubsubMessage]) -> Outcome {
     let topic = messages.first().map(|message| message.topic.as_str()).unwrap_or_default();
-    let url = client.topic(settings, &format!("{topic}:publish"));
+    let url = topic::address(settings, &format!("{topic}:publish"));
     let answer: Answer = client.post(url, &Request { messages }).await?;
     if answer.message_ids.len() == messages.len() { Ok(()) } else { untold() }
 }

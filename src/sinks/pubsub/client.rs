@@ -29,16 +29,6 @@ impl Client {
         Ok(Self { http, tokens })
     }
 
-    /// The address of a topic, or of something below one. What a topic's name has of special characters is encoded.
-    #[allow(clippy::unused_self, reason = "it reads as the address that this client asks")]
-    pub(super) fn topic(&self, settings: &Settings, rest: &str) -> Url {
-        let mut url = settings.endpoint.clone();
-        if let Ok(mut parts) = url.path_segments_mut() {
-            parts.pop_if_empty().extend(["v1", "projects", &settings.project, "topics"]).extend(rest.split('/'));
-        }
-        url
-    }
-
     /// Gets a token, where the config says so.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client::Client;
-use super::{Settings, failure};
+use super::{Settings, failure, topic};
 use crate::sinks::DeliveryError;
 
 #[derive(Deserialize)]
@@ -27,7 +27,7 @@ pub(super) async fn topic(client: &Client, settings: &Settings) -> Result<Vec<St
         client.check_token().await?;
         return Ok(vec!["the topic depends on the event, so it was not seen whether it is there".to_owned()]);
     };
-    let topic: Topic = match client.get(client.topic(settings, name)).await {
+    let topic: Topic = match client.get(topic::address(settings, name)).await {
         Ok(topic) => topic,
         Err(error) if failure::is_of_rights(&error) => {
             return Ok(vec![format!(
@@ -36,7 +36,7 @@ pub(super) async fn topic(client: &Client, settings: &Settings) -> Result<Vec<St
         }
         Err(error) => return Err(error),
     };
-    match client.get::<Subscriptions>(client.topic(settings, &format!("{name}/subscriptions"))).await {
+    match client.get::<Subscriptions>(topic::address(settings, &format!("{name}/subscriptions"))).await {
         Ok(it) if it.subscriptions.is_empty() && topic.message_retention_duration.is_none() => Ok(vec![
             "the topic has no subscription, and keeps nothing itself: the service drops what is published".to_owned(),
         ]),

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::Settings;
 use crate::config::{Reading, value};
 use crate::sinks::Template;
 use crate::sinks::template::{Limit, percent_encode};
@@ -39,6 +40,15 @@ pub(super) fn reading() -> Reading<Template> {
             "found {text:?}, expected the name of a topic alone, as \"recordings\": a letter, then letters, digits and - . _ ~ + %"
         ))
     })
+}
+
+/// The address of a topic, or of what is asked of one. What a topic's name has of special characters is encoded.
+pub(super) fn address(settings: &Settings, rest: &str) -> Url {
+    let mut url = settings.endpoint.clone();
+    if let Ok(mut parts) = url.path_segments_mut() {
+        parts.pop_if_empty().extend(["v1", "projects", &settings.project, "topics"]).extend(rest.split('/'));
+    }
+    url
 }
 
 /// Appends a value to the name of a topic.
