@@ -57,7 +57,8 @@ Examples:
 The states:
   unsettled  not ended: waiting or underWay. The default. Other commands call both of them waiting
   waiting    for its next attempt
-  underWay   an attempt is in progress or about to begin
+  underWay   taken for an attempt: it is in progress or about to begin. While reelhook pauses the
+             sink, no attempt begins
   delivered  an attempt succeeded
   dead       a dead letter
   any        all of them")]
@@ -243,7 +244,10 @@ fn standing(delivery: &Delivery, sink: Option<&Sink>) -> String {
     let paused_until = sink.and_then(|sink| sink.paused_until_date_time);
     let settled = delivery.settled_date_time.map(text::instant).unwrap_or_default();
     match (delivery.state.as_str(), delivery.due_date_time) {
-        ("underWay", _) => "an attempt is in progress or about to begin".to_owned(),
+        ("underWay", _) => match paused_until {
+            Some(until) => format!("no attempt begins before {}: reelhook pauses the sink", text::instant(until)),
+            None => "an attempt is in progress or about to begin".to_owned(),
+        },
         ("waiting", Some(_)) if is_paused && !delivery.is_blocked => "waits until the sink is resumed".to_owned(),
         ("waiting", Some(at)) if !delivery.is_blocked => match paused_until.filter(|until| at < *until) {
             Some(until) => format!("waits until {}: reelhook pauses the sink", text::instant(until)),

@@ -123,7 +123,8 @@ Exit codes:
     Tail(tail::Args),
     /// Wait until an operation has ended or is lost
     Wait(wait::Args),
-    /// Make bearer tokens for the admin listener; explain why a token of Graph is refused
+    /// Make bearer tokens for the admin listener; explain why a token of Graph is refused; print the public half of the key
+    /// that signs deliveries
     Token(token::Args),
     /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),

@@ -85,7 +85,9 @@ not need it:
     that long, and the server verifies the entry by itself when it can fetch the keys. It needs no
     replay. After 24 h it needs --vouch.
 Every other entry needs it.
---vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted.
+--vouch does not help if the body is not JSON, is nested too deeply, or cannot be decrypted. For a
+notification of a subscription it does not help either if the body is not a JSON object, or has a
+key that decides about trust (such as clientState) twice.
 
 The running server verifies the entry again within seconds. If you use --offline, the server does
 this when it starts.")]

@@ -17,6 +17,9 @@ use crate::config::Scope;
 use crate::operator::{self, DeliveryOfEvent};
 use crate::store::{DeliveryState, DeliveryView, FailedAttempt};
 
+/// How the reason begins where a sink of the kind `http` sent nothing, because it had no connection.
+const COULD_NOT_CONNECT: &str = "could not connect";
+
 #[derive(Template)]
 #[template(path = "delivery.html")]
 struct Page {
@@ -33,6 +36,8 @@ struct Page {
     operation: String,
     resend_of: Option<String>,
     attempts: Vec<Attempt>,
+    /// Whether an attempt is in progress now.
+    is_attempted: bool,
     /// Whether no attempt had an exchange.
     has_no_exchange: bool,
     may_be_resent: bool,
@@ -49,6 +54,8 @@ struct Attempt {
     took: String,
     reason: String,
     is_after_replay: bool,
+    /// Whether nothing of its request was sent.
+    is_unsent: bool,
     exchange: Option<Exchange>,
     /// Why there is none; empty: there was none.
     missing: String,
@@ -82,6 +89,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest, id: Path<String>) -> Resul
         resend_of: delivery.resend_of.map(|id| id.to_string()),
         has_no_exchange: attempts.iter().all(|it| it.exchange.is_none() && it.missing.is_empty()),
         attempts,
+        is_attempted: present.is_attempted(delivery),
         may_be_resent: delivery.state == DeliveryState::Delivered,
         may_be_attempted: delivery.may_be_attempted(),
         may_be_replayed: delivery.state == DeliveryState::Dead,
@@ -128,6 +136,7 @@ fn failed(found: &DeliveryOfEvent, failure: &FailedAttempt) -> Attempt {
         took: duration(failure.took),
         reason: failure.reason.clone(),
         is_after_replay: failure.is_after_replay,
+        is_unsent: failure.reason.starts_with(COULD_NOT_CONNECT),
         ..numbered(found, failure.number)
     }
 }
@@ -142,6 +151,7 @@ fn numbered(found: &DeliveryOfEvent, number: u32) -> Attempt {
         took: String::new(),
         reason: String::new(),
         is_after_replay: false,
+        is_unsent: false,
         exchange: found.exchanges.get(&number).map(Exchange::from),
         missing: found.why_no_exchange(number).unwrap_or_default(),
         is_open: false,

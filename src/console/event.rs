@@ -54,6 +54,8 @@ struct Delivery {
     told: String,
     reason: String,
     n_attempts: u32,
+    /// The delivery that it is a resend of.
+    resend_of: Option<String>,
     may_be_resent: bool,
     may_be_attempted: bool,
 }
@@ -142,6 +144,7 @@ fn delivery(delivery: &DeliveryView, present: &Present<'_>) -> Delivery {
         told: words::of_delivery(delivery, present),
         reason: delivery.reason.clone(),
         n_attempts: delivery.n_attempts,
+        resend_of: delivery.resend_of.map(|id| id.to_string()),
         may_be_resent: delivery.state == DeliveryState::Delivered,
         may_be_attempted: delivery.may_be_attempted(),
     }

@@ -64,7 +64,7 @@ impl Done {
             "judged" => "The server verifies the entry again within seconds. If it accepts the entry, the entry leaves this list. Otherwise the entry stays; its page shows when it was checked, and the reason.".into(),
             "judged-some" if n == 0 => "Nothing was replayed: the ticked entries are not in the quarantine any more.".into(),
             "judged-some" => format!("The server verifies {} again within seconds. Those that it accepts leave this list.", format::counted(n, "entry")),
-            "routed-some" if n == 0 => "None of the ticked events matches a route, or is unmatched any more.".into(),
+            "routed-some" if n == 0 => "Nothing was replayed: the ticked events match no route, or were replayed already.".into(),
             "routed-some" => format!("Routed: {} matched a route.", format::counted(n, "event")),
             "unrouted" => "No route matches the event yet: change the routes in the config, run `reelhook reload`, and try again.".into(),
             "routed" if n == 0 => "Routed, but none of its sinks takes events of this type: no delivery was made.".into(),

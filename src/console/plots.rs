@@ -175,12 +175,21 @@ fn is_labelled(began: Timestamp, range: Range) -> bool {
     minute.rem_euclid(range.label_minutes()) < range.step_minutes()
 }
 
+/// The times that one bar of the answers counts.
+fn limit(bucket: usize) -> String {
+    let bound = |at| ANSWER_BOUNDS.get(at);
+    match (bucket.checked_sub(1).and_then(bound), bound(bucket)) {
+        (None, Some(to)) => format!("up to {to} s"),
+        (Some(from), Some(to)) => format!("{from} to {to} s"),
+        (_, None) => "over 10 s".to_owned(),
+    }
+}
+
 /// How long answers took. For subscriptions, Graph calls answers over 3 s slow, and drops notifications if too many take
 /// over 10 s.
 pub fn answers(Span { range, steps, .. }: Span<'_>) -> Plot {
     const LABELS: [&str; N_BUCKETS] = ["1 ms", "", "", "10 ms", "", "", "0.1 s", "", "", "1 s", "", "", "> 10 s"];
     let values: Vec<u64> = (0..N_BUCKETS).map(|at| steps.iter().map(|step| step.counts.answers[at]).sum()).collect();
-    let limit = |at: usize| ANSWER_BOUNDS.get(at).map_or("over 10 s".to_owned(), |bound| format!("up to {bound} s"));
     let label =
         |at: usize, text: String| Label { at: WIDTH * (2 * at + 1) / (2 * N_BUCKETS), text, time: String::new() };
     let axis = Axis::to(values.iter().copied().max().unwrap_or_default());
@@ -286,6 +295,11 @@ mod tests {
         let bar = picture.bars.iter().find(|bar| bar.height > 0).unwrap();
         assert!(bar.x > picture.lines[0].0 && bar.x < picture.lines[1].0);
         assert_eq!(bar.tone, "warn");
+    }
+
+    #[test]
+    fn a_bar_says_from_where_to_where_it_counts() {
+        assert_eq!([0, 5, N_BUCKETS - 1].map(limit), ["up to 0.001 s", "0.025 to 0.05 s", "over 10 s"]);
     }
 
     #[test]

@@ -18,6 +18,10 @@ const MAX_LANES: usize = 12;
 const LEFT: f64 = 24.0;
 const WIDTH: f64 = 792.0;
 const LANE: usize = 62;
+/// The width of a character of a label, rather too wide than too narrow.
+const CHARACTER: usize = 7;
+/// The rows of labels below a lane.
+const ROWS: usize = 2;
 
 /// Something that happened, on a lane.
 #[derive(Debug)]
@@ -30,8 +34,32 @@ pub struct Mark {
     pub shape: &'static str,
     /// What it is.
     pub title: String,
-    /// What stands beside it; empty: nothing.
+    /// What stands below it; empty: nothing.
     pub label: String,
+    /// The row of the label: 0, or 1 where it would overlap another one.
+    pub row: usize,
+}
+
+impl Mark {
+    /// Which part of the label stands at the mark.
+    pub fn anchor(&self) -> &'static str {
+        match self.x {
+            0..60 => "start",
+            60..=780 => "middle",
+            _ => "end",
+        }
+    }
+
+    /// Where the label begins and ends.
+    fn label_ends(&self) -> (usize, usize) {
+        let width = self.label.chars().count() * CHARACTER;
+        let begins = match self.anchor() {
+            "start" => self.x,
+            "middle" => self.x.saturating_sub(width / 2),
+            _ => self.x.saturating_sub(width),
+        };
+        (begins, begins + width)
+    }
 }
 
 /// One line of the picture.
@@ -110,27 +138,41 @@ fn of_operation(operation: &Operation, events: &[EventView], axis: &Axis) -> Lan
     if let Some(expectation) = &operation.expectation {
         if let Some(at) = expectation.announced_at {
             let title = format!("announced at {}", instant(at));
-            marks.push(Mark { x: axis.x(at), tone: "quiet", shape: "dot", title, label: "announced".into() });
+            marks.push(Mark { x: axis.x(at), tone: "quiet", shape: "dot", title, label: "announced".into(), row: 0 });
         }
         if let Some(at) = expectation.expected_by {
             let title = format!("expected by {}", instant(at));
-            marks.push(Mark { x: axis.x(at), tone: "warn", shape: "deadline", title, label: "deadline".into() });
+            marks.push(Mark {
+                x: axis.x(at),
+                tone: "warn",
+                shape: "deadline",
+                title,
+                label: "deadline".into(),
+                row: 0,
+            });
         }
     }
     if let Some(end) = &operation.call_end {
         let title = end.words(&instant(end.at));
-        marks.push(Mark { x: axis.x(end.at), tone: "quiet", shape: "deadline", title, label: "call ended".into() });
+        marks.push(Mark {
+            x: axis.x(end.at),
+            tone: "quiet",
+            shape: "deadline",
+            title,
+            label: "call ended".into(),
+            row: 0,
+        });
     }
     for event in events {
         let what = event.kind.rsplit('.').next().unwrap_or_default().to_owned();
         let is_end = event.status.as_ref().is_some_and(Status::is_terminal);
         let title = format!("{} at {}", event.kind, instant(event.received_at));
         let (tone, shape) = (tone_of_event(event), if is_end { "end" } else { "dot" });
-        marks.push(Mark { x: axis.x(event.received_at), tone, shape, title, label: what });
+        marks.push(Mark { x: axis.x(event.received_at), tone, shape, title, label: what, row: 0 });
     }
     let last = events.last().map_or(operation.created_at, |event| event.received_at);
     let bar = (axis.x(operation.created_at), axis.x(last));
-    hide_crowded(&mut marks);
+    place_labels(&mut marks);
     Lane { name: "operation".into(), y: LANE / 2 - 4, bar, tone: "running", marks }
 }
 
@@ -144,6 +186,7 @@ fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestam
             shape: "dot",
             title: format!("attempt {} failed after {}: {}", failure.number, duration(failure.took), failure.reason),
             label: String::new(),
+            row: 0,
         })
         .collect();
     let (state, tone) = of_delivery_state(delivery, now);
@@ -151,9 +194,10 @@ fn of_delivery(delivery: &DeliveryView, at: usize, (axis, now): (&Axis, Timestam
     let label =
         if delivery.n_attempts > 1 { format!("{state}, {} attempts", delivery.n_attempts) } else { state.into() };
     let shape = if matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead) { "end" } else { "dot" };
-    marks.push(Mark { x: axis.x(end), tone, shape, title: format!("{state} at {}", time_of_day(end)), label });
+    marks.push(Mark { x: axis.x(end), tone, shape, title: format!("{state} at {}", time_of_day(end)), label, row: 0 });
     let bar = (axis.x(delivery.created_at), axis.x(end));
-    Lane { name: format!("to {}", delivery.sink), y: at * LANE + LANE / 2 - 4, bar, tone, marks }
+    let resend = if delivery.resend_of.is_some() { " (a resend)" } else { "" };
+    Lane { name: format!("to {}{resend}", delivery.sink), y: at * LANE + LANE / 2 - 4, bar, tone, marks }
 }
 
 /// The settlement, or now if it is not settled.
@@ -164,12 +208,16 @@ fn end_of(delivery: &DeliveryView, now: Timestamp) -> Timestamp {
     }
 }
 
-/// If labels would overlap, only the later one is drawn.
-fn hide_crowded(marks: &mut [Mark]) {
+/// A label that would overlap a later one goes to the next row. If no row has room, it is not drawn.
+fn place_labels(marks: &mut [Mark]) {
     marks.sort_by_key(|mark| mark.x);
-    for at in 1..marks.len() {
-        if marks[at].x - marks[at - 1].x < 76 {
-            marks[at - 1].label.clear();
+    // Where the labels of each row begin so far, from the right.
+    let mut begins = [usize::MAX; ROWS];
+    for mark in marks.iter_mut().rev().filter(|mark| !mark.label.is_empty()) {
+        let (from, to) = mark.label_ends();
+        match begins.iter().position(|begin| to < *begin) {
+            Some(row) => (mark.row, begins[row]) = (row, from),
+            None => mark.label.clear(),
         }
     }
 }
@@ -215,6 +263,35 @@ mod tests {
         let at = |millis| Timestamp::from_millisecond(millis).unwrap();
         assert_eq!(shown_between(at(1_900), at(31_100)), Duration::from_secs(30));
         assert_eq!(shown_between(at(1_100), at(1_900)), Duration::from_millis(800));
+    }
+
+    fn labelled(marks: &[(usize, &str)]) -> Vec<(String, usize)> {
+        let mark = |(x, label): &(usize, &str)| Mark {
+            x: *x,
+            tone: "quiet",
+            shape: "dot",
+            title: String::new(),
+            label: (*label).into(),
+            row: 0,
+        };
+        let mut marks: Vec<Mark> = marks.iter().map(mark).collect();
+        place_labels(&mut marks);
+        marks.into_iter().map(|mark| (mark.label, mark.row)).collect()
+    }
+
+    #[test]
+    fn a_label_that_would_overlap_a_later_one_stands_in_the_next_row() {
+        let row = |label: &str, row| (label.to_owned(), row);
+        assert_eq!(
+            labelled(&[(24, "announced"), (110, "call ended"), (400, "lost")]),
+            [row("announced", 1), row("call ended", 0), row("lost", 0)],
+            "the first label begins at its mark, so it reaches further"
+        );
+        assert_eq!(
+            labelled(&[(300, "running"), (310, "updated"), (320, "completed")]),
+            [row("", 0), row("updated", 1), row("completed", 0)],
+            "there is no third row"
+        );
     }
 
     proptest! {

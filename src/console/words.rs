@@ -47,8 +47,8 @@ fn of_state(expectation: &Expectation, status: &Status, now: Timestamp) -> Optio
                 .into()
         }
         (ExpectationState::Lost, _) => {
-            "It is lost: its call ended, and no notification of the recording's end arrived in time. If the caller hung up \
-             first, Graph may send no notification. If the recording still arrives, reelhook makes a recovered event."
+            "It is lost: its call ended, and no notification of the recording's end arrived within the time that the config \
+             allows after that (expectations.lost_after). The deadline does not matter then. If the caller hung up first, Graph may send no notification. If the recording still arrives, reelhook makes a recovered event."
                 .into()
         }
         (ExpectationState::Recovered, _) => {
@@ -236,13 +236,31 @@ pub fn of_reason(reason: Reason) -> (&'static str, &'static str) {
             "Its encrypted content does not fit its key or its signature.",
             "Check that the configured private key belongs to the subscription's certificate; then replay the entry.",
         ),
-        R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape => (
-            "It does not have the shape of a notification.",
-            "If you know that Graph sent it, accept it without a token: JSON is then delivered as it is.",
-        ),
+        R::JsonInvalid | R::JsonDepth | R::JsonDuplicate | R::Shape => of_unreadable(reason),
         _ => (
             "It is larger than a limit allows, or it is a request that reelhook does not serve.",
             "Check the limits in [server], run `reelhook reload`, and replay the entry.",
+        ),
+    }
+}
+
+/// The same for what cannot be read as a notification, whatever its sender proves.
+fn of_unreadable(reason: Reason) -> (&'static str, &'static str) {
+    match reason {
+        Reason::JsonInvalid => (
+            "It is not valid JSON.",
+            "If you know that Graph sent it, accept it without a token: if only a text in it is not valid, it is then delivered unchanged. What is not JSON stays here.",
+        ),
+        Reason::JsonDepth => {
+            ("It is nested too deeply.", "It cannot be accepted: it stays here until newer entries replace it.")
+        }
+        Reason::JsonDuplicate => (
+            "A key that decides about trust, such as clientState, is twice in it or in its POST.",
+            "If you know that Graph sent it, accept it without a token. If the key is twice in the body below, that does not help, unless the channel is calls: it stays here.",
+        ),
+        _ => (
+            "It does not have the shape of a notification.",
+            "If you know that Graph sent it, accept it without a token: a JSON object is then delivered unchanged. Anything else stays here, unless it is JSON from the channel calls.",
         ),
     }
 }
@@ -265,6 +283,14 @@ pub fn to_see_a_body(id: i64, (needs_token, shows_bodies): (bool, bool)) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_accepted_is_not_said_to_be_delivered() {
+        assert!(of_reason(Reason::Shape).1.contains("a JSON object is then delivered unchanged"));
+        assert!(of_reason(Reason::JsonDuplicate).0.contains("twice"));
+        assert!(of_reason(Reason::JsonDuplicate).1.contains("does not help"));
+        assert!(of_reason(Reason::JsonDepth).1.contains("cannot be accepted"));
+    }
 
     #[test]
     fn each_reason_has_words_and_a_next_step() {

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::attempted::Attempted;
 use super::condition::Condition;
-use crate::domain::{Budget, SinkName};
+use crate::domain::{Budget, DeliveryId, SinkName};
 use crate::store::{Store, StoreError};
 
 /// The conditions of all sinks.
@@ -25,11 +26,12 @@ pub struct Conditions {
 struct Place {
     condition: Arc<Mutex<Condition>>,
     held: Option<Arc<Budget>>,
+    attempted: Arc<Attempted>,
 }
 
 impl From<Condition> for Place {
     fn from(condition: Condition) -> Self {
-        Self { condition: Arc::new(Mutex::new(condition)), held: None }
+        Self { condition: Arc::new(Mutex::new(condition)), ..Self::default() }
     }
 }
 
@@ -78,6 +80,16 @@ impl Conditions {
     /// Whether the sink's dispatcher holds deliveries in memory, which it attempts as soon as it may.
     pub fn holds_any(&self, sink: &SinkName) -> bool {
         self.of.lock().get(sink).and_then(|it| it.held.as_ref()).is_some_and(|held| !held.is_free())
+    }
+
+    /// Whether an attempt of a delivery is in progress in this process.
+    pub fn is_attempted(&self, sink: &SinkName, delivery: DeliveryId) -> bool {
+        self.of.lock().get(sink).is_some_and(|it| it.attempted.has(delivery))
+    }
+
+    /// Where the dispatchers of a sink note what they attempt.
+    pub(super) fn attempted(&self, sink: &SinkName) -> Arc<Attempted> {
+        Arc::clone(&self.of.lock().entry(sink.clone()).or_default().attempted)
     }
 
     /// A sink was removed from the config. If it comes back, what is known of it still holds.

@@ -13,6 +13,7 @@
 //! 8. While an operator has paused the sink, nothing is attempted and no lease is held: all deliveries wait in the
 //!    store.
 
+mod attempted;
 mod condition;
 mod conditions;
 mod ending;

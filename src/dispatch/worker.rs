@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::attempted::Attempted;
 use super::condition::{Condition, Ending, When};
 use super::exchanges::Kept;
 use super::health::Health;
@@ -43,6 +44,8 @@ pub(super) struct Worker {
     health: Mutex<Health>,
     /// What is shown of that.
     condition: Arc<Mutex<Condition>>,
+    /// What it attempts now.
+    attempted: Arc<Attempted>,
     /// The exchanges of successful attempts that were kept.
     kept: Kept,
     /// The pause that the sink itself asked for.
@@ -74,7 +77,8 @@ impl Worker {
         let (kept, paused, due) = (Kept::default(), Mutex::new(None), Mutex::new(None));
         let condition = shared.conditions.share(&name, &budget);
         condition.lock().paused_until = None;
-        Self { name, sink, settings, shared, budget, health, condition, kept, paused, due }
+        let attempted = shared.conditions.attempted(&name);
+        Self { name, sink, settings, shared, budget, health, condition, attempted, kept, paused, due }
     }
 
     /// Whether an operator paused the sink.
@@ -180,6 +184,7 @@ impl Worker {
     /// One result for each lease, and whether the timeout passed.
     async fn deliver(&self, batch: &[Lease], notes: &[Note]) -> (Vec<Result<(), DeliveryError>>, bool) {
         let deliveries: Vec<&Delivery> = batch.iter().map(|lease| &lease.delivery).collect();
+        let _noted = self.attempted.note(&deliveries);
         let attempt = AssertUnwindSafe(async { self.sink.deliver_noting(&deliveries, notes).await }).catch_unwind();
         match tokio::time::timeout(self.settings.timeout, attempt).await {
             Ok(Ok(results)) => (results, false),

@@ -93,6 +93,11 @@ impl Present<'_> {
         self.conditions.of(sink).paused_until.filter(|until| *until > self.now).map(Held::Until)
     }
 
+    /// Whether an attempt of a delivery is in progress in this process.
+    pub fn is_attempted(&self, delivery: &DeliveryView) -> bool {
+        self.conditions.is_attempted(&delivery.sink, delivery.id)
+    }
+
     /// When a delivery that is open is attempted next; `None`: somebody has to do something first.
     pub fn next_attempt(&self, delivery: &DeliveryView) -> Option<Timestamp> {
         match self.held(&delivery.sink) {

@@ -87,7 +87,9 @@ pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> String {
         }
         DeliveryState::Dead => {
             let n = u64::from(delivery.n_attempts);
-            format!("dead letter since {} after {}", instant(delivery.at), counted(n, &n.to_string(), "attempt"))
+            let since_replay = of_attempts_since_replay(delivery);
+            let attempts = counted(n, &n.to_string(), "attempt");
+            format!("dead letter since {} after {attempts}{since_replay}", instant(delivery.at))
         }
         DeliveryState::Blocked => "waits for an earlier delivery of the same operation to this sink".into(),
         DeliveryState::Open if Phase::of(delivery, present.now) == Phase::UnderWay => of_under_way(delivery, present),
@@ -95,13 +97,21 @@ pub fn of_delivery(delivery: &DeliveryView, present: &Present<'_>) -> String {
     }
 }
 
-/// The attempt of a delivery that the sink's dispatcher holds: it holds new ones also during a pause of reelhook's own.
+/// How many of a dead letter's attempts its last reason counts: those of the schedule that began again.
+fn of_attempts_since_replay(delivery: &DeliveryView) -> String {
+    let first = delivery.failures.iter().rposition(|failure| failure.is_after_replay);
+    first.map(|first| format!(", {} of them since the replay", delivery.failures.len() - first)).unwrap_or_default()
+}
+
+/// A delivery that the sink's dispatcher has taken: it takes new ones also during a pause of reelhook's own.
 fn of_under_way(delivery: &DeliveryView, present: &Present<'_>) -> String {
+    if present.is_attempted(delivery) {
+        return "an attempt is in progress".into();
+    }
     match present.held(&delivery.sink) {
         Some(Held::Until(until)) => {
             let left = duration(between(present.now, until));
-            let pause = of_pause(delivery);
-            format!("an attempt is in progress, or it begins in {left} ({}): {pause}", instant(until))
+            format!("next attempt in {left} ({}): {}", instant(until), of_pause(delivery))
         }
         _ => "an attempt is in progress or about to begin".into(),
     }

@@ -149,14 +149,20 @@ impl OperatorEvents {
 
 fn dead_letters(sink: &str, incident: &Incident) -> Report {
     let Incident { n, since, reason } = incident;
-    let message = format!("{n} deliveries to sink {sink} were given up since {since}; the last one: {reason}");
+    let message = match n {
+        1 => format!("1 delivery to sink {sink} was given up at {since}: {reason}"),
+        _ => format!("{n} deliveries to sink {sink} were given up since {since}; the last one: {reason}"),
+    };
     let data = OperatorData { message, sink: Some(sink.to_owned()), ..counted(incident) };
     Report { event: OperatorEvent::DeadLetter, subject: sinks::path(sink), data }
 }
 
 fn quarantined(reason: &str, incident: &Incident) -> Report {
     let Incident { n, since, .. } = incident;
-    let message = format!("{n} notifications were quarantined since {since}: {reason}");
+    let message = match n {
+        1 => format!("1 notification was quarantined at {since}: {reason}"),
+        _ => format!("{n} notifications were quarantined since {since}: {reason}"),
+    };
     let data = OperatorData { message, ..counted(incident) };
     Report { event: OperatorEvent::Quarantined, subject: format!("reelhook/quarantine/{reason}"), data }
 }

@@ -61,13 +61,17 @@ impl Shape {
         let payload = section.read("payload", Payload::reading());
         let include_access_token = section.or("include_access_token", false, switch());
         if section.has("payload") && section.has("fields") {
-            section.mistake("fields", "found it beside payload, expected one of them: payload says all that is sent");
+            section
+                .mistake("fields", "found it beside payload, expected one of the two: payload says all that is sent");
         }
         if section.has("payload") && section.has(FORMAT) && format == Format::CloudEvents {
-            section.mistake(
-                FORMAT,
-                "found \"cloudevents\" beside payload, expected another one: payload replaces the event",
+            let others = formats.iter().filter(|(_, format)| *format != Format::CloudEvents);
+            let others: Vec<String> = others.map(|(name, _)| format!("{name:?}")).collect();
+            let others = others.join(" or ");
+            let told = format!(
+                "found \"cloudevents\" beside payload, expected {others}, or no format: payload replaces the event"
             );
+            section.mistake(FORMAT, told);
         }
         let fields = (!fields.is_empty()).then_some(fields);
         let mut events = context.events.clone();

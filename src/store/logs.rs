@@ -68,7 +68,7 @@ pub enum Phase {
     Unsettled,
     /// It waits for an attempt.
     Waiting,
-    /// An attempt is in progress or about to begin.
+    /// A dispatcher has taken it: an attempt is in progress or about to begin, or waits for the end of a pause.
     UnderWay,
     /// It is delivered.
     Delivered,

@@ -143,7 +143,8 @@ pub struct DeliveryView {
     pub created_at: Timestamp,
     /// When it is due (open; while leased, when the lease ends), or when it was settled (delivered, dead).
     pub at: Timestamp,
-    /// Whether an attempt is in progress or about to begin: a dispatcher holds the delivery's lease.
+    /// Whether a dispatcher holds the delivery's lease: an attempt is in progress or about to begin, or waits for the end
+    /// of a pause.
     pub is_leased: bool,
     /// The first delivery of the event, if an operator had the event sent again.
     pub resend_of: Option<DeliveryId>,

@@ -162,7 +162,7 @@ fn every_key_has_its_words() {
     assert_eq!(of(".store.disk_reserve")["default"], "256MiB");
     assert_eq!(
         of("http_sink.kind"),
-        &json!({ "const": "http", "description": "a signed POST for each event (Standard Webhooks, CloudEvents)" })
+        &json!({ "const": "http", "description": "a POST for each event, signed if `secret` is set (Standard Webhooks, CloudEvents)" })
     );
     assert!(of("file_sink.keep")["description"].as_str().unwrap().starts_with("How many rotated files"));
     assert!(of(".server.body_timeout")["description"].as_str().unwrap().ends_with("from 1s to 5m."));

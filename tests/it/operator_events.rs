@@ -88,6 +88,7 @@ async fn dead_letters_are_told_at_once_and_then_once_a_minute_with_their_number(
     let one = data(&app.second.wait_for(1).await[0]);
     assert_eq!((&one["sink"], &one["count"]), (&json!("first"), &json!(1)), "{one}");
     assert!(one["reason"].as_str().unwrap().contains("410 Gone"), "{one}");
+    assert!(one["message"].as_str().unwrap().starts_with("1 delivery to sink first was given up at "), "{one}");
     for n in 2..=4 {
         completed(&mut app).await;
         app.first.wait_for_attempts(n).await;
@@ -121,6 +122,7 @@ async fn what_is_quarantined_is_told_by_its_reason() {
     assert_eq!(told.event.kind, "reelhook.quarantined");
     let (told, reason) = (data(&told), app.quarantine().await[0]);
     assert_eq!((&told["reason"], &told["count"]), (&json!(reason), &json!(1)), "{told}");
+    assert!(told["message"].as_str().unwrap().starts_with("1 notification was quarantined at "), "{told}");
 }
 
 #[tokio::test]

@@ -151,6 +151,7 @@ async fn what_is_wrong_in_itself_stays_whoever_vouches() {
     let mut entries = Vec::new();
     for (reason, item) in [
         ("shape", "7".to_owned()),
+        ("shape", "[\"a\"]".to_owned()),
         ("json_duplicate", format!("{{\"clientState\":\"{CLIENT_STATE}\",{}", &good[1..])),
         ("enc_invalid", change.rich_with(&broken)),
     ] {
@@ -185,10 +186,13 @@ async fn what_a_proven_sender_sent_and_nobody_can_read_is_delivered_as_it_is_whe
     let body = "{\"values\":[{\"clientState\":\"s\"}]}";
     assert_eq!(app.post_calls_body(body).await.status, 400);
     entries.push((newest(&app, "shape", body.as_bytes()).await, "shape"));
+    let post = app.graph.calls(&["[\"a\"]".to_owned()]).unwrap();
+    entries.push((quarantine(&app, post, "shape", "[\"a\"]").await, "shape"));
     stay(&app, &entries, false).await;
-    assert_eq!(go(&mut app, &entries, true).await, ["unknown.unknown"; 4]);
+    assert_eq!(go(&mut app, &entries, true).await, ["unknown.unknown"; 5]);
     let delivered = app.first.delivered();
-    for (delivery, told) in delivered.iter().zip(["chatMessage", "chatMessage", "\"status\":7", "\"values\""]) {
+    let parts = ["chatMessage", "chatMessage", "\"status\":7", "\"values\"", "[\"a\"]"];
+    for (delivery, told) in delivered.iter().zip(parts) {
         let data = &delivery.event.data;
         assert!(data.contains(told) && !data.contains(CLIENT_STATE) && !data.contains(&it.access_token), "{data}");
     }

@@ -36,7 +36,7 @@ pub struct DeliveryOfLog {
     sink: String,
     /// The name of the route that chose the sink. `expectation` if the announcement named the sink.
     route: String,
-    /// `waiting`, `underWay` (an attempt is in progress or about to begin), `delivered` or `dead`.
+    /// `waiting`, `underWay` (taken for an attempt: it is in progress or about to begin; while reelhook pauses the sink, no attempt begins), `delivered` or `dead`.
     state: &'static str,
 }
 

@@ -23,7 +23,7 @@ pub struct DeliveryShape {
     pub sink: String,
     /// The name of the route that chose the sink. `expectation` if the announcement named the sink.
     pub route: String,
-    /// `waiting`, `underWay` (an attempt is in progress or about to begin), `delivered` or `dead`.
+    /// `waiting`, `underWay` (taken for an attempt: it is in progress or about to begin; while reelhook pauses the sink, no attempt begins), `delivered` or `dead`.
     pub state: &'static str,
     /// Whether it waits for an earlier delivery of the same operation to the same sink.
     pub is_blocked: bool,

@@ -56,7 +56,8 @@ Exit codes:
   1    it failed
   2    wrong usage or config
   3    it did not end within --timeout
-  4    it is lost: its call ended, and no notification of the operation's end arrived in time
+  4    it is lost: its call ended, and no notification of the operation's end arrived within
+       expectations.lost_after after that
   5    the server refused, did not answer, or could not be reached
   130  ended by Ctrl-C
   143  ended by SIGTERM

@@ -61,7 +61,7 @@ pub struct HttpSink {
 
 impl FromConfig for HttpSink {
     const KIND: &'static str = "http";
-    const SUMMARY: &'static str = "a signed POST for each event (Standard Webhooks, CloudEvents)";
+    const SUMMARY: &'static str = "a POST for each event, signed if `secret` is set (Standard Webhooks, CloudEvents)";
     const CONFIRMED: &'static str = "answered with 2xx";
     const PAGE: &'static str = include_str!("../../../docs/sinks/http.md");
 

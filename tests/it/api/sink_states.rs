@@ -184,9 +184,23 @@ async fn a_delivery_to_a_sink_that_reelhook_pauses_is_not_due_now_but_waits_for_
         assert!(told.contains(end) && told.contains("ext attempt in 20") && !told.contains("ue now"), "{told}");
     }
     for told in stories(&app, "state=unsettled&text=came-later").await {
-        assert!(told.contains(end) && !told.contains("about to begin"), "{told}");
+        assert!(told.contains(end) && told.contains("ext attempt in 20"), "{told}");
+        assert!(!told.contains("about to begin") && !told.contains("in progress"), "{told}");
     }
+    let [_, page] = stories(&app, "state=underWay&text=came-later").await;
+    assert!(page.contains("No attempt was made yet."), "{page}");
     app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_first_attempt_has_not_ended_says_that_it_is_in_progress() {
+    let mut app = TestApp::start().await;
+    app.first.hang();
+    record(&mut app, "hangs").await;
+    app.first.wait_for_attempts(1).await;
+    let [story, page] = stories(&app, "state=underWay&text=hangs").await;
+    assert!(story.contains("n attempt is in progress") && !story.contains("about to begin"), "{story}");
+    assert!(page.contains("The first attempt is in progress."), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -217,6 +217,12 @@ async fn ticked_unmatched_events_and_all_that_match_are_routed() {
     let routed = browser.press("/unmatched", "/bulk/unmatched/selected", &[("id", &*ids[0]), ("id", &*ids[1])]).await;
     assert_eq!(routed.location(), "/unmatched?done=routed-some&n=1");
     app.first.wait_for(1).await;
+    let again = browser.press("/unmatched", "/bulk/unmatched/selected", &[("id", &*ids[0]), ("id", &*ids[1])]).await;
+    let told = browser.page(again.location()).await.body;
+    assert!(
+        told.contains("Nothing was replayed: the ticked events match no route, or were replayed already."),
+        "{told}"
+    );
     assert!(browser.page("/bulk/unmatched").await.body.contains("Route 2 events?"));
     assert_eq!(browser.press("/bulk/unmatched", "/bulk/unmatched", &[]).await.location(), "/jobs/1");
     app.first.wait_for(3).await;

@@ -120,6 +120,8 @@ async fn events_of_all_types_are_found_and_each_leads_to_its_page() {
     assert!(browser.page(&format!("/deliveries/{delivery}")).await.has("no-http"), "its sink does not speak HTTP");
     let pressed = browser.press(&all.links("/events/")[0], &format!("/deliveries/{delivery}/resend"), &[]).await;
     assert_eq!(pressed.location(), format!("{}?done=resent", all.links("/events/")[0]));
+    let event = browser.page(&all.links("/events/")[0]).await;
+    assert_eq!((event.count("delivery-row"), event.count("resend-of")), (2, 1), "{}", event.body);
     for path in ["/events?matched=maybe", "/events?since=soon", "/deliveries?state=gone", "/deliveries?until=soon"] {
         assert_eq!(browser.get(path).await.status, 400, "{path}");
     }
@@ -165,7 +167,10 @@ async fn no_list_ignores_a_parameter_or_shows_the_text_of_a_parser() {
         ("/deliveries?since=abc", "The filter \"Event received since\" has the value \"abc\": expected how long ago"),
         ("/deliveries?state=x", "The filter \"State\" has the value \"x\""),
         ("/events?until=abc", "The filter \"Received until\" has the value \"abc\""),
-        ("/events?matched=x", "The filter \"Matches a route\" has the value \"x\""),
+        (
+            "/events?matched=x",
+            "The filter \"Matches a route\" has the value \"x\": expected one of those that the filter offers",
+        ),
         ("/sinks/first?since=abc", "The filter \"Dead since\" has the value \"abc\""),
         ("/quarantine?reason=x", "The filter \"Reason\" has the value \"x\""),
         ("/unmatched?since=abc", "The filter \"Received since\" has the value \"abc\""),

@@ -105,6 +105,8 @@ async fn successes_and_replays_tell_theirs_and_a_timeout_its_request() {
     gate.open();
     site.hook.answer(OK);
     let id = found["id"].as_str().unwrap();
+    let page = get(&site, &format!("/deliveries/{id}")).await.1;
+    assert!(page.contains("reelhook made this request") && !page.contains("Nothing of it was sent"), "{page}");
     assert_eq!(site.run(&["deadletters", "replay", id]).code, Some(0));
     let found = delivery(&site, "slow", "delivered").await;
     let second = &found["attempts"][1];
@@ -113,6 +115,23 @@ async fn successes_and_replays_tell_theirs_and_a_timeout_its_request() {
     assert!(found["attempts"][0]["exchange"]["answer"].is_null(), "the first keeps its own");
     let page = get(&site, &format!("/deliveries/{id}")).await.1;
     assert!(page.contains("data-test=\"no-answer\"") && page.contains("Replayed"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_without_a_connection_says_that_nothing_of_its_request_was_sent() {
+    let mut site = Site::new();
+    site.write_for_all("", "retry = ['0s']");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = std::fs::read_to_string(site.config()).unwrap();
+    let nowhere = format!("url = \"http://{closed}/hook\"\nallow_private");
+    let to_nowhere = text.replace(&site.hook.table().replace(" = [\"127.0.0.0/8\"]\n", ""), &nowhere);
+    assert!(to_nowhere.contains(&nowhere), "{to_nowhere}");
+    std::fs::write(site.config(), to_nowhere).unwrap();
+    let server = site.serve();
+    let found = posted(&mut site, &server, "unsent", "dead").await;
+    let page = get(&site, &format!("/deliveries/{}", found["id"].as_str().unwrap())).await.1;
+    assert!(page.contains("the request that reelhook prepared. Nothing of it was sent"), "{page}");
+    assert!(!page.contains("reelhook made this request"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,7 +58,7 @@ async fn dead_letters_are_listed_shown_and_replayed_beside_the_running_server() 
     wait_until("the second attempt failed", || {
         let shown = site.run(&["deadletters", "show", &dead[0]]).out;
         shown.contains("  replayed: the retry schedule began again\n  attempt 2 at ")
-            && shown.contains("after 2 attempts")
+            && shown.contains("after 2 attempts, 1 of them since the replay")
     });
 
     site.hook.answer(OK);
@@ -568,6 +568,9 @@ async fn all_that_waits_is_attempted_now_by_command() {
     wait_until("the first attempt failed", || {
         site.run(&["deliveries", "list", "--limit", "1000"]).out.contains("  1 attempt  ")
     });
+    let paused = site.run(&["deliveries", "list", "--state", "underWay", "--limit", "1000"]).out;
+    assert!(paused.lines().count() > 100, "{paused}");
+    assert!(paused.lines().all(|line| line.contains("no attempts  no attempt begins before 2")), "{paused}");
     site.hook.answer(OK);
     let all = site.run(&["sinks", "attempt", "hook"]);
     assert_eq!((all.code, &*all.out), (Some(0), "200 deliveries of hook are attempted now\n"), "{all:?}");

@@ -122,8 +122,11 @@ fn a_value_that_the_event_lacks_is_a_dash() {
 fn what_contradicts_itself_is_a_mistake() {
     let url = "url = 'https://example.com/'\n";
     for (keys, told) in [
-        ("payload = '{}'\nfields = ['id']", "sinks.crm.fields: found it beside payload"),
-        ("payload = '{}'\nformat = 'cloudevents'", "sinks.crm.format: found \"cloudevents\" beside payload"),
+        ("payload = '{}'\nfields = ['id']", "sinks.crm.fields: found it beside payload, expected one of the two"),
+        (
+            "payload = '{}'\nformat = 'cloudevents'",
+            "sinks.crm.format: found \"cloudevents\" beside payload, expected \"cloudevents-binary\" or \"data\", or no format",
+        ),
         (
             "payload = '{\"a\": \"{nonsense}\"}'",
             "sinks.crm.payload: found {nonsense}, expected one of {client_context}",
