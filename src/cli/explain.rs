@@ -52,7 +52,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let stories: Stories = server.get(&["explain"], &[("of", &subject)]).await?;
         if stories.value.is_empty() {
             remark!(
-                "operation {} is not known: no notification of it was accepted here, or its retention is over. \
+                "operation {} is not known: it was neither announced nor reported here, or it was removed. \
                  `reelhook quarantine list` shows the refused notifications.",
                 text::safe(&subject, 64)
             );

@@ -69,8 +69,8 @@ Exit codes:
   2   wrong usage or config
   3   not done in time
   74  the store's disk failed
-`wait` also has 4 and 5, `conformance` also has 5. `wait`, `conformance` and the scenarios of `simulate` end with 130, 143 or
-129 if a signal ended them early. Their --help says more.")]
+`wait` also has 4 and 5, `conformance` also has 5. If a signal ends `wait`, `conformance` or a
+scenario of `simulate` early, it ends with 130, 143 or 129. Their --help says more.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,

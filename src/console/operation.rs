@@ -162,7 +162,7 @@ fn api(operation: &Operation, request: &HttpRequest, shows_token: bool, needs_to
 
 fn missing() -> Problem {
     Problem::Missing(
-        "This operation is not known: no notification of it was accepted here, or its retention is over.".into(),
+        "This operation is not known: it was neither announced nor reported here, or it was removed.".into(),
     )
 }
 

@@ -20,6 +20,8 @@ const WIDTH: f64 = 792.0;
 const LANE: usize = 62;
 /// The width of a character of a label, rather too wide than too narrow.
 const CHARACTER: usize = 7;
+/// Between two labels of a row, so that they do not read as one.
+const GAP: usize = 2 * CHARACTER;
 /// The rows of labels below a lane.
 const ROWS: usize = 2;
 
@@ -215,7 +217,7 @@ fn place_labels(marks: &mut [Mark]) {
     let mut begins = [usize::MAX; ROWS];
     for mark in marks.iter_mut().rev().filter(|mark| !mark.label.is_empty()) {
         let (from, to) = mark.label_ends();
-        match begins.iter().position(|begin| to < *begin) {
+        match begins.iter().position(|begin| to + GAP < *begin) {
             Some(row) => (mark.row, begins[row]) = (row, from),
             None => mark.label.clear(),
         }
