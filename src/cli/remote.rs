@@ -14,6 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::text;
+use crate::web::answer::{self, Unread};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server sends something at least every 15 s on a stream, and answers a wait within 30 s.
@@ -197,15 +198,13 @@ async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Trouble> {
 
 /// Reads a body, as far as it may go: a server that is not ours must not fill the memory.
 async fn body(mut answer: Response, max_bytes: usize) -> Result<Vec<u8>, Trouble> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| Trouble::Away(error.without_url().into()))? {
-        if body.len() + chunk.len() > max_bytes {
+    answer::body(&mut answer, max_bytes).await.map_err(|unread| match unread {
+        Unread::Failed(error) => Trouble::Away(error.into()),
+        Unread::TooLong => {
             let told = format!("found an answer of more than {max_bytes} bytes, expected one of reelhook's");
-            return Err(Trouble::Refused(anyhow!(told)));
+            Trouble::Refused(anyhow!(told))
         }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    })
 }
 
 /// The address of a resource, by the segments of its path below `base`.

@@ -118,7 +118,7 @@ impl Connection {
     }
 
     /// Follows the bytes in `buffer` after the first `n_before`.
-    fn follow(&mut self, context: &mut Context<'_>, (buffer, n_before): (&mut ReadBuf<'_>, usize)) {
+    fn follow(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>, n_before: usize) {
         let n_bytes = buffer.filled().len() - n_before;
         match self.framing.pass(&buffer.filled()[n_before..]) {
             Ok(passed) => self.progress.heard(n_bytes, passed, self.framing.unfinished()),
@@ -186,7 +186,7 @@ impl AsyncRead for Connection {
             let n_before = buffer.filled().len();
             if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
                 if buffer.filled().len() > n_before {
-                    this.follow(context, (buffer, n_before));
+                    this.follow(context, buffer, n_before);
                     if buffer.filled().len() == n_before {
                         return this.poll_own(context, buffer);
                     }

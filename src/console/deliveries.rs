@@ -102,7 +102,7 @@ async fn page(desk: Data<Desk>, request: HttpRequest) -> Result<HttpResponse, Pr
 
 impl Asked {
     fn filter(&self, now: Timestamp) -> Result<DeliveryFilter, Problem> {
-        let unknown = |text: &str| Problem::filter("State", text, "expected one of those that the filter offers");
+        let unknown = |text: &str| Problem::not_offered("State", text);
         let state = some(&self.state).filter(|state| state != ANY);
         let phase = state.map(|text| Phase::parse(&text).ok_or_else(|| unknown(&text)));
         Ok(DeliveryFilter {

@@ -80,11 +80,7 @@ impl Asked {
     fn filter(&self, now: Timestamp) -> Result<EventFilter, Problem> {
         let is_matched = self.is_matched();
         if is_matched.is_none() && !self.matched.is_empty() {
-            return Err(Problem::filter(
-                "Matches a route",
-                &self.matched,
-                "expected one of those that the filter offers",
-            ));
+            return Err(Problem::not_offered("Matches a route", &self.matched));
         }
         Ok(EventFilter {
             kind: some(&self.kind),

@@ -198,9 +198,8 @@ impl Asked {
             conditions.push(format!("status eq {}", quoted(self.status.trim())));
         }
         if !self.state.is_empty() {
-            let state = ExpectationState::parse(&self.state).ok_or_else(|| {
-                Problem::filter("Expectation", &self.state, "expected one of those that the filter offers")
-            })?;
+            let state =
+                ExpectationState::parse(&self.state).ok_or_else(|| Problem::not_offered("Expectation", &self.state))?;
             conditions.push(format!("expectation/state eq {}", quoted(state.as_str())));
         }
         if conditions.is_empty() {

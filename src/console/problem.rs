@@ -70,6 +70,11 @@ impl Problem {
         Self::Filter(format!("The filter {label:?} has the value {:?}: {expected}.", cut(found, 40)))
     }
 
+    /// A filter, by its name on the page, has a value that is not among those that it offers.
+    pub fn not_offered(label: &str, found: &str) -> Self {
+        Self::filter(label, found, "expected one of those that the filter offers")
+    }
+
     /// A parameter has a value that the page does not know.
     pub fn unknown(name: &str, found: &str) -> Self {
         Self::Address(format!("Found {name}={:?}, which this page does not know.", cut(found, 40)))

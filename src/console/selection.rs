@@ -84,7 +84,7 @@ impl Selection {
     /// # Errors
     /// The time cannot be read, or there is no such reason.
     pub fn quarantine(&self, now: Timestamp) -> Result<QuarantineFilter, Problem> {
-        let unknown = |text: &str| Problem::filter("Reason", text, "expected one of those that the filter offers");
+        let unknown = |text: &str| Problem::not_offered("Reason", text);
         let reason = some(&self.reason).map(|text| Reason::parse(&text).ok_or_else(|| unknown(&text)));
         let (reason, since) = (reason.transpose()?, self.received_since(now)?);
         Ok(QuarantineFilter { reason, since, ..QuarantineFilter::default() })

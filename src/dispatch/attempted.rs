@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
 
-use crate::domain::{Delivery, DeliveryId};
+use crate::domain::DeliveryId;
 
 /// The deliveries of a sink that are attempted now.
 #[derive(Debug, Default)]
@@ -28,8 +28,8 @@ impl Attempted {
     }
 
     /// Notes that an attempt of these deliveries begins.
-    pub(super) fn note(&self, deliveries: &[&Delivery]) -> Noted<'_> {
-        let ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();
+    pub(super) fn note(&self, deliveries: impl Iterator<Item = DeliveryId>) -> Noted<'_> {
+        let ids: Vec<DeliveryId> = deliveries.collect();
         self.0.lock().extend(ids.iter().copied());
         Noted { attempted: self, ids }
     }
@@ -52,8 +52,7 @@ mod tests {
     fn a_delivery_is_noted_until_its_attempt_ends() {
         let (attempted, id) = (Attempted::default(), DeliveryId(uuid::Uuid::from_u128(7)));
         assert!(!attempted.has(id));
-        attempted.0.lock().insert(id);
-        let noted = Noted { attempted: &attempted, ids: vec![id] };
+        let noted = attempted.note([id].into_iter());
         assert!(attempted.has(id));
         drop(noted);
         assert!(!attempted.has(id));

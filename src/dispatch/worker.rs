@@ -184,7 +184,7 @@ impl Worker {
     /// One result for each lease, and whether the timeout passed.
     async fn deliver(&self, batch: &[Lease], notes: &[Note]) -> (Vec<Result<(), DeliveryError>>, bool) {
         let deliveries: Vec<&Delivery> = batch.iter().map(|lease| &lease.delivery).collect();
-        let _noted = self.attempted.note(&deliveries);
+        let _noted = self.attempted.note(deliveries.iter().map(|delivery| delivery.id));
         let attempt = AssertUnwindSafe(async { self.sink.deliver_noting(&deliveries, notes).await }).catch_unwind();
         match tokio::time::timeout(self.settings.timeout, attempt).await {
             Ok(Ok(results)) => (results, false),

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::jwks::KeySet;
 use crate::tls;
+use crate::web::answer::{self, Unread};
 use crate::web::loopback;
 
 /// The longest time for one fetch of both documents.
@@ -100,14 +101,10 @@ impl Provider {
         if answer.status().as_u16() != 200 {
             return Err(unreachable(url, format!("answered {}, expected 200", answer.status())));
         }
-        let mut document = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            if document.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-                return Err(invalid(url, "it is larger than 1 MiB"));
-            }
-            document.extend_from_slice(&chunk);
-        }
-        Ok(document)
+        answer::body(&mut answer, MAX_DOCUMENT_BYTES).await.map_err(|unread| match unread {
+            Unread::Failed(error) => failed(error),
+            Unread::TooLong => invalid(url, "it is larger than 1 MiB"),
+        })
     }
 }
 

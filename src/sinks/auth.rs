@@ -85,6 +85,11 @@ impl Auth {
         Some(Self { method: found.0, name: found.1.unwrap_or_default(), secret: found.2? })
     }
 
+    /// Which of the kind's methods it is.
+    pub fn method(&self) -> &'static Method {
+        self.method
+    }
+
     /// Reads the secret as it is now.
     ///
     /// # Errors

@@ -13,8 +13,9 @@
 //! is a `mod` line and a line in `kinds!`. A program that uses reelhook as a library brings others: `own`.
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
-//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it is of no
-//! more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `reason`, `masks` (secrets in texts from outside).
+//! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it
+//! is of no more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `token_cache`,
+//! `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
@@ -39,6 +40,7 @@ pub mod signature;
 mod socket;
 mod template;
 mod tls;
+mod token_cache;
 mod web_service;
 
 pub mod exec;
@@ -170,6 +172,22 @@ pub trait FromConfig: Sink + Sized + 'static {
 /// The result of a batch of one, for sinks that deliver in batches only. Without a result nothing is known to have arrived.
 pub(crate) fn result_of_one(results: Vec<Result<(), DeliveryError>>) -> Result<(), DeliveryError> {
     results.into_iter().next().unwrap_or_else(|| Err(reason::retry("the sink gave no result")))
+}
+
+/// The results of messages that were sent, in their order, each once `confirm` has told it. What was not sent keeps its reason.
+#[cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
+pub(crate) async fn results_of<S, F: Future<Output = Result<(), DeliveryError>>>(
+    sent: Vec<Result<S, DeliveryError>>,
+    confirm: impl Fn(S) -> F,
+) -> Vec<Result<(), DeliveryError>> {
+    let mut results = Vec::with_capacity(sent.len());
+    for message in sent {
+        results.push(match message {
+            Ok(message) => confirm(message).await,
+            Err(error) => Err(error),
+        });
+    }
+    results
 }
 
 /// Why a delivery failed.

@@ -224,10 +224,10 @@ pub fn percent_encode(value: &str, is_special: impl Fn(char) -> bool, out: &mut 
     }
 }
 
-/// A key, or its SHA-256 where it has more bytes than the far side takes: for keys that only need to be equal where the
-/// same is meant.
-pub fn shortened(key: String, n_bytes: usize) -> String {
-    if key.len() <= n_bytes { key } else { hex::encode(Sha256::digest(key)) }
+/// A key, or its SHA-256 where it is longer than the far side takes: for keys that only need to be equal where the same is
+/// meant. `fits`: whether the far side takes it.
+pub fn key_or_hash(key: String, fits: impl FnOnce(&str) -> bool) -> String {
+    if fits(&key) { key } else { hex::encode(Sha256::digest(key)) }
 }
 
 /// Appends `value` as it is: for places where no character means anything.

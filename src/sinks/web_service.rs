@@ -9,7 +9,7 @@
 
 #![cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without some kinds does not use all"))]
 
-use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use url::Url;
 
 use super::address::address;
@@ -17,6 +17,7 @@ use super::tls::Tls;
 use super::{DeliveryError, reason};
 use crate::config::{Reading, Section};
 use crate::tls::client_config;
+use crate::web::answer::{self, Unread};
 
 /// The most bytes of an answer.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -56,15 +57,12 @@ pub async fn send(request: RequestBuilder) -> Result<Answer, DeliveryError> {
     let failed = |error: reqwest::Error| {
         reason::retry_all(&format!("the service was not reached: {}", reason::chain(&error.without_url())))
     };
-    let mut response: Response = request.send().await.map_err(failed)?;
-    let (status, mut body) = (response.status(), Vec::new());
-    while let Some(piece) = response.chunk().await.map_err(failed)? {
-        if body.len() + piece.len() > MAX_ANSWER_BYTES {
-            return Err(reason::retry_all("the service's answer has more than 1 MiB"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(Answer { status, body })
+    let mut response = request.send().await.map_err(failed)?;
+    let body = answer::body(&mut response, MAX_ANSWER_BYTES).await.map_err(|unread| match unread {
+        Unread::Failed(error) => failed(error),
+        Unread::TooLong => reason::retry_all("the service's answer has more than 1 MiB"),
+    })?;
+    Ok(Answer { status: response.status(), body })
 }
 
 /// Reads the address of a service other than the usual one.

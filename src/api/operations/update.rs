@@ -46,7 +46,7 @@ pub async fn update(
 ) -> Result<HttpResponse, ApiError> {
     asked.query_of_one(&[])?;
     let demanded = Demanded::of(&asked.request)?;
-    let change = change(&body.0, (&asked.admin.operator.running.now().sink_names(), asked.admin.clock.now()))?;
+    let change = change(&body.0, &asked.admin.operator.running.now().sink_names(), asked.admin.clock.now())?;
     let known = asked.operation().await?;
     let version = demanded.version(known.version)?;
     let operation = match asked.admin.operations.update(known.number, version, change).await? {
@@ -72,7 +72,7 @@ pub async fn update(
     Ok(asked.answer(StatusCode::OK, &operation, (&Select::default(), false)))
 }
 
-fn change(body: &Map<String, Value>, (sinks, now): (&[SinkName], Timestamp)) -> Result<Change, ApiError> {
+fn change(body: &Map<String, Value>, sinks: &[SinkName], now: Timestamp) -> Result<Change, ApiError> {
     refuse_others(body)?;
     let client_context = match body.get("clientContext") {
         None => None,
@@ -117,7 +117,7 @@ mod tests {
 
     fn read(body: Value) -> Result<Change, String> {
         let now = "2026-11-24T08:00:00Z".parse().unwrap();
-        change(body.as_object().unwrap(), (&[SinkName::new("crm")], now)).map_err(|error| error.to_string())
+        change(body.as_object().unwrap(), &[SinkName::new("crm")], now).map_err(|error| error.to_string())
     }
 
     #[test]

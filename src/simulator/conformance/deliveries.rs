@@ -53,7 +53,7 @@ impl<T: FnMut(Told<'_>)> Run<'_, T> {
                 None if it.check.judge.is_of_strangers() => self.of_strangers_items(it, believed),
                 None => self.of_genuine_items(it),
             };
-            self.settle(it.index, (it.channel, it.check), outcome);
+            self.settle(it.index, it.channel, it.check, outcome);
         }
     }
 

@@ -94,7 +94,7 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
         for (index, (channel, check)) in all.iter().copied().enumerate() {
             (self.tell)(Told::Begins { name: check.name, nth: index, of: all.len() });
             if let Some(outcome) = self.make(index, (channel, check), &mut seed).await? {
-                self.settle(index, (channel, check), outcome);
+                self.settle(index, channel, check, outcome);
             }
         }
         self.ended = self.ended.take().or_else(|| self.waiting.answers_nothing());
@@ -226,7 +226,7 @@ impl<'a, T: FnMut(Told<'_>)> Run<'a, T> {
     }
 
     /// Adds a verdict.
-    pub(super) fn settle(&mut self, index: usize, (channel, check): (Channel, &'static Check), outcome: Outcome) {
+    pub(super) fn settle(&mut self, index: usize, channel: Channel, check: &'static Check, outcome: Outcome) {
         let outcome = match (outcome, check.with.and_then(|name| self.causes.get(name).copied())) {
             (Outcome::Fail(_), Some(cause)) => {
                 self.causes.insert(check.name, cause);

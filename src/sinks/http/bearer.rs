@@ -6,30 +6,31 @@
 //! 2. The client's secret is sent to the token endpoint only, and no text of an answer but a code is shown: it may repeat
 //!    the secret.
 
-use std::time::{Duration, Instant};
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::SignedDuration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::{self, byte_serialize};
 
 use super::address::{self, Allowed};
 use super::client;
+use crate::clock::Clock;
 use crate::config::value::{choice, text};
 use crate::config::{RotatingSecret, Section};
+use crate::sinks::token_cache::TokenCache;
 use crate::sinks::{DeliveryError, reason};
+use crate::web::answer::{self, Unread};
 
 /// What is read of an answer.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// How long a token is used of which nobody says when it expires.
-const UNKNOWN: Duration = Duration::from_secs(300);
+const UNKNOWN: SignedDuration = SignedDuration::from_secs(300);
 /// A token is used no longer than this before it expires, and not for its last tenth: requests take time, clocks differ.
-const RESERVE: Duration = Duration::from_secs(60);
+const RESERVE: SignedDuration = SignedDuration::from_secs(60);
 /// The longest error code that is shown.
 const MAX_CODE_CHARS: usize = 64;
 
@@ -53,12 +54,7 @@ pub(super) struct Bearer {
     secret: RotatingSecret,
     scope: Option<String>,
     proof: Proof,
-    held: Mutex<Option<Held>>,
-}
-
-struct Held {
-    header: HeaderValue,
-    until: Instant,
+    headers: TokenCache<HeaderValue>,
 }
 
 /// What a token endpoint answers.
@@ -91,7 +87,8 @@ pub(super) fn read(section: &mut Section<'_>, headers: &HeaderMap, allowed: &All
     }
     let (endpoint, guard) = address::reached(&table, "token_url", &endpoint?, allowed)?;
     let client = client(&guard).map_err(|error| table.mistake("token_url", error)).ok()?;
-    Some(Bearer { client, endpoint, client_id: client_id?, secret: secret?, scope, proof, held: Mutex::default() })
+    let headers = TokenCache::new(Clock::system());
+    Some(Bearer { client, endpoint, client_id: client_id?, secret: secret?, scope, proof, headers })
 }
 
 impl Bearer {
@@ -100,33 +97,22 @@ impl Bearer {
     /// # Errors
     /// [`DeliveryError::Retry`] for every delivery: there is no token.
     pub(super) async fn header(&self) -> Result<HeaderValue, DeliveryError> {
-        let mut held = self.held.lock().await;
-        match &*held {
-            Some(token) if Instant::now() < token.until => Ok(token.header.clone()),
-            _ => {
-                *held = None;
-                let token = self.ask().await?;
-                let header = token.header.clone();
-                *held = Some(token);
-                Ok(header)
-            }
-        }
+        self.headers.token(async || self.ask().await).await
     }
 
     /// The far side refused this token: the next request has another.
     pub(super) async fn refused(&self, header: &HeaderValue) {
-        let mut held = self.held.lock().await;
-        if held.as_ref().is_some_and(|token| token.header == header) {
-            *held = None;
-        }
+        self.headers.refused(|held| held == header).await;
     }
 
-    async fn ask(&self) -> Result<Held, DeliveryError> {
-        let began = Instant::now();
-        let sent = self.question()?.send().await;
-        let answer = sent.map_err(|error| failed(&reason::chain(&error.without_url())))?;
+    async fn ask(&self) -> Result<(HeaderValue, SignedDuration), DeliveryError> {
+        let broken = |error: reqwest::Error| failed(&reason::chain(&error.without_url()));
+        let mut answer = self.question()?.send().await.map_err(broken)?;
         let status = answer.status();
-        let body = body(answer).await?;
+        let body = answer::body(&mut answer, MAX_ANSWER_BYTES).await.map_err(|unread| match unread {
+            Unread::Failed(error) => broken(error),
+            Unread::TooLong => failed("the answer has more than 64 KiB"),
+        })?;
         if !status.is_success() {
             let code = serde_json::from_slice(&body).ok().and_then(|it: Refusal| shown(it.error)).unwrap_or_default();
             return Err(failed(&format!("answered {} {code}", status.as_u16())));
@@ -139,8 +125,8 @@ impl Bearer {
         let header = HeaderValue::from_str(&format!("Bearer {}", answer.access_token));
         let mut header = header.map_err(|_shown| wrong())?;
         header.set_sensitive(true);
-        let lasts = answer.expires_in.map_or(UNKNOWN, |seconds| Duration::from_secs(seconds.into()));
-        Ok(Held { header, until: began + (lasts - RESERVE.min(lasts / 10)) })
+        let lasts = answer.expires_in.map_or(UNKNOWN, |seconds| SignedDuration::from_secs(seconds.into()));
+        Ok((header, lasts - RESERVE.min(lasts / 10)))
     }
 
     fn question(&self) -> Result<RequestBuilder, DeliveryError> {
@@ -162,17 +148,6 @@ impl Bearer {
         }
         Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body.finish()))
     }
-}
-
-async fn body(mut answer: Response) -> Result<Vec<u8>, DeliveryError> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(|error| failed(&reason::chain(&error.without_url())))? {
-        if body.len() + piece.len() > MAX_ANSWER_BYTES {
-            return Err(failed("the answer has more than 64 KiB"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 /// A code is shown only if it looks like one: RFC 6749, section 5.2.

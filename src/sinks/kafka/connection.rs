@@ -12,8 +12,9 @@ use super::message::Record;
 use super::watch::Watch;
 use super::{Settings, failure};
 use crate::domain::Delivery;
+use crate::sinks::connection::Connected;
 use crate::sinks::lost::Lost;
-use crate::sinks::{DeliveryError, reason};
+use crate::sinks::{DeliveryError, reason, results_of};
 
 /// A producer with its connections to the brokers.
 pub(super) type Producer = Arc<FutureProducer<Watch>>;
@@ -46,11 +47,6 @@ impl Connection {
         Ok(Self { producer: Some(Arc::new(producer)), lost })
     }
 
-    /// Whether it was lost.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_lost()
-    }
-
     /// The producer.
     ///
     /// # Errors
@@ -71,14 +67,9 @@ impl Connection {
         };
         let mut attempt = Attempt { producer, is_over: false };
         let sent: Vec<_> = deliveries.iter().map(|it| send(producer, settings, it)).collect();
-        let mut results = Vec::with_capacity(sent.len());
-        for confirmation in sent {
-            results.push(match confirmation {
-                Ok(confirmation) => self.confirmed(settings, confirmation, deliveries.len()).await,
-                Err(error) => Err(error),
-            });
-        }
-        attempt.is_over = !self.is_lost();
+        let confirm = |confirmation| self.confirmed(settings, confirmation, deliveries.len());
+        let results = results_of(sent, confirm).await;
+        attempt.is_over = !self.lost.is_lost();
         results
     }
 
@@ -96,6 +87,12 @@ impl Connection {
         };
         let Ok(confirmed) = confirmed else { return Err(reason::retry_all("the producer ended")) };
         confirmed.map(drop).map_err(|(error, _message)| failure::of(&error, settings, n_sent, &self.lost))
+    }
+}
+
+impl Connected for Connection {
+    fn works(&self) -> Option<bool> {
+        Some(!self.lost.is_lost())
     }
 }
 

@@ -19,6 +19,7 @@ mod message;
 mod probe;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,7 +28,7 @@ use bytesize::ByteSize;
 use self::connection::Connection;
 use self::login::Mechanism;
 use super::auth::{Auth, PASSWORD};
-use super::connection::{Held, Shared};
+use super::connection::Shared;
 use super::tls::Tls;
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS, result_of_one};
 use crate::config::Section;
@@ -95,15 +96,9 @@ impl Sink for KafkaSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connection().await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = connection.publish(&self.settings, deliveries).await;
-        if !connection.is_lost() {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(client::config(&self.settings)?).await;
+        let publish = async |connection: Arc<Connection>| connection.publish(&self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, publish).await
     }
 
     fn batch_size(&self) -> usize {
@@ -122,18 +117,5 @@ impl Sink for KafkaSink {
         // Every event that counts as delivered is confirmed: nothing is left to send.
         drop(self.connection.close().await);
         Ok(())
-    }
-}
-
-impl KafkaSink {
-    async fn connection(&self) -> Result<Held<Connection>, DeliveryError> {
-        let open = async || Connection::open(client::config(&self.settings)?).await;
-        let held = self.connection.hold(open).await?;
-        if !held.is_lost() {
-            return Ok(held);
-        }
-        // It was lost while nobody used it, as brokers close what is idle: no attempt has to fail for that.
-        drop(held);
-        self.connection.hold(open).await
     }
 }

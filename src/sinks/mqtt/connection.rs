@@ -15,8 +15,9 @@ use uuid::Uuid;
 use super::{Settings, failure, message};
 use crate::domain::Delivery;
 use crate::sinks::auth::Auth;
+use crate::sinks::connection::Connected;
 use crate::sinks::lost::Lost;
-use crate::sinks::{DeliveryError, reason, socket};
+use crate::sinks::{DeliveryError, reason, results_of, socket};
 
 /// The port of `mqtt://host`, and of `mqtts://host`.
 const PORT: u16 = 1883;
@@ -66,22 +67,27 @@ impl Connection {
         Ok(Self { client, max_bytes, lost, _driver: driver })
     }
 
-    /// Whether it was lost.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_lost()
+    /// Publishes the messages of deliveries, and waits for the acknowledgement of each.
+    pub(super) async fn publish(
+        &self,
+        settings: &Settings,
+        deliveries: &[&Delivery],
+    ) -> Vec<Result<(), DeliveryError>> {
+        let mut sent = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            sent.push(self.send(settings, delivery).await);
+        }
+        results_of(sent, |notice| self.acknowledged(notice)).await
     }
 
     /// Sends the message of a delivery. Its acknowledgement is still to come.
-    ///
-    /// # Errors
-    /// Why it was not sent.
-    pub(super) async fn send(&self, settings: &Settings, delivery: &Delivery) -> Result<PublishNotice, DeliveryError> {
+    async fn send(&self, settings: &Settings, delivery: &Delivery) -> Result<PublishNotice, DeliveryError> {
         let publish = message::of(settings, delivery, self.max_bytes)?;
         let options = PublishOptions::at_least_once().properties(publish.properties);
         tokio::select! {
             sent = self.client.publish_tracked(publish.topic, publish.body, options) => match sent {
                 Ok(notice) => Ok(notice),
-                Err(_) if self.is_lost() => Err(self.lost.reason().await),
+                Err(_) if self.lost.is_lost() => Err(self.lost.reason().await),
                 // Its text would have the message in it.
                 Err(_shown) => Err(reason::retry("the client does not take the message")),
             },
@@ -89,11 +95,8 @@ impl Connection {
         }
     }
 
-    /// Waits until the broker acknowledged a message.
-    ///
-    /// # Errors
-    /// Why it has not taken it, as far as is known.
-    pub(super) async fn acknowledged(&self, notice: PublishNotice) -> Result<(), DeliveryError> {
+    /// Waits until the broker acknowledged a message, or says why it has not taken it, as far as is known.
+    async fn acknowledged(&self, notice: PublishNotice) -> Result<(), DeliveryError> {
         match notice.wait_async().await {
             Ok(PublishResult::Qos1(answer)) => failure::of_answer(&answer),
             // The client ended with the connection.
@@ -108,6 +111,12 @@ impl Connection {
         if self.client.disconnect_now().await.is_ok() {
             drop(tokio::time::timeout(FAREWELL, self.lost.reason()).await);
         }
+    }
+}
+
+impl Connected for Connection {
+    fn works(&self) -> Option<bool> {
+        Some(!self.lost.is_lost())
     }
 }
 

@@ -50,22 +50,14 @@ pub(super) fn of(settings: &Settings, delivery: &Delivery, max_bytes: usize) -> 
         user_properties: std::iter::once(delivery_id).chain(attributes).collect(),
         ..PublishProperties::default()
     };
-    let message = Publication { topic, properties, body: body.into() };
-    let n_bytes = message.size();
+    let publish = Publish::new(topic.as_str(), QoS::AtLeastOnce, body, Some(properties));
+    let n_bytes = publish.size() + NUMBER_BYTES;
     if n_bytes > max_bytes {
         return Err(reason::reject(&format!(
             "the message has {n_bytes} bytes, and the broker takes {max_bytes} (Maximum Packet Size)"
         )));
     }
-    Ok(message)
-}
-
-impl Publication {
-    /// Its length on the wire, in bytes.
-    fn size(&self) -> usize {
-        let (topic, body) = (self.topic.as_str(), self.body.clone());
-        Publish::new(topic, QoS::AtLeastOnce, body, Some(self.properties.clone())).size() + NUMBER_BYTES
-    }
+    Ok(Publication { topic, properties: publish.properties.unwrap_or_default(), body: publish.payload })
 }
 
 /// Appends a value to a topic. What divides levels, what stands for levels in a subscription, and what begins the broker's own

@@ -15,6 +15,8 @@ mod connection;
 mod failure;
 mod message;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -72,25 +74,9 @@ impl Sink for MqttSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connection.hold(async || Connection::open(&self.settings).await).await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let mut sent = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            sent.push(connection.send(&self.settings, delivery).await);
-        }
-        let mut results = Vec::with_capacity(sent.len());
-        for acknowledgement in sent {
-            results.push(match acknowledgement {
-                Ok(acknowledgement) => connection.acknowledged(acknowledgement).await,
-                Err(error) => Err(error),
-            });
-        }
-        if !connection.is_lost() {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(&self.settings).await;
+        let publish = async |connection: Arc<Connection>| connection.publish(&self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, publish).await
     }
 
     fn batch_size(&self) -> usize {

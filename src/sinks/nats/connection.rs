@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{Context, ContextBuilder, PublishAckFuture, PublishError, PublishErrorKind};
-use async_nats::jetstream::message::PublishMessage;
 use async_nats::{ConnectOptions, Event, jetstream};
 use secrecy::ExposeSecret;
 
-use super::Settings;
+use super::{Settings, message};
+use crate::domain::Delivery;
 use crate::sinks::auth::{Auth, Login};
+use crate::sinks::connection::Connected;
 use crate::sinks::lost::Lost;
-use crate::sinks::{DeliveryError, reason};
+use crate::sinks::{DeliveryError, reason, results_of};
 
 /// The dispatcher ends an attempt that takes too long, not the client.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
@@ -53,35 +54,41 @@ impl Connection {
         Ok(Self { jetstream: context.build(client), lost })
     }
 
-    /// Whether it was lost.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost.is_lost()
+    /// Publishes the messages of deliveries, and waits for the confirmation of each.
+    pub(super) async fn publish(
+        &self,
+        settings: &Settings,
+        deliveries: &[&Delivery],
+    ) -> Vec<Result<(), DeliveryError>> {
+        let mut sent = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            sent.push(self.send(settings, delivery).await);
+        }
+        results_of(sent, |confirmation| self.confirmed(confirmation)).await
     }
 
-    /// Sends a message. Its confirmation is still to come.
-    ///
-    /// # Errors
-    /// Why it was not sent.
-    pub(super) async fn send(
-        &self,
-        subject: String,
-        message: PublishMessage,
-    ) -> Result<PublishAckFuture, DeliveryError> {
+    /// Sends the message of a delivery. Its confirmation is still to come.
+    async fn send(&self, settings: &Settings, delivery: &Delivery) -> Result<PublishAckFuture, DeliveryError> {
+        let subject = message::subject_of(&settings.subject, delivery)?;
+        let message = message::of(&settings.shape, delivery);
         tokio::select! {
             lost = self.lost.reason() => Err(lost),
             sent = self.jetstream.send_publish(subject, message) => sent.map_err(|error| judge(&error)),
         }
     }
 
-    /// Waits until the server confirmed a message.
-    ///
-    /// # Errors
-    /// Why it is not in a stream, as far as is known.
-    pub(super) async fn confirmed(&self, confirmation: PublishAckFuture) -> Result<(), DeliveryError> {
+    /// Waits until the server confirmed a message, or says why it is not in a stream, as far as is known.
+    async fn confirmed(&self, confirmation: PublishAckFuture) -> Result<(), DeliveryError> {
         tokio::select! {
             confirmed = confirmation.into_future() => confirmed.map(drop).map_err(|error| judge(&error)),
             lost = self.lost.reason() => Err(lost),
         }
+    }
+}
+
+impl Connected for Connection {
+    fn works(&self) -> Option<bool> {
+        Some(!self.lost.is_lost())
     }
 }
 

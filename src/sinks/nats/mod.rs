@@ -12,7 +12,8 @@ mod connection;
 mod message;
 mod probe;
 
-use async_nats::jetstream::context::PublishAckFuture;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -73,25 +74,9 @@ impl Sink for NatsSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connection.hold(async || Connection::open(&self.settings).await).await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let mut sent = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            sent.push(self.send(&connection, delivery).await);
-        }
-        let mut results = Vec::with_capacity(sent.len());
-        for confirmation in sent {
-            results.push(match confirmation {
-                Ok(confirmation) => connection.confirmed(confirmation).await,
-                Err(error) => Err(error),
-            });
-        }
-        if !connection.is_lost() {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(&self.settings).await;
+        let publish = async |connection: Arc<Connection>| connection.publish(&self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, publish).await
     }
 
     fn batch_size(&self) -> usize {
@@ -107,12 +92,5 @@ impl Sink for NatsSink {
         // Every event that counts as delivered is confirmed: nothing is left to send.
         drop(self.connection.close().await);
         Ok(())
-    }
-}
-
-impl NatsSink {
-    async fn send(&self, connection: &Connection, delivery: &Delivery) -> Result<PublishAckFuture, DeliveryError> {
-        let subject = message::subject_of(&self.settings.subject, delivery)?;
-        connection.send(subject, message::of(&self.settings.shape, delivery)).await
     }
 }

@@ -17,6 +17,8 @@ mod probe;
 mod service;
 mod store;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use self::place::Place;
@@ -24,7 +26,7 @@ use self::store::Store;
 use super::connection::Shared;
 use super::credentials::Credentials;
 use super::tls::Tls;
-use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITHOUT_HEADERS, web_service};
+use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITHOUT_HEADERS, result_of_one, web_service};
 use crate::config::Section;
 use crate::config::value::{name as text, switch};
 use crate::domain::Delivery;
@@ -87,13 +89,9 @@ impl Sink for ObjectSink {
     async fn deliver(&self, delivery: &Delivery) -> Result<(), DeliveryError> {
         let name = name::of(&self.settings, delivery)?;
         let message = self.settings.shape.message(delivery);
-        let store = self.store.hold(async || Store::open(&self.settings)).await?;
-        let result = store.create(&name, message).await;
-        // After a failure of the service, the next attempt reads the credentials again.
-        if !result.as_ref().is_err_and(DeliveryError::pauses) {
-            store.keep();
-        }
-        result
+        let open = async || Store::open(&self.settings);
+        let create = async |store: Arc<Store>| vec![store.create(&name, message).await];
+        result_of_one(self.store.attempt(1, open, create).await)
     }
 
     async fn probe(&self) -> Result<Vec<String>, DeliveryError> {

@@ -15,6 +15,7 @@ use super::Settings;
 use super::failure;
 use super::place::Service;
 use super::service;
+use crate::sinks::connection::Connected;
 use crate::sinks::{DeliveryError, Message, folder, reason};
 
 /// What keeps the objects.
@@ -23,6 +24,8 @@ pub(super) struct Store {
     /// The same as files, to sync them.
     files: Option<Arc<LocalFileSystem>>,
 }
+
+impl Connected for Store {}
 
 impl Store {
     /// Makes the client. Nothing is sent yet.
@@ -109,5 +112,5 @@ fn sync_with_folders(file: &FilePath, n_folders: usize) -> io::Result<()> {
 
 /// Enough to tell two contents apart.
 fn fingerprint(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(bytes)[..8])
 }

@@ -12,6 +12,7 @@ use super::table::Table;
 use super::{Settings, failure};
 use crate::sinks::DeliveryError;
 use crate::sinks::auth::Auth;
+use crate::sinks::connection::Connected;
 
 /// A connection.
 pub(super) struct Connection {
@@ -19,6 +20,8 @@ pub(super) struct Connection {
     /// Moves the bytes. It ends with the connection.
     _driver: JoinSet<()>,
 }
+
+impl Connected for Connection {}
 
 impl Connection {
     /// Connects with the login and the certificates as they are now, to the first server that can be used.

@@ -18,6 +18,8 @@ mod table;
 
 use std::collections::HashMap;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use self::connection::Connection;
@@ -86,19 +88,12 @@ impl Sink for PostgresSink {
         if deliveries.is_empty() {
             return Vec::new();
         }
-        let connection = match self.connection.hold(async || Connection::ready(&self.settings).await).await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = match self.insert(&connection, deliveries).await {
+        let connect = async || Connection::ready(&self.settings).await;
+        let insert = async |connection: Arc<Connection>| match self.insert(&connection, deliveries).await {
             Err(error) if deliveries.len() > 1 && !error.pauses() => self.one_by_one(&connection, deliveries).await,
             result => vec![result; deliveries.len()],
         };
-        // One that is lost, or whose server takes nothing: another may lead to the server that took its place.
-        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
-            connection.keep();
-        }
-        results
+        self.connection.attempt(deliveries.len(), connect, insert).await
     }
 
     fn batch_size(&self) -> usize {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::token::Tokens;
 use super::{Settings, failure};
+use crate::sinks::connection::Connected;
 use crate::sinks::web_service::Answer;
 use crate::sinks::{DeliveryError, reason, web_service};
 
@@ -17,6 +18,8 @@ pub(super) struct Client {
     http: reqwest::Client,
     tokens: Option<Tokens>,
 }
+
+impl Connected for Client {}
 
 impl Client {
     /// Makes it. Nothing is sent yet.

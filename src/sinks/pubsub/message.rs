@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Settings;
 use super::topic;
 use crate::domain::Delivery;
-use crate::sinks::template::{as_it_is, shortened};
+use crate::sinks::template::{as_it_is, key_or_hash};
 use crate::sinks::{DeliveryError, Message, reason};
 
 /// The most bytes of a message, and of all messages of a request.
@@ -76,5 +76,5 @@ fn key_of(settings: &Settings, delivery: &Delivery) -> Option<String> {
         Some(template) => template.fill(delivery, as_it_is),
         None => delivery.event.partition_key()?.to_owned(),
     };
-    Some(shortened(key, MAX_TEXT_BYTES))
+    Some(key_or_hash(key, |key| key.len() <= MAX_TEXT_BYTES))
 }

@@ -17,6 +17,8 @@ mod service_account;
 mod token;
 mod topic;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -87,16 +89,9 @@ impl Sink for PubsubSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let client = match self.client.hold(async || Client::open(&self.settings)).await {
-            Ok(client) => client,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = batch::publish(&client, &self.settings, deliveries).await;
-        // After a failure of the service, the next attempt gets another token and reads the certificates again.
-        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
-            client.keep();
-        }
-        results
+        let open = async || Client::open(&self.settings);
+        let publish = async |client: Arc<Client>| batch::publish(&client, &self.settings, deliveries).await;
+        self.client.attempt(deliveries.len(), open, publish).await
     }
 
     fn batch_size(&self) -> usize {

@@ -5,10 +5,9 @@
 //! 2. A token is used until shortly before it expires, by a clock that does not jump.
 //! 3. For a new token the file is read again.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::Mutex;
 use url::Url;
 
 use super::Settings;
@@ -16,6 +15,7 @@ use super::service_account::ServiceAccount;
 use crate::clock::Clock;
 use crate::config::Section;
 use crate::sinks::auth::{Auth, Method, TOKEN};
+use crate::sinks::token_cache::TokenCache;
 use crate::sinks::web_service::{self, Answer};
 use crate::sinks::{DeliveryError, reason};
 
@@ -43,14 +43,7 @@ pub(super) struct Tokens {
     /// Whether a key may be shown to an address that is not encrypted.
     may_be_plain: bool,
     clock: Clock,
-    last: Mutex<Option<Token>>,
-}
-
-#[derive(Clone)]
-struct Token {
-    text: SecretString,
-    /// In steady time.
-    until: Timestamp,
+    cache: TokenCache<SecretString>,
 }
 
 /// What a token endpoint answers.
@@ -92,7 +85,8 @@ impl Tokens {
     /// Those of a source, of which none is known yet.
     pub(super) fn of(source: TokenSource, settings: &Settings) -> Self {
         let may_be_plain = settings.endpoint.scheme() == "http";
-        Self { source, may_be_plain, clock: settings.clock.clone(), last: Mutex::new(None) }
+        let clock = settings.clock.clone();
+        Self { source, may_be_plain, cache: TokenCache::new(clock.clone()), clock }
     }
 
     /// A token that is good now. Others wait meanwhile, and then share it.
@@ -100,26 +94,22 @@ impl Tokens {
     /// # Errors
     /// [`DeliveryError::Retry`] for every delivery: there is none.
     pub(super) async fn now(&self, http: &reqwest::Client) -> Result<SecretString, DeliveryError> {
-        let mut last = self.last.lock().await;
-        if let Some(token) = last.as_ref().filter(|token| self.clock.steady() < token.until) {
-            return Ok(token.text.clone());
+        // The text of a token says nothing of its end: the file is read for each request.
+        if let TokenSource::Auth(auth) = &self.source
+            && *auth.method() == TOKEN
+        {
+            return Ok(auth.login()?.secret);
         }
-        *last = None;
-        let asked_at = self.clock.steady();
+        self.cache.token(async || self.ask(http).await).await
+    }
+
+    async fn ask(&self, http: &reqwest::Client) -> Result<(SecretString, SignedDuration), DeliveryError> {
         let granted = match &self.source {
-            TokenSource::Auth(auth) => {
-                let login = auth.login()?;
-                if *login.method == TOKEN {
-                    return Ok(login.secret);
-                }
-                self.of_account(http, &login.secret).await?
-            }
+            TokenSource::Auth(auth) => self.of_account(http, &auth.login()?.secret).await?,
             TokenSource::Machine(server) => of_machine(http, server).await?,
         };
         let lifetime = SignedDuration::from_secs(granted.expires_in.clamp(0, MAX_LIFETIME)) - MARGIN;
-        let until = asked_at.saturating_add(lifetime).unwrap_or(asked_at);
-        *last = Some(Token { text: granted.access_token.clone(), until });
-        Ok(granted.access_token)
+        Ok((granted.access_token, lifetime))
     }
 
     async fn of_account(&self, http: &reqwest::Client, key: &SecretString) -> Result<Granted, DeliveryError> {

@@ -13,6 +13,7 @@ use tokio_util::sync::DropGuard;
 
 use super::{Settings, failure, stream};
 use crate::sinks::auth::Auth;
+use crate::sinks::connection::Connected;
 use crate::sinks::cuttable::Cuttable;
 use crate::sinks::{DeliveryError, reason, socket};
 
@@ -50,11 +51,6 @@ impl Connection {
         Ok(Self { client, idle: Mutex::default(), _cut: cut })
     }
 
-    /// Whether it can be used again.
-    pub(super) fn is_good(&self) -> bool {
-        self.client.status().connected()
-    }
-
     /// A channel for one attempt, which gives it back with [`Connection::give_back`] once all is confirmed.
     ///
     /// # Errors
@@ -83,6 +79,12 @@ impl Connection {
         let selected = channel.confirm_select(ConfirmSelectOptions::default()).await;
         selected.map_err(|error| failure::of(&error))?;
         Ok(channel)
+    }
+}
+
+impl Connected for Connection {
+    fn works(&self) -> Option<bool> {
+        Some(self.client.status().connected())
     }
 }
 

@@ -16,6 +16,7 @@ mod message;
 mod probe;
 mod stream;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -91,15 +92,9 @@ impl Sink for RabbitmqSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connection.hold(async || Connection::open(&self.settings).await).await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = batch::publish(&connection, &self.settings, deliveries).await;
-        if connection.is_good() {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(&self.settings).await;
+        let publish = async |connection: Arc<Connection>| batch::publish(&connection, &self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, publish).await
     }
 
     fn batch_size(&self) -> usize {

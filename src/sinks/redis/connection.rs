@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::{Settings, entry, failure};
 use crate::domain::Delivery;
 use crate::sinks::auth::Auth;
+use crate::sinks::connection::Connected;
 use crate::sinks::{DeliveryError, reason, socket};
 
 /// The port of `redis://host`.
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     /// Moves the bytes. It ends with the connection.
     _driver: JoinSet<()>,
 }
+
+impl Connected for Connection {}
 
 impl Connection {
     /// Connects with the login and the certificates as they are now.

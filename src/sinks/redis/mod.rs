@@ -13,6 +13,8 @@ mod entry;
 mod failure;
 mod probe;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -77,16 +79,9 @@ impl Sink for RedisSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.connection.hold(async || Connection::open(&self.settings).await).await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = connection.add(&self.settings, deliveries).await;
-        // One that is lost, or whose server takes nothing: another may lead to the server that took its place.
-        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(&self.settings).await;
+        let add = async |connection: Arc<Connection>| connection.add(&self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, add).await
     }
 
     fn batch_size(&self) -> usize {

@@ -7,13 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
-use super::link::Link;
+use super::link::{Link, Pending};
 use super::{Settings, failure, login, message, outcome};
 use crate::clock::Clock;
 use crate::domain::Delivery;
 use crate::sinks::auth::Auth;
+use crate::sinks::connection::Connected;
 use crate::sinks::cuttable::Cuttable;
-use crate::sinks::{DeliveryError, socket};
+use crate::sinks::{DeliveryError, results_of, socket};
 
 /// The port of `amqp://host`, and of the others, which are encrypted.
 const PORT: u16 = 5672;
@@ -31,6 +32,7 @@ pub(super) struct Connection {
     session: SessionHandle<()>,
     client: ConnectionHandle<()>,
     made_at: Timestamp,
+    clock: Clock,
     /// Ends it, with the client's tasks.
     _cut: DropGuard,
 }
@@ -57,35 +59,28 @@ impl Connection {
             login::put_token(&mut session, settings, login).await?;
         }
         let link = Link::attach(&mut session, settings).await?;
-        Ok(Self { link, session, client, made_at, _cut: cut })
-    }
-
-    /// Whether a new attempt may use it.
-    pub(super) fn is_good(&self, clock: &Clock) -> bool {
-        let is_young = clock.steady().duration_since(self.made_at) < MAX_AGE;
-        is_young && !self.client.is_closed() && !self.session.is_ended() && self.link.is_attached()
+        Ok(Self { link, session, client, made_at, clock: settings.clock.clone(), _cut: cut })
     }
 
     /// Sends the messages of deliveries, and waits for the outcome of each.
     pub(super) async fn send(&self, settings: &Settings, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
         let messages = deliveries.iter().map(|delivery| message::of(settings, delivery)).collect();
-        let sent = self.link.send(messages).await;
-        let mut results = Vec::with_capacity(sent.len());
-        for pending in sent {
-            results.push(match pending {
-                Ok(pending) => match pending.await {
-                    Ok(outcome) => outcome::result(outcome),
-                    Err(error) => Err(failure::of_sending(&error)),
-                },
-                Err(error) => Err(error),
-            });
-        }
-        results
+        let settled = async |pending: Pending| {
+            pending.await.map_err(|error| failure::of_sending(&error)).and_then(outcome::result)
+        };
+        results_of(self.link.send(messages).await, settled).await
     }
 
     /// Ends it as the protocol has it.
     pub(super) async fn farewell(mut self) {
         // Whether the broker answers does not matter: nothing is owed.
         drop(self.client.close().await);
+    }
+}
+
+impl Connected for Connection {
+    fn works(&self) -> Option<bool> {
+        let is_young = self.clock.steady().duration_since(self.made_at) < MAX_AGE;
+        Some(is_young && !self.client.is_closed() && !self.session.is_ended() && self.link.is_attached())
     }
 }

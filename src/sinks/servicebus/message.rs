@@ -3,11 +3,10 @@
 
 use fe2o3_amqp::types::messaging::{ApplicationProperties, Data, Header, Message, Properties};
 use fe2o3_amqp::types::primitives::Binary;
-use sha2::{Digest, Sha256};
 
 use super::Settings;
 use crate::domain::Delivery;
-use crate::sinks::template::{Limit, percent_encode};
+use crate::sinks::template::{Limit, key_or_hash, percent_encode};
 use crate::sinks::{self, DeliveryError};
 
 /// RabbitMQ takes the subject as a routing key, which may have so many.
@@ -47,7 +46,7 @@ fn escape(value: &str, out: &mut String) {
 
 /// The id of the session of a partition key: the key, or its hash where it is longer than an id may be.
 fn session_id(key: &str) -> String {
-    if key.chars().count() <= MAX_SESSION_CHARS { key.to_owned() } else { hex::encode(Sha256::digest(key)) }
+    key_or_hash(key.to_owned(), |key| key.chars().count() <= MAX_SESSION_CHARS)
 }
 
 #[cfg(test)]

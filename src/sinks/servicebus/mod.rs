@@ -17,6 +17,8 @@ mod login;
 mod message;
 mod outcome;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytesize::ByteSize;
 use url::Url;
@@ -24,7 +26,7 @@ use url::Url;
 use self::connection::Connection;
 use super::address::address;
 use super::auth::{Auth, PASSWORD, TOKEN};
-use super::connection::{Held, Shared};
+use super::connection::Shared;
 use super::tls::Tls;
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS, result_of_one};
 use crate::clock::Clock;
@@ -78,17 +80,6 @@ impl ServicebusSink {
         let settings = Settings { url, queue: queue?, max_bytes, subject, shape, auth, tls, clock };
         Some(Self { settings, connection: Shared::default() })
     }
-
-    /// A connection for an attempt. Service Bus ends a link that was idle for ten minutes: that costs no attempt.
-    async fn hold(&self) -> Result<Held<Connection>, DeliveryError> {
-        let connect = async || Connection::open(&self.settings).await;
-        let connection = self.connection.hold(connect).await?;
-        if connection.is_good(&self.settings.clock) {
-            return Ok(connection);
-        }
-        drop(connection);
-        self.connection.hold(connect).await
-    }
 }
 
 impl FromConfig for ServicebusSink {
@@ -110,15 +101,9 @@ impl Sink for ServicebusSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let connection = match self.hold().await {
-            Ok(connection) => connection,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = connection.send(&self.settings, deliveries).await;
-        if connection.is_good(&self.settings.clock) {
-            connection.keep();
-        }
-        results
+        let connect = async || Connection::open(&self.settings).await;
+        let send = async |connection: Arc<Connection>| connection.send(&self.settings, deliveries).await;
+        self.connection.attempt(deliveries.len(), connect, send).await
     }
 
     fn batch_size(&self) -> usize {

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::{Settings, failure};
 use crate::clock::Clock;
+use crate::sinks::connection::Connected;
 use crate::sinks::{DeliveryError, reason, web_service};
 
 /// The media type of the protocol.
@@ -29,6 +30,8 @@ pub(super) struct Client {
     credentials: Option<Credentials>,
     clock: Clock,
 }
+
+impl Connected for Client {}
 
 impl Client {
     /// Makes it. Nothing is sent yet.

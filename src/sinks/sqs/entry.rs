@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Settings, queue};
 use crate::config::Reading;
 use crate::domain::Delivery;
-use crate::sinks::template::{percent_encode, shortened};
+use crate::sinks::template::{key_or_hash, percent_encode};
 use crate::sinks::{DeliveryError, Message, Template, reason};
 
 /// The most bytes of a message with its attributes, and of all messages of a request.
@@ -105,7 +105,7 @@ fn group_of(settings: &Settings, delivery: &Delivery) -> String {
             None => delivery.event.id.to_string(),
         },
     };
-    shortened(group, MAX_GROUP_BYTES)
+    key_or_hash(group, |group| group.len() <= MAX_GROUP_BYTES)
 }
 
 fn escaped(value: &str) -> String {

@@ -18,6 +18,8 @@ mod failure;
 mod probe;
 mod queue;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use url::Url;
 
@@ -92,16 +94,9 @@ impl Sink for SqsSink {
     }
 
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let client = match self.client.hold(async || Client::open(&self.settings)).await {
-            Ok(client) => client,
-            Err(error) => return vec![Err(error); deliveries.len()],
-        };
-        let results = batch::send(&client, &self.settings, deliveries).await;
-        // After a failure of the service, the next attempt reads the credentials again.
-        if !results.iter().any(|result| result.as_ref().is_err_and(DeliveryError::pauses)) {
-            client.keep();
-        }
-        results
+        let open = async || Client::open(&self.settings);
+        let send = async |client: Arc<Client>| batch::send(&client, &self.settings, deliveries).await;
+        self.client.attempt(deliveries.len(), open, send).await
     }
 
     fn batch_size(&self) -> usize {

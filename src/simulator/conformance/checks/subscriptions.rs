@@ -180,10 +180,10 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 fn genuine(graph: &Graph, seed: &mut Seed) -> Result<Sending, SimulatorError> {
-    basic(graph, ("", &graph.change(seed)))
+    basic(graph, "", &graph.change(seed))
 }
 
-fn basic(graph: &Graph, (label, change): (&'static str, &Change)) -> Result<Sending, SimulatorError> {
+fn basic(graph: &Graph, label: &'static str, change: &Change) -> Result<Sending, SimulatorError> {
     let post = graph.notifications(&[change.basic()], false)?;
     Ok(Sending::new(label, post).marked(Mark::change(change)))
 }
@@ -193,9 +193,9 @@ fn strangers(graph: &Graph, seed: &mut Seed) -> Made {
     let wrong = Change::new(seed, &graph.tenant, Some("not the client state"));
     let absent = Change::new(seed, &graph.tenant, None);
     Ok(vec![
-        basic(graph, ("genuine", &graph.change(seed)))?,
-        basic(graph, ("wrong clientState", &wrong))?,
-        basic(graph, ("no clientState", &absent))?,
+        basic(graph, "genuine", &graph.change(seed))?,
+        basic(graph, "wrong clientState", &wrong)?,
+        basic(graph, "no clientState", &absent)?,
     ])
 }
 
@@ -219,7 +219,7 @@ fn judged_alone(graph: &Graph, seed: &mut Seed) -> Made {
 
 fn dialects(graph: &Graph, seed: &mut Seed, chosen: impl Fn(&Dialect) -> bool) -> Made {
     let chosen = Dialect::SUBSCRIPTIONS.iter().filter(|dialect| chosen(dialect));
-    chosen.map(|dialect| Ok(basic(graph, (dialect.as_str(), &graph.change(seed).dialect(*dialect)))?)).collect()
+    chosen.map(|dialect| Ok(basic(graph, dialect.as_str(), &graph.change(seed).dialect(*dialect))?)).collect()
 }
 
 fn repeats(graph: &Graph, seed: &mut Seed) -> Made {

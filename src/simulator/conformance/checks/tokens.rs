@@ -141,12 +141,12 @@ fn with(graph: &Graph, seed: &mut Seed, authorization: &str) -> Sending {
     Sending::new("", post).marked(Mark::recording(&recording))
 }
 
-fn bearer(graph: &Graph, seed: &mut Seed, (label, token): (&'static str, String)) -> Sending {
+fn bearer(graph: &Graph, seed: &mut Seed, label: &'static str, token: &str) -> Sending {
     Sending { label, ..with(graph, seed, &format!("Bearer {token}")) }
 }
 
 fn bearers<const N: usize>(graph: &Graph, seed: &mut Seed, tokens: [(&'static str, String); N]) -> Made {
-    Ok(tokens.map(|token| bearer(graph, seed, token)).into())
+    Ok(tokens.map(|(label, token)| bearer(graph, seed, label, &token)).into())
 }
 
 /// A token with one thing changed, and signed genuinely.
@@ -165,7 +165,7 @@ fn garbage(graph: &Graph, seed: &mut Seed) -> Made {
     ];
     let long = "a.".repeat(2000);
     let texts = [("a word", "hello"), ("dots", ".."), ("2,000 parts", &*long), ("not base64", "!.!.!")];
-    posts.extend(texts.map(|(label, text)| bearer(graph, seed, (label, text.into()))));
+    posts.extend(texts.map(|(label, text)| bearer(graph, seed, label, text)));
     Ok(posts)
 }
 

@@ -11,8 +11,9 @@ use crate::store::{Delivered, Found, Looked};
 
 /// A delivery as far as the search looks at it.
 struct Seen {
-    it: Found,
-    is_meant: bool,
+    id: DeliveryId,
+    /// What is told of it, if it is meant.
+    meant: Option<Found>,
 }
 
 /// The part of the deliveries that is looked at.
@@ -50,14 +51,14 @@ pub fn look(connection: &Connection, which: &Delivered, part: &Part) -> rusqlite
             && row.get::<_, i64>(7)? <= delivered_until
             && is_in_time
             && which.means(&sink, &route, &kind);
-        let it = Found { id: delivery_id(row, 0)?, sink: SinkName::new(&sink), kind };
-        Ok(Seen { it, is_meant })
+        let id = delivery_id(row, 0)?;
+        Ok(Seen { id, meant: is_meant.then(|| Found { id, sink: SinkName::new(&sink), kind }) })
     };
     let limit_in_sql = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(sql)?;
     let seen: Vec<Seen> = statement.query_map(params![start, limit_in_sql], read)?.collect::<Result<_, _>>()?;
-    let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.it.id);
+    let last = seen.last().filter(|_last| seen.len() == limit).map(|last| last.id);
     let n_seen = seen.len();
-    let found = seen.into_iter().filter(|seen| seen.is_meant).map(|seen| seen.it).collect();
+    let found = seen.into_iter().filter_map(|seen| seen.meant).collect();
     Ok(Looked { found, n_seen, last })
 }
