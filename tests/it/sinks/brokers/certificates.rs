@@ -4,6 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use reelhook::sinks::Sink;
+
+use crate::sinks::samples::{build, delivery, retried};
 
 /// The name in the certificate of a server. It is not the name of its host.
 pub const SERVER_NAME: &str = "broker.test";
@@ -46,6 +51,22 @@ impl Certificates {
             self.path("client.pem"),
             self.path("client.key")
         )
+    }
+
+    /// A sink whose server wants a certificate: it delivers only with the authority, the name and the certificate in its config.
+    /// Tries it without each of them, and returns the sink that has them all. `untold`: what is told without the certificate.
+    pub async fn tried(&self, kind: &str, keys: &str, untold: &str) -> Arc<dyn Sink> {
+        let ca = self.path("authority.pem");
+        for (tls, words) in [
+            (String::new(), "unknownissuer"),
+            (format!("tls = {{ ca = {ca:?} }}"), "not valid for name"),
+            (format!("tls = {{ ca = {ca:?}, server_name = '{SERVER_NAME}' }}"), untold),
+        ] {
+            let sink = build(kind, &format!("{keys}{tls}")).unwrap();
+            let (reason, pauses, _) = retried(sink.deliver(&delivery(1)).await);
+            assert!(pauses && reason.to_lowercase().contains(words), "{tls}: {reason}");
+        }
+        build(kind, &format!("{keys}{}", self.table())).unwrap()
     }
 }
 

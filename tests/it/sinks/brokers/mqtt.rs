@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::certificates::{Certificates, SERVER_NAME};
+use super::certificates::Certificates;
 use super::process::{Process, free_address};
 use super::{Arrived, Broker};
 use crate::sinks::samples::{build, delivery, mistakes, retried, with_client_context};
@@ -219,16 +219,7 @@ async fn over_tls_only_the_named_authority_is_trusted_and_reelhook_shows_its_cer
     let server = Mqtt::with(&config, None).await;
     server.make("events").await;
     let keys = format!("url = 'mqtts://{tls}'\ntopic = 'events'\n");
-    let failed = async |tls: &str, words: &str| {
-        let sink = build("mqtt", &(keys.clone() + tls)).unwrap();
-        let (reason, pauses, _) = retried(sink.deliver(&delivery(1)).await);
-        assert!(pauses && reason.to_lowercase().contains(words), "{tls}: {reason}");
-    };
-    let ca = certificates.path("authority.pem");
-    failed("", "unknownissuer").await;
-    failed(&format!("tls = {{ ca = {ca:?} }}"), "not valid for name").await;
-    failed(&format!("tls = {{ ca = {ca:?}, server_name = '{SERVER_NAME}' }}"), "could not connect").await;
-    let sink = build("mqtt", &(keys.clone() + &certificates.table())).unwrap();
+    let sink = certificates.tried("mqtt", &keys, "could not connect").await;
     sink.deliver(&delivery(1)).await.unwrap();
     assert_eq!(server.arrived("events").await.len(), 1);
 }

@@ -11,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use tempfile::TempDir;
 
-use super::certificates::{Certificates, SERVER_NAME};
+use super::certificates::Certificates;
 use super::process::{Process, free_address};
 use super::{Arrived, Broker};
 use crate::process::PATIENCE;
@@ -239,16 +239,7 @@ async fn over_tls_only_the_named_authority_is_trusted_and_reelhook_shows_its_cer
     let (server, tls) = Rabbitmq::with_tls("[].", &certificates).await;
     server.make("events").await;
     let keys = format!("url = 'amqps://{tls}'\nexchange = 'events'\nrouting_key = 'a'\n");
-    let failed = async |tls: &str, words: &str| {
-        let sink = build("rabbitmq", &(keys.clone() + tls)).unwrap();
-        let (reason, pauses, _) = retried(sink.deliver(&delivery(1)).await);
-        assert!(pauses && reason.to_lowercase().contains(words), "{tls}: {reason}");
-    };
-    let ca = certificates.path("authority.pem");
-    failed("", "unknownissuer").await;
-    failed(&format!("tls = {{ ca = {ca:?} }}"), "not valid for name").await;
-    failed(&format!("tls = {{ ca = {ca:?}, server_name = '{SERVER_NAME}' }}"), "could not connect").await;
-    let sink = build("rabbitmq", &(keys.clone() + &certificates.table())).unwrap();
+    let sink = certificates.tried("rabbitmq", &keys, "could not connect").await;
     sink.deliver(&delivery(1)).await.unwrap();
     assert_eq!(server.arrived("events").await.len(), 1);
 }
