@@ -32,6 +32,11 @@ impl Credentials {
         Self { auth, session_token }
     }
 
+    /// The table `auth`.
+    pub fn auth(&self) -> Option<&Auth> {
+        self.auth.as_ref()
+    }
+
     /// The login as it is now.
     ///
     /// # Errors

@@ -14,8 +14,8 @@
 //!
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
 //! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it
-//! is of no more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `token_cache`,
-//! `reason`, `masks` (secrets in texts from outside).
+//! is of no more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `google` (its
+//! tokens), `token_cache`, `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
@@ -27,6 +27,7 @@ mod credentials;
 #[cfg(any(feature = "rabbitmq", feature = "servicebus"))]
 mod cuttable;
 mod folder;
+mod google;
 #[macro_use]
 mod kinds;
 mod lost;

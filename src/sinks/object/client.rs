@@ -4,6 +4,7 @@ use std::error::Error;
 
 use async_trait::async_trait;
 use http_body_util::BodyExt;
+use hyper::header::AUTHORIZATION;
 use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
@@ -11,6 +12,9 @@ use object_store::client::{
 
 use crate::sinks::tls::Tls;
 use crate::sinks::{DeliveryError, web_service};
+
+/// The login of a request without one.
+const NO_TOKEN: &str = "Bearer ";
 
 /// A client, and what makes copies of it.
 #[derive(Clone, Debug)]
@@ -24,6 +28,11 @@ impl Client {
     pub(super) fn new(tls: Option<&Tls>) -> Result<Self, DeliveryError> {
         web_service::client(tls).map(Self)
     }
+
+    /// The client itself.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.0
+    }
 }
 
 impl HttpConnector for Client {
@@ -35,7 +44,11 @@ impl HttpConnector for Client {
 #[async_trait]
 impl HttpService for Client {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // For Google the library always writes a token, also where there is none.
+        if parts.headers.get(AUTHORIZATION).is_some_and(|it| it == NO_TOKEN) {
+            parts.headers.remove(AUTHORIZATION);
+        }
         let body = body.collect().await?.to_bytes();
         let url = parts.uri.to_string();
         let sent = self.0.request(parts.method, url).headers(parts.headers).body(body).send().await;

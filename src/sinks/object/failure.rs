@@ -6,12 +6,20 @@ use crate::sinks::{DeliveryError, reason};
 
 /// The codes for a bucket or a container that is not there.
 const WITHOUT_BUCKET: [&str; 2] = ["<Code>NoSuchBucket<", "<Code>ContainerNotFound<"];
-/// The codes of S3 and Azure for a name or an object that no later attempt can store.
-const FOR_GOOD: [&str; 4] =
-    ["<Code>KeyTooLongError<", "<Code>EntityTooLarge<", "<Code>RequestBodyTooLarge<", "<Code>InvalidResourceName<"];
+/// The codes of the services for a name or an object that no later attempt can store.
+const FOR_GOOD: [&str; 5] = [
+    "<Code>KeyTooLongError<",
+    "<Code>KeyTooLong<",
+    "<Code>EntityTooLarge<",
+    "<Code>RequestBodyTooLarge<",
+    "<Code>InvalidResourceName<",
+];
 
 /// The failure of a request.
 pub(super) fn of(error: &Error) -> DeliveryError {
+    if let Some(own) = own(error) {
+        return own;
+    }
     let told = told(error);
     match error {
         _ if is_without_bucket(error) => reason::retry_all(&format!("the bucket or container is not there: {told}")),
@@ -41,6 +49,12 @@ pub(super) fn told(error: &Error) -> String {
         (Some(code), None) => code.to_owned(),
         _ => text,
     }
+}
+
+/// The failure of getting a token, which the library only passed on.
+fn own(error: &Error) -> Option<DeliveryError> {
+    let Error::Generic { source, .. } = error else { return None };
+    source.downcast_ref().cloned()
 }
 
 fn has_one(error: &Error, codes: &[&str]) -> bool {

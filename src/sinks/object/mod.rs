@@ -1,4 +1,5 @@
-//! The `object` sink: stores each event as an object of its own, in a folder, S3 or Azure Blob Storage.
+//! The `object` sink: stores each event as an object of its own, in a folder, S3, Azure Blob Storage or Google
+//! Cloud Storage.
 //!
 //! **Invariants**
 //! 1. An event is delivered when the service answered that it has the object; in a folder, when the file and its folder
@@ -9,6 +10,7 @@
 
 #![cfg(feature = "object")]
 
+mod bearer;
 mod client;
 mod failure;
 mod name;
@@ -25,6 +27,7 @@ use self::place::Place;
 use self::store::Store;
 use super::connection::Shared;
 use super::credentials::Credentials;
+use super::google::TokenSource;
 use super::tls::Tls;
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITHOUT_HEADERS, result_of_one, web_service};
 use crate::config::Section;
@@ -43,6 +46,8 @@ struct Settings {
     account: Option<String>,
     path_style: bool,
     credentials: Credentials,
+    /// Google: where tokens come from.
+    token: Option<TokenSource>,
     shape: Shape,
     tls: Option<Tls>,
 }
@@ -61,7 +66,8 @@ pub struct ObjectSink {
 
 impl FromConfig for ObjectSink {
     const KIND: &'static str = "object";
-    const SUMMARY: &'static str = "an object for each event, in a folder, S3 or Azure Blob Storage";
+    const SUMMARY: &'static str =
+        "an object for each event, in a folder, S3, Azure Blob Storage or Google Cloud Storage";
     const CONFIRMED: &'static str = "stored by the service; in a folder, synced to disk";
     const PAGE: &'static str = include_str!("../../../docs/sinks/object.md");
 
@@ -75,11 +81,13 @@ impl FromConfig for ObjectSink {
         let path_style = section.or("path_style", true, switch());
         let shape = Shape::read(section, WITHOUT_HEADERS, context);
         let credentials = Credentials::read(section, service::METHODS);
+        let token = TokenSource::read(section, credentials.auth());
         let tls = web_service::tls(section, endpoint.as_ref());
         if let Some(place) = &place {
             place.check(section);
         }
-        let settings = Settings { place: place?, path, endpoint, region, account, path_style, credentials, shape, tls };
+        let place = place?;
+        let settings = Settings { place, path, endpoint, region, account, path_style, credentials, token, shape, tls };
         Some(Self { settings, store: Shared::default() })
     }
 }

@@ -8,9 +8,10 @@ use url::Url;
 
 use crate::config::{Reading, Section, value};
 
-/// The longest prefix: S3 and Azure take names of 1,024 bytes, with that of the key `path`.
+/// The longest prefix: the services take names of 1,024 bytes, with that of the key `path`.
 const MAX_PREFIX_BYTES: usize = 200;
-const EXPECTED: &str = "expected \"file:///folder\", \"s3://bucket/prefix\" or \"az://container/prefix\"";
+const EXPECTED: &str =
+    "expected \"file:///folder\", \"s3://bucket/prefix\", \"az://container/prefix\" or \"gs://bucket/prefix\"";
 
 /// A folder or a bucket, and the prefix of every object's name in it.
 #[derive(Clone, Debug)]
@@ -33,15 +34,40 @@ pub(super) enum Service {
     S3,
     /// Azure Blob Storage.
     Azure,
+    /// Google Cloud Storage.
+    Gcs,
 }
 
 impl Service {
     /// The keys that have no meaning for it.
     fn foreign_keys(&self) -> &'static [&'static str] {
         match self {
-            Self::Folder(_) => &["endpoint", "region", "path_style", "account", "auth", "session_token", "tls"],
-            Self::S3 => &["account", "auth.account_key", "auth.sas"],
-            Self::Azure => &["region", "path_style", "session_token", "auth.access_key_id", "auth.secret_access_key"],
+            Self::Folder(_) => {
+                &["endpoint", "region", "path_style", "account", "auth", "session_token", "metadata_server", "tls"]
+            }
+            Self::S3 => {
+                &["account", "metadata_server", "auth.account_key", "auth.sas", "auth.service_account", "auth.token"]
+            }
+            Self::Azure => &[
+                "region",
+                "path_style",
+                "session_token",
+                "metadata_server",
+                "auth.access_key_id",
+                "auth.secret_access_key",
+                "auth.service_account",
+                "auth.token",
+            ],
+            Self::Gcs => &[
+                "region",
+                "path_style",
+                "session_token",
+                "account",
+                "auth.access_key_id",
+                "auth.secret_access_key",
+                "auth.account_key",
+                "auth.sas",
+            ],
         }
     }
 }
@@ -56,7 +82,7 @@ impl Place {
         }
         let needed: &[&str] = match self.service {
             Service::Azure => &["account"],
-            Service::Folder(_) | Service::S3 => &[],
+            Service::Folder(_) | Service::S3 | Service::Gcs => &[],
         };
         for key in needed.iter().filter(|key| !section.has(key)) {
             section.mistake(key, format!("found nothing, expected it beside a url of {scheme:?}"));
@@ -78,6 +104,7 @@ fn of(text: &str) -> Result<Place, String> {
         "file" => Service::Folder(url.to_file_path().map_err(|()| format!("found no folder, {EXPECTED}"))?),
         "s3" => Service::S3,
         "az" => Service::Azure,
+        "gs" => Service::Gcs,
         other => return Err(format!("found the scheme {other:?}, {EXPECTED}")),
     };
     if matches!(service, Service::Folder(_)) {

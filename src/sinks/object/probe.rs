@@ -40,7 +40,8 @@ pub(super) async fn place(settings: &Settings) -> Result<Vec<String>, DeliveryEr
 }
 
 async fn replace_nothing(store: &Store, name: &Path) -> Result<Vec<String>, DeliveryError> {
-    let version = UpdateVersion { e_tag: Some("\"0\"".into()), version: None };
+    // Google counts versions by a number, the others name them by a text.
+    let version = UpdateVersion { e_tag: Some("\"0\"".into()), version: Some("1".into()) };
     match store.objects().put_opts(name, Vec::new().into(), PutOptions::from(PutMode::Update(version))).await {
         // The library tells "not there" as "another version", also where the bucket is what is not there.
         Err(error) if failure::is_without_bucket(&error) => Err(failure::of(&error)),

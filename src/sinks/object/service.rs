@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, RetryConfig};
 use secrecy::ExposeSecret;
 
 use super::Settings;
+use super::bearer;
 use super::client::Client;
 use super::failure;
-use crate::sinks::auth::Method;
+use crate::sinks::auth::{Method, TOKEN};
 use crate::sinks::credentials::ACCESS_KEY;
+use crate::sinks::google::SERVICE_ACCOUNT;
 use crate::sinks::{DeliveryError, folder, reason};
 
 /// Azure: the key of the account.
@@ -21,7 +24,7 @@ const ACCOUNT_KEY: Method = Method { name: None, secret: "account_key" };
 /// Azure: a shared access signature.
 const SAS: Method = Method { name: None, secret: "sas" };
 /// What the table `auth` may have.
-pub(super) const METHODS: &[Method] = &[ACCESS_KEY, ACCOUNT_KEY, SAS];
+pub(super) const METHODS: &[Method] = &[ACCESS_KEY, ACCOUNT_KEY, SAS, SERVICE_ACCOUNT, TOKEN];
 
 /// The dispatcher makes another attempt, not the client.
 fn once() -> RetryConfig {
@@ -86,5 +89,22 @@ pub(super) fn azure(settings: &Settings) -> Result<Arc<dyn ObjectStore>, Deliver
         Some(login) => builder.with_access_key(login.secret.expose_secret()),
         None => builder.with_skip_signature(true),
     };
+    builder.build().map(|it| Arc::new(it) as _).map_err(|error| failure::of(&error))
+}
+
+/// Google Cloud Storage, by its XML API.
+///
+/// # Errors
+/// [`DeliveryError::Retry`] for every delivery.
+pub(super) fn gcs(settings: &Settings) -> Result<Arc<dyn ObjectStore>, DeliveryError> {
+    let client = Client::new(settings.tls.as_ref())?;
+    let mut builder = GoogleCloudStorageBuilder::new()
+        .with_bucket_name(&settings.place.bucket)
+        .with_credentials(bearer::of(settings, &client))
+        .with_retry(once())
+        .with_http_connector(client);
+    if let Some(endpoint) = settings.endpoint() {
+        builder = builder.with_base_url(&endpoint);
+    }
     builder.build().map(|it| Arc::new(it) as _).map_err(|error| failure::of(&error))
 }

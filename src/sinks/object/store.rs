@@ -40,6 +40,7 @@ impl Store {
             }
             Service::S3 => service::s3(settings)?,
             Service::Azure => service::azure(settings)?,
+            Service::Gcs => service::gcs(settings)?,
         };
         Ok(Self { objects, files: None })
     }

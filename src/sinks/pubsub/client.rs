@@ -7,11 +7,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::token::Tokens;
 use super::{Settings, failure};
 use crate::sinks::connection::Connected;
+use crate::sinks::google::{TokenSource, Tokens};
 use crate::sinks::web_service::Answer;
 use crate::sinks::{DeliveryError, reason, web_service};
+
+/// What a token is good for.
+const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 
 /// Who makes requests, with the certificates as they were when it was made.
 pub(super) struct Client {
@@ -28,7 +31,9 @@ impl Client {
     /// [`DeliveryError::Retry`] for every delivery.
     pub(super) fn open(settings: &Settings) -> Result<Self, DeliveryError> {
         let http = web_service::client(settings.tls.as_ref())?;
-        let tokens = settings.token.as_ref().map(|source| Tokens::of(source.clone(), settings));
+        let (endpoint, clock) = (&settings.endpoint, &settings.clock);
+        let tokens = |source: &TokenSource| Tokens::of(source.clone(), SCOPE, Some(endpoint), clock.clone());
+        let tokens = settings.token.as_ref().map(tokens);
         Ok(Self { http, tokens })
     }
 

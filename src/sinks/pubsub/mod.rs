@@ -13,8 +13,6 @@ mod client;
 mod failure;
 mod message;
 mod probe;
-mod service_account;
-mod token;
 mod topic;
 
 use std::sync::Arc;
@@ -23,8 +21,9 @@ use async_trait::async_trait;
 use url::Url;
 
 use self::client::Client;
-use self::token::TokenSource;
+use super::auth::Auth;
 use super::connection::Shared;
+use super::google::{self, TokenSource};
 use super::tls::Tls;
 use super::{Context, DeliveryError, FromConfig, Shape, Sink, Template, WITH_HEADERS, result_of_one, web_service};
 use crate::clock::Clock;
@@ -74,7 +73,8 @@ impl FromConfig for PubsubSink {
                 .mistake("ordering_key", "found it beside ordering = false, expected one of them: no key is sent then");
         }
         let shape = Shape::read(section, WITH_HEADERS, context);
-        let token = TokenSource::read(section);
+        let auth = Auth::read(section, google::METHODS);
+        let token = TokenSource::read(section, auth.as_ref());
         let tls = web_service::tls(section, Some(&endpoint));
         let (project, topic, clock) = (project?, topic?, Clock::system());
         let settings = Settings { project, topic, endpoint, ordering, ordering_key, shape, token, tls, clock };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 
 pub const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
-type Answer = Arc<dyn Fn(&mut TcpStream) + Send + Sync>;
+type Answer = Arc<dyn Fn(&Request, &mut TcpStream) + Send + Sync>;
 
 /// A request, as it came.
 #[derive(Clone, Debug)]
@@ -63,7 +63,13 @@ impl Answering {
 
     /// Lets `answer` write to the connection, then closes it.
     pub fn behave(&self, answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) {
-        *self.answer.lock().unwrap() = Arc::new(answer);
+        *self.answer.lock().unwrap() = Arc::new(move |_, stream| answer(stream));
+    }
+
+    /// Answers each request with what `answer` makes of it.
+    pub fn answer_each(&self, answer: impl Fn(&Request) -> String + Send + Sync + 'static) {
+        *self.answer.lock().unwrap() =
+            Arc::new(move |request, stream| drop(stream.write_all(answer(request).as_bytes())));
     }
 
     /// Answers with `answer` from now on, but each request only once the returned sender has sent or is dropped.
@@ -116,14 +122,14 @@ impl Answering {
 
 fn bytes(answer: &str) -> Answer {
     let answer = answer.to_owned();
-    Arc::new(move |stream| drop(stream.write_all(answer.as_bytes())))
+    Arc::new(move |_, stream| drop(stream.write_all(answer.as_bytes())))
 }
 
 fn serve(mut stream: TcpStream, requests: &Mutex<Vec<Request>>, answers: &Mutex<Answer>) {
     let Some(request) = read(&mut stream) else { return };
-    requests.lock().unwrap().push(request);
+    requests.lock().unwrap().push(request.clone());
     let answer = Arc::clone(&answers.lock().unwrap());
-    answer(&mut stream);
+    answer(&request, &mut stream);
 }
 
 fn read(stream: &mut TcpStream) -> Option<Request> {

@@ -122,6 +122,10 @@ fn a_key_that_has_no_meaning_for_the_service_is_a_mistake() {
         ("s3://a", "endpoint = 'http://a'\ntls = {}".to_owned(), "tls"),
         ("s3://a", "tls = { server_name = 'a' }".to_owned(), "tls.server_name"),
         ("az://a", "account = 'one'\nregion = 'x'".to_owned(), "region"),
+        ("s3://a", "metadata_server = 'http://a'".to_owned(), "metadata_server"),
+        ("az://a", format!("account = 'one'\nauth = {{ token = {secret} }}"), "auth.token"),
+        ("gs://a", "region = 'x'".to_owned(), "region"),
+        ("gs://a", format!("auth = {{ sas = {secret} }}"), "auth.sas"),
     ] {
         let told = mistakes("object", &format!("url = '{url}'\n{keys}"));
         assert!(told.lines().any(|line| line.starts_with(&format!("sinks.crm.{named}: found"))), "{named}: {told}");
@@ -133,7 +137,7 @@ fn a_place_or_a_path_that_is_none_is_a_mistake() {
     let long = format!("s3://bucket/{}", "x".repeat(201));
     for url in [
         "ftp://a",
-        "gs://a",
+        "gs://",
         "s3:///x",
         "s3://a:1",
         "file://host/x",

@@ -70,7 +70,8 @@ impl Certificates {
     }
 }
 
-fn openssl(folder: &Path, arguments: &str) {
+/// Runs `openssl` in a folder.
+pub fn openssl(folder: &Path, arguments: &str) {
     let mut command = Command::new("openssl");
     let command = command.current_dir(folder).args(arguments.split(' ')).stdout(Stdio::null()).stderr(Stdio::null());
     assert!(command.status().expect("openssl, which scripts/test installs").success(), "openssl {arguments}");

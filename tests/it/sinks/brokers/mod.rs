@@ -14,6 +14,7 @@ mod pubsub;
 mod rabbitmq;
 mod redis;
 mod relay;
+mod service_account;
 mod servicebus;
 mod sqs;
 mod suite;

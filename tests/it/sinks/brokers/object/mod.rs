@@ -1,7 +1,9 @@
 //! The services that the kind `object` stores in.
 
 mod azure;
+mod gcs;
 mod s3;
+mod stub;
 
 /// The kind.
 pub const KIND: &str = "object";

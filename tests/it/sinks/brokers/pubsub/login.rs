@@ -1,19 +1,14 @@
 //! Who the sink is, and what it makes of refusals: against a server that answers what a test wants.
 
-use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use reelhook::sinks::DeliveryError;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::KIND;
 use crate::sinks::answering::{Answering, Request};
+use crate::sinks::brokers::service_account::{account, scope_of, write};
 use crate::sinks::samples::{build, delivery, mistakes, retried};
 
 /// A service that knows which token it takes, and gives one for an assertion or to a machine.
@@ -61,32 +56,6 @@ impl Google {
     }
 }
 
-fn openssl(arguments: &str, folder: &Path) {
-    let mut command = Command::new("openssl");
-    command.args(arguments.split(' ')).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-    assert!(command.status().unwrap().success(), "openssl {arguments}");
-}
-
-fn write(file: &Path, secret: &str) {
-    fs::write(file, secret).unwrap();
-    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-/// A folder with the key of a service account, which gets its tokens at `address`, and the public key.
-fn account(token_uri: &str) -> (TempDir, PathBuf, DecodingKey) {
-    let folder = tempfile::tempdir().unwrap();
-    openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out key.pem", folder.path());
-    openssl("rsa -in key.pem -RSAPublicKey_out -outform DER -out public.der", folder.path());
-    let key = json!({
-        "type": "service_account", "private_key_id": "key-1", "client_email": "reelhook@example.com",
-        "private_key": fs::read_to_string(folder.path().join("key.pem")).unwrap(), "token_uri": token_uri,
-    });
-    let file = folder.path().join("account.json");
-    write(&file, &key.to_string());
-    let public = DecodingKey::from_rsa_der(&fs::read(folder.path().join("public.der")).unwrap());
-    (folder, file, public)
-}
-
 #[tokio::test]
 async fn a_service_account_signs_an_assertion_and_its_token_is_used_until_it_expires() {
     let google = Google::start();
@@ -97,15 +66,7 @@ async fn a_service_account_signs_an_assertion_and_its_token_is_used_until_it_exp
         sink.deliver(&delivery(n)).await.unwrap();
     }
     let [asked] = &google.requests("/token")[..] else { panic!("one token for three requests") };
-    let form: Vec<(String, String)> = url::form_urlencoded::parse(&asked.body).into_owned().collect();
-    assert_eq!(form[0].1, "urn:ietf:params:oauth:grant-type:jwt-bearer");
-    let mut expected = Validation::new(Algorithm::RS256);
-    expected.set_audience(&[&uri]);
-    let claims = decode::<Value>(&form[1].1, &public, &expected).unwrap().claims;
-    assert_eq!(decode_header(&form[1].1).unwrap().kid.as_deref(), Some("key-1"));
-    assert_eq!((&claims["iss"], &claims["aud"]), (&json!("reelhook@example.com"), &json!(uri)));
-    assert_eq!(claims["scope"], "https://www.googleapis.com/auth/pubsub");
-    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 3600);
+    assert_eq!(scope_of(asked, &public, &uri), "https://www.googleapis.com/auth/pubsub");
     let published = google.requests("/v1/projects/reelhook/topics/events:publish");
     assert!(published.len() == 3 && published.iter().all(|it| it.header("authorization") == Some("Bearer one")));
 }

@@ -11,8 +11,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What the token is good for.
-const SCOPE: &str = "https://www.googleapis.com/auth/pubsub";
 /// How long the assertion holds, in seconds: the most that Google takes.
 const LIFETIME: i64 = 3600;
 
@@ -65,14 +63,15 @@ impl ServiceAccount {
         Url::parse(&self.token_uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
     }
 
-    /// An assertion that holds from `now` on, in seconds since 1970: a JSON Web Token, signed by RS256.
+    /// An assertion that holds from `now` on, in seconds since 1970: a JSON Web Token, signed by RS256. `scope` is what the
+    /// token is good for.
     ///
     /// # Errors
     /// The key cannot sign.
-    pub(super) fn assertion(&self, now: i64) -> Result<SecretString, String> {
+    pub(super) fn assertion(&self, scope: &str, now: i64) -> Result<SecretString, String> {
         let header = Header { alg: "RS256", typ: "JWT", kid: self.private_key_id.as_deref() };
         let (iss, aud) = (&*self.client_email, &*self.token_uri);
-        let claims = Claims { iss, scope: SCOPE, aud, iat: now, exp: now + LIFETIME };
+        let claims = Claims { iss, scope, aud, iat: now, exp: now + LIFETIME };
         let signed = format!("{}.{}", part(&header), part(&claims));
         let key = self.key()?;
         let mut signature = vec![0; key.public_modulus_len()];

@@ -10,7 +10,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
-use super::Settings;
 use super::service_account::ServiceAccount;
 use crate::clock::Clock;
 use crate::config::Section;
@@ -20,7 +19,9 @@ use crate::sinks::web_service::{self, Answer};
 use crate::sinks::{DeliveryError, reason};
 
 /// The key of a service account.
-const SERVICE_ACCOUNT: Method = Method { name: None, secret: "service_account" };
+pub const SERVICE_ACCOUNT: Method = Method { name: None, secret: "service_account" };
+/// What the table `auth` may have.
+pub const METHODS: &[Method] = &[SERVICE_ACCOUNT, TOKEN];
 /// How long before its end a token is used no more.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
 /// A token lasts no longer, whatever is said: Google's last an hour.
@@ -30,7 +31,7 @@ const OF_THE_MACHINE: &str = "/computeMetadata/v1/instance/service-accounts/defa
 
 /// Where tokens come from.
 #[derive(Clone)]
-pub(super) enum TokenSource {
+pub enum TokenSource {
     /// The table `auth`.
     Auth(Auth),
     /// The metadata server of a machine at Google.
@@ -38,8 +39,10 @@ pub(super) enum TokenSource {
 }
 
 /// The tokens of one source.
-pub(super) struct Tokens {
+pub struct Tokens {
     source: TokenSource,
+    /// What they are good for.
+    scope: &'static str,
     /// Whether a key may be shown to an address that is not encrypted.
     may_be_plain: bool,
     clock: Clock,
@@ -64,36 +67,35 @@ struct Refused {
 }
 
 impl TokenSource {
-    /// Reads the keys.
-    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
-        let auth = Auth::read(section, &[SERVICE_ACCOUNT, TOKEN]);
+    /// Reads the key of a machine's own token, and checks the table `auth` that was read. `None`: requests have no token.
+    pub fn read(section: &mut Section<'_>, auth: Option<&Auth>) -> Option<Self> {
         let machine = section.read("metadata_server", web_service::endpoint("http://metadata.google.internal"));
         if section.has("metadata_server") && section.has("auth") {
             section.mistake("metadata_server", "found it beside auth, expected one of them");
         }
-        if let Some(login) =
-            auth.as_ref().filter(|_| section.has("auth.service_account")).and_then(|it| it.login().ok())
+        let auth = auth.filter(|it| METHODS.contains(it.method()));
+        if let Some(login) = auth.filter(|it| *it.method() == SERVICE_ACCOUNT).and_then(|it| it.login().ok())
             && let Err(wrong) = ServiceAccount::parse(&login.secret)
         {
             section.mistake("auth.service_account", wrong);
         }
-        auth.map(Self::Auth).or(machine.map(Self::Machine))
+        auth.cloned().map(Self::Auth).or(machine.map(Self::Machine))
     }
 }
 
 impl Tokens {
-    /// Those of a source, of which none is known yet.
-    pub(super) fn of(source: TokenSource, settings: &Settings) -> Self {
-        let may_be_plain = settings.endpoint.scheme() == "http";
-        let clock = settings.clock.clone();
-        Self { source, may_be_plain, cache: TokenCache::new(clock.clone()), clock }
+    /// Those of a source, of which none is known yet. `scope` is what they are good for, `endpoint` is the service's: if it
+    /// is not encrypted, the token endpoint need not be either.
+    pub fn of(source: TokenSource, scope: &'static str, endpoint: Option<&Url>, clock: Clock) -> Self {
+        let may_be_plain = endpoint.is_some_and(|it| it.scheme() == "http");
+        Self { source, scope, may_be_plain, cache: TokenCache::new(clock.clone()), clock }
     }
 
     /// A token that is good now. Others wait meanwhile, and then share it.
     ///
     /// # Errors
     /// [`DeliveryError::Retry`] for every delivery: there is none.
-    pub(super) async fn now(&self, http: &reqwest::Client) -> Result<SecretString, DeliveryError> {
+    pub async fn now(&self, http: &reqwest::Client) -> Result<SecretString, DeliveryError> {
         // The text of a token says nothing of its end: the file is read for each request.
         if let TokenSource::Auth(auth) = &self.source
             && *auth.method() == TOKEN
@@ -117,7 +119,7 @@ impl Tokens {
         let account = ServiceAccount::parse(key).map_err(failed)?;
         let endpoint = account.token_endpoint().filter(|url| url.scheme() == "https" || self.may_be_plain);
         let endpoint = endpoint.ok_or_else(|| failed("found no token_uri of \"https\", expected one".to_owned()))?;
-        let assertion = account.assertion(self.clock.now().as_second()).map_err(failed)?;
+        let assertion = account.assertion(self.scope, self.clock.now().as_second()).map_err(failed)?;
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
             .append_pair("assertion", assertion.expose_secret())
