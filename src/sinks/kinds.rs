@@ -129,13 +129,20 @@ fn no_such_kind<'a>(found: &str, built: impl Iterator<Item = &'a Kind>) -> Strin
     let names: Vec<&str> = built.map(|kind| kind.name).collect();
     let expected =
         if names.is_empty() { "a build that has sinks".to_owned() } else { format!("one of {}", names.join(", ")) };
-    match FEATURES.iter().find(|(name, _)| *name == found) {
-        Some((_, feature)) => format!(
-            "found {found:?}, expected {expected}: this build has no sink of kind {found:?}, it was built without the \
-             feature {feature:?}"
-        ),
+    match without(found) {
+        Some(without) => format!("found {found:?}, expected {expected}: {without}"),
         None => format!("found {found:?}, expected {expected}"),
     }
+}
+
+/// What is said of a kind that exists, and that this build does not have. `None`: it has it, or there is no such kind.
+pub fn left_out(kind: &str) -> Option<String> {
+    without(kind).filter(|_| kinds().all(|built| built.name != kind))
+}
+
+fn without(kind: &str) -> Option<String> {
+    let (_, feature) = FEATURES.iter().find(|(name, _)| *name == kind)?;
+    Some(format!("this build has no sink of kind {kind:?}, it was built without the feature {feature:?}"))
 }
 
 #[cfg(test)]

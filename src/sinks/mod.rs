@@ -68,7 +68,7 @@ use crate::config::Section;
 use crate::domain::Delivery;
 
 pub use context::Context;
-pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective};
+pub use kinds::{Built, BuiltSinks, Kind, build, build_all, effective, left_out};
 pub use note::{Note, Seen};
 pub use own::{NotRegistered, kinds, register};
 pub use reason::MAX_REASON_CHARS;

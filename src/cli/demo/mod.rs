@@ -44,7 +44,7 @@ Examples:
   reelhook demo                  runs until Ctrl-C
   reelhook demo --duration 10s   ends after 10 s
   reelhook demo --sinks nats     starts a NATS server too, and shows the events arriving there
-                                 (also: mqtt, postgres, rabbitmq, redis)
+                                 (other kinds: see --sinks)
 
 Ctrl-C, SIGTERM or SIGHUP ends it: the last deliveries are made, and the temporary folder is
 removed. A second signal ends it at once, and the folder is removed too.
@@ -57,8 +57,9 @@ pub struct Args {
     /// The seed of the ids: the same number makes the same notifications
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Also start real servers of these kinds, and deliver every event to each: mqtt, nats, postgres, rabbitmq, redis. Their
-    /// programs must be installed
+    /// Also deliver every event to sinks of these kinds, and show what arrives there: exec, file and object write to a
+    /// temporary folder; for kafka, mqtt, nats, postgres, pubsub, rabbitmq, redis, servicebus and sqs a server is started,
+    /// whose program must be installed
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     sinks: Vec<String>,
 }
@@ -76,10 +77,7 @@ async fn shown(args: Args, folder: &Path, signals: &mut Signals) -> anyhow::Resu
     let (provider, server) = Provider::start(([127, 0, 0, 1], 0).into(), identity)?;
     let provider_task = actix_web::rt::spawn(server);
     let certificate = Certificate::in_file(CERTIFICATE, &folder.join("key.pem"))?;
-    let mut servers = Vec::with_capacity(args.sinks.len());
-    for kind in &args.sinks {
-        servers.push(Server::start(kind).await?);
-    }
+    let servers = future::try_join_all(args.sinks.iter().map(|kind| Server::start(kind))).await?;
     let loaded = setting::config(folder, &provider, &servers)?;
     let n_delivered = Arc::new(AtomicU64::new(0));
     let sinks = setting::sinks(&loaded.config, &servers, &n_delivered)?;

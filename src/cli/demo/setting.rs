@@ -86,6 +86,14 @@ impl Sink for Counted {
         self.sink.batch_size()
     }
 
+    fn is_all_or_nothing(&self) -> bool {
+        self.sink.is_all_or_nothing()
+    }
+
+    fn most_at_a_time(&self) -> usize {
+        self.sink.most_at_a_time()
+    }
+
     async fn probe(&self) -> Result<Vec<String>, DeliveryError> {
         self.sink.probe().await
     }
@@ -102,8 +110,9 @@ impl Sink for Counted {
 /// The section of a server's sink has a mistake.
 pub fn sinks(settings: &Config, servers: &[Server], n_delivered: &Arc<AtomicU64>) -> anyhow::Result<BuiltSinks> {
     let printer: Arc<dyn Sink> = Arc::new(Printer { n_delivered: Arc::clone(n_delivered) });
+    let context = sinks::Context::of(settings);
     let sink_for = |sink: &config::Sink| {
-        let built = sinks::build(sink, &sinks::Context::default());
+        let built = sinks::build(sink, &context);
         if servers.iter().any(|server| server.kind == sink.name.as_str()) {
             let Built { sink: real, keys } =
                 built.map_err(|wrong| anyhow::anyhow!("the sink {}: {wrong:?}", sink.name))?;
@@ -156,11 +165,13 @@ pub fn config(folder: &Path, provider: &Provider, servers: &[Server]) -> anyhow:
     let folder = folder.display();
     let sections: String = servers.iter().map(Server::section).collect();
     let too: String = servers.iter().map(|server| format!(", \"{}\"", server.kind)).collect();
+    let allow_exec = servers.iter().any(|server| server.kind == "exec");
     let (calls, subscriptions) = (provider.calls_configuration(), provider.subscriptions_configuration());
     let text = format!(
         r#"
 [server]
 listen = "127.0.0.1:0"
+allow_exec = {allow_exec}
 [admin]
 listen = "127.0.0.1:0"
 [store]

@@ -1,6 +1,7 @@
 //! The commands that look, play and grade; and what holds for all of them.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Stdio;
 
 use super::reelhook;
@@ -346,17 +347,20 @@ fn the_demo_shows_notifications_and_deliveries_and_ends_well() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 
-#[test]
-fn a_demo_starts_the_servers_of_sinks_and_shows_what_arrives_there() {
+/// A demo with sinks of these kinds, of which those in `without_server` need none.
+fn demo_with(kinds: &[&str], without_server: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     // A server that does not run as root must get through to its own folder.
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    let kinds = ["mqtt", "nats", "postgres", "rabbitmq", "redis"];
     let arguments = ["demo", "--duration", "10s", "--sinks", &kinds.join(",")];
     let said = Said::from(reelhook().args(arguments).env("TMPDIR", folder.path()).output().unwrap());
     assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
     for kind in kinds {
-        assert!(said.out.contains(&format!("  a {kind} server is at 127.0.0.1:")), "{kind}: {}", said.out);
+        let greeting = match without_server.contains(kind) {
+            true => format!("  the sink {kind} writes to {}/reelhook-demo-", folder.path().display()),
+            false => format!("  a {kind} server is at 127.0.0.1:"),
+        };
+        assert!(said.out.contains(&greeting), "{kind}: {}", said.out);
         let arrived: Vec<&str> = said.out.lines().filter(|line| line.contains(&format!("  {kind} has "))).collect();
         let completed = |line: &&str| line.contains("recordOperation.completed") && line.ends_with("support-1001");
         assert!(arrived.len() > 20 && arrived.iter().any(completed), "{kind}: {}", said.out);
@@ -365,10 +369,51 @@ fn a_demo_starts_the_servers_of_sinks_and_shows_what_arrives_there() {
 }
 
 #[test]
-fn a_demo_with_a_sink_that_has_no_server_names_those_that_have_one() {
-    let said = run(&["demo", "--sinks", "nats,file"]);
+fn a_demo_starts_the_servers_of_sinks_and_shows_what_arrives_there() {
+    demo_with(&["mqtt", "nats", "postgres", "rabbitmq", "redis"], &[]);
+}
+
+#[test]
+fn a_demo_shows_what_arrives_at_servers_that_act_as_a_cloud_s() {
+    let mut kinds = vec!["servicebus", "sqs"];
+    if cfg!(feature = "kafka") {
+        kinds.push("kafka");
+    }
+    // Google's package is not on every machine.
+    if Path::new("/usr/lib/google-cloud-sdk/platform/pubsub-emulator").exists() {
+        kinds.push("pubsub");
+    }
+    demo_with(&kinds, &[]);
+}
+
+#[test]
+fn a_demo_shows_what_arrives_where_no_server_is_needed() {
+    demo_with(&["exec", "file", "object"], &["exec", "file", "object"]);
+}
+
+#[test]
+fn a_demo_with_a_kind_that_it_cannot_show_names_those_that_it_can() {
+    let said = run(&["demo", "--sinks", "nats,http"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("--sinks: found \"file\", expected one of: mqtt, nats"), "{said:?}");
+    assert!(said.err.contains("--sinks: found \"http\", expected one of: exec, file, "), "{said:?}");
+    if cfg!(not(feature = "kafka")) {
+        let said = run(&["demo", "--sinks", "kafka"]);
+        let why = "this build has no sink of kind \"kafka\", it was built without the feature \"kafka\"";
+        assert!(said.err.contains(why), "{said:?}");
+    }
+}
+
+#[test]
+fn a_demo_whose_server_is_not_installed_says_how_it_is_installed() {
+    for (kind, words) in [
+        ("nats", "nats-server cannot be started; Debian: apt-get install nats-server"),
+        ("sqs", "moto_server cannot be started; pip install 'moto[server]'"),
+        ("exec", "tee cannot be started; Debian: apt-get install coreutils"),
+    ] {
+        let said = Said::from(reelhook().args(["demo", "--sinks", kind]).env("PATH", "/nowhere").output().unwrap());
+        assert_eq!(said.code, Some(1), "{said:?}");
+        assert!(said.err.contains(words), "{said:?}");
+    }
 }
 
 #[test]

@@ -2,16 +2,34 @@
 //!
 //! **Invariant**: a server ends with the demo, whatever ends the demo in order.
 
+#[cfg(feature = "exec")]
+mod exec;
+#[cfg(feature = "file")]
+mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(any(feature = "exec", feature = "file"))]
+mod lines;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "object")]
+mod object;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "pubsub")]
+mod pubsub;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(all(feature = "servicebus", feature = "rabbitmq"))]
+mod servicebus;
+#[cfg(feature = "sqs")]
+mod sqs;
+#[cfg(any(feature = "pubsub", feature = "sqs"))]
+mod web;
 
 use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -31,7 +49,11 @@ use tokio::process::{Child, Command};
 use super::now;
 use crate::cli::print::say;
 use crate::cli::text;
+use crate::sinks;
 
+/// How often a destination is looked at that does not tell what is new there.
+#[cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without such a kind looks at nothing"))]
+const PAUSE: Duration = Duration::from_millis(100);
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The most characters of a line about an event.
@@ -42,22 +64,37 @@ type Make = fn(Place) -> Box<dyn FarSide>;
 
 /// The kinds that the demo can start a server for, in this build.
 const KINDS: &[(&str, Make)] = &[
+    #[cfg(feature = "exec")]
+    ("exec", |place| Box::new(exec::Exec(place))),
+    #[cfg(feature = "file")]
+    ("file", |place| Box::new(file::File(place))),
+    #[cfg(feature = "kafka")]
+    ("kafka", |place| Box::new(kafka::Kafka(place))),
     #[cfg(feature = "mqtt")]
     ("mqtt", |place| Box::new(mqtt::Mqtt(place))),
     #[cfg(feature = "nats")]
     ("nats", |place| Box::new(nats::Nats(place))),
+    #[cfg(feature = "object")]
+    ("object", |place| Box::new(object::Object(place))),
     #[cfg(feature = "postgres")]
     ("postgres", |place| Box::new(postgres::Postgres(place))),
+    #[cfg(feature = "pubsub")]
+    ("pubsub", |place| Box::new(pubsub::Pubsub(place))),
     #[cfg(feature = "rabbitmq")]
-    ("rabbitmq", |place| Box::new(rabbitmq::Rabbitmq::at(place))),
+    ("rabbitmq", |place| Box::new(rabbitmq::Rabbitmq::at(place, "[]."))),
     #[cfg(feature = "redis")]
     ("redis", |place| Box::new(redis::Redis(place))),
+    // Its broker is RabbitMQ, and is looked into as such.
+    #[cfg(all(feature = "servicebus", feature = "rabbitmq"))]
+    ("servicebus", |place| Box::new(servicebus::Servicebus::at(place))),
+    #[cfg(feature = "sqs")]
+    ("sqs", |place| Box::new(sqs::Sqs(place))),
 ];
 
 /// Takes an event that arrived: where it stands there, and its text.
 type Tell<'t> = dyn Fn(&str, &[u8]) + Sync + 't;
 
-/// Where a server listens, and a folder of its own.
+/// Where a server listens, and a folder of its own. A kind without a server has the folder alone.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "default"), allow(dead_code, reason = "a build without such a kind starts no server"))]
 struct Place {
@@ -65,16 +102,23 @@ struct Place {
     folder: PathBuf,
 }
 
-/// What the demo knows about a kind of server.
+/// A server's program.
+struct Program {
+    command: Command,
+    /// How it is installed.
+    installed_by: &'static str,
+}
+
+/// What the demo knows about the destination of a kind.
 #[async_trait]
 trait FarSide: Send + Sync {
-    /// Debian's package with the server.
-    fn package(&self) -> &'static str;
-    /// Starts it, with nothing before it or with what must run before.
+    /// The server that must run. `None`: the sink needs none.
     ///
     /// # Errors
-    /// What must be done before cannot be done.
-    fn command(&self) -> anyhow::Result<Command>;
+    /// It is not installed, or what must be done before it starts cannot be done.
+    fn program(&self) -> anyhow::Result<Option<Program>> {
+        Ok(None)
+    }
     /// Another program that it needs while it runs.
     fn companion(&self) -> Option<Command> {
         None
@@ -86,18 +130,20 @@ trait FarSide: Send + Sync {
     /// The keys of a sink that delivers to it, but for `kind`.
     fn keys(&self) -> String;
     /// Makes what the sink needs there.
-    async fn prepare(&self) -> anyhow::Result<()>;
+    async fn prepare(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
     /// Reads what arrives, and tells where it stands and what it is.
     async fn read(&self, tell: &Tell<'_>) -> anyhow::Result<()>;
 }
 
-/// A server that runs.
+/// A server that runs, or the folder of a kind that needs none.
 pub struct Server {
     /// The kind of sink that delivers to it; the sink has this name.
     pub kind: String,
     far_side: Box<dyn FarSide>,
-    address: SocketAddr,
-    process: Child,
+    place: Place,
+    process: Option<Child>,
     // Removed after the processes have ended.
     _companion: Option<Child>,
     _folder: TempDir,
@@ -111,34 +157,31 @@ impl Server {
     pub async fn start(kind: &str) -> anyhow::Result<Self> {
         let Some((_, make)) = KINDS.iter().find(|(known, _)| *known == kind) else {
             let known: Vec<&str> = KINDS.iter().map(|(known, _)| *known).collect();
-            bail!("--sinks: found {kind:?}, expected one of: {}", known.join(", "));
+            let why = sinks::left_out(kind).map(|why| format!(": {why}")).unwrap_or_default();
+            bail!("--sinks: found {kind:?}, expected one of: {}{why}", known.join(", "));
         };
         let address = free_address()?;
         // Some servers run as a user of their own, who must get through to what is theirs.
         let through = Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("reelhook-demo-").permissions(through).tempdir()?;
-        let far_side = make(Place { address, folder: folder.path().to_owned() });
-        let package = far_side.package();
-        let companion = far_side.companion().map(|command| spawn(command, package)).transpose()?;
-        let mut process = spawn(far_side.command()?, package)?;
-        let began = Instant::now();
-        while TcpStream::connect(address).await.is_err() {
-            if let Some(status) = process.try_wait()? {
-                bail!("the {kind} server ended by itself: {status}");
-            }
-            anyhow::ensure!(began.elapsed() < PATIENCE, "the {kind} server does not listen on {address}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let place = Place { address, folder: folder.path().to_owned() };
+        let far_side = make(place.clone());
+        let (mut process, mut companion) = (None, None);
+        if let Some(program) = far_side.program()? {
+            companion = far_side.companion().map(|command| spawn(command, program.installed_by)).transpose()?;
+            process = Some(started(kind, program, address).await?);
         }
-        let server = Self { kind: kind.to_owned(), far_side, address, process, _companion: companion, _folder: folder };
+        let server = Self { kind: kind.to_owned(), far_side, place, process, _companion: companion, _folder: folder };
         server.far_side.prepare().await?;
         Ok(server)
     }
 
     /// Asks it to stop, and waits until it has: so it leaves no file behind.
     pub async fn stop(mut self) {
-        if let Some(pid) = self.process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
+        let Some(process) = &mut self.process else { return };
+        if let Some(pid) = process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)) {
             let _ = kill_process(pid, self.far_side.stop());
-            drop(tokio::time::timeout(PATIENCE, self.process.wait()).await);
+            drop(tokio::time::timeout(PATIENCE, process.wait()).await);
         }
     }
 
@@ -164,14 +207,32 @@ impl Server {
 
     /// A line for the greeting.
     pub fn told(&self) -> String {
-        format!("a {} server is at {}: every event goes there too, and is read back below", self.kind, self.address)
+        let what = match self.process {
+            Some(_) => format!("a {} server is at {}", self.kind, self.place.address),
+            None => format!("the sink {} writes to {}", self.kind, self.place.folder.display()),
+        };
+        format!("{what}: every event goes there too, and is read back below")
     }
 }
 
-fn spawn(mut command: Command, package: &str) -> anyhow::Result<Child> {
+/// A server of this kind, once it listens.
+async fn started(kind: &str, program: Program, address: SocketAddr) -> anyhow::Result<Child> {
+    let mut process = spawn(program.command, program.installed_by)?;
+    let began = Instant::now();
+    while TcpStream::connect(address).await.is_err() {
+        if let Some(status) = process.try_wait()? {
+            bail!("the {kind} server ended by itself: {status}");
+        }
+        anyhow::ensure!(began.elapsed() < PATIENCE, "the {kind} server does not listen on {address}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(process)
+}
+
+fn spawn(mut command: Command, installed_by: &str) -> anyhow::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    command.spawn().with_context(|| format!("{program} cannot be started; Debian: apt-get install {package}"))
+    command.spawn().with_context(|| format!("{program} cannot be started; {installed_by}"))
 }
 
 /// An address that nobody listens on.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use rumqttc::{AsyncClient, Broker, BrokerSessionResumePolicy, Event, EventLoop, Incoming, MqttOptions, QoS};
 use tokio::process::Command;
 
-use super::{FarSide, Place, Tell};
+use super::{FarSide, Place, Program, Tell};
 
 /// What every topic begins with.
 const TOPIC: &str = "recordings";
@@ -25,17 +25,13 @@ impl Mqtt {
 
 #[async_trait]
 impl FarSide for Mqtt {
-    fn package(&self) -> &'static str {
-        "mosquitto"
-    }
-
-    fn command(&self) -> anyhow::Result<Command> {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
         let config = self.0.folder.join("mosquitto.conf");
         let listener = format!("listener {} 127.0.0.1\nallow_anonymous true\n", self.0.address.port());
         std::fs::write(&config, listener + "max_queued_messages 0\n")?;
         let mut command = Command::new("mosquitto");
         command.arg("-c").arg(config);
-        Ok(command)
+        Ok(Some(Program { command, installed_by: "Debian: apt-get install mosquitto" }))
     }
 
     fn keys(&self) -> String {

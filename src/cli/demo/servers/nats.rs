@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::process::Command;
 
-use super::{FarSide, Place, Tell};
+use super::{FarSide, Place, Program, Tell};
 
 /// The stream, and the first word of its subjects.
 const STREAM: &str = "recordings";
@@ -20,11 +20,7 @@ impl Nats {
 
 #[async_trait]
 impl FarSide for Nats {
-    fn package(&self) -> &'static str {
-        "nats-server"
-    }
-
-    fn command(&self) -> anyhow::Result<Command> {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
         let mut command = Command::new("nats-server");
         command.args([
             "--addr",
@@ -35,7 +31,7 @@ impl FarSide for Nats {
             "--store_dir",
         ]);
         command.arg(&self.0.folder);
-        Ok(command)
+        Ok(Some(Program { command, installed_by: "Debian: apt-get install nats-server" }))
     }
 
     fn keys(&self) -> String {

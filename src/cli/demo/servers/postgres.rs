@@ -5,7 +5,6 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use async_trait::async_trait;
@@ -13,7 +12,7 @@ use rustix::process::{Signal, geteuid};
 use tokio::process::Command;
 use tokio_postgres::{Client, NoTls};
 
-use super::{FarSide, Place, Tell};
+use super::{FarSide, PAUSE, Place, Program, Tell};
 
 /// The table.
 const TABLE: &str = "recordings";
@@ -21,8 +20,6 @@ const TABLE: &str = "recordings";
 const VERSIONS: &str = "/usr/lib/postgresql";
 /// The user of Debian's package: the server does not run as root.
 const USER: &str = "postgres";
-/// How often the table is looked at.
-const PAUSE: Duration = Duration::from_millis(100);
 /// Rows are numbered before they are committed: so a row can come after one with a later number. How far back is looked.
 const BEFORE: i64 = 10_000;
 
@@ -49,11 +46,7 @@ impl Postgres {
 
 #[async_trait]
 impl FarSide for Postgres {
-    fn package(&self) -> &'static str {
-        "postgresql"
-    }
-
-    fn command(&self) -> anyhow::Result<Command> {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(self.password())?.write_all(b"any")?;
         let user = if geteuid().is_root() { Some(user()?) } else { None };
         if let Some((uid, gid)) = user {
@@ -66,7 +59,8 @@ impl FarSide for Postgres {
         let mut command = Command::new(program("postgres")?);
         command.arg("-D").arg(self.data()).arg("-k").arg(&self.0.folder).current_dir(&self.0.folder);
         command.args(["-h", "127.0.0.1", "-p", &self.0.address.port().to_string()]);
-        Ok(as_user(command, user))
+        let command = as_user(command, user);
+        Ok(Some(Program { command, installed_by: "Debian: apt-get install postgresql" }))
     }
 
     fn stop(&self) -> Signal {

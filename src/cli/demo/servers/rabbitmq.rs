@@ -7,23 +7,25 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tokio::process::Command;
 
-use super::{FarSide, Place, Tell};
+use super::{FarSide, Place, Program, Tell};
 
 /// The queue.
-const QUEUE: &str = "recordings";
+pub(super) const QUEUE: &str = "recordings";
 /// The program itself: Debian's wrapper would change the user.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 pub(super) struct Rabbitmq {
     place: Place,
+    /// The plugins that run, as a list of Erlang's.
+    plugins: &'static str,
     /// Where the servers of a machine look each other up.
     names_port: u16,
 }
 
 impl Rabbitmq {
-    pub(super) fn at(place: Place) -> Self {
+    pub(super) fn at(place: Place, plugins: &'static str) -> Self {
         let names_port = super::free_address().map_or(place.address.port() ^ 1, |free| free.port());
-        Self { place, names_port }
+        Self { place, plugins, names_port }
     }
 
     async fn channel(&self) -> anyhow::Result<(Connection, Channel)> {
@@ -36,14 +38,11 @@ impl Rabbitmq {
 
 #[async_trait]
 impl FarSide for Rabbitmq {
-    fn package(&self) -> &'static str {
-        "rabbitmq-server"
-    }
-
-    fn command(&self) -> anyhow::Result<Command> {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
         let (folder, port) = (&self.place.folder, self.place.address.port());
         let config = folder.join("rabbitmq.conf");
         std::fs::write(&config, format!("listeners.tcp.default = {}\n", self.place.address))?;
+        std::fs::write(folder.join("plugins"), self.plugins)?;
         let mut command = Command::new(PROGRAM);
         command.env("HOME", folder).env("RABBITMQ_CONFIG_FILE", config);
         command.env("RABBITMQ_MNESIA_BASE", folder.join("mnesia")).env("RABBITMQ_LOG_BASE", folder.join("log"));
@@ -53,7 +52,7 @@ impl FarSide for Rabbitmq {
         command.env("RABBITMQ_DIST_PORT", super::free_address()?.port().to_string());
         // So it is one process, which a signal reaches.
         command.env("RABBITMQ_ALLOW_INPUT", "1").env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-noinput");
-        Ok(command)
+        Ok(Some(Program { command, installed_by: "Debian: apt-get install rabbitmq-server" }))
     }
 
     fn companion(&self) -> Option<Command> {

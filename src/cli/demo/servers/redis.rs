@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use redis::{AsyncConnectionConfig, Client};
 use tokio::process::Command;
 
-use super::{FarSide, Place, Tell};
+use super::{FarSide, Place, Program, Tell};
 
 /// The stream.
 const STREAM: &str = "recordings";
@@ -18,23 +18,15 @@ pub(super) struct Redis(pub(super) Place);
 
 #[async_trait]
 impl FarSide for Redis {
-    fn package(&self) -> &'static str {
-        "redis-server"
-    }
-
-    fn command(&self) -> anyhow::Result<Command> {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &self.0.address.port().to_string(), "--save", "", "--dir"]);
         command.arg(&self.0.folder);
-        Ok(command)
+        Ok(Some(Program { command, installed_by: "Debian: apt-get install redis-server" }))
     }
 
     fn keys(&self) -> String {
         format!("url = \"redis://{}\"\nstream = \"{STREAM}\"\n", self.0.address)
-    }
-
-    async fn prepare(&self) -> anyhow::Result<()> {
-        Ok(())
     }
 
     async fn read(&self, tell: &Tell<'_>) -> anyhow::Result<()> {
