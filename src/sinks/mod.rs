@@ -15,11 +15,12 @@
 //! What several kinds share stands once: `shape` (what is sent, and how it is written), `template` (texts with
 //! placeholders), `auth` and `tls` (tables of the config), `connection` (a connection that deliveries share), `lost` (why it
 //! is of no more use), `socket` (what one is made over), `web_service` and `credentials` (services of clouds), `google` (its
-//! tokens), `token_cache`, `reason`, `masks` (secrets in texts from outside).
+//! tokens), `client_credentials` and `token_cache` (tokens of OAuth 2.0), `reason`, `masks` (secrets in texts from outside).
 
 mod address;
 mod auth;
 mod background;
+mod client_credentials;
 pub mod cloud_event;
 mod connection;
 mod context;

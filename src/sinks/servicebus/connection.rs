@@ -3,17 +3,19 @@
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::{Connection as Client, Session};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use super::link::{Link, Pending};
-use super::{Settings, failure, login, message, outcome};
+use super::login::Identity;
+use super::{MAX_AGE, Settings, failure, login, message, outcome};
 use crate::clock::Clock;
 use crate::domain::Delivery;
-use crate::sinks::auth::Auth;
+use crate::sinks::auth::Login;
 use crate::sinks::connection::Connected;
 use crate::sinks::cuttable::Cuttable;
+use crate::sinks::socket::Stream;
 use crate::sinks::{DeliveryError, results_of, socket};
 
 /// The port of `amqp://host`, and of the others, which are encrypted.
@@ -22,16 +24,14 @@ const TLS_PORT: u16 = 5671;
 /// After so many milliseconds without a word from the broker, the connection is lost. The broker is asked to say something
 /// twice as often.
 const IDLE_MS: u32 = 60_000;
-/// How long a connection is used. Then another is made, with the login as it is then: before what Service Bus was told of
-/// the login expires.
-const MAX_AGE: SignedDuration = SignedDuration::from_mins(30);
 
 /// A connection.
 pub(super) struct Connection {
     link: Link,
     session: SessionHandle<()>,
     client: ConnectionHandle<()>,
-    made_at: Timestamp,
+    /// How long it is used, in steady time.
+    until: Timestamp,
     clock: Clock,
     /// Ends it, with the client's tasks.
     _cut: DropGuard,
@@ -43,23 +43,37 @@ impl Connection {
     /// # Errors
     /// [`DeliveryError::Retry`] for every delivery.
     pub(super) async fn open(settings: &Settings) -> Result<Self, DeliveryError> {
-        let made_at = settings.clock.steady();
-        let login = settings.auth.as_ref().map(Auth::login).transpose()?;
-        let port = if settings.tls.is_some() { TLS_PORT } else { PORT };
+        let (made_at, port) = (settings.clock.steady(), if settings.tls.is_some() { TLS_PORT } else { PORT });
         let socket = socket::open(&settings.url, port, settings.tls.as_ref()).await?;
+        let identity = Identity::now(settings).await?;
+        let until = made_at.saturating_add(MAX_AGE).unwrap_or(made_at);
+        let until = identity.until.map_or(until, |end| end.min(until));
+        let opened = Self::over(socket, settings, (identity.login.as_ref(), until)).await;
+        if let (Err(_), Some(entra), Some(login)) = (&opened, &settings.entra, &identity.login) {
+            entra.forget(&login.secret).await;
+        }
+        opened
+    }
+
+    /// Makes it over a socket, with a login, to be used until then.
+    async fn over(
+        socket: Box<dyn Stream>,
+        settings: &Settings,
+        (login, until): (Option<&Login>, Timestamp),
+    ) -> Result<Self, DeliveryError> {
         let (socket, cut) = Cuttable::new(socket);
         let host = settings.url.host_str();
         let client = Client::builder().container_id(format!("reelhook-{}", Uuid::new_v4()));
         let client = client.hostname(host).sasl_hostname(host).idle_time_out(IDLE_MS);
-        let client = client.sasl_profile(login::profile(login.as_ref())).open_with_stream(socket).await;
+        let client = client.sasl_profile(login::profile(login)).open_with_stream(socket).await;
         let mut client = client.map_err(|error| failure::of_opening(&error))?;
         let session = Session::begin(&mut client).await;
         let mut session = session.map_err(|error| failure::of_session(&error))?;
-        if let Some(login) = &login {
+        if let Some(login) = login {
             login::put_token(&mut session, settings, login).await?;
         }
         let link = Link::attach(&mut session, settings).await?;
-        Ok(Self { link, session, client, made_at, clock: settings.clock.clone(), _cut: cut })
+        Ok(Self { link, session, client, until, clock: settings.clock.clone(), _cut: cut })
     }
 
     /// Sends the messages of deliveries, and waits for the outcome of each.
@@ -80,7 +94,7 @@ impl Connection {
 
 impl Connected for Connection {
     fn works(&self) -> Option<bool> {
-        let is_young = self.clock.steady().duration_since(self.made_at) < MAX_AGE;
+        let is_young = self.clock.steady() < self.until;
         Some(is_young && !self.client.is_closed() && !self.session.is_ended() && self.link.is_attached())
     }
 }

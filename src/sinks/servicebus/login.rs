@@ -13,13 +13,14 @@ use fe2o3_amqp::types::primitives::Timestamp;
 use fe2o3_amqp_cbs::client::CbsClient;
 use fe2o3_amqp_cbs::token::CbsToken;
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp as Instant};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
+use super::entra::Token;
 use super::{Settings, failure};
-use crate::sinks::auth::{Login, Method, PASSWORD, TOKEN};
+use crate::sinks::auth::{Auth, Login, Method, PASSWORD, TOKEN};
 use crate::sinks::{DeliveryError, reason};
 
 /// A key of a shared access policy, and the policy's name.
@@ -31,6 +32,28 @@ const SIGNATURE: &str = "servicebus.windows.net:sastoken";
 const WEB_TOKEN: &str = "jwt";
 /// Every character that may have a meaning in an address.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Who reelhook is on a new connection.
+pub(super) struct Identity {
+    /// `None`: nobody.
+    pub(super) login: Option<Login>,
+    /// Until when it holds, in steady time; `None`: longer than a connection is used, as far as reelhook knows.
+    pub(super) until: Option<Instant>,
+}
+
+impl Identity {
+    /// The login as it is now.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Retry`] for every delivery: there is none.
+    pub(super) async fn now(settings: &Settings) -> Result<Self, DeliveryError> {
+        let Some(entra) = &settings.entra else {
+            return Ok(Self { login: settings.auth.as_ref().map(Auth::login).transpose()?, until: None });
+        };
+        let Token { text, until } = entra.token().await?;
+        Ok(Self { login: Some(Login { method: &TOKEN, name: String::new(), secret: text }), until: Some(until) })
+    }
+}
 
 /// What opens the connection. Who puts a token is nobody until then.
 pub(super) fn profile(login: Option<&Login>) -> SaslProfile {

@@ -11,6 +11,7 @@
 #![cfg(feature = "servicebus")]
 
 mod connection;
+mod entra;
 mod failure;
 mod link;
 mod login;
@@ -21,9 +22,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytesize::ByteSize;
+use jiff::SignedDuration;
 use url::Url;
 
 use self::connection::Connection;
+use self::entra::Entra;
 use super::address::address;
 use super::auth::{Auth, PASSWORD, TOKEN};
 use super::connection::Shared;
@@ -36,6 +39,9 @@ use crate::domain::Delivery;
 
 /// As many events as are sent before the first outcome is waited for.
 const BATCH_SIZE: usize = 256;
+/// How long a connection is used. Then another is made, with the login as it is then: before what Service Bus was told of
+/// the login expires.
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(30);
 /// The longest path of a queue, by Service Bus.
 const MAX_QUEUE_CHARS: usize = 260;
 
@@ -49,6 +55,7 @@ struct Settings {
     subject: Option<Template>,
     shape: Shape,
     auth: Option<Auth>,
+    entra: Option<Entra>,
     tls: Option<Tls>,
     clock: Clock,
 }
@@ -75,9 +82,10 @@ impl ServicebusSink {
         let shape = Shape::read(section, WITH_HEADERS, context);
         let auth = Auth::read(section, &[PASSWORD, login::KEY, TOKEN]);
         let tls = Tls::read(section);
-        let url = url?;
-        let tls = tls.or_else(|| (url.scheme() != "amqp").then(Tls::default));
-        let settings = Settings { url, queue: queue?, max_bytes, subject, shape, auth, tls, clock };
+        let is_plain = !section.has("tls") && url.as_ref().is_none_or(|url| url.scheme() == "amqp");
+        let entra = Entra::read(section, is_plain, &clock);
+        let tls = tls.or_else(|| (!is_plain).then(Tls::default));
+        let settings = Settings { url: url?, queue: queue?, max_bytes, subject, shape, auth, entra, tls, clock };
         Some(Self { settings, connection: Shared::default() })
     }
 }

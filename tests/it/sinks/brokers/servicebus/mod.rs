@@ -1,6 +1,7 @@
 //! Brokers of AMQP 1.0. The suite runs over RabbitMQ with its plugin; what only Service Bus has is tested with a small broker
 //! of the tests' own. Nothing here talks to Azure.
 
+mod entra;
 mod peer;
 mod tokens;
 
@@ -21,8 +22,12 @@ use reelhook::sinks::{Context, DeliveryError, Sink};
 
 use self::peer::{Door, MAX_BYTES, Peer};
 use super::certificates::Certificates;
+use super::gate::Gate;
+use super::process::free_address;
 use super::rabbitmq::Rabbitmq;
 use super::{Arrived, Broker, secret};
+use crate::process::eventually;
+use crate::process::site::Site;
 use crate::sinks::samples::{build, delivery, mistakes, retried, table, with_client_context};
 
 const PLUGIN: &str = "[rabbitmq_amqp1_0].";
@@ -233,6 +238,31 @@ async fn a_message_that_is_never_settled_ends_with_its_attempt_and_no_other_uses
     sink.deliver(&delivery(2)).await.unwrap();
     assert_eq!((peer.state.messages.lock().len(), peer.n_connections()), (1, 2));
     tokio::time::timeout(Duration::from_secs(10), sink.close()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_broker_that_falls_silent_costs_one_attempt_and_the_next_one_makes_a_connection() {
+    let peer = Peer::start(Door::Open).await;
+    let gate = Gate::to(peer.address, free_address(), None).await;
+    let keys = peer.keys().replace(&peer.address.to_string(), &gate.address.to_string());
+    let mut site = Site::new();
+    let sink = format!("[sinks.queue]\nkind = \"servicebus\"\n{keys}timeout = '500ms'\nretry = ['0s', '1s', '1h']\n");
+    site.write(("", ""), &format!("{sink}[[routes]]\nname = \"all\"\nsinks = [\"queue\"]\n"));
+    let receiver = site.serve();
+    let n_arrived = async |n: usize| {
+        eventually("the event arrived", async || peer.state.messages.lock().len() == n).await;
+    };
+    site.post(&receiver, "first").await;
+    n_arrived(1).await;
+    // The link is attached. From now on not a byte comes back, and nobody closes anything.
+    gate.fall_silent();
+    site.post(&receiver, "second").await;
+    n_arrived(2).await;
+    site.post(&receiver, "third").await;
+    n_arrived(3).await;
+    assert_eq!(peer.n_connections(), 2);
+    let failed: Vec<String> = receiver.log.try_iter().filter(|line| line.contains("attempt failed")).collect();
+    assert!(matches!(&failed[..], [one] if one.contains("no answer within 500ms")), "{failed:#?}");
 }
 
 #[tokio::test]
