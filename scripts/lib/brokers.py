@@ -1,5 +1,6 @@
-"""Real servers that sinks deliver to, each on a free port of its own and in a temporary folder."""
-import contextlib, json, os, pathlib, shutil, socket, subprocess, tempfile, time
+"""Real servers that sinks deliver to, each on a free port of its own and in a temporary folder; and the kinds that need no
+server."""
+import contextlib, json, os, pathlib, shutil, socket, subprocess, tempfile, time, urllib.request
 
 from site_of import free_port
 
@@ -8,8 +9,11 @@ TOOLS = os.path.join(os.environ.get("REELHOOK_TOOLS", os.path.expanduser("~/.cac
 
 class Broker:
     """A server of a kind. `KIND` is the sink's kind, `PROGRAM` what must be installed, `PLACE` where the plain loop sends
-    to, and `URL` its address without the port. `IS_EXTRA`: only a build with all sinks has the kind."""
-    IS_EXTRA = False
+    to, and `URL` its address without the port. `IS_EXTRA`: only a build with all sinks has the kind. `HAS_LOOP`: there is a
+    plain loop for it. `HAS_TARGETS`: its figures have targets. `IS_SLOW`: it is given a tenth of the events."""
+    IS_EXTRA, HAS_LOOP, HAS_TARGETS, IS_SLOW, HAS_SERVER = False, True, True, False, True
+    # More lines for the section [server].
+    SERVER = ""
 
     def __init__(self):
         # A folder of its own: PostgreSQL runs as another user where we are root.
@@ -57,6 +61,25 @@ class Broker:
     def sink(cls, port):
         """A sink of this kind: its name, and its table in the config."""
         return cls.KIND, f'kind = "{cls.KIND}"\n{cls.keys(port)}'
+
+    def its_sink(self):
+        """The sink that delivers to this server."""
+        return self.sink(self.port)
+
+
+class Folder(Broker):
+    """A kind that needs no server: what it writes is in the folder."""
+    HAS_SERVER, HAS_TARGETS, IS_SLOW = False, False, True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def address(self):
+        return str(self.folder)
 
 
 class Nats(Broker):
@@ -138,7 +161,7 @@ class Postgres(Broker):
 class Rabbitmq(Broker):
     # Debian's wrapper would change the user.
     KIND, PROGRAM, PLACE = "rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmq-server", "events"
-    URL = "amqp://127.0.0.1"
+    URL, PLUGINS = "amqp://127.0.0.1", "[]."
 
     def command(self):
         definitions = {"users": [{"name": "guest", "password": "guest", "tags": ["administrator"]}],
@@ -149,6 +172,7 @@ class Rabbitmq(Broker):
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
         (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp.default = 127.0.0.1:{self.port}\n"
                                                    f"load_definitions = {self.folder}/definitions.json\n")
+        (self.folder / "plugins").write_text(self.PLUGINS)
         names = str(free_port())
         self.names = subprocess.Popen(["epmd", "-address", "127.0.0.1", "-port", names])
         places = {name: str(self.folder / part) for name, part in
@@ -233,7 +257,88 @@ class Kafka(Broker):
         return f'brokers = "{cls.url(port)}"\ntopic = "{cls.PLACE}"\n'
 
 
-# Logins are by trust; the sink wants a password all the same.
+class Object(Folder):
+    """An object for each event, in a folder: synced to the disk."""
+    KIND, PROGRAM, PLACE = "object", "sync", "plain"
+
+    def its_sink(self):
+        return self.KIND, f'kind = "object"\nurl = "file://{self.folder}/objects"\n'
+
+
+class Exec(Folder):
+    """A command for each event, which reads it and ends: what is measured is the start of a process."""
+    KIND, PROGRAM, HAS_LOOP, PLACE = "exec", "cat", False, ""
+    SERVER = "allow_exec = true"
+
+    def its_sink(self):
+        return self.KIND, 'kind = "exec"\ncommand = ["cat"]\n'
+
+
+class Servicebus(Rabbitmq):
+    """RabbitMQ with its plugin for AMQP 1.0, not Azure Service Bus."""
+    KIND, PLUGINS = "servicebus", "[rabbitmq_amqp1_0]."
+    HAS_LOOP, HAS_TARGETS = False, False
+
+    @classmethod
+    def keys(cls, port):
+        return f'url = "{cls.url(port)}"\nqueue = "/amq/queue/{cls.PLACE}"\n'
+
+
+class Sqs(Broker):
+    """moto, which is written in Python: its speed is not that of Amazon's service."""
+    KIND, PROGRAM, PLACE = "sqs", "moto_server", "events"
+    URL, HAS_TARGETS, IS_SLOW = "http://127.0.0.1", False, True
+
+    @classmethod
+    def program(cls):
+        return shutil.which(cls.PROGRAM) or shutil.which(cls.PROGRAM, path=TOOLS)
+
+    def command(self):
+        return [self.program(), "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def prepare(self):
+        scope = "Credential=bench/20261129/eu-north-1/sqs/aws4_request"
+        ask(f"{self.address}/", {"QueueName": self.PLACE}, "POST", {
+            "x-amz-target": "AmazonSQS.CreateQueue", "content-type": "application/x-amz-json-1.0",
+            "authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none"})
+
+    @classmethod
+    def keys(cls, port):
+        return (f'queue_url = "{cls.url(port)}/123456789012/{cls.PLACE}"\nregion = "eu-north-1"\n'
+                'auth = { access_key_id = "bench", secret_access_key = { env = "BENCH_PASSWORD" } }\n')
+
+
+class Pubsub(Broker):
+    """Google's emulator: its speed is not that of the service."""
+    KIND, PROGRAM, PLACE = "pubsub", "Google's emulator of Pub/Sub", "events"
+    URL, HAS_LOOP, HAS_TARGETS, IS_SLOW = "http://127.0.0.1", False, False, True
+
+    @classmethod
+    def program(cls):
+        found = sorted(pathlib.Path("/usr/lib/google-cloud-sdk/platform/pubsub-emulator/lib").glob("*.jar"))
+        return str(found[-1]) if found and shutil.which("java") else None
+
+    def command(self):
+        return ["java", "-jar", self.program(), "--host=127.0.0.1", f"--port={self.port}"]
+
+    def prepare(self):
+        """A topic without a subscription would keep nothing."""
+        project = f"{self.address}/v1/projects/bench-project"
+        ask(f"{project}/topics/{self.PLACE}", {}, "PUT")
+        ask(f"{project}/subscriptions/{self.PLACE}", {"topic": f"projects/bench-project/topics/{self.PLACE}"}, "PUT")
+
+    @classmethod
+    def keys(cls, port):
+        return f'project = "bench-project"\ntopic = "{cls.PLACE}"\nendpoint = "{cls.url(port)}"\n'
+
+
+def ask(url, question, method, headers=None):
+    """Sends JSON to a server; its refusal is an error."""
+    headers = {"content-type": "application/json", **(headers or {})}
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(question).encode(), headers, method=method), timeout=30).close()
+
+
+# Servers here take any login, or ask for none; a sink wants a password all the same.
 os.environ["BENCH_PASSWORD"] = "bench"
 
-KINDS = (Nats, Redis, Postgres, Rabbitmq, Mqtt, Kafka)
+KINDS = (Nats, Redis, Postgres, Rabbitmq, Mqtt, Kafka, Object, Exec, Servicebus, Sqs, Pubsub)

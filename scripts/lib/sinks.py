@@ -4,17 +4,22 @@ import collections, contextlib, json, sqlite3, statistics, subprocess, time
 from brokers import KINDS
 from site_of import FILE, ROOT, memory, metric
 
-Speed = collections.namedtuple("Speed", "per_second plain p99_ms idle")
+Speed = collections.namedtuple("Speed", "per_second plain p99_ms rate idle")
+# The most events a second at which the delay is measured.
+RATE = 1000
+NAMES = [kind.KIND for kind in KINDS]
 
 
-def waiting(bench):
+def waiting(bench, kind):
     """How many events a sink finds when it begins."""
-    return 20_000 if bench.quick else 100_000
+    n = 20_000 if bench.quick else 100_000
+    return n // 10 if kind.IS_SLOW else n
 
 
 def kinds(bench):
-    """The kinds that the binary has."""
-    return [kind for kind in KINDS if bench.features or not kind.IS_EXTRA]
+    """The kinds that the binary has, of those that are wanted."""
+    has = [kind for kind in KINDS if bench.features or not kind.IS_EXTRA]
+    return [kind for kind in has if bench.kinds is None or kind.KIND in bench.kinds]
 
 
 def installed(bench, say):
@@ -49,19 +54,27 @@ def event(bench):
 def speed(bench, kind, plain, body):
     """A sink of a kind at a server of its own, and a plain loop at the same server."""
     with kind() as broker:
-        site = bench.site([broker.sink(broker.port)])
+        site = bench.site([broker.its_sink()], server=kind.SERVER)
         with site.serve() as server:
-            idle = memory(server.pid)
-            per_second, p99_ms = drain(bench, site, kind.KIND), delay(bench, site, kind.KIND)
-        seconds = str(bench.seconds // 2)
-        loop = subprocess.run([plain, kind.KIND, broker.address, broker.PLACE, seconds], input=body, check=True,
-                              stdout=subprocess.PIPE, text=True)
-        return Speed(per_second, json.loads(loop.stdout)["per_second"], p99_ms, idle)
+            idle, per_second = memory(server.pid), drain(bench, site, kind)
+            # A rate that the kind can carry.
+            rate = min(RATE, max(1, int(per_second / 2)))
+            p99_ms = delay(bench, site, kind.KIND, rate)
+        return Speed(per_second, plain_speed(bench, broker, plain, body), p99_ms, rate, idle)
 
 
-def drain(bench, site, sink):
+def plain_speed(bench, broker, plain, body):
+    """Events a second of a plain loop at the same server; none where there is no such loop."""
+    if not broker.HAS_LOOP:
+        return None
+    loop = subprocess.run([plain, broker.KIND, broker.address, broker.PLACE, str(bench.seconds // 2)], input=body,
+                          check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(loop.stdout)["per_second"]
+
+
+def drain(bench, site, kind):
     """Confirmed events a second, of those that a paused sink left in the store."""
-    n = waiting(bench)
+    n, sink = waiting(bench, kind), kind.KIND
     site.run("sinks", "pause", sink, stdout=subprocess.DEVNULL).wait()
     taken = bench.simulate(site.port, "--channel", "calls", "--connections", 64, "--count", n)["n_2xx"]
     site.run("sinks", "resume", sink, stdout=subprocess.DEVNULL).wait()
@@ -73,10 +86,10 @@ def drain(bench, site, sink):
     return (taken - before) / (time.monotonic() - began)
 
 
-def delay(bench, site, sink):
-    """From the acceptance of a notification until its delivery is confirmed, at 1,000 a second: p99 in ms."""
+def delay(bench, site, sink, rate):
+    """From the acceptance of a notification until its delivery is confirmed, at so many a second: p99 in ms."""
     since = int(time.time() * 1e6) + 1_000_000
-    report = bench.simulate(site.port, "--channel", "calls", "--connections", 64, "--rate", 1000,
+    report = bench.simulate(site.port, "--channel", "calls", "--connections", 64, "--rate", rate,
                             "--duration", f"{bench.seconds}s")
     until = time.monotonic() + 30
     while metric(site.admin, f'reelhook_sink_open_deliveries{{sink="{sink}"}}') and time.monotonic() < until:

@@ -72,7 +72,7 @@ def body(contexts):
 class Site:
     """A folder with a config, the ports of one server, and the server while it runs."""
 
-    def __init__(self, exe, folder, identity, sinks=(FILE,), extra=""):
+    def __init__(self, exe, folder, identity, sinks=(FILE,), extra="", server=""):
         self.exe, self.identity = exe, identity
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
         self.port, self.admin = free_port(), free_port()
@@ -85,6 +85,7 @@ class Site:
         self.config.write_text(f'''
 [server]
 listen = "127.0.0.1:{self.port}"
+{server}
 [admin]
 listen = "127.0.0.1:{self.admin}"
 [store]
