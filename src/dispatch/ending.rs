@@ -2,7 +2,8 @@
 //!
 //! **Invariants**
 //! 1. The sink is closed once, after the last attempt, also where attempts had to be broken off.
-//! 2. An attempt that is broken off is attempted again, since its lease ends or is void after the start.
+//! 2. From the beginning of the end no delivery waits for company in the sink.
+//! 3. An attempt that is broken off is attempted again, since its lease ends or is void after the start.
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ impl Dispatcher {
 
     /// Ends.
     pub(super) async fn end(mut self) {
+        self.worker.sink.hurry();
         self.hand_back().await;
         let is_hurried = self.end_attempts().await;
         self.close_sink(is_hurried).await;

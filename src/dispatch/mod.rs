@@ -130,7 +130,8 @@ impl Dispatcher {
 
     /// Delivers until `cancel`; then hands unused leases back, finishes the attempts under way and closes the sink.
     pub async fn run(mut self, cancel: CancellationToken) {
-        let concurrency = self.worker.settings.concurrency.min(self.worker.sink.most_at_a_time()).max(1);
+        let sink = &self.worker.sink;
+        let concurrency = self.worker.settings.concurrency.min(sink.most_at_a_time()).max(1) + sink.waiting_at_a_time();
         while !cancel.is_cancelled() {
             if self.worker.is_paused() {
                 self.sit_out(&cancel).await;

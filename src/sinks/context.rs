@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Events, Sink};
+use crate::config::{Config, Events, Sink, SinkDispatch};
 
-/// What holds for all sinks, and how long one may take.
+/// What holds for all sinks, and for one that is made.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     /// Whether a sink may run commands: `server.allow_exec`.
@@ -13,16 +13,21 @@ pub struct Context {
     pub events: Events,
     /// How long an attempt of the sink may take: its `timeout`.
     pub timeout: Duration,
+    /// How many of its attempts do something at a time: its `concurrency`.
+    pub concurrency: usize,
+    /// What its deliveries may have in memory: its `queue_bytes`.
+    pub queue_bytes: usize,
 }
 
 impl Context {
     /// That of a config.
     pub fn of(config: &Config) -> Self {
-        Self { allow_exec: config.server.allow_exec, events: config.events.clone(), timeout: Duration::ZERO }
+        Self { allow_exec: config.server.allow_exec, events: config.events.clone(), ..Self::default() }
     }
 
     /// The same, with what holds for this sink.
     pub fn with(&self, sink: &Sink) -> Self {
-        Self { timeout: sink.dispatch.timeout, ..self.clone() }
+        let SinkDispatch { timeout, concurrency, queue_bytes, .. } = sink.dispatch;
+        Self { timeout, concurrency, queue_bytes, ..self.clone() }
     }
 }

@@ -1,5 +1,5 @@
 //! Sinks: where events go. A sink says *whether* a delivery arrived, never *when* to try again: no sink holds a retry
-//! loop, a sleep or a backoff.
+//! loop, a sleep or a backoff. One that sends several events together may wait for them.
 //!
 //! **Invariants**
 //! 1. `Ok` means that the destination has the event; for files, that it is on the disk.
@@ -104,11 +104,7 @@ pub trait Sink: Send + Sync {
 
     /// Delivers several, one result for each, in order. Sinks that can do better than one by one override it.
     async fn deliver_batch(&self, deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
-        let mut results = Vec::with_capacity(deliveries.len());
-        for delivery in deliveries {
-            results.push(self.deliver(delivery).await);
-        }
-        results
+        one_by_one(self, deliveries).await
     }
 
     /// As [`Sink::deliver_batch`], and notes each exchange as it goes: there is a note for each delivery. Sinks that speak
@@ -131,6 +127,16 @@ pub trait Sink: Send + Sync {
     fn most_at_a_time(&self) -> usize {
         usize::MAX
     }
+
+    /// How many calls there may be beside those, which only wait until their deliveries have company. They wait within their
+    /// attempts: for less than the sink's timeout.
+    fn waiting_at_a_time(&self) -> usize {
+        0
+    }
+
+    /// The end is near: deliveries that wait for company wait no longer, and no later one does. [`Sink::close`] follows when
+    /// the calls have ended.
+    fn hurry(&self) {}
 
     /// The file that it writes, if it writes one. No other sink may write it. The key `path` names it.
     fn own_path(&self) -> Option<PathBuf> {
@@ -169,6 +175,15 @@ pub trait FromConfig: Sink + Sized + 'static {
     /// Reads the keys, and makes the sink: each key is asked for, whatever is wrong with the others. Nothing is connected
     /// to, nothing is created; secrets are read. `None` where a mistake was noted.
     fn read(section: &mut Section<'_>, context: &Context) -> Option<Self>;
+}
+
+/// Delivers one after another.
+async fn one_by_one(sink: &(impl Sink + ?Sized), deliveries: &[&Delivery]) -> Vec<Result<(), DeliveryError>> {
+    let mut results = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        results.push(sink.deliver(delivery).await);
+    }
+    results
 }
 
 /// The result of a batch of one, for sinks that deliver in batches only. Without a result nothing is known to have arrived.

@@ -20,6 +20,9 @@ use crate::domain::{ClientContext, Delivery, Event};
 
 /// What is written for a value that an event does not have.
 pub const ABSENT: &str = "-";
+/// What is written for a placeholder of the place's own, whose value is known only later. No place takes this character in a
+/// value as it is.
+pub const OWN: char = '\0';
 /// The longest template in a config.
 const MAX_TEMPLATE_CHARS: usize = 4096;
 /// The placeholders, but for `{capture.NAME}`.
@@ -58,6 +61,8 @@ pub struct Limit {
 enum Part {
     Text(String),
     Value(Placeholder),
+    /// A placeholder of the place's own.
+    Own,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +83,12 @@ enum Placeholder {
 impl Template {
     /// Reads a template from a config.
     pub fn reading() -> Reading<Self> {
-        value::name(MAX_TEMPLATE_CHARS).then(|text| Self::parse(&text), |template| json!(template.text))
+        Self::reading_with(None)
+    }
+
+    /// Reads a template that may also have the placeholder `own`, which is filled in as [`OWN`].
+    pub fn reading_with(own: Option<&'static str>) -> Reading<Self> {
+        value::name(MAX_TEMPLATE_CHARS).then(move |text| Self::parse_with(&text, own), |template| json!(template.text))
     }
 
     /// Reads a text. `{{` and `}}` are braces. A brace that begins no placeholder is itself.
@@ -86,6 +96,14 @@ impl Template {
     /// # Errors
     /// It names something unknown; the text says what can be named.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_with(text, None)
+    }
+
+    /// As [`Template::parse`], with a placeholder of the place's own.
+    ///
+    /// # Errors
+    /// As [`Template::parse`].
+    pub fn parse_with(text: &str, own: Option<&str>) -> Result<Self, String> {
         let (mut parts, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(at) = rest.find(['{', '}']) {
             let (before, from) = rest.split_at(at);
@@ -96,11 +114,15 @@ impl Template {
                 plain.push_str(&two[..1]);
                 rest = &from[2..];
             } else if let Some((name, after)) = named {
-                let value = Placeholder::of(name).ok_or_else(|| unknown(name))?;
+                let value = match Placeholder::of(name) {
+                    Some(placeholder) => Part::Value(placeholder),
+                    None if own == Some(name) => Part::Own,
+                    None => return Err(unknown(name, own)),
+                };
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
                 }
-                parts.push(Part::Value(value));
+                parts.push(value);
                 rest = after;
             } else {
                 plain.push_str(&from[..1]);
@@ -123,8 +145,18 @@ impl Template {
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(text.as_str()),
-            Part::Value(_) => None,
+            Part::Value(_) | Part::Own => None,
         })
+    }
+
+    /// Whether it has the placeholder of the place's own.
+    pub fn has_own(&self) -> bool {
+        self.parts.contains(&Part::Own)
+    }
+
+    /// Whether it has the id of the delivery.
+    pub fn has_delivery_id(&self) -> bool {
+        self.parts.contains(&Part::Value(Placeholder::DeliveryId))
     }
 
     /// Whether every event gives the same text; then this is the text.
@@ -143,6 +175,7 @@ impl Template {
             match part {
                 Part::Text(text) => filled.push_str(text),
                 Part::Value(placeholder) => placeholder.with(delivery, |value| escape(value, &mut filled)),
+                Part::Own => filled.push(OWN),
             }
         }
         filled
@@ -204,8 +237,9 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
 }
 
-fn unknown(name: &str) -> String {
-    let known: Vec<String> = PLACEHOLDERS.iter().map(|(name, _)| format!("{{{name}}}")).collect();
+fn unknown(name: &str, own: Option<&str>) -> String {
+    let known: Vec<String> =
+        PLACEHOLDERS.iter().map(|(name, _)| *name).chain(own).map(|it| format!("{{{it}}}")).collect();
     format!("found {{{name}}}, expected one of {}, {{capture.NAME}}; a brace is written {{{{", known.join(", "))
 }
 

@@ -1,6 +1,7 @@
 //! Dispatch, over a store in memory and a sink that records.
 
 mod chains;
+mod company;
 mod ending;
 mod memory;
 mod recording;
@@ -14,7 +15,7 @@ use reelhook::clock::Clock;
 use reelhook::config::SinkDispatch;
 use reelhook::dispatch::{Dispatcher, Pauses, Shared};
 use reelhook::domain::{DeliveryId, SinkName};
-use reelhook::sinks::DeliveryError;
+use reelhook::sinks::{DeliveryError, Sink};
 use reelhook::store::Deliveries;
 use reelhook::telemetry::Metrics;
 use tokio::sync::{OnceCell, Semaphore};
@@ -47,8 +48,12 @@ impl House {
 
     /// Opens the queue, then dispatches to `sink` until `story` ends.
     async fn run(&self, sink: &Arc<Recording>, story: impl AsyncFnOnce(&CancellationToken)) {
+        self.run_over(Arc::clone(sink) as _, story).await;
+    }
+
+    async fn run_over(&self, sink: Arc<dyn Sink>, story: impl AsyncFnOnce(&CancellationToken)) {
         let cancel = CancellationToken::new();
-        let dispatcher = self.dispatcher(sink).await;
+        let dispatcher = self.dispatcher_over(sink).await;
         let story = async {
             story(&cancel).await;
             cancel.cancel();
@@ -57,6 +62,10 @@ impl House {
     }
 
     async fn dispatcher(&self, sink: &Arc<Recording>) -> Dispatcher {
+        self.dispatcher_over(Arc::clone(sink) as _).await
+    }
+
+    async fn dispatcher_over(&self, sink: Arc<dyn Sink>) -> Dispatcher {
         let shared = Shared {
             store: Arc::clone(&self.store) as _,
             queues: Arc::clone(&self.store.process.queues),
@@ -65,7 +74,7 @@ impl House {
             metrics: Arc::clone(&self.metrics),
             clock: self.clock.clone(),
         };
-        Dispatcher::new(SinkName::new("crm"), Arc::clone(sink) as _, self.settings.clone(), shared)
+        Dispatcher::new(SinkName::new("crm"), sink, self.settings.clone(), shared)
     }
 
     /// The same ones until the next house is built: what is durable is the store's.

@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use reelhook::domain::{Delivery, DeliveryId};
 use reelhook::sinks::{DeliveryError, Sink};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::memory::named;
 
@@ -34,6 +35,9 @@ pub struct Recording {
     most_calls: AtomicUsize,
     pub batch_size: usize,
     pub most_at_a_time: usize,
+    pub waiting_at_a_time: usize,
+    /// Cancelled when nothing waits for company any more.
+    pub hurry: CancellationToken,
     pub batches: Mutex<Vec<usize>>,
     /// How often it was closed.
     pub n_closed: AtomicUsize,
@@ -54,6 +58,8 @@ impl Recording {
             most_calls: AtomicUsize::new(0),
             batch_size: 1,
             most_at_a_time: usize::MAX,
+            waiting_at_a_time: 0,
+            hurry: CancellationToken::new(),
             batches: Mutex::default(),
             n_closed: AtomicUsize::new(0),
             hangs: false,
@@ -108,6 +114,14 @@ impl Sink for Recording {
 
     fn most_at_a_time(&self) -> usize {
         self.most_at_a_time
+    }
+
+    fn waiting_at_a_time(&self) -> usize {
+        self.waiting_at_a_time
+    }
+
+    fn hurry(&self) {
+        self.hurry.cancel();
     }
 
     async fn probe(&self) -> Result<Vec<String>, DeliveryError> {

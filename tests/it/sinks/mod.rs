@@ -12,6 +12,7 @@ mod file;
 mod guard;
 mod http;
 mod object;
+mod object_batches;
 pub mod samples;
 pub mod schemas;
 mod shapes;

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::samples::{build, delivery, mistakes, retried, with_client_context};
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// The files below a folder.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

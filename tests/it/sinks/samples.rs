@@ -135,7 +135,7 @@ pub fn dispatch() -> config::SinkDispatch {
         concurrency: 8,
         timeout: Duration::from_secs(30),
         queue: 16,
-        queue_bytes: 1 << 20,
+        queue_bytes: 8 << 20,
         retry: [0, 5, 300].map(Duration::from_secs).to_vec(),
         jitter: 0.0,
         max_retry_after: Duration::from_secs(3600),

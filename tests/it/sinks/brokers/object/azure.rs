@@ -13,7 +13,8 @@ use reelhook::sinks::DeliveryError;
 use sha2::Sha256;
 use tempfile::TempDir;
 
-use super::{KIND, client, elements, id_of, in_address};
+use super::batched::Service;
+use super::{KIND, arrived, client, elements, in_address};
 use crate::sinks::brokers::process::{Process, free_address};
 use crate::sinks::brokers::{Arrived, Broker, secret, suite};
 use crate::sinks::samples::{build, delivery, retried, with_client_context};
@@ -98,13 +99,7 @@ impl Broker for Azure {
     }
 
     async fn arrived(&self, place: &str) -> Vec<Arrived> {
-        let mut arrived = Vec::new();
-        for name in self.names(place).await {
-            assert!(name.starts_with("kept/"), "{name}");
-            let text = self.get(&format!("{place}/{}", in_address(&name)), "").await;
-            arrived.push(Arrived { id: id_of(&name), event: serde_json::from_str(&text).unwrap() });
-        }
-        arrived
+        self.texts(place).await.into_iter().map(arrived).collect()
     }
 
     async fn stop(&mut self) {
@@ -113,6 +108,18 @@ impl Broker for Azure {
 
     async fn restart(&mut self) {
         self.process = Process::start(&mut Self::command(&self.folder, self.address), self.address).await;
+    }
+}
+
+#[async_trait]
+impl Service for Azure {
+    async fn texts(&self, place: &str) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        for name in self.names(place).await {
+            let text = self.get(&format!("{place}/{}", in_address(&name)), "").await;
+            texts.push((name, text));
+        }
+        texts
     }
 }
 

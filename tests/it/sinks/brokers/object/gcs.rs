@@ -6,8 +6,9 @@ use std::path::Path;
 use async_trait::async_trait;
 use reelhook::sinks::DeliveryError;
 
+use super::batched::Service;
 use super::stub::Stub;
-use super::{KIND, id_of};
+use super::{KIND, arrived};
 use crate::sinks::answering::Answering;
 use crate::sinks::brokers::gate::Gate;
 use crate::sinks::brokers::process::free_address;
@@ -62,11 +63,7 @@ impl Broker for Gcs {
     }
 
     async fn arrived(&self, place: &str) -> Vec<Arrived> {
-        let arrived = |(name, _, text): (String, String, String)| {
-            assert!(name.starts_with("kept/"), "{name}");
-            Arrived { id: id_of(&name), event: serde_json::from_str(&text).unwrap() }
-        };
-        self.stub.objects(place).into_iter().map(arrived).collect()
+        self.texts(place).await.into_iter().map(arrived).collect()
     }
 
     async fn stop(&mut self) {
@@ -75,6 +72,13 @@ impl Broker for Gcs {
 
     async fn restart(&mut self) {
         self.gate.open().await;
+    }
+}
+
+#[async_trait]
+impl Service for Gcs {
+    async fn texts(&self, place: &str) -> Vec<(String, String)> {
+        self.stub.objects(place).into_iter().map(|(name, _, text)| (name, text)).collect()
     }
 }
 

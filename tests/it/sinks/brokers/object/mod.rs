@@ -1,9 +1,12 @@
 //! The services that the kind `object` stores in.
 
 mod azure;
+mod batched;
 mod gcs;
 mod s3;
 mod stub;
+
+use super::Arrived;
 
 /// The kind.
 pub const KIND: &str = "object";
@@ -32,7 +35,9 @@ fn in_address(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string().replace("%2F", "/")
 }
 
-/// The id of the delivery, by which an object is named.
-fn id_of(name: &str) -> String {
-    name.rsplit_once('/').unwrap().1.trim_end_matches(".json").to_owned()
+/// The event that an object is. Its name has the id of the delivery.
+fn arrived((name, text): (String, String)) -> Arrived {
+    assert!(name.starts_with("kept/"), "{name}");
+    let (_, id) = name.rsplit_once('/').unwrap();
+    Arrived { id: id.trim_end_matches(".json").to_owned(), event: serde_json::from_str(&text).unwrap() }
 }

@@ -11,7 +11,8 @@ use reelhook::sinks::DeliveryError;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{KIND, client, elements, id_of, in_address};
+use super::batched::Service;
+use super::{KIND, arrived, client, elements, in_address};
 use crate::sinks::answering::Answering;
 use crate::sinks::brokers::process::{Process, below_the_chosen};
 use crate::sinks::brokers::{Arrived, Broker, LOGIN, suite};
@@ -153,13 +154,7 @@ impl Broker for S3 {
     }
 
     async fn arrived(&self, place: &str) -> Vec<Arrived> {
-        let mut arrived = Vec::new();
-        for name in self.names(place).await {
-            assert!(name.starts_with("kept/"), "{name}");
-            let text = self.get(&format!("{place}/{}", in_address(&name))).await;
-            arrived.push(Arrived { id: id_of(&name), event: serde_json::from_str(&text).unwrap() });
-        }
-        arrived
+        self.texts(place).await.into_iter().map(arrived).collect()
     }
 
     async fn stop(&mut self) {
@@ -169,6 +164,18 @@ impl Broker for S3 {
     async fn restart(&mut self) {
         self.process = Process::start(&mut Self::command(&self.folder, &self.ports), self.address).await;
         self.ready().await;
+    }
+}
+
+#[async_trait]
+impl Service for S3 {
+    async fn texts(&self, place: &str) -> Vec<(String, String)> {
+        let mut texts = Vec::new();
+        for name in self.names(place).await {
+            let text = self.get(&format!("{place}/{}", in_address(&name))).await;
+            texts.push((name, text));
+        }
+        texts
     }
 }
 
