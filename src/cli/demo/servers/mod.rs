@@ -24,8 +24,6 @@ mod pubsub;
 mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(all(feature = "servicebus", feature = "rabbitmq"))]
-mod servicebus;
 #[cfg(feature = "sqs")]
 mod sqs;
 #[cfg(any(feature = "pubsub", feature = "sqs"))]
@@ -81,12 +79,12 @@ const KINDS: &[(&str, Make)] = &[
     #[cfg(feature = "pubsub")]
     ("pubsub", |place| Box::new(pubsub::Pubsub(place))),
     #[cfg(feature = "rabbitmq")]
-    ("rabbitmq", |place| Box::new(rabbitmq::Rabbitmq::at(place, "[]."))),
+    ("rabbitmq", |place| Box::new(rabbitmq::Rabbitmq::at(place))),
     #[cfg(feature = "redis")]
     ("redis", |place| Box::new(redis::Redis(place))),
     // Its broker is RabbitMQ, and is looked into as such.
     #[cfg(all(feature = "servicebus", feature = "rabbitmq"))]
-    ("servicebus", |place| Box::new(servicebus::Servicebus::at(place))),
+    ("servicebus", |place| Box::new(rabbitmq::Servicebus::at(place))),
     #[cfg(feature = "sqs")]
     ("sqs", |place| Box::new(sqs::Sqs(place))),
 ];

@@ -1,4 +1,4 @@
-//! RabbitMQ.
+//! RabbitMQ; and with its plugin, a broker of AMQP 1.0.
 
 use async_trait::async_trait;
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 use super::{FarSide, Place, Program, Tell};
 
 /// The queue.
-pub(super) const QUEUE: &str = "recordings";
+const QUEUE: &str = "recordings";
 /// The program itself: Debian's wrapper would change the user.
 const PROGRAM: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -23,7 +23,12 @@ pub(super) struct Rabbitmq {
 }
 
 impl Rabbitmq {
-    pub(super) fn at(place: Place, plugins: &'static str) -> Self {
+    /// By its own protocol.
+    pub(super) fn at(place: Place) -> Self {
+        Self::with(place, "[].")
+    }
+
+    fn with(place: Place, plugins: &'static str) -> Self {
         let names_port = super::free_address().map_or(place.address.port() ^ 1, |free| free.port());
         Self { place, plugins, names_port }
     }
@@ -81,5 +86,41 @@ impl FarSide for Rabbitmq {
             tell(QUEUE, &message?.data);
         }
         Ok(())
+    }
+}
+
+/// RabbitMQ as a broker of AMQP 1.0: Azure Service Bus itself is a service of the network.
+#[cfg(feature = "servicebus")]
+pub(super) struct Servicebus(Rabbitmq);
+
+#[cfg(feature = "servicebus")]
+impl Servicebus {
+    pub(super) fn at(place: Place) -> Self {
+        Self(Rabbitmq::with(place, "[rabbitmq_amqp1_0]."))
+    }
+}
+
+#[cfg(feature = "servicebus")]
+#[async_trait]
+impl FarSide for Servicebus {
+    fn program(&self) -> anyhow::Result<Option<Program>> {
+        self.0.program()
+    }
+
+    fn companion(&self) -> Option<Command> {
+        self.0.companion()
+    }
+
+    fn keys(&self) -> String {
+        // The plugin's address of a queue that is there.
+        format!("url = \"amqp://{}\"\nqueue = \"/amq/queue/{QUEUE}\"\n", self.0.place.address)
+    }
+
+    async fn prepare(&self) -> anyhow::Result<()> {
+        self.0.prepare().await
+    }
+
+    async fn read(&self, tell: &Tell<'_>) -> anyhow::Result<()> {
+        self.0.read(tell).await
     }
 }
