@@ -15,7 +15,7 @@ use super::store::Stored;
 use crate::intake::{Intake, quarantine_rate};
 use crate::operator_events::OperatorEvents;
 use crate::routing::Router;
-use crate::store::{Changes, Rules};
+use crate::store::{Changes, Rules, Told};
 use crate::telemetry::Rejections;
 use crate::watch::Watcher;
 
@@ -47,7 +47,8 @@ impl Engine {
         // This task ends first. While the listener closes nothing can arrive, so no operation may become lost or
         // overdue then.
         parts.tasks.run("watching deadlines", watcher.run(parts.stops.waiting.clone()));
-        let events = operator_events(parts, stored);
+        let told = stored.store.told().await.context("what operators were told cannot be read")?;
+        let events = operator_events(parts, stored, told);
         parts.tasks.run("telling operators", events.run(parts.stops.waiting.clone()));
         intake.wait_on().await.context("the items that wait for the provider's keys cannot be read")?;
         let housekeeping = Housekeeping::new(parts, stored);
@@ -69,13 +70,14 @@ impl Engine {
 }
 
 /// Tells operators what happens to reelhook itself.
-fn operator_events(parts: &Parts, stored: &Stored) -> OperatorEvents {
+fn operator_events(parts: &Parts, stored: &Stored, told: Vec<Told>) -> OperatorEvents {
     OperatorEvents {
         store: Arc::clone(&stored.store),
         routes: Arc::clone(&stored.routes),
         running: Arc::clone(&parts.running),
         pauses: Arc::clone(&stored.pauses),
         conditions: Arc::clone(&stored.conditions),
+        told,
         metrics: Arc::clone(&parts.metrics),
         clock: parts.clock.clone(),
     }

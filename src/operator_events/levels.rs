@@ -4,10 +4,11 @@
 //! 1. Crossing a level is told once. It can be told again after the measure was on the good side of a second level, so that
 //!    a measure that moves around the first one is told once; and for answers not within 10 minutes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::standing::{Known, OVER, Standing};
 use crate::domain::{OperatorData, OperatorEvent};
 use crate::store::{Report, Space};
 use crate::telemetry::SlowShares;
@@ -19,68 +20,35 @@ const FEWEST_ANSWERS: u64 = 10;
 /// The shares are those of so long.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
-/// A level that was crossed, to the bad side or back.
-#[derive(Clone, Debug)]
-pub(super) enum Level {
-    Slow { path: &'static str, share: f64 },
-    Low(Space),
+const SLOW: &str = "slow";
+const LOW: &str = "low";
+const DISK: &str = "reelhook/disk";
+
+/// How fast the answers on each path are, where that may have to be told.
+pub(super) fn answers(known: &Known, shares: &BTreeMap<&'static str, SlowShares>, now: Timestamp) -> Vec<Standing> {
+    let standing = |(path, shares): (&&'static str, &SlowShares)| {
+        let (subject, share) = (answers_on(path), shares.over_3s);
+        let was_slow = known.state(&subject) == SLOW;
+        let begins = share > SLOW_SHARE && shares.n >= FEWEST_ANSWERS && !known.is_quiet(&subject, WINDOW, now);
+        let is_slow = if was_slow { share > SLOW_SHARE / 2.0 } else { begins };
+        let report = is_slow.then(|| slow(path, share));
+        (is_slow || was_slow).then_some(Standing { subject, state: if is_slow { SLOW } else { OVER }, report })
+    };
+    shares.iter().filter_map(standing).collect()
 }
 
-/// What was told.
-#[derive(Debug, Default)]
-pub(super) struct Levels {
-    slow: BTreeSet<&'static str>,
-    quiet_until: BTreeMap<&'static str, Timestamp>,
-    is_disk_low: bool,
+/// How much room the disk has, where that may have to be told.
+pub(super) fn disk(known: &Known, space: Space) -> Option<Standing> {
+    let (few, enough) = (space.reserve_bytes.saturating_mul(2), space.reserve_bytes.saturating_mul(3));
+    let free = space.disk_free_bytes.saturating_add(space.reusable_bytes);
+    let was_low = known.state(DISK) == LOW;
+    let is_low = free < if was_low { enough } else { few };
+    let report = is_low.then(|| low(space));
+    (is_low || was_low).then(|| Standing { subject: DISK.into(), state: if is_low { LOW } else { OVER }, report })
 }
 
-impl Levels {
-    /// What is to be told now.
-    pub(super) fn changes(
-        &mut self,
-        shares: &BTreeMap<&'static str, SlowShares>,
-        space: Space,
-        now: Timestamp,
-    ) -> Vec<Level> {
-        let mut changes = Vec::new();
-        for (path, shares) in shares {
-            let (path, share) = (*path, shares.over_3s);
-            let is_quiet = self.quiet_until.get(path).is_some_and(|until| *until > now);
-            if share <= SLOW_SHARE / 2.0 {
-                self.slow.remove(path);
-            } else if share > SLOW_SHARE && shares.n >= FEWEST_ANSWERS && !is_quiet && !self.slow.contains(path) {
-                changes.push(Level::Slow { path, share });
-            }
-        }
-        let (low, enough) = (space.reserve_bytes.saturating_mul(2), space.reserve_bytes.saturating_mul(3));
-        let free = space.disk_free_bytes.saturating_add(space.reusable_bytes);
-        if free >= enough {
-            self.is_disk_low = false;
-        } else if free < low && !self.is_disk_low {
-            changes.push(Level::Low(space));
-        }
-        changes
-    }
-
-    /// A level was told.
-    pub(super) fn told(&mut self, level: Level, now: Timestamp) {
-        match level {
-            Level::Slow { path, .. } => {
-                self.slow.insert(path);
-                self.quiet_until.insert(path, now.saturating_add(WINDOW).unwrap_or(Timestamp::MAX));
-            }
-            Level::Low(_space) => self.is_disk_low = true,
-        }
-    }
-}
-
-impl Level {
-    pub(super) fn report(&self) -> Report {
-        match self {
-            Self::Slow { path, share } => slow(path, *share),
-            Self::Low(space) => low(*space),
-        }
-    }
+fn answers_on(path: &str) -> String {
+    format!("reelhook/answers/{path}")
 }
 
 fn slow(path: &'static str, share: f64) -> Report {
@@ -96,7 +64,7 @@ fn slow(path: &'static str, share: f64) -> Report {
         limit: Some(SLOW_SHARE),
         ..OperatorData::default()
     };
-    Report { event: OperatorEvent::AnswersSlow, subject: format!("reelhook/answers/{path}"), data }
+    Report { event: OperatorEvent::AnswersSlow, subject: answers_on(path), data }
 }
 
 fn low(space: Space) -> Report {
@@ -110,5 +78,5 @@ fn low(space: Space) -> Report {
         reserve_bytes: Some(reserve),
         ..OperatorData::default()
     };
-    Report { event: OperatorEvent::DiskLow, subject: "reelhook/disk".into(), data }
+    Report { event: OperatorEvent::DiskLow, subject: DISK.into(), data }
 }

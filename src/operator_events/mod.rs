@@ -1,17 +1,18 @@
 //! Operator events: tells those who run reelhook, by ordinary events, that a sink was paused, that deliveries were given
 //! up, and the like. A route picks them by their types.
 //!
-//! Every half second this looks at what the other parts know, and compares it with what it told last.
+//! Every half second this looks at what the other parts know, and compares it with what was told last.
 //!
 //! **Invariants**
 //! 1. An event that no route names, or whose sinks do not take it, is not made.
-//! 2. A transition is told once. What may happen often is told at most once a minute for each sink or reason, with a
+//! 2. A transition is told once, also over a restart: see [`standing`]. What may happen often is told at most once a minute for each sink or reason, with a
 //!    count. So the number of events is bounded, whatever happens.
 //! 3. A dead letter of an operator event makes no operator event.
 //! 4. If the store fails, it is told later.
 
 mod levels;
 mod sinks;
+mod standing;
 mod tally;
 
 use std::sync::Arc;
@@ -20,15 +21,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use self::levels::Levels;
-use self::sinks::Sinks;
+use self::standing::{Known, Standing};
 use self::tally::Tally;
 use crate::clock::Clock;
 use crate::dispatch::{Conditions, Pauses};
 use crate::domain::{Channel, EventKind, NewDelivery, OperatorData, OperatorEvent, RoutingKey};
 use crate::routing::Router;
 use crate::running::Running;
-use crate::store::{Report, Store};
+use crate::store::{Report, Store, Told};
 use crate::telemetry::{Incident, Metrics};
 
 /// How often it looks.
@@ -46,28 +46,29 @@ pub struct OperatorEvents {
     pub pauses: Arc<Pauses>,
     /// What is known of each sink.
     pub conditions: Arc<Conditions>,
+    /// What was told before the start.
+    pub told: Vec<Told>,
     /// What happened, and how fast Graph was answered.
     pub metrics: Arc<Metrics>,
     /// The clock.
     pub clock: Clock,
 }
 
-/// What was told, or need not be.
-#[derive(Default)]
-struct Told {
-    sinks: Sinks,
+/// What was told, and what waits to be.
+struct Memory {
+    known: Known,
     dead_letters: Tally,
     quarantined: Tally,
-    levels: Levels,
 }
 
 impl OperatorEvents {
-    /// Looks until `stop`. The sinks that are paused at the start were paused before: that is not told.
-    pub async fn run(self, stop: CancellationToken) {
-        let mut told = Told { sinks: Sinks::begin(self.sink_facts()), ..Told::default() };
+    /// Looks until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let known = Known::from(std::mem::take(&mut self.told));
+        let mut memory = Memory { known, dead_letters: Tally::default(), quarantined: Tally::default() };
         let mut pauses = self.pauses.changes();
         loop {
-            self.look(&mut told).await;
+            self.look(&mut memory).await;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -77,25 +78,50 @@ impl OperatorEvents {
         }
     }
 
-    async fn look(&self, told: &mut Told) {
+    async fn look(&self, memory: &mut Memory) {
         let now = self.clock.steady();
-        for (sink, change) in told.sinks.changes(self.sink_facts(), now) {
-            if self.tell(change.report()).await {
-                told.sinks.told(sink, change, now);
+        self.forget_removed(&mut memory.known).await;
+        for sink in self.sink_facts() {
+            if let Some(standing) = sink.standing(&memory.known, now) {
+                self.tell_standing(&mut memory.known, standing, now).await;
             }
         }
         for (sink, incident) in self.metrics.take_dead_letters() {
-            told.dead_letters.add(&sink, incident);
+            memory.dead_letters.add(&sink, incident);
         }
         for (reason, incident) in self.metrics.take_quarantined() {
-            told.quarantined.add(reason, incident);
+            memory.quarantined.add(reason, incident);
         }
-        self.tell_tally(&mut told.dead_letters, now, dead_letters).await;
-        self.tell_tally(&mut told.quarantined, now, quarantined).await;
-        for level in told.levels.changes(&self.metrics.slow_shares(now), self.store.space(), now) {
-            if self.tell(level.report()).await {
-                told.levels.told(level, now);
-            }
+        self.tell_tally(&mut memory.dead_letters, now, dead_letters).await;
+        self.tell_tally(&mut memory.quarantined, now, quarantined).await;
+        let answers = levels::answers(&memory.known, &self.metrics.slow_shares(now), now);
+        for standing in answers.into_iter().chain(levels::disk(&memory.known, self.store.space())) {
+            self.tell_standing(&mut memory.known, standing, now).await;
+        }
+    }
+
+    /// Tells how something is to those who do not know it.
+    async fn tell_standing(&self, known: &mut Known, standing: Standing, now: Timestamp) {
+        let mut deliveries = standing.report.as_ref().map(|report| self.deliveries(report)).unwrap_or_default();
+        let Some(told) = known.next(&standing, &mut deliveries, now) else { return };
+        let event = standing.report.filter(|_| !deliveries.is_empty()).map(|report| (report, deliveries));
+        match self.store.tell(told.clone(), event).await {
+            Ok(()) => known.keep(told),
+            Err(error) => tracing::warn!(%error, "could not store an operator event; trying again"),
+        }
+    }
+
+    /// A sink that was removed from the config begins from nothing if it comes back.
+    async fn forget_removed(&self, known: &mut Known) {
+        let subjects: Vec<String> =
+            self.running.now().sink_names().iter().map(|sink| sinks::path(sink.as_str())).collect();
+        let removed = known.others(sinks::PATHS, &subjects);
+        if removed.is_empty() {
+            return;
+        }
+        match self.store.forget_told(removed.clone()).await {
+            Ok(()) => known.forget(&removed),
+            Err(error) => tracing::warn!(%error, "could not forget what was told of removed sinks; trying again"),
         }
     }
 

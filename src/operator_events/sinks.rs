@@ -1,27 +1,29 @@
-//! Which sinks were told to be paused, and what has changed since.
+//! Which sinks are paused, and the events that tell it.
 //!
 //! **Invariants**
 //! 1. An operator's pause and its end are told at once.
 //! 2. A pause that reelhook made is told at most once a minute for each sink. It counts as over only when the sink does not
 //!    fail any more: a sink that is down pauses again after each attempt, which is one pause.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
+use super::standing::{Known, OVER, Standing};
 use super::tally::PAUSE;
 use crate::dispatch::{Conditions, Pauses};
 use crate::domain::{OperatorData, OperatorEvent, SinkName};
 use crate::store::Report;
 
+/// What the path of every sink begins with.
+pub(super) const PATHS: &str = "reelhook/sinks/";
+
 /// The path of a sink.
 pub(super) fn path(sink: &str) -> String {
-    format!("reelhook/sinks/{sink}")
+    format!("{PATHS}{sink}")
 }
 
 /// Who paused a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+enum By {
     Operator,
     Reelhook,
 }
@@ -36,21 +38,13 @@ pub(super) struct Now {
     reason: Option<String>,
 }
 
-/// A change that is to be told.
+/// How it is, and was.
 #[derive(Clone, Debug)]
-pub(super) struct Change {
+struct Change {
     now: Now,
     /// `None`: it was resumed.
     paused: Option<By>,
     was: Option<By>,
-}
-
-/// What was told of the sinks.
-#[derive(Debug, Default)]
-pub(super) struct Sinks {
-    paused: BTreeMap<SinkName, By>,
-    /// Until when no pause of reelhook's own is told, in steady time.
-    quiet_until: BTreeMap<SinkName, Timestamp>,
 }
 
 impl Now {
@@ -65,6 +59,19 @@ impl Now {
         }
     }
 
+    /// How it is, where that may have to be told.
+    pub(super) fn standing(self, known: &Known, at: Timestamp) -> Option<Standing> {
+        let subject = path(self.sink.as_str());
+        let was = By::parse(known.state(&subject));
+        let paused = self.paused(was);
+        let begins_by_itself = paused == Some(By::Reelhook) && was.is_none();
+        if (paused.is_none() && was.is_none()) || (begins_by_itself && known.is_quiet(&subject, PAUSE, at)) {
+            return None;
+        }
+        let report = Change { now: self, paused, was }.report();
+        Some(Standing { subject, state: paused.map_or(OVER, By::as_str), report: Some(report) })
+    }
+
     /// Who pauses it, given who was told to pause it.
     fn paused(&self, told: Option<By>) -> Option<By> {
         let goes_on = told == Some(By::Reelhook) && self.failing_since.is_some();
@@ -76,40 +83,11 @@ impl Now {
     }
 }
 
-impl Sinks {
-    /// Begins with what is so at the start, which is not told.
-    pub(super) fn begin(all: Vec<Now>) -> Self {
-        let paused = all.into_iter().filter_map(|now| Some((now.sink.clone(), now.paused(None)?)));
-        Self { paused: paused.collect(), quiet_until: BTreeMap::new() }
-    }
-
-    /// What is to be told now.
-    pub(super) fn changes(&mut self, all: Vec<Now>, at: Timestamp) -> Vec<(SinkName, Change)> {
-        self.paused.retain(|sink, _| all.iter().any(|now| now.sink == *sink));
-        self.quiet_until.retain(|_, until| *until > at);
-        let changes = all.into_iter().filter_map(|now| {
-            let was = self.paused.get(&now.sink).copied();
-            let paused = now.paused(was);
-            let is_own = paused == Some(By::Reelhook) && was.is_none();
-            let is_quiet = is_own && self.quiet_until.contains_key(&now.sink);
-            (paused != was && !is_quiet).then(|| (now.sink.clone(), Change { now, paused, was }))
-        });
-        changes.collect()
-    }
-
-    /// A change was told.
-    pub(super) fn told(&mut self, sink: SinkName, change: Change, at: Timestamp) {
-        if change.paused == Some(By::Reelhook) {
-            self.quiet_until.insert(sink.clone(), at.saturating_add(PAUSE).unwrap_or(Timestamp::MAX));
-        }
-        match change.paused {
-            Some(by) => drop(self.paused.insert(sink, by)),
-            None => drop(self.paused.remove(&sink)),
-        }
-    }
-}
-
 impl By {
+    fn parse(state: &str) -> Option<Self> {
+        [Self::Operator, Self::Reelhook].into_iter().find(|by| by.as_str() == state)
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Operator => "operator",
@@ -119,7 +97,7 @@ impl By {
 }
 
 impl Change {
-    pub(super) fn report(&self) -> Report {
+    fn report(&self) -> Report {
         let sink = self.now.sink.as_str();
         let by = self.paused.or(self.was).unwrap_or(By::Reelhook);
         let data = OperatorData { sink: Some(sink.to_owned()), by: Some(by.as_str()), ..self.facts(sink) };

@@ -68,7 +68,7 @@ pub use pauses::SinkPauses;
 pub use process::{Changes, Hint, Judged, Listener, Process, Queues, Reception, Verdicts, Waiter};
 pub use quarantine::{Quarantine, ReplayWish};
 pub use queue::{Limit, Queue};
-pub use reports::{Report, Reports};
+pub use reports::{Report, Reports, Told};
 pub use resends::{Delivered, Found, Looked, Resent};
 pub use rules::{Choosing, Routing, Rules};
 pub use selections::{Counted, DeadFilter, DeadKey, QuarantineFilter, Selections, UnmatchedFilter};

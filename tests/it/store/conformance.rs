@@ -1,9 +1,13 @@
 //! The suite: every numbered invariant of `reelhook::store`, against `dyn Store` alone.
 
 use super::*;
-use reelhook::domain::{Counts, DeliveryId, Held, KEPT_MINUTES, MAX_RICH_SUBSCRIPTIONS, Minute, N_BUCKETS};
+use reelhook::domain::{
+    Counts, DeliveryId, Held, KEPT_MINUTES, MAX_RICH_SUBSCRIPTIONS, Minute, N_BUCKETS, OperatorData, OperatorEvent,
+};
+use reelhook::store::ids::MAX_DELIVERIES;
 use reelhook::store::{
-    Counted, DeadFilter, DeadLetters, DeliveryState, Failure, Limit, MadeDue, Newest, QuarantineFilter, SinkCondition,
+    Counted, DeadFilter, DeadLetters, DeliveryState, Failure, Limit, MadeDue, Newest, QuarantineFilter, Report,
+    SinkCondition, Told,
 };
 use tokio::sync::mpsc::Receiver;
 
@@ -78,6 +82,7 @@ macro_rules! suite {
             below_the_reserve_nothing_is_accepted_but_all_is_drained,
             backlogs_are_counted_by_sink,
             a_paused_sink_is_written_down_until_it_is_resumed,
+            what_operators_were_told_is_kept_with_its_event,
             what_happened_in_a_minute_is_added_up_and_kept_for_a_day_and_an_hour,
             a_closed_store_says_so,
             ids_that_were_never_given_name_nothing,
@@ -1245,6 +1250,36 @@ pub async fn a_paused_sink_is_written_down_until_it_is_resumed(mut test: TestSto
     test.store.resume_sink(&name("never paused")).await.unwrap();
     test.reopen(|_| {}).await;
     assert_eq!(test.store.paused_sinks().await.unwrap().into_keys().collect::<Vec<_>>(), [name("archive")]);
+}
+
+pub async fn what_operators_were_told_is_kept_with_its_event(mut test: TestStore) {
+    let told = |subject: &str, state: &str, to: &[&str]| Told {
+        subject: subject.to_owned(),
+        state: state.to_owned(),
+        to: to.iter().map(|sink| name(sink)).collect(),
+        at: test.clock.steady(),
+    };
+    let (paused, low) = (told("reelhook/sinks/crm", "operator", &["archive"]), told("reelhook/disk", "low", &[]));
+    let report = Report {
+        event: OperatorEvent::SinkPaused,
+        subject: paused.subject.clone(),
+        data: OperatorData { message: "paused".into(), ..OperatorData::default() },
+    };
+    let delivery = delivery_to("archive");
+    test.store.tell(paused.clone(), Some((report.clone(), vec![delivery.clone()]))).await.unwrap();
+    test.store.tell(low.clone(), None).await.unwrap();
+    test.reopen(|_| {}).await;
+    assert_eq!(test.store.told().await.unwrap(), [low.clone(), paused.clone()]);
+    assert_eq!(test.store.backlog().await.unwrap()[&name("archive")].n_open, 1);
+    // Too many deliveries: neither the event nor what was told is stored.
+    let resumed = Told { state: "over".into(), ..paused.clone() };
+    let many = (0..=MAX_DELIVERIES).map(|n| NewDelivery { sink: name(&format!("sink-{n}")), ..delivery.clone() });
+    assert!(test.store.tell(resumed.clone(), Some((report, many.collect()))).await.is_err());
+    assert_eq!(test.store.told().await.unwrap(), [low.clone(), paused]);
+    test.store.tell(resumed.clone(), None).await.unwrap();
+    test.store.forget_told(vec![low.subject, "of nothing".into()]).await.unwrap();
+    test.reopen(|_| {}).await;
+    assert_eq!(test.store.told().await.unwrap(), [resumed]);
 }
 
 pub async fn what_happened_in_a_minute_is_added_up_and_kept_for_a_day_and_an_hour(mut test: TestStore) {

@@ -32,6 +32,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("0020_sink_conditions", include_str!("../../../../migrations/sqlite/0020_sink_conditions.sql")),
     ("0021_replayed", include_str!("../../../../migrations/sqlite/0021_replayed.sql")),
     ("0022_long_operations", include_str!("../../../../migrations/sqlite/0022_long_operations.sql")),
+    ("0023_told", include_str!("../../../../migrations/sqlite/0023_told.sql")),
 ];
 
 /// The first SQLite without the WAL-reset bug (<https://sqlite.org/wal.html#walresetbug>).

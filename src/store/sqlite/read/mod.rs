@@ -17,6 +17,7 @@ pub mod rich;
 pub mod rows;
 pub mod stream;
 pub mod tallies;
+pub mod told;
 pub mod views;
 pub mod waiting;
 pub mod walk;

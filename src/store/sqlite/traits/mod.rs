@@ -7,6 +7,7 @@ mod logs;
 mod operations;
 mod quarantine;
 mod queue;
+mod reports;
 mod rules;
 mod selections;
 mod upkeep;

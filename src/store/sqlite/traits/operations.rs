@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{EventId, GraphId, NewDelivery, Operation};
+use crate::domain::{GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
 use crate::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use crate::store::sqlite::SqliteStore;
@@ -13,8 +13,8 @@ use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read;
 use crate::store::sqlite::read::listing::{self, Search};
 use crate::store::sqlite::write::delivery::{check_number_of, each_sink_once};
-use crate::store::sqlite::write::{announce, change, removal, reports, watches};
-use crate::store::{Due, Operations, Raised, Reception, Report, Reports, StoreError, Watches};
+use crate::store::sqlite::write::{announce, change, removal, watches};
+use crate::store::{Due, Operations, Raised, Reception, StoreError, Watches};
 
 #[async_trait]
 impl Operations for SqliteStore {
@@ -76,14 +76,5 @@ impl Watches for SqliteStore {
         let (operation, watch, at) = (due.operation.number, due.watch, due.at);
         let raise = watches::Raise { operation, watch, at, deliveries, reception: Arc::clone(reception) };
         self.writer.ask(move |tx| watches::raise(tx, &raise)).await
-    }
-}
-
-#[async_trait]
-impl Reports for SqliteStore {
-    async fn report(&self, report: Report, mut deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
-        each_sink_once(&mut deliveries);
-        check_number_of(&deliveries)?;
-        self.writer.ask(move |tx| reports::add_for_operators(tx, &report, &deliveries)).await
     }
 }

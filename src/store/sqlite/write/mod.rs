@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod sweep;
 pub mod tallies;
 pub mod tokens;
+pub mod told;
 pub mod waiting;
 pub mod watches;
 mod work;

@@ -17,7 +17,7 @@ use reelhook::domain::{
     CallEnd, Channel, ClientContext, Counts, Event, EventId, Exchange, HeldTokens, Lease, NewDelivery, Operation,
     Origin, Previous, QuarantineClass as Class, Reason, Request, SinkName, WhyEnded,
 };
-use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView, SinkCondition};
+use reelhook::store::{DeliveryState, DeliveryView, EventView, QuarantineView, SinkCondition, Told};
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -151,6 +151,8 @@ pub struct Rows {
     pub paused: BTreeMap<SinkName, Timestamp>,
     /// What the last attempts said about each sink.
     pub conditions: BTreeMap<SinkName, SinkCondition>,
+    /// What operators were told of what goes on, by its subject.
+    pub told: BTreeMap<String, Told>,
     /// What happened, by the minute.
     pub history: BTreeMap<i64, Counts>,
 }

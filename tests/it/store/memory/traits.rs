@@ -23,7 +23,7 @@ use reelhook::store::{
     Limit, LoggedDelivery, Logs, Looked, MadeDue, Newest, NewestEvents, OperationView, Operations, Page, Quarantine,
     QuarantineFilter, QuarantineView, Queue, Raised, Receipt, Reception, ReplayWish, Report, Reports, Resent, Routing,
     Rules, Selections, SinkCondition, SinkConditions, SinkPauses, Space, StoreError, Stored, StreamedEvent, Tallies,
-    Upkeep, Views, Waiting, Watches,
+    Told, Upkeep, Views, Waiting, Watches,
 };
 
 /// A receipt on its way to the request. If the request is gone, its events count as unanswered.
@@ -496,6 +496,27 @@ impl History for MemoryStore {
 impl Reports for MemoryStore {
     async fn report(&self, report: Report, deliveries: Vec<NewDelivery>) -> Result<EventId, StoreError> {
         self.write(|tx| reports::add_for_operators(tx, report, deliveries))
+    }
+
+    async fn tell(&self, told: Told, event: Option<(Report, Vec<NewDelivery>)>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            if let Some((report, deliveries)) = event {
+                reports::add_for_operators(tx, report, deliveries)?;
+            }
+            tx.rows.told.insert(told.subject.clone(), told);
+            Ok(())
+        })
+    }
+
+    async fn told(&self) -> Result<Vec<Told>, StoreError> {
+        self.read(|rows| rows.told.values().cloned().collect())
+    }
+
+    async fn forget_told(&self, subjects: Vec<String>) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.rows.told.retain(|subject, _| !subjects.contains(subject));
+            Ok(())
+        })
     }
 }
 
