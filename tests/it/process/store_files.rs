@@ -82,8 +82,9 @@ async fn nothing_is_acknowledged_after_the_stores_files_were_harmed_and_the_proc
             assert!(!answer.is_2xx(), "{harm}: {answer:?}");
         }
         let ended = server.ended();
-        assert_eq!(ended.code(), Some(74), "{harm}: {ended}");
-        let errors: Vec<String> = server.log.iter().filter(|line| line.contains("\"ERROR\"")).collect();
+        let log: Vec<String> = server.log.iter().collect();
+        assert_eq!(ended.code(), Some(74), "{harm}: {ended}: {log:#?}");
+        let errors: Vec<&String> = log.iter().filter(|line| line.contains("\"ERROR\"")).collect();
         assert_eq!(errors.len(), 1, "{harm}: {errors:?}");
         assert!(errors[0].contains("the store's files are not the ones that it opened"), "{harm}: {errors:?}");
     }

@@ -60,7 +60,7 @@ pub fn end_if_disk_failed(error: &rusqlite::Error) {
     if failed && extended_code(error) != Some(ffi::SQLITE_IOERR_SHMSIZE) {
         let code = extended_code(error);
         tracing::error!(%error, code, "the store's disk failed: ending, so that nothing is acknowledged and then lost");
-        std::process::exit(EXIT_DISK_FAILED);
+        end();
     }
 }
 
@@ -72,7 +72,13 @@ pub fn end_since_files_are_gone(harm: &dyn Display) -> ! {
         what_to_do = "put the files back where they were, then start again; keep what is there now until it serves",
         "the store's files are not the ones that it opened: ending, so that nothing is acknowledged and then lost"
     );
-    std::process::exit(EXIT_DISK_FAILED);
+    end();
+}
+
+/// Ends the process at once. [`std::process::exit`] runs what libraries left for the end while their other threads still
+/// work: now and then it ended with SIGABRT instead of this code.
+fn end() -> ! {
+    signal_hook::low_level::exit(EXIT_DISK_FAILED)
 }
 
 /// The error for a store that cannot be opened because SQLite failed.

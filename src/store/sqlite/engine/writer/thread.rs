@@ -109,6 +109,8 @@ impl Thread {
             }
             Err(error) => {
                 self.roll_back();
+                // Files that were taken away are told as such, not as what SQLite makes of them.
+                self.checkpoints.must_have_files(&self.connection);
                 let error = || store_error(&error);
                 self.note_damage(&error());
                 // On a full disk outcomes still fit where a request's batch does not.
