@@ -1,16 +1,14 @@
 //! `reelhook conformance`: tests whether a receiver follows Graph's rules, and grades it.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use super::EXIT_CONFIG;
 use super::print::{remark, say};
 use super::signals::Signals;
 use super::simulate::stage::{self, Posted, Stage, StageArgs};
+use super::{EXIT_CONFIG, progress};
 use crate::simulator::conformance::{self, Channel, Grade, Level, Observer, Outcome, Place, Setting, Told, Verdict};
 use crate::simulator::{ClientError, Graph};
 
@@ -216,7 +214,7 @@ enum Shown {
 }
 
 async fn shown_grade(stage: &Stage, setting: &mut Setting, shown: Shown) -> anyhow::Result<Grade> {
-    let bar = bar();
+    let bar = progress::bar(Some(1), "[{bar:30}] {pos} of {len}  {elapsed}  {msg}");
     let grade = conformance::grade(&stage.graph, setting, |told| match told {
         Told::Begins { name, nth, of } => {
             bar.set_length(of as u64);
@@ -234,17 +232,6 @@ async fn shown_grade(stage: &Stage, setting: &mut Setting, shown: Shown) -> anyh
     .await;
     bar.finish_and_clear();
     Ok(grade?)
-}
-
-/// A bar on a terminal; elsewhere nothing is drawn.
-fn bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("[{bar:30}] {pos} of {len}  {elapsed}  {msg}");
-    let bar = ProgressBar::new(1).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn print_verdict(verdict: &Verdict, explain: bool) {

@@ -21,6 +21,7 @@ mod healthcheck;
 mod load;
 mod man;
 mod print;
+mod progress;
 mod quarantine;
 mod reload;
 mod remote;
@@ -32,6 +33,7 @@ mod session;
 mod signals;
 mod simulate;
 mod sinks;
+mod store;
 mod tail;
 mod text;
 mod token;
@@ -128,6 +130,8 @@ Exit codes:
     Token(token::Args),
     /// Check that a running server is alive or ready (for containers without a shell)
     Healthcheck(healthcheck::Args),
+    /// Copy the store into a file, and look for damage in it
+    Store(store::Args),
     /// Print the values of a config with their origins, or its JSON Schema for editors
     Config(config::Args),
     /// Write the JSON Schemas of events, and the AsyncAPI document
@@ -218,6 +222,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wait(args) => wait::run(args).await,
         Command::Token(args) => token::run(args).await,
         Command::Healthcheck(args) => healthcheck::run(args).await,
+        Command::Store(args) => store::run(args).await,
         Command::Config(args) => config::run(args),
         Command::Schemas(args) => schemas::run(args),
         Command::Completions(args) => completions::run(args),

@@ -1,15 +1,15 @@
 //! Load: the bodies, the progress bar, the report.
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::Ended;
 use super::args::{ChannelName, LoadArgs};
 use super::stage::Stage;
 use crate::cli::print::{remark, say};
+use crate::cli::progress;
 use crate::cli::signals::Signals;
 use crate::simulator::client::Post;
 use crate::simulator::load::{Bodies, Load, Plan};
@@ -91,18 +91,9 @@ fn calls_head(graph: &Graph, plan: Plan) -> Result<Post, SimulatorError> {
     Ok(graph.load_head(&token))
 }
 
-/// A bar on a terminal; elsewhere nothing is drawn.
 fn bar(plan: Plan) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    match plan.n_total().or(plan.duration.map(|time| time.as_millis().try_into().unwrap_or(u64::MAX))) {
-        Some(length) => {
-            let style = ProgressStyle::with_template("[{bar:40}] {percent:>3} %  {msg}  {elapsed} of about {duration}");
-            ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        }
-        None => ProgressBar::new_spinner(),
-    }
+    let length = plan.n_total().or(plan.duration.map(|time| time.as_millis().try_into().unwrap_or(u64::MAX)));
+    progress::bar(length, "[{bar:40}] {percent:>3} %  {msg}  {elapsed} of about {duration}")
 }
 
 fn show(bar: &ProgressBar, load: &Arc<Load>) {

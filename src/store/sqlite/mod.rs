@@ -14,7 +14,9 @@
 //! 3. After a failed write or sync, and where the files are gone (`engine::files`), the process ends (`engine::failure`).
 //! 4. Damage, a thread that broke and a log that grows are noted in [`Health`].
 
+pub mod backup;
 mod engine;
+pub mod integrity;
 pub mod probe;
 mod read;
 mod traits;

@@ -11,8 +11,9 @@ fn words(text: &str) -> Vec<String> {
 /// The tables into which a text inserts rows without naming columns.
 fn unnamed(text: &str) -> Vec<String> {
     let words = words(text);
-    let into = words.windows(3).filter(|it| it[0] == "INTO" && it[2] != "(");
-    into.map(|it| it[1].clone()).collect()
+    // `VACUUM INTO` inserts nothing.
+    let into = words.windows(4).filter(|it| it[0] != "VACUUM" && it[1] == "INTO" && it[3] != "(");
+    into.map(|it| it[2].clone()).collect()
 }
 
 #[test]

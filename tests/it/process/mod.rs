@@ -18,6 +18,7 @@ mod signals;
 mod simulate;
 pub mod site;
 mod stops;
+mod store_command;
 mod store_files;
 mod threads;
 mod token;

@@ -68,21 +68,34 @@ impl Changes {
     }
 }
 
+/// The sinks whose kept numbers are not those of their rows, with the right ones.
+const WRONG: &str = "WITH counted (sink, n_open, n_dead) AS (SELECT sink, sum(n_open), sum(n_dead) FROM ( \
+                     SELECT sink, count(*) AS n_open, 0 AS n_dead FROM deliveries INDEXED BY deliveries_unsettled \
+                     WHERE state < 2 GROUP BY sink UNION ALL \
+                     SELECT sink, 0, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink \
+                     UNION ALL SELECT sink, 0, 0 FROM backlogs) GROUP BY sink), \
+                     wrong (sink, n_open, n_dead) AS (SELECT c.sink, c.n_open, c.n_dead \
+                     FROM counted c LEFT JOIN backlogs b ON b.sink = c.sink \
+                     WHERE (coalesce(b.n_open, 0), coalesce(b.n_dead, 0)) <> (c.n_open, c.n_dead))";
+
+/// The sinks whose kept numbers do not agree with the rows.
+///
+/// # Errors
+/// The database could not be read.
+pub fn wrong(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection.prepare(&format!("{WRONG} SELECT sink FROM wrong"))?.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Counts the rows, and replaces each kept number that is not theirs.
 ///
 /// # Errors
 /// The database could not be read or written.
 pub fn correct(connection: &Connection) -> rusqlite::Result<()> {
-    let sql = "WITH counted (sink, n_open, n_dead) AS (SELECT sink, sum(n_open), sum(n_dead) FROM ( \
-               SELECT sink, count(*) AS n_open, 0 AS n_dead FROM deliveries INDEXED BY deliveries_unsettled \
-               WHERE state < 2 GROUP BY sink UNION ALL \
-               SELECT sink, 0, count(*) FROM deliveries INDEXED BY deliveries_dead WHERE state = 3 GROUP BY sink UNION ALL \
-               SELECT sink, 0, 0 FROM backlogs) GROUP BY sink) \
-               INSERT INTO backlogs (sink, n_open, n_dead) SELECT c.sink, c.n_open, c.n_dead \
-               FROM counted c LEFT JOIN backlogs b ON b.sink = c.sink \
-               WHERE (coalesce(b.n_open, 0), coalesce(b.n_dead, 0)) <> (c.n_open, c.n_dead) \
-               ON CONFLICT (sink) DO UPDATE SET n_open = excluded.n_open, n_dead = excluded.n_dead";
-    let n_sinks = connection.execute(sql, [])?;
+    let sql = format!(
+        "{WRONG} INSERT INTO backlogs (sink, n_open, n_dead) SELECT sink, n_open, n_dead FROM wrong WHERE true \
+         ON CONFLICT (sink) DO UPDATE SET n_open = excluded.n_open, n_dead = excluded.n_dead"
+    );
+    let n_sinks = connection.execute(&sql, [])?;
     if n_sinks > 0 {
         tracing::error!("the numbers of waiting deliveries did not agree with the deliveries: they were corrected");
     }

@@ -73,14 +73,19 @@ pub fn seal_request(seal: &Seal, id: i64, request: &Request) -> Result<Option<(V
 /// them.
 pub fn open_request(seal: &Seal, id: i64, sealed: Option<&[u8]>) -> Arc<Request> {
     let Some(sealed) = sealed else { return Arc::default() };
-    let opened = seal.open(REQUEST, &id.to_be_bytes(), sealed).map(|json| serde_json::from_slice(&json).ok());
-    match opened {
-        Ok(Some(request)) => Arc::new(request),
-        _ => {
-            tracing::warn!(entry = id, "the facts of a quarantine entry's request cannot be opened");
-            Arc::default()
-        }
-    }
+    request(seal, id, sealed).map(Arc::new).unwrap_or_else(|_error| {
+        tracing::warn!(entry = id, "the facts of a quarantine entry's request cannot be opened");
+        Arc::default()
+    })
+}
+
+/// The facts of the request that brought a quarantine entry.
+///
+/// # Errors
+/// They were sealed with another key, or they are damaged.
+pub fn request(seal: &Seal, id: i64, sealed: &[u8]) -> Result<Request, StoreError> {
+    let json = seal.open(REQUEST, &id.to_be_bytes(), sealed)?;
+    serde_json::from_slice(&json).map_err(|error| StoreError::Database(format!("a request cannot be read: {error}")))
 }
 
 /// Seals the validation tokens of a POST.
@@ -112,13 +117,22 @@ pub fn seal_call_end(seal: &Seal, call_id: &str, why: &WhyEnded) -> Result<Vec<u
 
 /// The end of a call from its row: its time and its sealed facts.
 pub fn open_call_end(seal: &Seal, call_id: &str, (ended_at, sealed): (i64, Option<Vec<u8>>)) -> CallEnd {
-    let why = sealed.map(|sealed| seal.open(CALL_END, call_id.as_bytes(), &sealed)).transpose();
+    let why = sealed.map(|sealed| why_ended(seal, call_id, &sealed)).transpose();
     let why = why.unwrap_or_else(|error| {
         tracing::warn!(%error, "an operation is shown without the end of its call");
         None
     });
-    let why: Option<WhyEnded> = why.and_then(|json| serde_json::from_slice(&json).ok());
     CallEnd { at: instant(ended_at), why: why.unwrap_or_default() }
+}
+
+/// How a call ended.
+///
+/// # Errors
+/// It was sealed with another key, or it is damaged.
+pub fn why_ended(seal: &Seal, call_id: &str, sealed: &[u8]) -> Result<WhyEnded, StoreError> {
+    let json = seal.open(CALL_END, call_id.as_bytes(), sealed)?;
+    serde_json::from_slice(&json)
+        .map_err(|error| StoreError::Database(format!("an end of a call cannot be read: {error}")))
 }
 
 /// Seals the exchange of an attempt.
