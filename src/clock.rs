@@ -110,6 +110,11 @@ impl Clock {
         steady.saturating_add(self.lead()).unwrap_or(steady)
     }
 
+    /// Whether it stands still until it is moved.
+    pub fn is_manual(&self) -> bool {
+        matches!(self.hands, Hands::Manual(_))
+    }
+
     /// Lets time pass on a manual clock; the machine's clock cannot be moved.
     pub fn advance(&self, by: SignedDuration) {
         self.step(by);

@@ -82,6 +82,11 @@ struct Opened {
 
 impl Opened {
     async fn new(config: &Config, to_change: bool) -> anyhow::Result<Self> {
+        ensure!(
+            config.store.url.is_none(),
+            "store.url: found a store in PostgreSQL, expected a file with --offline: leave --offline out, and ask a server \
+             that uses the store"
+        );
         let (clock, process) = (Clock::system(), Arc::new(Process::default()));
         // Fails if there is no store: this never creates one.
         let mut store = SqliteStore::open_for_operator(&config.store, clock.clone())?;

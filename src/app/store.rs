@@ -5,9 +5,13 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use super::parts::Parts;
+use crate::clock::Clock;
+use crate::config;
 use crate::dispatch::{Conditions, Pauses};
 use crate::domain::SinkName;
 use crate::routing::{Router, Routes};
+#[cfg(feature = "store-postgres")]
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Operations, Process, Reception, Store, StoreError};
 
@@ -27,9 +31,7 @@ impl Stored {
     pub(super) async fn open(parts: &Parts) -> anyhow::Result<Self> {
         let setup = parts.running.now();
         let process = Arc::new(Process::default());
-        let sqlite =
-            Arc::new(SqliteStore::open_beside(&setup.config.store, parts.clock.clone(), Arc::clone(&process) as _)?);
-        let (store, operations): (Arc<dyn Store>, Arc<dyn Operations>) = (Arc::clone(&sqlite) as _, sqlite);
+        let (store, operations) = engine(&setup.config.store, parts.clock.clone(), Arc::clone(&process)).await?;
         store.watch_by(&setup.config.expectations);
         let routes = Arc::new(Router::new(Routes::new(&setup.config.routes, &setup.config.sinks)?));
         let current = Arc::clone(&routes);
@@ -42,6 +44,19 @@ impl Stored {
         let (conditions, reception) = (Arc::new(conditions), Arc::new(Reception::new(parts.clock.clone())));
         Ok(Self { store, operations, process, reception, pauses, conditions, routes })
     }
+}
+
+type Engine = (Arc<dyn Store>, Arc<dyn Operations>);
+
+/// The store in the engine that the config names.
+async fn engine(settings: &config::Store, clock: Clock, process: Arc<Process>) -> Result<Engine, StoreError> {
+    #[cfg(feature = "store-postgres")]
+    if settings.url.is_some() {
+        let store = Arc::new(PostgresStore::open_beside(settings, clock, process).await?);
+        return Ok((Arc::clone(&store) as _, store));
+    }
+    let store = Arc::new(SqliteStore::open_beside(settings, clock, process)?);
+    Ok((Arc::clone(&store) as _, store))
 }
 
 /// What the store knows of the sinks, without those that are gone.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::ensure;
 use bytesize::ByteSize;
 use indicatif::ProgressBar;
 use serde_json::json;
@@ -99,7 +100,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// Refuses a store that is no file.
+fn need_file(store: &config::Store) -> anyhow::Result<()> {
+    ensure!(
+        store.url.is_none(),
+        "store.url: found a store in PostgreSQL, expected a file: its own tools (pg_dump, pg_amcheck) back it up and check it"
+    );
+    Ok(())
+}
+
 async fn back_up(store: config::Store, to: PathBuf) -> anyhow::Result<ExitCode> {
+    need_file(&store)?;
     let mut signals = Signals::new()?;
     let is_ended = Arc::new(AtomicBool::new(false));
     let bar = progress::bar(Some(1), "[{bar:40}] {percent:>3} %  {bytes} of {total_bytes}  {elapsed}");
@@ -146,6 +157,9 @@ fn key_of(store: &config::Store) -> String {
 }
 
 async fn check(settings: config::Store, other: Option<PathBuf>, as_json: bool) -> anyhow::Result<ExitCode> {
+    if other.is_none() {
+        need_file(&settings)?;
+    }
     let bar = progress::bar(Some(1), "[{bar:30}] {pos} of {len}  {elapsed}  {msg}");
     let shown = bar.clone();
     let checked = tokio::task::spawn_blocking(move || {

@@ -174,7 +174,8 @@ mod tests {
     use super::*;
 
     const REFERENCE: &str = include_str!("../../config/reelhook.toml");
-    const SECRETS: [(&str, &str); 3] = [
+    const SECRETS: [(&str, &str); 4] = [
+        ("REELHOOK_STORE_URL", "postgres://reelhook@localhost/reelhook"),
         ("REELHOOK_STORE_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         ("REELHOOK_CLIENT_STATE", "state"),
         ("REELHOOK_CERTIFICATE_KEY", "pem"),

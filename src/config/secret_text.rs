@@ -157,6 +157,13 @@ impl Section<'_> {
         text
     }
 
+    /// The same, for a text that may be absent.
+    pub fn text_or_secret(&mut self, key: &'static str) -> Option<Text> {
+        let text = self.take(key).and_then(|node| self.text_of(&self.path_of(key), node));
+        self.note(key, Ask::hidden(Text::form(), false), text.as_ref().map(Text::shown));
+        text
+    }
+
     /// Reads a table of texts that may be secrets.
     pub fn texts_or_secrets(&mut self, key: &'static str) -> Vec<Named<Text>> {
         let node = self.take(key);

@@ -29,4 +29,4 @@ pub use property::{Property, Subject};
 pub use query::{MAX_TOP, Query, QueryError};
 pub use select::{Select, SelectError};
 pub use skiptoken::{SkipTokenError, SkipTokens};
-pub use sql::{Column, SqlValue};
+pub use sql::{Column, Dialect, SqlValue};

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::property::{Property, Subject, names};
-use super::sql::{Column, Condition, SqlValue};
+use super::sql::{Column, Condition, Dialect, SqlValue};
 use crate::wording::untrusted_text::cut;
 
 /// The most keys of an order.
@@ -82,11 +82,21 @@ impl OrderBy {
     }
 
     /// The text after `ORDER BY`; `row` is the column of the row number.
-    pub fn to_sql(&self, (column, row): (Column, &'static str)) -> String {
+    pub fn to_sql(&self, named: (Column, &'static str)) -> String {
+        self.to_sql_in(Dialect::Sqlite, named)
+    }
+
+    /// The same for another database.
+    pub fn to_sql_in(&self, dialect: Dialect, (column, row): (Column, &'static str)) -> String {
         let mut sql = String::new();
         for key in &self.keys {
             sql.push_str(column(key.property));
-            sql.push_str(if key.is_descending { " DESC, " } else { ", " });
+            sql.push_str(match (key.is_descending, dialect == Dialect::Postgres && key.may_be_absent()) {
+                (false, false) => ", ",
+                (true, false) => " DESC, ",
+                (false, true) => " NULLS FIRST, ",
+                (true, true) => " DESC NULLS LAST, ",
+            });
         }
         sql.push_str(row);
         sql.push_str(if self.ends_descending() { " DESC" } else { "" });
@@ -113,8 +123,18 @@ impl OrderBy {
     ///
     /// The first part limits only the first key, so that an index on this key is entered where the page begins. If that
     /// key is a descending `clientContext`, or its value is missing in the cursor, there is no such limit.
-    pub fn after_sql(&self, cursor: &Cursor, (column, row): (Column, &'static str)) -> (String, Vec<SqlValue>) {
-        let mut sql = Condition::new(column);
+    pub fn after_sql(&self, cursor: &Cursor, named: (Column, &'static str)) -> (String, Vec<SqlValue>) {
+        self.after_sql_in(Dialect::Sqlite, cursor, named)
+    }
+
+    /// The same for another database.
+    pub fn after_sql_in(
+        &self,
+        dialect: Dialect,
+        cursor: &Cursor,
+        (column, row): (Column, &'static str),
+    ) -> (String, Vec<SqlValue>) {
+        let mut sql = Condition::new((dialect, column));
         let keys: Vec<(&Key, Option<&SqlValue>)> =
             self.keys.iter().zip(cursor.keys.iter().map(Option::as_ref)).collect();
         if let Some((key, Some(value))) = keys.first()
@@ -168,7 +188,7 @@ impl Condition {
     fn beyond(&mut self, key: &Key, value: Option<&SqlValue>) {
         match (key.is_descending, value) {
             (false, None) => self.column(key.property, " IS NOT NULL"),
-            (true, None) => self.push("0"),
+            (true, None) => self.constant(false),
             (false, Some(value)) => {
                 self.column(key.property, " > ");
                 self.bind(value.clone());

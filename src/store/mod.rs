@@ -24,18 +24,25 @@
 //! 10. The exchanges of attempts are sealed, and bounded in entries and bytes: the oldest make room. They go with their
 //!     delivery. A store whose config keeps none removes those that it has.
 
+mod calls;
 mod conditions;
+mod contents;
+mod decisions;
 mod deliveries;
 mod disk;
 mod error;
 mod events;
+mod hashes;
 pub mod health;
 mod history;
 pub mod ids;
 mod inbox;
+mod instants;
 mod logs;
 pub mod operations;
 mod pauses;
+#[cfg(feature = "store-postgres")]
+pub mod postgres;
 pub mod process;
 mod quarantine;
 mod queue;
@@ -43,6 +50,7 @@ mod reports;
 mod resends;
 mod rules;
 mod seal;
+mod sealed;
 mod selections;
 pub mod sqlite;
 mod tally;

@@ -41,9 +41,29 @@ impl Seal {
             Some(text) => decode(text.expose_secret(), "store.encryption_key")?,
             None => beside(store)?,
         };
-        let derivation = Hmac::new_from_slice(&key)
+        Self::with(&key)
+    }
+
+    /// The key of a store that several processes share: each is given it by its config.
+    ///
+    /// # Errors
+    /// There is none, or it is not 32 bytes in base64.
+    #[cfg(feature = "store-postgres")]
+    pub fn of_shared_key(configured: Option<&SecretString>) -> Result<Self, StoreError> {
+        let Some(text) = configured else {
+            return Err(StoreError::Unusable(
+                "store.encryption_key: found none, expected the key of the store: all processes that share it need the \
+                 same one; `head -c 32 /dev/urandom | base64` makes one"
+                    .into(),
+            ));
+        };
+        Self::with(&decode(text.expose_secret(), "store.encryption_key")?)
+    }
+
+    fn with(key: &[u8]) -> Result<Self, StoreError> {
+        let derivation = Hmac::new_from_slice(key)
             .map_err(|_length| StoreError::Unusable("the encryption key was refused by HMAC-SHA256".into()))?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &key)
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key)
             .map_err(|_unspecified| StoreError::Unusable("the encryption key was refused by AES-256-GCM".into()))?;
         Ok(Self { key, derivation })
     }

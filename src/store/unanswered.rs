@@ -6,7 +6,6 @@
 //! 2. The list is bounded: beyond [`MAX_NOTED`] nothing is noted. The repeat of such an event is delivered and marked
 //!    as possibly a repeat.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
@@ -45,26 +44,26 @@ impl Unanswered {
 /// The events that a transaction writes. If it is dropped before the commit, they are noted again.
 #[derive(Debug)]
 pub struct Written<'a> {
-    events: RefCell<Vec<i64>>,
+    events: Mutex<Vec<i64>>,
     unanswered: &'a Unanswered,
 }
 
 impl<'a> Written<'a> {
     /// No events yet.
     pub fn none(unanswered: &'a Unanswered) -> Self {
-        Self { events: RefCell::default(), unanswered }
+        Self { events: Mutex::default(), unanswered }
     }
 
     /// Takes what is noted, to write it.
     pub fn take(&self) -> Vec<i64> {
         let events = self.unanswered.take();
-        self.events.borrow_mut().extend(&events);
+        self.events.lock().extend(&events);
         events
     }
 
     /// The transaction was committed.
     pub fn committed(self) {
-        self.events.borrow_mut().clear();
+        self.events.lock().clear();
     }
 }
 

@@ -83,6 +83,10 @@ impl Kept {
 
     fn store(&mut self, old: &Store, new: &mut Store) {
         self.value("store.path", &old.path, &mut new.path);
+        let url = |store: &Store| store.url.as_ref().map(|url| url.expose_secret().to_owned());
+        if url(old) != url(new) {
+            self.section("store.url", &old.url, &mut new.url);
+        }
         let key = |store: &Store| store.encryption_key.as_ref().map(|key| key.expose_secret().to_owned());
         if key(old) != key(new) {
             self.section("store.encryption_key", &old.encryption_key, &mut new.encryption_key);

@@ -12,10 +12,13 @@ const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 
 /// A config with every section whose keys are read only where it is present.
 const BASE: &str = "[calls]\napp_ids = ['x']\n[subscriptions]\napp_ids = ['x']\nclient_states = [{ env = 'STATE' }]\n\
-                    [server]\ntrusted_proxies = ['10.0.0.0/8']\n";
+                    [server]\ntrusted_proxies = ['10.0.0.0/8']\n[store]\nencryption_key = { env = 'KEY' }\n";
 
 /// 32 bytes in base64, so that it is a store's key too.
 const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// Another one.
+const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
 /// The keys whose form does not say all of what a value must be.
 fn special() -> BTreeMap<&'static str, Json> {
@@ -29,6 +32,7 @@ fn special() -> BTreeMap<&'static str, Json> {
         ("server.max_body", json!("2MiB")),
         ("server.shutdown_delay", json!("1s")),
         ("server.trusted_proxies", json!(["fd00::/8"])),
+        ("store.url", json!("postgres://other.example/reelhook")),
     ])
 }
 
@@ -40,7 +44,8 @@ fn config(section: &str, key: &str, value: Json) -> Config {
 }
 
 fn of(text: &str) -> Config {
-    let variables = [("STATE", "state"), ("OTHER", SECRET)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let variables =
+        [("STATE", "state"), ("OTHER", SECRET), ("KEY", KEY)].map(|(name, value)| (name.to_owned(), value.to_owned()));
     parse(text, variables.into_iter()).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}")).config
 }
 

@@ -99,7 +99,8 @@ impl Findings {
 
 /// Warns of deliveries in the store that wait for sinks that are not in the config. The store is only read.
 async fn find_gone_sinks(config: &Config, findings: &mut Findings) {
-    if !config.store.path.exists() {
+    // A database is looked at by a probe alone.
+    if config.store.url.is_some() || !config.store.path.exists() {
         return;
     }
     let read = async { anyhow::Ok(load::store(config)?.backlog().await?) };

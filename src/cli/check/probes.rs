@@ -12,7 +12,9 @@ use crate::config::Config;
 use crate::domain::Channel;
 use crate::graph::keys::Keys;
 use crate::operator;
-use crate::store::sqlite::probe as store;
+#[cfg(feature = "store-postgres")]
+use crate::store::postgres::probe as database;
+use crate::store::sqlite::probe as file;
 use crate::telemetry::Metrics;
 
 /// An address that the running server may have.
@@ -23,9 +25,7 @@ const IN_USE: &str = "in use; a server uses the store now, and may listen here";
 /// # Errors
 /// TLS cannot be set up.
 pub(super) async fn run(config: &Config, sinks: BuiltSinks, mut tell: impl FnMut(Probe)) -> anyhow::Result<()> {
-    tell(Probe::of("store.path", store::folder(&config.store)));
-    tell(Probe::of("store.encryption_key", store::key(&config.store)));
-    let is_in_use = store::is_in_use(&config.store);
+    let is_in_use = store(config, &mut tell).await;
     let probes = config.admin.probes.map(|address| ("admin.probes", address));
     let listeners = [("server.listen", config.server.listen), ("admin.listen", config.admin.listen)];
     for (name, address) in listeners.into_iter().chain(probes) {
@@ -44,6 +44,20 @@ pub(super) async fn run(config: &Config, sinks: BuiltSinks, mut tell: impl FnMut
         tell(Probe::of(&format!("{section}.openid_configuration"), operator::tried(keys.probe()).await));
     }
     Ok(())
+}
+
+/// Tries the store. Returns whether a server uses it now, if that can be known.
+async fn store(config: &Config, tell: &mut impl FnMut(Probe)) -> bool {
+    #[cfg(feature = "store-postgres")]
+    if config.store.url.is_some() {
+        let probed = database::probe(&config.store).await;
+        let note = probed.as_ref().ok().map(|found| found.join("; "));
+        tell(Probe { note, ..Probe::of("store.url", probed) });
+        return false;
+    }
+    tell(Probe::of("store.path", file::folder(&config.store)));
+    tell(Probe::of("store.encryption_key", file::key(&config.store)));
+    file::is_in_use(&config.store)
 }
 
 /// Listens on an address for a moment.

@@ -18,6 +18,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// `[store]`
 #[derive(Clone, Debug)]
 pub struct Store {
+    /// The address of a database of PostgreSQL; `None`: the store is the SQLite file at `path`.
+    pub url: Option<SecretString>,
     /// The SQLite file; its folder is made if it is missing.
     pub path: PathBuf,
     /// 32 bytes in base64; `None`: generated once, 0600, beside the file, as `<path>.key`.
@@ -45,9 +47,11 @@ pub struct Store {
 /// Reads `[store]`.
 pub fn store(root: &mut Section<'_>) -> Store {
     let mut section = root.section_or_empty("store");
+    let url = url(&mut section);
     Store {
         path: PathBuf::from(section.or("path", "data/reelhook.db".to_owned(), name(4096))),
-        encryption_key: encryption_key(&mut section),
+        encryption_key: encryption_key(&mut section, url.is_some()),
+        url,
         deduplicate: section.or("deduplicate", DAY, duration(Duration::from_secs(60)..=30 * DAY)),
         token_retention: section.or("token_retention", DAY, duration(Duration::ZERO..=30 * DAY)),
         retention: section.or("retention", 30 * DAY, duration(HOUR..=3650 * DAY)),
@@ -60,8 +64,30 @@ pub fn store(root: &mut Section<'_>) -> Store {
     }
 }
 
-fn encryption_key(section: &mut Section<'_>) -> Option<SecretString> {
-    let key = section.secret("encryption_key")?;
+fn url(section: &mut Section<'_>) -> Option<SecretString> {
+    let url = section.text_or_secret("url")?;
+    if !cfg!(feature = "store-postgres") {
+        section.mistake("url", "found an address, expected none: this build has no store in PostgreSQL");
+        return None;
+    }
+    if ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme)) {
+        return Some(SecretString::from(url.expose()));
+    }
+    // Not shown: it may hold a password.
+    let text = "found something else, expected an address as \"postgres://user@db.example.com:5432/reelhook\"";
+    section.mistake("url", text);
+    None
+}
+
+/// `is_shared`: several processes may have the store, so that none of them can make its key.
+fn encryption_key(section: &mut Section<'_>, is_shared: bool) -> Option<SecretString> {
+    let key = section.secret("encryption_key");
+    if is_shared && key.is_none() && !section.has_mistake("encryption_key") {
+        let text = "found none beside store.url, expected the key that all processes of the store have: \
+                    { file = \"..\" } or { env = \"..\" }; `head -c 32 /dev/urandom | base64` makes one";
+        section.mistake("encryption_key", text);
+    }
+    let key = key?;
     let bytes = STANDARD.decode(key.expose_secret().trim()).map(Zeroizing::new);
     if bytes.is_ok_and(|bytes| bytes.len() == 32) {
         return Some(key);

@@ -30,7 +30,7 @@ pub use self::expression::quoted;
 #[cfg(test)]
 pub(super) use self::expression::{Comparison, Function, Literal};
 use super::property::{Property, Subject};
-use super::sql::{Column, SqlValue};
+use super::sql::{Column, Dialect, SqlValue};
 
 /// A filter that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +72,12 @@ impl Filter {
     ///
     /// It is 0 or 1, never NULL. `eq`, `in`, `startsWith` and the comparisons of order can use an index on the column.
     pub fn to_sql(&self, column: Column) -> (String, Vec<SqlValue>) {
-        self.0.to_sql(column)
+        self.to_sql_in(Dialect::Sqlite, column)
+    }
+
+    /// The same for another database.
+    pub fn to_sql_in(&self, dialect: Dialect, column: Column) -> (String, Vec<SqlValue>) {
+        self.0.to_sql((dialect, column))
     }
 }
 

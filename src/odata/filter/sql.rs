@@ -1,17 +1,18 @@
-//! A filter as SQL for SQLite.
+//! A filter as SQL.
 //!
 //! **Invariants**
 //! 1. Each condition is 0 or 1, never NULL, because it first asks whether there is a value. So `NOT` has two values
 //!    too.
 //! 2. `LIKE` and `GLOB` are not used, so text from outside has no wildcards.
-//! 3. A NUL character is like any other. SQLite's text functions would stop at it, so they get bytes.
+//! 3. A NUL character is like any other. SQLite's text functions would stop at it, so they get bytes. PostgreSQL stores none:
+//!    whoever asks it writes NUL in another way, in columns and in values.
 
 use super::expression::{Comparison, Expression, Function, Operand};
 use crate::odata::property::{Property, Value};
-use crate::odata::sql::{Column, Condition, SqlValue};
+use crate::odata::sql::{Column, Condition, Dialect, SqlValue};
 
 impl Expression {
-    pub(super) fn to_sql(&self, column: Column) -> (String, Vec<SqlValue>) {
+    pub(super) fn to_sql(&self, column: (Dialect, Column)) -> (String, Vec<SqlValue>) {
         let mut sql = Condition::new(column);
         sql.expression(self);
         sql.finish()
@@ -49,7 +50,7 @@ impl Condition {
         match (comparison, operand) {
             (Comparison::Equal, None) => self.absent(property),
             (Comparison::NotEqual, None) => self.present(property),
-            (_, None) => self.push("0"),
+            (_, None) => self.constant(false),
             (Comparison::NotEqual, Some(literal)) => {
                 self.push("(");
                 self.absent(property);
@@ -95,13 +96,26 @@ impl Condition {
     fn call(&mut self, function: Function, property: Property, text: &str) {
         self.guarded(property, |sql| match function {
             // Every text begins with, ends with and contains the empty text.
-            _ if text.is_empty() => sql.push("1"),
+            _ if text.is_empty() => sql.constant(true),
             Function::StartsWith => {
                 sql.binary(property, " >= ", Value::Text(text));
                 if let Some(end) = after_prefix(text) {
                     sql.push(" AND ");
                     sql.binary(property, " < ", Value::Text(&end));
                 }
+            }
+            Function::EndsWith if sql.dialect == Dialect::Postgres => {
+                sql.push("right(");
+                sql.column(property, ", length(");
+                sql.bind(Value::Text(text));
+                sql.push("::text)) = ");
+                sql.bind(Value::Text(text));
+            }
+            Function::Contains if sql.dialect == Dialect::Postgres => {
+                sql.push("strpos(");
+                sql.column(property, ", ");
+                sql.bind(Value::Text(text));
+                sql.push(") > 0");
             }
             Function::EndsWith => {
                 sql.push("substr(CAST(");

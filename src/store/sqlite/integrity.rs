@@ -10,11 +10,11 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::engine::failure::store_error;
-use super::engine::{backlogs, contents, open, sealed};
+use super::engine::{backlogs, open};
 use super::read::rows::event_id;
 use crate::config;
-use crate::store::StoreError;
 use crate::store::seal::Seal;
+use crate::store::{StoreError, contents, sealed};
 
 /// How many sealed values are read at a time.
 const PAGE: usize = 500;

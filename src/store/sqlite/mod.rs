@@ -230,6 +230,7 @@ fn tell_of_lost_frames(store: &Path, health: &Health) -> Result<(), StoreError> 
 #[cfg(test)]
 pub(crate) fn plain_settings(folder: &std::path::Path) -> config::Store {
     config::Store {
+        url: None,
         path: folder.join("reelhook.db"),
         encryption_key: None,
         deduplicate: Duration::ZERO,

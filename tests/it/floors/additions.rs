@@ -18,6 +18,7 @@ const ACTS_ON_EVENTS: &[(&str, &str, &str)] = &[
     ("domain::notification", "Unknown", "a content that cannot be read has this type"),
     ("operator::words", "Lost", "it tells the end of the call"),
     ("operator::words", "Recovered", "it tells the end of the operation"),
+    ("store::postgres::write::accept", "Recovered", "it is stored with the end that came late"),
     ("store::sqlite::write::accept", "Recovered", "it is stored with the end that came late"),
 ];
 

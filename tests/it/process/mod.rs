@@ -12,6 +12,7 @@ mod manual;
 mod memory;
 mod operators;
 mod own_sink;
+mod postgres_store;
 mod reload;
 mod remote;
 mod signals;

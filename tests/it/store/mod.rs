@@ -1,4 +1,4 @@
-//! The store's tests: one suite that every implementation passes, a model, and what concerns SQLite alone.
+//! The store's tests: one suite that every implementation passes, a model, and what concerns one engine alone.
 
 /// Each of a file's functions as a test, against the store that `$open` opens.
 macro_rules! tests {
@@ -20,6 +20,7 @@ mod logs;
 pub mod memory;
 mod model;
 mod operators;
+mod postgres;
 mod reads;
 mod repeats;
 mod rules;
@@ -132,6 +133,7 @@ fn open_memory(settings: &config::Store, clock: Clock, process: Arc<Process>) ->
 
 conforms!(sqlite_conforms, super::open_sqlite);
 conforms!(memory_conforms, super::open_memory);
+conforms!(postgres_conforms, super::postgres::open);
 
 /// A store in a temporary folder, with a clock that stands still until it is moved.
 struct TestStore {
@@ -263,6 +265,7 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 pub fn settings(folder: &TempDir) -> config::Store {
     config::Store {
+        url: None,
         path: folder.path().join("data/reelhook.db"),
         encryption_key: None,
         deduplicate: Duration::from_secs(24 * 3600),

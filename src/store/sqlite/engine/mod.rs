@@ -2,15 +2,11 @@
 
 pub mod answers;
 pub mod backlogs;
-pub mod calls;
 pub mod check;
 pub mod checkpoint;
-pub mod contents;
 pub mod failure;
 pub mod files;
 pub mod frames;
-pub mod hashes;
-pub mod instants;
 pub mod job;
 pub mod layout;
 pub mod lock;
@@ -20,7 +16,6 @@ pub mod open;
 pub mod readers;
 pub mod recent;
 pub mod schema;
-pub mod sealed;
 pub mod shared;
 pub mod tail;
 pub mod threads;

@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::calls::Bounds;
 use super::numbers::Numbers;
 use super::open;
 use super::recent::Recent;
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::SinkName;
+use crate::store::calls::Bounds;
 use crate::store::disk::Disk;
 use crate::store::seal::Seal;
 use crate::store::unanswered::Unanswered;

@@ -12,9 +12,9 @@ use jiff::SignedDuration;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::failure::Failure;
-use super::instants::instant;
 use super::tx::Tx;
 use crate::clock::Clock;
+use crate::store::instants::instant;
 
 /// Makes the clock go on from where the store's timers stood.
 ///

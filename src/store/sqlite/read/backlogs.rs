@@ -9,7 +9,7 @@ use super::rows::delivery_id;
 use super::views::all;
 use crate::domain::SinkName;
 use crate::store::ids;
-use crate::store::sqlite::engine::instants::instant;
+use crate::store::instants::instant;
 use crate::store::{Backlog, Oldest};
 
 const KEPT: &str = "SELECT sink, n_open, n_dead FROM backlogs WHERE n_open > 0 OR n_dead > 0";

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Row};
 
 use super::views::all;
 use crate::domain::SinkName;
-use crate::store::sqlite::engine::instants::instant;
+use crate::store::instants::instant;
 use crate::store::{Failure, SinkCondition};
 
 /// What is kept, in the order of the sinks' names.

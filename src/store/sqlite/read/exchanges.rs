@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use crate::domain::{DeliveryId, Exchange};
 use crate::store::ids;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::sealed::{self, AttemptKey};
+use crate::store::sealed::{self, AttemptKey};
 
 /// By the numbers of the attempts as operators see them: numbered through.
 pub fn of(connection: &Connection, seal: &Seal, id: DeliveryId) -> rusqlite::Result<BTreeMap<u32, Exchange>> {

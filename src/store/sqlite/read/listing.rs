@@ -14,9 +14,9 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::operation;
 use crate::domain::{GraphId, Operation};
 use crate::odata::{Column, Filter, Property, SqlValue};
+use crate::store::hashes::operation_lookup;
 use crate::store::operations::Question;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::hashes::operation_lookup;
 
 /// The row number of an operation, for an order.
 const ROW: &str = "o.seq";

@@ -9,10 +9,10 @@ use super::rows::{event_id, maybe_parsed, parsed};
 use crate::domain::{
     CallEnd, ClientContext, Expectation, ExpectationState, Operation, Proof, ResultInfo, SinkName, Status,
 };
+use crate::store::contents;
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::contents;
-use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::sealed;
+use crate::store::sealed;
 
 /// The columns that [`read`] reads, up to where a `WHERE` may follow. `o` is the operation, `x` its expectation, `e`
 /// the event that set its state, `c` its call, if that has ended.

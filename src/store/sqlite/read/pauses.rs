@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
 use crate::domain::SinkName;
-use crate::store::sqlite::engine::instants::instant;
+use crate::store::instants::instant;
 
 /// The paused sinks, and since when they are paused.
 ///

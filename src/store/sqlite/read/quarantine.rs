@@ -5,10 +5,10 @@ use rusqlite::{Connection, Row, params};
 
 use super::rows;
 use crate::domain::{Channel, Reason};
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
+use crate::store::sealed::{open_quarantined, open_request};
 use crate::store::sqlite::engine::failure::store_error;
-use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::sealed::{open_quarantined, open_request};
 use crate::store::{Newest, QuarantineFilter, QuarantineView, ReplayWish, StoreError};
 
 /// Entries whose bytes cannot be opened, each with its reason.

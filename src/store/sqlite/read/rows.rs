@@ -7,11 +7,11 @@ use crate::domain::{
     Carried, Channel, ClientContext, DeliveryId, Envelope, Event, EventId, Order, Origin, Previous, Status,
 };
 use crate::store::StoreError;
+use crate::store::contents;
 use crate::store::ids;
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::failure::store_error;
-use crate::store::sqlite::engine::instants::instant;
 
 /// Why an event could not be read.
 pub enum Unread {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::{ExpectationState, QuarantineClass};
-use crate::store::sqlite::engine::instants::instant;
+use crate::store::instants::instant;
 use crate::store::{Tallies, Tally};
 
 const OLDEST_EXPECTED: &str =

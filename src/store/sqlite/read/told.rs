@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row};
 use super::views::all;
 use crate::domain::SinkName;
 use crate::store::Told;
-use crate::store::sqlite::engine::instants::instant;
+use crate::store::instants::instant;
 
 /// What is kept, in the order of the subjects.
 pub fn list(connection: &Connection) -> rusqlite::Result<Vec<Told>> {

@@ -7,12 +7,12 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use super::operation;
 use super::rows::{delivery_id, event_id, maybe_delivery_id, maybe_parsed, origin, parsed};
 use crate::domain::{Channel, DeliveryId, Envelope, EventId, GraphId, Order, RouteName, SinkName, Status};
+use crate::store::contents;
+use crate::store::contents::Opened;
+use crate::store::hashes::operation_lookup;
 use crate::store::ids;
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::contents;
-use crate::store::sqlite::engine::contents::Opened;
-use crate::store::sqlite::engine::hashes::operation_lookup;
-use crate::store::sqlite::engine::instants::instant;
 use crate::store::{DeliveryState, DeliveryView, EventView, FailedAttempt, Keeping, OperationView, Success};
 
 /// The columns that [`event_in`] reads.

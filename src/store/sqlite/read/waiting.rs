@@ -7,10 +7,10 @@ use rusqlite::Connection;
 
 use super::rows;
 use crate::domain::{Channel, HeldTokens};
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
+use crate::store::sealed::{open_quarantined, open_request, open_tokens};
 use crate::store::sqlite::engine::failure::store_error;
-use crate::store::sqlite::engine::instants::instant;
-use crate::store::sqlite::engine::sealed::{open_quarantined, open_request, open_tokens};
 use crate::store::{StoreError, Waiting};
 
 /// The waiting items, oldest first. An item that cannot be opened stays in the quarantine and is logged.

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension};
 use super::operation;
 use crate::domain::Watch;
 use crate::store::Due;
+use crate::store::instants::instant;
 use crate::store::seal::Seal;
-use crate::store::sqlite::engine::instants::instant;
 
 /// The number of a kind in the store.
 pub fn number(watch: Watch) -> i64 {

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::domain::EventId;
+use crate::store::decisions::receipt;
 use crate::store::ids;
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::writer::Sender;
 use crate::store::sqlite::read;
-use crate::store::sqlite::write::{accept, prepare, receipt, rich};
+use crate::store::sqlite::write::{accept, prepare, rich};
 use crate::store::{Batch, Inbox, Receipt, StoreError};
 
 impl SqliteStore {

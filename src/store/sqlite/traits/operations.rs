@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use crate::domain::{GraphId, NewDelivery, Operation};
 use crate::odata::Filter;
+use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
+use crate::store::instants::instant;
 use crate::store::operations::{Change, Created, Deleted, NewOperation, Question, Updated};
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::read;
 use crate::store::sqlite::read::listing::{self, Search};
-use crate::store::sqlite::write::delivery::{check_number_of, each_sink_once};
 use crate::store::sqlite::write::{announce, change, removal, watches};
 use crate::store::{Due, Operations, Raised, Reception, StoreError, Watches};
 

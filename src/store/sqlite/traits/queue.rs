@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{Lease, Outcome, SinkName};
+use crate::store::instants::instant;
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::backlogs;
 use crate::store::sqlite::write::{conditions, delivery, exchanges, lease};

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 
 use crate::domain::{EventId, NewDelivery};
+use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
 use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read;
-use crate::store::sqlite::write::delivery::{check_number_of, each_sink_once};
 use crate::store::sqlite::write::{reports, told};
 use crate::store::{Report, Reports, StoreError, Told};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use crate::domain::{DeliveryId, EventId, Exchange, Raw, SinkName};
+use crate::store::contents;
 use crate::store::sqlite::SqliteStore;
-use crate::store::sqlite::engine::contents;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::read;
 use crate::store::sqlite::read::newest_events;

@@ -8,20 +8,22 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::binding::Announced;
-use super::decision::{Decided, Fresh};
-use super::delivery::{self, NewRow, check_number_of, each_sink_once};
+use super::delivery::{self, NewRow};
 use super::event_row::EventRow;
-use super::news::News;
-use super::operation::Taken;
-use super::prepare::{Item, Prepared};
-use super::receipt::Handed;
+use super::prepare::Prepared;
 use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
 use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
+use crate::store::decisions::announced::Announced;
+use crate::store::decisions::decided::{Decided, Fresh};
+use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
+use crate::store::decisions::item::Item;
+use crate::store::decisions::news::News;
+use crate::store::decisions::receipt::Handed;
+use crate::store::decisions::taken::Taken;
 use crate::store::ids;
+use crate::store::instants::micros;
 use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
@@ -176,10 +178,6 @@ impl New<'_> {
         let Self { item, deliveries, taken, possible_repeat, arrival } = *self;
         let notification = &item.notification;
         let operation = notification.operation();
-        let has_token = match operation {
-            Some(operation) => operation.recording_access_token.is_some(),
-            None => notification.secrets.is_some(),
-        };
         let of_operation = taken.and_then(|taken| taken.client_context.as_ref());
         let row = EventRow {
             seq: item.seq,
@@ -193,7 +191,7 @@ impl New<'_> {
             hash: &item.hash,
             lookup: item.lookup,
             is_matched: !deliveries.is_empty(),
-            has_token,
+            has_token: item.has_token(),
             kind: &item.kind,
             resource_type: &notification.resource_type,
             resource: &notification.resource,

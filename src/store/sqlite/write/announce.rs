@@ -12,59 +12,19 @@ use rusqlite::{Row, params};
 
 use super::operation_row::OperationRow;
 use super::{binding, watches};
-use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, SinkName, Status};
+use crate::domain::{ClientContext, ExpectationState, GraphId, Operation, Status};
 use crate::store::StoreError;
+use crate::store::decisions::announcing::{self, Candidate, Found, MOST, Terms};
+use crate::store::hashes::operation_lookup;
 use crate::store::ids;
 use crate::store::operations::{Created, NewOperation};
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read;
-
-/// How many operations of one client context are read.
-const MOST: i64 = 50;
-
-/// What a client asks for the events of an operation.
-pub struct Terms {
-    /// The metadata that they carry.
-    pub metadata: Option<String>,
-    /// The sinks that get them.
-    pub sinks: Vec<SinkName>,
-    /// When the operation is overdue.
-    pub expected_by: Option<Timestamp>,
-}
-
-/// An operation that may be the announced one.
-struct Candidate {
-    number: i64,
-    call_id: String,
-    /// Whether its id came from Graph.
-    is_bound: bool,
-    /// Whether a client announced it.
-    is_announced: bool,
-    /// Whether it is overdue or lost. Such an operation may never end, so it does not block its client context.
-    is_given_up: bool,
-}
 
 /// The columns of [`Candidate`].
 const CANDIDATE: &str = "SELECT o.seq, o.call_id, x.waits_for IS NULL, coalesce(x.state IN ('overdue', 'lost'), 0), \
                          x.announced_at IS NOT NULL";
-
-impl Candidate {
-    /// Whether it is certainly another recording of the same call: its id is known, and the announcement names another
-    /// id; or the announcement names none and this operation was announced already.
-    fn is_another_of_call(&self, new: &NewOperation, call_id: &str) -> bool {
-        let is_of_call = self.call_id == call_id && !call_id.is_empty();
-        is_of_call && self.is_bound && (self.is_announced || new.id.is_some())
-    }
-}
-
-/// How an announcement compares with the stored operations.
-enum Found {
-    Same(i64),
-    Taken(i64),
-    Nothing,
-}
 
 /// Announces an operation.
 pub fn create(tx: &Tx<'_>, new: &NewOperation) -> Result<Created, Failure> {
@@ -90,37 +50,14 @@ pub fn touch(tx: &Tx<'_>, number: i64) -> Result<(), Failure> {
 }
 
 fn find(tx: &Tx<'_>, new: &NewOperation) -> Result<Found, Failure> {
-    let call_id = new.call_id.as_ref().map_or("", GraphId::as_str);
-    if let Some(id) = &new.id {
-        let mut named = of_id(tx, id)?;
-        let at = match &named[..] {
-            [only] if only.call_id.is_empty() || call_id.is_empty() => Some(0),
-            _ => named.iter().position(|candidate| candidate.call_id == call_id),
-        };
-        if let Some(at) = at {
-            return Ok(Found::Same(named.swap_remove(at).number));
-        }
+    if let Some(id) = &new.id
+        && let Some(same) = announcing::named(new, &of_id(tx, id)?)
+    {
+        return Ok(Found::Same(same));
     }
     let Some(context) = &new.client_context else { return Ok(Found::Nothing) };
-    let open = open(tx, context, call_id)?;
-    let is_same = |candidate: &&Candidate| {
-        let one_is_unknown = candidate.call_id.is_empty() || call_id.is_empty();
-        let is_of_call = match candidate.is_given_up {
-            true => candidate.call_id == call_id && !call_id.is_empty(),
-            false => candidate.call_id == call_id || (one_is_unknown && !new.allow_duplicate),
-        };
-        is_of_call && !candidate.is_another_of_call(new, call_id) && (new.id.is_none() || !candidate.is_bound)
-    };
-    if let Some(same) = open.iter().find(is_same) {
-        return Ok(Found::Same(same.number));
-    }
-    let keeps_context = |candidate: &&Candidate| !candidate.is_given_up && !candidate.is_another_of_call(new, call_id);
-    let other = open.iter().find(keeps_context);
-    // An operation that has ended is another recording, unless the announcement names its id.
-    Ok(match other.filter(|_| !new.allow_duplicate) {
-        Some(other) => Found::Taken(other.number),
-        None => Found::Nothing,
-    })
+    let call_id = new.call_id.as_ref().map_or("", GraphId::as_str);
+    Ok(announcing::among_open(new, &open(tx, context, call_id)?))
 }
 
 fn of_id(tx: &Tx<'_>, id: &GraphId) -> Result<Vec<Candidate>, Failure> {
@@ -172,7 +109,7 @@ fn insert(tx: &Tx<'_>, new: &NewOperation) -> Result<Operation, Failure> {
         notified: None,
     };
     row.insert(tx)?;
-    set(tx, &operation(tx, number)?, &terms(new))?;
+    set(tx, &operation(tx, number)?, &Terms::of(new))?;
     if new.id.is_none() {
         let sql = "UPDATE expectations SET waits_for = ?2 WHERE operation = ?1";
         tx.execute(sql, params![number, context.unwrap_or_default()])?;
@@ -202,12 +139,8 @@ fn join(tx: &Tx<'_>, number: i64, new: &NewOperation) -> Result<Operation, Failu
     tx.execute(sql, params![number, call_id, new.tenant_id, context, starts, Status::Running.as_str()])?;
     let sql = "UPDATE expectations SET waits_for = ?2 WHERE operation = ?1 AND waits_for = ''";
     tx.execute(sql, params![number, context.unwrap_or_default()])?;
-    let (known, offered) = (before.expectation.as_ref(), terms(new));
-    let terms = Terms {
-        metadata: known.and_then(|known| known.metadata.clone()).or(offered.metadata),
-        sinks: known.map(|known| known.sinks.clone()).filter(|sinks| !sinks.is_empty()).unwrap_or(offered.sinks),
-        expected_by: known.and_then(|known| known.expected_by).or(offered.expected_by),
-    };
+    let known = before.expectation.as_ref();
+    let terms = Terms::joined(&before, new);
     let state = set(tx, &before, &terms)?;
     let is_new_deadline = known.and_then(|known| known.expected_by) != terms.expected_by;
     if is_new_deadline && state == ExpectationState::Waiting {
@@ -215,29 +148,16 @@ fn join(tx: &Tx<'_>, number: i64, new: &NewOperation) -> Result<Operation, Failu
     }
     watches::became_known(tx, number)?;
     let after = operation(tx, number)?;
-    if is_alike(&before, &after) {
+    if announcing::is_alike(&before, &after) {
         return Ok(after);
     }
     touch(tx, number)?;
     operation(tx, number)
 }
 
-fn is_alike(a: &Operation, b: &Operation) -> bool {
-    (&a.id, &a.call_id, &a.tenant_id, &a.client_context, &a.status, &a.expectation)
-        == (&b.id, &b.call_id, &b.tenant_id, &b.client_context, &b.status, &b.expectation)
-}
-
-fn terms(new: &NewOperation) -> Terms {
-    Terms { metadata: new.metadata.clone(), sinks: new.sinks.clone(), expected_by: new.expected_by }
-}
-
 /// Writes the terms of an operation's expectation, and makes the expectation if there is none. Returns its state.
 pub fn set(tx: &Tx<'_>, operation: &Operation, terms: &Terms) -> Result<ExpectationState, Failure> {
-    let state = match &operation.expectation {
-        Some(known) => known.state,
-        None if operation.status.is_terminal() => ExpectationState::Met,
-        None => ExpectationState::Waiting,
-    };
+    let state = announcing::state_of(operation);
     let sql = "INSERT INTO expectations (operation, id, state, expected_by, metadata, sinks, announced_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (operation) DO UPDATE SET \
                announced_at = coalesce(announced_at, excluded.announced_at), \

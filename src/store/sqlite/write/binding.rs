@@ -13,7 +13,8 @@
 use rusqlite::{Row, params};
 
 use super::watches;
-use crate::domain::{ExpectationState, GraphId, NewDelivery, SinkName};
+use crate::domain::{ExpectationState, GraphId};
+use crate::store::decisions::announced::{self, Announced};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::lookups;
 use crate::store::sqlite::engine::tx::Tx;
@@ -23,33 +24,10 @@ use crate::store::sqlite::read::rows::{maybe_parsed, parsed};
 /// How many expectations of one client context are read, not counting those of the same call.
 const MOST: i64 = 200;
 
-/// The part of an announcement that decides where notifications go.
-#[derive(Clone)]
-pub struct Announced {
-    /// The expectation's state.
-    pub state: ExpectationState,
-    /// The metadata that the events carry.
-    pub metadata: Option<String>,
-    sinks: Vec<SinkName>,
-}
-
-impl Announced {
-    /// Reads state, metadata and sinks, which are neighbouring columns from `column` on.
-    pub fn read(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Self>> {
-        let Some(state) = maybe_parsed(row, column, ExpectationState::parse)? else { return Ok(None) };
-        Ok(Some(Self { state, metadata: row.get(column + 1)?, sinks: parsed(row, column + 2, sinks_of)? }))
-    }
-
-    /// The same without its sinks.
-    pub fn without_sinks(mut self) -> Self {
-        self.sinks.clear();
-        self
-    }
-
-    /// The deliveries to the sinks that it names; `None` if it leaves that to the routes.
-    pub fn deliveries(&self) -> Option<Vec<NewDelivery>> {
-        (!self.sinks.is_empty()).then(|| NewDelivery::by_expectation(&self.sinks))
-    }
+/// Reads state, metadata and sinks, which are neighbouring columns from `column` on.
+pub fn announced(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Announced>> {
+    let Some(state) = maybe_parsed(row, column, ExpectationState::parse)? else { return Ok(None) };
+    Ok(Some(Announced { state, metadata: row.get(column + 1)?, sinks: parsed(row, column + 2, sinks_of)? }))
 }
 
 /// The operation whose expectation waits for a client context, if there is one, and whether another unfinished
@@ -115,12 +93,8 @@ pub fn end(tx: &Tx<'_>, operation: i64, announced: Option<&Announced>, how: End)
     if how.is_watched {
         watches::clear(tx, operation)?;
     }
-    let end = match announced.map(|announced| announced.state) {
-        Some(ExpectationState::Waiting) => ExpectationState::Met,
-        Some(ExpectationState::Overdue | ExpectationState::Lost) if how.recovers => ExpectationState::Recovered,
-        Some(ExpectationState::Overdue | ExpectationState::Lost) => return Ok(false),
-        Some(ExpectationState::Met | ExpectationState::Recovered) | None => return Ok(false),
-    };
+    let ended = announced.and_then(|announced| announced::ended(announced.state, how.recovers));
+    let Some(end) = ended else { return Ok(false) };
     tx.execute("UPDATE expectations SET state = ?2 WHERE operation = ?1", params![operation, end.as_str()])?;
     Ok(end == ExpectationState::Recovered)
 }

@@ -2,9 +2,9 @@
 
 use rusqlite::params;
 
-use super::announce::{self, Terms};
-use super::watches;
+use super::{announce, watches};
 use crate::domain::{ClientContext, ExpectationState, Operation, Status};
+use crate::store::decisions::announcing::Terms;
 use crate::store::operations::{Change, Updated};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
@@ -54,12 +54,7 @@ fn rename(tx: &Tx<'_>, number: i64, context: &ClientContext) -> Result<(), Failu
 
 /// Changes the terms of the announcement. If the operation was not announced, this announces it.
 fn change_terms(tx: &Tx<'_>, before: &Operation, change: &Change) -> Result<(), Failure> {
-    let known = before.expectation.as_ref();
-    let terms = Terms {
-        metadata: change.metadata.clone().unwrap_or_else(|| known.and_then(|it| it.metadata.clone())),
-        sinks: change.sinks.clone().unwrap_or_else(|| known.map(|it| it.sinks.clone()).unwrap_or_default()),
-        expected_by: change.expected_by.unwrap_or_else(|| known.and_then(|it| it.expected_by)),
-    };
+    let terms = Terms::changed(before, change);
     let state = announce::set(tx, before, &terms)?;
     if change.expected_by.is_some() && state == ExpectationState::Waiting {
         watches::set_deadline(tx, before.number, terms.expected_by.map(|at| at.as_microsecond()))?;

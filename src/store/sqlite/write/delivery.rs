@@ -8,15 +8,13 @@ use rusqlite::params;
 
 use super::exchanges;
 use crate::domain::{DeliveryId, NewDelivery, Outcome, Settlement, SinkName};
-use crate::store::StoreError;
+use crate::store::decisions::deliveries::FIRST_TOKEN;
 use crate::store::ids;
+use crate::store::instants::micros;
 use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::tx::Tx;
 
-/// The token of a row's first lease.
-pub const FIRST_TOKEN: i64 = 1;
 /// States of a row, as the statements use them.
 pub const OPEN: i64 = 0;
 pub const BLOCKED: i64 = 1;
@@ -36,34 +34,6 @@ pub struct NewRow {
     pub created_at: i64,
     /// The delivery that it is a resend of.
     pub resend_of: Option<DeliveryId>,
-}
-
-/// If two routes lead to one sink, only the first route's delivery is kept.
-pub fn each_sink_once(deliveries: &mut Vec<NewDelivery>) {
-    let mut at = 0;
-    while at < deliveries.len() {
-        let is_repeat = deliveries[..at].iter().any(|earlier| earlier.sink == deliveries[at].sink);
-        if is_repeat {
-            deliveries.remove(at);
-        } else {
-            at += 1;
-        }
-    }
-}
-
-/// Refuses more deliveries than the rows of an event can be numbered for.
-///
-/// # Errors
-/// There are too many.
-pub fn check_number_of(deliveries: &[NewDelivery]) -> Result<(), StoreError> {
-    if i64::try_from(deliveries.len()).is_ok_and(|n| n <= ids::MAX_DELIVERIES) {
-        return Ok(());
-    }
-    Err(StoreError::Database(format!(
-        "found {} sinks for one event, expected {} at most",
-        deliveries.len(),
-        ids::MAX_DELIVERIES
-    )))
 }
 
 /// Inserts a row. If it is due now and not leased, its dispatcher is woken.

@@ -9,19 +9,18 @@ use rusqlite::params;
 
 use crate::domain::EndedCall;
 use crate::store::Arrival;
+use crate::store::decisions::watching::MAX_CALL_ID_BYTES;
+use crate::store::sealed;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::sealed;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// How many are removed in one round.
 const ROUND: i64 = 500;
-/// The most bytes of an id. An announcement cannot name a longer one.
-const MAX_ID_BYTES: usize = 1024;
 
 /// Stores the end of a call.
 pub fn remember(tx: &Tx<'_>, ended: &EndedCall, arrival: Arrival) -> Result<(), Failure> {
     let id = ended.call_id.as_str();
-    if id.len() > MAX_ID_BYTES {
+    if id.len() > MAX_CALL_ID_BYTES {
         return Ok(());
     }
     let sealed = match ended.why.is_unknown() {

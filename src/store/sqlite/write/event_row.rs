@@ -2,8 +2,9 @@
 
 use rusqlite::params;
 
-use super::{schedule, tallies};
+use super::{tallies, upkeep};
 use crate::domain::{Channel, ClientContext, EventId, Order, Origin, Status};
+use crate::store::decisions::schedule;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::lookups;
 use crate::store::sqlite::engine::tx::Tx;
@@ -103,6 +104,6 @@ impl EventRow<'_> {
         if let Some(lookup) = self.lookup {
             lookups::add(tx, lookup, self.seq)?;
         }
-        schedule::look_at(tx, self.seq, schedule::first_look(&tx.shared.settings, tx.steady, self.has_token))
+        upkeep::look_at(tx, self.seq, schedule::first_look(&tx.shared.settings, tx.steady, self.has_token))
     }
 }

@@ -9,8 +9,8 @@
 use rusqlite::params;
 
 use crate::domain::{Exchanged, Outcome};
+use crate::store::sealed;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::sealed;
 use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::{Keeping, ids};

@@ -11,37 +11,16 @@
 
 use rusqlite::params;
 
-use super::binding::{self, Announced, End};
-use super::known::{self, Known, choose};
-use super::news::News;
+use super::binding::{self, End};
+use super::known;
 use super::operation_row::{Notified, OperationRow};
-use crate::domain::{Channel, ClientContext, GraphId, Order, Proof, Status};
+use crate::domain::{Channel, GraphId, Order, Proof};
+use crate::store::decisions::announced::Announced;
+use crate::store::decisions::known::{Known, choose};
+use crate::store::decisions::news::News;
+use crate::store::decisions::taken::Taken;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
-
-/// The result of applying a notification.
-pub struct Taken {
-    /// The operation's row.
-    pub seq: i64,
-    /// Whether the row is new.
-    pub is_new: bool,
-    /// How the notification compares with the stored state.
-    pub order: Order,
-    /// The status before it.
-    pub previous: Option<Status>,
-    /// Whether another unfinished operation has the same client context.
-    pub ambiguous: bool,
-    /// The announcement of its client.
-    pub announced: Option<Announced>,
-    /// Whether it ended after it had been reported as overdue or lost.
-    pub is_recovered: bool,
-    /// Whether it is still unfinished.
-    pub is_open: bool,
-    /// The stored client context, if the notification has none.
-    pub client_context: Option<ClientContext>,
-    /// Whether it had many events before this one.
-    pub is_long: bool,
-}
 
 /// Applies a notification to its operation, and makes the operation if there is none.
 pub fn take(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Result<Taken, Failure> {
@@ -119,7 +98,7 @@ fn find(tx: &Tx<'_>, news: &News<'_>, known: Vec<Known>, lookup: i64) -> Result<
         "{} FROM operations o LEFT JOIN expectations x ON x.operation = o.seq WHERE o.seq = ?1",
         known::COLUMNS
     );
-    Ok((tx.first(&sql, [expected], Known::read)?, ambiguous))
+    Ok((tx.first(&sql, [expected], known::read)?, ambiguous))
 }
 
 fn insert(tx: &Tx<'_>, news: &News<'_>, lookup: i64) -> Result<i64, Failure> {

@@ -4,9 +4,9 @@ use super::delivery::{self, NewRow};
 use super::event_row::EventRow;
 use super::operation_row;
 use crate::domain::{Carried, Channel, EventId, NewDelivery, Operation, Origin};
+use crate::store::contents;
+use crate::store::contents::Contents;
 use crate::store::ids;
-use crate::store::sqlite::engine::contents;
-use crate::store::sqlite::engine::contents::Contents;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use crate::domain::SinkName;
+use crate::store::instants::instant;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::instant;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// Pauses a sink; returns since when it is paused.

@@ -10,54 +10,15 @@
 
 use rusqlite::{Row, params};
 
-use super::entry::Entry;
 use super::tokens;
-use crate::config;
 use crate::domain::{QuarantineClass as Class, Reason};
+use crate::store::decisions::bounds::{self, Size};
+use crate::store::decisions::entry::Entry;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// How many entries one round of trimming removes at most.
 const TRIM_ROUND: u64 = 1000;
-
-/// A size, or a bound.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Size {
-    n_entries: i64,
-    n_bytes: i64,
-}
-
-impl Size {
-    fn is_over(self, most: Self) -> bool {
-        self.n_entries > most.n_entries || self.n_bytes > most.n_bytes
-    }
-
-    fn min(self, other: Self) -> Self {
-        Self { n_entries: self.n_entries.min(other.n_entries), n_bytes: self.n_bytes.min(other.n_bytes) }
-    }
-
-    fn less(self, other: Self) -> Self {
-        Self { n_entries: self.n_entries - other.n_entries, n_bytes: self.n_bytes - other.n_bytes }
-    }
-}
-
-/// The bound of both classes together.
-fn most(settings: &config::Store) -> Size {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    Size { n_entries: number(settings.quarantine_max_entries as u64), n_bytes: number(settings.quarantine_max_bytes) }
-}
-
-/// The share of strangers: what known senders leave to them at least.
-fn strangers_part(settings: &config::Store) -> Size {
-    let (most, share) = (most(settings), settings.quarantine_strangers_share);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "a share of a bound need not be exact"
-    )]
-    let part = |n: i64| ((n as f64) * share) as i64;
-    Size { n_entries: part(most.n_entries), n_bytes: part(most.n_bytes) }
-}
 
 /// Adds entries, then removes the oldest ones until the bounds hold.
 pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failure> {
@@ -97,11 +58,9 @@ pub fn add(tx: &Tx<'_>, entries: &[Entry], received_at: i64) -> Result<(), Failu
 
 /// Removes one round of the oldest entries beyond the bounds. Returns how many.
 pub fn trim(tx: &Tx<'_>) -> Result<u64, Failure> {
-    let (most, settings) = (most(&tx.shared.settings), &tx.shared.settings);
-    let most_known = most.less(strangers_part(settings));
-    let mut left = TRIM_ROUND;
-    let known = shrink(tx, (Class::Known, most_known), &mut left)?;
-    shrink(tx, (Class::Strangers, most.less(known.min(most_known))), &mut left)?;
+    let (settings, mut left) = (&tx.shared.settings, TRIM_ROUND);
+    let known = shrink(tx, (Class::Known, bounds::of_known(settings)), &mut left)?;
+    shrink(tx, (Class::Strangers, bounds::of_strangers(settings, known)), &mut left)?;
     Ok(TRIM_ROUND - left)
 }
 
@@ -167,7 +126,6 @@ fn resize(tx: &Tx<'_>, class: i64, by: Size) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::store::seal::Seal;
 
     #[test]
@@ -179,18 +137,5 @@ mod tests {
         let sql = "EXPLAIN QUERY PLAN SELECT min(id) FROM quarantine WHERE class = 1";
         let plan: String = connection.query_row(sql, [], |row| row.get(3)).unwrap();
         assert_eq!(plan, "SEARCH quarantine USING COVERING INDEX quarantine_by_class (class=?)");
-    }
-
-    #[test]
-    fn strangers_have_their_part_of_entries_and_bytes() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = config::Store {
-            quarantine_max_entries: 10,
-            quarantine_max_bytes: 1000,
-            quarantine_strangers_share: 0.25,
-            ..crate::store::sqlite::plain_settings(folder.path())
-        };
-        assert_eq!(strangers_part(&settings), Size { n_entries: 2, n_bytes: 250 });
-        assert_eq!(most(&settings).less(strangers_part(&settings)), Size { n_entries: 8, n_bytes: 750 });
     }
 }

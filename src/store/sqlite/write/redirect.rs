@@ -9,14 +9,13 @@ use rusqlite::params;
 
 use super::delivery;
 use crate::domain::SinkName;
+use crate::store::decisions::deliveries::DROPPED;
 use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// How many deliveries one transaction changes.
 const ROUND: i64 = 500;
-/// The reason of a dead letter that an operator's `drop` made.
-const DROPPED: &str = "dropped by an operator";
 
 /// No delivery of the same operation to the same sink is being attempted.
 const BEHIND_NONE: &str = "AND NOT EXISTS (SELECT 1 FROM deliveries f INDEXED BY deliveries_unsettled \

@@ -10,11 +10,11 @@ use rusqlite::params;
 use super::delivery::DEAD;
 use super::{exchanges, tallies, watches};
 use crate::domain::SinkName;
+use crate::store::hashes::operation_lookup;
 use crate::store::ids;
 use crate::store::operations::Deleted;
 use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::hashes::operation_lookup;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 

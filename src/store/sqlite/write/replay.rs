@@ -3,10 +3,10 @@
 
 use rusqlite::params;
 
-use super::delivery::check_number_of;
 use super::delivery::{self, NewRow};
 use super::tallies;
 use crate::domain::{DeliveryId, EventId, NewDelivery, SinkName};
+use crate::store::decisions::deliveries::check_number_of;
 use crate::store::ids;
 use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;

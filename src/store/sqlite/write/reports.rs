@@ -1,8 +1,8 @@
 //! reelhook's own events: about an operation (`overdue`, `lost`, `recovered`), and about itself.
 
-use super::delivery::{check_number_of, each_sink_once};
 use super::own_event::{self, About, OwnEvent};
 use crate::domain::{EventId, EventKind, NewDelivery, OperationEvent, OperatorEvent, RecordOperation};
+use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read;

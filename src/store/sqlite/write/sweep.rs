@@ -8,21 +8,21 @@
 
 use rusqlite::params;
 
-use super::schedule::{first_look, look_at, retention};
+use super::upkeep::look_at;
 use super::{ended_calls, exchanges, quarantine, removal, waiting};
 use crate::domain::{EventId, ExpectationState};
+use crate::store::contents;
+use crate::store::contents::{Contents, Opened};
+use crate::store::decisions::schedule::{first_look, look_again, retention};
 use crate::store::ids;
-use crate::store::sqlite::engine::contents::{Contents, Opened};
+use crate::store::instants::micros;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::micros;
+use crate::store::sqlite::engine::time;
 use crate::store::sqlite::engine::tx::Tx;
-use crate::store::sqlite::engine::{contents, time};
 use crate::store::sqlite::read::rows::event_id;
 
 /// How many events one round looks at.
 const ROUND: i64 = 200;
-/// How soon an event that is not settled is checked again, in microseconds: soon enough for its token's retention.
-const LOOK_AGAIN: std::ops::RangeInclusive<i64> = 60_000_000..=3_600_000_000;
 
 /// The facts of an event that housekeeping needs.
 struct Subject {
@@ -60,8 +60,7 @@ pub fn sweep(tx: &Tx<'_>) -> Result<u64, Failure> {
 fn tend(tx: &Tx<'_>, subject: &Subject) -> Result<Option<i64>, Failure> {
     let settings = &tx.shared.settings;
     if subject.n_unsettled > 0 {
-        let wait = micros(settings.token_retention / 24).clamp(*LOOK_AGAIN.start(), *LOOK_AGAIN.end());
-        return Ok(Some(tx.steady.saturating_add(wait)));
+        return Ok(Some(tx.steady.saturating_add(look_again(settings))));
     }
     if subject.has_token {
         let due = subject.settled_at.saturating_add(micros(settings.token_retention));

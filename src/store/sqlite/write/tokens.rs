@@ -8,7 +8,7 @@
 
 use rusqlite::params;
 
-use super::entry::Entry;
+use crate::store::decisions::entry::Entry;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 

@@ -6,8 +6,8 @@
 use super::{quarantine, tokens};
 use crate::domain::Reason;
 use crate::store::WAITS_AT_MOST;
+use crate::store::instants::micros;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::instants::micros;
 use crate::store::sqlite::engine::tx::Tx;
 
 /// How many POSTs one round ends.

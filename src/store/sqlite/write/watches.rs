@@ -15,13 +15,11 @@ use rusqlite::params;
 
 use super::reports;
 use crate::domain::{ExpectationState, GraphId, NewDelivery, Watch};
+use crate::store::decisions::watching;
 use crate::store::sqlite::engine::failure::Failure;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::watches::number;
 use crate::store::{Raised, Reception};
-
-/// The shortest time for which a watch is put off, in microseconds.
-const LEAST_PUT_OFF: i64 = 1_000_000;
 
 /// What is to be said of a due operation.
 pub struct Raise {
@@ -87,21 +85,6 @@ pub fn became_known(tx: &Tx<'_>, operation: i64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Until when a watch is put off, in microseconds; `None`: it is not. Lost is what did not come although it could for the
-/// whole grace. A deadline is its client's own: it is put off only where it passed while nothing could arrive, by the
-/// grace, so that what Graph repeats meanwhile counts.
-fn put_off(tx: &Tx<'_>, (watch, at): (Watch, i64), reception: &Reception) -> Option<i64> {
-    if tx.shared.disk.is_low() {
-        reception.begins_again();
-    }
-    let (since, grace) = (reception.since(), tx.shared.bounds.lost_after());
-    let is_too_early = match watch {
-        Watch::Overdue => at < since,
-        Watch::Lost => at < since.saturating_add(grace),
-    };
-    is_too_early.then(|| since.saturating_add(grace.max(LEAST_PUT_OFF)))
-}
-
 /// Says of an operation what a watch is for.
 pub fn raise(tx: &Tx<'_>, due: &Raise) -> Result<Raised, Failure> {
     let Raise { operation, watch, at, deliveries, reception } = due;
@@ -112,15 +95,15 @@ pub fn raise(tx: &Tx<'_>, due: &Raise) -> Result<Raised, Failure> {
     }
     let sql = "SELECT 1 FROM operations o LEFT JOIN expectations x ON x.operation = o.seq \
                WHERE o.seq = ?1 AND o.is_terminal = 0 AND (x.state IS NULL OR x.state = ?2 OR x.state = ?3)";
-    let (state, earlier) = match watch {
-        Watch::Overdue => (ExpectationState::Overdue, ExpectationState::Waiting),
-        Watch::Lost => (ExpectationState::Lost, ExpectationState::Overdue),
-    };
+    let (state, earlier) = watching::states(watch);
     let waiting = ExpectationState::Waiting.as_str();
     if tx.first(sql, params![operation, waiting, earlier.as_str()], |_| Ok(()))?.is_none() {
         return Ok(Raised::Nothing);
     }
-    if let Some(later) = put_off(tx, (watch, at.as_microsecond()), reception) {
+    if tx.shared.disk.is_low() {
+        reception.begins_again();
+    }
+    if let Some(later) = watching::put_off((watch, at.as_microsecond()), reception, tx.shared.bounds.lost_after()) {
         add(tx, later, (operation, number(watch)))?;
         return Ok(Raised::PutOff);
     }

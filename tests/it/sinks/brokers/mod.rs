@@ -8,7 +8,7 @@ mod kafka;
 mod mqtt;
 mod nats;
 mod object;
-mod postgres;
+pub mod postgres;
 mod process;
 mod pubsub;
 mod rabbitmq;

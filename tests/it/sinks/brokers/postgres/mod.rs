@@ -1,6 +1,6 @@
 //! PostgreSQL.
 
-mod server;
+pub mod server;
 
 use std::fs;
 use std::net::SocketAddr;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::delivery;
-use super::prepare::Item;
+use super::deliveries::FIRST_TOKEN;
+use super::item::Item;
 use crate::domain::{
     ClientContext, Delivery, DeliveryId, Envelope, Event, EventId, Held, Lease, NewDelivery, Origin, Previous,
     RepeatOf, Status,
 };
 use crate::store::Stored;
+use crate::store::instants::instant;
 use crate::store::process::Place;
-use crate::store::sqlite::engine::instants::instant;
 
 /// The decisions about one item.
 pub struct Decided {
@@ -94,7 +94,7 @@ impl Decided {
                     resend_of: None,
                 },
                 expires_at: instant(fresh.expires_at),
-                token: delivery::FIRST_TOKEN,
+                token: FIRST_TOKEN,
                 follows: false,
                 // The place holds the budget.
                 held: Held::default(),

@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 
 use crate::domain::{Channel, HeldTokens, QuarantineClass as Class, Quarantined, Reason};
 use crate::store::StoreError;
-use crate::store::sqlite::engine::sealed;
-use crate::store::sqlite::engine::shared::Shared;
+use crate::store::seal::Seal;
+use crate::store::sealed;
 
 /// One quarantine entry, ready to be written.
 pub struct Entry {
@@ -43,20 +43,24 @@ pub struct Waits {
     pub sealed_tokens: Option<Vec<u8>>,
 }
 
-/// The entries of what a request could not verify.
+/// The entries of what a request could not verify; `number` gives each its number.
 ///
 /// # Errors
 /// Sealing failed.
-pub fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry>, StoreError> {
+pub fn entries(
+    quarantined: &[Quarantined],
+    seal: &Seal,
+    mut number: impl FnMut() -> i64,
+) -> Result<Vec<Entry>, StoreError> {
     let mut entries: Vec<Entry> = Vec::with_capacity(quarantined.len());
     // The items of one POST share their tokens.
     let mut last: Option<(&Arc<HeldTokens>, i64)> = None;
     for it in quarantined {
-        let mut entry = entry(it, shared)?;
+        let mut entry = entry(it, number(), seal)?;
         if let Some(held) = &it.held {
             let known = last.filter(|(tokens, _)| Arc::ptr_eq(tokens, held)).map(|(_, post)| post);
             last = Some((held, known.unwrap_or(entry.id)));
-            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), shared)?);
+            entry.waits = Some(waits(held, known.unwrap_or(entry.id), known.is_none(), seal)?);
             entry.class = Class::Waiting;
         }
         entries.push(entry);
@@ -64,18 +68,17 @@ pub fn entries(quarantined: &[Quarantined], shared: &Shared) -> Result<Vec<Entry
     Ok(entries)
 }
 
-fn waits(held: &HeldTokens, post: i64, is_first: bool, shared: &Shared) -> Result<Waits, StoreError> {
+fn waits(held: &HeldTokens, post: i64, is_first: bool, seal: &Seal) -> Result<Waits, StoreError> {
     let tokens = held.tokens.expose_secret();
-    let seal = || sealed::seal_tokens(&shared.seal, post, tokens);
-    let sealed_tokens = is_first.then(seal).transpose()?;
+    let sealing = || sealed::seal_tokens(seal, post, tokens);
+    let sealed_tokens = is_first.then(sealing).transpose()?;
     Ok(Waits { post, arrived_at: held.arrived_at.as_microsecond(), sealed_tokens })
 }
 
-fn entry(quarantined: &Quarantined, shared: &Shared) -> Result<Entry, StoreError> {
-    let id = shared.numbers.quarantine();
+fn entry(quarantined: &Quarantined, id: i64, seal: &Seal) -> Result<Entry, StoreError> {
     let raw = &quarantined.raw.0;
-    let sealed = sealed::seal_quarantined(&shared.seal, id, raw)?;
-    let sealed_request = sealed::seal_request(&shared.seal, id, &quarantined.request)?;
+    let sealed = sealed::seal_quarantined(seal, id, raw)?;
+    let sealed_request = sealed::seal_request(seal, id, &quarantined.request)?;
     let (sealed_request, request_bytes) = sealed_request.map_or((None, 0), |(sealed, n)| (Some(sealed), n));
     let size = |n_bytes: usize| i64::try_from(n_bytes).unwrap_or(i64::MAX);
     let (n_bytes, request_bytes) = (size(raw.len().saturating_add(request_bytes)), size(request_bytes));
