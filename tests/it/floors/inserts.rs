@@ -12,7 +12,7 @@ fn words(text: &str) -> Vec<String> {
 fn unnamed(text: &str) -> Vec<String> {
     let words = words(text);
     // `VACUUM INTO` inserts nothing.
-    let into = words.windows(4).filter(|it| it[0] != "VACUUM" && it[1] == "INTO" && it[3] != "(");
+    let into = words.windows(4).filter(|it| !it[0].ends_with("VACUUM") && it[1] == "INTO" && it[3] != "(");
     into.map(|it| it[2].clone()).collect()
 }
 
