@@ -117,11 +117,6 @@ pub fn is_alike(a: &Operation, b: &Operation) -> bool {
         == (&b.id, &b.call_id, &b.tenant_id, &b.client_context, &b.status, &b.expectation)
 }
 
-/// Whether an operation whose expectation is in this state is given up: it may never end.
-pub fn is_given_up(state: ExpectationState) -> bool {
-    matches!(state, ExpectationState::Overdue | ExpectationState::Lost)
-}
-
 /// The state of an operation's expectation; of one that is made now, if there is none.
 pub fn state_of(operation: &Operation) -> ExpectationState {
     match &operation.expectation {

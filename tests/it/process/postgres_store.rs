@@ -106,3 +106,13 @@ async fn a_server_that_could_lose_a_commit_is_refused_and_a_probe_tells_what_it_
     let said = probe();
     assert!(format!("{}{}", said.out, said.err).contains("found synchronous_commit = off"), "{said:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_for_a_file_name_the_tools_of_postgresql() {
+    let postgres = Postgres::start("", false).await;
+    let site = Site::new();
+    for arguments in [&["store", "check"][..], &["store", "backup", "never.db"]] {
+        let said = super::site::Said::from(command(&site, &postgres, arguments).output().unwrap());
+        assert!(said.code == Some(1) && said.err.contains("pg_dump"), "{said:?}");
+    }
+}

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::domain::{ClientContext, Operation, Proof};
+use crate::domain::{ClientContext, ExpectationState, Operation, Proof};
 use crate::store::decisions::announced::Announced;
-use crate::store::decisions::announcing::{self, Candidate};
+use crate::store::decisions::announcing::Candidate;
 use crate::store::decisions::known::Known;
 use crate::store::postgres::engine::failure::Failure;
 use crate::store::postgres::engine::tx::Tx;
@@ -144,7 +144,8 @@ pub fn candidate(stored: &Stored) -> Candidate {
         call_id: stored.operation.call_id.clone().unwrap_or_default(),
         is_bound: stored.waits_for.is_none(),
         is_announced: expectation.is_some_and(|it| it.announced_at.is_some()),
-        is_given_up: expectation.is_some_and(|it| announcing::is_given_up(it.state)),
+        is_given_up: expectation
+            .is_some_and(|it| matches!(it.state, ExpectationState::Overdue | ExpectationState::Lost)),
     }
 }
 
