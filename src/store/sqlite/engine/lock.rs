@@ -19,8 +19,17 @@ use crate::store::StoreError;
 /// The held lock. It ends with this value, or with the process.
 #[derive(Debug)]
 pub struct Lock {
-    _beside: File,
-    _database: Option<File>,
+    beside: File,
+    database: Option<File>,
+}
+
+impl Drop for Lock {
+    /// A child process that is just being started still has the files: closing them here would not end the lock.
+    fn drop(&mut self) {
+        for file in self.database.iter().chain([&self.beside]) {
+            let _ = file.unlock();
+        }
+    }
 }
 
 /// Takes the lock file beside the store.
@@ -33,7 +42,7 @@ pub fn take(store: &Path) -> Result<Lock, StoreError> {
     let file = file.map_err(|error| unusable(&path, &format!("the lock cannot be made: {error}")))?;
     let held = held(file, &path)?;
     must_not_be_lost(store)?;
-    Ok(Lock { _beside: held, _database: None })
+    Ok(Lock { beside: held, database: None })
 }
 
 /// Whether a server has the store open now.
@@ -47,14 +56,15 @@ impl Lock {
     ///
     /// # Errors
     /// [`StoreError::Locked`], or the file cannot be opened.
-    pub fn with_database(self, store: &Path) -> Result<Self, StoreError> {
+    pub fn with_database(mut self, store: &Path) -> Result<Self, StoreError> {
         make_file(store)?;
         if !cfg!(target_os = "linux") {
             return Ok(self);
         }
         let file = OpenOptions::new().read(true).write(true).open(store);
         let file = file.map_err(|error| unusable(store, &format!("the database cannot be opened: {error}")))?;
-        Ok(Self { _database: Some(held(file, store)?), ..self })
+        self.database = Some(held(file, store)?);
+        Ok(self)
     }
 }
 
