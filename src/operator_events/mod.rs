@@ -5,7 +5,7 @@
 //!
 //! **Invariants**
 //! 1. An event that no route names, or whose sinks do not take it, is not made.
-//! 2. A transition is told once, also over a restart: see [`standing`]. What may happen often is told at most once a minute for each sink or reason, with a
+//! 2. A transition is told once, also over a restart: see `standing`. What may happen often is told at most once a minute for each sink or reason, with a
 //!    count. So the number of events is bounded, whatever happens.
 //! 3. A dead letter of an operator event makes no operator event.
 //! 4. If the store fails, it is told later.

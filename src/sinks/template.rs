@@ -86,7 +86,7 @@ impl Template {
         Self::reading_with(None)
     }
 
-    /// Reads a template that may also have the placeholder `own`, which is filled in as [`OWN`].
+    /// Reads a template that may also have the placeholder `own`, which is filled in as `OWN`.
     pub fn reading_with(own: Option<&'static str>) -> Reading<Self> {
         value::name(MAX_TEMPLATE_CHARS).then(move |text| Self::parse_with(&text, own), |template| json!(template.text))
     }
