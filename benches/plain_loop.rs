@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// What the sinks have in a batch.
 const UNDER_WAY: usize = 256;
 /// How many attempts a sink makes at a time.
-#[cfg(any(feature = "object", feature = "sqs"))]
+#[cfg(feature = "object")]
 const AT_A_TIME: usize = 8;
 
 #[tokio::main]
@@ -41,8 +41,6 @@ async fn main() {
         "rabbitmq" => rabbitmq(&address, &place, &body, &until).await,
         "redis" => redis(&address, &place, &body, &until).await,
         "postgres" => postgres(&address, &place, &body, &until).await,
-        #[cfg(feature = "sqs")]
-        "sqs" => sqs(&address, &place, &body, &until).await,
         _ => panic!("found {kind:?}, expected a kind that this build measures"),
     };
     println!("{{\"per_second\": {:.0}}}", f64::from(n) / until.began.elapsed().as_secs_f64());
@@ -183,37 +181,6 @@ async fn object(folder: &str, place: &str, body: String, until: &Until) -> u32 {
         }
         confirmations.next().await.expect("one under way").expect("stored");
         n += 1;
-    }
-    n
-}
-
-/// Ten messages in a request, as many as SQS takes. Nothing is signed: the server here does not verify signatures.
-#[cfg(feature = "sqs")]
-async fn sqs(address: &str, queue: &str, body: &str, until: &Until) -> u32 {
-    const IN_A_REQUEST: u32 = 10;
-    let tls = reelhook::tls::client_config().expect("a config of TLS");
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).build().expect("a client");
-    let login =
-        "AWS4-HMAC-SHA256 Credential=bench/20261129/eu-north-1/sqs/aws4_request, SignedHeaders=host, Signature=none";
-    let send = async || {
-        let entry = |n: u32| serde_json::json!({ "Id": n.to_string(), "MessageBody": body });
-        let entries: Vec<_> = (0..IN_A_REQUEST).map(entry).collect();
-        let url = format!("{address}/123456789012/{queue}");
-        let request = client.post(address).header("x-amz-target", "AmazonSQS.SendMessageBatch");
-        let request = request.header("content-type", "application/x-amz-json-1.0").header("authorization", login);
-        let question = serde_json::json!({ "QueueUrl": url, "Entries": entries }).to_string();
-        let answer = request.body(question).send().await.expect("an answer").error_for_status().expect("taken");
-        let answer: serde_json::Value =
-            serde_json::from_slice(&answer.bytes().await.expect("an answer")).expect("JSON");
-        assert_eq!(answer["Successful"].as_array().expect("a list").len(), entries.len());
-    };
-    let (mut confirmations, mut n) = (FuturesUnordered::new(), 0);
-    while !until.is_over() {
-        while confirmations.len() < AT_A_TIME {
-            confirmations.push(send());
-        }
-        confirmations.next().await.expect("one under way");
-        n += IN_A_REQUEST;
     }
     n
 }

@@ -285,9 +285,9 @@ class Servicebus(Rabbitmq):
 
 
 class Sqs(Broker):
-    """moto, which is written in Python: its speed is not that of Amazon's service."""
+    """moto, which takes longer for each request the more messages a queue has: its speed is not that of Amazon's service."""
     KIND, PROGRAM, PLACE = "sqs", "moto_server", "events"
-    URL, HAS_TARGETS, IS_SLOW = "http://127.0.0.1", False, True
+    URL, HAS_LOOP, HAS_TARGETS, IS_SLOW = "http://127.0.0.1", False, False, True
 
     @classmethod
     def program(cls):
