@@ -28,7 +28,8 @@ Examples:
   reelhook store backup /backup/reelhook-2026-11-29.db --config my.toml
   reelhook store check --config my.toml
 
-Both work while the server runs, and while it is stopped.")]
+Both work while the server runs, and while it is stopped. They need a store in a file (store.path). For
+a store in PostgreSQL (store.url) use its own tools: pg_dump and pg_amcheck.")]
 pub struct Args {
     #[command(subcommand)]
     action: Action,
@@ -62,7 +63,7 @@ Exit codes:
         #[command(flatten)]
         config: ConfigArg,
     },
-    /// Look for damage: in the database, in each encrypted value, and in the numbers that are kept
+    /// Look for damage in the tables, in each encrypted value, and in the stored counts
     #[command(after_help = "\
 Examples:
   reelhook store check --config my.toml
@@ -70,8 +71,8 @@ Examples:
   reelhook store check --config my.toml --json | jq .damage
 
 It reads the whole store, and changes nothing. The server goes on meanwhile, but shares the disk with
-it. Each damage is one line on standard output. The key of a file that --store names is the one of the
-config: store.encryption_key, or the file <store.path>.key.
+it. Each damaged place is one line on standard output. With --store too, the key is the one of the config:
+store.encryption_key, or the file <store.path>.key.
 
 Exit codes: 0 no damage, 1 damage or the store cannot be opened, 2 wrong usage or the config has mistakes")]
     Check {
