@@ -4,14 +4,17 @@
 pub mod announced;
 pub mod announcing;
 pub mod bounds;
+pub mod columns;
 pub mod decided;
 pub mod deliveries;
 pub mod entry;
 pub mod item;
 pub mod known;
+pub mod leases;
 pub mod news;
 pub mod receipt;
 pub mod repeats;
+pub mod routing;
 pub mod schedule;
 pub mod taken;
 pub mod watching;

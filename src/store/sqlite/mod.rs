@@ -36,6 +36,7 @@ use self::engine::shared::{Parts, Shared};
 use self::engine::writer::Writer;
 use self::engine::{backlogs, check, frames, lock, open, time, unanswered};
 use self::write::lease;
+use super::decisions::leases::Leased;
 use super::seal::Seal;
 use super::{EventView, Health, Listener, Process, StoreError};
 use crate::clock::Clock;
@@ -174,9 +175,9 @@ impl SqliteStore {
 
     /// Reads the events of leased deliveries. A delivery whose event can never be read becomes a dead letter; one that
     /// may be readable later is handed back.
-    async fn with_events(&self, sink: &SinkName, leased: Vec<lease::Leased>) -> Result<Vec<Lease>, StoreError> {
+    async fn with_events(&self, sink: &SinkName, leased: Vec<Leased>) -> Result<Vec<Lease>, StoreError> {
         let (name, shared) = (sink.clone(), Arc::clone(&self.shared));
-        let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.seq, it.token)).collect();
+        let rows: Vec<(i64, i64)> = leased.iter().map(|it| (it.number, it.token)).collect();
         let read = self.readers.read(move |connection| lease::with_events(connection, &shared.seal, &name, leased));
         match read.await {
             Ok((leases, lost)) => {

@@ -90,7 +90,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Notes a fresh delivery that is leased to a place in this process's memory.
-    pub fn fresh(&mut self, number: i64, (sink, until): (&SinkName, i64)) {
+    pub fn fresh(&mut self, number: i64, sink: &SinkName, until: i64) {
         self.shared.epoch.note(number, sink, until);
         self.effects.fresh.push(number);
     }

@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use super::operation;
 use crate::domain::{GraphId, Operation};
 use crate::odata::{Dialect, Filter, Property, SqlValue};
+use crate::store::decisions::columns::column;
 use crate::store::operations::Question;
 use crate::store::postgres::engine::failure::Failure;
 use crate::store::postgres::engine::sql::{self, get};
@@ -136,21 +137,5 @@ pub async fn get_one(
     match found.iter().rev().find(|(_, call)| is_of_call(call)) {
         Some((number, _)) => operation::one(client, seal, *number).await,
         None => Ok(None),
-    }
-}
-
-fn column(property: Property) -> &'static str {
-    match property {
-        Property::ClientContext => "o.client_context",
-        Property::Status => "o.status",
-        Property::CompletionReason => "o.completion_reason",
-        Property::Id => "o.id",
-        Property::CallId => "o.call_id",
-        Property::ResultCode => "o.result_code",
-        Property::ResultSubcode => "o.result_subcode",
-        Property::CreatedAt => "o.created_at",
-        Property::ModifiedAt => "o.modified_at",
-        Property::TenantId => "o.tenant_id",
-        Property::ExpectationState => "o.expectation",
     }
 }

@@ -12,13 +12,13 @@ use super::own_event::OwnEvent;
 use super::placing::{self, Placed, Wanted};
 use super::repeats::Before;
 use super::{quarantine, reports, taking, unanswered, watches};
-use crate::domain::{ClientContext, Delivery, EventId, NewDelivery, OperationEvent, Origin, Quarantined, RoutingKey};
+use crate::domain::{Delivery, EventId, NewDelivery, OperationEvent, Origin, Quarantined};
 use crate::store::decisions::announced::Announced;
 use crate::store::decisions::decided::{Decided, Fresh};
-use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
 use crate::store::decisions::item::Item;
 use crate::store::decisions::news::News;
 use crate::store::decisions::receipt::Handed;
+use crate::store::decisions::routing;
 use crate::store::decisions::taken::Taken;
 use crate::store::ids;
 use crate::store::instants::micros;
@@ -210,7 +210,8 @@ impl Group {
         let metadata = announced.and_then(|announced| announced.metadata.clone());
         let client_context = taken.as_ref().and_then(|taken| taken.client_context.clone());
         let named = announced.and_then(Announced::deliveries);
-        let by_context = || client_context.as_ref().and_then(|context| routed(tx.shared, item, context));
+        let by_context =
+            || client_context.as_ref().and_then(|context| routing::routed(tx.shared.routing.get(), item, context));
         let expected = named.clone().or_else(by_context);
         let deliveries = expected.clone().unwrap_or_else(|| item.deliveries.clone());
         if let Some(taken) = &taken {
@@ -219,7 +220,7 @@ impl Group {
         }
         if let Some(ended) = &item.notification.ended_call {
             self.ended.remember(tx, ended, arrival)?;
-            watches::call_ended(tx, &mut self.operations, (ended.call_id.as_str(), arrival.known_at()));
+            watches::call_ended(tx, &mut self.operations, ended.call_id.as_str(), arrival.known_at());
         }
         self.before.add(item, taken.as_ref().map(|taken| taken.seq), arrival.received_at);
         let stored = Stored::New {
@@ -351,17 +352,4 @@ impl Made {
         wanted.iter_mut().for_each(|it| it.n_bytes = Some(n_bytes));
         wanted
     }
-}
-
-/// The deliveries of a notification without a client context, by its operation's client context; `None` if there are
-/// none.
-fn routed(shared: &Shared, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
-    // The carried fields were taken out of the notification.
-    let change_type = item.carried.change_type.as_deref();
-    let client_context = Some(context.as_str());
-    let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
-    let mut deliveries = shared.routing.get()?(&key);
-    each_sink_once(&mut deliveries);
-    let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
-    is_somewhere.then_some(deliveries)
 }

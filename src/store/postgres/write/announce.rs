@@ -117,7 +117,7 @@ fn insert(tx: &mut Tx<'_>, Known { operations, ended }: Known<'_>, (number, new)
     let context = new.client_context.as_ref().map(ClientContext::as_str);
     let waits_for = new.id.is_none().then(|| context.unwrap_or_default().to_owned());
     operations.add(Stored { operation, waits_for, state_event: None, overdue_at: None, lost_at: None });
-    watches::set_deadline(tx, operations, (number, new.expected_by.map(Timestamp::as_microsecond)));
+    watches::set_deadline(tx, operations, number, new.expected_by.map(Timestamp::as_microsecond));
     watches::became_known(tx, (operations, ended), number);
     tx.effects.changed(number);
 }
@@ -153,7 +153,7 @@ fn join(
     let state = set(&mut stored.operation, terms, at);
     let is_new_deadline = before.expectation.as_ref().and_then(|it| it.expected_by) != expected_by;
     if is_new_deadline && state == ExpectationState::Waiting {
-        watches::set_deadline(tx, operations, (number, expected_by.map(Timestamp::as_microsecond)));
+        watches::set_deadline(tx, operations, number, expected_by.map(Timestamp::as_microsecond));
     }
     watches::became_known(tx, (operations, ended), number);
     let is_alike = operations.get(number).is_some_and(|stored| announcing::is_alike(&before, &stored.operation));
@@ -247,6 +247,6 @@ fn change_terms(tx: &mut Tx<'_>, operations: &mut Operations, (before, change): 
     let Some(stored) = operations.change(before.number) else { return };
     let state = set(&mut stored.operation, terms, at);
     if change.expected_by.is_some() && state == ExpectationState::Waiting {
-        watches::set_deadline(tx, operations, (before.number, expected_by.map(Timestamp::as_microsecond)));
+        watches::set_deadline(tx, operations, before.number, expected_by.map(Timestamp::as_microsecond));
     }
 }

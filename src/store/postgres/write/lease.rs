@@ -11,8 +11,8 @@ use deadpool_postgres::ClientWrapper;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
-use crate::store::instants::instant;
+use crate::domain::{DeliveryId, Lease, SinkName};
+use crate::store::decisions::leases::{self, Leased, Lost};
 use crate::store::postgres::engine::connections::Client;
 use crate::store::postgres::engine::failure::Failure;
 use crate::store::postgres::engine::shared::Shared;
@@ -41,20 +41,6 @@ pub struct Wish<'a> {
     pub limit: Limit,
     /// For how long, in microseconds.
     pub ttl: i64,
-}
-
-/// A leased delivery, without its event.
-pub struct Leased {
-    number: i64,
-    id: DeliveryId,
-    route: String,
-    captures: Option<String>,
-    resend_of: Option<DeliveryId>,
-    attempt: u32,
-    /// The token of the lease.
-    pub token: i64,
-    follows: bool,
-    expires_at: i64,
 }
 
 /// Leases the due deliveries that fit, the longest due first, each with those that wait behind it.
@@ -123,53 +109,15 @@ fn read(row: &Row, expires_at: i64) -> Result<Leased, Failure> {
     })
 }
 
-/// Deliveries that can never be attempted: their numbers, the tokens of their leases, and the reasons.
-pub type Lost = Vec<(i64, i64, String)>;
-
 /// Reads the events of leased deliveries. Events that can never be read are returned separately.
 pub async fn with_events(
     client: &ClientWrapper,
     shared: &Shared,
     (sink, leased): (&SinkName, Vec<Leased>),
-) -> Result<(Vec<Lease>, Lost), Failure> {
+) -> Result<(Vec<Lease>, Vec<Lost>), Failure> {
     let mut numbers: Vec<i64> = leased.iter().map(|it| ids::event_of(it.number)).collect();
     numbers.dedup();
     let events: BTreeMap<_, _> = events::for_sinks(client, &shared.seal, &numbers).await?.into_iter().collect();
-    let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
-    // Whether the delivery before became a dead letter, so that this one may be attempted.
-    let mut is_free = false;
-    for it in leased {
-        let follows = it.follows && !is_free;
-        is_free = false;
-        let captures = it.captures.as_deref().map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str);
-        let event = match (events.get(&ids::event_of(it.number)), captures) {
-            (None, _) => Err("its event is gone".to_owned()),
-            (Some(Err(reason)), _) => Err(reason.clone()),
-            (_, Err(error)) => Err(format!("its captures cannot be read: {error}")),
-            (Some(Ok(event)), Ok(captures)) => Ok((event.clone(), captures)),
-        };
-        match event {
-            Ok((event, captures)) => leases.push(Lease {
-                delivery: Delivery {
-                    id: it.id,
-                    sink: sink.clone(),
-                    route: RouteName::new(&it.route),
-                    captures,
-                    event,
-                    attempt: it.attempt,
-                    resend_of: it.resend_of,
-                },
-                expires_at: instant(it.expires_at),
-                token: it.token,
-                follows,
-                held: Held::default(),
-            }),
-            Err(reason) => {
-                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it becomes a dead letter");
-                is_free = !follows;
-                lost.push((it.number, it.token, reason));
-            }
-        }
-    }
-    Ok((leases, lost))
+    let gone = || Err("its event is gone".to_owned());
+    leases::with_events(sink, leased, |row| Ok(events.get(&ids::event_of(row)).cloned().unwrap_or_else(gone)))
 }

@@ -99,7 +99,7 @@ pub async fn place(tx: &mut Tx<'_>, wanted: &[Wanted<'_>]) -> Result<Vec<Placed>
             (place, until)
         });
         match &place {
-            Some((_, until)) => tx.fresh(it.number, (sink, *until)),
+            Some((_, until)) => tx.fresh(it.number, sink, *until),
             None if !is_blocked => tx.effects.wake(sink),
             None => {}
         }

@@ -13,6 +13,7 @@ use super::deliveries::Deliveries;
 use super::exchanges::{self, Failed};
 use super::lists;
 use crate::domain::{Lease, Outcome, Settlement, SinkName};
+use crate::store::decisions::leases::Lost;
 use crate::store::instants::micros;
 use crate::store::postgres::engine::failure::Failure;
 use crate::store::postgres::engine::shared::Shared;
@@ -202,8 +203,8 @@ impl Work for Release {
 
 /// Makes leased deliveries whose events cannot be read dead letters: no attempt was made.
 pub struct GiveUp {
-    /// The numbers of the deliveries, the tokens of their leases, and the reasons.
-    pub lost: Vec<(i64, i64, String)>,
+    /// Those.
+    pub lost: Vec<Lost>,
 }
 
 #[async_trait]
@@ -211,10 +212,10 @@ impl Work for GiveUp {
     type Done = ();
 
     async fn run(&mut self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        let numbers: Vec<i64> = self.lost.iter().map(|(number, ..)| *number).collect();
+        let numbers: Vec<i64> = self.lost.iter().map(|it| it.number).collect();
         let mut deliveries = Deliveries::load(tx, &numbers).await?;
         add_next(tx, &mut deliveries).await?;
-        for (number, token, reason) in &self.lost {
+        for Lost { number, token, reason } in &self.lost {
             let (wall, steady) = (tx.wall, tx.steady);
             let is_held = |it: &&super::deliveries::DeliveryRow| {
                 it.number == *number && it.is_leased && it.token == *token && it.state.is_waiting()

@@ -17,7 +17,7 @@ use crate::store::postgres::read::operation::Stored;
 use crate::store::{Due, Raised, Reception};
 
 /// Moves the deadline of an operation, an instant of the machine's clock; `None` removes it.
-pub fn set_deadline(tx: &mut Tx<'_>, operations: &mut Operations, (number, at): (i64, Option<i64>)) {
+pub fn set_deadline(tx: &mut Tx<'_>, operations: &mut Operations, number: i64, at: Option<i64>) {
     let at = at.map(|at| tx.in_steady_time(at));
     if let Some(stored) = operations.change(number) {
         stored.overdue_at = at;
@@ -35,12 +35,12 @@ pub fn clear(operations: &mut Operations, number: i64) {
 }
 
 /// Watches the operations of a call that has ended: an operation that does not end within the grace is lost.
-pub fn call_ended(tx: &mut Tx<'_>, operations: &mut Operations, (call_id, ended_at): (&str, i64)) {
+pub fn call_ended(tx: &mut Tx<'_>, operations: &mut Operations, call_id: &str, ended_at: i64) {
     let at = tx.in_steady_time(ended_at).saturating_add(tx.shared.bounds.lost_after());
     let of_call = operations.all().filter(|it| call_of(&it.operation) == call_id);
     let numbers: Vec<i64> = of_call.map(|it| it.operation.number).collect();
     for number in numbers {
-        watch_lost(tx, operations, (number, at));
+        watch_lost(tx, operations, number, at);
     }
 }
 
@@ -50,12 +50,12 @@ pub fn became_known(tx: &mut Tx<'_>, (operations, ended): (&mut Operations, &End
     let at = tx.steady.saturating_add(tx.shared.bounds.lost_after());
     let call_id = operations.get(number).map(|it| call_of(&it.operation)).unwrap_or_default();
     if !call_id.is_empty() && ended.has(call_id) {
-        watch_lost(tx, operations, (number, at));
+        watch_lost(tx, operations, number, at);
     }
 }
 
 /// Watches an operation until it is lost, unless it ended, is lost already, or is watched.
-fn watch_lost(tx: &mut Tx<'_>, operations: &mut Operations, (number, at): (i64, i64)) {
+fn watch_lost(tx: &mut Tx<'_>, operations: &mut Operations, number: i64, at: i64) {
     let may_be_lost = |stored: &Stored| {
         let state = stored.operation.expectation.as_ref().map(|it| it.state);
         let is_open = !stored.operation.status.is_terminal() && state != Some(ExpectationState::Lost);

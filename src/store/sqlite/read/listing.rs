@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use super::operation;
 use crate::domain::{GraphId, Operation};
 use crate::odata::{Column, Filter, Property, SqlValue};
+use crate::store::decisions::columns::column;
 use crate::store::hashes::operation_lookup;
 use crate::store::operations::Question;
 use crate::store::seal::Seal;
@@ -134,22 +135,6 @@ pub fn get(
     let values = params![operation_lookup(id.as_str()), id.as_str(), call_id.map(GraphId::as_str)];
     let found: Option<i64> = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
     found.map_or(Ok(None), |number| operation::one(connection, seal, number))
-}
-
-fn column(property: Property) -> &'static str {
-    match property {
-        Property::ClientContext => "o.client_context",
-        Property::Status => "o.status",
-        Property::CompletionReason => "o.completion_reason",
-        Property::Id => "o.id",
-        Property::CallId => "o.call_id",
-        Property::ResultCode => "o.result_code",
-        Property::ResultSubcode => "o.result_subcode",
-        Property::CreatedAt => "o.created_at",
-        Property::ModifiedAt => "o.modified_at",
-        Property::TenantId => "o.tenant_id",
-        Property::ExpectationState => "o.expectation",
-    }
 }
 
 /// A client context matches few operations, a status many.

@@ -12,19 +12,18 @@ use super::delivery::{self, NewRow};
 use super::event_row::EventRow;
 use super::prepare::Prepared;
 use super::{ended_calls, known, operation, quarantine, repeats, reports, watches};
-use crate::domain::{ClientContext, Delivery, NewDelivery, OperationEvent, Origin, RoutingKey};
+use crate::domain::{Delivery, NewDelivery, OperationEvent, Origin};
 use crate::store::decisions::announced::Announced;
 use crate::store::decisions::decided::{Decided, Fresh};
-use crate::store::decisions::deliveries::{check_number_of, each_sink_once};
 use crate::store::decisions::item::Item;
 use crate::store::decisions::news::News;
 use crate::store::decisions::receipt::Handed;
+use crate::store::decisions::routing;
 use crate::store::decisions::taken::Taken;
 use crate::store::ids;
 use crate::store::instants::micros;
 use crate::store::process::Place;
 use crate::store::sqlite::engine::failure::Failure;
-use crate::store::sqlite::engine::shared::Shared;
 use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::engine::unanswered;
 use crate::store::sqlite::engine::writer::Job;
@@ -113,7 +112,8 @@ fn accept(tx: &Tx<'_>, item: &Item, arrival: Arrival) -> Result<Decided, Failure
     let announced = taken.as_ref().and_then(|taken| taken.announced.as_ref());
     let metadata = announced.and_then(|announced| announced.metadata.clone());
     let client_context = taken.as_ref().and_then(|taken| taken.client_context.clone());
-    let by_context = || client_context.as_ref().and_then(|context| routed(tx.shared, item, context));
+    let by_context =
+        || client_context.as_ref().and_then(|context| routing::routed(tx.shared.routing.get(), item, context));
     let expected = announced.and_then(Announced::deliveries).or_else(by_context);
     let deliveries = expected.as_deref().unwrap_or(&item.deliveries);
     let new = New { item, deliveries, taken: taken.as_ref(), possible_repeat: seen.possible_repeat, arrival };
@@ -147,19 +147,6 @@ fn accept(tx: &Tx<'_>, item: &Item, arrival: Arrival) -> Result<Decided, Failure
     let stored = Stored::New { event: item.id, order, id_conflict, possible_repeat, ambiguous, unmatched };
     let previous = taken.and_then(|taken| taken.previous);
     Ok(Decided { stored, previous, metadata, expected, client_context, places })
-}
-
-/// The deliveries of a notification without a client context, by its operation's client context; `None` if there are
-/// none.
-fn routed(shared: &Shared, item: &Item, context: &ClientContext) -> Option<Vec<NewDelivery>> {
-    // The carried fields were taken out of the notification.
-    let change_type = item.carried.change_type.as_deref();
-    let client_context = Some(context.as_str());
-    let key = RoutingKey { client_context, change_type, ..item.notification.routing_key() };
-    let mut deliveries = shared.routing.get()?(&key);
-    each_sink_once(&mut deliveries);
-    let is_somewhere = !deliveries.is_empty() && check_number_of(&deliveries).is_ok();
-    is_somewhere.then_some(deliveries)
 }
 
 /// An item that makes an event.

@@ -7,7 +7,6 @@
 //! 3. No more bytes are leased than the sink's memory has room for. The only exception: one delivery if the memory
 //!    holds nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +14,10 @@ use rusqlite::{Connection, Row, params};
 
 use super::delivery::{BLOCKED, OPEN, unblock_next};
 use crate::clock::Clock;
-use crate::domain::{Delivery, DeliveryId, Held, Lease, RouteName, SinkName};
+use crate::domain::{Lease, SinkName};
+use crate::store::decisions::leases::{self, Leased, Lost};
 use crate::store::ids;
-use crate::store::instants::{instant, micros};
+use crate::store::instants::micros;
 use crate::store::seal::Seal;
 use crate::store::sqlite::engine::backlogs::Change;
 use crate::store::sqlite::engine::failure::Failure;
@@ -25,38 +25,7 @@ use crate::store::sqlite::engine::tx::Tx;
 use crate::store::sqlite::read::rows::{Unread, delivery_id, event_of_delivery, maybe_delivery_id};
 use crate::store::{Limit, StoreError};
 
-/// The columns that `lease` reads; the event is read afterwards.
-pub struct Leased {
-    /// The delivery's row.
-    pub seq: i64,
-    /// The delivery's id.
-    pub id: DeliveryId,
-    /// The route that asked for it.
-    pub route: String,
-    /// What the route captured, as JSON.
-    pub captures: Option<String>,
-    /// The number of the attempt.
-    pub attempt: u32,
-    /// The lease's token.
-    pub token: i64,
-    /// Until when, in microseconds of steady time.
-    pub expires_at: i64,
-    /// Whether it waits for the one before it.
-    pub follows: bool,
-    /// The delivery that it is a resend of.
-    pub resend_of: Option<DeliveryId>,
-    /// The stored size of the event.
-    n_bytes: usize,
-}
-
-/// A leased delivery whose event cannot be read.
-pub struct Lost {
-    row: i64,
-    token: i64,
-    reason: String,
-}
-
-/// The columns of [`Leased`]. SQLite reads a value's length from the head of the row, so the value itself is not read.
+/// The columns of [`Leased`], and the event's size. SQLite reads a value's length from the head of the row, so the value itself is not read.
 const LEASED: &str = "SELECT seq, id, route, captures, n_attempts, lease_token, state, resend_of, \
                       (SELECT length(sealed) FROM events WHERE events.seq = deliveries.seq >> 12)";
 
@@ -81,8 +50,8 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
     };
     // SQLite merges the two as it reads: those that are not leased, and those whose lease has ended.
     let sql = format!("{} UNION ALL {} ORDER BY at LIMIT ?3", of(false), of(true));
-    let read = |row: &Row<'_>| Ok((Leased::read(row, expires_at)?, row.get::<_, Option<i64>>(9)?));
-    let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], read)?;
+    let due_row = |row: &Row<'_>| Ok((read(row, expires_at)?, row.get::<_, Option<i64>>(9)?));
+    let due = tx.all(&sql, params![sink.as_str(), tx.steady, most], due_row)?;
     let mut room = most.saturating_sub(i64::try_from(due.len()).unwrap_or(i64::MAX));
     let mut leased = Vec::with_capacity(due.len());
     for (first, op_seq) in due {
@@ -96,39 +65,39 @@ pub fn lease(tx: &Tx<'_>, sink: &SinkName, limit: Limit, ttl: Duration) -> Resul
         }
     }
     // A delivery that follows another one stands behind it, and is cut off first.
-    leased.truncate(limit.fit(leased.iter().map(|it| it.n_bytes)));
+    leased.truncate(limit.fit(leased.iter().map(|(_, n_bytes)| *n_bytes)));
     let sql = "UPDATE deliveries SET is_leased = 1, at = ?2, lease_token = ?3 WHERE seq = ?1";
-    for it in &leased {
-        tx.execute(sql, [it.seq, expires_at, it.token])?;
+    for (it, _) in &leased {
+        tx.execute(sql, [it.number, expires_at, it.token])?;
     }
-    Ok(leased)
+    Ok(leased.into_iter().map(|(it, _)| it).collect())
 }
 
 /// The deliveries that wait behind the open delivery of an operation, in the order in which they would be unblocked.
-fn behind(tx: &Tx<'_>, chain: &Chain<'_>, limit: i64) -> Result<Vec<Leased>, Failure> {
+fn behind(tx: &Tx<'_>, chain: &Chain<'_>, limit: i64) -> Result<Vec<(Leased, usize)>, Failure> {
     let Chain { sink, op_seq, expires_at } = *chain;
     let sql = format!(
         "{LEASED} FROM deliveries INDEXED BY deliveries_unsettled \
          WHERE sink = ?1 AND op_seq = ?2 AND state < 2 AND state = 1 ORDER BY seq LIMIT ?3"
     );
-    tx.all(&sql, params![sink.as_str(), op_seq, limit], |row| Leased::read(row, expires_at))
+    tx.all(&sql, params![sink.as_str(), op_seq, limit], |row| read(row, expires_at))
 }
 
-impl Leased {
-    fn read(row: &Row<'_>, expires_at: i64) -> rusqlite::Result<Self> {
-        Ok(Self {
-            seq: row.get(0)?,
-            id: delivery_id(row, 1)?,
-            route: row.get(2)?,
-            captures: row.get(3)?,
-            attempt: row.get::<_, u32>(4)?.saturating_add(1),
-            token: row.get::<_, i64>(5)?.saturating_add(1),
-            expires_at,
-            follows: row.get(6)?,
-            resend_of: maybe_delivery_id(row, 7)?,
-            n_bytes: usize::try_from(row.get::<_, Option<i64>>(8)?.unwrap_or_default()).unwrap_or(usize::MAX),
-        })
-    }
+/// A row of [`LEASED`], and the stored size of its event.
+fn read(row: &Row<'_>, expires_at: i64) -> rusqlite::Result<(Leased, usize)> {
+    let leased = Leased {
+        number: row.get(0)?,
+        id: delivery_id(row, 1)?,
+        route: row.get(2)?,
+        captures: row.get(3)?,
+        attempt: row.get::<_, u32>(4)?.saturating_add(1),
+        token: row.get::<_, i64>(5)?.saturating_add(1),
+        expires_at,
+        follows: row.get(6)?,
+        resend_of: maybe_delivery_id(row, 7)?,
+    };
+    let n_bytes = usize::try_from(row.get::<_, Option<i64>>(8)?.unwrap_or_default()).unwrap_or(usize::MAX);
+    Ok((leased, n_bytes))
 }
 
 /// Reads the events of leased deliveries. Events that can never be read are returned separately, with the reason.
@@ -141,43 +110,11 @@ pub fn with_events(
     sink: &SinkName,
     leased: Vec<Leased>,
 ) -> Result<(Vec<Lease>, Vec<Lost>), StoreError> {
-    let (mut leases, mut lost) = (Vec::with_capacity(leased.len()), Vec::new());
-    // Whether the delivery before became a dead letter, so that this one may be attempted.
-    let mut is_free = false;
-    for it in leased {
-        let follows = it.follows && !is_free;
-        is_free = false;
-        let captures = it.captures.as_deref().map_or_else(|| Ok(BTreeMap::new()), serde_json::from_str);
-        let event = match (event_of_delivery(connection, seal, it.seq), &captures) {
-            (Err(Unread::Failed(error)), _) => return Err(error),
-            (Err(Unread::Lost(reason)), _) => Err(reason),
-            (Ok(_), Err(error)) => Err(format!("its captures cannot be read: {error}")),
-            (Ok(event), Ok(_)) => Ok(Arc::new(event)),
-        };
-        match event {
-            Ok(event) => leases.push(Lease {
-                delivery: Delivery {
-                    id: it.id,
-                    sink: sink.clone(),
-                    route: RouteName::new(&it.route),
-                    captures: captures.unwrap_or_default(),
-                    event,
-                    attempt: it.attempt,
-                    resend_of: it.resend_of,
-                },
-                expires_at: instant(it.expires_at),
-                token: it.token,
-                follows,
-                held: Held::default(),
-            }),
-            Err(reason) => {
-                tracing::error!(%sink, delivery = %it.id, reason, "a delivery cannot be read: it becomes a dead letter");
-                is_free = !follows;
-                lost.push(Lost { row: it.seq, token: it.token, reason });
-            }
-        }
-    }
-    Ok((leases, lost))
+    leases::with_events(sink, leased, |row| match event_of_delivery(connection, seal, row) {
+        Ok(event) => Ok(Ok(Arc::new(event))),
+        Err(Unread::Lost(reason)) => Ok(Err(reason)),
+        Err(Unread::Failed(error)) => Err(error),
+    })
 }
 
 /// Hands leases back: due again at `due_at`, in microseconds of steady time.
@@ -205,7 +142,7 @@ pub fn hand_back(tx: &Tx<'_>, sink: &SinkName, rows: &[(i64, i64)], due_at: i64)
 pub fn give_up(tx: &Tx<'_>, sink: &SinkName, lost: &[Lost]) -> Result<(), Failure> {
     let sql = "UPDATE deliveries SET state = 3, is_leased = 0, at = ?4, reason = ?5, settled_at = ?6 \
                WHERE seq = ?1 AND lease_token = ?2 AND is_leased = 1 AND state = ?3";
-    for Lost { row, token, reason } in lost {
+    for Lost { number: row, token, reason } in lost {
         let n_died = tx.execute(sql, params![row, token, OPEN, tx.wall, reason, tx.steady])?;
         tx.backlog(sink, Change::DIED.times(n_died));
         if n_died == 0 {
