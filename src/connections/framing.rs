@@ -107,8 +107,8 @@ impl Framing {
                     self.at = if line == Some(Kind::Empty) { At::Head } else { At::Trailers };
                     taken
                 }
-                At::Content(left) => self.skip(left, rest, (At::Content, At::Head)),
-                At::Chunk(left) => self.skip(left, rest, (At::Chunk, At::ChunkReturn)),
+                At::Content(left) => self.skip(left, rest, At::Content, At::Head),
+                At::Chunk(left) => self.skip(left, rest, At::Chunk, At::ChunkReturn),
                 At::Unknown => rest.len(),
                 _ => {
                     self.at = self.at.behind(rest[0]).ok_or(Flaw::Byte(n))?;
@@ -119,7 +119,7 @@ impl Framing {
         Ok(passed)
     }
 
-    fn skip(&mut self, left: u64, rest: &[u8], (more, over): (fn(u64) -> At, At)) -> usize {
+    fn skip(&mut self, left: u64, rest: &[u8], more: fn(u64) -> At, over: At) -> usize {
         let taken = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
         let left = left - taken as u64;
         self.at = if left == 0 { over } else { more(left) };

@@ -24,7 +24,7 @@ pub(super) async fn record(
     (file, listen): (&Path, SocketAddr),
     url: &str,
 ) -> anyhow::Result<ExitCode> {
-    let (recorder, server) = match started((file, listen), url) {
+    let (recorder, server) = match started(file, listen, url) {
         Ok(started) => started,
         Err(error) => {
             remark!("reelhook: {error:#}");
@@ -47,7 +47,7 @@ pub(super) async fn record(
     Ok(ExitCode::SUCCESS)
 }
 
-fn started((file, listen): (&Path, SocketAddr), url: &str) -> anyhow::Result<(Recorder, Server)> {
+fn started(file: &Path, listen: SocketAddr, url: &str) -> anyhow::Result<(Recorder, Server)> {
     stage::check_url(url, "each request brings its path")?;
     let client = Client::new(url)?;
     Ok(Recorder::start(listen, client, file)?)
